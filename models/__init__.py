@@ -1,0 +1,1 @@
+"""Small real models and photographs that the package ships."""

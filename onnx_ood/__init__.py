@@ -1,0 +1,1 @@
+"""Audit third-party neural networks given only an ONNX file."""

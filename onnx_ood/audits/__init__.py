@@ -1,0 +1,1 @@
+"""The audits room; see docs/architecture.md."""

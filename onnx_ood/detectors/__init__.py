@@ -1,0 +1,1 @@
+"""The detectors room; see docs/architecture.md."""

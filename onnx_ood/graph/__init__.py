@@ -1,0 +1,1 @@
+"""The graph room; see docs/architecture.md."""

@@ -1,0 +1,1 @@
+"""The measure room; see docs/architecture.md."""

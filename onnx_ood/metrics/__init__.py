@@ -1,0 +1,1 @@
+"""The metrics room; see docs/architecture.md."""

@@ -1,0 +1,1 @@
+"""The nudges room; see docs/architecture.md."""
