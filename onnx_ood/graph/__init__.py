@@ -1,1 +1,21 @@
-"""The graph room; see docs/architecture.md."""
+"""Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
+
+from onnx_ood.graph.model import Model, load
+from onnx_ood.graph.rewrite import with_outputs
+from onnx_ood.graph.select import measurable, select, why_not_measurable
+from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
+from onnx_ood.graph.tensors import Tensor, format_shape
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "Model",
+    "Suggestion",
+    "Tensor",
+    "format_shape",
+    "load",
+    "measurable",
+    "select",
+    "suggest_probes",
+    "why_not_measurable",
+    "with_outputs",
+]

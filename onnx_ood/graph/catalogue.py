@@ -1,0 +1,130 @@
+"""The catalogue: what each tensor of the main graph is, who computes it and who reads it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from math import prod
+
+from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, shape_inference
+
+from onnx_ood.graph.activations import activation_outputs
+from onnx_ood.graph.order import execution_order, reads
+from onnx_ood.graph.tensors import INPUT_OP, Shape, Tensor, type_of
+
+# Initializers up to this many elements are kept for shape inference (a Reshape's target shape is one);
+# larger ones are weights, of which only dtype and shape matter.
+_SHAPE_SIZED = 1024
+
+
+def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
+    """Lists graph inputs and every tensor that the nodes of the main graph compute.
+
+    Args:
+        model: The model, external data not loaded. It is not changed.
+
+    Returns:
+        The tensors in execution order, graph inputs first. Inputs that have an initializer (overridable constants)
+        are not listed.
+
+    Raises:
+        ModelError: If the graph is not a graph: a tensor computed twice, or a circle.
+    """
+    graph = model.graph
+    nodes = execution_order(graph.node)
+    types = infer_types(model)
+    stored = _stored_names(graph)
+    consumers = Counter(name for node in nodes for name in reads(node))
+    activations = activation_outputs(nodes)
+    outputs = {value.name for value in graph.output}
+
+    tensors: list[Tensor] = []
+    depth: dict[str, int] = {}  # Only tensors that an input has an influence on.
+
+    def add(name: str, op: str, domain: str, node: str) -> None:
+        dtype, shape = types.get(name, (None, None))
+        tensors.append(
+            Tensor(
+                name=name,
+                op=op,
+                domain=domain,
+                node=node,
+                dtype=dtype,
+                shape=shape,
+                index=len(tensors),
+                depth=depth.get(name, 0),
+                activation=name in activations and name in depth,
+                constant=name not in depth,
+                output=name in outputs,
+                consumers=consumers[name],
+            )
+        )
+
+    for value in graph.input:
+        if value.name not in stored:
+            depth[value.name] = 0
+            add(value.name, INPUT_OP, "", "")
+    for node in nodes:
+        sources = [depth[name] for name in reads(node) if name in depth]
+        for name in node.output:
+            if name:
+                if sources:
+                    depth[name] = 1 + max(sources)
+                add(name, node.op_type, node.domain, node.name)
+    return tuple(tensors)
+
+
+def _stored_names(graph: GraphProto) -> set[str]:
+    return {tensor.name for tensor in graph.initializer} | {
+        tensor.values.name for tensor in graph.sparse_initializer
+    }
+
+
+def infer_types(model: ModelProto) -> dict[str, tuple[str | None, Shape]]:
+    """Infers dtype and symbolic shape of the main graph's tensors, as far as onnx can tell.
+
+    Args:
+        model: The model, external data not loaded. It is not changed.
+
+    Returns:
+        Dtype and shape by tensor name. What the file states stands where inference gives nothing.
+    """
+    types = {value.name: type_of(value.type) for value in _declared(model.graph)}
+    try:
+        inferred = shape_inference.infer_shapes(_without_weights(model), data_prop=True)
+    except Exception:
+        # Types are a help, not a need: onnxruntime infers them again when a session is made.
+        return types
+    for value in _declared(inferred.graph):
+        dtype, shape = type_of(value.type)
+        known_dtype, known_shape = types.get(value.name, (None, None))
+        types[value.name] = (dtype or known_dtype, known_shape if shape is None else shape)
+    return types
+
+
+def _declared(graph: GraphProto) -> list[ValueInfoProto]:
+    return [*graph.input, *graph.value_info, *graph.output]
+
+
+def _without_weights(model: ModelProto) -> ModelProto:
+    """A copy for shape inference in which large initializers are typed inputs, so that no weight is copied."""
+    copy = ModelProto(ir_version=model.ir_version)
+    copy.opset_import.extend(model.opset_import)
+    copy.functions.extend(model.functions)
+    source, target = model.graph, copy.graph
+    target.name = source.name
+    target.node.extend(source.node)
+    target.input.extend(source.input)
+    target.output.extend(source.output)
+    target.value_info.extend(source.value_info)
+    target.sparse_initializer.extend(source.sparse_initializer)
+    stated = {value.name for value in source.input}
+    for tensor in source.initializer:
+        if tensor.data_location != TensorProto.EXTERNAL and prod(tensor.dims) <= _SHAPE_SIZED:
+            target.initializer.append(tensor)
+        elif tensor.name not in stated:
+            value = target.input.add(name=tensor.name)
+            value.type.tensor_type.elem_type = tensor.data_type
+            value.type.tensor_type.shape.SetInParent()
+            for size in tensor.dims:
+                value.type.tensor_type.shape.dim.add(dim_value=size)
+    return copy

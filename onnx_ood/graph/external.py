@@ -1,0 +1,106 @@
+"""Weights that lie beside a model file: where they are, and whether they may be read.
+
+A third party's file names its data files itself, so the names are not trusted: only a plain relative
+path that stays in the model's folder is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+
+from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.order import subgraphs
+
+
+def stored_tensors(model: ModelProto) -> Iterator[TensorProto]:
+    """Yields every tensor that the file stores: initializers, and constants in nodes, at any depth."""
+    yield from _in_graph(model.graph)
+    for function in model.functions:
+        for node in function.node:
+            yield from _in_node_attributes(node.attribute)
+            for graph in subgraphs(node):
+                yield from _in_graph(graph)
+
+
+def _in_graph(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+        yield sparse.indices
+    for node in graph.node:
+        yield from _in_node_attributes(node.attribute)
+        for inner in subgraphs(node):
+            yield from _in_graph(inner)
+
+
+def _in_node_attributes(attributes: Iterator[AttributeProto]) -> Iterator[TensorProto]:
+    for attribute in attributes:
+        if attribute.type == AttributeProto.TENSOR:
+            yield attribute.t
+        elif attribute.type == AttributeProto.TENSORS:
+            yield from attribute.tensors
+
+
+def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
+    """Finds the external data files of a model and checks that each may be read and is long enough.
+
+    Args:
+        model: The model, its external data not loaded.
+        model_path: Where the model was read from.
+
+    Returns:
+        The distinct data files, in order of first mention; empty for a model that holds its weights itself.
+
+    Raises:
+        ModelError: If a name leads out of the model's folder, or a file is missing or too short.
+    """
+    needed: dict[str, int] = {}
+    for tensor in stored_tensors(model):
+        if tensor.data_location == TensorProto.EXTERNAL:
+            fields = {entry.key: entry.value for entry in tensor.external_data}
+            location = fields.get("location", "")
+            _check_location(location, model_path, tensor.name)
+            end = _number(fields, "offset", model_path) + _number(fields, "length", model_path)
+            needed[location] = max(needed.get(location, 0), end)
+    return tuple(_check_file(model_path, location, end) for location, end in needed.items())
+
+
+def _number(fields: dict[str, str], key: str, model_path: Path) -> int:
+    text = fields.get(key, "0")
+    if not text.isdecimal():
+        raise ModelError(f"{model_path}: external data has {key} {text!r}, which is not a size")
+    return int(text)
+
+
+def _check_location(location: str, model_path: Path, tensor: str) -> None:
+    posix, windows = PurePosixPath(location), PureWindowsPath(location)
+    parts = {*posix.parts, *windows.parts}
+    if not location or posix.is_absolute() or windows.anchor or ".." in parts:
+        raise ModelError(
+            f"{model_path}: tensor {tensor!r} names its data file {location!r}, which is not a plain path inside "
+            "the model's folder; refused"
+        )
+
+
+def _check_file(model_path: Path, location: str, end: int) -> Path:
+    path = model_path.parent / location
+    if not path.is_file():
+        raise ModelError(
+            f"{model_path}: its external data file {location!r} is missing; put it beside the model file"
+        )
+    # A link out of the folder is the way model hubs store files: then the model file is a link into the
+    # same store. Anything else is a way to make us read a file that is not the model's.
+    homes = {model_path.parent.resolve(), model_path.resolve().parent}
+    if not any(path.resolve().is_relative_to(home) for home in homes):
+        raise ModelError(
+            f"{model_path}: its external data file {location!r} is a link out of the model's folder; refused"
+        )
+    if path.stat().st_size < end:
+        raise ModelError(
+            f"{model_path}: its external data file {location!r} has {path.stat().st_size} bytes, {end} are needed; "
+            "it is truncated: fetch it again"
+        )
+    return path

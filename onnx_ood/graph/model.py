@@ -1,0 +1,110 @@
+"""A model read from a file: its proto without external weights, and the catalogue of its tensors."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+from onnx import ModelProto
+
+from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.catalogue import catalogue
+from onnx_ood.graph.external import data_files, stored_tensors
+from onnx_ood.graph.tensors import Tensor
+
+
+@dataclass(frozen=True)
+class Model:
+    """An ONNX model whose external weights stay on disk. Made by `load`.
+
+    Attributes:
+        path: The file it was read from.
+        proto: The model as read. Shared and never changed: rewriting works on copies.
+        data_files: External data files, empty for a model that holds its weights itself.
+    """
+
+    path: Path
+    proto: ModelProto
+    data_files: tuple[Path, ...]
+
+    @cached_property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The catalogue: graph inputs, then every tensor that a node computes, in execution order."""
+        return catalogue(self.proto)
+
+    @cached_property
+    def by_name(self) -> dict[str, Tensor]:
+        """The catalogue by tensor name."""
+        return {tensor.name: tensor for tensor in self.tensors}
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """The inputs that have to be fed."""
+        return tuple(tensor for tensor in self.tensors if tensor.is_input)
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """Names of the model's own outputs, in file order."""
+        return tuple(value.name for value in self.proto.graph.output)
+
+    @property
+    def opsets(self) -> dict[str, int]:
+        """Opset version by domain; the standard domain is `"ai.onnx"`."""
+        return {entry.domain or "ai.onnx": entry.version for entry in self.proto.opset_import}
+
+    @cached_property
+    def parameters(self) -> int:
+        """Number of stored numbers: elements of all initializers and constants, subgraphs included."""
+        return sum(prod(tensor.dims) for tensor in stored_tensors(self.proto))
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes on disk, external data included."""
+        return sum(path.stat().st_size for path in (self.path, *self.data_files))
+
+    @cached_property
+    def operators(self) -> Counter[str]:
+        """How many nodes of the main graph have each operator type, `domain::Type` outside the standard domain."""
+        return Counter(
+            f"{node.domain}::{node.op_type}" if node.domain not in {"", "ai.onnx"} else node.op_type
+            for node in self.proto.graph.node
+        )
+
+
+def load(path: str | Path) -> Model:
+    """Reads a model's graph; weights in external data files stay on disk.
+
+    Args:
+        path: An ONNX file in the binary protobuf format.
+
+    Returns:
+        The model with its catalogue of tensors.
+
+    Raises:
+        ModelError: If the file cannot be read or is not an ONNX model, or if an external data file is missing,
+            truncated or lies outside the model's folder.
+    """
+    path = Path(path)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise ModelError(f"{path}: is a folder; name the .onnx file in it") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+    proto = ModelProto()
+    try:
+        proto.ParseFromString(content)
+    except DecodeError:
+        raise ModelError(
+            f"{path}: is not an ONNX model, or is damaged ({len(content)} bytes read); export or fetch it again"
+        ) from None
+    # Random bytes can parse as an empty message, so what every model has is asked for.
+    if not proto.ir_version or not proto.opset_import or not (proto.graph.node or proto.graph.output):
+        raise ModelError(f"{path}: is not an ONNX model: it has no graph")
+    return Model(path, proto, data_files(proto, path))

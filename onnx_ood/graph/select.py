@@ -1,0 +1,129 @@
+"""The selector grammar: how people say which tensors they mean.
+
+| selector | selects |
+|---|---|
+| an exact name | that tensor |
+| a glob, `/layer3/*` | every matching name (`*` also crosses `/`) |
+| `op:Relu` | everything that Relu operators compute; the type may be a glob, `op:*Relu` |
+| `op:Conv[-3]` | the third-last executed Conv |
+| `op:Relu[::4]` | every fourth Relu |
+| `outputs` | the model's own outputs |
+| `all` | everything that can be measured |
+
+An exact name wins over every other reading, so a tensor that is called `all` can still be named.
+Apart from exact names, selectors look only at what can be measured: floating-point tensors that a node
+computes and that depend on a graph input.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+
+from onnx_ood.exceptions import SelectorError
+from onnx_ood.graph.model import Model
+from onnx_ood.graph.tensors import Tensor
+
+_OP = re.compile(r"op:(?P<type>[^\[\]]+)(?:\[(?P<at>[^\[\]]*)\])?")
+_INDEX = re.compile(r"-?\d+")
+_SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
+
+
+def select(model: Model, selectors: str | Iterable[str]) -> tuple[Tensor, ...]:
+    """Resolves selectors to tensors that can be measured.
+
+    Args:
+        model: The model whose tensors are meant.
+        selectors: One selector or several.
+
+    Returns:
+        The tensors that any of the selectors selects, each once, in execution order. A tensor whose dtype onnx
+        can't infer (behind a custom operator, say) is included; the runtime decides.
+
+    Raises:
+        SelectorError: If a selector is malformed, matches nothing (the nearest names are listed), or names a tensor
+            that cannot be measured.
+    """
+    selectors = [selectors] if isinstance(selectors, str) else list(selectors)
+    if not selectors:
+        raise SelectorError("no probe is selected: name a tensor, a glob, op:TYPE, outputs or all")
+    chosen: set[str] = set()
+    for selector in selectors:
+        chosen.update(tensor.name for tensor in _matches(model, selector))
+    return tuple(tensor for tensor in model.tensors if tensor.name in chosen)
+
+
+def why_not_measurable(tensor: Tensor) -> str | None:
+    """The reason why a tensor cannot be a probe, or None if it can."""
+    if tensor.is_input:
+        return "is an input of the model; it is the site of the nudge, not a probe"
+    if tensor.constant:
+        return "does not depend on any input, so no nudge can change it"
+    if tensor.dtype is not None and not tensor.floating:
+        return f"holds {tensor.dtype} values; only floating-point tensors can be measured"
+    return None
+
+
+def measurable(model: Model) -> tuple[Tensor, ...]:
+    """All tensors that can be probes, in execution order."""
+    return tuple(tensor for tensor in model.tensors if why_not_measurable(tensor) is None)
+
+
+def _matches(model: Model, selector: str) -> Sequence[Tensor]:
+    named = model.by_name.get(selector)
+    if named is not None:
+        reason = why_not_measurable(named)
+        if reason:
+            raise SelectorError(f"tensor {selector!r} {reason}")
+        return [named]
+    candidates = measurable(model)
+    if selector == "all":
+        found: Sequence[Tensor] = candidates
+    elif selector == "outputs":
+        found = [tensor for tensor in candidates if tensor.output]
+    elif selector.startswith("op:"):
+        found = _by_operator(candidates, selector)
+    else:
+        found = [tensor for tensor in candidates if fnmatchcase(tensor.name, selector)]
+    if not found:
+        raise SelectorError(_nothing_matches(model, candidates, selector))
+    return found
+
+
+def _by_operator(candidates: Sequence[Tensor], selector: str) -> Sequence[Tensor]:
+    parsed = _OP.fullmatch(selector)
+    if parsed is None:
+        raise SelectorError(f"selector {selector!r} is malformed: write op:TYPE, op:TYPE[-3] or op:TYPE[::4]")
+    found = [tensor for tensor in candidates if fnmatchcase(tensor.op, parsed["type"])]
+    at = parsed["at"]
+    if at is None or not found:
+        return found
+    if _INDEX.fullmatch(at):
+        index = int(at)
+        if not -len(found) <= index < len(found):
+            raise SelectorError(
+                f"selector {selector!r} is out of range: the model has {len(found)} of op:{parsed['type']}"
+            )
+        return [found[index]]
+    bounds = _SLICE.fullmatch(at)
+    if bounds is None or (bounds[3] is not None and int(bounds[3]) == 0):
+        raise SelectorError(
+            f"selector {selector!r} is malformed: in the brackets goes a number or start:stop:step"
+        )
+    return found[slice(*(None if bound is None else int(bound) for bound in bounds.groups()))]
+
+
+def _nothing_matches(model: Model, candidates: Sequence[Tensor], selector: str) -> str:
+    if selector.startswith("op:"):
+        known = sorted({f"op:{tensor.op}" for tensor in candidates})
+        near = get_close_matches(selector.partition("[")[0], known, n=3, cutoff=0.4) or known[:8]
+    else:
+        names = [tensor.name for tensor in candidates]
+        near = get_close_matches(selector, names, n=3, cutoff=0.4)
+        part = selector.strip("*?/").casefold()
+        near += [name for name in names if part and part in name.casefold() and name not in near][:3]
+        near = near or names[:3]
+    hint = f"nearest: {', '.join(near)}" if near else "the model computes nothing that can be measured"
+    return f"selector {selector!r} matches no tensor of {model.path.name}; {hint}"

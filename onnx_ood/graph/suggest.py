@@ -1,0 +1,72 @@
+"""Which probes to take when the user names none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.model import Model
+from onnx_ood.graph.select import measurable
+from onnx_ood.graph.tensors import Tensor
+
+DEFAULT_LIMIT = 12
+
+# Operators that mix their inputs by learned weights: the next best places where there are no activations.
+_WEIGHTED_OPS = frozenset(
+    {"Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedMatMul", "LSTM", "GRU", "RNN"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """A probe worth measuring.
+
+    Attributes:
+        tensor: The tensor.
+        reason: Why it was chosen, as a phrase for people.
+    """
+
+    tensor: Tensor
+    reason: str
+
+
+def suggest_probes(model: Model, limit: int = DEFAULT_LIMIT) -> tuple[Suggestion, ...]:
+    """Chooses probes that see the whole depth of a model at little cost.
+
+    Activations are taken where there are any: there an on/off pattern has a meaning, and a nudge has just been
+    through a nonlinearity. If there are more than `limit`, they are thinned evenly in execution order, first
+    and last kept. A model without activations is measured at its weighted operators, or else anywhere.
+
+    Args:
+        model: The model.
+        limit: At most this many probes, at least 1.
+
+    Returns:
+        The suggestions in execution order.
+
+    Raises:
+        ModelError: If nothing in the model can be measured.
+    """
+    inner = [tensor for tensor in measurable(model) if not tensor.output]
+    candidates = [tensor for tensor in inner if tensor.activation]
+    kind = "activation"
+    if not candidates:
+        candidates, kind = [tensor for tensor in inner if tensor.op in _WEIGHTED_OPS], "weighted operator"
+    if not candidates:
+        candidates, kind = inner or list(measurable(model)), "floating-point tensor"
+    if not candidates:
+        raise ModelError(
+            f"{model.path}: no floating-point tensor depends on an input; there is nothing to measure"
+        )
+    count = len(candidates)
+    if count <= limit:
+        return tuple(
+            Suggestion(tensor, f"{kind} {i + 1} of {count}: all are taken")
+            for i, tensor in enumerate(candidates)
+        )
+    step = (count - 1) / max(limit - 1, 1)
+    chosen = [round(i * step) for i in range(limit)] if limit > 1 else [count // 2]
+    return tuple(
+        Suggestion(candidates[i], f"{kind} {i + 1} of {count}: {limit} spread evenly over the depth")
+        for i in chosen
+    )
