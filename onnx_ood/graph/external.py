@@ -6,7 +6,7 @@ path that stays in the model's folder is followed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
@@ -36,7 +36,7 @@ def _in_graph(graph: GraphProto) -> Iterator[TensorProto]:
             yield from _in_graph(inner)
 
 
-def _in_node_attributes(attributes: Iterator[AttributeProto]) -> Iterator[TensorProto]:
+def _in_node_attributes(attributes: Iterable[AttributeProto]) -> Iterator[TensorProto]:
     for attribute in attributes:
         if attribute.type == AttributeProto.TENSOR:
             yield attribute.t

@@ -1,0 +1,119 @@
+"""One onnxruntime session: the only place that creates and runs them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from onnx_ood.exceptions import ModelError, ProviderError
+from onnx_ood.measurement.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
+
+# What the runtime calls its tensor types, in numpy's spelling.
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bfloat16)": "bfloat16",
+}
+
+_CUDA_OPTIONS = {
+    # TF32 rounds products to 10 bits of mantissa, a thousand times the nudges that audits look for.
+    "use_tf32": "0",
+    # The default search times every algorithm for every new shape; the heuristic is as good for one pass.
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # Grow by what is needed, not by powers of two, so that memory stays bounded by the batch.
+    "arena_extend_strategy": "kSameAsRequested",
+}
+
+
+class Session:
+    """A model in onnxruntime, on one provider.
+
+    Attributes:
+        provider: `"cuda"` or `"cpu"`.
+        placement: Number of nodes, after the runtime's fusions, that run on each execution provider.
+        dtypes: Element type of each output by name: `"float32"` and so on for tensors of floats, the runtime's own
+            word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else.
+    """
+
+    def __init__(self, model: ModelProto, path: Path, provider: Provider) -> None:
+        """Creates the session.
+
+        Args:
+            model: The model to run, its external data not loaded.
+            path: Where the original came from: external data is read from its folder, and errors name it.
+            provider: Where to run.
+
+        Raises:
+            ModelError: If onnxruntime refuses the model.
+            ProviderError: If the session can't be created on `provider`.
+        """
+        self._path = path
+        self.provider: Provider = provider
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # Everything that matters is raised.
+        # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(path.resolve().parent)
+        )
+        wanted = EXECUTION_PROVIDERS[provider]
+        providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
+        if provider == "cuda":
+            providers.insert(0, (wanted, _CUDA_OPTIONS))
+        try:
+            with quiet_runtime():
+                self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+                self._session.disable_fallback()
+        except Exception as error:
+            raise ModelError(f"{path}: onnxruntime cannot load it: {_short(error)}") from error
+        if wanted not in self._session.get_providers():
+            raise ProviderError(f"{path}: onnxruntime created no session on {wanted}; see onnx-ood doctor")
+        self.placement: dict[str, int] = dict(
+            Counter(
+                part.ep_name
+                for part in self._session.get_provider_graph_assignment_info()
+                for _ in part.get_nodes()
+            )
+        )
+        self.dtypes: dict[str, str] = {
+            output.name: _DTYPES.get(output.type, output.type) for output in self._session.get_outputs()
+        }
+
+    def run(
+        self, outputs: Sequence[str], feeds: Mapping[str, NDArray[np.generic]]
+    ) -> list[NDArray[np.generic]]:
+        """Runs the model once.
+
+        Args:
+            outputs: Names of the outputs to fetch.
+            feeds: One array for each input, by name.
+
+        Returns:
+            The outputs as numpy arrays, in the order asked for.
+
+        Raises:
+            ModelError: If the run fails; the message is the runtime's first line.
+        """
+        try:
+            arrays: list[NDArray[np.generic]] = self._session.run(list(outputs), dict(feeds))
+        except Exception as error:
+            raise ModelError(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
+        return arrays
+
+
+def _short(error: Exception) -> str:
+    """The runtime's message on one line, without its code prefix and source positions."""
+    text = " ".join(str(error).split())
+    _, colon, rest = text.partition("[ONNXRuntimeError] : ")
+    if colon:
+        # "[ONNXRuntimeError] : 10 : INVALID_GRAPH : Load model failed: …"
+        text = rest.split(" : ", 2)[-1]
+    return text if len(text) <= 300 else text[:297] + "…"

@@ -1,0 +1,19 @@
+"""Metrics of activation patterns: which units are on."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def flip_rate(flips: ArrayLike, size: ArrayLike) -> NDArray[np.float64]:
+    """Share of units that a nudge switched on or off.
+
+    Args:
+        flips: Units whose sign pattern [a > 0] changed, any shape.
+        size: Number of units, broadcastable to `flips`, at least 1.
+
+    Returns:
+        flips / size in [0, 1], float64: the Hamming distance of the two activation codes per unit.
+    """
+    return np.asarray(flips, dtype=np.float64) / np.asarray(size, dtype=np.float64)
