@@ -1,1 +1,7 @@
-"""The measure room; see docs/architecture.md."""
+"""Plan → instrumented model → session → statistics: the one place that runs models."""
+
+from onnx_ood.measurement.measure import measure
+from onnx_ood.measurement.prober import Prober
+from onnx_ood.measurement.result import Measurement
+
+__all__ = ["Measurement", "Prober", "measure"]

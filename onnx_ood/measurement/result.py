@@ -31,7 +31,8 @@ class Measurement:
         site_aa: ‖x‖² of the clean site, float64 [N, K].
         site_ad: ⟨x, δ⟩ with the nudge δ as it was really added in the site's dtype, float64 [N, K].
         site_dd: ‖δ‖², float64 [N, K].
-        outputs: The model's own outputs for the clean inputs, [N, ...] each, by name.
+        outputs: The model's own outputs for the clean inputs, [N, ...] each, by name: those that are tensors. Where
+            their shape differs from input to input (boxes of a detector), an object array of N arrays.
     """
 
     probes: tuple[str, ...]
@@ -91,6 +92,14 @@ def concatenate(parts: Sequence[Measurement]) -> Measurement:
         site=first.site,
         provider=first.provider,
         size=first.size,
-        outputs={name: np.concatenate([part.outputs[name] for part in parts]) for name in first.outputs},
+        outputs={name: _joined_outputs([part.outputs[name] for part in parts]) for name in first.outputs},
         **{field: joined(field) for field in fields},  # type: ignore[arg-type]
     )
+
+
+def _joined_outputs(arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
+    if len({array.shape[1:] for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    ragged = np.empty(sum(len(array) for array in arrays), dtype=object)
+    ragged[:] = [row for array in arrays for row in array]
+    return ragged

@@ -22,7 +22,7 @@ def rounding_nudges(batch: NDArray[np.floating], seed: int) -> NDArray[np.floati
         ¼, ½, ¼.
     """
     steps = np.random.default_rng(seed).choice(np.array([-1, 0, 0, 1]), size=batch.shape)
-    nudges = np.spacing(np.abs(batch)) * steps.astype(batch.dtype)
+    nudges: NDArray[np.floating] = np.spacing(np.abs(batch)) * steps.astype(batch.dtype)
     return nudges[:, np.newaxis]
 
 

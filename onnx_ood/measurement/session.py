@@ -62,7 +62,7 @@ class Session:
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(path.resolve().parent)
+            "session.model_external_initializers_file_folder_path", str(path.absolute().parent)
         )
         wanted = EXECUTION_PROVIDERS[provider]
         providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
@@ -70,7 +70,9 @@ class Session:
             providers.insert(0, (wanted, _CUDA_OPTIONS))
         try:
             with quiet_runtime():
-                self._session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers)
+                self._session = onnxruntime.InferenceSession(
+                    model.SerializeToString(), options, providers=providers
+                )
                 self._session.disable_fallback()
         except Exception as error:
             raise ModelError(f"{path}: onnxruntime cannot load it: {_short(error)}") from error
@@ -86,6 +88,11 @@ class Session:
         self.dtypes: dict[str, str] = {
             output.name: _DTYPES.get(output.type, output.type) for output in self._session.get_outputs()
         }
+
+    def is_tensor(self, output: str) -> bool:
+        """True if an output is a dense tensor, not a sequence, map or optional value."""
+        dtype = self.dtypes[output]
+        return dtype.startswith("tensor(") or "(" not in dtype
 
     def run(
         self, outputs: Sequence[str], feeds: Mapping[str, NDArray[np.generic]]
@@ -114,6 +121,6 @@ def _short(error: Exception) -> str:
     text = " ".join(str(error).split())
     _, colon, rest = text.partition("[ONNXRuntimeError] : ")
     if colon:
-        # "[ONNXRuntimeError] : 10 : INVALID_GRAPH : Load model failed: …"
+        # What follows is a number and a name of the error's kind, and then the message.
         text = rest.split(" : ", 2)[-1]
     return text if len(text) <= 300 else text[:297] + "…"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class RowStatistics(NamedTuple):
     active: NDArray[np.int64]
 
 
-def pair_statistics(clean: NDArray[np.floating], nudged: NDArray[np.floating]) -> RowStatistics:
+def pair_statistics(clean: NDArray[Any], nudged: NDArray[Any]) -> RowStatistics:
     """Reduces pairs of activations to their pair statistics.
 
     Differences, products and sums are made in float64, in which the product of two float32 numbers is exact, so
@@ -46,8 +46,7 @@ def pair_statistics(clean: NDArray[np.floating], nudged: NDArray[np.floating]) -
     a, b = clean.reshape(rows, -1), nudged.reshape(rows, -1)
     size = a.shape[1]
     result = RowStatistics(
-        *(np.zeros(rows) for _ in range(3)),
-        *(np.zeros(rows, dtype=np.int64) for _ in range(2)),
+        np.zeros(rows), np.zeros(rows), np.zeros(rows), np.zeros(rows, np.int64), np.zeros(rows, np.int64)
     )
     width = min(size, _TILE)
     height = max(1, _TILE // max(width, 1))
@@ -72,4 +71,5 @@ def pair_statistics(clean: NDArray[np.floating], nudged: NDArray[np.floating]) -
 def _row_dot(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     # Not a BLAS product: BLAS starts threads of its own for vectors this long, which fight with the
     # threads that already share this work out.
-    return np.einsum("ij,ij->i", x, y)
+    products: NDArray[np.float64] = np.einsum("ij,ij->i", x, y)
+    return products

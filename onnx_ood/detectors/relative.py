@@ -1,0 +1,66 @@
+"""Strangeness relative to the other inputs of the same run: two-sided, needs neither data nor labels.
+
+The direction in which a strange input's drop departs depends on model, layer, nudge and input, so distance
+counts here, not direction.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float = NDArray[np.float64]
+
+# Fewer inputs than this give no idea of what is usual.
+FEWEST = 8
+# Makes the median absolute deviation of normal data estimate its standard deviation: 1/Φ⁻¹(¾).
+_MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class Relative:
+    """How far each input's sensitivity profile is from the others'.
+
+    Attributes:
+        score: Strangeness [N], in robust standard deviations: the root mean square of `deviations` over probes; higher =
+            more out-of-distribution.
+        deviations: Signed deviation of each input at each probe, [N, P]: positive where it turned more than usual; 0
+            at probes without spread.
+        used: Probes whose drops differ between inputs at all, bool [P].
+    """
+
+    score: Float
+    deviations: Float
+    used: NDArray[np.bool_]
+
+
+def relative_score(drops: Float, errors: Float, floor: Float) -> Relative | None:
+    """Compares each input's log drops with the median of all.
+
+    z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation over inputs
+    and e the standard error of the log drop over copies, so that an uncertain drop counts less.
+
+    Args:
+        drops: Mean cosine drop over copies, [N, P].
+        errors: Its standard error, [N, P]; NaN (one copy only) counts as 0.
+        floor: Noise floor of each probe, [P], above 0; smaller drops are taken as the floor.
+
+    Returns:
+        The scores, or None if there are fewer than 8 inputs to compare or no probe has any spread.
+    """
+    if len(drops) < FEWEST:
+        return None
+    raised = np.maximum(drops, floor)
+    logs = np.log(raised)
+    centre = np.median(logs, axis=0)
+    spread = _MAD_TO_SIGMA * np.median(np.abs(logs - centre), axis=0)
+    used = spread > 0
+    if not used.any():
+        return None
+    error = np.nan_to_num(errors) / raised
+    scale = np.sqrt(spread**2 + error**2)
+    deviations = np.divide(logs - centre, scale, out=np.zeros_like(logs), where=used)
+    score = np.sqrt(np.mean(deviations[:, used] ** 2, axis=1))
+    return Relative(score, deviations, used)

@@ -1,0 +1,49 @@
+"""`onnx_ood.measure`: one call from a model and a batch to a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from numpy.typing import ArrayLike
+
+from onnx_ood.graph import Model, load, select
+from onnx_ood.measurement.prober import Prober
+from onnx_ood.measurement.result import Measurement
+
+
+def measure(
+    model: Model | str | Path,
+    batch: ArrayLike,
+    *,
+    probes: str | Iterable[str],
+    nudges: ArrayLike,
+    site: str | None = None,
+    provider: str = "auto",
+    batch_size: int | None = None,
+    others: Mapping[str, ArrayLike] | None = None,
+) -> Measurement:
+    """Measures how activations turn and switch when inputs are nudged.
+
+    Args:
+        model: A path or a loaded model.
+        batch: Clean inputs [N, *input], as the model takes them.
+        probes: Selectors of the tensors to watch; see `onnx_ood.graph.select`.
+        nudges: What is added to the inputs, in the model's units: [K, *input], shared by all inputs, or
+            [N, K, *input].
+        site: Name of the graph input to nudge; None for the only input of floats.
+        provider: `"auto"` (CUDA if it can run, else the CPU), `"cuda"` or `"cpu"`.
+        batch_size: Inputs in one run; None lets memory decide.
+        others: Values of the model's other inputs by name, repeated for every copy.
+
+    Returns:
+        Pair statistics of every input, copy and probe, and the model's own outputs for the clean inputs.
+
+    Raises:
+        UsageError: If an argument is wrong; SelectorError for a probe.
+        ModelError: If the model can't be read or run.
+        ProviderError: If the provider can't run here.
+    """
+    loaded = model if isinstance(model, Model) else load(model)
+    prober = Prober(loaded, select(loaded, probes), site=site, provider=provider, batch_size=batch_size)
+    return prober.measure(batch, nudges, others)

@@ -1,0 +1,56 @@
+"""Noise families: unit draws, one stream for each (seed, copy)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import sqrt
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.exceptions import UsageError
+
+Float = NDArray[np.float64]
+
+
+def _gaussian(generator: np.random.Generator, shape: tuple[int, ...]) -> Float:
+    return generator.standard_normal(shape)
+
+
+def _uniform(generator: np.random.Generator, shape: tuple[int, ...]) -> Float:
+    # ±√3 gives a standard deviation of 1, so that a scale means the same for both families.
+    return generator.uniform(-sqrt(3), sqrt(3), shape)
+
+
+FAMILIES: Mapping[str, Callable[[np.random.Generator, tuple[int, ...]], Float]] = MappingProxyType(
+    {"gaussian": _gaussian, "uniform": _uniform}
+)
+
+
+def draw(family: str, shape: Sequence[int], copies: int, seed: int) -> Float:
+    """Draws unit noise on the host.
+
+    Every copy has its own stream, seeded by (seed, copy): the first two of four copies are those of a run with two,
+    and all inputs share them (common random numbers), so that two inputs' scores differ by the inputs alone.
+
+    Args:
+        family: `"gaussian"` or `"uniform"`; both have mean 0 and standard deviation 1.
+        shape: Shape of one input, without the batch axis.
+        copies: K, at least 1.
+        seed: Any integer from 0.
+
+    Returns:
+        float64 [K, *shape].
+
+    Raises:
+        UsageError: If the family is unknown, or copies or seed out of range.
+    """
+    if family not in FAMILIES:
+        raise UsageError(f"noise family {family!r} is unknown: choose one of {', '.join(FAMILIES)}")
+    if copies < 1:
+        raise UsageError(f"copies must be at least 1, but is {copies}")
+    if seed < 0:
+        raise UsageError(f"seed must be 0 or larger, but is {seed}")
+    streams = [np.random.default_rng([seed, copy]) for copy in range(copies)]
+    return np.stack([FAMILIES[family](stream, tuple(shape)) for stream in streams])
