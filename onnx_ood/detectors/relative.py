@@ -24,8 +24,8 @@ class Relative:
     """How far each input's sensitivity profile is from the others'.
 
     Attributes:
-        score: Strangeness [N], in robust standard deviations: the root mean square of `deviations` over probes; higher =
-            more out-of-distribution.
+        score: Strangeness [N], in robust standard deviations: the root mean square of `deviations` over probes;
+            higher = more out-of-distribution.
         deviations: Signed deviation of each input at each probe, [N, P]: positive where it turned more than usual; 0
             at probes without spread.
         used: Probes whose drops differ between inputs at all, bool [P].

@@ -1,0 +1,82 @@
+"""From settings to the nudges of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.score_result import NudgeSettings
+from onnx_ood.audits.settings import ScoreSettings
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import Chosen
+from onnx_ood.nudges import draw, lesswrong_nudges
+
+_DEFAULT_COPIES = 4
+
+
+class Nudger:
+    """Makes the nudges for any batch of one audit."""
+
+    def __init__(self, settings: ScoreSettings, chosen: Chosen | None) -> None:
+        """Settles space and copies.
+
+        Args:
+            settings: The user's settings.
+            chosen: How pictures become tensors, or None if that is not known.
+
+        Raises:
+            UsageError: If pixel space is asked for and the normalisation is not known.
+        """
+        self._settings = settings
+        self.recipe = settings.recipe
+        if self.recipe is not None:
+            self.space, copies = "tensor", 1
+        else:
+            self.space, copies = settings.space, _DEFAULT_COPIES
+        if self.space == "auto":
+            self.space = "tensor" if chosen is None else "pixel"
+        if self.space == "pixel" and chosen is None:
+            raise UsageError(
+                "pixel space needs the normalisation of the inputs: state it with --preprocess, or use --space tensor"
+            )
+        self.copies = copies if settings.copies is None else settings.copies
+        self._gain: NDArray[np.floating] | float = 1.0
+        if self.space == "pixel" and chosen is not None:
+            self._gain = chosen.preprocessing.gain
+        self._drawn: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+
+    def nudges(self, batch: NDArray[np.floating]) -> NDArray[np.floating]:
+        """The nudges for a batch.
+
+        Args:
+            batch: Inputs [N, *input] as the model takes them.
+
+        Returns:
+            [K, *input] shared by all inputs, or [N, K, *input] for a recipe that follows each input's norm.
+        """
+        if self.recipe is not None:
+            return lesswrong_nudges(batch, self.copies, self._settings.seed)
+        if self._drawn.shape[1:] != batch.shape[1:]:
+            self._drawn = self._draw(batch.shape[1:])
+        return self._drawn
+
+    def _draw(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        noise = draw(self._settings.family, shape, self.copies, self._settings.seed)
+        scaled: NDArray[np.float32] = (noise * self._settings.scale * self._gain).astype(np.float32)
+        return scaled
+
+    @cached_property
+    def described(self) -> NudgeSettings:
+        """The settings as they came out, for the result."""
+        lesswrong = self.recipe is not None
+        return NudgeSettings(
+            recipe="lesswrong" if lesswrong else None,
+            family="gaussian" if lesswrong else self._settings.family,
+            space="pixel" if self.space == "pixel" else "tensor",
+            scale=1e-5 if lesswrong else self._settings.scale,
+            copies=self.copies,
+            seed=self._settings.seed,
+        )

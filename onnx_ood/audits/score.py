@@ -1,0 +1,203 @@
+"""The score audit: which inputs does a model find strange, and at which layer?"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.environment import environment
+from onnx_ood.audits.nudging import Nudger
+from onnx_ood.audits.score_result import Failure, InputResult, ModelFacts, Run, ScoreResult
+from onnx_ood.audits.settings import ScoreSettings
+from onnx_ood.audits.tally import Tally
+from onnx_ood.detectors import FEWEST
+from onnx_ood.exceptions import UsageError
+from onnx_ood.graph import Model, Suggestion, Tensor, load, select, suggest_probes
+from onnx_ood.inputs import ARRAY_SUFFIXES, Card, Chosen, Discovery, Reader, choose, discover, read_card
+from onnx_ood.measurement import Prober
+from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
+
+Progress = Callable[[int, int | None], None]
+
+# Inputs read at once where the user doesn't say; how many of them one run takes is the prober's choice.
+_READ_BATCH = 32
+# The noise floor is measured on this many inputs.
+_FLOOR_INPUTS = 8
+
+
+def score(
+    model: str | Path | Model,
+    inputs: Sequence[str],
+    settings: ScoreSettings | None = None,
+    *,
+    stdin: TextIO | None = None,
+    progress: Progress | None = None,
+) -> ScoreResult:
+    """Scores inputs by how a model's activations turn when the inputs are nudged.
+
+    Inputs that can't be read, or for which the model gives NaN or infinity, are listed as failed; the others are
+    scored all the same.
+
+    Args:
+        model: A path or a loaded model.
+        inputs: Files, folders, globs, or `-` for a list of paths on standard input.
+        settings: What to measure and how; None for the defaults.
+        stdin: Where `-` reads from.
+        progress: Called with the number of inputs done and in all (None while unknown).
+
+    Returns:
+        The result; its status is "not evaluated" if fewer than half of the inputs could be scored.
+
+    Raises:
+        UsageError: If a setting doesn't fit the model.
+        ModelError: If the model can't be read or run.
+        ProviderError: If the provider can't run here.
+    """
+    settings = settings or ScoreSettings()
+    loaded = model if isinstance(model, Model) else load(model)
+    probes = choose_probes(loaded, settings)
+    prober = Prober(
+        loaded,
+        [probe.tensor for probe in probes],
+        site=settings.site,
+        provider=settings.provider,
+        batch_size=settings.batch_size,
+    )
+    _check_single_input(prober)
+    found = discover(inputs, stdin=stdin)
+    card = read_card(loaded.path)
+    chosen = _choose_preprocessing(prober.site, found, settings, card)
+    nudger = Nudger(settings, chosen)
+    reader = Reader(
+        found.paths,
+        preprocessing=chosen.preprocessing if chosen else None,
+        input_name=prober.site.name,
+        input_shape=prober.site.shape or (),
+        dtype=np.dtype(prober.site.dtype),
+        batch=settings.batch_size or _READ_BATCH,
+    )
+    tally = Tally(card.class_names() if card else None)
+    for missing in found.missing:
+        tally.fail(missing.id, missing.reason)
+    floor = _measure_all(reader, prober, nudger, tally, progress)
+    results = tally.input_results(floor)
+    kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]
+    return ScoreResult(
+        status="scored" if results and 2 * len(results) >= tally.seen else "not evaluated",
+        model=_facts(loaded),
+        nudges=nudger.described,
+        site=prober.site.name,
+        preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
+        environment=environment(),
+        run=Run(
+            provider=prober.provider,
+            provider_note=prober.provider_note,
+            placement=prober.placement,
+            rows=prober.rows or 0,
+            layout_note=prober.layout_note,
+        ),
+        probes=tally.probe_results(kept, floor),
+        inputs=results,
+        failed=tuple(Failure(id=name, reason=reason) for name, reason in tally.failed),
+        ignored=tuple(path.as_posix() for path in found.ignored),
+        skipped_probes=prober.skipped,
+        notes=(*reader.notes, *_notes(chosen, results)),
+    )
+
+
+def choose_probes(model: Model, settings: ScoreSettings) -> tuple[Suggestion, ...]:
+    """The probes to measure: the user's, the recipe's, or the suggested ones.
+
+    Args:
+        model: The model.
+        settings: The settings.
+
+    Returns:
+        The tensors and why each was chosen, in execution order.
+
+    Raises:
+        SelectorError: If a selector matches nothing.
+        ModelError: If nothing in the model can be measured.
+    """
+    if settings.probes:
+        return tuple(Suggestion(tensor, "selected by the user") for tensor in select(model, settings.probes))
+    if settings.recipe == "lesswrong":
+        return tuple(
+            Suggestion(tensor, "the third-last Conv, as the recipe has it")
+            for tensor in select(model, LESSWRONG_PROBE)
+        )
+    return suggest_probes(model)
+
+
+def _check_single_input(prober: Prober) -> None:
+    model, site = prober.model, prober.site
+    others = ", ".join(tensor.name for tensor in model.inputs if tensor.name != site.name)
+    if others:
+        raise UsageError(f"{model.path} also needs {others}: score feeds one input; use onnx_ood.measure for more")
+    if site.shape is None:
+        raise UsageError(f"{model.path} does not state the rank of input {site.name!r}; use onnx_ood.measure")
+
+
+def _choose_preprocessing(
+    site: Tensor, found: Discovery, settings: ScoreSettings, card: Card | None
+) -> Chosen | None:
+    """How pictures become tensors, or None if there are only arrays and nobody said how they were made."""
+    pictures = any(path.suffix.lower() not in ARRAY_SUFFIXES for path in found.paths)
+    if not pictures and settings.preprocessing is None and (card is None or card.preprocessing is None):
+        return None
+    return choose(site.shape or (), text=settings.preprocessing, card=card)
+
+
+def _measure_all(
+    reader: Reader, prober: Prober, nudger: Nudger, tally: Tally, progress: Progress | None
+) -> NDArray[np.float64]:
+    """Runs every batch through the model and tallies it; gives the noise floor of each probe."""
+    before = tally.seen
+    total = reader.count() if progress else None
+    floor = np.ones(len(prober.probes))
+    for batch in reader:
+        for failed in batch.failed:
+            tally.fail(failed.id, failed.reason)
+        if len(batch):
+            if not tally.scored:
+                floor = prober.noise_floor(batch.tensors[:_FLOOR_INPUTS])
+            tally.add(batch.ids, prober.measure(batch.tensors, nudger.nudges(batch.tensors)))
+        if progress:
+            progress(tally.seen - before, total)
+    return floor
+
+
+def _notes(chosen: Chosen | None, results: Sequence[InputResult]) -> list[str]:
+    notes = []
+    if chosen and chosen.source.startswith("guessed"):
+        notes.append("The preprocessing is a guess: with a wrong one every number is wrong. State it with --preprocess.")
+    if results and results[0].rank is None:
+        notes.append(
+            f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they are listed as given, "
+            "without a rank."
+        )
+    elif results:
+        notes.append(
+            "Strangeness compares these inputs with each other. Without known-good references no threshold can be "
+            "justified: it ranks, it does not judge."
+        )
+    return notes
+
+
+def _facts(model: Model) -> ModelFacts:
+    with model.path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    proto = model.proto
+    return ModelFacts(
+        path=model.path.as_posix(),
+        sha256=digest,
+        size=model.size,
+        parameters=model.parameters,
+        opsets=model.opsets,
+        producer=f"{proto.producer_name} {proto.producer_version}".strip(),
+    )

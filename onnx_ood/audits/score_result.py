@@ -1,0 +1,138 @@
+"""The result of the score audit: plain data with a schema, the source of every rendering."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SCHEMA = "onnx-ood/score/1"
+
+# NaN has no place in JSON; a value that does not exist is null.
+Number = float | None
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="null")
+
+
+class ModelFacts(_Part):
+    """Which model was audited."""
+
+    path: str
+    sha256: str = Field(description="Of the model file itself, external data not included.")
+    size: int = Field(description="Bytes on disk, external data included.")
+    parameters: int
+    opsets: dict[str, int]
+    producer: str
+
+
+class NudgeSettings(_Part):
+    """How inputs were nudged."""
+
+    recipe: Literal["lesswrong"] | None = Field(description="A published recipe, or null for the settings below.")
+    family: str
+    space: Literal["pixel", "tensor"] = Field(description="Where the noise is added: before or after normalisation.")
+    scale: float = Field(description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1.")
+    copies: int
+    seed: int
+
+
+class Environment(_Part):
+    """What the numbers were made with."""
+
+    onnx_ood: str
+    onnx: str
+    onnxruntime: str
+    numpy: str
+    python: str
+    platform: str
+
+
+class Run(_Part):
+    """How the model was run."""
+
+    provider: Literal["cuda", "cpu"] = Field(description="Where the model really ran.")
+    provider_note: str = Field(description="Why it is the CPU although CUDA was looked for, or empty.")
+    placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
+    rows: int = Field(description="Inputs in one run of the model.")
+    layout_note: str = Field(description="Why inputs were run one at a time, or empty.")
+
+
+class ProbeResult(_Part):
+    """One probe over all scored inputs. Medians and bounds are over inputs, of means over copies."""
+
+    name: str
+    op: str
+    depth: int = Field(description="Nodes on the longest path from a model input.")
+    units: int = Field(description="Elements of the activation of one input.")
+    reason: str = Field(description="Why it was chosen.")
+    noise_floor: float = Field(description="Cosine drop that float rounding alone can make here.")
+    above_floor: float = Field(description="Share of inputs whose drop is above the noise floor.")
+    drop_low: Number = Field(description="5th percentile of the cosine drop.")
+    drop_median: Number
+    drop_high: Number = Field(description="95th percentile of the cosine drop.")
+    distortion_median: Number
+    flip_rate_median: Number
+    compared: bool = Field(description="True if the probe takes part in the strangeness.")
+
+
+class Prediction(_Part):
+    """The largest value of the model's own output for the clean input."""
+
+    index: int
+    label: str | None
+    value: float = Field(description="The output's value there.")
+    probability: Number = Field(description="Softmax there, or the value itself if the output is a distribution.")
+
+
+class InputResult(_Part):
+    """One scored input; lists have one entry a probe, in the order of `probes`."""
+
+    id: str
+    rank: int | None = Field(description="1 = strangest; null where inputs were too few to compare.")
+    strangeness: Number = Field(
+        description="Two-sided distance of the log drops from the other inputs', in robust standard deviations."
+    )
+    direction: Literal["more", "less"] | None = Field(
+        description="Whether its activations turned more or less than the other inputs', over all probes."
+    )
+    published: float = Field(description="−mean log10 cosine drop: the published reading, often inverted.")
+    drop: tuple[Number, ...] = Field(description="Cosine drop, mean over copies.")
+    drop_error: tuple[Number, ...] = Field(description="Standard error of the drop over copies; null for one copy.")
+    distortion: tuple[Number, ...] = Field(description="Angle at the probe over angle at the site, mean over copies.")
+    flip_rate: tuple[Number, ...]
+    deviation: tuple[Number, ...] | None = Field(description="Signed distance at each probe, robust deviations.")
+    prediction: Prediction | None
+
+
+class Failure(_Part):
+    """An input that was not scored."""
+
+    id: str
+    reason: str
+
+
+class ScoreResult(_Part):
+    """Which inputs a model finds strange, and at which layer."""
+
+    format: Literal["onnx-ood/score/1"] = Field(default=SCHEMA, alias="schema")
+    status: Literal["scored", "not evaluated"] = Field(
+        description="`not evaluated` if fewer than half of the inputs could be scored."
+    )
+    model: ModelFacts
+    nudges: NudgeSettings
+    site: str
+    preprocessing: str | None = Field(description="In words, with its source; null if all inputs were arrays.")
+    environment: Environment
+    run: Run
+    probes: tuple[ProbeResult, ...]
+    inputs: tuple[InputResult, ...] = Field(description="Strangest first; in the given order where not ranked.")
+    failed: tuple[Failure, ...]
+    ignored: tuple[str, ...] = Field(description="Files in given folders that are neither pictures nor arrays.")
+    skipped_probes: dict[str, str] = Field(description="Selected tensors that can't be measured, with the reason.")
+    notes: tuple[str, ...] = Field(description="What a reader should know to believe the numbers.")
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="null", populate_by_name=True
+    )

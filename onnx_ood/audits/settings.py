@@ -1,0 +1,63 @@
+"""What a user can set about a score, with the defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnx_ood.exceptions import UsageError
+from onnx_ood.nudges import FAMILIES
+
+RECIPES = ("lesswrong",)
+SPACES = ("auto", "pixel", "tensor")
+
+
+@dataclass(frozen=True)
+class ScoreSettings:
+    """Settings of the score audit.
+
+    Attributes:
+        probes: Selectors; empty for the suggested probes (or the recipe's).
+        family: Noise family, `"gaussian"` or `"uniform"`.
+        space: `"pixel"` (before normalisation), `"tensor"` (as the model takes it), or `"auto"`: pixel wherever
+            the normalisation is known.
+        scale: Standard deviation of the noise in that space; pixels go from 0 to 1.
+        copies: Nudged copies of each input; None for 4, or the recipe's.
+        seed: Seed of the noise.
+        recipe: `"lesswrong"` for the published recipe in place of family, space and scale, or None.
+        preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
+            card's, or else a guess.
+        site: The graph input to nudge; None for the only one of floats.
+        provider: `"auto"`, `"cuda"` or `"cpu"`.
+        batch_size: Inputs in one run; None lets memory decide.
+    """
+
+    probes: tuple[str, ...] = ()
+    family: str = "gaussian"
+    space: str = "auto"
+    scale: float = 0.02
+    copies: int | None = None
+    seed: int = 0
+    recipe: str | None = None
+    preprocessing: str | None = None
+    site: str | None = None
+    provider: str = "auto"
+    batch_size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without a model.
+
+        Raises:
+            UsageError: If a value is out of range.
+        """
+        if self.family not in FAMILIES:
+            raise UsageError(f"noise family {self.family!r} is unknown: choose one of {', '.join(FAMILIES)}")
+        if self.space not in SPACES:
+            raise UsageError(f"space {self.space!r} is unknown: choose one of {', '.join(SPACES)}")
+        if self.recipe is not None and self.recipe not in RECIPES:
+            raise UsageError(f"recipe {self.recipe!r} is unknown: choose one of {', '.join(RECIPES)}")
+        if not 0 < self.scale < float("inf"):
+            raise UsageError(f"scale must be a number above 0, but is {self.scale}")
+        if self.copies is not None and self.copies < 1:
+            raise UsageError(f"copies must be at least 1, but is {self.copies}")
+        if self.seed < 0:
+            raise UsageError(f"seed must be 0 or larger, but is {self.seed}")

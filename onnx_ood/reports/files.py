@@ -1,0 +1,85 @@
+"""Writing results to files: found out early whether that works, and never half a file."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from io import StringIO
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from onnx_ood.audits.score_result import ScoreResult
+from onnx_ood.exceptions import OutputError
+
+
+def check_writable(path: Path) -> None:
+    """Finds out before a long run whether a result can be written.
+
+    Args:
+        path: Where the result will go.
+
+    Raises:
+        OutputError: If its folder does not exist or can't be written to, or the path is a folder.
+    """
+    if path.is_dir():
+        raise OutputError(f"{path}: is a folder; name a file in it")
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from None
+    os.close(handle)
+    Path(name).unlink()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file as a whole: readers see the old one or the new one, nothing between.
+
+    Args:
+        path: Where to.
+        text: The content, written as UTF-8 with line feeds.
+
+    Raises:
+        OutputError: If it can't be written.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+        # mkstemp makes files for the owner only; a result is as readable as any other new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        Path(name).chmod(0o666 & ~mask)
+        Path(name).replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def to_json(result: BaseModel) -> str:
+    """A result as JSON text; it follows the schema in `docs/schemas/`, and NaN never appears."""
+    return result.model_dump_json(indent=2, by_alias=True) + "\n"
+
+
+def to_csv(result: ScoreResult) -> str:
+    """A score result as CSV text: one line an input, strangest first, then those that failed."""
+    names = [probe.name for probe in result.probes]
+    measures = ("drop", "drop_error", "distortion", "flip_rate")
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["input", "rank", "strangeness", "direction", "published", "prediction", "probability"]
+        + [f"{measure}:{name}" for name in names for measure in measures]
+        + ["failed"]
+    )
+    for entry in result.inputs:
+        guess = entry.prediction
+        writer.writerow(
+            [entry.id, entry.rank, entry.strangeness, entry.direction, entry.published]
+            + ([guess.label or guess.index, guess.probability] if guess else [None, None])
+            + [getattr(entry, measure)[p] for p in range(len(names)) for measure in measures]
+            + [None]
+        )
+    for failure in result.failed:
+        writer.writerow([failure.id] + [None] * (6 + len(names) * len(measures)) + [failure.reason])
+    return text.getvalue()

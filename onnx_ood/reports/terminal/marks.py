@@ -1,0 +1,95 @@
+"""Small marks of terminal reports: numbers, bars and sparklines that read without colour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import isfinite, log10
+
+from rich.console import Console
+
+_EIGHTHS = "▁▂▃▄▅▆▇█"
+_ASCII_LEVELS = "_.-=+*#@"
+
+
+class Marks:
+    """Characters for one console: block elements, or ASCII where the output can't encode them."""
+
+    def __init__(self, console: Console) -> None:
+        """Looks at the console's encoding."""
+        self._ascii = console.options.ascii_only
+        self.levels = _ASCII_LEVELS if self._ascii else _EIGHTHS
+        self.more = "+" if self._ascii else "▲"
+        self.less = "-" if self._ascii else "▼"
+        self.plus_minus = "+-" if self._ascii else "±"
+        self.good = "ok" if self._ascii else "✓"
+        self.bad = "!!" if self._ascii else "✗"
+        self.dot = "-" if self._ascii else "·"
+
+    def profile(self, deviations: Sequence[float | None], limit: float = 4.0) -> str:
+        """A sparkline of signed deviations: the middle is "as usual", high is more, low is less.
+
+        Args:
+            deviations: One value a probe; None shows as a blank.
+            limit: The deviation at which a mark reaches the top or the bottom.
+        """
+        steps = len(self.levels) - 1
+        marks = []
+        for value in deviations:
+            if value is None:
+                marks.append(" ")
+                continue
+            share = (max(-limit, min(limit, value)) + limit) / (2 * limit)
+            marks.append(self.levels[round(share * steps)])
+        return "".join(marks)
+
+    def bar(self, value: float | None, low: float, high: float, width: int = 10) -> str:
+        """A horizontal bar for a positive value on a logarithmic scale from `low` (one mark) to `high`."""
+        if value is None or value <= 0:
+            return ""
+        share = 1.0 if high <= low else (log10(value) - log10(low)) / (log10(high) - log10(low))
+        cells = 1 + round(max(0.0, min(1.0, share)) * (width - 1))
+        return ("#" if self._ascii else "█") * cells
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A number with a few significant digits: `3.1e-04`, `0.52`, `12.3`; a dash for what does not exist."""
+    if value is None or not isfinite(value):
+        return "–"
+    if value == 0:
+        return "0"
+    if not 1e-2 <= abs(value) < 1e4:
+        return f"{value:.{digits - 1}e}"
+    return f"{value:.{max(0, digits - 1 - int(log10(abs(value)) // 1))}f}"
+
+
+def relative_error(mean: float | None, error: float | None) -> str:
+    """A standard error as a share of its mean: `2%`, `<1%`; empty where there is none."""
+    if mean is None or error is None or mean == 0:
+        return ""
+    percent = 100 * error / mean
+    return "<1%" if percent < 1 else f"{percent:.0f}%"
+
+
+def percent(share: float | None) -> str:
+    """A share as a percentage: `100%`, `2.1%`, `<0.1%`."""
+    if share is None:
+        return "–"
+    value = 100 * share
+    if 0 < value < 0.1:
+        return "<0.1%"
+    return f"{value:.1f}%" if 0 < value < 10 else f"{value:.0f}%"
+
+
+def size(count: int) -> str:
+    """A number of bytes: `9.1 MiB`."""
+    value = float(count)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1024:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
+def shorten(text: str, width: int) -> str:
+    """Keeps the end of a name, which tells files and layers apart: `…ers.3/block/Relu`."""
+    return text if len(text) <= width else "…" + text[len(text) - width + 1 :]

@@ -1,0 +1,215 @@
+"""The score audit on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from onnx_ood.audits.score_result import InputResult, NudgeSettings, Prediction, ProbeResult, Run, ScoreResult
+from onnx_ood.reports.terminal import marks
+from onnx_ood.reports.terminal.layout import bullets, facts, table
+from onnx_ood.reports.terminal.marks import Marks
+
+# Failed inputs that are named one by one; the rest are counted, and all are in the JSON.
+_FAILURES_SHOWN = 10
+# A profile longer than this is thinned.
+_PROFILE_WIDTH = 16
+# Widths from which there is room for more columns.
+_MEDIUM, _WIDE = 96, 120
+
+
+def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
+    """Prints a score result for people.
+
+    Args:
+        console: Where to; its width and encoding are respected.
+        result: The result.
+        top: How many of the strangest and of the most ordinary inputs to list.
+    """
+    signs = Marks(console)
+    _print_head(console, result)
+    if result.inputs:
+        _print_inputs(console, signs, result, top)
+        _print_layers(console, signs, result.probes)
+    _print_failures(console, result)
+    for name, reason in result.skipped_probes.items():
+        console.print(Text(f"Skipped probe {name}: {reason}.", style="yellow"))
+    if result.notes:
+        console.print()
+        bullets(console, result.notes, style="dim")
+
+
+def _print_head(console: Console, result: ScoreResult) -> None:
+    model, run = result.model, result.run
+    scored, failed = len(result.inputs), len(result.failed)
+    facts(
+        console,
+        [
+            ("model", f"{model.path} ({marks.size(model.size)}, {model.parameters:,} parameters)"),
+            (
+                "inputs",
+                f"{scored} scored" + (f", {failed} failed" if failed else "")
+                + (f", {len(result.ignored)} other files ignored" if result.ignored else ""),
+            ),
+            ("preprocessing", result.preprocessing or "none: arrays as the model takes them"),
+            ("nudge", _nudge(result.nudges, result.site)),
+            ("provider", _provider(run)),
+            ("noise floor", _above_floor(result.probes)),
+        ],
+    )
+
+
+def _nudge(nudges: NudgeSettings, site: str) -> str:
+    copies = f"{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"
+    if nudges.recipe == "lesswrong":
+        return f"lesswrong recipe: gaussian of {nudges.scale:g}·‖x‖ in tensor space, rescaled to ‖x‖; {copies}"
+    return f"{nudges.family}, σ = {nudges.scale:g} in {nudges.space} space; {copies}"
+
+
+def _provider(run: Run) -> str:
+    nodes = ", ".join(f"{count} nodes on {name}" for name, count in run.placement.items())
+    text = f"{run.provider} ({nodes}"
+    text += f"; {run.provider_note})" if run.provider_note else ")"
+    return f"{text}; {run.layout_note}" if run.layout_note else text
+
+
+def _above_floor(probes: Sequence[ProbeResult]) -> str:
+    if not probes:
+        return ""
+    clear = sum(probe.above_floor == 1 for probe in probes)
+    text = f"{clear} of {len(probes)} probes are above it for every input"
+    if clear < len(probes):
+        text += "; under it a drop is rounding noise: use a larger --scale"
+    return text
+
+
+def _print_inputs(console: Console, signs: Marks, result: ScoreResult, top: int) -> None:
+    ranked = result.inputs[0].rank is not None
+    if not ranked:
+        _print_table(console, signs, "Inputs, not ranked", result, result.inputs[: 2 * top])
+        return
+    strangest = result.inputs[:top]
+    ordinary = result.inputs[max(top, len(result.inputs) - top) :]
+    _print_table(console, signs, "Strangest inputs", result, strangest)
+    if ordinary:
+        _print_table(console, signs, "Most ordinary inputs", result, ordinary)
+
+
+def _print_table(
+    console: Console, signs: Marks, title: str, result: ScoreResult, inputs: Sequence[InputResult]
+) -> None:
+    probes = result.probes
+    columns = _drop_columns(len(probes), console.width)
+    ranked = inputs[0].rank is not None
+    predicted = any(entry.prediction for entry in inputs) and console.width >= _MEDIUM
+    view = table(title)
+    if ranked:
+        view.add_column("#", justify="right", no_wrap=True)
+    view.add_column("input", no_wrap=True)
+    if ranked:
+        view.add_column("strange", justify="right", no_wrap=True)
+        view.add_column("turned", no_wrap=True)
+        view.add_column("by layer", no_wrap=True)
+    for p in columns:
+        view.add_column(f"drop [{p + 1}]", justify="right", no_wrap=True)
+    view.add_column("distortion", justify="right", no_wrap=True)
+    if predicted:
+        view.add_column("largest output", no_wrap=True)
+    name_width = _name_width(console.width, len(columns), ranked=ranked, predicted=predicted)
+    for entry in inputs:
+        row: list[str | Text] = [marks.shorten(entry.id, name_width)]
+        if ranked:
+            row.insert(0, str(entry.rank))
+            row += _strangeness(signs, entry)
+        row += [_drop(signs, entry, p) for p in columns]
+        row.append(marks.number(entry.distortion[columns[-1]]))
+        if predicted:
+            row.append(_prediction(entry.prediction))
+        view.add_row(*row)
+    console.print()
+    console.print(view)
+
+
+def _drop_columns(probes: int, width: int) -> list[int]:
+    """Indices of the probes whose drops are shown: as many of last, first and middle as there is room for."""
+    wanted = [probes - 1] if width < _MEDIUM else [0, probes // 2, probes - 1]
+    return sorted({max(0, p) for p in wanted})
+
+
+def _name_width(width: int, drops: int, *, ranked: bool, predicted: bool) -> int:
+    taken = 14 + 15 * drops + (34 if ranked else 0) + (24 if predicted else 0)
+    return max(16, min(48, width - taken))
+
+
+def _strangeness(signs: Marks, entry: InputResult) -> list[str | Text]:
+    strange = entry.strangeness or 0.0
+    style = "bold red" if strange >= 3 else "yellow" if strange >= 2 else ""
+    turned = f"{signs.more} more" if entry.direction == "more" else f"{signs.less} less"
+    profile = signs.profile(_thinned(entry.deviation or ()))
+    return [Text(marks.number(strange), style=style), turned, Text(profile, style="cyan")]
+
+
+def _thinned(values: Sequence[float | None]) -> Sequence[float | None]:
+    if len(values) <= _PROFILE_WIDTH:
+        return values
+    step = (len(values) - 1) / (_PROFILE_WIDTH - 1)
+    return [values[round(i * step)] for i in range(_PROFILE_WIDTH)]
+
+
+def _drop(signs: Marks, entry: InputResult, probe: int) -> str:
+    mean = entry.drop[probe]
+    error = marks.relative_error(mean, entry.drop_error[probe])
+    return f"{marks.number(mean)} {signs.plus_minus}{error}" if error else marks.number(mean)
+
+
+def _prediction(prediction: Prediction | None) -> str:
+    if prediction is None:
+        return ""
+    name = f"#{prediction.index}" if prediction.label is None else prediction.label
+    share = "" if prediction.probability is None else f" {marks.percent(prediction.probability)}"
+    return f"{marks.shorten(name, 18) if len(name) <= 18 else name[:17] + '…'}{share}"
+
+
+def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult]) -> None:
+    medians = [probe.drop_median for probe in probes if probe.drop_median]
+    low, high = (min(medians), max(medians)) if medians else (1.0, 1.0)
+    wide = console.width >= _MEDIUM
+    view = table("Layer profile (medians over inputs)")
+    view.add_column("", justify="right", no_wrap=True)
+    view.add_column("probe", no_wrap=True)
+    view.add_column("depth", justify="right")
+    view.add_column("cosine drop", justify="right", no_wrap=True)
+    if wide:
+        view.add_column("5% to 95% of inputs", no_wrap=True)
+    view.add_column("", no_wrap=True)
+    view.add_column("distortion", justify="right")
+    view.add_column("flips", justify="right")
+    view.add_column("above noise", justify="right")
+    names = max(16, min(44, console.width - (86 if wide else 58)))
+    for index, probe in enumerate(probes, start=1):
+        row = [f"[{index}]", marks.shorten(probe.name, names), str(probe.depth), marks.number(probe.drop_median)]
+        if wide:
+            row.append(f"{marks.number(probe.drop_low)} to {marks.number(probe.drop_high)}")
+        row += [
+            signs.bar(probe.drop_median, low, high),
+            marks.number(probe.distortion_median),
+            marks.percent(probe.flip_rate_median),
+            marks.percent(probe.above_floor),
+        ]
+        style = "" if probe.above_floor == 1 else "yellow"
+        view.add_row(*(Text(cell, style=style) for cell in row))
+    console.print()
+    console.print(view)
+
+
+def _print_failures(console: Console, result: ScoreResult) -> None:
+    if not result.failed:
+        return
+    console.print()
+    console.print(Text(f"{len(result.failed)} inputs were not scored:", style="bold red"))
+    shown = result.failed[:_FAILURES_SHOWN]
+    bullets(console, [f"{failure.id}: {failure.reason}" for failure in shown])
+    if len(result.failed) > len(shown):
+        console.print(Text(f"  and {len(result.failed) - len(shown)} more; --json lists them all"))
