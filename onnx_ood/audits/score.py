@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -11,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.audits.environment import environment
+from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.nudging import Nudger
-from onnx_ood.audits.score_result import Failure, InputResult, ModelFacts, Run, ScoreResult
+from onnx_ood.audits.score_result import Failure, InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings
 from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, select, suggest_probes
-from onnx_ood.inputs import ARRAY_SUFFIXES, Card, Chosen, Discovery, Reader, choose, discover, read_card
+from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, read_card
+from onnx_ood.inputs.arrays import SUFFIXES as ARRAY_SUFFIXES
 from onnx_ood.measurement import Prober
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
@@ -89,7 +90,7 @@ def score(
     kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]
     return ScoreResult(
         status="scored" if results and 2 * len(results) >= tally.seen else "not evaluated",
-        model=_facts(loaded),
+        model=model_facts(loaded),
         nudges=nudger.described,
         site=prober.site.name,
         preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
@@ -187,17 +188,3 @@ def _notes(chosen: Chosen | None, results: Sequence[InputResult]) -> list[str]:
             "justified: it ranks, it does not judge."
         )
     return notes
-
-
-def _facts(model: Model) -> ModelFacts:
-    with model.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    proto = model.proto
-    return ModelFacts(
-        path=model.path.as_posix(),
-        sha256=digest,
-        size=model.size,
-        parameters=model.parameters,
-        opsets=model.opsets,
-        producer=f"{proto.producer_name} {proto.producer_version}".strip(),
-    )

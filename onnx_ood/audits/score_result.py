@@ -6,25 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-SCHEMA = "onnx-ood/score/1"
+from onnx_ood.audits.facts import ModelFacts
 
 # NaN has no place in JSON; a value that does not exist is null.
 Number = float | None
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="null")
-
-
-class ModelFacts(_Part):
-    """Which model was audited."""
-
-    path: str
-    sha256: str = Field(description="Of the model file itself, external data not included.")
-    size: int = Field(description="Bytes on disk, external data included.")
-    parameters: int
-    opsets: dict[str, int]
-    producer: str
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
 
 
 class NudgeSettings(_Part):
@@ -116,7 +105,7 @@ class Failure(_Part):
 class ScoreResult(_Part):
     """Which inputs a model finds strange, and at which layer."""
 
-    format: Literal["onnx-ood/score/1"] = Field(default=SCHEMA, alias="schema")
+    format: Literal["onnx-ood/score/1"] = Field(default="onnx-ood/score/1", alias="schema")
     status: Literal["scored", "not evaluated"] = Field(
         description="`not evaluated` if fewer than half of the inputs could be scored."
     )
@@ -132,7 +121,3 @@ class ScoreResult(_Part):
     ignored: tuple[str, ...] = Field(description="Files in given folders that are neither pictures nor arrays.")
     skipped_probes: dict[str, str] = Field(description="Selected tensors that can't be measured, with the reason.")
     notes: tuple[str, ...] = Field(description="What a reader should know to believe the numbers.")
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", protected_namespaces=(), ser_json_inf_nan="null", populate_by_name=True
-    )

@@ -1,0 +1,22 @@
+"""The consoles that commands print to."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+
+# Width of a report that goes to a file or a pipe, where there is no terminal to ask.
+_PIPE_WIDTH = 120
+
+
+def stdout() -> Console:
+    """A console for results: plain text where standard output is not a terminal."""
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_WIDTH
+    return Console(width=width, highlight=False, markup=False, emoji=False)
+
+
+def stderr() -> Console:
+    """A console for progress and errors."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)

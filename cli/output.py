@@ -1,0 +1,37 @@
+"""Where results go: the options that all commands share, and the writing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
+
+from onnx_ood.reports.files import check_writable, to_json, write_text
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output instead of the report."),
+]
+
+_STANDARD_OUTPUT = Path("-")
+
+
+def check_outputs(*paths: Path | None) -> None:
+    """Finds out before the work whether the asked-for files can be written."""
+    for path in paths:
+        if path is not None and path != _STANDARD_OUTPUT:
+            check_writable(path)
+
+
+def write_json(result: BaseModel, path: Path | None) -> bool:
+    """Writes a result where it was asked for; returns True if that was standard output."""
+    if path is None:
+        return False
+    if path == _STANDARD_OUTPUT:
+        sys.stdout.write(to_json(result))
+        return True
+    write_text(path, to_json(result))
+    return False

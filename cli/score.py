@@ -1,0 +1,96 @@
+"""`onnx-ood score`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onnx_ood import audits
+from onnx_ood.exceptions import NotEvaluatedError
+from onnx_ood.reports.files import to_csv, write_text
+from onnx_ood.reports.terminal import print_score
+
+from .console import stdout
+from .output import JsonFile, check_outputs, write_json
+from .progress import progress_bar
+
+_DEFAULTS = audits.ScoreSettings()
+
+
+def score(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUTS...",
+            help="Pictures, .npy or .npz arrays, folders, globs, or - for a list of paths on standard input.",
+        ),
+    ],
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SELECTOR",
+            help="What to watch: a name, a glob, op:Relu, op:Conv[-3], op:Relu[::4], outputs, all. Repeatable. "
+            "Default: up to 12 activations over the depth.",
+        ),
+    ] = None,
+    copies: Annotated[int | None, typer.Option(help="Nudged copies of each input. Default: 4.")] = None,
+    scale: Annotated[
+        float, typer.Option(help="Standard deviation of the noise; pixels go from 0 to 1.")
+    ] = _DEFAULTS.scale,
+    space: Annotated[
+        str, typer.Option(help="pixel (before normalisation), tensor (as the model takes it), or auto.")
+    ] = _DEFAULTS.space,
+    noise: Annotated[str, typer.Option(help="gaussian or uniform.")] = _DEFAULTS.family,
+    seed: Annotated[int, typer.Option(help="Seed of the noise.")] = _DEFAULTS.seed,
+    recipe: Annotated[
+        str | None, typer.Option(help="A published recipe in place of the settings above: lesswrong.")
+    ] = None,
+    preprocess: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            help="How pictures become tensors: imagenet, inception, unit, symmetric, bytes, with changes, as in "
+            "'imagenet,BGR,NHWC,stretch,size=299'. Default: the model card's, or a guess.",
+        ),
+    ] = None,
+    site: Annotated[str | None, typer.Option(metavar="NAME", help="The model input to nudge.")] = None,
+    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
+    batch_size: Annotated[int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
+    json: JsonFile = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write one line an input as CSV.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
+) -> None:
+    """Rank inputs by how strange a model finds them, and show at which layer.
+
+    Each input is nudged a few times; what is measured is how far the model's activations turn (the cosine drop).
+    """
+    settings = audits.ScoreSettings(
+        probes=tuple(probe or ()),
+        family=noise,
+        space=space,
+        scale=scale,
+        copies=copies,
+        seed=seed,
+        recipe=recipe,
+        preprocessing=preprocess,
+        site=site,
+        provider=provider,
+        batch_size=batch_size,
+    )
+    check_outputs(json, csv)
+    with progress_bar("scoring", quiet=quiet) as progress:
+        result = audits.score(model, inputs, settings, stdin=sys.stdin, progress=progress)
+    printed = write_json(result, json)
+    if csv is not None:
+        write_text(csv, to_csv(result))
+    if not quiet and not printed:
+        print_score(stdout(), result, top)
+    if result.status == "not evaluated":
+        count = len(result.inputs) + len(result.failed)
+        reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""
+        raise NotEvaluatedError(f"not evaluated: {len(result.inputs)} of {count} inputs could be scored{reason}")

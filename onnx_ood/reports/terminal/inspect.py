@@ -1,0 +1,68 @@
+"""The inspect audit on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.text import Text
+
+from onnx_ood.audits.inspect import InspectResult, TensorFacts
+from onnx_ood.graph import format_shape
+from onnx_ood.reports.terminal import marks
+from onnx_ood.reports.terminal.layout import bullets, facts, table
+
+# Operators that are listed by name; the rest are summed up.
+_OPERATORS_SHOWN = 12
+
+
+def print_inspect(console: Console, result: InspectResult) -> None:
+    """Prints what is in a model file.
+
+    Args:
+        console: Where to.
+        result: The facts.
+    """
+    model = result.model
+    opsets = ", ".join(f"{domain} {version}" for domain, version in model.opsets.items())
+    shown = list(result.operators.items())[:_OPERATORS_SHOWN]
+    operators = ", ".join(f"{count} {name}" for name, count in shown)
+    rest = sum(result.operators.values()) - sum(count for _, count in shown)
+    facts(
+        console,
+        [
+            ("model", model.path),
+            ("sha256", model.sha256),
+            ("size", f"{marks.size(model.size)}, {model.parameters:,} parameters"),
+            ("producer", model.producer or "not stated"),
+            ("opsets", f"{opsets} (IR version {result.ir_version})"),
+            *((f"input {i}", _tensor(tensor)) for i, tensor in enumerate(result.inputs, start=1)),
+            *((f"output {i}", _tensor(tensor)) for i, tensor in enumerate(result.outputs, start=1)),
+            ("operators", operators + (f" and {rest} others" if rest else "")),
+            ("tensors", f"{result.tensors} computed, {len(result.activations)} of them activations"),
+        ],
+    )
+    view = table("Suggested probes")
+    view.add_column("", justify="right")
+    view.add_column("probe", no_wrap=True)
+    view.add_column("op")
+    view.add_column("depth", justify="right")
+    view.add_column("shape", overflow="fold")
+    view.add_column("why", overflow="fold")
+    for index, probe in enumerate(result.suggested_probes, start=1):
+        tensor = probe.tensor
+        view.add_row(
+            f"[{index}]",
+            Text(marks.shorten(tensor.name, max(16, console.width - 76))),
+            tensor.op,
+            str(tensor.depth),
+            Text(format_shape(tensor.shape)),
+            probe.reason,
+        )
+    console.print()
+    console.print(view)
+    if result.notes:
+        console.print()
+        bullets(console, result.notes, style="dim")
+
+
+def _tensor(tensor: TensorFacts) -> str:
+    return f"{tensor.name}  {tensor.dtype or 'unknown type'} {format_shape(tensor.shape)}"
