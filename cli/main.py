@@ -38,7 +38,8 @@ def _print_version(wanted: bool) -> None:
 )
 def _top(
     _version: Annotated[
-        bool, typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
     pass

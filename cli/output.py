@@ -13,7 +13,11 @@ from onnx_ood.reports.files import check_writable, to_json, write_text
 
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", metavar="FILE", help="Write the result as JSON; - for standard output instead of the report."),
+    typer.Option(
+        "--json",
+        metavar="FILE",
+        help="Write the result as JSON; - prints it instead of the report.",
+    ),
 ]
 
 _STANDARD_OUTPUT = Path("-")

@@ -59,10 +59,14 @@ def score(
     ] = None,
     site: Annotated[str | None, typer.Option(metavar="NAME", help="The model input to nudge.")] = None,
     provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
-    batch_size: Annotated[int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
     json: JsonFile = None,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write one line an input as CSV.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write one line an input as CSV.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Rank inputs by how strange a model finds them, and show at which layer.
@@ -93,4 +97,6 @@ def score(
     if result.status == "not evaluated":
         count = len(result.inputs) + len(result.failed)
         reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""
-        raise NotEvaluatedError(f"not evaluated: {len(result.inputs)} of {count} inputs could be scored{reason}")
+        raise NotEvaluatedError(
+            f"not evaluated: {len(result.inputs)} of {count} inputs could be scored{reason}"
+        )

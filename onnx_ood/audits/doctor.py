@@ -12,9 +12,27 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from onnx_ood.measurement.providers import cuda_problem, gpu_count, missing_cuda_library
 
-_PACKAGES = ("onnx_ood", "onnx", "onnxruntime", "onnxruntime-gpu", "numpy", "pillow", "pydantic", "rich", "typer")
+_PACKAGES = (
+    "onnx_ood",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "numpy",
+    "pillow",
+    "pydantic",
+    "rich",
+    "typer",
+)
 # Distributions that all install the module `onnxruntime`, each over the files of the other.
-_RUNTIMES = ("onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "onnxruntime-openvino", "onnxruntime-qnn")
+_RUNTIMES = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-openvino",
+    "onnxruntime-qnn",
+)
+
+_PIP = f"{sys.executable} -m pip"
 
 
 class _Part(BaseModel):
@@ -70,15 +88,16 @@ def installed_runtimes() -> tuple[str, ...]:
 
 def _check_runtimes() -> Check:
     found = installed_runtimes()
-    pip = f"{sys.executable} -m pip"
     if len(found) <= 1:
-        return Check(name="runtime", state="good", found=found[0] if found else "built from source", remedy="")
+        return Check(
+            name="runtime", state="good", found=found[0] if found else "built from source", remedy=""
+        )
     wanted = "onnxruntime-gpu" if "onnxruntime-gpu" in found else found[0]
     return Check(
         name="runtime",
         state="bad",
         found=f"{' and '.join(found)} are installed over each other: one's files are broken",
-        remedy=f"{pip} uninstall -y {' '.join(found)} && {pip} install {wanted}",
+        remedy=f"{_PIP} uninstall -y {' '.join(found)} && {_PIP} install {wanted}",
     )
 
 
@@ -88,7 +107,7 @@ def _check_cpu() -> Check:
         name="cpu",
         state="good" if available else "bad",
         found="sessions can be created" if available else "onnxruntime has no CPU provider",
-        remedy="" if available else f"{sys.executable} -m pip install --force-reinstall onnxruntime",
+        remedy="" if available else f"{_PIP} install --force-reinstall onnxruntime",
     )
 
 
@@ -110,14 +129,14 @@ def _check_cuda_libraries() -> Check:
             name="cuda libraries",
             state="note",
             found="this onnxruntime is built without CUDA",
-            remedy=f"{sys.executable} -m pip uninstall -y onnxruntime && {sys.executable} -m pip install onnxruntime-gpu",
+            remedy=f"{_PIP} uninstall -y onnxruntime && {_PIP} install onnxruntime-gpu",
         )
     problem = missing_cuda_library()
     return Check(
         name="cuda libraries",
         state="note" if problem else "good",
         found=problem or "CUDA and cuDNN can be loaded",
-        remedy=f"{sys.executable} -m pip install 'onnxruntime-gpu[cuda,cudnn]'" if problem else "",
+        remedy=f"{_PIP} install 'onnxruntime-gpu[cuda,cudnn]'" if problem else "",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from onnx_ood.audits.facts import ModelFacts, model_facts
+from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Tensor, load, suggest_probes
 from onnx_ood.graph.order import subgraphs
 
@@ -59,7 +60,7 @@ def inspect(path: str | Path) -> InspectResult:
         The facts.
 
     Raises:
-        ModelError: If the file can't be read, or nothing in it can be measured.
+        ModelError: If the file can't be read.
     """
     model = load(path)
     graph = model.proto.graph
@@ -68,10 +69,17 @@ def inspect(path: str | Path) -> InspectResult:
     if inner:
         notes.append(f"{inner} more nodes are inside control flow; their tensors are not in the catalogue.")
     if model.proto.functions:
-        notes.append(f"{len(model.proto.functions)} functions are called; tensors inside are not in the catalogue.")
+        notes.append(
+            f"{len(model.proto.functions)} functions are called; tensors inside are not in the catalogue."
+        )
     unknown = sum(tensor.dtype is None for tensor in model.tensors)
     if unknown:
         notes.append(f"The types of {unknown} tensors can't be inferred without running the model.")
+    try:
+        suggested = suggest_probes(model)
+    except ModelError as error:
+        suggested = ()
+        notes.append(str(error))
     return InspectResult(
         model=model_facts(model),
         ir_version=model.proto.ir_version,
@@ -82,7 +90,7 @@ def inspect(path: str | Path) -> InspectResult:
         activations=tuple(_facts(tensor) for tensor in model.tensors if tensor.activation),
         suggested_probes=tuple(
             ProbeFacts(tensor=_facts(suggestion.tensor), reason=suggestion.reason)
-            for suggestion in suggest_probes(model)
+            for suggestion in suggested
         ),
         notes=tuple(notes),
     )

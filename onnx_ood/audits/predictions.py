@@ -20,7 +20,7 @@ def predict(
         labels: Class names by index, or None.
 
     Returns:
-        One prediction an input, or None if the model's first output is not a vector of at least two floats for each input.
+        One prediction an input, or None if the model's first output is not a vector of two or more floats an input.
     """
     if not outputs:
         return None

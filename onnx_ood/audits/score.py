@@ -139,7 +139,9 @@ def _check_single_input(prober: Prober) -> None:
     model, site = prober.model, prober.site
     others = ", ".join(tensor.name for tensor in model.inputs if tensor.name != site.name)
     if others:
-        raise UsageError(f"{model.path} also needs {others}: score feeds one input; use onnx_ood.measure for more")
+        raise UsageError(
+            f"{model.path} also needs {others}: score feeds one input; use onnx_ood.measure for more"
+        )
     if site.shape is None:
         raise UsageError(f"{model.path} does not state the rank of input {site.name!r}; use onnx_ood.measure")
 
@@ -176,7 +178,9 @@ def _measure_all(
 def _notes(chosen: Chosen | None, results: Sequence[InputResult]) -> list[str]:
     notes = []
     if chosen and chosen.source.startswith("guessed"):
-        notes.append("The preprocessing is a guess: with a wrong one every number is wrong. State it with --preprocess.")
+        notes.append(
+            "The preprocessing is a guess; if it is wrong, so are the numbers. State it with --preprocess."
+        )
     if results and results[0].rank is None:
         notes.append(
             f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they are listed as given, "

@@ -19,10 +19,16 @@ class _Part(BaseModel):
 class NudgeSettings(_Part):
     """How inputs were nudged."""
 
-    recipe: Literal["lesswrong"] | None = Field(description="A published recipe, or null for the settings below.")
+    recipe: Literal["lesswrong"] | None = Field(
+        description="A published recipe, or null for the settings below."
+    )
     family: str
-    space: Literal["pixel", "tensor"] = Field(description="Where the noise is added: before or after normalisation.")
-    scale: float = Field(description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1.")
+    space: Literal["pixel", "tensor"] = Field(
+        description="Where the noise is added: before or after normalisation."
+    )
+    scale: float = Field(
+        description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1."
+    )
     copies: int
     seed: int
 
@@ -72,7 +78,9 @@ class Prediction(_Part):
     index: int
     label: str | None
     value: float = Field(description="The output's value there.")
-    probability: Number = Field(description="Softmax there, or the value itself if the output is a distribution.")
+    probability: Number = Field(
+        description="Softmax there, or the value itself if the output is a distribution."
+    )
 
 
 class InputResult(_Part):
@@ -88,10 +96,16 @@ class InputResult(_Part):
     )
     published: float = Field(description="−mean log10 cosine drop: the published reading, often inverted.")
     drop: tuple[Number, ...] = Field(description="Cosine drop, mean over copies.")
-    drop_error: tuple[Number, ...] = Field(description="Standard error of the drop over copies; null for one copy.")
-    distortion: tuple[Number, ...] = Field(description="Angle at the probe over angle at the site, mean over copies.")
+    drop_error: tuple[Number, ...] = Field(
+        description="Standard error of the drop over copies; null for one copy."
+    )
+    distortion: tuple[Number, ...] = Field(
+        description="Angle at the probe over angle at the site, mean over copies."
+    )
     flip_rate: tuple[Number, ...]
-    deviation: tuple[Number, ...] | None = Field(description="Signed distance at each probe, robust deviations.")
+    deviation: tuple[Number, ...] | None = Field(
+        description="Signed distance at each probe, robust deviations."
+    )
     prediction: Prediction | None
 
 
@@ -112,12 +126,20 @@ class ScoreResult(_Part):
     model: ModelFacts
     nudges: NudgeSettings
     site: str
-    preprocessing: str | None = Field(description="In words, with its source; null if all inputs were arrays.")
+    preprocessing: str | None = Field(
+        description="In words, with its source; null if all inputs were arrays."
+    )
     environment: Environment
     run: Run
     probes: tuple[ProbeResult, ...]
-    inputs: tuple[InputResult, ...] = Field(description="Strangest first; in the given order where not ranked.")
+    inputs: tuple[InputResult, ...] = Field(
+        description="Strangest first; in the given order where not ranked."
+    )
     failed: tuple[Failure, ...]
-    ignored: tuple[str, ...] = Field(description="Files in given folders that are neither pictures nor arrays.")
-    skipped_probes: dict[str, str] = Field(description="Selected tensors that can't be measured, with the reason.")
+    ignored: tuple[str, ...] = Field(
+        description="Files in given folders that are neither pictures nor arrays."
+    )
+    skipped_probes: dict[str, str] = Field(
+        description="Selected tensors that can't be measured, with the reason."
+    )
     notes: tuple[str, ...] = Field(description="What a reader should know to believe the numbers.")

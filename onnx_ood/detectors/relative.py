@@ -1,4 +1,4 @@
-"""Strangeness relative to the other inputs of the same run: two-sided, needs neither data nor labels.
+"""Strangeness relative to other inputs: two-sided, needs no labels.
 
 The direction in which a strange input's drop departs depends on model, layer, nudge and input, so distance
 counts here, not direction.
@@ -21,7 +21,7 @@ _MAD_TO_SIGMA = 1.4826
 
 @dataclass(frozen=True)
 class Relative:
-    """How far each input's sensitivity profile is from the others'.
+    """How far each input's sensitivity profile is from what is usual.
 
     Attributes:
         score: Strangeness [N], in robust standard deviations: the root mean square of `deviations` over probes;
@@ -36,31 +36,31 @@ class Relative:
     used: NDArray[np.bool_]
 
 
-def relative_score(drops: Float, errors: Float, floor: Float) -> Relative | None:
-    """Compares each input's log drops with the median of all.
+def relative_score(drops: Float, errors: Float, floor: Float, usual: Float | None = None) -> Relative | None:
+    """Compares each input's log drops with the median of others.
 
-    z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation over inputs
-    and e the standard error of the log drop over copies, so that an uncertain drop counts less.
+    z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation over the usual
+    inputs and e the standard error of the log drop over copies, so that an uncertain drop counts less.
 
     Args:
         drops: Mean cosine drop over copies, [N, P].
         errors: Its standard error, [N, P]; NaN (one copy only) counts as 0.
         floor: Noise floor of each probe, [P], above 0; smaller drops are taken as the floor.
+        usual: Drops of the inputs to compare with, [M, P]; None for `drops` themselves.
 
     Returns:
-        The scores, or None if there are fewer than 8 inputs to compare or no probe has any spread.
+        The scores, or None if there are fewer than 8 inputs to compare with or no probe has any spread.
     """
-    if len(drops) < FEWEST:
+    reference = np.log(np.maximum(drops if usual is None else usual, floor))
+    if len(reference) < FEWEST:
         return None
-    raised = np.maximum(drops, floor)
-    logs = np.log(raised)
-    centre = np.median(logs, axis=0)
-    spread = _MAD_TO_SIGMA * np.median(np.abs(logs - centre), axis=0)
+    centre = np.median(reference, axis=0)
+    spread = _MAD_TO_SIGMA * np.median(np.abs(reference - centre), axis=0)
     used = spread > 0
     if not used.any():
         return None
-    error = np.nan_to_num(errors) / raised
-    scale = np.sqrt(spread**2 + error**2)
-    deviations = np.divide(logs - centre, scale, out=np.zeros_like(logs), where=used)
+    raised = np.maximum(drops, floor)
+    scale = np.sqrt(spread**2 + (np.nan_to_num(errors) / raised) ** 2)
+    deviations = np.divide(np.log(raised) - centre, scale, out=np.zeros_like(raised), where=used)
     score = np.sqrt(np.mean(deviations[:, used] ** 2, axis=1))
     return Relative(score, deviations, used)

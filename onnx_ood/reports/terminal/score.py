@@ -50,7 +50,8 @@ def _print_head(console: Console, result: ScoreResult) -> None:
             ("model", f"{model.path} ({marks.size(model.size)}, {model.parameters:,} parameters)"),
             (
                 "inputs",
-                f"{scored} scored" + (f", {failed} failed" if failed else "")
+                f"{scored} scored"
+                + (f", {failed} failed" if failed else "")
                 + (f", {len(result.ignored)} other files ignored" if result.ignored else ""),
             ),
             ("preprocessing", result.preprocessing or "none: arrays as the model takes them"),
@@ -64,7 +65,9 @@ def _print_head(console: Console, result: ScoreResult) -> None:
 def _nudge(nudges: NudgeSettings, site: str) -> str:
     copies = f"{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"
     if nudges.recipe == "lesswrong":
-        return f"lesswrong recipe: gaussian of {nudges.scale:g}·‖x‖ in tensor space, rescaled to ‖x‖; {copies}"
+        return (
+            f"lesswrong recipe: gaussian of {nudges.scale:g}·‖x‖ in tensor space, rescaled to ‖x‖; {copies}"
+        )
     return f"{nudges.family}, σ = {nudges.scale:g} in {nudges.space} space; {copies}"
 
 
@@ -189,7 +192,12 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
     view.add_column("above noise", justify="right")
     names = max(16, min(44, console.width - (86 if wide else 58)))
     for index, probe in enumerate(probes, start=1):
-        row = [f"[{index}]", marks.shorten(probe.name, names), str(probe.depth), marks.number(probe.drop_median)]
+        row = [
+            f"[{index}]",
+            marks.shorten(probe.name, names),
+            str(probe.depth),
+            marks.number(probe.drop_median),
+        ]
         if wide:
             row.append(f"{marks.number(probe.drop_low)} to {marks.number(probe.drop_high)}")
         row += [
