@@ -1,0 +1,88 @@
+"""Opening files that nobody vouches for, and naming them in one printable line."""
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from onnx_ood.exceptions import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class FailedInput:
+    """An input that could not be used: counted and named, never dropped.
+
+    Attributes:
+        id: The input's name as every report shows it.
+        reason: One line that says what is wrong and, where there is a way, what to do.
+    """
+
+    id: str
+    reason: str
+
+
+def shown(text: object) -> str:
+    r"""`text` safe to print on one line: what is not printable is escaped (`\n`, `\x1b`, `\udcff`).
+
+    File names and array names come from strangers: unescaped, a newline would fake a second message,
+    an escape sequence would drive the terminal, and a lone surrogate would crash the print.
+    """
+    raw = str(text)
+    if raw.isprintable():
+        return raw
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in raw)
+
+
+def name_of(path: Path) -> str:
+    """The id of a file: its path as given, with forward slashes, printable."""
+    return shown(path.as_posix())
+
+
+def open_regular(path: Path, *, max_bytes: int | None = None) -> BinaryIO:
+    """Open a regular file for reading.
+
+    Args:
+        path: The file.
+        max_bytes: Refuse a file larger than this.
+
+    Raises:
+        InputError: If it is missing, unreadable, a folder, a pipe or a device, or too large.
+    """
+    name = name_of(path)
+    try:
+        file = open(path, "rb", opener=_opener)  # noqa: SIM115 - Path.open takes no opener
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise InputError(f"{name}: is a folder, not a file") from None
+    except PermissionError:
+        raise InputError(f"{name}: may not be read; check its permissions") from None
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte in the path
+        raise InputError(f"{name}: cannot be opened ({reason_of(error)})") from None
+    status = os.fstat(file.fileno())
+    if not stat.S_ISREG(status.st_mode):
+        file.close()
+        raise InputError(f"{name}: is not a regular file (a pipe or a device)")
+    if max_bytes is not None and status.st_size > max_bytes:
+        file.close()
+        raise InputError(f"{name}: is {status.st_size:,} bytes large, over the limit of {max_bytes:,}")
+    return file
+
+
+def reason_of(error: BaseException) -> str:
+    """An exception of a library as a short, printable phrase."""
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    lines = text.strip().splitlines()
+    text = shown(lines[0]) if lines else type(error).__name__
+    return text if len(text) <= 160 else f"{text[:159]}…"
+
+
+def reason_in(error: InputError, name: str) -> str:
+    """The message of an error about the file `name`, without the name at its head."""
+    return str(error).removeprefix(f"{name}: ")
+
+
+def _opener(path: str, flags: int) -> int:
+    # Opening a named pipe waits for a writer that may never come; for regular files the flag means nothing.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

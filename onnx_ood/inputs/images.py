@@ -1,0 +1,191 @@
+"""Decode one picture to 8-bit RGB or grey, whatever the file is, without trusting it."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
+
+from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs._files import name_of, open_regular, reason_of
+from onnx_ood.inputs._quiet import quiet_pillow
+
+Channels = Literal["RGB", "BGR", "L"]
+T = TypeVar("T")
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+"""Suffixes, in lower case, by which pictures are recognised in a folder; reading goes by content."""
+
+MAX_PIXELS = 100_000_000
+"""A picture with more pixels is refused before it is decoded: 100 million are 400 MB in memory already."""
+
+MAX_FILE_BYTES = 1 << 30
+"""A larger file is refused unread: some decoders read the whole file at once."""
+
+# Only these decoders see the bytes. Pillow has some forty more; the rarer ones are little tested, and EPS
+# starts ghostscript. Naming the classes imports them here, so that no thread does while decoding.
+_FORMATS = tuple(
+    str(plugin.format)
+    for plugin in (
+        JpegImagePlugin.JpegImageFile,
+        PngImagePlugin.PngImageFile,
+        WebPImagePlugin.WebPImageFile,
+        BmpImagePlugin.BmpImageFile,
+        GifImagePlugin.GifImageFile,
+        TiffImagePlugin.TiffImageFile,
+    )
+)
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {  # what undoes each EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# Pictures above this are decoded one at a time: flattening one holds about three copies of it, and eight
+# threads with 100 million pixels each would need 10 GB.
+_LARGE_PIXELS = 16_000_000
+_one_large = threading.Lock()
+
+
+def read_image(path: Path, channels: Channels) -> Image.Image:
+    """Decode a picture: upright, opaque, 8 bits a channel.
+
+    JPEG, PNG, WebP, BMP, GIF and TIFF, recognised by content. Of several frames or pages the first is
+    taken. The EXIF orientation is applied; one that cannot be parsed is ignored, as viewers do. Colour
+    profiles are ignored. For the pixel values see `as_channels`.
+
+    Thread-safe. Pillow's own pixel limit (`Image.MAX_IMAGE_PIXELS`, a process-wide setting that belongs
+    to the application) is neither changed nor relied upon: `MAX_PIXELS` is held against the size in the
+    file's header, and Pillow's warning below its hard limit is kept silent.
+
+    Args:
+        path: The file.
+        channels: `L` for grey; `RGB` and `BGR` both give a picture in RGB, because Pillow has no BGR
+            mode: `Preprocessing.pixels` swaps the channels of the array.
+
+    Returns:
+        A loaded image of mode `L` or `RGB`, independent of the file.
+
+    Raises:
+        InputError: If the file cannot be read, is no picture, is truncated or broken, is too large, or
+            holds pixels without a stated white level (32-bit integers, floats).
+        UsageError: If the process has set `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`, under which a truncated
+            file would pass for a picture with a grey bottom.
+    """
+    if ImageFile.LOAD_TRUNCATED_IMAGES:
+        raise UsageError(
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set; unset it, or broken pictures pass unseen"
+        )
+    with open_regular(path, max_bytes=MAX_FILE_BYTES) as file, quiet_pillow():
+        try:
+            return _decode(file, channels)
+        except InputError as error:
+            raise InputError(f"{name_of(path)}: {error}") from None
+
+
+def as_channels(image: Image.Image, channels: Channels) -> Image.Image:
+    """Bring a decoded picture to mode `L` (for `L`) or `RGB` (for `RGB` and `BGR`).
+
+    - Transparency (alpha channel, transparent palette entry or colour key) is composited over white.
+    - Single-channel 16-bit values v become round(v / 257), so 65535 is white. Pillow itself keeps only
+      the high byte of 16-bit *colour* files.
+    - RGB to grey is Pillow's ITU-R 601-2 luma: (19595 R + 38470 G + 7471 B + 32768) >> 16.
+    - CMYK and YCbCr are converted by Pillow's plain formulas, without colour profiles.
+
+    Raises:
+        InputError: For mode `I` and `F` (no white level is stated) and modes Pillow cannot convert.
+    """
+    target = "L" if channels == "L" else "RGB"
+    if image.mode == target and "transparency" not in image.info:
+        return image
+    if image.mode in ("I", "F"):
+        raise InputError(
+            f"holds 32-bit pixels (mode {image.mode}) without a stated white level; "
+            "convert it to 8 or 16 bits, or pass an .npy as the model takes it"
+        )
+    if image.mode.startswith("I;16"):
+        image = _from_16_bits(image)
+    elif image.has_transparency_data:
+        # Premultiplied grey has no direct way to RGBA.
+        rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        image = Image.new("RGB", image.size, (255, 255, 255))
+        image.paste(rgba, (0, 0), mask=rgba)
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode != "L":
+        image = image.convert("RGB")
+    return image if image.mode == target else image.convert(target)
+
+
+def _decode(file: BinaryIO, channels: Channels) -> Image.Image:
+    # Pillow is given the open file, not its path: with a path it may map the file into memory, and a file
+    # that shrinks meanwhile would then end the process (SIGBUS).
+    image = _pillow(lambda: Image.open(file, formats=_FORMATS), "is not a picture that can be read here")
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"is {width}x{height} pixels large, over the limit of {MAX_PIXELS:,} pixels")
+    if width * height > _LARGE_PIXELS:
+        with _one_large:
+            return _upright(image, channels)
+    return _upright(image, channels)
+
+
+def _upright(image: Image.Image, channels: Channels) -> Image.Image:
+    broken = "is a broken or truncated picture"
+    _pillow(image.load, broken)
+    # After load: PNG may state it behind the pixels, and Pillow turns a TIFF (and clears the tag) in load.
+    try:
+        orientation = image.getexif().get(_ORIENTATION_TAG)
+    except Exception:
+        orientation = None
+    flat = _pillow(lambda: as_channels(image, channels), broken)
+    # A fresh copy where nothing was converted: what leaves this room holds no file and no metadata.
+    turn = _UPRIGHT.get(orientation) if isinstance(orientation, int) else None
+    return flat.transpose(turn) if turn is not None else (flat.copy() if flat is image else flat)
+
+
+def _pillow(step: Callable[[], T], trouble: str) -> T:
+    """Run one step of Pillow's; whatever it raises becomes an InputError."""
+    try:
+        return step()
+    except InputError:
+        raise
+    except UnidentifiedImageError:
+        raise InputError(f"{trouble} (JPEG, PNG, WebP, BMP, GIF, TIFF)") from None
+    # Decoders raise nearly everything on bytes they don't expect: OSError, SyntaxError, ValueError,
+    # struct.error, TypeError, KeyError, zlib.error, MemoryError, DecompressionBombError...
+    except Exception as error:
+        raise InputError(f"{trouble} ({reason_of(error)})") from None
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """Grey 16-bit values to 8 bits; a transparent value (PNG tRNS) becomes white."""
+    wide: npt.NDArray[np.uint16] = np.asarray(image)
+    clear = image.info.get("transparency")
+    narrow = np.empty(wide.shape, np.uint8)
+    for top in range(0, len(wide), 256):  # by blocks of rows: the sums need 32 bits
+        block = wide[top : top + 256].astype(np.uint32)
+        # 257 is odd, so v / 257 is never half-way and this is the nearest integer.
+        narrow[top : top + 256] = (block + 128) // 257
+        if isinstance(clear, int):
+            narrow[top : top + 256][block == clear] = 255
+    return Image.fromarray(narrow)

@@ -1,0 +1,351 @@
+"""Stream files to batches of tensors: decoded beside the consumer, in order, in bounded memory."""
+
+import math
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs import arrays
+from onnx_ood.inputs._files import FailedInput, name_of, reason_in, shown
+from onnx_ood.inputs.preprocessing import Preprocessing
+
+MAX_AHEAD_BYTES = 1 << 29
+"""Tensors decoded ahead of the consumer take no more than this (or one piece, if that is larger)."""
+
+MAX_BATCH_BYTES = 1 << 30
+"""A batch that grows beyond this is handed out before it is full."""
+
+_CHUNK_BYTES = 1 << 24  # array rows are read in pieces of about this size
+_MAX_COUNTED = 10_000  # array files whose headers are read for a progress bar
+_MAX_NOTES = 20
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some inputs, ready for the model.
+
+    Attributes:
+        ids: Names of the n inputs.
+        tensors: [n, *input] of the model's type, contiguous; n may be 0.
+        failed: Inputs that stood between (or before, or after) these and could not be used.
+    """
+
+    ids: tuple[str, ...]
+    tensors: npt.NDArray[Any]
+    failed: tuple[FailedInput, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Reader:
+    """Reads pictures and arrays for one model input, again at each iteration.
+
+    A picture's id is its path as given. Rows of an array file are `path[0]`, `path[1]`, ...; a file that
+    holds a single sample goes by its path. A file that breaks off in row k fails as one input `path[k:]`.
+    What is not an .npy or .npz by its suffix is read as a picture, whatever it is called.
+
+    Batches keep the order of the paths. A batch is handed out when it holds `batch` tensors, so that bad
+    files don't change what is computed together; also when `batch` inputs have failed meanwhile, when the
+    next row has another shape (inputs with free axes), and when it is larger than `MAX_BATCH_BYTES`.
+
+    Memory: about `queue` + 2 * `batch` tensors, and one decoded picture a thread, whatever the number of
+    inputs. Threads end when the iteration ends, however it ends; a bug that raises in a thread is raised
+    to the consumer.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        *,
+        preprocessing: Preprocessing | None,
+        input_name: str,
+        input_shape: Sequence[int | str | None],
+        dtype: npt.DTypeLike = np.float32,
+        batch: int = 32,
+        threads: int | None = None,
+        queue: int | None = None,
+    ) -> None:
+        """Set up; nothing is read yet.
+
+        Args:
+            paths: Files, in the order wanted.
+            preprocessing: What pictures go through; without it, every picture fails by name.
+            input_name: Name of the model's input, by which an array is chosen in an .npz.
+            input_shape: Shape of the model's input with its batch axis (axis 0, not looked at).
+            dtype: Type of the model's input.
+            batch: Tensors in a batch.
+            threads: Decoding threads; by default one a processor, at most 8.
+            queue: Inputs to prepare ahead of the consumer; by default 2 * `batch`.
+
+        Raises:
+            UsageError: If a number is smaller than 1, or the preprocessing does not suit the input.
+        """
+        self.paths = tuple(paths)
+        self.preprocessing = preprocessing
+        self.input_name = input_name
+        self.input_shape = tuple(input_shape)
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.batch = _at_least_one("batch", batch)
+        self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
+        self.queue = _at_least_one("queue", 2 * batch if queue is None else queue)
+        if preprocessing is not None:
+            preprocessing.check_input(self.input_shape)
+        self._notes: dict[str, None] = {}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know about how the inputs read so far were taken; each said once."""
+        return tuple(self._notes)
+
+    def count(self) -> int | None:
+        """How many inputs there are, from headers alone: for a progress bar.
+
+        Files that cannot be read count as one (the failure they will be). None where finding out would
+        take noticeable time, with more than 10,000 array files.
+        """
+        files = [path for path in self.paths if _is_array(path)]
+        if len(files) > _MAX_COUNTED:
+            return None
+        return len(self.paths) - len(files) + sum(map(self._rows_in, files))
+
+    def __iter__(self) -> Iterator[Batch]:
+        decoders = ThreadPoolExecutor(self.threads, thread_name_prefix="onnx-ood-decode")
+        # One thread for all arrays: rows of a compressed file come cheap only in their order.
+        array_reader = ThreadPoolExecutor(1, thread_name_prefix="onnx-ood-arrays")
+        feed = _ArrayFeed(self._open, self.dtype)
+        assembly = _Assembly(self.batch, self.input_shape, self.dtype)
+        pending: deque[tuple[_Task, Future[_Piece]]] = deque()
+        try:
+            tasks = self._tasks(feed)
+            ahead, ahead_bytes = 0, 0
+            upcoming = next(tasks, None)
+            while True:
+                while upcoming is not None and (
+                    not pending
+                    or (
+                        ahead + upcoming.inputs <= self.queue
+                        and ahead_bytes + upcoming.bytes <= MAX_AHEAD_BYTES
+                    )
+                ):
+                    pool = array_reader if upcoming.is_array else decoders
+                    pending.append((upcoming, pool.submit(upcoming.run)))
+                    ahead, ahead_bytes = ahead + upcoming.inputs, ahead_bytes + upcoming.bytes
+                    upcoming = next(tasks, None)
+                if not pending:
+                    break
+                task, future = pending.popleft()
+                piece = future.result()
+                ahead, ahead_bytes = ahead - task.inputs, ahead_bytes - task.bytes
+                del task, future  # they hold the piece, and this frame waits while the consumer computes
+                yield from assembly.add(piece)
+            yield from assembly.rest()
+        finally:
+            # Also on break, on an exception in the consumer, on Ctrl-C: what is not begun is dropped, what
+            # is being decoded is waited for, so that no thread outlives the loop.
+            decoders.shutdown(wait=True, cancel_futures=True)
+            array_reader.shutdown(wait=True, cancel_futures=True)
+            feed.close()
+
+    def _tasks(self, feed: "_ArrayFeed") -> Iterator["_Task"]:
+        """The work, in order. Array headers are read here, so that their rows can be shared out."""
+        for path in self.paths:
+            if not _is_array(path):
+                size = math.prod(self.preprocessing.shape) * self.dtype.itemsize if self.preprocessing else 0
+                yield _Task(lambda path=path: self._picture(path), inputs=1, bytes=size)  # type: ignore[misc]
+                continue
+            try:
+                with self._open(path) as rows:
+                    self._note(rows)
+                    count, row_bytes = len(rows), math.prod(rows.row_shape) * self.dtype.itemsize
+            except InputError as error:
+                piece = _Piece(failed=[FailedInput(name_of(path), reason_in(error, name_of(path)))])
+                yield _Task(lambda piece=piece: piece, inputs=1, bytes=0)  # type: ignore[misc]
+                continue
+            step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
+            for start in range(0, count, step):
+                stop = min(start + step, count)
+                yield _Task(
+                    lambda path=path, start=start, stop=stop: feed.take(path, start, stop),  # type: ignore[misc]
+                    inputs=stop - start,
+                    bytes=(stop - start) * row_bytes,
+                    is_array=True,
+                )
+
+    def _open(self, path: Path) -> arrays.ArrayRows:
+        rows = arrays.open_array(path, input_name=self.input_name, input_shape=self.input_shape)
+        try:
+            arrays.check_type(rows.dtype, self.dtype)
+        except InputError as error:
+            rows.close()
+            raise InputError(f"{name_of(path)}: {error}") from None
+        return rows
+
+    def _rows_in(self, path: Path) -> int:
+        try:
+            with self._open(path) as rows:
+                return len(rows)
+        except InputError:
+            return 1
+
+    def _note(self, rows: arrays.ArrayRows) -> None:
+        note = arrays.conversion_note(rows.dtype, self.dtype)
+        if note is not None:
+            self._add_note(note)
+        if rows.others and rows.member != self.input_name:
+            self._add_note(f"{name_of(rows.path)}: of several arrays, {shown(rows.member)!r} was taken")
+
+    def _add_note(self, note: str) -> None:
+        if len(self._notes) < _MAX_NOTES:
+            self._notes[note] = None
+
+    def _picture(self, path: Path) -> "_Piece":
+        name = name_of(path)
+        if self.preprocessing is None:
+            reason = "is read as a picture, but no preprocessing is stated; use --preprocess"
+            return _Piece(failed=[FailedInput(name, reason)])
+        try:
+            tensor = _picture_to_type(self.preprocessing.tensor(path), self.dtype)
+        except InputError as error:
+            return _Piece(failed=[FailedInput(name, reason_in(error, name))])
+        return _Piece([name], tensor[np.newaxis])
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A piece of work for a thread, and what its result will take."""
+
+    run: "Callable[[], _Piece]"
+    inputs: int
+    bytes: int
+    is_array: bool = False
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """What a thread hands over: good rows [n, *input] with their n ids, and failures."""
+
+    ids: list[str] = field(default_factory=list)
+    tensors: npt.NDArray[Any] | None = None
+    failed: list[FailedInput] = field(default_factory=list)
+
+
+class _ArrayFeed:
+    """Reads rows of arrays, one file open at a time. Lives in one thread."""
+
+    def __init__(self, opener: Callable[[Path], arrays.ArrayRows], dtype: np.dtype[Any]) -> None:
+        self._opener = opener
+        self._dtype = dtype
+        self._rows: arrays.ArrayRows | None = None
+        self._broken = False
+
+    def close(self) -> None:
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+    def take(self, path: Path, start: int, stop: int) -> _Piece:
+        """Rows of the file; chunks of a file come in order, and the one from row 0 opens it."""
+        name = name_of(path)
+        if start == 0:
+            self.close()
+            self._broken = False
+        elif self._broken:
+            return _Piece()  # reported with the row where the file broke off
+        try:
+            if self._rows is None:
+                self._rows = self._opener(path)
+        except InputError as error:
+            self._broken = True
+            return _Piece(failed=[FailedInput(f"{name}[{start}:]", reason_in(error, name))])
+        if stop > len(self._rows):
+            self._broken = True
+            return _Piece(failed=[FailedInput(f"{name}[{start}:]", "was changed while it was read")])
+        rows = self._rows
+        values, failed = [], []
+        # Row by row: where a file breaks off, the rows before it count, however they were shared out.
+        for row in range(start, stop):
+            try:
+                values.append(rows.rows(row, row + 1))
+            except InputError as error:
+                self._broken = True
+                failed.append(FailedInput(name if rows.single else f"{name}[{row}:]", reason_in(error, name)))
+                break
+        if not values:
+            return _Piece(failed=failed)
+        ids = [name] if rows.single else [f"{name}[{row}]" for row in range(start, start + len(values))]
+        tensors, bad = arrays.to_type(np.concatenate(values), self._dtype)
+        reason = f"holds NaN, infinity or a value outside the range of {self._dtype.name}"
+        unusable = [FailedInput(ids[row], reason) for row in np.flatnonzero(bad)]
+        good = [identity for identity, wrong in zip(ids, bad, strict=True) if not wrong]
+        return _Piece(good, tensors[~bad] if unusable else tensors, unusable + failed)
+
+
+class _Assembly:
+    """Makes batches out of pieces, by the rules that `Reader` states."""
+
+    def __init__(self, batch: int, input_shape: Sequence[int | str | None], dtype: np.dtype[Any]) -> None:
+        self._batch = batch
+        free = (axis if isinstance(axis, int) and axis > 0 else 0 for axis in input_shape[1:])
+        self._nothing: npt.NDArray[Any] = np.empty((0, *free), dtype)
+        self._ids: list[str] = []
+        self._tensors: list[npt.NDArray[Any]] = []
+        self._failed: list[FailedInput] = []
+        self._bytes = 0
+
+    def add(self, piece: _Piece) -> Iterator[Batch]:
+        for identity, tensor in zip(piece.ids, () if piece.tensors is None else piece.tensors, strict=True):
+            if self._tensors and self._tensors[0].shape != tensor.shape:
+                yield self._hand_out()
+            self._ids.append(identity)
+            self._tensors.append(tensor)
+            self._bytes += tensor.nbytes
+            if len(self._ids) == self._batch or self._bytes >= MAX_BATCH_BYTES:
+                yield self._hand_out()
+        for failure in piece.failed:
+            self._failed.append(failure)
+            if len(self._failed) == self._batch:
+                yield self._hand_out()
+
+    def rest(self) -> Iterator[Batch]:
+        if self._ids or self._failed:
+            yield self._hand_out()
+
+    def _hand_out(self) -> Batch:
+        tensors = np.stack(self._tensors) if self._tensors else self._nothing
+        batch = Batch(tuple(self._ids), tensors, tuple(self._failed))
+        self._ids, self._tensors, self._failed, self._bytes = [], [], [], 0
+        return batch
+
+
+def _is_array(path: Path) -> bool:
+    return path.suffix.lower() in arrays.SUFFIXES
+
+
+def _at_least_one(name: str, value: int) -> int:
+    if value < 1:
+        raise UsageError(f"Expected `{name}` to be 1 or more, but got {value}.")
+    return value
+
+
+def _picture_to_type(tensor: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """A picture's tensor in the model's type; integers are rounded to (whole numbers come of `bytes`)."""
+    if dtype.kind in "iu":
+        tensor = np.rint(tensor)
+        limits = np.iinfo(dtype)
+        if tensor.min() < limits.min or tensor.max() > limits.max:
+            raise InputError(
+                f"comes out between {tensor.min():g} and {tensor.max():g}, which {dtype.name} cannot hold; "
+                "state a preprocessing for it with --preprocess (bytes, for example)"
+            )
+    elif dtype.kind != "f":
+        raise InputError(f"is a picture, but the model takes {dtype.name}")
+    return tensor.astype(dtype, copy=False)
