@@ -60,13 +60,8 @@ def suggest_probes(model: Model, limit: int = DEFAULT_LIMIT) -> tuple[Suggestion
         )
     count = len(candidates)
     if count <= limit:
-        return tuple(
-            Suggestion(tensor, f"{kind} {i + 1} of {count}: all are taken")
-            for i, tensor in enumerate(candidates)
-        )
+        return tuple(Suggestion(tensor, f"all {count} {kind}s") for tensor in candidates)
     step = (count - 1) / max(limit - 1, 1)
     chosen = [round(i * step) for i in range(limit)] if limit > 1 else [count // 2]
-    return tuple(
-        Suggestion(candidates[i], f"{kind} {i + 1} of {count}: {limit} spread evenly over the depth")
-        for i in chosen
-    )
+    reason = f"{limit} of {count} {kind}s, spread evenly over the depth"
+    return tuple(Suggestion(candidates[i], reason) for i in chosen)

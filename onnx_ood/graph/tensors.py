@@ -102,7 +102,8 @@ def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
     if kind == "dim_value":
         # Some exporters write 0 or -1 for "any size".
         return dim.dim_value if dim.dim_value > 0 else None
-    return dim.dim_param or None
+    # Inference makes up a symbol for each size that it can't tell; it says no more than "unknown".
+    return None if dim.dim_param.startswith("unk__") else dim.dim_param or None
 
 
 def format_shape(shape: Shape) -> str:

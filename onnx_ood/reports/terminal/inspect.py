@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.inspect import InspectResult, TensorFacts
+from onnx_ood.audits.inspect import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.graph import format_shape
 from onnx_ood.reports.terminal import marks
-from onnx_ood.reports.terminal.layout import bullets, facts, table
+from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 
 # Operators that are listed by name; the rest are summed up.
 _OPERATORS_SHOWN = 12
@@ -40,28 +43,29 @@ def print_inspect(console: Console, result: InspectResult) -> None:
             ("tensors", f"{result.tensors} computed, {len(result.activations)} of them activations"),
         ],
     )
-    view = table("Suggested probes")
-    view.add_column("", justify="right")
-    view.add_column("probe", no_wrap=True)
-    view.add_column("op")
-    view.add_column("depth", justify="right")
-    view.add_column("shape", overflow="fold")
-    view.add_column("why", overflow="fold")
-    for index, probe in enumerate(result.suggested_probes, start=1):
-        tensor = probe.tensor
-        view.add_row(
-            f"[{index}]",
-            Text(marks.shorten(tensor.name, max(16, console.width - 76))),
-            tensor.op,
-            str(tensor.depth),
-            Text(format_shape(tensor.shape)),
-            probe.reason,
-        )
-    console.print()
-    console.print(view)
+    if result.suggested_probes:
+        console.print()
+        console.print(_probes(console, result.suggested_probes))
     if result.notes:
         console.print()
         bullets(console, result.notes, style="dim")
+
+
+def _probes(console: Console, probes: Sequence[ProbeFacts]) -> Table:
+    def build(_level: int, names: int) -> Table:
+        view = table(f"Suggested probes ({probes[0].reason})")
+        view.add_column("", justify="right", no_wrap=True)
+        view.add_column("probe", no_wrap=True)
+        view.add_column("op", no_wrap=True)
+        view.add_column("depth", justify="right", no_wrap=True)
+        view.add_column("shape", no_wrap=True)
+        for index, probe in enumerate(probes, start=1):
+            tensor = probe.tensor
+            name, shape = marks.shorten(tensor.name, names), format_shape(tensor.shape)
+            view.add_row(*map(Text, (f"[{index}]", name, tensor.op, str(tensor.depth), shape)))
+        return view
+
+    return fitted(console, build, levels=1, longest=max(len(probe.tensor.name) for probe in probes))
 
 
 def _tensor(tensor: TensorFacts) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from rich import box
 from rich.console import Console
@@ -21,6 +21,30 @@ def table(title: str, caption: str | None = None) -> Table:
         pad_edge=False,
         header_style="bold",
     )
+
+
+def fitted(
+    console: Console, build: Callable[[int, int], Table], *, levels: int, longest: int, shortest: int = 20
+) -> Table:
+    """Builds the richest table that fits the console without cutting anything but names.
+
+    Args:
+        console: Where it will be printed.
+        build: Makes the table for a level (0 has the most columns) and a greatest width of names.
+        levels: Number of levels.
+        longest: Width of the longest name.
+        shortest: Names are not cut below this, but columns dropped, while there is a further level.
+
+    Returns:
+        The table.
+    """
+    unlimited = console.options.update(width=10_000)
+    for level in range(levels):
+        natural = console.measure(build(level, longest), options=unlimited).maximum
+        excess = max(0, natural - console.width)
+        if level == levels - 1 or longest - excess >= min(shortest, longest):
+            return build(level, max(8, longest - excess))
+    raise AssertionError("a table has at least one level")
 
 
 def facts(console: Console, pairs: Iterable[tuple[str, str]]) -> None:

@@ -52,22 +52,22 @@ class Marks:
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with a few significant digits: `3.1e-04`, `0.52`, `12.3`; a dash for what does not exist."""
+    """A number with a few significant digits: `3.1e-04`, `0.0052`, `12`; a dash for what does not exist."""
     if value is None or not isfinite(value):
         return "–"
     if value == 0:
         return "0"
-    if not 1e-2 <= abs(value) < 1e4:
+    if not 1e-3 <= abs(value) < 1e4:
         return f"{value:.{digits - 1}e}"
     return f"{value:.{max(0, digits - 1 - int(log10(abs(value)) // 1))}f}"
 
 
 def relative_error(mean: float | None, error: float | None) -> str:
-    """A standard error as a share of its mean: `2%`, `<1%`; empty where there is none."""
+    """A standard error as a share of its mean: `12%`, `0.4%`; empty where there is none."""
     if mean is None or error is None or mean == 0:
         return ""
     percent = 100 * error / mean
-    return "<1%" if percent < 1 else f"{percent:.0f}%"
+    return f"{percent:.0f}%" if percent >= 9.95 else f"{percent:.1f}%"
 
 
 def percent(share: float | None) -> str:

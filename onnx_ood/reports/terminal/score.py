@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.score_result import InputResult, NudgeSettings, Prediction, ProbeResult, Run, ScoreResult
 from onnx_ood.reports.terminal import marks
-from onnx_ood.reports.terminal.layout import bullets, facts, table
+from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
 # Failed inputs that are named one by one; the rest are counted, and all are in the JSON.
 _FAILURES_SHOWN = 10
 # A profile longer than this is thinned.
 _PROFILE_WIDTH = 16
-# Widths from which there is room for more columns.
-_MEDIUM, _WIDE = 96, 120
 
 
 def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
@@ -89,61 +88,49 @@ def _above_floor(probes: Sequence[ProbeResult]) -> str:
 
 
 def _print_inputs(console: Console, signs: Marks, result: ScoreResult, top: int) -> None:
-    ranked = result.inputs[0].rank is not None
-    if not ranked:
-        _print_table(console, signs, "Inputs, not ranked", result, result.inputs[: 2 * top])
+    if result.inputs[0].rank is None:
+        _print_table(console, signs, "Inputs, not ranked", result.inputs[: 2 * top])
         return
-    strangest = result.inputs[:top]
+    _print_table(console, signs, "Strangest inputs", result.inputs[:top])
     ordinary = result.inputs[max(top, len(result.inputs) - top) :]
-    _print_table(console, signs, "Strangest inputs", result, strangest)
     if ordinary:
-        _print_table(console, signs, "Most ordinary inputs", result, ordinary)
+        _print_table(console, signs, "Most ordinary inputs", ordinary)
 
 
-def _print_table(
-    console: Console, signs: Marks, title: str, result: ScoreResult, inputs: Sequence[InputResult]
-) -> None:
-    probes = result.probes
-    columns = _drop_columns(len(probes), console.width)
+def _print_table(console: Console, signs: Marks, title: str, inputs: Sequence[InputResult]) -> None:
     ranked = inputs[0].rank is not None
-    predicted = any(entry.prediction for entry in inputs) and console.width >= _MEDIUM
-    view = table(title)
-    if ranked:
-        view.add_column("#", justify="right", no_wrap=True)
-    view.add_column("input", no_wrap=True)
-    if ranked:
-        view.add_column("strange", justify="right", no_wrap=True)
-        view.add_column("turned", no_wrap=True)
-        view.add_column("by layer", no_wrap=True)
-    for p in columns:
-        view.add_column(f"drop [{p + 1}]", justify="right", no_wrap=True)
-    view.add_column("distortion", justify="right", no_wrap=True)
-    if predicted:
-        view.add_column("largest output", no_wrap=True)
-    name_width = _name_width(console.width, len(columns), ranked=ranked, predicted=predicted)
-    for entry in inputs:
-        row: list[str | Text] = [marks.shorten(entry.id, name_width)]
+    last = len(inputs[0].drop) - 1
+    # With less room: the drops of fewer probes, then no predictions.
+    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [last]]
+
+    def build(level: int, names: int) -> Table:
+        predicted = level < len(drops) - 1 and any(entry.prediction for entry in inputs)
+        view = table(title)
         if ranked:
-            row.insert(0, str(entry.rank))
-            row += _strangeness(signs, entry)
-        row += [_drop(signs, entry, p) for p in columns]
-        row.append(marks.number(entry.distortion[columns[-1]]))
+            view.add_column("#", justify="right", no_wrap=True)
+        view.add_column("input", no_wrap=True)
+        if ranked:
+            view.add_column("strange", justify="right", no_wrap=True)
+            view.add_column("turned", no_wrap=True)
+            view.add_column("by layer", no_wrap=True)
+        for p in drops[level]:
+            view.add_column(f"drop [{p + 1}]", justify="right", no_wrap=True)
+        view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
         if predicted:
-            row.append(_prediction(entry.prediction))
-        view.add_row(*row)
+            view.add_column("largest output", no_wrap=True)
+        for entry in inputs:
+            view.add_row(
+                *([str(entry.rank)] if ranked else []),
+                marks.shorten(entry.id, names),
+                *(_strangeness(signs, entry) if ranked else []),
+                *(_drop(signs, entry, p) for p in drops[level]),
+                marks.number(entry.distortion[last]),
+                *([_prediction(entry.prediction)] if predicted else []),
+            )
+        return view
+
     console.print()
-    console.print(view)
-
-
-def _drop_columns(probes: int, width: int) -> list[int]:
-    """Indices of the probes whose drops are shown: as many of last, first and middle as there is room for."""
-    wanted = [probes - 1] if width < _MEDIUM else [0, probes // 2, probes - 1]
-    return sorted({max(0, p) for p in wanted})
-
-
-def _name_width(width: int, drops: int, *, ranked: bool, predicted: bool) -> int:
-    taken = 14 + 15 * drops + (34 if ranked else 0) + (24 if predicted else 0)
-    return max(16, min(48, width - taken))
+    console.print(fitted(console, build, levels=len(drops), longest=max(len(entry.id) for entry in inputs)))
 
 
 def _strangeness(signs: Marks, entry: InputResult) -> list[str | Text]:
@@ -178,38 +165,42 @@ def _prediction(prediction: Prediction | None) -> str:
 def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult]) -> None:
     medians = [probe.drop_median for probe in probes if probe.drop_median]
     low, high = (min(medians), max(medians)) if medians else (1.0, 1.0)
-    wide = console.width >= _MEDIUM
-    view = table("Layer profile (medians over inputs)")
-    view.add_column("", justify="right", no_wrap=True)
-    view.add_column("probe", no_wrap=True)
-    view.add_column("depth", justify="right")
-    view.add_column("cosine drop", justify="right", no_wrap=True)
-    if wide:
-        view.add_column("5% to 95% of inputs", no_wrap=True)
-    view.add_column("", no_wrap=True)
-    view.add_column("distortion", justify="right")
-    view.add_column("flips", justify="right")
-    view.add_column("above noise", justify="right")
-    names = max(16, min(44, console.width - (86 if wide else 58)))
-    for index, probe in enumerate(probes, start=1):
-        row = [
-            f"[{index}]",
-            marks.shorten(probe.name, names),
-            str(probe.depth),
-            marks.number(probe.drop_median),
-        ]
-        if wide:
-            row.append(f"{marks.number(probe.drop_low)} to {marks.number(probe.drop_high)}")
-        row += [
-            signs.bar(probe.drop_median, low, high),
-            marks.number(probe.distortion_median),
-            marks.percent(probe.flip_rate_median),
-            marks.percent(probe.above_floor),
-        ]
-        style = "" if probe.above_floor == 1 else "yellow"
-        view.add_row(*(Text(cell, style=style) for cell in row))
+
+    def build(level: int, names: int) -> Table:
+        view = table("Layer profile (medians over inputs)")
+        view.add_column("", justify="right", no_wrap=True)
+        view.add_column("probe", no_wrap=True)
+        view.add_column("depth", justify="right", no_wrap=True)
+        view.add_column("cosine drop", justify="right", no_wrap=True)
+        if level == 0:
+            view.add_column("5% to 95% of inputs", no_wrap=True)
+        if level < 2:
+            view.add_column("", no_wrap=True)
+        view.add_column("distortion", justify="right", no_wrap=True)
+        view.add_column("flips", justify="right", no_wrap=True)
+        view.add_column("> noise", justify="right", no_wrap=True)
+        for index, probe in enumerate(probes, start=1):
+            row = [
+                f"[{index}]",
+                marks.shorten(probe.name, names),
+                str(probe.depth),
+                marks.number(probe.drop_median),
+                *(
+                    [f"{marks.number(probe.drop_low)} to {marks.number(probe.drop_high)}"]
+                    if level == 0
+                    else []
+                ),
+                *([signs.bar(probe.drop_median, low, high)] if level < 2 else []),
+                marks.number(probe.distortion_median),
+                marks.percent(probe.flip_rate_median),
+                marks.percent(probe.above_floor),
+            ]
+            style = "" if probe.above_floor == 1 else "yellow"
+            view.add_row(*(Text(cell, style=style) for cell in row))
+        return view
+
     console.print()
-    console.print(view)
+    console.print(fitted(console, build, levels=3, longest=max(len(probe.name) for probe in probes)))
 
 
 def _print_failures(console: Console, result: ScoreResult) -> None:
