@@ -1,0 +1,45 @@
+# make demo   creates .venv, installs the package and audits the bundled model on the bundled photos
+# make test   installs the test extras and runs linters, type checker and tests
+# make lock   pins requirements/*.lock anew (needs the network)
+
+# The first Python that is 3.11 or newer.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: demo test lint lock clean
+
+demo: .venv/run.stamp
+	$(BIN)/onnx-ood demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "onnx_ood needs Python 3.11 or newer: install it, or say make PYTHON=/path/to/python"; exit 64; }
+	$(PYTHON) -m venv .venv
+
+.venv/run.stamp: requirements/run.lock pyproject.toml | .venv/bin/python
+	$(PIP) install --quiet --requirement requirements/run.lock
+	$(PIP) install --quiet --no-build-isolation --no-deps --editable .
+	@touch $@
+
+.venv/test.stamp: requirements/test.lock .venv/run.stamp
+	$(PIP) install --quiet --requirement requirements/test.lock
+	@touch $@
+
+lock:
+	$(PIP) install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra test --universal --python-version 3.11 \
+		--upgrade --no-header --quiet --output-file requirements/test.lock
+	$(BIN)/uv pip compile pyproject.toml requirements/build.in --constraint requirements/test.lock --universal \
+		--python-version 3.11 --upgrade --no-header --quiet --output-file requirements/run.lock
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
