@@ -10,7 +10,7 @@ import typer
 
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
-from . import doctor, inspect, score
+from . import demo, doctor, inspect, score
 from .console import stderr
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("inspect")(inspect.inspect)
 app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,5 +1,7 @@
 """Audits: one question answered end to end, one module each."""
 
+from onnx_ood.audits.demo import demo
+from onnx_ood.audits.demo_result import DemoResult
 from onnx_ood.audits.doctor import DoctorResult, doctor
 from onnx_ood.audits.inspect import InspectResult, inspect
 from onnx_ood.audits.score import score
@@ -7,10 +9,12 @@ from onnx_ood.audits.score_result import ScoreResult
 from onnx_ood.audits.settings import ScoreSettings
 
 __all__ = [
+    "DemoResult",
     "DoctorResult",
     "InspectResult",
     "ScoreResult",
     "ScoreSettings",
+    "demo",
     "doctor",
     "inspect",
     "score",

@@ -1,0 +1,55 @@
+"""The result of the demo: what the cosine drop told apart on real pictures, and what it got the wrong way round."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Area(_Part):
+    """An area under the ROC curve: 1 tells altered from original, 0.5 is a coin, 0 is the wrong way round."""
+
+    value: float
+    low: float = Field(description="Lower bound of the 95% confidence interval.")
+    high: float = Field(description="Upper bound.")
+
+    @property
+    def verdict(self) -> Literal["told apart", "wrong way round", "can't tell"]:
+        """What the interval allows to say."""
+        if self.low > 0.5:
+            return "told apart"
+        return "wrong way round" if self.high < 0.5 else "can't tell"
+
+
+class AlterationResult(_Part):
+    """One way of altering the photos, against the photos themselves."""
+
+    kind: str
+    drop_ratio: float = Field(description="Median over photos and probes of altered drop over original drop.")
+    turned_less: int = Field(description="Photos whose altered version turned less than the original.")
+    published: Area = Field(description="Smaller cosine drop read as stranger, as published.")
+    two_sided: Area = Field(description="Distance of the log drops from the photos', in either direction.")
+    confidence: Area = Field(
+        description="Smaller largest softmax probability read as stranger, for comparison."
+    )
+    same_answer: float = Field(description="Share of photos on which the model's answer stayed the same.")
+
+
+class DemoResult(_Part):
+    """What the demo found."""
+
+    format: Literal["onnx-ood/demo/1"] = Field(default="onnx-ood/demo/1", alias="schema")
+    model: str
+    photos: int
+    probes: tuple[str, ...]
+    copies: int
+    scale: float
+    provider: str
+    provider_note: str
+    answers: dict[str, str] = Field(description="The model's answer for each photo.")
+    alterations: tuple[AlterationResult, ...]

@@ -1,0 +1,101 @@
+"""The demo on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from onnx_ood.audits.demo_result import AlterationResult, Area, DemoResult
+from onnx_ood.reports.terminal import marks
+from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports.terminal.marks import Marks
+
+_STYLES = {"told apart": "green", "wrong way round": "bold red", "can't tell": "yellow"}
+
+
+def print_demo(console: Console, result: DemoResult) -> None:
+    """Prints what the demo found, the method's own failures included.
+
+    Args:
+        console: Where to.
+        result: The findings.
+    """
+    signs = Marks(console)
+    note = f" ({result.provider_note})" if result.provider_note else ""
+    answers = ", ".join(f"{photo}: {answer}" for photo, answer in result.answers.items())
+    facts(
+        console,
+        [
+            ("model", f"{result.model}, on {result.provider}{note}"),
+            ("photos", answers),
+            (
+                "nudge",
+                f"gaussian, σ = {result.scale:g} in pixel space; {result.copies} copies; {len(result.probes)} probes",
+            ),
+        ],
+    )
+    console.print()
+    console.print(
+        fitted(
+            console,
+            lambda level, _names: _table(signs, result, level),
+            levels=3,
+            longest=max(len(entry.kind) for entry in result.alterations),
+            shortest=100,
+        )
+    )
+    console.print()
+    bullets(console, _conclusions(result))
+
+
+def _table(signs: Marks, result: DemoResult, level: int) -> Table:
+    title = "Is the altered photo found stranger than the photos?"
+    view = table(f"{title} (AUROC: 1 yes, 0.5 a coin, 0 the reverse)" if level == 0 else f"{title} (AUROC)")
+    view.add_column("altered by", no_wrap=True)
+    view.add_column("drop", justify="right", no_wrap=True)
+    view.add_column("turned less", justify="right", no_wrap=True)
+    view.add_column("smaller drop = strange (as published)" if level == 0 else "as published", no_wrap=True)
+    view.add_column("two-sided", no_wrap=True)
+    if level < 2:
+        view.add_column("model's confidence", no_wrap=True)
+    for entry in result.alterations:
+        view.add_row(
+            entry.kind.replace("_", " "),
+            f"x{marks.number(entry.drop_ratio)}",
+            f"{entry.turned_less} of {result.photos}",
+            _area(signs, entry.published, level),
+            _area(signs, entry.two_sided, level),
+            *([_area(signs, entry.confidence, level)] if level < 2 else []),
+        )
+    return view
+
+
+def _area(signs: Marks, area: Area, level: int) -> Text:
+    verdict = area.verdict
+    symbol = {"told apart": signs.good, "wrong way round": signs.bad, "can't tell": "?"}[verdict]
+    interval = f" [{area.low:.2f}, {area.high:.2f}]" if level == 0 else ""
+    return Text(f"{symbol} {area.value:.2f}{interval} {verdict}", style=_STYLES[verdict])
+
+
+def _conclusions(result: DemoResult) -> list[str]:
+    """The findings in words, computed from the figures above them."""
+    lines = []
+    for verdict, start in (
+        ("told apart", "The published reading of the cosine drop told apart"),
+        ("wrong way round", "It got the wrong way round"),
+        ("can't tell", "It could not tell"),
+    ):
+        kinds = [_name(entry) for entry in result.alterations if entry.published.verdict == verdict]
+        if kinds:
+            lines.append(f"{start}: {', '.join(kinds)}.")
+    both = [entry for entry in result.alterations if entry.two_sided.verdict == "told apart"]
+    lines.append(
+        f"Read two-sided, against the other photos, the same drops told apart {len(both)} of "
+        f"{len(result.alterations)} alterations. A handful of known-good inputs is what makes them believable."
+    )
+    return lines
+
+
+def _name(entry: AlterationResult) -> str:
+    return entry.kind.replace("_", " ")
