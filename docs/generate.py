@@ -1,0 +1,85 @@
+"""Makes what the documentation shows: JSON Schemas of the results, and pictures of real terminal output.
+
+    python docs/generate.py schemas     writes docs/schemas/*.json
+    python docs/generate.py pictures    runs the commands and writes docs/images/*.svg
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel
+from rich.console import Console
+from rich.terminal_theme import TerminalTheme
+
+from onnx_ood import audits, models
+from onnx_ood.reports.terminal import print_demo, print_score
+
+DOCS = Path(__file__).parent
+RESULTS: dict[str, type[BaseModel]] = {
+    "score": audits.ScoreResult,
+    "inspect": audits.InspectResult,
+    "doctor": audits.DoctorResult,
+    "demo": audits.DemoResult,
+}
+WIDTH = 118
+
+# rich's own frame loads a font from the network; this one uses what the reader has.
+FRAME = """\
+<svg viewBox="0 0 {width} {height}" xmlns="http://www.w3.org/2000/svg">
+<style>
+.{unique_id}-matrix {{ font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace;
+  font-size: {char_height}px; line-height: {line_height}px; font-variant-east-asian: full-width; }}
+{styles}
+</style>
+<defs><clipPath id="{unique_id}-clip-terminal">
+<rect x="0" y="0" width="{terminal_width}" height="{terminal_height}" /></clipPath>{lines}</defs>
+<rect fill="#14161b" width="{width}" height="{height}" rx="8" />
+<g transform="translate(9, 12)" clip-path="url(#{unique_id}-clip-terminal)">
+{backgrounds}<g class="{unique_id}-matrix">{matrix}</g></g>
+</svg>
+"""
+THEME = TerminalTheme(
+    (20, 22, 27),
+    (216, 219, 226),
+    [(20, 22, 27), (240, 113, 120), (152, 195, 121), (229, 192, 123), (97, 175, 239), (198, 120, 221), (86, 200, 216), (216, 219, 226)],
+)
+
+
+def schema(name: str) -> str:
+    """The JSON Schema of one audit's result, as a file's text."""
+    return json.dumps(RESULTS[name].model_json_schema(mode="serialization"), indent=2) + "\n"
+
+
+def schemas() -> None:
+    """Writes all schemas."""
+    for name in RESULTS:
+        (DOCS / "schemas" / f"{name}.json").write_text(schema(name))
+
+
+def pictures() -> None:
+    """Runs the README's commands and draws what they print."""
+    demo = Console(record=True, width=WIDTH, force_terminal=True, color_system="truecolor", file=None)
+    print_demo(demo, audits.demo(provider="cpu"))
+    _save(demo, "demo")
+    photos = models.photos()[0].parent
+    score = Console(record=True, width=WIDTH, force_terminal=True, color_system="truecolor")
+    result = audits.score(models.path("efficientnet_lite0"), [str(photos)])
+    print_score(score, result, top=4)
+    _save(score, "score")
+
+
+def _save(console: Console, name: str) -> None:
+    text = console.export_svg(theme=THEME, code_format=FRAME, unique_id=name)
+    (DOCS / "images" / f"{name}.svg").write_text(text)
+
+
+if __name__ == "__main__":
+    actions = {"schemas": schemas, "pictures": pictures}
+    wanted = sys.argv[1:]
+    if not wanted or not set(wanted) <= set(actions):
+        sys.exit(f"usage: python docs/generate.py {' | '.join(actions)}")
+    for action in wanted:
+        actions[action]()

@@ -1,0 +1,35 @@
+"""The demo: its findings are what the literature and our own measurements lead one to expect."""
+
+import json
+
+import jsonschema
+import pytest
+
+from onnx_ood import audits, models
+
+
+@pytest.fixture(scope="module")
+def result():
+    return audits.demo(provider="cpu")
+
+
+def test_it_covers_all_photos_and_alterations(result, schema):
+    assert result.photos == len(models.photos())
+    assert {entry.kind for entry in result.alterations} == {
+        "gaussian_noise", "gaussian_blur", "low_contrast", "scribble", "shuffle_patches"
+    }
+    jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("demo"))
+
+
+def test_the_published_reading_is_right_for_noise_and_reversed_for_smooth_pictures(result):
+    by_kind = {entry.kind: entry for entry in result.alterations}
+    assert by_kind["gaussian_noise"].published.verdict == "told apart"
+    assert by_kind["gaussian_blur"].published.verdict == "wrong way round"
+    assert by_kind["low_contrast"].published.verdict == "wrong way round"
+    assert by_kind["gaussian_noise"].turned_less == result.photos
+    assert by_kind["gaussian_blur"].turned_less == 0
+
+
+def test_the_model_is_right_about_the_photos_it_must_know(result):
+    assert any("cat" in answer.lower() for answer in result.answers.values())
+    assert any("espresso" in answer.lower() for answer in result.answers.values())

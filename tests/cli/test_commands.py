@@ -1,0 +1,272 @@
+"""The installed command, as a shell sees it: exit codes, streams and one-line errors."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+
+import onnx_ood
+from onnx_ood import models
+
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+CNN = str(models.path("fashion_cnn"))
+
+
+def run(*arguments, stdin="", **environment):
+    return subprocess.run(
+        [PROGRAM, *map(str, arguments)],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        check=False,
+        timeout=120,
+    )
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    images, _ = models.fashion_samples()
+    for i, image in enumerate(images[::17][:10]):
+        Image.fromarray(np.asarray(image)).save(folder / f"g{i}.png")
+    return folder
+
+
+def one_line_error(result, code):
+    """The only line on standard error, after the program's name; nothing else was printed."""
+    assert result.returncode == code, result.stderr
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("onnx-ood: ")
+    return line.removeprefix("onnx-ood: ")
+
+
+def test_score_prints_plain_text_where_there_is_no_terminal(garments):
+    result = run("score", CNN, garments)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert "\x1b" not in result.stdout
+    for words in ("Strangest inputs", "Most ordinary inputs", "Layer profile", "provider", "noise floor", "10 scored"):
+        assert words in result.stdout
+
+
+def test_score_says_once_why_it_runs_on_the_cpu(garments):
+    result = run("score", CNN, garments, CUDA_VISIBLE_DEVICES="")
+    assert result.stdout.count("provider ") == 1
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize("columns", ["80", "120", "160"])
+def test_lines_fit_the_width(garments, columns):
+    result = run("score", CNN, garments, COLUMNS=columns)
+    assert max(map(len, result.stdout.splitlines())) <= int(columns)
+    assert "g0.png" in result.stdout or "g1.png" in result.stdout
+
+
+def test_ascii_terminals_get_ascii(garments):
+    result = run("score", CNN, garments, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.isascii()
+    assert "Strangest inputs" in result.stdout
+
+
+def test_json_and_csv_say_the_same(garments, tmp_path):
+    result = run("score", CNN, garments, "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--quiet")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+    data = json.loads((tmp_path / "r.json").read_text())
+    rows = list(csv.DictReader((tmp_path / "r.csv").open()))
+    assert [row["input"] for row in rows] == [entry["id"] for entry in data["inputs"]]
+    first = data["probes"][0]["name"]
+    assert [float(row[f"drop:{first}"]) for row in rows] == [entry["drop"][0] for entry in data["inputs"]]
+    assert data["schema"] == "onnx-ood/score/1"
+
+
+def test_json_to_standard_output_is_nothing_but_json(garments):
+    result = run("score", CNN, garments, "--json", "-")
+    assert json.loads(result.stdout)["status"] == "scored"
+
+
+def test_paths_come_from_standard_input(garments):
+    listed = "\n".join(str(path) for path in sorted(garments.iterdir())[:3])
+    result = run("score", CNN, "-", "--json", "-", stdin=listed)
+    assert [entry["id"] for entry in json.loads(result.stdout)["inputs"]] == listed.splitlines()
+
+
+def test_all_settings_reach_the_result(garments):
+    result = run(
+        "score", CNN, garments, "--probe", "op:Relu[::2]", "--probe", "outputs", "--copies", "3", "--scale", "0.5",
+        "--space", "tensor", "--noise", "uniform", "--seed", "7", "--provider", "cpu", "--batch-size", "4",
+        "--preprocess", "unit", "--site", "image", "--json", "-",
+    )  # fmt: skip
+    data = json.loads(result.stdout)
+    assert data["nudges"] == {
+        "recipe": None, "family": "uniform", "space": "tensor", "scale": 0.5, "copies": 3, "seed": 7
+    }  # fmt: skip
+    relus = [t.name for t in onnx_ood.load(CNN).tensors if t.op == "Relu"]
+    assert [probe["name"] for probe in data["probes"]] == [*relus[::2], "logits"]
+    assert data["run"]["rows"] == 4
+    assert "unit" in data["preprocessing"]
+
+
+def test_the_recipe_is_the_published_one(garments):
+    data = json.loads(run("score", CNN, garments, "--recipe", "lesswrong", "--json", "-").stdout)
+    convs = [t.name for t in onnx_ood.load(CNN).tensors if t.op == "Conv"]
+    assert [probe["name"] for probe in data["probes"]] == [convs[-3]]
+    assert (data["nudges"]["copies"], data["nudges"]["scale"], data["nudges"]["space"]) == (1, 1e-5, "tensor")
+
+
+def test_top_is_how_many_are_listed(garments):
+    text = run("score", CNN, garments, "--top", "2").stdout
+    assert sum("g" in line and ".png" in line for line in text.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing command"),
+        (["scroe"], "scroe"),
+        (["score"], "MODEL"),
+        (["score", CNN], "INPUTS"),
+        (["score", CNN, "x.png", "--copies", "many"], "--copies"),
+        (["score", CNN, "x.png", "--copies", "0"], "copies"),
+        (["score", CNN, "x.png", "--nope"], "--nope"),
+        (["score", CNN, "x.png", "--probe", "op:Rellu"], "op:Relu"),
+        (["score", CNN, "x.png", "--provider", "tpu"], "tpu"),
+        (["score", CNN, "x.png", "--recipe", "cake"], "cake"),
+        (["score", CNN, "x.png", "--preprocess", "imagenett"], "imagenet"),
+    ],
+)
+def test_usage_errors_are_one_line_and_64(arguments, words):
+    assert words in one_line_error(run(*arguments), 64)
+
+
+def _save(path, text, **changes):
+    model = onnx.helper.make_model(
+        onnx.parser.parse_graph(text), ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]
+    )
+    onnx.save(model, path, **changes)
+    return path
+
+
+def test_model_errors_are_one_line_and_2(garments, tmp_path):
+    (tmp_path / "text.onnx").write_text("hello")
+    (tmp_path / "cut.onnx").write_bytes(Path(CNN).read_bytes()[:5000])
+    unknown = _save(tmp_path / "unknown.onnx", "g (float[N,1,28,28] x) => (float[N,1,28,28] y) { y = Frobnicate(x) }")
+    weighty = onnx.parser.parse_graph("g (float[N,1,28,28] x) => (float[N,1,28,28] y) <float[1] w = {2}> { y = Mul(x, w) }")
+    weighty.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones(2000, np.float32).reshape(2000, 1, 1)[:1], "w"))
+    external = onnx.helper.make_model(weighty, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)])
+    onnx.save(external, tmp_path / "e.onnx", save_as_external_data=True, location="e.data", size_threshold=0)
+    (tmp_path / "e.data").unlink()
+    for path, words in (
+        (tmp_path / "text.onnx", "not an ONNX model"),
+        (tmp_path / "cut.onnx", "not an ONNX model"),
+        (tmp_path / "none.onnx", "no such file"),
+        (tmp_path, "is a folder"),
+        (unknown, "Frobnicate"),
+        (tmp_path / "e.onnx", "e.data"),
+    ):
+        line = one_line_error(run("score", path, garments), 2)
+        assert words in line
+        assert path.name in line
+
+
+def test_a_wrong_shape_fails_by_name_and_nothing_evaluated_is_3(tmp_path):
+    np.save(tmp_path / "wrong.npy", np.zeros((4, 1, 30, 30), dtype=np.float32))
+    result = run("score", CNN, tmp_path / "wrong.npy", "--json", tmp_path / "r.json")
+    assert result.returncode == 3
+    assert "wrong.npy" in result.stderr
+    assert "30" in result.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["status"] == "not evaluated"
+
+
+def test_an_empty_folder_is_3(tmp_path):
+    result = run("score", CNN, tmp_path)
+    assert result.returncode == 3
+    assert "not evaluated" in result.stderr
+
+
+def test_a_decompression_bomb_is_refused_and_the_others_are_scored(garments, tmp_path):
+    # 40000 x 40000 white pixels in a few kilobytes.
+    Image.new("1", (40000, 40000)).save(tmp_path / "bomb.png")
+    result = run("score", CNN, garments, tmp_path / "bomb.png", "--json", tmp_path / "r.json")
+    assert result.returncode == 0
+    assert "bomb.png" in result.stdout
+    data = json.loads((tmp_path / "r.json").read_text())
+    assert [failure["id"] for failure in data["failed"]] == [str(tmp_path / "bomb.png")]
+    assert len(data["inputs"]) == 10
+
+
+def test_a_model_that_gives_nan_for_everything_is_not_evaluated(garments, tmp_path):
+    model = _save(tmp_path / "nan.onnx", "g (float[N,1,28,28] x) => (float[N,1,28,28] y) { z = Sub(x, x) y = Div(z, z) }")
+    result = run("score", model, garments, "--probe", "y")
+    assert result.returncode == 3
+    assert "NaN" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv"])
+def test_results_that_cannot_be_written_are_found_out_before_the_run(garments, option):
+    line = one_line_error(run("score", CNN, garments, option, "/proc/nowhere/r.out"), 2)
+    assert "/proc/nowhere/r.out" in line
+
+
+def test_a_folder_in_place_of_a_result_file_is_named(garments, tmp_path):
+    assert "is a folder" in one_line_error(run("score", CNN, garments, "--json", tmp_path), 2)
+
+
+def test_cuda_where_there_is_none_is_one_line(garments):
+    from onnx_ood.measurement.providers import cuda_problem
+
+    if cuda_problem() is None:
+        pytest.skip("this machine has CUDA")
+    line = one_line_error(run("score", CNN, garments, "--provider", "cuda"), 2)
+    assert "--provider cpu" in line
+
+
+def test_inspect_shows_the_model():
+    result = run("inspect", CNN)
+    assert result.returncode == 0
+    for words in ("sha256", "Suggested probes", "image", "logits", "Relu"):
+        assert words in result.stdout
+    assert json.loads(run("inspect", CNN, "--json", "-").stdout)["schema"] == "onnx-ood/inspect/1"
+
+
+def test_doctor_tells_what_runs():
+    result = run("doctor")
+    assert result.returncode == 0
+    assert "sessions can be created" in result.stdout
+    assert result.stderr == ""
+
+
+def test_help_and_version():
+    assert "score" in run("--help").stdout
+    assert "--probe" in run("score", "--help").stdout
+    assert run("--version").stdout.startswith("onnx-ood ")
+
+
+def test_the_module_runs_the_same_program():
+    result = subprocess.run(
+        [sys.executable, "-m", "onnx_ood", "--version"], capture_output=True, text=True, check=True
+    )
+    assert result.stdout.startswith("onnx-ood ")
+
+
+def test_a_bug_of_ours_shows_its_traceback(monkeypatch, capsys):
+    from onnx_ood import audits
+    from onnx_ood.cli import main
+
+    def fail():
+        raise ZeroDivisionError("boom")
+
+    monkeypatch.setattr(audits, "doctor", fail)
+    assert main.run(["doctor"]) == 2
+    printed = capsys.readouterr().err
+    assert "ZeroDivisionError" in printed
+    assert "please report it" in printed

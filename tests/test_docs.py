@@ -1,0 +1,28 @@
+"""What docs/ shows is what the code does."""
+
+import importlib.util
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture(scope="module")
+def generate():
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_published_schemas_are_those_of_the_code(generate):
+    assert {path.stem for path in (DOCS / "schemas").glob("*.json")} == set(generate.RESULTS)
+    for name in generate.RESULTS:
+        assert (DOCS / "schemas" / f"{name}.json").read_text() == generate.schema(name), "run docs/generate.py schemas"
+
+
+def test_the_published_schemas_are_valid_schemas(generate):
+    for result in generate.RESULTS.values():
+        jsonschema.Draft202012Validator.check_schema(result.model_json_schema(mode="serialization"))
