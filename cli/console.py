@@ -13,6 +13,9 @@ _PIPE_WIDTH = 120
 
 def stdout() -> Console:
     """A console for results: plain text where standard output is not a terminal."""
+    if not sys.stdout.encoding.lower().startswith("utf"):
+        # A name that the output can't encode is no reason to end with a traceback.
+        sys.stdout.reconfigure(errors="replace")
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_WIDTH
     return Console(width=width, highlight=False, markup=False, emoji=False)
 

@@ -260,13 +260,13 @@ def test_the_module_runs_the_same_program():
 
 def test_a_bug_of_ours_shows_its_traceback(monkeypatch, capsys):
     from onnx_ood import audits
-    from onnx_ood.cli import main
+    from onnx_ood.cli.main import run as run_here
 
     def fail():
         raise ZeroDivisionError("boom")
 
     monkeypatch.setattr(audits, "doctor", fail)
-    assert main.run(["doctor"]) == 2
+    assert run_here(["doctor"]) == 2
     printed = capsys.readouterr().err
     assert "ZeroDivisionError" in printed
     assert "please report it" in printed

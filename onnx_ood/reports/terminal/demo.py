@@ -31,7 +31,7 @@ def print_demo(console: Console, result: DemoResult) -> None:
             ("photos", answers),
             (
                 "nudge",
-                f"gaussian, σ = {result.scale:g} in pixel space; {result.copies} copies; {len(result.probes)} probes",
+                f"gaussian, std {result.scale:g} in pixel space; {result.copies} copies; {len(result.probes)} probes",
             ),
         ],
     )

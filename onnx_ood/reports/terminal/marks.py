@@ -54,7 +54,7 @@ class Marks:
 def number(value: float | None, digits: int = 2) -> str:
     """A number with a few significant digits: `3.1e-04`, `0.0052`, `12`; a dash for what does not exist."""
     if value is None or not isfinite(value):
-        return "–"
+        return "-"
     if value == 0:
         return "0"
     if not 1e-3 <= abs(value) < 1e4:
@@ -73,7 +73,7 @@ def relative_error(mean: float | None, error: float | None) -> str:
 def percent(share: float | None) -> str:
     """A share as a percentage: `100%`, `2.1%`, `<0.1%`."""
     if share is None:
-        return "–"
+        return "-"
     value = 100 * share
     if 0 < value < 0.1:
         return "<0.1%"

@@ -65,9 +65,9 @@ def _nudge(nudges: NudgeSettings, site: str) -> str:
     copies = f"{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"
     if nudges.recipe == "lesswrong":
         return (
-            f"lesswrong recipe: gaussian of {nudges.scale:g}·‖x‖ in tensor space, rescaled to ‖x‖; {copies}"
+            f"lesswrong recipe: gaussian of {nudges.scale:g}*|x| in tensor space, rescaled to |x|; {copies}"
         )
-    return f"{nudges.family}, σ = {nudges.scale:g} in {nudges.space} space; {copies}"
+    return f"{nudges.family}, std {nudges.scale:g} in {nudges.space} space; {copies}"
 
 
 def _provider(run: Run) -> str:
@@ -159,7 +159,7 @@ def _prediction(prediction: Prediction | None) -> str:
         return ""
     name = f"#{prediction.index}" if prediction.label is None else prediction.label
     share = "" if prediction.probability is None else f" {marks.percent(prediction.probability)}"
-    return f"{marks.shorten(name, 18) if len(name) <= 18 else name[:17] + '…'}{share}"
+    return f"{name if len(name) <= 18 else name[:17] + '…'}{share}"
 
 
 def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult]) -> None:
