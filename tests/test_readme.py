@@ -1,0 +1,80 @@
+"""Every command in the README runs, as it stands there."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
+COMMANDS = [line for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line.strip()]
+PROGRAM_LINES = [line for line in COMMANDS if line.startswith("onnx-ood ")]
+MAKE_LINES = [line for line in COMMANDS if line.startswith("make ")]
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A folder in which the README's relative paths exist and that may be written to."""
+    (tmp_path / "models").symlink_to(ROOT / "models")
+    return tmp_path
+
+
+def test_every_command_is_of_a_kind_that_is_run_here():
+    assert COMMANDS == MAKE_LINES + PROGRAM_LINES
+    assert MAKE_LINES == ["make demo", "make test"]
+
+
+@pytest.mark.parametrize("line", PROGRAM_LINES)
+def test_program_lines_run(line, checkout):
+    program, *arguments = shlex.split(line)
+    result = subprocess.run(
+        [Path(sys.executable).with_name(program), *arguments],
+        cwd=checkout, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    if "--quiet" in arguments:
+        assert json.loads((checkout / "result.json").read_text())["status"] == "scored"
+        assert (checkout / "result.csv").stat().st_size > 0
+    else:
+        assert result.stdout.strip()
+
+
+@pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
+def test_python_blocks_run(code, checkout):
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=checkout, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip()
+
+
+@pytest.mark.skipif(
+    shutil.which("make") is None or Path(sys.prefix) != ROOT / ".venv", reason="not run by make, from its .venv"
+)
+def test_make_demo_runs():
+    result = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    assert result.returncode == 0, result.stderr
+    assert "wrong way round" in result.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_test_is_what_runs_these_tests_and_what_ci_calls():
+    plan = subprocess.run(["make", "-n", "test"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "-m pytest" in plan
+    for tool in ("ruff check", "ruff format --check", "mypy"):
+        assert tool in plan
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+    assert os.access(ROOT / ".ci" / "run", os.X_OK)
+
+
+def test_links_and_pictures_exist():
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
+        assert target.startswith("http") or (ROOT / target).exists(), target
