@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs import arrays
-from onnx_ood.inputs._files import FailedInput, name_of, reason_in, shown
+from onnx_ood.inputs._files import FailedInput, name_of, quoted, reason_in
 from onnx_ood.inputs.preprocessing import Preprocessing
 
 MAX_AHEAD_BYTES = 1 << 29
@@ -201,7 +201,7 @@ class Reader:
         if note is not None:
             self._add_note(note)
         if rows.others and rows.member != self.input_name:
-            self._add_note(f"{name_of(rows.path)}: of several arrays, {shown(rows.member)!r} was taken")
+            self._add_note(f"{name_of(rows.path)}: of several arrays, {quoted(rows.member)} was taken")
 
     def _add_note(self, note: str) -> None:
         if len(self._notes) < _MAX_NOTES:
