@@ -210,7 +210,7 @@ def test_rows_of_different_sizes_never_share_a_batch(tmp_path: Path) -> None:
 def test_a_batch_is_handed_out_before_it_grows_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onnx_ood.inputs.reader.MAX_BATCH_BYTES", 3 * 60 * 4)
+    monkeypatch.setattr("onnx_ood.inputs._assembly.MAX_BATCH_BYTES", 3 * 60 * 4)
     assert [len(batch) for batch in reader(pictures(tmp_path, 7), batch=100)] == [3, 3, 1]
 
 
@@ -372,9 +372,13 @@ def test_decoding_runs_ahead_as_far_as_the_queue_and_no_further(tmp_path: Path) 
     seen = 0
     for batch in source:
         seen += len(batch)
-        time.sleep(0.03)  # the consumer computes; the decoders go on meanwhile, up to the queue
-        assert len(STARTED) <= seen + 7
+        # The consumer computes; the decoders go on meanwhile, up to the queue.
+        patience = time.monotonic() + 10
+        while len(STARTED) < min(seen + 6, 60) and time.monotonic() < patience:
+            time.sleep(0.001)
         assert len(STARTED) >= min(seen + 6, 60)
+        time.sleep(0.02)
+        assert len(STARTED) <= seen + 7
     assert seen == 60
 
 
