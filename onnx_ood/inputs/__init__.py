@@ -3,6 +3,7 @@
 `discover` finds the files, `choose` settles how pictures are preprocessed, `Reader` streams batches.
 """
 
+from onnx_ood.inputs._assembly import Batch
 from onnx_ood.inputs._files import FailedInput
 from onnx_ood.inputs.arrays import ArrayRows, check_row_shape, open_array
 from onnx_ood.inputs.cards import Accuracy, Card, choose, read_card
@@ -10,7 +11,7 @@ from onnx_ood.inputs.discover import Discovery, discover
 from onnx_ood.inputs.images import Channels, as_channels, read_image
 from onnx_ood.inputs.preprocessing import Interpolation, Layout, Preprocessing, Resize
 from onnx_ood.inputs.presets import PRESETS, Chosen, guess, parse
-from onnx_ood.inputs.reader import Batch, Reader
+from onnx_ood.inputs.reader import Reader
 
 __all__ = [
     "PRESETS",

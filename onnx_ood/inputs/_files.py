@@ -34,6 +34,11 @@ def shown(text: object) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in raw)
 
 
+def quoted(text: object) -> str:
+    """`text` in quotes, safe to print."""
+    return f"'{shown(text)}'"
+
+
 def name_of(path: Path) -> str:
     """The id of a file: its path as given, with forward slashes, printable."""
     return shown(path.as_posix())

@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 from onnx_ood.exceptions import InputError
-from onnx_ood.inputs._files import shown
+from onnx_ood.inputs._files import quoted
 
 MAGIC = b"\x93NUMPY"
 MAX_HEADER_BYTES = 65_535
@@ -113,7 +113,7 @@ def _dtype(text: str) -> np.dtype[np.generic]:
         raise InputError("holds Python objects (pickled), which are never read; save numbers")
     if match is None or kind + size not in _DTYPES:
         raise InputError(
-            f"holds values of type {shown(text)!r}; booleans, integers and 16-, 32- or 64-bit floats are read"
+            f"holds values of type {quoted(text)}; booleans, integers and 16-, 32- or 64-bit floats are read"
         )
     dtype: np.dtype[np.generic] = np.dtype(order + kind + size)
     return dtype

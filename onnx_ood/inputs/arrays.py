@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError
-from onnx_ood.inputs._files import name_of, open_regular, reason_of, shown
+from onnx_ood.inputs._files import name_of, open_regular, quoted, reason_of, shown
 from onnx_ood.inputs._npy import Header, read_header
 
 T = TypeVar("T")
@@ -158,7 +158,7 @@ def open_array(
             header = read_header(stream)
             single = _check(header, length, input_shape)
         except InputError as error:
-            where = f"{name}: " if member is None else f"{name}: array {shown(member)!r} "
+            where = f"{name}: " if member is None else f"{name}: array {quoted(member)} "
             raise InputError(f"{where}{error}") from None
         # zipfile and zlib on bytes they don't expect: BadZipFile, zlib.error, EOFError, struct.error,
         # OSError, NotImplementedError, RuntimeError (a password), ValueError...
@@ -275,7 +275,7 @@ def _member(
     if not wanted or wanted[0] is None:
         names = [shown(name)[:40] for name in infos]
         listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        tip = f"name one {shown(input_name)!r} or keep one" if input_name else "keep one"
+        tip = f"name one {quoted(input_name)} or keep one" if input_name else "keep one"
         raise InputError(f"holds several arrays ({listed}) and it is unclear which to take; {tip}")
     info = infos[wanted[0]]
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

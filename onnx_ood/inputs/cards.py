@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs._files import name_of, open_regular, shown
+from onnx_ood.inputs._files import name_of, open_regular, quoted, shown
 from onnx_ood.inputs.preprocessing import Preprocessing
 from onnx_ood.inputs.presets import Chosen, first_error, guess, parse
 
@@ -90,13 +90,11 @@ class Card(BaseModel):
         # A card comes with a stranger's model: it must not make us show other files of this machine.
         if self.classes in ("", ".", "..") or any(sign in self.classes for sign in "/\\:\0"):
             raise UsageError(
-                f"{where}: {shown(self.classes)!r} must be the name of a file in the card's folder"
+                f"{where}: {quoted(self.classes)} must be the name of a file in the card's folder"
             )
         path = folder / self.classes
         if path.resolve().parent != folder.resolve():
-            raise UsageError(
-                f"{where}: {shown(self.classes)!r} is a link that leads out of the card's folder"
-            )
+            raise UsageError(f"{where}: {quoted(self.classes)} is a link that leads out of the card's folder")
         return _read_text(path, f"{where}: ").rstrip("\n").split("\n")
 
 

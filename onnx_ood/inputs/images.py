@@ -75,7 +75,8 @@ def read_image(path: Path, channels: Channels) -> Image.Image:
 
     Thread-safe. Pillow's own pixel limit (`Image.MAX_IMAGE_PIXELS`, a process-wide setting that belongs
     to the application) is neither changed nor relied upon: `MAX_PIXELS` is held against the size in the
-    file's header, and Pillow's warning below its hard limit is kept silent.
+    file's header, and Pillow's warning below its hard limit is kept silent. One thing can't be silenced
+    from here: of damaged TIFF files, libtiff (inside Pillow) writes lines of its own to standard error.
 
     Args:
         path: The file.

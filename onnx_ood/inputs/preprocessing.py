@@ -118,8 +118,7 @@ class Preprocessing(BaseModel):
 
         A nudge `d` in pixels is the nudge `d * gain` in the tensor, at any number of batch axes.
         """
-        gain: npt.NDArray[np.float32] = np.float32(1) / self._spread(self.std)
-        return gain
+        return (1 / self._spread(self.std)).astype(np.float32)
 
     def pixels(self, image: Image.Image) -> npt.NDArray[np.float32]:
         """Geometry and scale: a picture to pixels.
@@ -146,12 +145,13 @@ class Preprocessing(BaseModel):
         return pixels
 
     def normalise(self, pixels: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
-        """(pixels - mean) / std, in float32; any leading batch axes are kept."""
-        return (np.asarray(pixels, np.float32) - self._spread(self.mean)) / self._spread(self.std)
+        """(pixels - mean) / std, rounded once, to float32; any leading batch axes are kept."""
+        # In float64 between: so `bytes` gives back whole numbers, which float32 throughout does not.
+        return ((pixels - self._spread(self.mean)) / self._spread(self.std)).astype(np.float32)
 
     def denormalise(self, tensor: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
-        """Tensor * std + mean, in float32; any leading batch axes are kept. Not clipped to [0, 1]."""
-        return np.asarray(tensor, np.float32) * self._spread(self.std) + self._spread(self.mean)
+        """Tensor * std + mean, rounded once, to float32; leading batch axes are kept. Nothing is clipped."""
+        return (tensor * self._spread(self.std) + self._spread(self.mean)).astype(np.float32)
 
     def tensor(self, path: Path) -> npt.NDArray[np.float32]:
         """Read a picture file and make it the model's input.
@@ -198,9 +198,9 @@ class Preprocessing(BaseModel):
                 f"{shape_text(input_shape)}; state another with --preprocess"
             )
 
-    def _spread(self, values: tuple[float, ...]) -> npt.NDArray[np.float32]:
+    def _spread(self, values: tuple[float, ...]) -> npt.NDArray[np.float64]:
         """One value a channel, shaped to broadcast against samples in the model's layout."""
-        full = np.array(values if len(values) > 1 else values * self.channel_count, np.float32)
+        full = np.array(values if len(values) > 1 else values * self.channel_count, np.float64)
         return full.reshape(-1, 1, 1) if self.layout == "NCHW" else full
 
     def _to_size(self, image: Image.Image) -> Image.Image:

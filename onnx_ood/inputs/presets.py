@@ -9,7 +9,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs._files import shown
+from onnx_ood.inputs._files import quoted, shown
 from onnx_ood.inputs.arrays import shape_text
 from onnx_ood.inputs.images import Channels
 from onnx_ood.inputs.preprocessing import Interpolation, Layout, Preprocessing, Resize
@@ -90,7 +90,7 @@ def parse(text: str, input_shape: Shape) -> Preprocessing:
     for word in text.split(","):
         field, value = _understand(word.strip())
         if field in said or (field == "preset" and preset is not None):
-            raise UsageError(f"--preprocess {shown(text)!r}: {field} is stated twice")
+            raise UsageError(f"--preprocess {quoted(text)}: {field} is stated twice")
         if field == "preset":
             preset = value
         else:
@@ -132,14 +132,14 @@ def _understand(word: str) -> tuple[str, Any]:
         try:
             return field, read(value)
         except ValueError:
-            raise UsageError(f"--preprocess {shown(word)!r}: cannot be read; write {example}") from None
+            raise UsageError(f"--preprocess {quoted(word)}: cannot be read; write {example}") from None
     if word.lower() in _WORDS:
         return _WORDS[word.lower()]
     known = [*_WORDS, *(f"{key}=" for key in _KEYS)]
     near = difflib.get_close_matches(word.lower(), known, 1)
     spelt = [*(value for _, value in _WORDS.values()), *(f"{key}=..." for key in _KEYS)]
     hint = f"did you mean {spelt[known.index(near[0])]!r}? " if near else ""
-    raise UsageError(f"--preprocess: unknown word {shown(word)!r}; {hint}known are {', '.join(spelt)}")
+    raise UsageError(f"--preprocess: unknown word {quoted(word)}; {hint}known are {', '.join(spelt)}")
 
 
 def _build(said: dict[str, Any], preset: str | None, input_shape: Shape) -> Preprocessing:

@@ -5,7 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,36 +14,16 @@ import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs import arrays
-from onnx_ood.inputs._files import FailedInput, name_of, reason_in, shown
+from onnx_ood.inputs._assembly import Assembly, Batch, Piece
+from onnx_ood.inputs._files import FailedInput, name_of, quoted, reason_in
 from onnx_ood.inputs.preprocessing import Preprocessing
 
 MAX_AHEAD_BYTES = 1 << 29
 """Tensors decoded ahead of the consumer take no more than this (or one piece, if that is larger)."""
 
-MAX_BATCH_BYTES = 1 << 30
-"""A batch that grows beyond this is handed out before it is full."""
-
 _CHUNK_BYTES = 1 << 24  # array rows are read in pieces of about this size
 _MAX_COUNTED = 10_000  # array files whose headers are read for a progress bar
 _MAX_NOTES = 20
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some inputs, ready for the model.
-
-    Attributes:
-        ids: Names of the n inputs.
-        tensors: [n, *input] of the model's type, contiguous; n may be 0.
-        failed: Inputs that stood between (or before, or after) these and could not be used.
-    """
-
-    ids: tuple[str, ...]
-    tensors: npt.NDArray[Any]
-    failed: tuple[FailedInput, ...]
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 class Reader:
@@ -55,7 +35,7 @@ class Reader:
 
     Batches keep the order of the paths. A batch is handed out when it holds `batch` tensors, so that bad
     files don't change what is computed together; also when `batch` inputs have failed meanwhile, when the
-    next row has another shape (inputs with free axes), and when it is larger than `MAX_BATCH_BYTES`.
+    next row has another shape (inputs with free axes), and when it exceeds 1 GiB.
 
     Memory: about `queue` + 2 * `batch` tensors, and one decoded picture a thread, whatever the number of
     inputs. Threads end when the iteration ends, however it ends; a bug that raises in a thread is raised
@@ -122,8 +102,8 @@ class Reader:
         # One thread for all arrays: rows of a compressed file come cheap only in their order.
         array_reader = ThreadPoolExecutor(1, thread_name_prefix="onnx-ood-arrays")
         feed = _ArrayFeed(self._open, self.dtype)
-        assembly = _Assembly(self.batch, self.input_shape, self.dtype)
-        pending: deque[tuple[_Task, Future[_Piece]]] = deque()
+        assembly = Assembly(self.batch, self.input_shape, self.dtype)
+        pending: deque[tuple[_Task, Future[Piece]]] = deque()
         try:
             tasks = self._tasks(feed)
             ahead, ahead_bytes = 0, 0
@@ -167,7 +147,7 @@ class Reader:
                     self._note(rows)
                     count, row_bytes = len(rows), math.prod(rows.row_shape) * self.dtype.itemsize
             except InputError as error:
-                piece = _Piece(failed=[FailedInput(name_of(path), reason_in(error, name_of(path)))])
+                piece = Piece(failed=[FailedInput(name_of(path), reason_in(error, name_of(path)))])
                 yield _Task(lambda piece=piece: piece, inputs=1, bytes=0)  # type: ignore[misc]
                 continue
             step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
@@ -201,41 +181,32 @@ class Reader:
         if note is not None:
             self._add_note(note)
         if rows.others and rows.member != self.input_name:
-            self._add_note(f"{name_of(rows.path)}: of several arrays, {shown(rows.member)!r} was taken")
+            self._add_note(f"{name_of(rows.path)}: of several arrays, {quoted(rows.member)} was taken")
 
     def _add_note(self, note: str) -> None:
         if len(self._notes) < _MAX_NOTES:
             self._notes[note] = None
 
-    def _picture(self, path: Path) -> "_Piece":
+    def _picture(self, path: Path) -> Piece:
         name = name_of(path)
         if self.preprocessing is None:
             reason = "is read as a picture, but no preprocessing is stated; use --preprocess"
-            return _Piece(failed=[FailedInput(name, reason)])
+            return Piece(failed=[FailedInput(name, reason)])
         try:
             tensor = _picture_to_type(self.preprocessing.tensor(path), self.dtype)
         except InputError as error:
-            return _Piece(failed=[FailedInput(name, reason_in(error, name))])
-        return _Piece([name], tensor[np.newaxis])
+            return Piece(failed=[FailedInput(name, reason_in(error, name))])
+        return Piece([name], tensor[np.newaxis])
 
 
 @dataclass(frozen=True)
 class _Task:
     """A piece of work for a thread, and what its result will take."""
 
-    run: "Callable[[], _Piece]"
+    run: Callable[[], Piece]
     inputs: int
     bytes: int
     is_array: bool = False
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """What a thread hands over: good rows [n, *input] with their n ids, and failures."""
-
-    ids: list[str] = field(default_factory=list)
-    tensors: npt.NDArray[Any] | None = None
-    failed: list[FailedInput] = field(default_factory=list)
 
 
 class _ArrayFeed:
@@ -252,23 +223,23 @@ class _ArrayFeed:
             self._rows.close()
             self._rows = None
 
-    def take(self, path: Path, start: int, stop: int) -> _Piece:
+    def take(self, path: Path, start: int, stop: int) -> Piece:
         """Rows of the file; chunks of a file come in order, and the one from row 0 opens it."""
         name = name_of(path)
         if start == 0:
             self.close()
             self._broken = False
         elif self._broken:
-            return _Piece()  # reported with the row where the file broke off
+            return Piece()  # reported with the row where the file broke off
         try:
             if self._rows is None:
                 self._rows = self._opener(path)
         except InputError as error:
             self._broken = True
-            return _Piece(failed=[FailedInput(f"{name}[{start}:]", reason_in(error, name))])
+            return Piece(failed=[FailedInput(f"{name}[{start}:]", reason_in(error, name))])
         if stop > len(self._rows):
             self._broken = True
-            return _Piece(failed=[FailedInput(f"{name}[{start}:]", "was changed while it was read")])
+            return Piece(failed=[FailedInput(f"{name}[{start}:]", "was changed while it was read")])
         rows = self._rows
         values, failed = [], []
         # Row by row: where a file breaks off, the rows before it count, however they were shared out.
@@ -280,50 +251,13 @@ class _ArrayFeed:
                 failed.append(FailedInput(name if rows.single else f"{name}[{row}:]", reason_in(error, name)))
                 break
         if not values:
-            return _Piece(failed=failed)
+            return Piece(failed=failed)
         ids = [name] if rows.single else [f"{name}[{row}]" for row in range(start, start + len(values))]
         tensors, bad = arrays.to_type(np.concatenate(values), self._dtype)
         reason = f"holds NaN, infinity or a value outside the range of {self._dtype.name}"
         unusable = [FailedInput(ids[row], reason) for row in np.flatnonzero(bad)]
         good = [identity for identity, wrong in zip(ids, bad, strict=True) if not wrong]
-        return _Piece(good, tensors[~bad] if unusable else tensors, unusable + failed)
-
-
-class _Assembly:
-    """Makes batches out of pieces, by the rules that `Reader` states."""
-
-    def __init__(self, batch: int, input_shape: Sequence[int | str | None], dtype: np.dtype[Any]) -> None:
-        self._batch = batch
-        free = (axis if isinstance(axis, int) and axis > 0 else 0 for axis in input_shape[1:])
-        self._nothing: npt.NDArray[Any] = np.empty((0, *free), dtype)
-        self._ids: list[str] = []
-        self._tensors: list[npt.NDArray[Any]] = []
-        self._failed: list[FailedInput] = []
-        self._bytes = 0
-
-    def add(self, piece: _Piece) -> Iterator[Batch]:
-        for identity, tensor in zip(piece.ids, () if piece.tensors is None else piece.tensors, strict=True):
-            if self._tensors and self._tensors[0].shape != tensor.shape:
-                yield self._hand_out()
-            self._ids.append(identity)
-            self._tensors.append(tensor)
-            self._bytes += tensor.nbytes
-            if len(self._ids) == self._batch or self._bytes >= MAX_BATCH_BYTES:
-                yield self._hand_out()
-        for failure in piece.failed:
-            self._failed.append(failure)
-            if len(self._failed) == self._batch:
-                yield self._hand_out()
-
-    def rest(self) -> Iterator[Batch]:
-        if self._ids or self._failed:
-            yield self._hand_out()
-
-    def _hand_out(self) -> Batch:
-        tensors = np.stack(self._tensors) if self._tensors else self._nothing
-        batch = Batch(tuple(self._ids), tensors, tuple(self._failed))
-        self._ids, self._tensors, self._failed, self._bytes = [], [], [], 0
-        return batch
+        return Piece(good, tensors[~bad] if unusable else tensors, unusable + failed)
 
 
 def _is_array(path: Path) -> bool:

@@ -1,0 +1,217 @@
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import Discovery, discover
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A small folder of photos, entered."""
+    for name in ("b.jpg", "a.PNG", "c/z.npy", "c/y.webp", "c/d/x.tiff", "notes.txt", "noend", ".DS_Store"):
+        file = tmp_path / "photos" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(found: Discovery) -> list[str]:
+    return [path.as_posix() for path in found.paths]
+
+
+EVERYTHING = ["photos/a.PNG", "photos/b.jpg", "photos/c/d/x.tiff", "photos/c/y.webp", "photos/c/z.npy"]
+
+
+def test_a_folder_is_walked_sorted_and_what_is_passed_over_is_told(tree: Path) -> None:
+    found = discover(["photos"])
+    assert names(found) == EVERYTHING
+    assert {path.name for path in found.ignored} == {"notes.txt", "noend", ".DS_Store"}
+    assert found.missing == ()
+
+
+def test_the_order_is_the_arguments_and_each_file_comes_once(tree: Path) -> None:
+    found = discover(
+        ["photos/c/z.npy", "photos", "./photos/b.jpg", str(tree / "photos/b.jpg"), "photos/../photos/b.jpg"]
+    )
+    assert names(found) == ["photos/c/z.npy", *EVERYTHING[:-1]]
+
+
+def test_a_named_file_is_taken_whatever_its_suffix(tree: Path) -> None:
+    found = discover(["photos", "photos/noend", "photos/.DS_Store"])
+    assert names(found) == [*EVERYTHING, "photos/noend", "photos/.DS_Store"]
+    assert [path.name for path in found.ignored] == ["notes.txt"]
+    # ... and in the other order as well
+    assert [path.name for path in discover(["photos/noend", "photos/.DS_Store", "photos"]).ignored] == [
+        "notes.txt"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("photos/*.jpg", ["photos/b.jpg"]),
+        ("photos/?.*", ["photos/a.PNG", "photos/b.jpg"]),
+        ("photos/[bc].jpg", ["photos/b.jpg"]),
+        ("photos/*/*.npy", ["photos/c/z.npy"]),
+        ("**/*.npy", ["photos/c/z.npy"]),
+        ("photos/**/x.tiff", ["photos/c/d/x.tiff"]),
+        ("photos/**/d/x.tiff", ["photos/c/d/x.tiff"]),
+        ("photos/c/**", ["photos/c/d/x.tiff", "photos/c/y.webp", "photos/c/z.npy"]),
+        ("photos/c*", ["photos/c/d/x.tiff", "photos/c/y.webp", "photos/c/z.npy"]),
+        ("**", EVERYTHING),
+        ("photos/**/**/*.webp", ["photos/c/y.webp"]),
+    ],
+)
+def test_globs_are_expanded_where_the_shell_did_not(tree: Path, pattern: str, expected: list[str]) -> None:
+    assert names(discover([pattern])) == expected
+    absolute = discover([f"{tree.as_posix()}/{pattern}"])
+    assert names(absolute) == [f"{tree.as_posix()}/{name}" for name in expected]
+
+
+def test_what_a_glob_meets_but_we_do_not_read_is_told(tree: Path) -> None:
+    found = discover(["photos/n*"])
+    assert names(found) == []
+    assert [path.name for path in found.ignored] == ["noend", "notes.txt"]
+    assert found.missing == ()
+    assert [path.name for path in discover(["photos/.*"]).ignored] == [".DS_Store"]
+
+
+def test_a_file_whose_name_looks_like_a_glob_is_itself(tree: Path) -> None:
+    (tree / "photos/[b].jpg").touch()
+    assert names(discover(["photos/[b].jpg"])) == ["photos/[b].jpg"]
+
+
+def test_arguments_that_match_nothing_are_told(tree: Path) -> None:
+    found = discover(["nowhere.jpg", "photos/*.bmp", "", "a\0b", "photos/b.jpg/x.png", "nowhere.jpg"])
+    assert names(found) == []
+    assert [failed.id for failed in found.missing] == [
+        "nowhere.jpg",
+        "photos/*.bmp",
+        "",
+        "a\\x00b",
+        "photos/b.jpg/x.png",
+    ]
+    reasons = [failed.reason for failed in found.missing]
+    assert reasons[0] == "no such file or folder; check the path"
+    assert reasons[1] == "the pattern matches nothing; check the path"
+    assert reasons[2] == "an empty argument names no file"
+    assert all(reason.isprintable() for reason in reasons)
+
+
+def test_an_empty_folder_is_no_error(tmp_path: Path) -> None:
+    assert discover([str(tmp_path)]) == Discovery((), (), ())
+
+
+def test_standard_input_gives_a_path_a_line_taken_literally(tree: Path) -> None:
+    lines = io.StringIO("photos/b.jpg\n\nphotos/c\r\nphotos/*.PNG\nlast line .png")
+    found = discover(["photos/a.PNG", "-"], stdin=lines)
+    assert names(found) == [
+        "photos/a.PNG",
+        "photos/b.jpg",
+        "photos/c/d/x.tiff",
+        "photos/c/y.webp",
+        "photos/c/z.npy",
+    ]
+    assert [failed.id for failed in found.missing] == ["photos/*.PNG", "last line .png"]
+
+
+def test_the_process_s_standard_input_is_the_default(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("photos/b.jpg\n"))
+    assert names(discover(["-"])) == ["photos/b.jpg"]
+
+
+def test_standard_input_that_is_no_text_is_a_usage_error() -> None:
+    binary = io.TextIOWrapper(io.BytesIO(b"\xff\xfe\x00"), encoding="utf-8")
+    with pytest.raises(UsageError, match="standard input is not text"):
+        discover(["-"], stdin=binary)
+
+
+def test_loops_of_links_end(tree: Path) -> None:
+    for name in ("loop1", "loop2", "c/loop3", "c/d/loop4"):
+        (tree / "photos" / name).symlink_to(tree / "photos", target_is_directory=True)
+    assert names(discover(["photos"])) == EVERYTHING
+    assert set(names(discover(["photos/**/*.*"]))) >= set(EVERYTHING)
+    assert "photos/c/z.npy" in names(discover(["**/*.npy"]))
+
+
+def test_a_web_of_linked_folders_is_walked_in_no_time(tmp_path: Path) -> None:
+    # 12 folders that each link to all others: 12! simple paths through them.
+    folders = [tmp_path / "web" / f"f{i:02}" for i in range(12)]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / "p.png").touch()
+    for folder in folders:
+        for other in folders:
+            (folder / f"to_{other.name}").symlink_to(other, target_is_directory=True)
+    assert len(discover([str(tmp_path / "web")]).paths) == 12
+    assert len(discover([str(tmp_path / "web/**/*.png")]).paths) == 12
+    assert len(discover([str(tmp_path / "web/**/to_*/**/p.png")]).paths) >= 12
+
+
+def test_links_to_files_are_inputs_of_their_own_and_broken_ones_fail_when_read(tmp_path: Path) -> None:
+    (tmp_path / "real.png").touch()
+    (tmp_path / "link.png").symlink_to(tmp_path / "real.png")
+    (tmp_path / "broken.png").symlink_to(tmp_path / "gone.png")
+    os.mkfifo(tmp_path / "pipe.png")
+    assert [path.name for path in discover([str(tmp_path)]).paths] == [
+        "broken.png",
+        "link.png",
+        "pipe.png",
+        "real.png",
+    ]
+
+
+def test_hidden_folders_are_counted_and_not_entered(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git/a.png").touch()
+    (tmp_path / "._b.png").touch()
+    for argument in (str(tmp_path), str(tmp_path / "**")):
+        found = discover([argument])
+        assert found.paths == ()
+        assert [path.name for path in found.ignored] == ["._b.png", ".git"]
+    assert discover([str(tmp_path / "**/*.png")]).paths == ()
+    # Named, it is entered.
+    assert [path.name for path in discover([str(tmp_path / ".git")]).paths] == ["a.png"]
+
+
+def test_a_very_deep_tree_does_not_exhaust_the_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    depth = 1200
+    monkeypatch.chdir(tmp_path)
+    for _ in range(depth):
+        Path("d").mkdir()
+        os.chdir("d")
+    Path("x.png").touch()
+    os.chdir(tmp_path)
+    try:
+        assert len(discover(["d"]).paths) == 1
+        assert len(discover(["**/x.png"]).paths) == 1
+    finally:  # by hand: what tidies up temporary folders recurses
+        os.chdir("/".join(["d"] * depth))
+        Path("x.png").unlink()
+        for _ in range(depth):
+            os.chdir("..")
+            Path("d").rmdir()
+
+
+def test_a_folder_that_cannot_be_listed_is_told_once(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    scandir = os.scandir
+
+    def refuse(path: Path) -> object:
+        if str(path).endswith("d"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = discover(["photos", "photos/**/*.tiff"])
+    assert names(found) == ["photos/a.PNG", "photos/b.jpg", "photos/c/y.webp", "photos/c/z.npy"]
+    refusals = [failed.reason for failed in found.missing if failed.id == "photos/c/d"]
+    assert refusals == ["folder cannot be listed (Permission denied)"]
+
+
+def test_names_that_would_upset_a_terminal_are_escaped(tmp_path: Path) -> None:
+    found = discover([str(tmp_path / "a\x1b[31m\nb.png")])
+    assert found.missing[0].id.endswith("a\\x1b[31m\\nb.png")

@@ -1,0 +1,152 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import PRESETS, Preprocessing, guess, parse
+
+PICTURE = ["N", 3, 224, 224]
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def test_imagenet_is_what_it_is_for_everybody() -> None:
+    assert parse("imagenet", PICTURE) == Preprocessing(
+        channels="RGB", layout="NCHW", size=(224, 224), resize="short-side", resize_to=256,
+        interpolation="bilinear", mean=MEAN, std=STD,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("preset", "low", "high", "resize"),
+    [
+        ("inception", -1, 1, "short-side"),
+        ("tf", -1, 1, "short-side"),
+        ("symmetric", -1, 1, "stretch"),
+        ("unit", 0, 1, "stretch"),
+        ("bytes", 0, 255, "stretch"),
+    ],
+)
+@pytest.mark.parametrize("shape", [PICTURE, ["N", 1, 28, 28], ["N", 32, 32, 3]])
+def test_ranges_of_presets(preset: str, low: float, high: float, resize: str, shape: list[Any]) -> None:
+    made = parse(preset, shape)
+    assert made.resize == resize
+    ends = made.normalise(np.stack([np.zeros(made.shape), np.ones(made.shape)]))
+    assert np.unique(ends[0]).tolist() == [low]
+    assert np.unique(ends[1]).tolist() == [high]
+
+
+def test_every_preset_can_be_parsed_for_a_colour_picture() -> None:
+    for name in PRESETS:
+        assert parse(name.upper(), PICTURE).channels == "RGB"
+
+
+def test_words_change_a_preset() -> None:
+    made = parse("imagenet,BGR,NHWC,stretch,bicubic,size=299", ["N", None, None, None])
+    # A BGR model's first channel is blue, so ImageNet's numbers turn round.
+    assert made == Preprocessing(
+        channels="BGR", layout="NHWC", size=(299, 299), resize="stretch", interpolation="bicubic",
+        mean=MEAN[::-1], std=STD[::-1],
+    )  # fmt: skip
+    assert parse(" SIZE=299 , Nhwc,bgr,stretch,BICUBIC, ImageNet", ["N", None, None, None]) == made
+
+
+def test_stated_numbers_are_in_the_model_s_order() -> None:
+    made = parse("imagenet,BGR,mean=0.1:0.2:0.3,std=0.5", PICTURE)
+    assert (made.mean, made.std) == ((0.1, 0.2, 0.3), (0.5,))
+
+
+def test_sizes_and_short_side() -> None:
+    made = parse("unit,short-side,size=100x80,resize-to=120", ["N", 3, "H", "W"])
+    assert (made.size, made.resize_to) == ((100, 80), 120)
+    assert parse("imagenet", ["N", 3, 299, 299]).resize_to == 342
+
+
+def test_without_a_preset_the_rule_of_guess_chooses() -> None:
+    assert parse("bicubic", PICTURE) == guess(PICTURE).preprocessing.model_copy(
+        update={"interpolation": "bicubic"}
+    )
+    assert parse("L,NHWC", ["N", "H", "W", "C"]) == Preprocessing(
+        channels="L", layout="NHWC", size=(224, 224), resize="stretch"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "complaint"),
+    [
+        (
+            "imagnet",
+            PICTURE,
+            r"unknown word 'imagnet'; did you mean 'imagenet'\? known are RGB, .*std=\.\.\.",
+        ),
+        ("imagenet,NHCW", PICTURE, r"unknown word 'NHCW'; did you mean 'N"),
+        ("zzz", PICTURE, r"unknown word 'zzz'; known are "),
+        ("", PICTURE, "unknown word ''"),
+        ("imagenet,,RGB", PICTURE, "unknown word ''"),
+        ("width=3", PICTURE, "unknown word 'width=3'"),
+        ("a\x1bb", PICTURE, r"unknown word 'a\\x1bb'"),
+        ("imagenet,unit", PICTURE, "preset is stated twice"),
+        ("RGB,BGR", PICTURE, "channels is stated twice"),
+        ("size=big", PICTURE, "'size=big': cannot be read; write size=299 or size=HEIGHTxWIDTH"),
+        ("mean=a:b", PICTURE, "cannot be read; write mean="),
+        ("mean=", PICTURE, "cannot be read; write mean="),
+        ("resize-to=1.5", PICTURE, "cannot be read; write resize-to=256"),
+        ("unit,size=-3", ["N", 3, "H", "W"], "size.0: Input should be greater than or equal to 1"),
+        ("unit,std=0", PICTURE, "std.0: Input should be greater"),
+        ("unit,mean=nan", PICTURE, "mean.0: Input should be a finite number"),
+        ("unit,mean=1:2", PICTURE, "mean has 2 values; RGB takes one or 3"),
+        ("unit,resize-to=9", PICTURE, "resize_to: means nothing with resize 'stretch'"),
+        ("imagenet", ["N", 1, 28, 28], "mean has 3 values; L takes one"),
+        ("imagenet,size=299", PICTURE, r"makes \[N,3,299,299\], but the model takes \[N,3,224,224\]"),
+        ("imagenet,L", PICTURE, "no axis of 1 or 3 channels"),
+        ("imagenet,NHWC", PICTURE, "no axis of 1 or 3 channels"),
+        ("imagenet", ["N", 128], r"input \[N,128\] does not look like a picture; pass arrays"),
+        ("imagenet", ["N", "C", "H", "W"], "no axis of 1 or 3 channels that could be told; pass arrays"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_usage_error(text: str, shape: list[Any], complaint: str) -> None:
+    with pytest.raises(UsageError, match=complaint) as caught:
+        parse(text, shape)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (["N", 3, 224, 224], ("NCHW", "RGB", (224, 224), "short-side", MEAN)),
+        ([1, 3, 64, 200], ("NCHW", "RGB", (64, 200), "short-side", MEAN)),
+        ([1, 3, 63, 200], ("NCHW", "RGB", (63, 200), "stretch", MEAN)),
+        (["N", 3, 32, 32], ("NCHW", "RGB", (32, 32), "stretch", MEAN)),
+        ([None, 240, 320, 3], ("NHWC", "RGB", (240, 320), "short-side", MEAN)),
+        (["N", 3, "H", "W"], ("NCHW", "RGB", (224, 224), "short-side", MEAN)),
+        (["N", 3, "H", 100], ("NCHW", "RGB", (224, 100), "short-side", MEAN)),
+        ([0, -1, -1, 3], ("NHWC", "RGB", (224, 224), "short-side", MEAN)),
+        (["N", 1, 28, 28], ("NCHW", "L", (28, 28), "stretch", (0.0,))),
+        (["N", 28, 28, 1], ("NHWC", "L", (28, 28), "stretch", (0.0,))),
+    ],
+)
+def test_guesses(shape: list[Any], expected: tuple[Any, ...]) -> None:
+    made = guess(shape).preprocessing
+    assert (made.layout, made.channels, made.size, made.resize, made.mean) == expected
+
+
+def test_a_guess_says_that_it_is_one() -> None:
+    assert guess(["N", 3, 224, None]).source == (
+        "guessed from input shape [N,3,224,?]: not stated by the file, check it"
+    )
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [[], ["N"], ["N", 10], ["N", 3, 8], ["N", 3, 8, 8, 8], ["N", 7, 32, 32], ["N", 4, 32, 32], [None] * 4],
+)
+def test_what_looks_like_no_picture_is_not_guessed_at(shape: list[Any]) -> None:
+    with pytest.raises(UsageError, match=r"pass arrays \(\.npy, \.npz\)"):
+        guess(shape)
+
+
+@pytest.mark.parametrize("shape", [["N", 3, 224, 3], ["N", 1, 28, 1], ["N", 3, "H", 1]])
+def test_two_readings_are_not_guessed_between(shape: list[Any]) -> None:
+    with pytest.raises(UsageError, match="can be read as NCHW and as NHWC; say which with --preprocess"):
+        guess(shape)
+    assert parse("NCHW", shape).layout == "NCHW"

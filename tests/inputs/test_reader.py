@@ -1,0 +1,421 @@
+import gc
+import threading
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader
+
+UNIT = Preprocessing(channels="RGB", layout="NCHW", size=(4, 5), resize="none")
+SHAPE: list[int | str | None] = ["N", 3, 4, 5]
+
+
+def pictures(folder: Path, count: int, *, suffix: str = ".png") -> list[Path]:
+    """Pictures whose every value is their number."""
+    paths = []
+    for index in range(count):
+        paths.append(folder / f"p{index:03}{suffix}")
+        Image.new("RGB", (5, 4), (index, index, index)).save(paths[-1])
+    return paths
+
+
+def reader(paths: list[Path], **changes: Any) -> Reader:
+    options: dict[str, Any] = {"preprocessing": UNIT, "input_name": "x", "input_shape": SHAPE, "batch": 4}
+    return Reader(paths, **options | changes)
+
+
+def threads() -> int:
+    return sum(thread.name.startswith("onnx-ood") for thread in threading.enumerate())
+
+
+def values(batch: Batch) -> list[int]:
+    """The number in each tensor; every value of a tensor is the same."""
+    flat = batch.tensors.reshape(len(batch), -1)
+    assert (flat == flat[:, :1]).all()
+    return [round(float(value) * 255) for value in flat[:, 0]]
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 7, 50])
+@pytest.mark.parametrize("workers", [1, 5])
+def test_batches_keep_the_order_and_are_full(tmp_path: Path, count: int, workers: int) -> None:
+    paths = pictures(tmp_path, count)
+    batches = list(reader(paths, threads=workers))
+    assert [len(batch) for batch in batches] == [4] * (count // 4) + [count % 4] * (count % 4 > 0)
+    assert [number for batch in batches for number in values(batch)] == list(range(count))
+    assert [name for batch in batches for name in batch.ids] == [path.as_posix() for path in paths]
+    for batch in batches:
+        assert batch.tensors.dtype == np.float32
+        assert batch.tensors.shape[1:] == (3, 4, 5)
+        assert batch.tensors.flags.c_contiguous
+        assert batch.failed == ()
+    assert threads() == 0
+
+
+def test_it_can_be_read_again(tmp_path: Path) -> None:
+    source = reader(pictures(tmp_path, 6))
+    assert [batch.ids for batch in source] == [batch.ids for batch in source]
+
+
+def test_a_tensor_is_the_preprocessing_s(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(path)
+    prepared = Preprocessing(
+        channels="BGR", layout="NHWC", size=(8, 8), resize="short-side", mean=(0.1, 0.2, 0.3), std=(2, 3, 4)
+    )
+    for shape in (["N", 8, 8, 3], ["N", None, "W", 3]):
+        (batch,) = reader([path], preprocessing=prepared, input_shape=shape)
+        np.testing.assert_array_equal(batch.tensors[0], prepared.tensor(path))
+
+
+def test_pictures_and_arrays_mix_in_order(tmp_path: Path) -> None:
+    a, b = pictures(tmp_path, 2)
+    rows = np.arange(10, 15, dtype=np.float32)[:, None, None, None] / 255 * np.ones((1, 3, 4, 5), np.float32)
+    np.save(tmp_path / "rows.npy", rows)
+    np.save(tmp_path / "one.npy", rows[0])
+    np.savez_compressed(tmp_path / "z.npz", x=rows[3:], labels=np.arange(2))
+    source = reader([a, tmp_path / "rows.npy", tmp_path / "one.npy", b, tmp_path / "z.npz"])
+    assert source.count() == 10
+    batches = list(source)
+    names = [Path(name).name for batch in batches for name in batch.ids]
+    assert names == [
+        "p000.png",
+        *(f"rows.npy[{i}]" for i in range(5)),
+        "one.npy",
+        "p001.png",
+        "z.npz[0]",
+        "z.npz[1]",
+    ]
+    assert [n for batch in batches for n in values(batch)] == [0, 10, 11, 12, 13, 14, 10, 1, 13, 14]
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 100])
+@pytest.mark.parametrize("queue", [1, 5])
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+def test_the_rows_of_an_array_are_the_same_however_they_are_shared_out(
+    tmp_path: Path, batch: int, queue: int, suffix: str
+) -> None:
+    stored = np.random.default_rng(1).random((23, 3, 4, 5), np.float32)
+    path = tmp_path / f"x{suffix}"
+    (np.save if suffix == ".npy" else np.savez_compressed)(path, stored)
+    got = np.concatenate([one.tensors for one in reader([path, path], batch=batch, queue=queue)])
+    np.testing.assert_array_equal(got, np.concatenate([stored, stored]))
+
+
+def test_failures_are_named_and_do_not_change_the_batches(tmp_path: Path) -> None:
+    good = pictures(tmp_path, 6)
+    (tmp_path / "bad.jpg").write_bytes(b"no picture")
+    wrong = tmp_path / "wrong.png"
+    Image.new("RGB", (9, 9)).save(wrong)
+    np.save(tmp_path / "misfit.npy", np.zeros((2, 3, 4, 6), np.float32))
+    paths = [
+        tmp_path / "bad.jpg",
+        *good[:3],
+        wrong,
+        good[3],
+        tmp_path / "misfit.npy",
+        tmp_path / "gone.png",
+        *good[4:],
+    ]
+    first, second = reader(paths)
+    assert values(first) + values(second) == list(range(6))
+    assert len(first) == 4
+    found = [*first.failed, *second.failed]
+    assert [Path(failed.id).name for failed in found] == ["bad.jpg", "wrong.png", "misfit.npy", "gone.png"]
+    assert [failed.reason.split(";")[0].split(" (")[0] for failed in found] == [
+        "is not a picture that can be read here",
+        "is 9x9 pixels",
+        "has rows of shape [3,4,6], but the model takes [3,4,5]",
+        "no such file",
+    ]
+    assert reader(paths).count() == len(paths)
+
+
+def test_a_collection_of_nothing_but_failures_is_told_in_small_portions(tmp_path: Path) -> None:
+    batches = list(reader([tmp_path / f"{index}.png" for index in range(10)]))
+    assert [len(batch.failed) for batch in batches] == [4, 4, 2]
+    assert all(len(batch) == 0 and batch.tensors.shape == (0, 3, 4, 5) for batch in batches)
+    (free,) = reader([tmp_path / "0.png"], input_shape=["N", 3, "H", None])
+    assert free.tensors.shape == (0, 3, 0, 0)
+
+
+def test_rows_that_are_no_numbers_fail_by_name(tmp_path: Path) -> None:
+    stored = np.zeros((5, 3, 4, 5))
+    stored[1, 0, 0, 0], stored[3, 2, 3, 4], stored[4, 1, 1, 1] = np.nan, np.inf, -1e300
+    path = tmp_path / "x.npy"
+    np.save(path, stored)
+    (batch,) = reader([path], batch=8)
+    name, reason = path.as_posix(), "holds NaN, infinity or a value outside the range of float32"
+    assert batch.ids == (f"{name}[0]", f"{name}[2]")
+    assert batch.failed == tuple(FailedInput(f"{name}[{row}]", reason) for row in (1, 3, 4))
+
+
+@pytest.mark.parametrize("batch", [1, 4, 100])
+def test_an_array_that_breaks_off_gives_the_rows_before(tmp_path: Path, batch: int) -> None:
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, x=np.random.default_rng(2).random((60, 3, 4, 5), np.float32))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+    after = pictures(tmp_path, 1)
+    batches = list(reader([path, *after], batch=batch))
+    ids = [name for one in batches for name in one.ids]
+    (failure,) = [failed for one in batches for failed in one.failed]
+    rows = len(ids) - 1
+    assert 10 < rows < 60
+    assert ids == [*(f"{path.as_posix()}[{row}]" for row in range(rows)), after[0].as_posix()]
+    assert failure.id == f"{path.as_posix()}[{rows}:]"
+    assert failure.reason.startswith("is damaged (")
+
+
+def test_an_array_that_changes_between_header_and_rows(tmp_path: Path) -> None:
+    path = tmp_path / "x.npy"
+    np.save(path, np.zeros((20, 3, 4, 5), np.float32))
+    np.save(tmp_path / "shorter.npy", np.zeros((6, 3, 4, 5), np.float32))
+    from onnx_ood.inputs.reader import _ArrayFeed
+
+    source = reader([path])
+    feed = _ArrayFeed(source._open, source.dtype)
+    tasks = list(source._tasks(feed))
+    (tmp_path / "shorter.npy").replace(path)
+    pieces = [task.run() for task in tasks]
+    feed.close()
+    assert [len(piece.ids) for piece in pieces] == [4, 0, 0, 0, 0]
+    assert [failed for piece in pieces for failed in piece.failed] == [
+        FailedInput(f"{path.as_posix()}[4:]", "was changed while it was read")
+    ]
+
+
+def test_rows_of_different_sizes_never_share_a_batch(tmp_path: Path) -> None:
+    sizes = [(4, 5), (4, 5), (6, 5), (4, 5), (4, 5), (4, 5), (4, 5), (4, 5)]
+    paths = []
+    for index, size in enumerate(sizes):
+        paths.append(tmp_path / f"{index}.npy")
+        np.save(paths[-1], np.zeros((3, *size), np.float32))
+    batches = list(reader(paths, input_shape=["N", 3, "H", "W"]))
+    assert [batch.tensors.shape for batch in batches] == [
+        (2, 3, 4, 5),
+        (1, 3, 6, 5),
+        (4, 3, 4, 5),
+        (1, 3, 4, 5),
+    ]
+
+
+def test_a_batch_is_handed_out_before_it_grows_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onnx_ood.inputs._assembly.MAX_BATCH_BYTES", 3 * 60 * 4)
+    assert [len(batch) for batch in reader(pictures(tmp_path, 7), batch=100)] == [3, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"),
+    [("float16", 100 / 255), ("float64", np.float32(100) / np.float32(255)), ("float32", None)],
+)
+def test_pictures_come_in_the_model_s_type(tmp_path: Path, dtype: str, expected: float | None) -> None:
+    path = tmp_path / "x.png"
+    Image.new("RGB", (5, 4), (100, 100, 100)).save(path)
+    (batch,) = reader([path], dtype=dtype)
+    assert batch.tensors.dtype == dtype
+    assert batch.tensors[0, 0, 0, 0] == np.dtype(dtype).type(
+        np.float32(100 / 255) if expected is None else expected
+    )
+
+
+def test_a_model_that_takes_bytes_gets_them(tmp_path: Path) -> None:
+    paths = pictures(tmp_path, 200)[150:]
+    in_bytes = UNIT.model_copy(update={"std": (1 / 255,)})
+    got = np.concatenate([batch.tensors for batch in reader(paths, dtype=np.uint8, preprocessing=in_bytes)])
+    assert got.dtype == np.uint8
+    assert got[:, 0, 0, 0].tolist() == list(range(150, 200))
+    normalised = UNIT.model_copy(update={"mean": (0.9,), "std": (0.1,)})
+    (failed,) = next(iter(reader(paths[:1], dtype=np.uint8, preprocessing=normalised))).failed
+    assert failed.reason.startswith(
+        "comes out between -3 and -3, which uint8 cannot hold; state a preprocessing"
+    )
+    (failed,) = next(iter(reader(paths[:1], dtype=bool))).failed
+    assert failed.reason == "is a picture, but the model takes bool"
+
+
+def test_arrays_are_taken_by_value_and_the_user_is_told(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((2, 3, 4, 5), 200, np.uint8))
+    np.savez(tmp_path / "b.npz", images=np.zeros((1, 3, 4, 5)), labels=np.zeros(1))
+    source = reader([tmp_path / "a.npy", tmp_path / "a.npy", tmp_path / "b.npz"], batch=8)
+    assert source.notes == ()
+    (batch,) = source
+    assert batch.tensors[:, 0, 0, 0].tolist() == [200, 200, 200, 200, 0]
+    assert source.notes == (
+        "arrays of uint8 are handed to the float32 input by value, not scaled to 0-1",
+        f"{(tmp_path / 'b.npz').as_posix()}: of several arrays, 'images' was taken",
+    )
+
+
+def test_arrays_of_the_wrong_kind_fail_by_name(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((2, 7), np.float32))
+    (batch,) = reader([tmp_path / "a.npy"], preprocessing=None, input_shape=["N", 7], dtype=np.int64)
+    assert batch.failed == (
+        FailedInput(
+            (tmp_path / "a.npy").as_posix(), "holds float32, but the model takes int64; save it as int64"
+        ),
+    )
+
+
+def test_without_a_preprocessing_pictures_fail_by_name_and_arrays_do_not(tmp_path: Path) -> None:
+    (path,) = pictures(tmp_path, 1)
+    np.save(tmp_path / "a.npy", np.zeros((2, 3, 4, 5), np.float32))
+    (batch,) = reader([path, tmp_path / "a.npy"], preprocessing=None)
+    assert len(batch) == 2
+    assert batch.failed[0].reason == "is read as a picture, but no preprocessing is stated; use --preprocess"
+
+
+@pytest.mark.parametrize("name", ["batch", "threads", "queue"])
+def test_numbers_that_make_no_sense_are_usage_errors(name: str) -> None:
+    with pytest.raises(UsageError, match=f"Expected `{name}` to be 1 or more, but got 0."):
+        reader([], **{name: 0})
+
+
+def test_a_preprocessing_that_does_not_suit_is_a_usage_error() -> None:
+    with pytest.raises(UsageError, match=r"makes \[N,3,4,5\], but the model takes \[N,3,8,8\]"):
+        reader([], input_shape=["N", 3, 8, 8])
+
+
+def test_counting_many_array_files_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnx_ood.inputs.reader._MAX_COUNTED", 2)
+    assert reader([Path("a.npy")] * 2).count() == 2
+    assert reader([Path("a.npy")] * 3).count() is None
+    assert reader([Path("a.png")] * 300).count() == 300
+
+
+# --- threads ---------------------------------------------------------------------------------------------
+
+
+class SlowPreprocessing(Preprocessing):
+    """Takes its time, so that the decoders are busy when the consumer leaves."""
+
+    def tensor(self, path: Path) -> Any:
+        time.sleep(0.01)
+        return super().tensor(path)
+
+
+SLOW = SlowPreprocessing(**UNIT.model_dump())
+
+
+def test_breaking_off_ends_the_threads(tmp_path: Path) -> None:
+    for _batch in reader(pictures(tmp_path, 40), preprocessing=SLOW):
+        assert threads() > 0
+        break
+    gc.collect()
+    assert threads() == 0
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_an_exception_of_the_consumer_ends_the_threads(tmp_path: Path, kind: type[BaseException]) -> None:
+    def consume() -> None:
+        for _batch in reader(pictures(tmp_path, 40), preprocessing=SLOW):
+            raise kind
+
+    with pytest.raises(kind):
+        consume()
+    gc.collect()
+    assert threads() == 0
+
+
+def test_closing_an_iteration_ends_the_threads_and_closes_files(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((50, 3, 4, 5), np.float32))
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    batches = iter(reader([tmp_path / "x.npy"]))
+    next(batches)
+    assert threads() > 0
+    batches.close()  # type: ignore[attr-defined]
+    assert threads() == 0
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
+class BugError(Exception):
+    """Not an error we raise on purpose."""
+
+
+class BrokenPreprocessing(Preprocessing):
+    def tensor(self, path: Path) -> Any:
+        if path.name == "p006.png":
+            raise BugError(path.name)
+        return super().tensor(path)
+
+
+def test_a_bug_in_a_thread_reaches_the_consumer(tmp_path: Path) -> None:
+    batches = iter(reader(pictures(tmp_path, 20), preprocessing=BrokenPreprocessing(**UNIT.model_dump())))
+    assert values(next(batches)) == [0, 1, 2, 3]
+    with pytest.raises(BugError, match="p006"):
+        next(batches)
+    assert threads() == 0
+
+
+class CountingPreprocessing(Preprocessing):
+    def tensor(self, path: Path) -> Any:
+        STARTED.append(path)
+        return super().tensor(path)
+
+
+STARTED: list[Path] = []
+
+
+def test_decoding_runs_ahead_as_far_as_the_queue_and_no_further(tmp_path: Path) -> None:
+    STARTED.clear()
+    paths = pictures(tmp_path, 60)
+    source = reader(paths, preprocessing=CountingPreprocessing(**UNIT.model_dump()), batch=5, queue=7)
+    seen = 0
+    for batch in source:
+        seen += len(batch)
+        # The consumer computes; the decoders go on meanwhile, up to the queue.
+        patience = time.monotonic() + 10
+        while len(STARTED) < min(seen + 6, 60) and time.monotonic() < patience:
+            time.sleep(0.001)
+        assert len(STARTED) >= min(seen + 6, 60)
+        time.sleep(0.02)
+        assert len(STARTED) <= seen + 7
+    assert seen == 60
+
+
+def test_memory_does_not_grow_with_the_number_of_inputs(tmp_path: Path) -> None:
+    path = tmp_path / "x.png"
+    Image.new("RGB", (64, 64), (1, 2, 3)).save(path)
+    np.save(tmp_path / "x.npy", np.zeros((10, 3, 64, 64), np.float32))
+    prepared = Preprocessing(channels="RGB", layout="NCHW", size=(64, 64), resize="none")
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        try:
+            paths = [path] * (count // 2) + [tmp_path / "x.npy"] * (count // 20)
+            total = 0
+            for batch in reader(
+                paths, preprocessing=prepared, input_shape=["N", 3, 64, 64], batch=4, threads=2
+            ):
+                total += len(batch)
+            assert total == count
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    peak(20)  # imports and caches
+    few, many = peak(100), peak(800)
+    # How much the threads hold at the same moment differs from run to run.
+    # All 800 tensors would be 20 times the second limit.
+    assert many < 2 * few
+    assert many < 40 * (3 * 64 * 64 * 4)
+
+
+def test_large_rows_are_not_queued_by_the_dozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnx_ood.inputs.reader.MAX_AHEAD_BYTES", 3 * 60 * 4)
+    STARTED.clear()
+    source = reader(
+        pictures(tmp_path, 30), preprocessing=CountingPreprocessing(**UNIT.model_dump()), batch=1, queue=20
+    )
+    for seen, _batch in enumerate(source, 1):
+        time.sleep(0.005)
+        assert len(STARTED) <= seen + 3
