@@ -43,7 +43,17 @@ def peak_memory(folder: Path, count: int) -> float:
     """Peak resident memory of one scoring process, in MiB."""
     listed = "\n".join(str(path) for path in sorted(folder.iterdir())[:count])
     command = [sys.executable, "-m", "onnx_ood", "score", str(models.path("efficientnet_lite0")), "-"]
-    options = ["--probe", "op:Conv[-3]", "--copies", "4", "--provider", "cpu", "--quiet", "--json", str(folder.parent / "o.json")]
+    options = [
+        "--probe",
+        "op:Conv[-3]",
+        "--copies",
+        "4",
+        "--provider",
+        "cpu",
+        "--quiet",
+        "--json",
+        str(folder.parent / "o.json"),
+    ]
     process = subprocess.Popen([*command, *options], stdin=subprocess.PIPE, text=True)
     assert process.stdin is not None
     process.stdin.write(listed)
@@ -58,7 +68,9 @@ def peak_memory(folder: Path, count: int) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 300, 1000])
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()

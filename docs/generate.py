@@ -1,7 +1,7 @@
 """Makes what the documentation shows: JSON Schemas of the results, and pictures of real terminal output.
 
-    python docs/generate.py schemas     writes docs/schemas/*.json
-    python docs/generate.py pictures    runs the commands and writes docs/images/*.svg
+python docs/generate.py schemas     writes docs/schemas/*.json
+python docs/generate.py pictures    runs the commands and writes docs/images/*.svg
 """
 
 from __future__ import annotations
@@ -44,7 +44,16 @@ FRAME = """\
 THEME = TerminalTheme(
     (20, 22, 27),
     (216, 219, 226),
-    [(20, 22, 27), (240, 113, 120), (152, 195, 121), (229, 192, 123), (97, 175, 239), (198, 120, 221), (86, 200, 216), (216, 219, 226)],
+    [
+        (20, 22, 27),
+        (240, 113, 120),
+        (152, 195, 121),
+        (229, 192, 123),
+        (97, 175, 239),
+        (198, 120, 221),
+        (86, 200, 216),
+        (216, 219, 226),
+    ],
 )
 
 

@@ -20,7 +20,9 @@ def generate():
 def test_the_published_schemas_are_those_of_the_code(generate):
     assert {path.stem for path in (DOCS / "schemas").glob("*.json")} == set(generate.RESULTS)
     for name in generate.RESULTS:
-        assert (DOCS / "schemas" / f"{name}.json").read_text() == generate.schema(name), "run docs/generate.py schemas"
+        assert (DOCS / "schemas" / f"{name}.json").read_text() == generate.schema(name), (
+            "run docs/generate.py schemas"
+        )
 
 
 def test_the_published_schemas_are_valid_schemas(generate):

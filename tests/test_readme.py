@@ -50,17 +50,25 @@ def test_program_lines_run(line, checkout):
 @pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
 def test_python_blocks_run(code, checkout):
     result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code], cwd=checkout, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=checkout,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
 
 
 @pytest.mark.skipif(
-    shutil.which("make") is None or Path(sys.prefix) != ROOT / ".venv", reason="not run by make, from its .venv"
+    shutil.which("make") is None or Path(sys.prefix) != ROOT / ".venv",
+    reason="not run by make, from its .venv",
 )
 def test_make_demo_runs():
-    result = subprocess.run(["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+    result = subprocess.run(
+        ["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
+    )
     assert result.returncode == 0, result.stderr
     assert "wrong way round" in result.stdout
 

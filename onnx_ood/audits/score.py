@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.audits.environment import environment
-from onnx_ood.audits.facts import model_facts
+from onnx_ood.audits.facts import ModelFacts, model_facts
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.score_result import Failure, InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings
@@ -71,7 +71,7 @@ def score(
     )
     _check_single_input(prober)
     found = discover(inputs, stdin=stdin)
-    card = read_card(loaded.path)
+    card, facts = read_card(loaded.path), model_facts(loaded)
     chosen = _choose_preprocessing(prober.site, found, settings, card)
     nudger = Nudger(settings, chosen)
     reader = Reader(
@@ -90,7 +90,7 @@ def score(
     kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]
     return ScoreResult(
         status="scored" if results and 2 * len(results) >= tally.seen else "not evaluated",
-        model=model_facts(loaded),
+        model=facts,
         nudges=nudger.described,
         site=prober.site.name,
         preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
@@ -107,7 +107,7 @@ def score(
         failed=tuple(Failure(id=name, reason=reason) for name, reason in tally.failed),
         ignored=tuple(path.as_posix() for path in found.ignored),
         skipped_probes=prober.skipped,
-        notes=(*reader.notes, *_notes(chosen, results)),
+        notes=(*reader.notes, *_notes(card, facts, chosen, results)),
     )
 
 
@@ -175,8 +175,14 @@ def _measure_all(
     return floor
 
 
-def _notes(chosen: Chosen | None, results: Sequence[InputResult]) -> list[str]:
+def _notes(
+    card: Card | None, facts: ModelFacts, chosen: Chosen | None, results: Sequence[InputResult]
+) -> list[str]:
     notes = []
+    if card and card.sha256 and card.sha256 != facts.sha256:
+        notes.append(
+            f"The card {card.path.name} has another checksum than the model: it may describe another file."
+        )
     if chosen and chosen.source.startswith("guessed"):
         notes.append(
             "The preprocessing is a guess; if it is wrong, so are the numbers. State it with --preprocess."

@@ -16,7 +16,11 @@ def result():
 def test_it_covers_all_photos_and_alterations(result, schema):
     assert result.photos == len(models.photos())
     assert {entry.kind for entry in result.alterations} == {
-        "gaussian_noise", "gaussian_blur", "low_contrast", "scribble", "shuffle_patches"
+        "gaussian_noise",
+        "gaussian_blur",
+        "low_contrast",
+        "scribble",
+        "shuffle_patches",
     }
     jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("demo"))
 

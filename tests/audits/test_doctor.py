@@ -16,7 +16,10 @@ def test_versions_are_those_of_the_modules_that_run(schema):
     result = audits.doctor()
     assert result.versions["onnx"] == onnx.__version__
     assert result.versions["numpy"] == numpy.__version__
-    assert onnxruntime.__version__ in {result.versions.get("onnxruntime"), result.versions.get("onnxruntime-gpu")}
+    assert onnxruntime.__version__ in {
+        result.versions.get("onnxruntime"),
+        result.versions.get("onnxruntime-gpu"),
+    }
     assert [check.name for check in result.checks] == ["runtime", "cpu", "gpu", "cuda libraries", "cuda"]
     jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("doctor"))
 
@@ -27,7 +30,9 @@ def test_two_runtimes_over_each_other_are_found_and_mended(monkeypatch):
     check = result.checks[0]
     assert check.state == "bad"
     assert not result.healthy
-    assert check.remedy.endswith("uninstall -y onnxruntime onnxruntime-gpu && " + check.remedy.split(" && ")[1])
+    assert check.remedy.endswith(
+        "uninstall -y onnxruntime onnxruntime-gpu && " + check.remedy.split(" && ")[1]
+    )
     assert check.remedy.endswith("install onnxruntime-gpu")
 
 
@@ -42,7 +47,8 @@ def test_installed_runtimes_are_found_by_distribution(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("count", "state", "found"), [(None, "note", "no NVIDIA driver"), (0, "note", "no GPU"), (2, "good", "2 NVIDIA GPUs")]
+    ("count", "state", "found"),
+    [(None, "note", "no NVIDIA driver"), (0, "note", "no GPU"), (2, "good", "2 NVIDIA GPUs")],
 )
 def test_what_the_driver_shows_is_said(monkeypatch, count, state, found):
     monkeypatch.setattr(module, "gpu_count", lambda: count)
@@ -52,8 +58,12 @@ def test_what_the_driver_shows_is_said(monkeypatch, count, state, found):
 
 
 def test_a_missing_cuda_library_is_named_with_what_to_type(monkeypatch):
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
-    monkeypatch.setattr(module, "missing_cuda_library", lambda: "a CUDA library cannot be loaded (libcublas.so.13)")
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setattr(
+        module, "missing_cuda_library", lambda: "a CUDA library cannot be loaded (libcublas.so.13)"
+    )
     check = audits.doctor().checks[3]
     assert "libcublas.so.13" in check.found
     assert check.remedy.endswith("-m pip install 'onnxruntime-gpu[cuda,cudnn]'")

@@ -38,7 +38,10 @@ def test_the_facts_are_those_of_the_file(name, schema):
 
 def test_a_model_with_nothing_to_measure_is_still_described(tmp_path):
     graph = onnx.parser.parse_graph("g (int64[N] x) => (int64[N] y) { y = Add(x, x) }")
-    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
+        tmp_path / "m.onnx",
+    )
     result = audits.inspect(tmp_path / "m.onnx")
     assert result.suggested_probes == ()
     assert any("nothing to measure" in note for note in result.notes)

@@ -44,7 +44,9 @@ def _angle(a, b):
 @pytest.mark.parametrize("name", FASHION)
 def test_drops_and_errors_are_those_of_a_hand_made_computation(name, garments):
     probe = _conv_outputs(name)[2]
-    result = audits.score(models.path(name), [str(garments)], ScoreSettings(probes=(probe,), copies=3, seed=5))
+    result = audits.score(
+        models.path(name), [str(garments)], ScoreSettings(probes=(probe,), copies=3, seed=5)
+    )
 
     session = onnxruntime.InferenceSession(_marked(name, probe).SerializeToString())
     batch = _tensors(garments)
@@ -68,11 +70,18 @@ def _in_float64(model):
     """The same network with float64 weights, for the reference evaluator."""
     for tensor in model.graph.initializer:
         if tensor.data_type == onnx.TensorProto.FLOAT:
-            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name))
+            tensor.CopyFrom(
+                numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
+            )
     for node in model.graph.node:
         for attribute in node.attribute:
-            if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type == onnx.TensorProto.FLOAT:
-                attribute.t.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype(np.float64)))
+            if (
+                attribute.type == onnx.AttributeProto.TENSOR
+                and attribute.t.data_type == onnx.TensorProto.FLOAT
+            ):
+                attribute.t.CopyFrom(
+                    numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype(np.float64))
+                )
             if node.op_type == "Cast" and attribute.name == "to" and attribute.i == onnx.TensorProto.FLOAT:
                 attribute.i = onnx.TensorProto.DOUBLE
     for value in [*model.graph.input, *model.graph.output]:
@@ -85,13 +94,17 @@ def _in_float64(model):
 @pytest.mark.parametrize("name", FASHION)
 def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments):
     """The whole published formula in float64, the network included, by onnx's reference evaluator."""
-    result = audits.score(models.path(name), [str(garments)], ScoreSettings(recipe="lesswrong", copies=2, seed=1))
+    result = audits.score(
+        models.path(name), [str(garments)], ScoreSettings(recipe="lesswrong", copies=2, seed=1)
+    )
     probe = _conv_outputs(name)[-3]
     assert [entry.name for entry in result.probes] == [probe]
 
     network = ReferenceEvaluator(_in_float64(_marked(name, probe)))
     by_name = {entry.id.rsplit("/", 1)[-1]: entry for entry in result.inputs}
-    for path, x in list(zip(sorted(garments.iterdir()), _tensors(garments).astype(np.float64), strict=True))[:3]:
+    for path, x in list(zip(sorted(garments.iterdir()), _tensors(garments).astype(np.float64), strict=True))[
+        :3
+    ]:
         ratios = []
         for copy in range(2):
             noise = np.random.default_rng([1, copy]).standard_normal(x.shape)
@@ -116,7 +129,9 @@ def test_the_strangest_come_first_and_ranks_are_complete(garments):
 
 
 def test_an_input_unlike_the_others_is_found(garments, tmp_path):
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)).save(tmp_path / "noise.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)).save(
+        tmp_path / "noise.png"
+    )
     result = audits.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
     assert result.inputs[0].id.endswith("noise.png")
     assert result.inputs[0].direction == "less"
@@ -131,7 +146,9 @@ def test_few_inputs_are_listed_and_not_ranked(garments):
 
 
 def test_the_same_settings_give_the_same_bytes(garments):
-    first, second = (audits.score(models.path("fashion_cnn"), [str(garments)]).model_dump_json() for _ in range(2))
+    first, second = (
+        audits.score(models.path("fashion_cnn"), [str(garments)]).model_dump_json() for _ in range(2)
+    )
     assert first == second
 
 
@@ -160,10 +177,16 @@ def test_bad_inputs_fail_by_name_and_the_others_are_scored(garments, tmp_path):
     (tmp_path / "broken.png").write_bytes(sorted(garments.iterdir())[0].read_bytes()[:100])
     (tmp_path / "text.jpg").write_text("not a picture")
     (tmp_path / "notes.txt").write_text("ignored")
-    result = audits.score(models.path("fashion_cnn"), [str(garments), str(tmp_path), str(tmp_path / "missing.png")])
+    result = audits.score(
+        models.path("fashion_cnn"), [str(garments), str(tmp_path), str(tmp_path / "missing.png")]
+    )
     assert result.status == "scored"
     assert len(result.inputs) == 12
-    assert {failure.id.rsplit("/", 1)[-1] for failure in result.failed} == {"broken.png", "text.jpg", "missing.png"}
+    assert {failure.id.rsplit("/", 1)[-1] for failure in result.failed} == {
+        "broken.png",
+        "text.jpg",
+        "missing.png",
+    }
     assert [path.rsplit("/", 1)[-1] for path in result.ignored] == ["notes.txt"]
 
 
@@ -182,7 +205,10 @@ def test_inputs_for_which_the_model_gives_nan_fail_by_name(tmp_path):
     graph = onnx.parser.parse_graph(
         "g (float[N,1,4,4] x) => (float[N,1,4,4] y) { logs = Log(x)  y = Relu(logs) }"
     )
-    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
+        tmp_path / "m.onnx",
+    )
     result = audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(probes=("logs",)))
     assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == ["rows.npy[3]"]
     assert "'logs'" in result.failed[0].reason
@@ -192,7 +218,10 @@ def test_inputs_for_which_the_model_gives_nan_fail_by_name(tmp_path):
 def test_arrays_are_nudged_in_tensor_space_where_nobody_says_how_they_were_made(tmp_path):
     np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32))
     graph = onnx.parser.parse_graph("g (float[N,5] x) => (float[N,5] y) { y = Relu(x) }")
-    onnx.save(onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]), tmp_path / "m.onnx")
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
+        tmp_path / "m.onnx",
+    )
     result = audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")])
     assert result.nudges.space == "tensor"
     assert result.preprocessing is None
@@ -223,7 +252,15 @@ def test_settings_that_do_not_fit_the_model_are_named(garments, change, error, w
 
 @pytest.mark.parametrize(
     "change",
-    [{"family": "pink"}, {"space": "fourier"}, {"recipe": "x"}, {"scale": 0.0}, {"scale": float("nan")}, {"copies": 0}, {"seed": -1}],
+    [
+        {"family": "pink"},
+        {"space": "fourier"},
+        {"recipe": "x"},
+        {"scale": 0.0},
+        {"scale": float("nan")},
+        {"copies": 0},
+        {"seed": -1},
+    ],
 )
 def test_settings_out_of_range_are_refused(change):
     (name,) = change

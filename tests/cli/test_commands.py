@@ -54,7 +54,14 @@ def test_score_prints_plain_text_where_there_is_no_terminal(garments):
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
     assert "\x1b" not in result.stdout
-    for words in ("Strangest inputs", "Most ordinary inputs", "Layer profile", "provider", "noise floor", "10 scored"):
+    for words in (
+        "Strangest inputs",
+        "Most ordinary inputs",
+        "Layer profile",
+        "provider",
+        "noise floor",
+        "10 scored",
+    ):
         assert words in result.stdout
 
 
@@ -79,7 +86,9 @@ def test_ascii_terminals_get_ascii(garments):
 
 
 def test_json_and_csv_say_the_same(garments, tmp_path):
-    result = run("score", CNN, garments, "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--quiet")
+    result = run(
+        "score", CNN, garments, "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--quiet"
+    )
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     data = json.loads((tmp_path / "r.json").read_text())
     rows = list(csv.DictReader((tmp_path / "r.csv").open()))
@@ -159,9 +168,15 @@ def _save(path, text, **changes):
 def test_model_errors_are_one_line_and_2(garments, tmp_path):
     (tmp_path / "text.onnx").write_text("hello")
     (tmp_path / "cut.onnx").write_bytes(Path(CNN).read_bytes()[:5000])
-    unknown = _save(tmp_path / "unknown.onnx", "g (float[N,1,28,28] x) => (float[N,1,28,28] y) { y = Frobnicate(x) }")
-    weighty = onnx.parser.parse_graph("g (float[N,1,28,28] x) => (float[N,1,28,28] y) <float[1] w = {2}> { y = Mul(x, w) }")
-    weighty.initializer[0].CopyFrom(onnx.numpy_helper.from_array(np.ones(2000, np.float32).reshape(2000, 1, 1)[:1], "w"))
+    unknown = _save(
+        tmp_path / "unknown.onnx", "g (float[N,1,28,28] x) => (float[N,1,28,28] y) { y = Frobnicate(x) }"
+    )
+    weighty = onnx.parser.parse_graph(
+        "g (float[N,1,28,28] x) => (float[N,1,28,28] y) <float[1] w = {2}> { y = Mul(x, w) }"
+    )
+    weighty.initializer[0].CopyFrom(
+        onnx.numpy_helper.from_array(np.ones(2000, np.float32).reshape(2000, 1, 1)[:1], "w")
+    )
     external = onnx.helper.make_model(weighty, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)])
     onnx.save(external, tmp_path / "e.onnx", save_as_external_data=True, location="e.data", size_threshold=0)
     (tmp_path / "e.data").unlink()
@@ -205,7 +220,10 @@ def test_a_decompression_bomb_is_refused_and_the_others_are_scored(garments, tmp
 
 
 def test_a_model_that_gives_nan_for_everything_is_not_evaluated(garments, tmp_path):
-    model = _save(tmp_path / "nan.onnx", "g (float[N,1,28,28] x) => (float[N,1,28,28] y) { z = Sub(x, x) y = Div(z, z) }")
+    model = _save(
+        tmp_path / "nan.onnx",
+        "g (float[N,1,28,28] x) => (float[N,1,28,28] y) { z = Sub(x, x) y = Div(z, z) }",
+    )
     result = run("score", model, garments, "--probe", "y")
     assert result.returncode == 3
     assert "NaN" in result.stderr
@@ -259,8 +277,9 @@ def test_the_module_runs_the_same_program():
 
 
 def test_a_bug_of_ours_shows_its_traceback(monkeypatch, capsys):
-    from onnx_ood import audits
     from onnx_ood.cli.main import run as run_here
+
+    from onnx_ood import audits
 
     def fail():
         raise ZeroDivisionError("boom")

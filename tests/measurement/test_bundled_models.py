@@ -84,7 +84,9 @@ def test_batch_sizes_give_the_same_numbers(name):
     nudges = np.random.default_rng(3).normal(size=(2, *batch.shape[1:])).astype(np.float32) * 0.05
     probes = ["op:Clip[::6]", "outputs"] if name == "efficientnet_lite0" else "all"
     results = [
-        onnx_ood.measure(models.path(name), batch, probes=probes, nudges=nudges, batch_size=size, provider="cpu")
+        onnx_ood.measure(
+            models.path(name), batch, probes=probes, nudges=nudges, batch_size=size, provider="cpu"
+        )
         for size in (1, 7, 32)
     ]
     for other in results[1:]:
