@@ -50,12 +50,12 @@ def print_demo(console: Console, result: DemoResult) -> None:
 
 
 def _table(signs: Marks, result: DemoResult, level: int) -> Table:
-    title = "Is the altered photo found stranger than the photos?"
-    view = table(f"{title} (AUROC: 1 yes, 0.5 a coin, 0 the reverse)" if level == 0 else f"{title} (AUROC)")
+    title = "Is the altered photo found stranger? AUROC"
+    view = table(f"{title} with its 95% interval: 1 yes, 0.5 a coin, 0 the reverse" if level == 0 else title)
     view.add_column("altered by", no_wrap=True)
     view.add_column("drop", justify="right", no_wrap=True)
     view.add_column("turned less", justify="right", no_wrap=True)
-    view.add_column("smaller drop = strange (as published)" if level == 0 else "as published", no_wrap=True)
+    view.add_column("as published", no_wrap=True)
     view.add_column("two-sided", no_wrap=True)
     if level < 2:
         view.add_column("model's confidence", no_wrap=True)
@@ -64,7 +64,7 @@ def _table(signs: Marks, result: DemoResult, level: int) -> Table:
             entry.kind.replace("_", " "),
             f"x{marks.number(entry.drop_ratio)}",
             f"{entry.turned_less} of {result.photos}",
-            _area(signs, entry.published, level),
+            _area(signs, entry.published, level).append(f" {entry.published.verdict}"),
             _area(signs, entry.two_sided, level),
             *([_area(signs, entry.confidence, level)] if level < 2 else []),
         )
@@ -75,7 +75,7 @@ def _area(signs: Marks, area: Area, level: int) -> Text:
     verdict = area.verdict
     symbol = {"told apart": signs.good, "wrong way round": signs.bad, "can't tell": "?"}[verdict]
     interval = f" [{area.low:.2f}, {area.high:.2f}]" if level == 0 else ""
-    return Text(f"{symbol} {area.value:.2f}{interval} {verdict}", style=_STYLES[verdict])
+    return Text(f"{symbol} {area.value:.2f}{interval}", style=_STYLES[verdict])
 
 
 def _conclusions(result: DemoResult) -> list[str]:
