@@ -89,8 +89,7 @@ def inspect(path: str | Path) -> InspectResult:
         tensors=sum(not tensor.is_input for tensor in model.tensors),
         activations=tuple(_facts(tensor) for tensor in model.tensors if tensor.activation),
         suggested_probes=tuple(
-            ProbeFacts(tensor=_facts(suggestion.tensor), reason=suggestion.reason)
-            for suggestion in suggested
+            ProbeFacts(tensor=_facts(suggestion.tensor), reason=suggestion.reason) for suggestion in suggested
         ),
         notes=tuple(notes),
     )

@@ -60,7 +60,9 @@ class Tally:
         drops = measured.cosine_drop()
         distortion = measured.distortion()
         flip_rate = measured.flip_rate()
-        predictions: Sequence[Prediction | None] = predict(measured.outputs, self._labels) or [None] * len(ids)
+        predictions: Sequence[Prediction | None] = predict(measured.outputs, self._labels) or [None] * len(
+            ids
+        )
         self._units = measured.size
         for i, name in enumerate(ids):
             broken = ~np.isfinite(drops[i]).all(axis=0)
