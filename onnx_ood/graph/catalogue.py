@@ -7,6 +7,7 @@ from math import prod
 
 from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, shape_inference
 
+from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.activations import activation_outputs
 from onnx_ood.graph.order import execution_order, reads
 from onnx_ood.graph.tensors import INPUT_OP, Shape, Tensor, type_of
@@ -27,7 +28,7 @@ def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
         are not listed.
 
     Raises:
-        ModelError: If the graph is not a graph: a tensor computed twice, or a circle.
+        ModelError: If the graph is not a graph: a tensor given twice, or a circle.
     """
     graph = model.graph
     nodes = execution_order(graph.node)
@@ -59,7 +60,12 @@ def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
             )
         )
 
+    computed = {name for node in nodes for name in node.output}
     for value in graph.input:
+        if value.name in computed or value.name in depth:
+            raise ModelError(
+                f"tensor {value.name!r} is both fed and computed, or fed twice: the file is not valid ONNX"
+            )
         if value.name not in stored:
             depth[value.name] = 0
             add(value.name, INPUT_OP, "", "")
