@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from math import prod
 
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, shape_inference
 
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.activations import activation_outputs
@@ -32,7 +33,7 @@ def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
     """
     graph = model.graph
     nodes = execution_order(graph.node)
-    types = infer_types(model)
+    types = _infer_types(model, nodes)
     stored = _stored_names(graph)
     consumers = Counter(name for node in nodes for name in reads(node))
     activations = activation_outputs(nodes)
@@ -85,18 +86,19 @@ def _stored_names(graph: GraphProto) -> set[str]:
     }
 
 
-def infer_types(model: ModelProto) -> dict[str, tuple[str | None, Shape]]:
+def _infer_types(model: ModelProto, nodes: Sequence[NodeProto]) -> dict[str, tuple[str | None, Shape]]:
     """Infers dtype and symbolic shape of the main graph's tensors, as far as onnx can tell.
 
     Args:
         model: The model, external data not loaded. It is not changed.
+        nodes: Its nodes in execution order: inference goes through them once.
 
     Returns:
         Dtype and shape by tensor name. What the file states stands where inference gives nothing.
     """
     types = {value.name: type_of(value.type) for value in _declared(model.graph)}
     try:
-        inferred = shape_inference.infer_shapes(_without_weights(model), data_prop=True)
+        inferred = shape_inference.infer_shapes(_without_weights(model, nodes), data_prop=True)
     except Exception:
         # Types are a help, not a need: onnxruntime infers them again when a session is made.
         return types
@@ -111,14 +113,14 @@ def _declared(graph: GraphProto) -> list[ValueInfoProto]:
     return [*graph.input, *graph.value_info, *graph.output]
 
 
-def _without_weights(model: ModelProto) -> ModelProto:
+def _without_weights(model: ModelProto, nodes: Sequence[NodeProto]) -> ModelProto:
     """A copy for shape inference in which large initializers are typed inputs, so that no weight is copied."""
     copy = ModelProto(ir_version=model.ir_version)
     copy.opset_import.extend(model.opset_import)
     copy.functions.extend(model.functions)
     source, target = model.graph, copy.graph
     target.name = source.name
-    target.node.extend(source.node)
+    target.node.extend(nodes)
     target.input.extend(source.input)
     target.output.extend(source.output)
     target.value_info.extend(source.value_info)
