@@ -1,5 +1,6 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
+from onnx_ood.graph.external import relocated
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.rewrite import with_outputs
 from onnx_ood.graph.select import measurable, select, why_not_measurable
@@ -14,6 +15,7 @@ __all__ = [
     "format_shape",
     "load",
     "measurable",
+    "relocated",
     "select",
     "suggest_probes",
     "why_not_measurable",

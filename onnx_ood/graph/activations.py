@@ -37,6 +37,8 @@ ACTIVATION_OPS = frozenset(
         "ThresholdedRelu",
     }
 )
+# Nodes on the way from x to the tanh of a GELU, the cube aside: x + 0.044715·x³, times √(2/π).
+_GELU_ARGUMENT = 2
 _GATES = frozenset({"Sigmoid", "HardSigmoid", "Tanh"})
 
 
@@ -51,10 +53,12 @@ def activation_outputs(nodes: Sequence[NodeProto]) -> frozenset[str]:
         decomposed forms of SiLU (`x·σ(x)`), hard swish (`x·hardsigmoid(x)`), Mish (`x·tanh(softplus(x))`) and
         GELU (`x·½(1 + erf(x/√2))`, and its tanh form).
     """
+    # A damaged file may hold nodes that read or give nothing.
+    nodes = [node for node in nodes if node.input and node.output]
     producer = {name: node for node in nodes for name in node.output if name}
     found: set[str] = set()
     for node in nodes:
-        if node.op_type in ACTIVATION_OPS and node.output and node.output[0]:
+        if node.op_type in ACTIVATION_OPS and node.output[0]:
             found.add(node.output[0])
     for node in nodes:
         if node.op_type == "Mul" and len(node.input) == 2:
@@ -106,14 +110,19 @@ def _gelus(
         if plus_one is None or product is None:
             continue
         other = next((name for name in product.input if name != plus_one.output[0]), "")
-        argument = producer.get(inner.input[0])
-        halved = producer.get(other)
-        unscaled = (
-            halved is None or halved.op_type != "Mul" or (argument is not None and other in argument.input)
-        )
+        # x itself enters the erf or tanh as well; x·½ is only multiplied.
+        unscaled = other in _read_before(inner, producer)
         last = _only_reader(readers, product.output[0], "Mul") if unscaled else product
         if last is not None:
             yield inner, last
+
+
+def _read_before(node: NodeProto, producer: Mapping[str, NodeProto]) -> set[str]:
+    """Names that a node reads, and the few nodes before it: as many as the argument of a GELU takes."""
+    names = set(node.input)
+    for _ in range(_GELU_ARGUMENT):
+        names.update(name for read in list(names) if read in producer for name in producer[read].input)
+    return names
 
 
 def _only_reader(readers: Mapping[str, list[NodeProto]], name: str, op: str) -> NodeProto | None:

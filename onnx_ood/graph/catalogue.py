@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from math import prod
 
-from onnx import GraphProto, ModelProto, TensorProto, ValueInfoProto, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, shape_inference
 
+from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.activations import activation_outputs
 from onnx_ood.graph.order import execution_order, reads
 from onnx_ood.graph.tensors import INPUT_OP, Shape, Tensor, type_of
@@ -27,11 +29,11 @@ def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
         are not listed.
 
     Raises:
-        ModelError: If the graph is not a graph: a tensor computed twice, or a circle.
+        ModelError: If the graph is not a graph: a tensor given twice, or a circle.
     """
     graph = model.graph
     nodes = execution_order(graph.node)
-    types = infer_types(model)
+    types = _infer_types(model, nodes)
     stored = _stored_names(graph)
     consumers = Counter(name for node in nodes for name in reads(node))
     activations = activation_outputs(nodes)
@@ -59,7 +61,12 @@ def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
             )
         )
 
+    computed = {name for node in nodes for name in node.output}
     for value in graph.input:
+        if value.name in computed or value.name in depth:
+            raise ModelError(
+                f"tensor {value.name!r} is both fed and computed, or fed twice: the file is not valid ONNX"
+            )
         if value.name not in stored:
             depth[value.name] = 0
             add(value.name, INPUT_OP, "", "")
@@ -79,18 +86,19 @@ def _stored_names(graph: GraphProto) -> set[str]:
     }
 
 
-def infer_types(model: ModelProto) -> dict[str, tuple[str | None, Shape]]:
+def _infer_types(model: ModelProto, nodes: Sequence[NodeProto]) -> dict[str, tuple[str | None, Shape]]:
     """Infers dtype and symbolic shape of the main graph's tensors, as far as onnx can tell.
 
     Args:
         model: The model, external data not loaded. It is not changed.
+        nodes: Its nodes in execution order: inference goes through them once.
 
     Returns:
         Dtype and shape by tensor name. What the file states stands where inference gives nothing.
     """
     types = {value.name: type_of(value.type) for value in _declared(model.graph)}
     try:
-        inferred = shape_inference.infer_shapes(_without_weights(model), data_prop=True)
+        inferred = shape_inference.infer_shapes(_without_weights(model, nodes), data_prop=True)
     except Exception:
         # Types are a help, not a need: onnxruntime infers them again when a session is made.
         return types
@@ -105,14 +113,14 @@ def _declared(graph: GraphProto) -> list[ValueInfoProto]:
     return [*graph.input, *graph.value_info, *graph.output]
 
 
-def _without_weights(model: ModelProto) -> ModelProto:
+def _without_weights(model: ModelProto, nodes: Sequence[NodeProto]) -> ModelProto:
     """A copy for shape inference in which large initializers are typed inputs, so that no weight is copied."""
     copy = ModelProto(ir_version=model.ir_version)
     copy.opset_import.extend(model.opset_import)
     copy.functions.extend(model.functions)
     source, target = model.graph, copy.graph
     target.name = source.name
-    target.node.extend(source.node)
+    target.node.extend(nodes)
     target.input.extend(source.input)
     target.output.extend(source.output)
     target.value_info.extend(source.value_info)

@@ -7,6 +7,7 @@ path that stays in the model's folder is followed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from os.path import commonpath
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
@@ -68,10 +69,46 @@ def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
     return tuple(_check_file(model_path, location, end) for location, end in needed.items())
 
 
+def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:
+    """Resolves links among external data files, which onnxruntime doesn't follow out of the model's folder.
+
+    Model hubs store files under other names and link to them from the model's folder.
+
+    Args:
+        model: The model, its external data not loaded; it is not changed.
+        model_path: Where it was read from; `data_files` has accepted its data files.
+
+    Returns:
+        The model, or where a data file is a link a copy that names the real files; and the folder to which its names
+        are relative.
+    """
+    folder = model_path.absolute().parent
+    stored = [_location(tensor) for tensor in stored_tensors(model)]
+    real = {name: (folder / name).resolve() for name in stored if name}
+    if all(path == folder.resolve() / name for name, path in real.items()):
+        return model, folder
+    home = Path(commonpath([path.parent for path in real.values()]))
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    for tensor in stored_tensors(copy):
+        for entry in tensor.external_data:
+            if entry.key == "location" and entry.value in real:
+                entry.value = real[entry.value].relative_to(home).as_posix()
+    return copy, home
+
+
+def _location(tensor: TensorProto) -> str:
+    """Name of a tensor's data file, empty for a tensor whose values are in the model file."""
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return ""
+    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
+
+
 def _number(fields: dict[str, str], key: str, model_path: Path) -> int:
     text = fields.get(key, "0")
-    if not text.isdecimal():
-        raise ModelError(f"{model_path}: external data has {key} {text!r}, which is not a size")
+    # No file is longer than a number of 18 digits can say.
+    if not text.isdecimal() or len(text) > 18:
+        raise ModelError(f"{model_path}: external data has {key} {text[:40]!r}, which is not a size")
     return int(text)
 
 
@@ -87,7 +124,13 @@ def _check_location(location: str, model_path: Path, tensor: str) -> None:
 
 def _check_file(model_path: Path, location: str, end: int) -> Path:
     path = model_path.parent / location
-    if not path.is_file():
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise ModelError(
+            f"{model_path}: its external data file {location[:40]!r} cannot be read: {error.strerror}"
+        ) from None
+    if not found:
         raise ModelError(
             f"{model_path}: its external data file {location!r} is missing; put it beside the model file"
         )

@@ -16,6 +16,9 @@ from onnx_ood.graph.catalogue import catalogue
 from onnx_ood.graph.external import data_files, stored_tensors
 from onnx_ood.graph.tensors import Tensor
 
+# What a protobuf message can hold at most.
+_LARGEST = 2**31
+
 
 @dataclass(frozen=True)
 class Model:
@@ -89,14 +92,7 @@ def load(path: str | Path) -> Model:
             truncated or lies outside the model's folder.
     """
     path = Path(path)
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file") from None
-    except IsADirectoryError:
-        raise ModelError(f"{path}: is a folder; name the .onnx file in it") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read: {error.strerror}") from None
+    content = _read(path)
     proto = ModelProto()
     try:
         proto.ParseFromString(content)
@@ -107,4 +103,30 @@ def load(path: str | Path) -> Model:
     # Random bytes can parse as an empty message, so what every model has is asked for.
     if not proto.ir_version or not proto.opset_import or not (proto.graph.node or proto.graph.output):
         raise ModelError(f"{path}: is not an ONNX model: it has no graph")
-    return Model(path, proto, data_files(proto, path))
+    model = Model(path, proto, data_files(proto, path))
+    try:
+        # Made now, so that a graph that is none is found where the file is read.
+        _ = model.tensors
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from None
+    except UnicodeDecodeError:
+        raise ModelError(f"{path}: is damaged: a name in it is no text; export or fetch it again") from None
+    return model
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise ModelError(f"{path}: is a folder; name the .onnx file in it")
+        if path.exists() and not path.is_file():
+            raise ModelError(f"{path}: is no regular file")
+        if path.stat().st_size >= _LARGEST:
+            raise ModelError(
+                f"{path}: is larger than 2 GiB, which no ONNX file can be; larger models keep their weights in "
+                "external data files"
+            )
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None

@@ -60,8 +60,9 @@ def execution_order(nodes: Sequence[NodeProto]) -> list[NodeProto]:
     producer: dict[str, int] = {}
     for i, node in enumerate(nodes):
         for name in node.output:
-            if name and producer.setdefault(name, i) != i:
-                raise ModelError(f"tensor {name!r} is computed by two nodes: the file is not valid ONNX")
+            if name and name in producer:
+                raise ModelError(f"tensor {name!r} is computed twice: the file is not valid ONNX")
+            producer[name] = i
     waiting_for: list[set[int]] = [
         {producer[name] for name in reads(node) if name in producer} for node in nodes
     ]

@@ -16,6 +16,8 @@ FloatArray = NDArray[np.floating]
 
 # Element types that numpy can hold, nudge and reduce.
 FLOATS = ("float16", "float32", "float64")
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+_NUMBERS = (*FLOATS, *_INTEGERS, "bool")
 
 
 class Feed(NamedTuple):
@@ -29,9 +31,14 @@ class Feed(NamedTuple):
     value: Array
     batched: bool
 
-    def at(self, rows: slice | list[int]) -> Array:
+    def at(self, inputs: list[int]) -> Array:
         """What a run with these inputs of the batch is fed."""
-        return self.value[rows] if self.batched else self.value
+        return self.value[inputs] if self.batched else self.value
+
+    @property
+    def share_shape(self) -> tuple[int, ...]:
+        """The shape that one input is fed."""
+        return self.value.shape[1:] if self.batched else self.value.shape
 
 
 def find_site(model: Model, name: str | None) -> Tensor:
@@ -80,7 +87,13 @@ def check_batch(batch: ArrayLike, site: Tensor) -> FloatArray:
     Raises:
         UsageError: If it is empty or its shape does not fit.
     """
-    values: FloatArray = np.asarray(batch, dtype=site.dtype)
+    values: FloatArray
+    try:
+        # What overflows a small dtype shows as an infinite activation.
+        with np.errstate(over="ignore"):
+            values = np.asarray(batch, dtype=site.dtype)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the batch for input {site.name!r} is no array of numbers: {error}") from None
     if values.ndim == 0 or len(values) == 0:
         raise UsageError(f"the batch for input {site.name!r} is empty")
     if site.shape is not None:
@@ -151,14 +164,27 @@ def check_others(others: Mapping[str, ArrayLike], model: Model, site: Tensor, co
     for name, tensor in wanted.items():
         if name not in others:
             raise UsageError(f"the model also needs input {name!r} ({tensor.dtype}): pass it by name")
-        value = np.asarray(others[name])
-        if tensor.dtype in FLOATS:
-            value = value.astype(tensor.dtype)
+        value = _converted(others[name], tensor)
         batched = value.ndim > 0 and _has_batch_axis(tensor, site)
         if batched and len(value) != count:
             raise UsageError(f"input {name!r} has {len(value)} rows for a batch of {count}")
         checked[name] = Feed(value, batched)
     return checked
+
+
+def _converted(values: ArrayLike, tensor: Tensor) -> Array:
+    """Brings numbers into the dtype that the model takes; what numpy has no dtype for is left to the runtime."""
+    given = np.asarray(values)
+    if tensor.dtype not in _NUMBERS or given.dtype == tensor.dtype:
+        return given
+    converted: Array
+    with np.errstate(invalid="ignore", over="ignore"):
+        converted = given.astype(tensor.dtype) if given.dtype.kind in "biuf" else given
+    if converted is given or (tensor.dtype not in FLOATS and not np.array_equal(converted, given)):
+        raise UsageError(
+            f"input {tensor.name!r} takes {tensor.dtype}, which can't hold what was passed ({given.dtype})"
+        )
+    return converted
 
 
 def _has_batch_axis(tensor: Tensor, site: Tensor) -> bool:

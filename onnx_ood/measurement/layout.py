@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
-from onnx_ood import metrics
-from onnx_ood.measurement.statistics import pair_statistics
+from onnx_ood.measurement.separation import Array, UnevenRowsError
 
 # Activations that are kept for one run, clean and nudged together, without and with a batch size of the user's.
 _AUTO_BYTES = 256 * 2**20
 _MOST_BYTES = 2**30
 _MOST_ROWS = {"cpu": 32, "cuda": 64}
-
-# Two inputs in one run are kept apart if each one's share equals what it is alone, up to kernels that round
-# otherwise for another shape. Models that mix inputs (statistics over the batch, transposed layouts) miss this by far.
-_SAME = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,70 +23,83 @@ class Layout:
     Attributes:
         rows: Inputs in one run.
         fixed: True if a run must have exactly `rows` inputs; the last one is then filled up.
+        shapes: Shape of one input's share of each tensor, as the first input has it.
         groups: The probes, split so that what one run keeps stays within memory.
         note: What a user should know about it, or empty.
     """
 
     rows: int
     fixed: bool
+    shapes: Mapping[str, tuple[int, ...]]
     groups: tuple[tuple[str, ...], ...]
     note: str = ""
 
+    def runs(self, count: int) -> list[list[int]]:
+        """Shares inputs out to runs.
 
-def rows_kept_apart(
-    single: Sequence[NDArray[np.generic]], double: Sequence[NDArray[np.generic]]
-) -> list[bool]:
-    """Tells for each tensor whether two inputs in one run stay apart on its first axis.
+        Args:
+            count: N, the number of inputs.
+
+        Returns:
+            The indices of the inputs of each run. A model with a fixed batch size gets its last run filled up with the
+            last input.
+        """
+        runs = [list(range(start, min(start + self.rows, count))) for start in range(0, count, self.rows)]
+        if self.fixed:
+            runs[-1] += [count - 1] * (self.rows - len(runs[-1]))
+        return runs
+
+    def cut(self, name: str, array: Array, rows: int) -> Array:
+        """Cuts a tensor into shares.
+
+        Args:
+            name: Its name.
+            array: What a run gave.
+            rows: Number of inputs in that run.
+
+        Returns:
+            [rows, *share].
+
+        Raises:
+            UnevenRowsError: If several inputs were run and the shares are not what the first input's was.
+        """
+        if rows == 1:
+            return array[np.newaxis]
+        each = self.shapes[name]
+        if array.shape != (rows * each[0], *each[1:]):
+            raise UnevenRowsError(name)
+        shares: Array = array.reshape(rows, *each)
+        return shares
+
+    def units(self, probe: str) -> int:
+        """Number of values that one input has at a probe."""
+        return prod(self.shapes[probe])
+
+
+def choose_rows(per_input: int, provider: str) -> int:
+    """How many inputs to run at once where nobody says.
 
     Args:
-        single: Tensors of a run with one input.
-        double: The same tensors of a run with that input followed by another one.
+        per_input: Bytes that one input takes at all probes together.
+        provider: `"cuda"` or `"cpu"`.
 
     Returns:
-        True for each tensor whose first half, in the second run, is what the first run gave.
+        At least 1; as many as keep clean and nudged activations within 256 MiB, and no more than is of use.
     """
-    return [_apart(one, two) for one, two in zip(single, double, strict=True)]
+    return max(1, min(_MOST_ROWS[provider], _AUTO_BYTES // max(2 * per_input, 1)))
 
 
-def _apart(one: NDArray[np.generic], two: NDArray[np.generic]) -> bool:
-    if one.ndim == 0 or two.shape != (2 * one.shape[0], *one.shape[1:]):
-        return False
-    half = two[: one.shape[0]]
-    if not np.issubdtype(one.dtype, np.floating) or not one.size:
-        return True
-    same = np.array_equal(one, half, equal_nan=True)
-    if same:
-        return True
-    stats = pair_statistics(one[np.newaxis], half[np.newaxis])
-    drop = metrics.cosine_drop(stats.aa, stats.ad, stats.dd)[0]
-    return bool(drop <= _SAME and stats.dd[0] <= _SAME * stats.aa[0])
-
-
-def plan(
-    probe_bytes: dict[str, int], *, provider: str, batch_size: int | None, fixed: int | None, note: str
-) -> Layout:
-    """Chooses how many inputs go into one run, and splits the probes if one run would keep too much.
+def split(probe_bytes: Mapping[str, int], rows: int) -> tuple[tuple[str, ...], ...]:
+    """Splits probes into groups that are measured one after the other.
 
     Args:
         probe_bytes: Bytes that one input takes at each probe.
-        provider: `"cuda"` or `"cpu"`.
-        batch_size: The user's choice, or None.
-        fixed: The batch size written into the model, or None.
-        note: Why inputs have to be run one at a time, or empty.
+        rows: Inputs in one run.
 
     Returns:
-        The layout. Memory for activations stays below 1 GiB whatever the number of probes, unless a single probe
-        needs more for the rows asked for.
+        The groups. Memory for clean and nudged activations of each stays below 1 GiB, unless a single probe needs more
+        for the rows asked for.
     """
-    per_input = 2 * sum(probe_bytes.values())  # Clean and nudged.
-    if fixed is not None:
-        rows = fixed
-    elif note:
-        rows = 1
-    elif batch_size is not None:
-        rows = batch_size
-    else:
-        rows = max(1, min(_MOST_ROWS[provider], _AUTO_BYTES // max(per_input, 1)))
     groups: list[list[str]] = [[]]
     kept = 0
     for name, size in probe_bytes.items():
@@ -101,4 +109,4 @@ def plan(
             kept = 0
         groups[-1].append(name)
         kept += needed
-    return Layout(rows, fixed is not None, tuple(tuple(group) for group in groups), note)
+    return tuple(tuple(group) for group in groups)

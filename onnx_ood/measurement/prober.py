@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,12 +23,22 @@ from onnx_ood.measurement.arguments import (
     find_site,
     fixed_rows,
 )
-from onnx_ood.measurement.layout import Layout, plan, rows_kept_apart
+from onnx_ood.measurement.layout import Layout
 from onnx_ood.measurement.providers import resolve
-from onnx_ood.measurement.result import Measurement, concatenate
+from onnx_ood.measurement.result import Measurement, Part, assemble
 from onnx_ood.measurement.rounding import rounding_nudges, storage_floor
+from onnx_ood.measurement.separation import UnevenRowsError
 from onnx_ood.measurement.session import Session
-from onnx_ood.measurement.statistics import pair_statistics
+from onnx_ood.measurement.statistics import RowStatistics, pair_statistics, tabulate
+from onnx_ood.measurement.trial import make_layout, one_at_a_time
+
+
+class _Group(NamedTuple):
+    """A session, and what is fetched from it; there are several where one run would keep too much."""
+
+    session: Session
+    probes: tuple[str, ...]
+    outputs: tuple[str, ...]
 
 
 class Prober:
@@ -76,7 +87,10 @@ class Prober:
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
-        asked = [tensor.name for tensor in probes]
+        # A tensor named twice is measured once.
+        asked = list(dict.fromkeys(tensor.name for tensor in probes))
+        if not asked:
+            raise SelectorError("no probe is given: name at least one tensor")
         session = self._new_session(asked)
         self.placement = session.placement
         # Behind custom operators onnx can't infer types; the runtime has the last word.
@@ -90,9 +104,10 @@ class Prober:
         if not self.probes:
             name, reason = next(iter(self.skipped.items()))
             raise SelectorError(f"none of the selected tensors can be measured; {name!r} {reason}")
-        self._outputs = [name for name in model.outputs if session.is_tensor(name)]
-        self._sessions = [session]
+        outputs = tuple(name for name in model.outputs if session.is_tensor(name))
+        self._groups = [_Group(session, self.probes, outputs)]
         self._layout: Layout | None = None
+        self._planned_for: object = None
 
     @property
     def rows(self) -> int | None:
@@ -101,7 +116,7 @@ class Prober:
 
     @property
     def layout_note(self) -> str:
-        """Why inputs are run one at a time, or empty."""
+        """What a user should know about the way inputs are run (one at a time, and why), or empty."""
         return self._layout.note if self._layout else ""
 
     def measure(
@@ -120,21 +135,18 @@ class Prober:
 
         Raises:
             UsageError: If a shape doesn't fit, or an input is missing.
-            ModelError: If a run fails.
+            ModelError: If a run fails, or a probe has another size for another input.
         """
         clean = check_batch(batch, self.site)
         shifts = check_nudges(nudges, clean)
         feeds = check_others(others or {}, self.model, self.site, len(clean))
-        if self._layout is None:
-            self._layout = self._make_layout(clean, feeds)
-        rows = self._layout.rows
-        with ThreadPoolExecutor(max_workers=_cores()) as threads:
-            return concatenate(
-                [
-                    self._measure_rows(slice(start, start + rows), clean, shifts, feeds, threads)
-                    for start in range(0, len(clean), rows)
-                ]
-            )
+        layout = self._layout_for(clean, feeds)
+        try:
+            return self._measure(layout, clean, shifts, feeds)
+        except UnevenRowsError as uneven:
+            # The first input and its neighbour had shares of one size by chance.
+            self._layout = one_at_a_time(layout, uneven.name, self.model.path)
+            return self._measure(self._layout, clean, shifts, feeds)
 
     def noise_floor(
         self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None, seed: int = 0
@@ -160,120 +172,109 @@ class Prober:
     def _new_session(self, probes: Sequence[str]) -> Session:
         return Session(with_outputs(self.model.proto, probes), self.model.path, self.provider)
 
-    def _make_layout(self, clean: FloatArray, feeds: Mapping[str, Feed]) -> Layout:
-        """Runs one input alone and beside another, to learn sizes and whether inputs stay apart."""
-        names = [*self.probes, *self._outputs]
-        fixed = fixed_rows(self.site)
-        first = [0] * (fixed or 1)
-        single = self._sessions[0].run(
-            names, {self.site.name: clean[first], **{name: feed.at(first) for name, feed in feeds.items()}}
-        )
-        note = ""
-        if fixed is not None:
-            self._check_fixed(fixed, names, single)
-        elif self._batch_size != 1:
-            note = self._why_one_at_a_time(clean, feeds, names, single)
-        sizes = {name: array.nbytes // len(first) for name, array in zip(self.probes, single, strict=False)}
-        layout = plan(sizes, provider=self.provider, batch_size=self._batch_size, fixed=fixed, note=note)
-        if len(layout.groups) > 1:
-            self._sessions = [self._new_session(group) for group in layout.groups]
-        return layout
-
-    def _check_fixed(self, fixed: int, names: Sequence[str], arrays: Sequence[Array]) -> None:
-        for name, array in zip(names, arrays, strict=True):
-            if fixed > 1 and (array.ndim == 0 or array.shape[0] % fixed):
-                raise ModelError(
-                    f"{self.model.path}: the model takes batches of {fixed}, and {name!r} of shape "
-                    f"{list(array.shape)} doesn't keep their inputs apart; choose other probes"
-                )
-
-    def _why_one_at_a_time(
-        self, clean: FloatArray, feeds: Mapping[str, Feed], names: Sequence[str], single: Sequence[Array]
-    ) -> str:
-        # The neighbour is mirrored, so that it differs from the first input even if there is only one.
-        pair = np.stack([clean[0], np.flip(clean[-1])])
-        others = {name: feed.at([0, -1]) for name, feed in feeds.items()}
-        try:
-            double = self._sessions[0].run(names, {self.site.name: pair, **others})
-        except ModelError:
-            return "the model runs one input at a time only"
-        apart = rows_kept_apart(single, double)
-        if all(apart):
-            return ""
-        name = names[apart.index(False)]
-        return f"one input at a time: {name!r} doesn't keep the inputs of a batch apart"
-
-    def _measure_rows(
-        self,
-        chunk: slice,
-        batch: FloatArray,
-        shifts: FloatArray,
-        others: Mapping[str, Feed],
-        threads: ThreadPoolExecutor,
-    ) -> Measurement:
-        """Measures the inputs of one run."""
-        assert self._layout is not None
-        rows = self._layout.rows
-        clean, shift = batch[chunk], shifts[chunk]
-        count, copies, width = len(clean), shift.shape[1], len(self.probes)
-        # A model with a fixed batch size gets its last run filled up with the last input.
-        filler = list(range(count)) + [count - 1] * (rows - count if self._layout.fixed else 0)
-        fed = {name: feed.at(chunk)[filler] if feed.batched else feed.value for name, feed in others.items()}
-
-        floats = {field: np.empty((count, copies, width)) for field in ("aa", "ad", "dd")}
-        counts = {field: np.empty((count, copies, width), dtype=np.int64) for field in ("flips", "active")}
-        at_site = {field: np.empty((count, copies)) for field in ("aa", "ad", "dd")}
-        size = np.empty(width, dtype=np.int64)
-        outputs: dict[str, Array] = {}
-
-        column = 0
-        for session, group in zip(self._sessions, self._layout.groups, strict=True):
-            own = [] if outputs else self._outputs
-            arrays = session.run([*group, *own], {self.site.name: clean[filler], **fed})
-            outputs.update(
-                (name, _per_input(array, len(filler))[:count])
-                for name, array in zip(own, arrays[len(group) :], strict=True)
+    def _layout_for(self, clean: FloatArray, feeds: Mapping[str, Feed]) -> Layout:
+        """The layout for inputs of this shape, made by trial runs where it isn't known yet."""
+        shapes = (clean.shape[1:], {name: feed.share_shape for name, feed in feeds.items()})
+        if self._layout is None or self._planned_for != shapes:
+            self._layout = make_layout(
+                lambda values, inputs: self._run_all(values, _fed(feeds, inputs)),
+                clean,
+                probes=self.probes,
+                path=self.model.path,
+                provider=self.provider,
+                batch_size=self._batch_size,
+                fixed=fixed_rows(self.site),
             )
-            before = [array.reshape(len(filler), -1)[:count] for array in arrays[: len(group)]]
-            size[column : column + len(group)] = [array.shape[1] for array in before]
-            for copy in range(copies):
-                nudged = (clean + shift[:, copy]).astype(clean.dtype)
-                site = pair_statistics(clean, nudged)
-                for field, target in at_site.items():
-                    target[:, copy] = getattr(site, field)
-                after = session.run(group, {self.site.name: nudged[filler], **fed})
-                tasks = [
-                    threads.submit(pair_statistics, a, b.reshape(len(filler), -1)[:count])
-                    for a, b in zip(before, after, strict=True)
-                ]
-                for probe, task in enumerate(tasks, start=column):
-                    result = task.result()
-                    for field, values in (*floats.items(), *counts.items()):
-                        values[:, copy, probe] = getattr(result, field)
-            column += len(group)
-        return Measurement(
+            self._planned_for = shapes
+            self._regroup(self._layout.groups)
+        return self._layout
+
+    def _regroup(self, split: tuple[tuple[str, ...], ...]) -> None:
+        """Makes a session for each group of probes; the first also gives the model's outputs."""
+        if split != tuple(group.probes for group in self._groups):
+            outputs = self._groups[0].outputs
+            self._groups = [
+                _Group(self._new_session(probes), probes, () if i else outputs)
+                for i, probes in enumerate(split)
+            ]
+
+    def _run_all(self, site: FloatArray, fed: Mapping[str, Array]) -> dict[str, Array]:
+        """Every probe and output of one run."""
+        found: dict[str, Array] = {}
+        for group in self._groups:
+            names = list(dict.fromkeys([*group.probes, *group.outputs]))
+            found.update(zip(names, group.session.run(names, {self.site.name: site, **fed}), strict=True))
+        return found
+
+    def _measure(
+        self, layout: Layout, clean: FloatArray, shifts: FloatArray, feeds: Mapping[str, Feed]
+    ) -> Measurement:
+        with ThreadPoolExecutor(max_workers=_cores()) as threads:
+            parts = [
+                self._measure_run(layout, inputs, clean, shifts, feeds, threads)
+                for inputs in layout.runs(len(clean))
+            ]
+        return assemble(
+            parts,
+            len(clean),
             probes=self.probes,
+            size=[layout.units(name) for name in self.probes],
             site=self.site.name,
             provider=self.provider,
-            size=size,
-            outputs=outputs,
-            site_aa=at_site["aa"],
-            site_ad=at_site["ad"],
-            site_dd=at_site["dd"],
-            aa=floats["aa"],
-            ad=floats["ad"],
-            dd=floats["dd"],
-            flips=counts["flips"],
-            active=counts["active"],
         )
 
+    def _measure_run(
+        self,
+        layout: Layout,
+        inputs: list[int],
+        batch: FloatArray,
+        shifts: FloatArray,
+        feeds: Mapping[str, Feed],
+        threads: Executor,
+    ) -> Part:
+        """Measures the inputs that share a run: the clean ones first, then each copy beside them."""
+        clean, fed, copies = batch[inputs], _fed(feeds, inputs), range(shifts.shape[1])
+        at_site = [[pair_statistics(clean, _nudged(clean, shifts[inputs, copy]))] for copy in copies]
+        at_probes: list[list[RowStatistics]] = [[] for _ in copies]
+        outputs: dict[str, Array] = {}
+        for group in self._groups:
+            own = [name for name in group.outputs if name in layout.shapes]
+            before = self._shares(layout, group.session, [*group.probes, *own], clean, fed)
+            outputs.update(zip(own, before[len(group.probes) :], strict=True))
+            for copy in copies:
+                nudged = _nudged(clean, shifts[inputs, copy])
+                after = self._shares(layout, group.session, group.probes, nudged, fed)
+                at_probes[copy].extend(threads.map(pair_statistics, before[: len(after)], after))
+        return Part(tabulate(at_site), tabulate(at_probes), outputs)
 
-def _per_input(array: Array, rows: int) -> Array:
-    """An output with one entry for each input on its first axis."""
-    if rows == 1:
-        return array if array.ndim and len(array) == 1 else array[np.newaxis]
-    each = len(array) // rows
-    return array if each == 1 else array.reshape(rows, each, *array.shape[1:])
+    def _shares(
+        self,
+        layout: Layout,
+        session: Session,
+        names: Sequence[str],
+        site: FloatArray,
+        fed: Mapping[str, Array],
+    ) -> list[Array]:
+        """Runs a session once and cuts what `names` hold into one share for each input: [rows, *share]."""
+        arrays = session.run(names, {self.site.name: site, **fed})
+        shares = [layout.cut(name, array, len(site)) for name, array in zip(names, arrays, strict=True)]
+        for name, part in zip(names, shares, strict=True):
+            if name in self.probes and part[0].size != layout.units(name):
+                raise ModelError(
+                    f"{self.model.path}: probe {name!r} has {layout.units(name)} values for one input and "
+                    f"{part[0].size} for another, so they can't be compared; choose other probes"
+                )
+        return shares
+
+
+def _fed(feeds: Mapping[str, Feed], inputs: list[int]) -> dict[str, Array]:
+    return {name: feed.at(inputs) for name, feed in feeds.items()}
+
+
+def _nudged(clean: FloatArray, shift: FloatArray) -> FloatArray:
+    # A nudge out of the dtype's range shows as an infinite activation.
+    with np.errstate(over="ignore"):
+        return (clean + shift).astype(clean.dtype)
 
 
 def _cores() -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood.measurement.statistics import RowStatistics
 
 Float = NDArray[np.float64]
 Int = NDArray[np.int64]
@@ -31,8 +33,9 @@ class Measurement:
         site_aa: ‖x‖² of the clean site, float64 [N, K].
         site_ad: ⟨x, δ⟩ with the nudge δ as it was really added in the site's dtype, float64 [N, K].
         site_dd: ‖δ‖², float64 [N, K].
-        outputs: The model's own outputs for the clean inputs, [N, ...] each, by name: those that are tensors. Where
-            their shape differs from input to input (boxes of a detector), an object array of N arrays.
+        outputs: The model's own outputs for the clean inputs, [N, ...] each, by name: those that are tensors and
+            can be told apart by input. Where their shape differs from input to input (boxes of a detector), an object
+            array of N arrays.
     """
 
     probes: tuple[str, ...]
@@ -70,36 +73,71 @@ class Measurement:
         return metrics.flip_rate(self.flips, self.size)
 
 
-def concatenate(parts: Sequence[Measurement]) -> Measurement:
-    """Joins measurements of the same model, probes and copies along the inputs.
+class Part(NamedTuple):
+    """What one run of R inputs, and the runs of their K nudged copies, left.
+
+    Attributes:
+        at_site: Pair statistics at the site, [R, K, 1].
+        at_probes: Pair statistics at the P probes, [R, K, P].
+        outputs: The inputs' shares of each output, [R, *share].
+    """
+
+    at_site: RowStatistics
+    at_probes: RowStatistics
+    outputs: Mapping[str, NDArray[Any]]
+
+
+def assemble(
+    parts: Sequence[Part],
+    count: int,
+    *,
+    probes: tuple[str, ...],
+    size: Sequence[int],
+    site: str,
+    provider: str,
+) -> Measurement:
+    """Joins the runs of one measurement along the inputs.
 
     Args:
-        parts: At least one measurement.
+        parts: At least one.
+        count: N; what is beyond was there to fill up the last run.
+        probes: Names of the P probes.
+        size: Units of each.
+        site: Name of the site.
+        provider: Where the model ran.
 
     Returns:
-        One measurement with N the sum of the parts' N.
+        The measurement.
     """
-    first = parts[0]
-    if len(parts) == 1:
-        return first
 
-    def joined(field: str) -> NDArray[np.generic]:
-        return np.concatenate([getattr(part, field) for part in parts])
+    def joined(of: str, field: str) -> NDArray[Any]:
+        return np.concatenate([getattr(getattr(part, of), field) for part in parts])[:count]
 
-    fields = ("aa", "ad", "dd", "flips", "active", "site_aa", "site_ad", "site_dd")
     return Measurement(
-        probes=first.probes,
-        site=first.site,
-        provider=first.provider,
-        size=first.size,
-        outputs={name: _joined_outputs([part.outputs[name] for part in parts]) for name in first.outputs},
-        **{field: joined(field) for field in fields},  # type: ignore[arg-type]
+        probes=probes,
+        site=site,
+        provider=provider,
+        size=np.array(size, dtype=np.int64),
+        outputs={
+            name: _joined_outputs([row for part in parts for row in part.outputs[name]][:count])
+            for name in parts[0].outputs
+        },
+        site_aa=joined("at_site", "aa")[:, :, 0],
+        site_ad=joined("at_site", "ad")[:, :, 0],
+        site_dd=joined("at_site", "dd")[:, :, 0],
+        aa=joined("at_probes", "aa"),
+        ad=joined("at_probes", "ad"),
+        dd=joined("at_probes", "dd"),
+        flips=joined("at_probes", "flips"),
+        active=joined("at_probes", "active"),
     )
 
 
-def _joined_outputs(arrays: Sequence[NDArray[np.generic]]) -> NDArray[np.generic]:
-    if len({array.shape[1:] for array in arrays}) == 1:
-        return np.concatenate(arrays)
-    ragged = np.empty(sum(len(array) for array in arrays), dtype=object)
-    ragged[:] = [row for array in arrays for row in array]
+def _joined_outputs(shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    if len({share.shape for share in shares}) == 1:
+        # One row for each input is the batch axis; several belong to the input.
+        batched = shares[0].ndim > 0 and len(shares[0]) == 1
+        return np.concatenate(shares) if batched else np.stack(shares)
+    ragged = np.empty(len(shares), dtype=object)
+    ragged[:] = shares
     return ragged

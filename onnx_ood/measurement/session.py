@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from onnx_ood.exceptions import ModelError, ProviderError
+from onnx_ood.graph import relocated
 from onnx_ood.measurement.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 
 # What the runtime calls its tensor types, in numpy's spelling.
@@ -61,9 +62,8 @@ class Session:
         # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(path.absolute().parent)
-        )
+        model, folder = relocated(model, path)
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         wanted = EXECUTION_PROVIDERS[provider]
         providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
         if provider == "cuda":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ _TILE = 16_384
 
 
 class RowStatistics(NamedTuple):
-    """Pair statistics of R pairs at one probe, one value a pair.
+    """Pair statistics of R pairs at one probe, one value a pair; `tabulate` adds axes behind.
 
     Attributes:
         aa: ‖a‖², float64 [R].
@@ -66,6 +67,19 @@ def pair_statistics(clean: NDArray[Any], nudged: NDArray[Any]) -> RowStatistics:
                 result.active[block] += np.count_nonzero(on, axis=1)
                 result.flips[block] += np.count_nonzero(on != (part_b > 0), axis=1)
     return result
+
+
+def tabulate(columns: Sequence[Sequence[RowStatistics]]) -> RowStatistics:
+    """Sets statistics side by side.
+
+    Args:
+        columns: For each of K copies the statistics [R] at each of P probes.
+
+    Returns:
+        The same numbers, [R, K, P] each.
+    """
+    fields = (np.array([[cell[i] for cell in column] for column in columns]) for i in range(5))
+    return RowStatistics(*(np.moveaxis(field, -1, 0) for field in fields))
 
 
 def _row_dot(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -23,7 +23,8 @@ def squared_norm_of_nudged(aa: ArrayLike, ad: ArrayLike, dd: ArrayLike) -> Float
     Returns:
         aa + 2·ad + dd, not below 0, float64.
     """
-    return np.maximum(_float64(aa) + 2 * _float64(ad) + _float64(dd), 0.0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.maximum(_float64(aa) + 2 * _float64(ad) + _float64(dd), 0.0)
 
 
 def cosine_drop(aa: ArrayLike, ad: ArrayLike, dd: ArrayLike) -> Float:

@@ -1,0 +1,121 @@
+"""Trial runs that tell how a model's inputs can be laid out in runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from onnx_ood.exceptions import ModelError
+from onnx_ood.measurement.arguments import FloatArray
+from onnx_ood.measurement.layout import Layout, choose_rows, split
+from onnx_ood.measurement.separation import Array, neighbour, same, share
+
+# Runs site values beside the other feeds of the given inputs, and gives every probe and output by name.
+Run = Callable[[FloatArray, list[int]], Mapping[str, Array]]
+
+
+def make_layout(
+    run: Run,
+    clean: FloatArray,
+    *,
+    probes: Sequence[str],
+    path: Path,
+    provider: str,
+    batch_size: int | None,
+    fixed: int | None,
+) -> Layout:
+    """Runs the first input alone and in company, to learn sizes and whether inputs stay apart.
+
+    Args:
+        run: Runs the model.
+        clean: Inputs [N, *input].
+        probes: Names of the probes.
+        path: The model's file, for errors.
+        provider: `"cuda"` or `"cpu"`.
+        batch_size: The user's choice of inputs in one run, or None.
+        fixed: The batch size that is written into the model, or None.
+
+    Returns:
+        The layout. Its `shapes` lack outputs of a fixed batch that can't be told apart.
+
+    Raises:
+        ModelError: If a run fails, or a probe of a fixed batch can't be told apart.
+    """
+    first = [0] * (fixed or 1)
+    alone = {name: share(array, len(first), 0) for name, array in run(clean[first], first).items()}
+    rows, note = fixed or batch_size, ""
+    if fixed is not None:
+        mixed = _mixed(run, clean, alone, fixed)
+        for name in mixed:
+            if name in probes:
+                raise _not_apart(path, fixed, name)
+            del alone[name]
+            note = f"output {name!r} is left out: it doesn't keep the inputs of a batch apart"
+    elif rows != 1:
+        try:
+            mixed = _mixed(run, clean, alone, 2)
+        except ModelError:
+            rows, note = 1, "one input at a time: the model doesn't run several"
+        else:
+            if mixed:
+                rows, note = 1, _note(mixed[0])
+    shares = {name: array for name, array in alone.items() if array is not None}
+    sizes = {name: shares[name].nbytes for name in probes}
+    if rows is None:
+        rows = choose_rows(sum(sizes.values()), provider)
+    return Layout(
+        rows=rows,
+        fixed=fixed is not None,
+        shapes={name: array.shape for name, array in shares.items()},
+        groups=split(sizes, rows),
+        note=note,
+    )
+
+
+def one_at_a_time(layout: Layout, name: str, path: Path) -> Layout:
+    """Gives up running several inputs at once.
+
+    Args:
+        layout: The layout that did not hold.
+        name: A tensor whose shares turned out to be uneven.
+        path: The model's file, for errors.
+
+    Returns:
+        The layout with one input in a run.
+
+    Raises:
+        ModelError: If the model's batch size is fixed.
+    """
+    if layout.fixed:
+        raise _not_apart(path, layout.rows, name)
+    return replace(layout, rows=1, note=_note(name))
+
+
+def _mixed(run: Run, clean: FloatArray, alone: Mapping[str, Array | None], rows: int) -> list[str]:
+    """Names of tensors in which the first input's share depends on its company.
+
+    The first input is run before others and behind others: a model that takes the batch for time lets an
+    input see only those before it.
+    """
+    mixed: dict[str, None] = {}  # An ordered set.
+    other = neighbour(clean)
+    for at in sorted({0, rows - 1}):
+        values = np.stack([clean[0] if i == at else other for i in range(rows)])
+        arrays = run(values, [0 if i == at else len(clean) - 1 for i in range(rows)])
+        for name, array in arrays.items():
+            if not same(alone[name], share(array, rows, at)):
+                mixed[name] = None
+    return list(mixed)
+
+
+def _note(name: str) -> str:
+    return f"one input at a time: {name!r} doesn't keep the inputs of a batch apart"
+
+
+def _not_apart(path: Path, rows: int, name: str) -> ModelError:
+    return ModelError(
+        f"{path}: the model takes batches of {rows}, and {name!r} doesn't keep their inputs apart; choose other probes"
+    )
