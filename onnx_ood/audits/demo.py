@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood import metrics, models
+from onnx_ood import metrics
 from onnx_ood.audits.demo_result import AlterationResult, Area, DemoResult
 from onnx_ood.detectors import published_score, relative_score
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
 from onnx_ood.measurement import Prober
+from onnx_ood.models import path as model_path
+from onnx_ood.models import photos as photo_paths
 from onnx_ood.nudges import CORRUPTIONS, draw
 
 _MODEL = "efficientnet_lite0"
@@ -35,7 +37,8 @@ class _Measured:
 
     @property
     def answers(self) -> NDArray[np.int64]:
-        return self.logits.argmax(axis=1)
+        largest: NDArray[np.int64] = self.logits.argmax(axis=1)
+        return largest
 
     @property
     def confidence(self) -> Float:
@@ -57,14 +60,14 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
     Raises:
         ProviderError: If the provider can't run here.
     """
-    model = load(models.path(_MODEL))
+    model = load(model_path(_MODEL))
     card = read_card(model.path)
     if card is None or card.preprocessing is None:
         raise AssertionError("the bundled model has lost its card")
     preprocessing, labels = card.preprocessing, card.class_names() or []
     probes = [suggestion.tensor for suggestion in suggest_probes(model)]
     prober = Prober(model, probes, provider=provider)
-    photos = models.photos()
+    photos: list[Path] = photo_paths()
     pixels = [_pixels(path, preprocessing) for path in photos]
     nudges = draw("gaussian", pixels[0].shape, _COPIES, _SEED) * _SCALE * preprocessing.gain
     total = len(photos) * (1 + len(CORRUPTIONS))
