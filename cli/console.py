@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from io import TextIOWrapper
 
 from rich.console import Console
 
@@ -13,7 +14,7 @@ _PIPE_WIDTH = 120
 
 def stdout() -> Console:
     """A console for results: plain text where standard output is not a terminal."""
-    if not sys.stdout.encoding.lower().startswith("utf"):
+    if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.encoding.lower().startswith("utf"):
         # A name that the output can't encode is no reason to end with a traceback.
         sys.stdout.reconfigure(errors="replace")
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_WIDTH
