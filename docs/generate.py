@@ -7,14 +7,16 @@ python docs/generate.py pictures    runs the commands and writes docs/images/*.s
 from __future__ import annotations
 
 import json
+import os
 import sys
+from io import StringIO
 from pathlib import Path
 
 from pydantic import BaseModel
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from onnx_ood import audits, models
+from onnx_ood import audits
 from onnx_ood.reports.terminal import print_demo, print_score
 
 DOCS = Path(__file__).parent
@@ -70,14 +72,20 @@ def schemas() -> None:
 
 def pictures() -> None:
     """Runs the README's commands and draws what they print."""
-    demo = Console(record=True, width=WIDTH, force_terminal=True, color_system="truecolor", file=None)
-    print_demo(demo, audits.demo(provider="cpu"))
+    os.chdir(DOCS.parent)  # Paths are shown as the README's commands have them.
+    demo = _console()
+    print_demo(demo, audits.demo())
     _save(demo, "demo")
-    photos = models.photos()[0].parent
-    score = Console(record=True, width=WIDTH, force_terminal=True, color_system="truecolor")
-    result = audits.score(models.path("efficientnet_lite0"), [str(photos)])
-    print_score(score, result, top=4)
+    score = _console()
+    print_score(score, audits.score("models/efficientnet_lite0.onnx", ["models/photos"]), top=4)
     _save(score, "score")
+
+
+def _console() -> Console:
+    return Console(
+        record=True, width=WIDTH, force_terminal=True, color_system="truecolor", file=StringIO(),
+        highlight=False, markup=False, emoji=False,
+    )  # fmt: skip
 
 
 def _save(console: Console, name: str) -> None:

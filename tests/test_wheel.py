@@ -50,7 +50,9 @@ def test_the_demo_runs_from_the_wheel_outside_the_checkout(wheel, tmp_path):
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    script = "import onnx_ood; print(onnx_ood.__file__); from onnx_ood.cli.main import run; raise SystemExit(run(['demo']))"
+    script = (
+        "import onnx_ood; print(onnx_ood.__file__); from onnx_ood.cli.main import run; exit(run(['demo']))"
+    )
     result = subprocess.run(
         [sys.executable, "-c", script],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},

@@ -40,7 +40,7 @@ def print_demo(console: Console, result: DemoResult) -> None:
         fitted(
             console,
             lambda level, _names: _table(signs, result, level),
-            levels=3,
+            levels=4,
             longest=max(len(entry.kind) for entry in result.alterations),
             shortest=100,
         )
@@ -51,31 +51,31 @@ def print_demo(console: Console, result: DemoResult) -> None:
 
 def _table(signs: Marks, result: DemoResult, level: int) -> Table:
     title = "Is the altered photo found stranger? AUROC"
-    view = table(f"{title} with its 95% interval: 1 yes, 0.5 a coin, 0 the reverse" if level == 0 else title)
+    view = table(f"{title} with its 95% interval: 1 yes, 0.5 a coin, 0 the reverse" if level < 2 else title)
     view.add_column("altered by", no_wrap=True)
     view.add_column("drop", justify="right", no_wrap=True)
     view.add_column("turned less", justify="right", no_wrap=True)
     view.add_column("as published", no_wrap=True)
     view.add_column("two-sided", no_wrap=True)
-    if level < 2:
+    if level < 3:
         view.add_column("model's confidence", no_wrap=True)
     for entry in result.alterations:
         view.add_row(
             entry.kind.replace("_", " "),
             f"x{marks.number(entry.drop_ratio)}",
             f"{entry.turned_less} of {result.photos}",
-            _area(signs, entry.published, level).append(f" {entry.published.verdict}"),
-            _area(signs, entry.two_sided, level),
-            *([_area(signs, entry.confidence, level)] if level < 2 else []),
+            _area(signs, entry.published, interval=level < 2).append(f" {entry.published.verdict}"),
+            _area(signs, entry.two_sided, interval=level < 1),
+            *([_area(signs, entry.confidence, interval=level < 1)] if level < 3 else []),
         )
     return view
 
 
-def _area(signs: Marks, area: Area, level: int) -> Text:
+def _area(signs: Marks, area: Area, *, interval: bool) -> Text:
     verdict = area.verdict
     symbol = {"told apart": signs.good, "wrong way round": signs.bad, "can't tell": "?"}[verdict]
-    interval = f" [{area.low:.2f}, {area.high:.2f}]" if level == 0 else ""
-    return Text(f"{symbol} {area.value:.2f}{interval}", style=_STYLES[verdict])
+    bounds = f" [{area.low:.2f}, {area.high:.2f}]" if interval else ""
+    return Text(f"{symbol} {area.value:.2f}{bounds}", style=_STYLES[verdict])
 
 
 def _conclusions(result: DemoResult) -> list[str]:

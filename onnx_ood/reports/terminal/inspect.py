@@ -61,7 +61,7 @@ def _probes(console: Console, probes: Sequence[ProbeFacts]) -> Table:
         view.add_column("shape", no_wrap=True)
         for index, probe in enumerate(probes, start=1):
             tensor = probe.tensor
-            name, shape = marks.shorten(tensor.name, names), format_shape(tensor.shape)
+            name, shape = marks.shorten_middle(tensor.name, names), format_shape(tensor.shape)
             view.add_row(*map(Text, (f"[{index}]", name, tensor.op, str(tensor.depth), shape)))
         return view
 

@@ -19,6 +19,7 @@ def table(title: str, caption: str | None = None) -> Table:
         caption_justify="left",
         box=box.SIMPLE_HEAD,
         pad_edge=False,
+        show_edge=False,
         header_style="bold",
     )
 

@@ -91,5 +91,13 @@ def size(count: int) -> str:
 
 
 def shorten(text: str, width: int) -> str:
-    """Keeps the end of a name, which tells files and layers apart: `…ers.3/block/Relu`."""
+    """Keeps the end of a path, which tells files apart: `…photos/cat.jpg`."""
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
+def shorten_middle(text: str, width: int) -> str:
+    """Keeps both ends of a layer's name; the first tells where, the last tells what: `/blocks.3/…/Relu`."""
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 3
+    return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"

@@ -30,7 +30,7 @@ def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
     signs = Marks(console)
     _print_head(console, result)
     if result.inputs:
-        _print_inputs(console, signs, result, top)
+        _print_inputs(console, signs, result.inputs, top)
         _print_layers(console, signs, result.probes)
     _print_failures(console, result)
     for name, reason in result.skipped_probes.items():
@@ -87,17 +87,21 @@ def _above_floor(probes: Sequence[ProbeResult]) -> str:
     return text
 
 
-def _print_inputs(console: Console, signs: Marks, result: ScoreResult, top: int) -> None:
-    if result.inputs[0].rank is None:
-        _print_table(console, signs, "Inputs, not ranked", result.inputs[: 2 * top])
-        return
-    _print_table(console, signs, "Strangest inputs", result.inputs[:top])
-    ordinary = result.inputs[max(top, len(result.inputs) - top) :]
-    if ordinary:
-        _print_table(console, signs, "Most ordinary inputs", ordinary)
+def _print_inputs(console: Console, signs: Marks, inputs: Sequence[InputResult], top: int) -> None:
+    """One table: the strangest, and below a line the most ordinary, so that their columns can be compared."""
+    if inputs[0].rank is None:
+        title, strangest, ordinary = "Inputs, not ranked", inputs[: 2 * top], inputs[:0]
+    else:
+        title = "Strangest inputs"
+        strangest, ordinary = inputs[:top], inputs[max(top, len(inputs) - top) :]
+        if ordinary:
+            title += " (above the line) and most ordinary inputs (below it)"
+    _print_table(console, signs, title, [*strangest, *ordinary], line_after=len(strangest))
 
 
-def _print_table(console: Console, signs: Marks, title: str, inputs: Sequence[InputResult]) -> None:
+def _print_table(
+    console: Console, signs: Marks, title: str, inputs: Sequence[InputResult], line_after: int
+) -> None:
     ranked = inputs[0].rank is not None
     last = len(inputs[0].drop) - 1
     # With less room: the drops of fewer probes, then no predictions.
@@ -118,7 +122,7 @@ def _print_table(console: Console, signs: Marks, title: str, inputs: Sequence[In
         view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
         if predicted:
             view.add_column("largest output", no_wrap=True)
-        for entry in inputs:
+        for row, entry in enumerate(inputs, start=1):
             view.add_row(
                 *([str(entry.rank)] if ranked else []),
                 marks.shorten(entry.id, names),
@@ -126,6 +130,7 @@ def _print_table(console: Console, signs: Marks, title: str, inputs: Sequence[In
                 *(_drop(signs, entry, p) for p in drops[level]),
                 marks.number(entry.distortion[last]),
                 *([_prediction(entry.prediction)] if predicted else []),
+                end_section=row == line_after < len(inputs),
             )
         return view
 
@@ -182,7 +187,7 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
         for index, probe in enumerate(probes, start=1):
             row = [
                 f"[{index}]",
-                marks.shorten(probe.name, names),
+                marks.shorten_middle(probe.name, names),
                 str(probe.depth),
                 marks.number(probe.drop_median),
                 *(
@@ -200,7 +205,8 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
         return view
 
     console.print()
-    console.print(fitted(console, build, levels=3, longest=max(len(probe.name) for probe in probes)))
+    longest = max(len(probe.name) for probe in probes)
+    console.print(fitted(console, build, levels=3, longest=longest, shortest=32))
 
 
 def _print_failures(console: Console, result: ScoreResult) -> None:
