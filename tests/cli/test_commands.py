@@ -56,7 +56,7 @@ def test_score_prints_plain_text_where_there_is_no_terminal(garments):
     assert "\x1b" not in result.stdout
     for words in (
         "Strangest inputs",
-        "Most ordinary inputs",
+        "most ordinary inputs",
         "Layer profile",
         "provider",
         "noise floor",

@@ -88,19 +88,19 @@ def _above_floor(probes: Sequence[ProbeResult]) -> str:
 
 
 def _print_inputs(console: Console, signs: Marks, inputs: Sequence[InputResult], top: int) -> None:
-    """One table: the strangest, and below a line the most ordinary, so that their columns can be compared."""
+    """One table: the strangest, and after a gap the most ordinary, so that their columns can be compared."""
     if inputs[0].rank is None:
         title, strangest, ordinary = "Inputs, not ranked", inputs[: 2 * top], inputs[:0]
     else:
         title = "Strangest inputs"
         strangest, ordinary = inputs[:top], inputs[max(top, len(inputs) - top) :]
         if ordinary:
-            title += " (above the line) and most ordinary inputs (below it)"
-    _print_table(console, signs, title, [*strangest, *ordinary], line_after=len(strangest))
+            title += " and, after the gap, most ordinary inputs"
+    _print_table(console, signs, title, [*strangest, *ordinary], gap_after=len(strangest))
 
 
 def _print_table(
-    console: Console, signs: Marks, title: str, inputs: Sequence[InputResult], line_after: int
+    console: Console, signs: Marks, title: str, inputs: Sequence[InputResult], gap_after: int
 ) -> None:
     ranked = inputs[0].rank is not None
     last = len(inputs[0].drop) - 1
@@ -130,7 +130,7 @@ def _print_table(
                 *(_drop(signs, entry, p) for p in drops[level]),
                 marks.number(entry.distortion[last]),
                 *([_prediction(entry.prediction)] if predicted else []),
-                end_section=row == line_after < len(inputs),
+                end_section=row == gap_after < len(inputs),
             )
         return view
 
