@@ -11,15 +11,16 @@ from onnx_ood import audits
 from onnx_ood.reports.terminal import print_inspect
 
 from .console import stdout
-from .output import JsonFile, check_outputs, write_json
+from .output import JsonFlag, print_json
 
 
 def inspect(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
-    json: JsonFile = None,
+    json: JsonFlag = False,
 ) -> None:
     """Show what is in a model file and where to watch it. The model is not run."""
-    check_outputs(json)
     result = audits.inspect(model)
-    if not write_json(result, json):
+    if json:
+        print_json(result)
+    else:
         print_inspect(stdout(), result)

@@ -11,14 +11,14 @@ from pydantic import BaseModel
 
 from onnx_ood.reports.files import check_writable, to_json, write_text
 
+# For audits whose result is long lived: a file. For those that only look: a flag.
 JsonFile = Annotated[
     Path | None,
     typer.Option(
-        "--json",
-        metavar="FILE",
-        help="Write the result as JSON; - prints it instead of the report.",
+        "--json", metavar="FILE", help="Write the result as JSON; - prints it instead of the report."
     ),
 ]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 _STANDARD_OUTPUT = Path("-")
 
@@ -30,12 +30,17 @@ def check_outputs(*paths: Path | None) -> None:
             check_writable(path)
 
 
+def print_json(result: BaseModel) -> None:
+    """Prints a result as JSON and nothing else."""
+    sys.stdout.write(to_json(result))
+
+
 def write_json(result: BaseModel, path: Path | None) -> bool:
     """Writes a result where it was asked for; returns True if that was standard output."""
     if path is None:
         return False
     if path == _STANDARD_OUTPUT:
-        sys.stdout.write(to_json(result))
+        print_json(result)
         return True
     write_text(path, to_json(result))
     return False

@@ -10,7 +10,7 @@ from typing import Literal
 import onnxruntime
 from pydantic import BaseModel, ConfigDict, Field
 
-from onnx_ood.measurement.providers import cuda_problem, gpu_count, missing_cuda_library
+from onnx_ood.measurement.providers import cuda_problem, gpu_count, missing_cuda_library, session_works
 
 _PACKAGES = (
     "onnx_ood",
@@ -102,12 +102,12 @@ def _check_runtimes() -> Check:
 
 
 def _check_cpu() -> Check:
-    available = "CPUExecutionProvider" in onnxruntime.get_available_providers()
+    works = session_works("cpu")
     return Check(
         name="cpu",
-        state="good" if available else "bad",
-        found="sessions can be created" if available else "onnxruntime has no CPU provider",
-        remedy="" if available else f"{_PIP} install --force-reinstall onnxruntime",
+        state="good" if works else "bad",
+        found="sessions can be created" if works else "onnxruntime can't create a session",
+        remedy="" if works else f"{_PIP} install --force-reinstall onnxruntime",
     )
 
 

@@ -13,6 +13,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Literal, get_args
 
+import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper
 
@@ -77,7 +78,7 @@ def cuda_problem() -> str | None:
     if count == 0:
         return "the NVIDIA driver shows no GPU"
     preload_cuda()
-    if _cuda_session_works():
+    if session_works("cuda"):
         return None
     return missing_cuda_library() or "onnxruntime could not create a session on CUDA"
 
@@ -104,21 +105,24 @@ def preload_cuda() -> None:
             onnxruntime.preload_dlls()
 
 
-def _cuda_session_works() -> bool:
+def session_works(provider: Provider) -> bool:
+    """Tries a session of one node on a provider; true only if it really runs there."""
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
     same = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
-    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "probe", [value], [same])
+    graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "trial", [value], [same])
     model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
+    wanted = EXECUTION_PROVIDERS[provider]
     try:
         with quiet_runtime():
-            session = onnxruntime.InferenceSession(
-                model.SerializeToString(), options, providers=[EXECUTION_PROVIDERS["cuda"]]
-            )
+            session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=[wanted])
+            session.disable_fallback()
+            (result,) = session.run(None, {"x": np.array([1.0], dtype=np.float32)})
     except Exception:
+        # Whatever the reason, `missing_cuda_library` and the doctor look for it.
         return False
-    return EXECUTION_PROVIDERS["cuda"] in session.get_providers()
+    return wanted in session.get_providers() and bool(result[0] == -1.0)
 
 
 @cache

@@ -253,13 +253,14 @@ def test_inspect_shows_the_model():
     assert result.returncode == 0
     for words in ("sha256", "Suggested probes", "image", "logits", "Relu"):
         assert words in result.stdout
-    assert json.loads(run("inspect", CNN, "--json", "-").stdout)["schema"] == "onnx-ood/inspect/1"
+    assert json.loads(run("inspect", CNN, "--json").stdout)["schema"] == "onnx-ood/inspect/1"
 
 
 def test_doctor_tells_what_runs():
     result = run("doctor")
     assert result.returncode == 0
     assert "sessions can be created" in result.stdout
+    assert json.loads(run("doctor", "--json").stdout)["schema"] == "onnx-ood/doctor/1"
     assert result.stderr == ""
 
 
