@@ -39,6 +39,6 @@ def lesswrong_nudges(batch: NDArray[np.floating], copies: int, seed: int) -> NDA
     moved = inputs + noise * (norm * RELATIVE_SCALE)
     length = np.sqrt(np.sum(moved**2, axis=axes, keepdims=True))
     nudges: NDArray[np.float64] = (
-        moved * np.divide(norm, length, out=np.ones_like(norm), where=length > 0) - inputs
+        moved * np.divide(norm, length, out=np.ones_like(length), where=length > 0) - inputs
     )
     return nudges
