@@ -1,0 +1,34 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from onnx import ModelProto
+
+from onnx_ood.measurement.providers import cuda_problem
+
+Save = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skips tests marked `gpu` where CUDA can't run, and says why."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    problem = cuda_problem() if marked else None
+    if problem is not None:
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {problem}"))
+
+
+@pytest.fixture(scope="session")
+def save(tmp_path_factory: pytest.TempPathFactory) -> Save:
+    """Writes a model to a file of its own and gives the path back."""
+
+    def write(model: ModelProto, name: str = "model.onnx") -> Path:
+        path = tmp_path_factory.mktemp("model") / name
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return write

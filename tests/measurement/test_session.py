@@ -1,0 +1,117 @@
+"""What the runtime refuses is said in one line that names the file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import small_models
+from onnx import ModelProto
+from onnx.external_data_helper import convert_model_to_external_data
+
+from onnx_ood import ModelError
+from onnx_ood.graph import with_outputs
+from onnx_ood.measurement.session import Session
+
+FILE = Path("somewhere/net.onnx")
+
+
+def session(model: ModelProto, path: Path = FILE) -> Session:
+    return Session(model, path, "cpu")
+
+
+def assert_one_line(error: pytest.ExceptionInfo[ModelError], *words: str) -> None:
+    message = str(error.value)
+    assert message.startswith(f"{FILE}: onnxruntime cannot ")
+    assert "\n" not in message
+    assert len(message) < 400
+    assert "ONNXRuntimeError" not in message
+    for word in words:
+        assert word in message
+
+
+def test_an_unknown_operator() -> None:
+    with pytest.raises(ModelError) as caught:
+        session(small_models.build("g (float[N] x) => (float[N] y) { y = NoSuchOperator (x) }"))
+    assert_one_line(caught, "cannot load it", "NoSuchOperator")
+
+
+def test_an_operator_of_an_unknown_domain() -> None:
+    with pytest.raises(ModelError) as caught:
+        session(
+            small_models.build("g (float[N] x) => (float[N] y) { y = my.own.Thing (x) }", domains=["my.own"])
+        )
+    assert_one_line(caught, "my.own")
+
+
+def test_a_tensor_that_does_not_exist() -> None:
+    with pytest.raises(ModelError) as caught:
+        session(with_outputs(small_models.classifier(), ["nothing"]))
+    assert_one_line(caught, "nothing")
+
+
+def test_a_missing_input() -> None:
+    with pytest.raises(ModelError) as caught:
+        session(small_models.two_inputs()).run(["y"], {"embedding": np.zeros((1, 4, 6), np.float32)})
+    assert_one_line(caught, "cannot run it", "mask")
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8), (1, 4, 8, 8)])
+def test_a_wrong_shape(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ModelError) as caught:
+        session(small_models.classifier()).run(["logits"], {"image": np.zeros(shape, np.float32)})
+    assert_one_line(caught, "cannot run it", "image")
+
+
+def test_a_wrong_dtype() -> None:
+    with pytest.raises(ModelError) as caught:
+        session(small_models.classifier()).run(["logits"], {"image": small_models.images(1, dtype="float64")})
+    assert_one_line(caught, "cannot run it", "double", "float")
+
+
+def test_a_failure_on_the_way() -> None:
+    model = small_models.build(
+        "g (float[N, 4] x) => (float[1, 4] y) { y = Reshape (x, to) }", {"to": np.array([1, 4], np.int64)}
+    )
+    with pytest.raises(ModelError) as caught:
+        session(model).run(["y"], {"x": np.zeros((2, 4), np.float32)})
+    assert_one_line(caught, "cannot run it", "Reshape")
+
+
+def test_types_are_the_runtimes() -> None:
+    marked = with_outputs(small_models.contrib(), ["h", "codes"])
+    assert session(marked).dtypes == {"y": "float32", "h": "float32", "codes": "tensor(uint8)"}
+
+
+@pytest.mark.parametrize(
+    ("make", "output", "tensor"),
+    [
+        (small_models.classifier, "logits", True),
+        (small_models.labels, "label", True),
+        (small_models.sequence, "y", True),
+        (small_models.sequence, "parts", False),
+    ],
+)
+def test_tensors_are_told_from_sequences(make: Callable[[], ModelProto], output: str, tensor: bool) -> None:
+    assert session(make()).is_tensor(output) is tensor
+
+
+def test_weights_are_read_from_the_folder_of_the_original(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small_models.classifier()
+    feeds = {"image": small_models.images(2)}
+    expected = session(model).run(["logits"], feeds)[0]
+    convert_model_to_external_data(model, location="weights.bin", size_threshold=0)
+    onnx.save(model, tmp_path / "model.onnx")
+    slim = onnx.load(tmp_path / "model.onnx", load_external_data=False)
+    np.testing.assert_array_equal(session(slim, tmp_path / "model.onnx").run(["logits"], feeds)[0], expected)
+    monkeypatch.chdir(tmp_path)
+    np.testing.assert_array_equal(session(slim, Path("model.onnx")).run(["logits"], feeds)[0], expected)
+
+
+def test_nodes_are_counted_where_they_run() -> None:
+    assert set(session(small_models.classifier()).placement) == {"CPUExecutionProvider"}

@@ -1,0 +1,77 @@
+"""Noise families: distributions, streams and ranges."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from onnx_ood import UsageError
+from onnx_ood.nudges import FAMILIES, draw
+
+MANY = 200_000
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_draws_have_mean_zero_and_standard_deviation_one(family: str) -> None:
+    noise = draw(family, (MANY,), 1, seed=0)[0]
+    assert stats.ttest_1samp(noise, 0).pvalue > 1e-3
+    # Of the sample variance, from the family's own fourth moment.
+    fourth = {"gaussian": 3.0, "uniform": 9 / 5}[family]
+    assert abs(noise.var() - 1) < 4 * np.sqrt((fourth - 1) / MANY)
+    assert abs(stats.skew(noise)) < 4 * np.sqrt(6 / MANY)
+    assert stats.kurtosis(noise, fisher=False) == pytest.approx(fourth, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("family", "distribution"),
+    [("gaussian", stats.norm()), ("uniform", stats.uniform(-np.sqrt(3), 2 * np.sqrt(3)))],
+)
+def test_draws_have_their_distribution(family: str, distribution: stats.rv_continuous) -> None:
+    assert stats.kstest(draw(family, (20_000,), 1, seed=1)[0], distribution.cdf).pvalue > 1e-3
+
+
+def test_the_families_are_the_documented_ones() -> None:
+    assert list(FAMILIES) == ["gaussian", "uniform"]
+
+
+@given(
+    family=st.sampled_from(list(FAMILIES)),
+    seed=st.integers(0, 2**64),
+    few=st.integers(1, 4),
+    many=st.integers(1, 6),
+)
+def test_a_copy_is_the_same_however_many_there_are(family: str, seed: int, few: int, many: int) -> None:
+    few, many = sorted((few, many))
+    np.testing.assert_array_equal(draw(family, (3, 2), few, seed), draw(family, (3, 2), many, seed)[:few])
+
+
+def test_copies_and_seeds_have_streams_of_their_own() -> None:
+    noise = np.concatenate([draw("gaussian", (5_000,), 3, seed) for seed in (0, 1)])
+    correlation = np.corrcoef(noise) - np.eye(6)
+    assert np.abs(correlation).max() < 4 / np.sqrt(5_000)
+
+
+def test_the_next_seed_is_not_the_next_copy() -> None:
+    assert not np.isin(draw("gaussian", (50,), 3, seed=1), draw("gaussian", (50,), 3, seed=0)).any()
+
+
+def test_they_have_the_shape_of_one_input() -> None:
+    noise = draw("uniform", [3, 4, 5], 2, seed=0)
+    assert (noise.shape, noise.dtype) == ((2, 3, 4, 5), np.float64)
+    assert draw("gaussian", (), 2, seed=0).shape == (2,)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("white", (3,), 1, 0), "noise family 'white' is unknown: choose one of gaussian, uniform"),
+        (("gaussian", (3,), 0, 0), "copies must be at least 1, but is 0"),
+        (("gaussian", (3,), 1, -1), "seed must be 0 or larger, but is -1"),
+    ],
+)
+def test_what_is_out_of_range_is_named(arguments: tuple[str, tuple[int], int, int], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        draw(*arguments)
