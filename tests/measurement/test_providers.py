@@ -79,10 +79,10 @@ def test_problems_are_looked_for_from_the_outside_in(
     for name, answer in {
         "gpu_count": gpus,
         "preload_cuda": None,
-        "_cuda_session_works": works,
+        "session_works": works,
         "missing_cuda_library": library,
     }.items():
-        monkeypatch.setattr(providers, name, lambda answer=answer: answer)
+        monkeypatch.setattr(providers, name, lambda *_, answer=answer: answer)
     found = providers.cuda_problem.__wrapped__()
     if problem is None:
         assert found is None
