@@ -52,5 +52,7 @@ def draw(family: str, shape: Sequence[int], copies: int, seed: int) -> Float:
         raise UsageError(f"copies must be at least 1, but is {copies}")
     if seed < 0:
         raise UsageError(f"seed must be 0 or larger, but is {seed}")
-    streams = [np.random.default_rng([seed, copy]) for copy in range(copies)]
-    return np.stack([FAMILIES[family](stream, tuple(shape)) for stream in streams])
+    # A spawn key, unlike a list of both numbers, keeps copy 0 apart from default_rng(seed), with which callers draw
+    # other things, and large seeds apart from small ones with another copy.
+    streams = [np.random.SeedSequence(seed, spawn_key=(copy,)) for copy in range(copies)]
+    return np.stack([FAMILIES[family](np.random.default_rng(stream), tuple(shape)) for stream in streams])

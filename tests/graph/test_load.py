@@ -191,6 +191,23 @@ class TestExternalData:
         with pytest.raises(ModelError, match=rf"has {size - 1} bytes, {size} are needed; it is truncated"):
             onnx_ood.load(path)
 
+    @pytest.mark.parametrize("first", [0, 1])
+    def test_has_to_be_long_enough_for_every_tensor_in_it(self, first: int, tmp_path: Path) -> None:
+        model = small_models.build("g (float[N, 4] x) => (float[N, 4] y) { y = Sum (x, a, b) }")
+        for name in ("ab", "ba")[first]:
+            weight = model.graph.initializer.add(name=name, data_type=TensorProto.FLOAT, dims=[4])
+            weight.data_location = TensorProto.EXTERNAL
+            for key, value in {
+                "location": "w.bin",
+                "offset": {"a": "0", "b": "16"}[name],
+                "length": "16",
+            }.items():
+                weight.external_data.add(key=key, value=value)
+        (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+        (tmp_path / "w.bin").write_bytes(bytes(31))
+        with pytest.raises(ModelError, match="has 31 bytes, 32 are needed"):
+            onnx_ood.load(tmp_path / "model.onnx")
+
     def test_in_a_constant_inside_a_branch_is_checked_too(self, save: Save) -> None:
         model = small_models.with_if()
         branch = next(node for node in model.graph.node if node.op_type == "If").attribute[0].g

@@ -108,7 +108,8 @@ class TestNumbers:
         found = measure(path, batch, nudges, site=site, others=others)
         drops, flips = reference(path, found.probes, site, batch, nudges, others)
         np.testing.assert_array_equal(found.flips, flips)
-        np.testing.assert_allclose(found.cosine_drop(), drops, rtol=1e-4, atol=1e-15)
+        # What stays parallel has a drop of exactly 0; of the statistics' rounding this much is left there.
+        np.testing.assert_allclose(found.cosine_drop(), drops, rtol=1e-4, atol=1e-12 * scale**2)
         assert (drops > 1e-12).mean() > 0.5, "the nudge turns something"
 
     def test_drops_of_every_size_are_right(self, save: Save) -> None:

@@ -58,6 +58,18 @@ def test_the_next_seed_is_not_the_next_copy() -> None:
     assert not np.isin(draw("gaussian", (50,), 3, seed=1), draw("gaussian", (50,), 3, seed=0)).any()
 
 
+def test_noise_is_not_what_numpy_draws_with_the_same_seed() -> None:
+    """Else a random picture and its nudge would be one and the same."""
+    picture = np.random.default_rng(0).standard_normal(50)
+    assert not np.isin(draw("gaussian", (50,), 2, seed=0), picture).any()
+
+
+@pytest.mark.parametrize("seed", [2**32, 5 + 2**32, 1 + 2**64])
+def test_large_seeds_are_not_small_ones_with_another_copy(seed: int) -> None:
+    small = draw("gaussian", (50,), 4, seed % 2**32)
+    assert not np.isin(draw("gaussian", (50,), 2, seed), small).any()
+
+
 def test_they_have_the_shape_of_one_input() -> None:
     noise = draw("uniform", [3, 4, 5], 2, seed=0)
     assert (noise.shape, noise.dtype) == ((2, 3, 4, 5), np.float64)
