@@ -35,6 +35,10 @@ def _conv_outputs(name):
     return [node.output[0] for node in onnx.load(models.path(name)).graph.node if node.op_type == "Conv"]
 
 
+def _stream(seed, copy):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(copy,)))
+
+
 def _angle(a, b):
     """Angle in radians in float64 by atan2 of difference and sum of the unit vectors."""
     a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
@@ -51,7 +55,7 @@ def test_drops_and_errors_are_those_of_a_hand_made_computation(name, garments):
 
     session = onnxruntime.InferenceSession(_marked(name, probe).SerializeToString())
     batch = _tensors(garments)
-    noise = [np.random.default_rng([5, copy]).standard_normal(batch.shape[1:]) * 0.02 for copy in range(3)]
+    noise = [_stream(5, copy).standard_normal(batch.shape[1:]) * 0.02 for copy in range(3)]
     clean = session.run([probe], {"image": batch})[0]
     drops = np.array(
         [
@@ -111,7 +115,7 @@ def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments)
     for entry, x in zip(result.inputs, tensors.astype(np.float64), strict=False):
         ratios = []
         for copy in range(2):
-            noise = np.random.default_rng([1, copy]).standard_normal(x.shape)
+            noise = _stream(1, copy).standard_normal(x.shape)
             moved = x + noise * (np.linalg.norm(x) * 1e-5)
             moved *= np.linalg.norm(x) / np.linalg.norm(moved)
             before, after = (network.run([probe], {"image": v[np.newaxis]})[0] for v in (x, moved))

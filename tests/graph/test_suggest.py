@@ -69,7 +69,9 @@ def test_nothing_to_measure_is_an_error_that_names_the_file(save: Save) -> None:
 def test_reasons_are_for_people(save: Save) -> None:
     model = onnx_ood.load(save(relus(5)))
     assert {s.reason for s in suggest_probes(model)} == {"all 5 activations"}
-    assert {s.reason for s in suggest_probes(model, 3)} == {"3 of 5 activations, spread evenly over the depth"}
+    assert {s.reason for s in suggest_probes(model, 3)} == {
+        "3 of 5 activations, spread evenly over the depth"
+    }
 
 
 @pytest.fixture(scope="module")
