@@ -1,0 +1,93 @@
+"""The card beside each bundled model: what a script measured, written where the package reads it."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+MODELS = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How 8-bit pixels `v` become the model's input: `(v / 255 - mean) / std`, after resize and crop.
+
+    Attributes:
+        channels: `RGB`, `BGR` or `L`, the order (and number) of the channels.
+        layout: `NCHW` or `NHWC`.
+        size: Height and width of the tensor.
+        resize: `short-side`, `stretch` or `none`.
+        resize_to: Length of the short side before the centre crop; None unless `resize` is `short-side`.
+        interpolation: `nearest`, `bilinear`, `bicubic` or `lanczos`.
+        mean: One number a channel, in units of `v / 255`.
+        std: One number a channel, in units of `v / 255`.
+    """
+
+    channels: str
+    layout: str
+    size: tuple[int, int]
+    resize: str
+    resize_to: int | None
+    interpolation: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """A top-1 accuracy together with what it was measured on and how it was come by."""
+
+    value: float
+    set: str
+    how: str
+
+
+@dataclass(frozen=True)
+class Description:
+    """The part of a card that a person wrote; the rest is read off the finished file."""
+
+    name: str
+    summary: str
+    origin: str
+    licence: str
+    made_by: str
+    classes: str
+    preprocessing: Preprocessing
+
+
+def write_card(model_path: Path, description: Description, accuracy: Accuracy) -> None:
+    """Check a finished model and write its card beside it.
+
+    The digest, the opset and the number of parameters are read back from the file, never passed in, so a card
+    can't describe another file than the one it lies beside.
+    """
+    model = onnx.load(model_path)
+    onnx.checker.check_model(model, full_check=True)
+    card: dict[str, Any] = {
+        "format": 1,
+        "name": description.name,
+        "summary": description.summary,
+        "origin": description.origin,
+        "licence": description.licence,
+        "made_by": description.made_by,
+        "sha256": hashlib.sha256(model_path.read_bytes()).hexdigest(),
+        "opset": next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}),
+        "parameters": count_parameters(model),
+        "accuracy": asdict(accuracy),
+        "classes": description.classes,
+        "preprocessing": asdict(description.preprocessing),
+    }
+    model_path.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def count_parameters(model: onnx.ModelProto) -> int:
+    """Count the floating-point numbers stored as initializers (shapes and other integers don't count)."""
+    floating = {onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16}
+    return sum(
+        int(onnx.numpy_helper.to_array(tensor).size)
+        for tensor in model.graph.initializer
+        if tensor.data_type in floating
+    )
