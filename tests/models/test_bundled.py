@@ -38,7 +38,7 @@ SUBJECTS = {
     "baseball": {"baseball"},
     "bison": {"bison"},
     "cameraman": {"tripod"},
-    "cat": {"tabby cat", "tiger cat", "Egyptian Mau"},
+    "cat": {"tabby cat", "tiger cat", "Egyptian cat"},
     "clownfish": {"clownfish"},
     "coffee": {"espresso"},
     "crab": {"rock crab"},
