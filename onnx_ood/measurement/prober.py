@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -108,6 +108,8 @@ class Prober:
         self._groups = [_Group(session, self.probes, outputs)]
         self._layout: Layout | None = None
         self._planned_for: object = None
+        # Kept for the prober's life: new threads for every batch would leave their memory pools behind.
+        self._threads = ThreadPoolExecutor(max_workers=_cores(), thread_name_prefix="onnx-ood-reduce")
 
     @property
     def rows(self) -> int | None:
@@ -209,11 +211,9 @@ class Prober:
     def _measure(
         self, layout: Layout, clean: FloatArray, shifts: FloatArray, feeds: Mapping[str, Feed]
     ) -> Measurement:
-        with ThreadPoolExecutor(max_workers=_cores()) as threads:
-            parts = [
-                self._measure_run(layout, inputs, clean, shifts, feeds, threads)
-                for inputs in layout.runs(len(clean))
-            ]
+        parts = [
+            self._measure_run(layout, inputs, clean, shifts, feeds) for inputs in layout.runs(len(clean))
+        ]
         return assemble(
             parts,
             len(clean),
@@ -230,7 +230,6 @@ class Prober:
         batch: FloatArray,
         shifts: FloatArray,
         feeds: Mapping[str, Feed],
-        threads: Executor,
     ) -> Part:
         """Measures the inputs that share a run: the clean ones first, then each copy beside them."""
         clean, fed, copies = batch[inputs], _fed(feeds, inputs), range(shifts.shape[1])
@@ -244,7 +243,7 @@ class Prober:
             for copy in copies:
                 nudged = _nudged(clean, shifts[inputs, copy])
                 after = self._shares(layout, group.session, group.probes, nudged, fed)
-                at_probes[copy].extend(threads.map(pair_statistics, before[: len(after)], after))
+                at_probes[copy].extend(self._threads.map(pair_statistics, before[: len(after)], after))
         return Part(tabulate(at_site), tabulate(at_probes), outputs)
 
     def _shares(
