@@ -82,11 +82,12 @@ def score(
         dtype=np.dtype(prober.site.dtype),
         batch=settings.batch_size or _READ_BATCH,
     )
-    tally = Tally(card.class_names() if card else None)
+    tally = Tally()
     for missing in found.missing:
         tally.fail(missing.id, missing.reason)
     floor = _measure_all(reader, prober, nudger, tally, progress)
-    results = tally.input_results(floor)
+    summary = tally.summary(floor, card.class_names() if card else None)
+    results = summary.inputs()
     kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]
     return ScoreResult(
         status="scored" if results and 2 * len(results) >= tally.seen else "not evaluated",
@@ -102,7 +103,7 @@ def score(
             rows=prober.rows or 0,
             layout_note=prober.layout_note,
         ),
-        probes=tally.probe_results(kept, floor),
+        probes=summary.probes(kept),
         inputs=results,
         failed=tuple(Failure(id=name, reason=reason) for name, reason in tally.failed),
         ignored=tuple(path.as_posix() for path in found.ignored),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.predictions import predict
+from onnx_ood.audits.predictions import Answers, read_answers
 from onnx_ood.audits.score_result import InputResult, Number, Prediction, ProbeResult
 from onnx_ood.detectors import Relative, published_score, relative_score
 from onnx_ood.graph import Suggestion
@@ -19,21 +20,19 @@ Float = NDArray[np.float64]
 class Tally:
     """The inputs of one audit as they come in.
 
+    What is kept are a few arrays a batch, not objects an input: small blocks that live long among large ones that
+    come and go would keep memory from being given back.
+
     Attributes:
         failed: Names of inputs that could not be scored, each with its reason, in order of arrival.
     """
 
-    def __init__(self, labels: Sequence[str] | None) -> None:
-        """Starts empty.
-
-        Args:
-            labels: Class names of the model's output, or None.
-        """
+    def __init__(self) -> None:
+        """Starts empty."""
         self.failed: list[tuple[str, str]] = []
-        self._labels = labels
         self._ids: list[str] = []
-        self._predictions: list[Prediction | None] = []
-        self._rows: dict[str, list[Float]] = {"drop": [], "error": [], "distortion": [], "flip_rate": []}
+        self._parts: dict[str, list[Float]] = {"drop": [], "error": [], "distortion": [], "flip_rate": []}
+        self._answers: list[tuple[Answers | None, NDArray[np.int64]]] = []
         self._units: NDArray[np.int64] | None = None
 
     @property
@@ -58,36 +57,84 @@ class Tally:
             measured: Their measurement; inputs with a statistic that is not finite are noted as failed.
         """
         drops = measured.cosine_drop()
-        distortion = measured.distortion()
-        flip_rate = measured.flip_rate()
-        predictions: Sequence[Prediction | None] = predict(measured.outputs, self._labels) or [None] * len(
-            ids
-        )
+        finite: NDArray[np.bool_] = np.isfinite(drops).min(axis=1)  # [N, P]
+        usable: NDArray[np.bool_] = finite.min(axis=1)
+        for i in np.flatnonzero(~usable).tolist():
+            probe = measured.probes[int(np.argmin(finite[i]))]
+            self.fail(ids[i], f"the model computes NaN or infinity for it, first seen at probe {probe!r}")
+        good = np.flatnonzero(usable)
         self._units = measured.size
-        for i, name in enumerate(ids):
-            broken = ~np.isfinite(drops[i]).all(axis=0)
-            if broken.any():
-                probe = measured.probes[int(np.argmax(broken))]
-                self.fail(name, f"the model computes NaN or infinity for it, first seen at probe {probe!r}")
-                continue
-            self._ids.append(name)
-            self._predictions.append(predictions[i])
-            self._rows["drop"].append(drops[i].mean(axis=0))
-            self._rows["error"].append(_standard_error(drops[i]))
-            self._rows["distortion"].append(distortion[i].mean(axis=0))
-            self._rows["flip_rate"].append(flip_rate[i].mean(axis=0))
+        self._ids.extend(ids[i] for i in good.tolist())
+        self._answers.append((read_answers(measured.outputs), good))
+        self._parts["drop"].append(drops[good].mean(axis=1))
+        self._parts["error"].append(_standard_error(drops[good]))
+        self._parts["distortion"].append(measured.distortion()[good].mean(axis=1))
+        self._parts["flip_rate"].append(measured.flip_rate()[good].mean(axis=1))
 
-    def probe_results(self, suggested: Sequence[Suggestion], floor: Float) -> tuple[ProbeResult, ...]:
-        """Summarises each probe over the scored inputs.
+    def summary(self, floor: Float, labels: Sequence[str] | None) -> Summary:
+        """Everything that was tallied, ready to be made into results.
+
+        Args:
+            floor: Noise floor of each probe, [P].
+            labels: Class names of the model's output, or None.
+        """
+        empty = np.empty((0, len(floor)))
+        predictions: list[Prediction | None] = [
+            None if answers is None else answers.prediction(int(i), labels)
+            for answers, good in self._answers
+            for i in good
+        ]
+        return Summary(
+            self._ids,
+            {name: np.concatenate([empty, *parts]) for name, parts in self._parts.items()},
+            predictions,
+            floor,
+            np.zeros(len(floor), dtype=np.int64) if self._units is None else self._units,
+        )
+
+
+class Summary:
+    """The scored inputs of an audit and what was measured of them."""
+
+    def __init__(
+        self,
+        ids: Sequence[str],
+        measured: dict[str, Float],
+        predictions: Sequence[Prediction | None],
+        floor: Float,
+        units: NDArray[np.int64],
+    ) -> None:
+        """Takes what a tally collected.
+
+        Args:
+            ids: Names of the N inputs.
+            measured: `drop`, `error`, `distortion` and `flip_rate`, [N, P] each.
+            predictions: What the model says of each input.
+            floor: Noise floor of each probe, [P].
+            units: Units of each probe, [P].
+        """
+        self._ids = ids
+        self._measured = measured
+        self._predictions = predictions
+        self._floor = floor
+        self._units = units
+
+    @cached_property
+    def _relative(self) -> Relative | None:
+        return relative_score(self._measured["drop"], self._measured["error"], self._floor)
+
+    def probes(self, suggested: Sequence[Suggestion]) -> tuple[ProbeResult, ...]:
+        """Summarises each probe over the inputs.
 
         Args:
             suggested: The P probes and why they were chosen.
-            floor: Noise floor of each, [P].
+
+        Returns:
+            One result a probe; none if no input was scored.
         """
-        if self._units is None or not self._ids:
+        drops, floor = self._measured["drop"], self._floor
+        if not len(drops):
             return ()
-        drops, distortion, flips = (np.stack(self._rows[key]) for key in ("drop", "distortion", "flip_rate"))
-        relative = self._relative(floor)
         low, middle, high = np.percentile(drops, [5, 50, 95], axis=0)
         return tuple(
             ProbeResult(
@@ -101,29 +148,22 @@ class Tally:
                 drop_low=float(low[p]),
                 drop_median=float(middle[p]),
                 drop_high=float(high[p]),
-                distortion_median=_number(np.median(distortion[:, p])),
-                flip_rate_median=float(np.median(flips[:, p])),
-                compared=bool(relative is not None and relative.used[p]),
+                distortion_median=_number(np.median(self._measured["distortion"][:, p])),
+                flip_rate_median=float(np.median(self._measured["flip_rate"][:, p])),
+                compared=bool(self._relative is not None and self._relative.used[p]),
             )
             for p, suggestion in enumerate(suggested)
         )
 
-    def input_results(self, floor: Float) -> tuple[InputResult, ...]:
-        """The scored inputs, strangest first; in order of arrival where there are too few to compare.
-
-        Args:
-            floor: Noise floor of each probe, [P].
-        """
-        if not self._ids:
-            return ()
-        relative = self._relative(floor)
-        published = published_score(np.stack(self._rows["drop"]), floor)
+    def inputs(self) -> tuple[InputResult, ...]:
+        """The inputs, strangest first; in order of arrival where there are too few to compare."""
+        relative = self._relative
+        published = published_score(self._measured["drop"], self._floor)
         order = np.arange(len(self._ids)) if relative is None else np.argsort(-relative.score, kind="stable")
-        return tuple(
-            self._input(int(i), rank, relative, float(published[i])) for rank, i in enumerate(order, start=1)
-        )
+        return tuple(self._input(int(i), rank, float(published[i])) for rank, i in enumerate(order, start=1))
 
-    def _input(self, i: int, rank: int, relative: Relative | None, published: float) -> InputResult:
+    def _input(self, i: int, rank: int, published: float) -> InputResult:
+        relative = self._relative
         deviation = None if relative is None else relative.deviations[i]
         return InputResult(
             id=self._ids[i],
@@ -131,24 +171,21 @@ class Tally:
             strangeness=None if relative is None else float(relative.score[i]),
             direction=None if deviation is None else "more" if deviation.mean() > 0 else "less",
             published=published,
-            drop=_numbers(self._rows["drop"][i]),
-            drop_error=_numbers(self._rows["error"][i]),
-            distortion=_numbers(self._rows["distortion"][i]),
-            flip_rate=_numbers(self._rows["flip_rate"][i]),
+            drop=_numbers(self._measured["drop"][i]),
+            drop_error=_numbers(self._measured["error"][i]),
+            distortion=_numbers(self._measured["distortion"][i]),
+            flip_rate=_numbers(self._measured["flip_rate"][i]),
             deviation=None if deviation is None else _numbers(deviation),
             prediction=self._predictions[i],
         )
 
-    def _relative(self, floor: Float) -> Relative | None:
-        return relative_score(np.stack(self._rows["drop"]), np.stack(self._rows["error"]), floor)
-
 
 def _standard_error(values: Float) -> Float:
-    """Standard error of the mean over the first axis; NaN for one value, which has none."""
-    copies = len(values)
+    """Standard error of the mean over copies, [N, K, P] → [N, P]; NaN for one copy, which has none."""
+    copies = values.shape[1]
     if copies == 1:
-        return np.full(values.shape[1:], np.nan)
-    error: Float = values.std(axis=0, ddof=1) / np.sqrt(copies)
+        return np.full((len(values), values.shape[2]), np.nan)
+    error: Float = values.std(axis=1, ddof=1) / np.sqrt(copies)
     return error
 
 

@@ -35,5 +35,10 @@ def test_the_published_reading_is_right_for_noise_and_reversed_for_smooth_pictur
 
 
 def test_the_model_is_right_about_the_photos_it_must_know(result):
-    for photo, answer in (("cat", "Egyptian cat"), ("coffee", "espresso"), ("koala", "koala"), ("flower", "daisy")):
+    for photo, answer in (
+        ("cat", "Egyptian cat"),
+        ("coffee", "espresso"),
+        ("koala", "koala"),
+        ("flower", "daisy"),
+    ):
         assert result.answers[f"{photo}.jpg"] == answer
