@@ -85,9 +85,13 @@ def main() -> None:
             print(f"{count:6} inputs: peak {peaks[count]:7.1f} MiB", flush=True)
     fewest, most = min(peaks), max(peaks)
     growth = (peaks[most] - peaks[fewest]) * 1024 / (most - fewest)
-    print(f"growth: {growth:.1f} KiB an input (a decoded one takes {TENSOR_KIB:.0f}; allowed: {ALLOWED_KIB:.0f})")
+    print(
+        f"growth: {growth:.1f} KiB an input (a decoded one takes {TENSOR_KIB:.0f}; allowed: {ALLOWED_KIB:.0f})"
+    )
     if arguments.json:
-        arguments.json.write_text(json.dumps({"peak_mib": peaks, "growth_kib_per_input": growth}, indent=2) + "\n")
+        arguments.json.write_text(
+            json.dumps({"peak_mib": peaks, "growth_kib_per_input": growth}, indent=2) + "\n"
+        )
     sys.exit(growth > ALLOWED_KIB)
 
 
