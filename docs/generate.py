@@ -26,7 +26,7 @@ RESULTS: dict[str, type[BaseModel]] = {
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,
 }
-WIDTH = 118
+WIDTH = 120
 
 # rich's own frame loads a font from the network; this one uses what the reader has.
 FRAME = """\

@@ -11,6 +11,9 @@ from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
+# Photos whose answer is shown; the JSON has them all.
+_ANSWERS_SHOWN = 6
+
 _STYLES = {"told apart": "green", "wrong way round": "bold red", "can't tell": "yellow"}
 
 
@@ -23,12 +26,13 @@ def print_demo(console: Console, result: DemoResult) -> None:
     """
     signs = Marks(console)
     note = f" ({result.provider_note})" if result.provider_note else ""
-    answers = ", ".join(f"{photo}: {answer}" for photo, answer in result.answers.items())
+    examples = list(result.answers.items())[:: max(1, len(result.answers) // _ANSWERS_SHOWN)]
+    answers = ", ".join(f"{photo}: {answer}" for photo, answer in examples)
     facts(
         console,
         [
             ("model", f"{result.model}, on {result.provider}{note}"),
-            ("photos", answers),
+            ("photos", f"{result.photos}, and what the model sees in some: {answers}"),
             (
                 "nudge",
                 f"gaussian, std {result.scale:g} in pixel space; {result.copies} copies; {len(result.probes)} probes",
@@ -89,6 +93,10 @@ def _conclusions(result: DemoResult) -> list[str]:
         kinds = [_name(entry) for entry in result.alterations if entry.published.verdict == verdict]
         if kinds:
             lines.append(f"{start}: {', '.join(kinds)}.")
+    lines.append(
+        "As published: a smaller drop is stranger. Two-sided: a drop far from the other photos' is, in either "
+        "direction. Model's confidence: a smaller softmax is."
+    )
     both = [entry for entry in result.alterations if entry.two_sided.verdict == "told apart"]
     lines.append(
         f"Read two-sided, against the other photos, the same drops told apart {len(both)} of "

@@ -213,7 +213,10 @@ def _print_failures(console: Console, result: ScoreResult) -> None:
     if not result.failed:
         return
     console.print()
-    console.print(Text(f"{len(result.failed)} inputs were not scored:", style="bold red"))
+    count = len(result.failed)
+    console.print(
+        Text(f"{count} {'input was' if count == 1 else 'inputs were'} not scored:", style="bold red")
+    )
     shown = result.failed[:_FAILURES_SHOWN]
     bullets(console, [f"{failure.id}: {failure.reason}" for failure in shown])
     if len(result.failed) > len(shown):
