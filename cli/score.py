@@ -62,6 +62,12 @@ def score(
     batch_size: Annotated[
         int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")
     ] = None,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact", help="Run without fusions: slower, and watching changes no bit of the outputs."
+        ),
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
     json: JsonFile = None,
     csv: Annotated[
@@ -85,6 +91,7 @@ def score(
         site=site,
         provider=provider,
         batch_size=batch_size,
+        exact=exact,
     )
     check_outputs(json, csv)
     with progress_bar("scoring", quiet=quiet) as progress:

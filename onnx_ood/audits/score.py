@@ -27,8 +27,8 @@ Progress = Callable[[int, int | None], None]
 
 # Inputs read at once where the user doesn't say; how many of them one run takes is the prober's choice.
 _READ_BATCH = 32
-# The noise floor is measured on this many inputs.
-_FLOOR_INPUTS = 8
+# The noise floor and the observer effect are measured on this many inputs.
+_FIRST_INPUTS = 8
 
 
 def score(
@@ -68,6 +68,7 @@ def score(
         site=settings.site,
         provider=settings.provider,
         batch_size=settings.batch_size,
+        exact=settings.exact,
     )
     _check_single_input(prober)
     found = discover(inputs, stdin=stdin)
@@ -85,7 +86,7 @@ def score(
     tally = Tally()
     for missing in found.missing:
         tally.fail(missing.id, missing.reason)
-    floor = _measure_all(reader, prober, nudger, tally, progress)
+    floor, observer_effect = _measure_all(reader, prober, nudger, tally, progress)
     summary = tally.summary(floor, card.class_names() if card else None)
     results = summary.inputs()
     kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]
@@ -101,6 +102,8 @@ def score(
             provider_note=prober.provider_note,
             placement=prober.placement,
             rows=prober.rows or 0,
+            exact=settings.exact,
+            observer_effect=observer_effect,
             layout_note=prober.layout_note,
         ),
         probes=summary.probes(kept),
@@ -159,21 +162,26 @@ def _choose_preprocessing(
 
 def _measure_all(
     reader: Reader, prober: Prober, nudger: Nudger, tally: Tally, progress: Progress | None
-) -> NDArray[np.float64]:
-    """Runs every batch through the model and tallies it; gives the noise floor of each probe."""
+) -> tuple[NDArray[np.float64], float | None]:
+    """Runs every batch through the model and tallies it.
+
+    Returns:
+        What the first inputs tell: the noise floor of each probe, and the observer effect (None if none was run).
+    """
     before = tally.seen
     total = reader.count() if progress else None
-    floor = np.ones(len(prober.probes))
+    floor, observer_effect = np.ones(len(prober.probes)), None
     for batch in reader:
         for failed in batch.failed:
             tally.fail(failed.id, failed.reason)
         if len(batch):
             if not tally.scored:
-                floor = prober.noise_floor(batch.tensors[:_FLOOR_INPUTS])
+                floor = prober.noise_floor(batch.tensors[:_FIRST_INPUTS])
+                observer_effect = prober.observer_effect(batch.tensors[:_FIRST_INPUTS])
             tally.add(batch.ids, prober.measure(batch.tensors, nudger.nudges(batch.tensors)))
         if progress:
             progress(tally.seen - before, total)
-    return floor
+    return floor, observer_effect
 
 
 def _notes(

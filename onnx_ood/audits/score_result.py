@@ -51,6 +51,10 @@ class Run(_Part):
     provider_note: str = Field(description="Why it is the CPU although CUDA was looked for, or empty.")
     placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
     rows: int = Field(description="Inputs in one run of the model.")
+    exact: bool = Field(description="True if the model was run without fusions.")
+    observer_effect: Number = Field(
+        description="Largest relative change of a model output by watching, on up to 8 inputs; null if none was run."
+    )
     layout_note: str = Field(description="Why inputs were run one at a time, or empty.")
 
 

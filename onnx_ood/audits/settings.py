@@ -29,6 +29,7 @@ class ScoreSettings:
         site: The graph input to nudge; None for the only one of floats.
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
+        exact: True to run without fusions, so that watching can't change a bit of the model's outputs.
     """
 
     probes: tuple[str, ...] = ()
@@ -42,6 +43,7 @@ class ScoreSettings:
     site: str | None = None
     provider: str = "auto"
     batch_size: int | None = None
+    exact: bool = False
 
     def __post_init__(self) -> None:
         """Checks what can be checked without a model.

@@ -22,6 +22,7 @@ def measure(
     provider: str = "auto",
     batch_size: int | None = None,
     others: Mapping[str, ArrayLike] | None = None,
+    exact: bool = False,
 ) -> Measurement:
     """Measures how activations turn and switch when inputs are nudged.
 
@@ -35,6 +36,7 @@ def measure(
         provider: `"auto"` (CUDA if it can run, else the CPU), `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
         others: Values of the model's other inputs by name, repeated for every copy.
+        exact: True to run without fusions, so that watching can't change a bit of the model's outputs; slower.
 
     Returns:
         Pair statistics of every input, copy and probe, and the model's own outputs for the clean inputs.
@@ -45,5 +47,7 @@ def measure(
         ProviderError: If the provider can't run here.
     """
     loaded = model if isinstance(model, Model) else load(model)
-    prober = Prober(loaded, select(loaded, probes), site=site, provider=provider, batch_size=batch_size)
+    prober = Prober(
+        loaded, select(loaded, probes), site=site, provider=provider, batch_size=batch_size, exact=exact
+    )
     return prober.measure(batch, nudges, others)

@@ -24,6 +24,7 @@ from onnx_ood.measurement.arguments import (
     fixed_rows,
 )
 from onnx_ood.measurement.layout import Layout
+from onnx_ood.measurement.observer import difference, largest
 from onnx_ood.measurement.providers import resolve
 from onnx_ood.measurement.result import Measurement, Part, assemble
 from onnx_ood.measurement.rounding import rounding_nudges, storage_floor
@@ -64,6 +65,7 @@ class Prober:
         site: str | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
+        exact: bool = False,
     ) -> None:
         """Instruments the model and creates its session.
 
@@ -73,6 +75,8 @@ class Prober:
             site: Name of the graph input to nudge; None for the only input of floats.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None lets memory decide. A model with a fixed batch size keeps its own.
+            exact: True to run without fusions, so that the model's outputs stay bit-equal to those of the plain
+                model run without fusions; slower.
 
         Raises:
             UsageError: If the site, the provider or the batch size is wrong.
@@ -87,6 +91,7 @@ class Prober:
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
+        self._exact = exact
         # A tensor named twice is measured once.
         asked = list(dict.fromkeys(tensor.name for tensor in probes))
         if not asked:
@@ -171,8 +176,38 @@ class Prober:
         floor: NDArray[np.float64] = np.maximum(measured, stored)
         return floor
 
+    def observer_effect(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> float:
+        """Measures how far watching moves the model's own outputs.
+
+        The model is loaded once more as it came and run on the same inputs, in the same runs.
+
+        Args:
+            batch: A few clean inputs, [N, *input].
+            others: As in `measure`.
+
+        Returns:
+            The largest relative difference of an output, as `observer.difference` has it.
+
+        Raises:
+            UsageError: If a shape doesn't fit, or an input is missing.
+            ModelError: If a run fails.
+        """
+        clean = check_batch(batch, self.site)
+        feeds = check_others(others or {}, self.model, self.site, len(clean))
+        layout = self._layout_for(clean, feeds)
+        plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact)
+        outputs = [name for name in self.model.outputs if plain.is_tensor(name)]
+        differences: list[float] = []
+        for inputs in layout.runs(len(clean)):
+            fed = {self.site.name: clean[inputs], **_fed(feeds, inputs)}
+            expected = plain.run(outputs, fed)
+            for group in self._groups:
+                differences += map(difference, expected, group.session.run(outputs, fed))
+        return largest(differences)
+
     def _new_session(self, probes: Sequence[str]) -> Session:
-        return Session(with_outputs(self.model.proto, probes), self.model.path, self.provider)
+        proto = with_outputs(self.model.proto, probes)
+        return Session(proto, self.model.path, self.provider, exact=self._exact)
 
     def _layout_for(self, clean: FloatArray, feeds: Mapping[str, Feed]) -> Layout:
         """The layout for inputs of this shape, made by trial runs where it isn't known yet."""

@@ -43,13 +43,15 @@ class Session:
             word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else.
     """
 
-    def __init__(self, model: ModelProto, path: Path, provider: Provider) -> None:
+    def __init__(self, model: ModelProto, path: Path, provider: Provider, *, exact: bool = False) -> None:
         """Creates the session.
 
         Args:
             model: The model to run, its external data not loaded.
             path: Where the original came from: external data is read from its folder, and errors name it.
             provider: Where to run.
+            exact: True to run the nodes as they stand in the file, without fusions, so that marking outputs can't
+                change a bit of the results; slower.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -59,6 +61,8 @@ class Session:
         self.provider: Provider = provider
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # Everything that matters is raised.
+        if exact:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")

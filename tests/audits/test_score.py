@@ -280,3 +280,14 @@ def test_settings_out_of_range_are_refused(change):
 def test_a_missing_model_is_named():
     with pytest.raises(ModelError, match=r"nowhere\.onnx: no such file"):
         audits.score("nowhere.onnx", ["x.png"])
+
+
+def test_the_observer_effect_is_reported_and_exact_takes_it_away(garments):
+    watched = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(probes=("op:Conv",)))
+    assert 0 < watched.run.observer_effect < 1e-5
+    exact = audits.score(
+        models.path("fashion_cnn"), [str(garments)], ScoreSettings(probes=("op:Conv",), exact=True)
+    )
+    assert (exact.run.observer_effect, exact.run.exact) == (0, True)
+    for one, other in zip(watched.inputs, exact.inputs, strict=True):
+        assert one.drop == pytest.approx(other.drop, rel=1e-3)

@@ -290,3 +290,10 @@ def test_a_bug_of_ours_shows_its_traceback(monkeypatch, capsys):
     printed = capsys.readouterr().err
     assert "ZeroDivisionError" in printed
     assert "please report it" in printed
+
+
+def test_exact_is_said(garments):
+    result = run("score", CNN, garments, "--probe", "op:Conv", "--exact", "--json", "-")
+    assert json.loads(result.stdout)["run"]["observer_effect"] == 0
+    assert "watching moved" in run("score", CNN, garments, "--probe", "op:Conv").stdout
+    assert "changed no bit" in run("score", CNN, garments, "--probe", "op:Conv", "--exact").stdout

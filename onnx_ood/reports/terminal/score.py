@@ -51,12 +51,13 @@ def _print_head(console: Console, result: ScoreResult) -> None:
                 "inputs",
                 f"{scored} scored"
                 + (f", {failed} failed" if failed else "")
-                + (f", {len(result.ignored)} other files ignored" if result.ignored else ""),
+                + (f", {len(result.ignored)} of other kinds ignored" if result.ignored else ""),
             ),
             ("preprocessing", result.preprocessing or "none: arrays as the model takes them"),
             ("nudge", _nudge(result.nudges, result.site)),
             ("provider", _provider(run)),
             ("noise floor", _above_floor(result.probes)),
+            ("observer effect", _observer_effect(run)),
         ],
     )
 
@@ -85,6 +86,15 @@ def _above_floor(probes: Sequence[ProbeResult]) -> str:
     if clear < len(probes):
         text += "; under it a drop is rounding noise: use a larger --scale"
     return text
+
+
+def _observer_effect(run: Run) -> str:
+    moved = run.observer_effect
+    if moved is None:
+        return ""
+    if moved == 0:
+        return "none: watching changed no bit of the model's outputs"
+    return f"watching moved the model's outputs by {marks.number(moved)} of their size; --exact runs without fusions"
 
 
 def _print_inputs(console: Console, signs: Marks, inputs: Sequence[InputResult], top: int) -> None:
