@@ -44,6 +44,7 @@ def test_measure_is_a_function_not_a_module() -> None:
         "provider",
         "batch_size",
         "others",
+        "exact",
     ]
 
 

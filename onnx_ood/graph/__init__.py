@@ -1,5 +1,6 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
+from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.rewrite import with_outputs
@@ -9,9 +10,13 @@ from onnx_ood.graph.tensors import Tensor, format_shape
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "Cut",
     "Model",
     "Suggestion",
     "Tensor",
+    "behind_cut",
+    "element_type",
+    "find_cut",
     "format_shape",
     "load",
     "measurable",

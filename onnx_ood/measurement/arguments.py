@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from difflib import get_close_matches
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Tensor, format_shape
 
-Array = NDArray[np.generic]
+Array = NDArray[Any]
 FloatArray = NDArray[np.floating]
 
 # Element types that numpy can hold, nudge and reduce.
@@ -42,81 +43,121 @@ class Feed(NamedTuple):
 
 
 def find_site(model: Model, name: str | None) -> Tensor:
-    """The graph input that will be nudged.
+    """The tensor that will be nudged.
 
     Args:
         model: The model.
-        name: Its name, or None for the only input of floats.
+        name: A graph input or a tensor that a node computes, or None for the only input of floats.
 
     Returns:
-        The input's entry in the catalogue.
+        Its entry in the catalogue.
 
     Raises:
-        UsageError: If there is no such input, it is no floating-point tensor, or None is ambiguous.
+        UsageError: If there is no such tensor, it holds no floats, no input has an influence on it, or None is
+            ambiguous. The way out is named.
     """
-    usable = [tensor for tensor in model.inputs if tensor.dtype in FLOATS]
+    usable = [tensor.name for tensor in model.inputs if tensor.dtype in FLOATS]
     if name is None:
         if len(usable) == 1:
-            return usable[0]
+            return model.by_name[usable[0]]
         listed = ", ".join(f"{tensor.name} ({tensor.dtype})" for tensor in model.inputs) or "none"
         problem = "has several inputs of floats" if usable else "has no input of floats to nudge"
-        raise UsageError(f"{model.path} {problem}; name the site. Its inputs: {listed}")
-    for tensor in usable:
-        if tensor.name == name:
-            return tensor
-    known = ", ".join(tensor.name for tensor in usable) or "none"
-    raise UsageError(f"{name!r} is not an input of floats of {model.path}; such inputs: {known}")
+        inner = "" if usable else _nearest_floats(model, -1)
+        raise UsageError(f"{model.path} {problem}; name the site. Its inputs: {listed}{inner}")
+    site = model.by_name.get(name)
+    known = ", ".join(usable) or "none"
+    if site is None:
+        close = get_close_matches(name, list(model.by_name), n=3, cutoff=0.4)
+        near = f"; nearest names: {', '.join(close)}" if close else ""
+        raise UsageError(f"{name!r} is not a tensor of {model.path}; inputs of floats: {known}{near}")
+    if site.constant and not site.is_input:
+        raise UsageError(f"{name!r} does not depend on any input of {model.path}; inputs of floats: {known}")
+    # Behind custom operators a dtype may be unknown: then the runtime decides.
+    if site.dtype not in FLOATS and (site.dtype is not None or site.is_input):
+        near = _nearest_floats(model, site.index)
+        raise UsageError(
+            f"{name!r} holds {site.dtype}, and nudges need floats; inputs of floats: {known}{near}"
+        )
+    return site
 
 
-def fixed_rows(site: Tensor) -> int | None:
+def _nearest_floats(model: Model, index: int) -> str:
+    """The first tensor of floats behind a place in execution order, as the end of a message."""
+    for tensor in model.tensors:
+        if tensor.index > index and tensor.dtype in FLOATS and not tensor.is_input and not tensor.constant:
+            return f"; the nearest tensor of floats inside is {tensor.name!r}"
+    return ""
+
+
+def find_input(model: Model, site: Tensor) -> Tensor:
+    """The graph input that the batch feeds.
+
+    Args:
+        model: The model.
+        site: The tensor that is nudged.
+
+    Returns:
+        The site itself if it is an input; else the first input, the others being passed by name.
+
+    Raises:
+        UsageError: If the model has no inputs.
+    """
+    if site.is_input:
+        return site
+    if not model.inputs:
+        raise UsageError(f"{model.path} has no inputs, so there is nothing to feed")
+    return model.inputs[0]
+
+
+def fixed_rows(fed: Tensor) -> int | None:
     """The batch size that is written into the model, or None if it takes any."""
-    first = site.shape[0] if site.shape else None
+    first = fed.shape[0] if fed.shape else None
     return first if isinstance(first, int) else None
 
 
-def check_batch(batch: ArrayLike, site: Tensor) -> FloatArray:
-    """Brings a batch into the site's dtype.
+def check_batch(batch: ArrayLike, fed: Tensor) -> Array:
+    """Brings a batch into the dtype of the input that it feeds.
 
     Args:
-        batch: Values of the site, [N, *input].
-        site: The site.
+        batch: Values of the input, [N, *input].
+        fed: The input.
 
     Returns:
-        The batch as an array of the site's dtype.
+        The batch as an array of the input's dtype.
 
     Raises:
-        UsageError: If it is empty or its shape does not fit.
+        UsageError: If it is empty, its shape does not fit, or the dtype can't hold it.
     """
-    values: FloatArray
     try:
-        # What overflows a small dtype shows as an infinite activation.
+        given = np.asarray(batch)
+        # What overflows a small dtype of floats shows as an infinite activation.
         with np.errstate(over="ignore"):
-            values = np.asarray(batch, dtype=site.dtype)
+            values = given.astype(fed.dtype, copy=False) if fed.dtype in FLOATS else _converted(given, fed)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"the batch for input {site.name!r} is no array of numbers: {error}") from None
+        raise UsageError(f"the batch for input {fed.name!r} is no array of numbers: {error}") from None
     if values.ndim == 0 or len(values) == 0:
-        raise UsageError(f"the batch for input {site.name!r} is empty")
-    if site.shape is not None:
-        fits = len(site.shape) == values.ndim and all(
+        raise UsageError(f"the batch for input {fed.name!r} is empty")
+    if fed.shape is not None:
+        fits = len(fed.shape) == values.ndim and all(
             not isinstance(want, int) or want == got
-            for want, got in zip(site.shape[1:], values.shape[1:], strict=True)
+            for want, got in zip(fed.shape[1:], values.shape[1:], strict=True)
         )
         if not fits:
             raise UsageError(
-                f"input {site.name!r} takes {format_shape(site.shape)}, but the batch is {list(values.shape)}"
+                f"input {fed.name!r} takes {format_shape(fed.shape)}, but the batch is {list(values.shape)}"
             )
     return values
 
 
-def check_nudges(nudges: ArrayLike, batch: FloatArray) -> FloatArray:
-    """Checks nudges against the batch that they belong to.
+def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
+    """Checks nudges against the site that they are added to.
 
     Args:
-        nudges: [K, *input], shared by all inputs, or [N, K, *input].
-        batch: The batch [N, *input].
+        nudges: [K, *site], shared by all inputs, or [N, K, *site].
+        shape: Shape [N, *site] of the site's values for the whole batch.
 
     Returns:
-        The nudges as [N, K, *input]; shared ones are repeated without a copy.
+        The nudges as [N, K, *site]; shared ones are repeated without a copy.
 
     Raises:
         UsageError: If they have another shape, are not floating-point numbers, or K is 0.
@@ -124,28 +165,28 @@ def check_nudges(nudges: ArrayLike, batch: FloatArray) -> FloatArray:
     values = np.asarray(nudges)
     if not np.issubdtype(values.dtype, np.floating):
         raise UsageError(f"nudges must be floating-point numbers, but are {values.dtype}")
-    if values.ndim == batch.ndim and values.shape[1:] == batch.shape[1:]:
-        values = np.broadcast_to(values, (len(batch), *values.shape))
+    if values.ndim == len(shape) and values.shape[1:] == shape[1:]:
+        values = np.broadcast_to(values, (shape[0], *values.shape))
     if (
-        values.ndim != batch.ndim + 1
-        or values.shape[2:] != batch.shape[1:]
-        or len(values) != len(batch)
+        values.ndim != len(shape) + 1
+        or values.shape[2:] != shape[1:]
+        or len(values) != shape[0]
         or values.shape[1] == 0
     ):
-        dims = ", ".join(map(str, batch.shape[1:]))
+        dims = ", ".join(map(str, shape[1:]))
         raise UsageError(
-            f"nudges must be [K, {dims}] or [{len(batch)}, K, {dims}] with K ≥ 1, but are {list(np.shape(nudges))}"
+            f"nudges must be [K, {dims}] or [{shape[0]}, K, {dims}] with K ≥ 1, but are {list(np.shape(nudges))}"
         )
     return values
 
 
-def check_others(others: Mapping[str, ArrayLike], model: Model, site: Tensor, count: int) -> dict[str, Feed]:
-    """Checks the inputs that are not nudged.
+def check_others(others: Mapping[str, ArrayLike], model: Model, fed: Tensor, count: int) -> dict[str, Feed]:
+    """Checks the inputs that the batch does not feed.
 
     Args:
         others: Their values by name.
         model: The model.
-        site: The nudged input.
+        fed: The input that the batch feeds.
         count: N, the number of inputs in the batch.
 
     Returns:
@@ -154,7 +195,7 @@ def check_others(others: Mapping[str, ArrayLike], model: Model, site: Tensor, co
     Raises:
         UsageError: If one is missing, unknown, or has not N entries on its batch axis.
     """
-    wanted = {tensor.name: tensor for tensor in model.inputs if tensor.name != site.name}
+    wanted = {tensor.name: tensor for tensor in model.inputs if tensor.name != fed.name}
     for name in others:
         if name not in wanted:
             raise UsageError(
@@ -165,7 +206,7 @@ def check_others(others: Mapping[str, ArrayLike], model: Model, site: Tensor, co
         if name not in others:
             raise UsageError(f"the model also needs input {name!r} ({tensor.dtype}): pass it by name")
         value = _converted(others[name], tensor)
-        batched = value.ndim > 0 and _has_batch_axis(tensor, site)
+        batched = value.ndim > 0 and _has_batch_axis(tensor, fed)
         if batched and len(value) != count:
             raise UsageError(f"input {name!r} has {len(value)} rows for a batch of {count}")
         checked[name] = Feed(value, batched)
@@ -187,10 +228,8 @@ def _converted(values: ArrayLike, tensor: Tensor) -> Array:
     return converted
 
 
-def _has_batch_axis(tensor: Tensor, site: Tensor) -> bool:
+def _has_batch_axis(tensor: Tensor, fed: Tensor) -> bool:
     if tensor.shape is None:
         return True
     # A first axis of another fixed size belongs to the tensor itself.
-    return bool(tensor.shape) and (
-        not isinstance(tensor.shape[0], int) or tensor.shape[0] == fixed_rows(site)
-    )
+    return bool(tensor.shape) and (not isinstance(tensor.shape[0], int) or tensor.shape[0] == fixed_rows(fed))

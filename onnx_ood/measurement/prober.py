@@ -20,11 +20,13 @@ from onnx_ood.measurement.arguments import (
     check_batch,
     check_nudges,
     check_others,
+    find_input,
     find_site,
     fixed_rows,
 )
 from onnx_ood.measurement.layout import Layout
 from onnx_ood.measurement.observer import difference, largest
+from onnx_ood.measurement.origin import InnerOrigin, InputOrigin, Origin, Start
 from onnx_ood.measurement.providers import resolve
 from onnx_ood.measurement.result import Measurement, Part, assemble
 from onnx_ood.measurement.rounding import rounding_nudges, storage_floor
@@ -50,7 +52,8 @@ class Prober:
     Attributes:
         model: The model as loaded.
         probes: Names of the probes, in execution order.
-        site: The graph input that is nudged.
+        input: The graph input that the batch feeds.
+        site: The tensor that is nudged: that input, or a tensor inside.
         provider: `"cuda"` or `"cpu"`: where it really runs.
         provider_note: Why it is the CPU although CUDA was looked for, or empty.
         placement: Number of nodes that run on each execution provider of the runtime.
@@ -72,7 +75,8 @@ class Prober:
         Args:
             model: The model.
             probes: Tensors to measure, as `select` gives them.
-            site: Name of the graph input to nudge; None for the only input of floats.
+            site: Name of the tensor to nudge, a graph input or a tensor of floats inside the model; None for the only
+                input of floats. What lies before an inner site is run once for each input, not once for each copy.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None lets memory decide. A model with a fixed batch size keeps its own.
             exact: True to run without fusions, so that the model's outputs stay bit-equal to those of the plain
@@ -88,6 +92,7 @@ class Prober:
             raise UsageError(f"batch size must be at least 1, but is {batch_size}")
         self.model = model
         self.site = find_site(model, site)
+        self.input = find_input(model, self.site)
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
@@ -96,6 +101,11 @@ class Prober:
         asked = list(dict.fromkeys(tensor.name for tensor in probes))
         if not asked:
             raise SelectorError("no probe is given: name at least one tensor")
+        self._origin: Origin = (
+            InputOrigin(model)
+            if self.site.is_input
+            else InnerOrigin(model, self.input, self.site, asked, self.provider, exact=exact)
+        )
         session = self._new_session(asked)
         self.placement = session.placement
         # Behind custom operators onnx can't infer types; the runtime has the last word.
@@ -109,7 +119,8 @@ class Prober:
         if not self.probes:
             name, reason = next(iter(self.skipped.items()))
             raise SelectorError(f"none of the selected tensors can be measured; {name!r} {reason}")
-        outputs = tuple(name for name in model.outputs if session.is_tensor(name))
+        own = () if self._origin.outputs else model.outputs
+        outputs = tuple(name for name in own if session.is_tensor(name))
         self._groups = [_Group(session, self.probes, outputs)]
         self._layout: Layout | None = None
         self._planned_for: object = None
@@ -132,8 +143,9 @@ class Prober:
         """Measures one batch.
 
         Args:
-            batch: Values of the site, [N, *input].
-            nudges: What is added, in the site's units: [K, *input], shared by all inputs, or [N, K, *input].
+            batch: What feeds the model's input, [N, *input].
+            nudges: What is added, in the site's units: [K, *site], shared by all inputs, or [N, K, *site]. Where the
+                site is the input, `*site` is `*input`.
             others: Values of the other graph inputs by name: one for each input on the first axis, or, where
                 the model's input has no batch axis, as it is.
 
@@ -144,10 +156,10 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails, or a probe has another size for another input.
         """
-        clean = check_batch(batch, self.site)
-        shifts = check_nudges(nudges, clean)
-        feeds = check_others(others or {}, self.model, self.site, len(clean))
+        clean = check_batch(batch, self.input)
+        feeds = check_others(others or {}, self.model, self.input, len(clean))
         layout = self._layout_for(clean, feeds)
+        shifts = check_nudges(nudges, (len(clean), *self._site_shape(layout, clean)))
         try:
             return self._measure(layout, clean, shifts, feeds)
         except UnevenRowsError as uneven:
@@ -169,8 +181,9 @@ class Prober:
             For each probe the largest drop that nudges of one unit in the last place left, float64 [P], and at
             least the drop of rounding each activation once to its dtype.
         """
-        clean = check_batch(batch, self.site)
-        drops = self.measure(clean, rounding_nudges(clean, seed), others).cosine_drop()
+        clean = check_batch(batch, self.input)
+        values = self.site_values(clean, others)
+        drops = self.measure(clean, rounding_nudges(values, seed), others).cosine_drop()
         measured = np.where(np.isfinite(drops), drops, 0.0).max(axis=(0, 1))
         stored = np.array([storage_floor(self._dtypes[name]) for name in self.probes])
         floor: NDArray[np.float64] = np.maximum(measured, stored)
@@ -192,24 +205,67 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails.
         """
-        clean = check_batch(batch, self.site)
-        feeds = check_others(others or {}, self.model, self.site, len(clean))
+        clean = check_batch(batch, self.input)
+        feeds = check_others(others or {}, self.model, self.input, len(clean))
         layout = self._layout_for(clean, feeds)
         plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact)
         outputs = [name for name in self.model.outputs if plain.is_tensor(name)]
         differences: list[float] = []
         for inputs in layout.runs(len(clean)):
-            fed = {self.site.name: clean[inputs], **_fed(feeds, inputs)}
-            expected = plain.run(outputs, fed)
+            fed = _fed(feeds, inputs)
+            expected = plain.run(outputs, {self.input.name: clean[inputs], **fed})
+            start = self._origin.start(clean[inputs], fed)
             for group in self._groups:
-                differences += map(difference, expected, group.session.run(outputs, fed))
+                found = start.outputs or dict(
+                    zip(
+                        outputs,
+                        group.session.run(outputs, {self.site.name: start.site, **start.fed}),
+                        strict=True,
+                    )
+                )
+                differences += [difference(a, found[name]) for name, a in zip(outputs, expected, strict=True)]
         return largest(differences)
 
+    def site_values(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Array:
+        """The clean values of the site, to which nudges are added.
+
+        Args:
+            batch: What feeds the model's input, [N, *input].
+            others: As in `measure`.
+
+        Returns:
+            [N, *site] in the site's dtype; the batch itself where the site is the input.
+
+        Raises:
+            UsageError: If a shape doesn't fit, or an input is missing.
+            ModelError: If a run fails.
+        """
+        clean = check_batch(batch, self.input)
+        feeds = check_others(others or {}, self.model, self.input, len(clean))
+        layout = self._layout_for(clean, feeds)
+        shape = self._site_shape(layout, clean)
+        values = [
+            self._origin.start(clean[inputs], _fed(feeds, inputs)).site.reshape(len(inputs), *shape)
+            for inputs in layout.runs(len(clean))
+        ]
+        return np.concatenate(values)[: len(clean)]
+
+    def _site_shape(self, layout: Layout, clean: Array) -> tuple[int, ...]:
+        """Shape of the site's values for one input, without the batch axis."""
+        if self.site.is_input:
+            return clean.shape[1:]
+        if self.site.name not in layout.shapes:
+            raise ModelError(
+                f"{self.model.path}: the site {self.site.name!r} doesn't keep a batch's inputs apart; choose another"
+            )
+        share = layout.shapes[self.site.name]
+        return share[1:] if share[:1] == (1,) else share
+
     def _new_session(self, probes: Sequence[str]) -> Session:
-        proto = with_outputs(self.model.proto, probes)
+        proto = with_outputs(self._origin.proto, probes)
         return Session(proto, self.model.path, self.provider, exact=self._exact)
 
-    def _layout_for(self, clean: FloatArray, feeds: Mapping[str, Feed]) -> Layout:
+    def _layout_for(self, clean: Array, feeds: Mapping[str, Feed]) -> Layout:
         """The layout for inputs of this shape, made by trial runs where it isn't known yet."""
         shapes = (clean.shape[1:], {name: feed.share_shape for name, feed in feeds.items()})
         if self._layout is None or self._planned_for != shapes:
@@ -220,7 +276,7 @@ class Prober:
                 path=self.model.path,
                 provider=self.provider,
                 batch_size=self._batch_size,
-                fixed=fixed_rows(self.site),
+                fixed=fixed_rows(self.input),
             )
             self._planned_for = shapes
             self._regroup(self._layout.groups)
@@ -235,16 +291,21 @@ class Prober:
                 for i, probes in enumerate(split)
             ]
 
-    def _run_all(self, site: FloatArray, fed: Mapping[str, Array]) -> dict[str, Array]:
-        """Every probe and output of one run."""
-        found: dict[str, Array] = {}
+    def _run_all(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
+        """Every probe and output of one run, and an inner site."""
+        start = self._origin.start(values, fed)
+        found: dict[str, Array] = dict(start.outputs)
+        if not self.site.is_input:
+            found[self.site.name] = start.site
         for group in self._groups:
             names = list(dict.fromkeys([*group.probes, *group.outputs]))
-            found.update(zip(names, group.session.run(names, {self.site.name: site, **fed}), strict=True))
+            found.update(
+                zip(names, group.session.run(names, {self.site.name: start.site, **start.fed}), strict=True)
+            )
         return found
 
     def _measure(
-        self, layout: Layout, clean: FloatArray, shifts: FloatArray, feeds: Mapping[str, Feed]
+        self, layout: Layout, clean: Array, shifts: FloatArray, feeds: Mapping[str, Feed]
     ) -> Measurement:
         parts = [
             self._measure_run(layout, inputs, clean, shifts, feeds) for inputs in layout.runs(len(clean))
@@ -262,35 +323,35 @@ class Prober:
         self,
         layout: Layout,
         inputs: list[int],
-        batch: FloatArray,
+        batch: Array,
         shifts: FloatArray,
         feeds: Mapping[str, Feed],
     ) -> Part:
         """Measures the inputs that share a run: the clean ones first, then each copy beside them."""
-        clean, fed, copies = batch[inputs], _fed(feeds, inputs), range(shifts.shape[1])
+        start, copies = self._origin.start(batch[inputs], _fed(feeds, inputs)), range(shifts.shape[1])
+        clean = start.site.reshape(len(inputs), *shifts.shape[2:])
         at_site = [[pair_statistics(clean, _nudged(clean, shifts[inputs, copy]))] for copy in copies]
         at_probes: list[list[RowStatistics]] = [[] for _ in copies]
-        outputs: dict[str, Array] = {}
+        outputs = {
+            name: layout.cut(name, array, len(inputs))
+            for name, array in start.outputs.items()
+            if name in layout.shapes
+        }
         for group in self._groups:
             own = [name for name in group.outputs if name in layout.shapes]
-            before = self._shares(layout, group.session, [*group.probes, *own], clean, fed)
+            before = self._shares(layout, group.session, [*group.probes, *own], start, clean)
             outputs.update(zip(own, before[len(group.probes) :], strict=True))
             for copy in copies:
                 nudged = _nudged(clean, shifts[inputs, copy])
-                after = self._shares(layout, group.session, group.probes, nudged, fed)
+                after = self._shares(layout, group.session, group.probes, start, nudged)
                 at_probes[copy].extend(self._threads.map(pair_statistics, before[: len(after)], after))
         return Part(tabulate(at_site), tabulate(at_probes), outputs)
 
     def _shares(
-        self,
-        layout: Layout,
-        session: Session,
-        names: Sequence[str],
-        site: FloatArray,
-        fed: Mapping[str, Array],
+        self, layout: Layout, session: Session, names: Sequence[str], start: Start, site: Array
     ) -> list[Array]:
         """Runs a session once and cuts what `names` hold into one share for each input: [rows, *share]."""
-        arrays = session.run(names, {self.site.name: site, **fed})
+        arrays = session.run(names, {self.site.name: site.reshape(start.site.shape), **start.fed})
         shares = [layout.cut(name, array, len(site)) for name, array in zip(names, arrays, strict=True)]
         for name, part in zip(names, shares, strict=True):
             if name in self.probes and part[0].size != layout.units(name):
@@ -305,7 +366,7 @@ def _fed(feeds: Mapping[str, Feed], inputs: list[int]) -> dict[str, Array]:
     return {name: feed.at(inputs) for name, feed in feeds.items()}
 
 
-def _nudged(clean: FloatArray, shift: FloatArray) -> FloatArray:
+def _nudged(clean: Array, shift: FloatArray) -> FloatArray:
     # A nudge out of the dtype's range shows as an infinite activation.
     with np.errstate(over="ignore"):
         return (clean + shift).astype(clean.dtype)

@@ -34,7 +34,7 @@ class UnevenRowsError(Exception):
         self.name = name
 
 
-def neighbour(batch: NDArray[np.floating]) -> NDArray[np.floating]:
+def neighbour(batch: Array) -> Array:
     """Makes an input to run beside the first one that surely differs from it.
 
     Args:
@@ -47,7 +47,7 @@ def neighbour(batch: NDArray[np.floating]) -> NDArray[np.floating]:
     last = np.flip(batch[-1])
     reach = max(float(np.max(np.abs(x), initial=0, where=np.isfinite(x))) for x in (batch[0], last))
     noise = np.random.default_rng(0).uniform(0, (reach or 1.0) / 2, last.shape)
-    result: NDArray[np.floating] = (last / 2 + noise).astype(batch.dtype)
+    result: Array = (last / 2 + noise).astype(batch.dtype)
     return result
 
 

@@ -93,6 +93,10 @@ class Session:
             output.name: _DTYPES.get(output.type, output.type) for output in self._session.get_outputs()
         }
 
+    def element(self, output: str) -> str:
+        """Element type of an output that is a tensor, in numpy's spelling where numpy has it."""
+        return self.dtypes[output].removeprefix("tensor(").removesuffix(")")
+
     def is_tensor(self, output: str) -> bool:
         """True if an output is a dense tensor, not a sequence, map or optional value."""
         dtype = self.dtypes[output]

@@ -9,17 +9,16 @@ from pathlib import Path
 import numpy as np
 
 from onnx_ood.exceptions import ModelError
-from onnx_ood.measurement.arguments import FloatArray
 from onnx_ood.measurement.layout import Layout, choose_rows, split
 from onnx_ood.measurement.separation import Array, neighbour, same, share
 
-# Runs site values beside the other feeds of the given inputs, and gives every probe and output by name.
-Run = Callable[[FloatArray, list[int]], Mapping[str, Array]]
+# Runs values of the batch's input beside the other feeds of the given inputs, and gives every probe and output by name.
+Run = Callable[[Array, list[int]], Mapping[str, Array]]
 
 
 def make_layout(
     run: Run,
-    clean: FloatArray,
+    clean: Array,
     *,
     probes: Sequence[str],
     path: Path,
@@ -94,7 +93,7 @@ def one_at_a_time(layout: Layout, name: str, path: Path) -> Layout:
     return replace(layout, rows=1, note=_note(name))
 
 
-def _mixed(run: Run, clean: FloatArray, alone: Mapping[str, Array | None], rows: int) -> list[str]:
+def _mixed(run: Run, clean: Array, alone: Mapping[str, Array | None], rows: int) -> list[str]:
     """Names of tensors in which the first input's share depends on its company.
 
     The first input is run before others and behind others: a model that takes the batch for time lets an

@@ -43,11 +43,9 @@ class TestSite:
         ):
             find_site(two_inputs, None)
 
-    @pytest.mark.parametrize("name", ["images", "logits", "mask", ""])
+    @pytest.mark.parametrize("name", ["images", "mask", ""])
     def test_that_is_none_is_named_beside_those_that_are(self, name: str, two_inputs: Model) -> None:
-        with pytest.raises(
-            UsageError, match=f"'{name}' is not an input of floats of .*; such inputs: embedding, temp"
-        ):
+        with pytest.raises(UsageError, match=f"'{name}' .*inputs of floats: embedding, temp"):
             find_site(two_inputs, name)
 
     def test_is_missing_in_a_model_of_whole_numbers(self, save: Save) -> None:
@@ -58,7 +56,7 @@ class TestSite:
             UsageError, match=r"has no input of floats to nudge; name the site\. Its inputs: ids \(int64\)"
         ):
             find_site(model, None)
-        with pytest.raises(UsageError, match="such inputs: none"):
+        with pytest.raises(UsageError, match=r"'ids' holds int64.*inputs of floats: none"):
             find_site(model, "ids")
 
     def test_in_bfloat16_is_more_than_numpy_holds(self, save: Save) -> None:
@@ -110,11 +108,11 @@ class TestNudges:
 
     def test_are_shared_or_one_set_for_each_input(self) -> None:
         shared = np.random.default_rng(0).standard_normal((5, 3, 2))
-        spread = check_nudges(shared, self.batch)
+        spread = check_nudges(shared, self.batch.shape)
         assert spread.shape == (4, 5, 3, 2)
         assert all((row == shared).all() for row in spread)
         own = np.zeros((4, 5, 3, 2))
-        assert check_nudges(own, self.batch) is own
+        assert check_nudges(own, self.batch.shape) is own
 
     @pytest.mark.parametrize(
         "shape",
@@ -134,13 +132,13 @@ class TestNudges:
         with pytest.raises(
             UsageError, match=r"nudges must be \[K, 3, 2\] or \[4, K, 3, 2\] with K ≥ 1, but are "
         ) as caught:
-            check_nudges(np.zeros(shape), self.batch)
+            check_nudges(np.zeros(shape), self.batch.shape)
         assert str(caught.value).endswith(str(list(shape)))
 
     @pytest.mark.parametrize("dtype", [np.int64, np.bool_, np.complex128, object])
     def test_of_another_kind_are_refused(self, dtype: type) -> None:
         with pytest.raises(UsageError, match="nudges must be floating-point numbers, but are "):
-            check_nudges(np.zeros((5, 3, 2), dtype), self.batch)
+            check_nudges(np.zeros((5, 3, 2), dtype), self.batch.shape)
 
 
 class TestOthers:

@@ -1,0 +1,131 @@
+"""Cutting a model at an inner tensor."""
+
+import numpy as np
+import onnx
+import pytest
+import small_models
+from onnx.reference import ReferenceEvaluator
+
+import onnx_ood
+from onnx_ood.exceptions import SelectorError, UsageError
+from onnx_ood.graph import behind_cut, element_type, find_cut
+
+RESIDUAL = """
+    residual (float[N, 4] x) => (float[N, 4] y) {
+        c = Constant <value = float[1] {2.0}> ()
+        doubled = Mul (w, c)
+        a = Mul (x, doubled)
+        b = Relu (a)
+        d = Tanh (b)
+        e = Add (d, a)
+        side = Sin (x)
+        y = Add (e, side)
+        unused = Cos (y)
+    }
+"""
+
+
+@pytest.fixture
+def residual(save):
+    return onnx_ood.load(save(small_models.build(RESIDUAL, {"w": small_models.normal(4, seed=3)})))
+
+
+def ops(cut):
+    return [node.op_type for node in cut.nodes]
+
+
+def test_only_what_lies_behind_the_site_runs_again(residual):
+    cut = find_cut(residual, "b", ["y"])
+    assert ops(cut) == ["Tanh", "Add", "Add"]
+    assert cut.carried == ("a", "side")
+
+
+def test_what_no_probe_needs_is_left_out(residual):
+    cut = find_cut(residual, "b", ["d"])
+    assert ops(cut) == ["Tanh"]
+    assert cut.carried == ()
+
+
+def test_constants_are_computed_again_not_carried(residual):
+    """So that the runtime can still fold them into weights."""
+    model = onnx_ood.load(residual.path)
+    cut = find_cut(model, "x", ["a"])
+    assert ops(cut) == ["Constant", "Mul", "Mul"]
+    assert cut.carried == ()
+
+
+def test_draws_are_carried_not_drawn_again(save):
+    text = """
+        noisy (float[N, 4] x) => (float[N, 4] y) {
+            noise = RandomNormal <shape = [4]> ()
+            a = Relu (x)
+            b = Exp (a)
+            y = Add (b, noise)
+        }
+    """
+    cut = find_cut(onnx_ood.load(save(small_models.build(text))), "a", ["y"])
+    assert ops(cut) == ["Exp", "Add"]
+    assert cut.carried == ("noise",)
+
+
+def test_an_input_that_is_read_behind_the_site_is_carried(save):
+    text = "g (float[N] x, float[N] z) => (float[N] y) { a = Relu (x) b = Exp (a) y = Mul (b, z) }"
+    assert find_cut(onnx_ood.load(save(small_models.build(text))), "a", ["y"]).carried == ("z",)
+
+
+def test_what_a_branch_captures_is_carried(save):
+    text = """
+        g (float[N] x, bool c) => (float[N] y) {
+            outer = Sin (x)
+            a = Relu (x)
+            b = Exp (a)
+            y = If (c) <
+                then_branch = t () => (float[N] p) { p = Add (b, outer) },
+                else_branch = e () => (float[N] q) { q = Mul (a, b) }
+            >
+        }
+    """
+    cut = find_cut(onnx_ood.load(save(small_models.build(text))), "a", ["y"])
+    assert ops(cut) == ["Exp", "If"]
+    assert set(cut.carried) == {"outer", "c"}
+
+
+@pytest.mark.parametrize("probe", ["a", "b", "side"])
+def test_a_probe_that_is_not_behind_the_site_is_refused(residual, probe):
+    with pytest.raises(SelectorError, match=f"'{probe}' does not depend on the site 'b'"):
+        find_cut(residual, "b", ["y", probe])
+
+
+def test_the_part_computes_what_the_whole_does(residual):
+    cut = find_cut(residual, "b", ["e", "y"])
+    part = behind_cut(residual, cut, dict.fromkeys(["b", "a", "side"], element_type("float32")))
+    part.graph.output.extend(
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 4]) for name in ("e", "y")
+    )
+    onnx.checker.check_model(part)
+    x = small_models.normal(3, 4, seed=5)
+    whole = onnx.ModelProto()
+    whole.CopyFrom(residual.proto)
+    del whole.graph.output[:]
+    for name in ("a", "b", "side", "e", "y"):
+        whole.graph.output.add(name=name)
+    a, b, side, e, y = ReferenceEvaluator(whole).run(None, {"x": x})
+    found = ReferenceEvaluator(part).run(["e", "y"], {"b": b, "a": a, "side": side})
+    np.testing.assert_array_equal(found[0], e)
+    np.testing.assert_array_equal(found[1], y)
+
+
+def test_the_whole_model_is_not_changed(residual):
+    before = residual.proto.SerializeToString(deterministic=True)
+    behind_cut(residual, find_cut(residual, "b", ["y"]), dict.fromkeys(["b", "a", "side"], 1))
+    assert residual.proto.SerializeToString(deterministic=True) == before
+
+
+def test_element_types_are_onnx_s_own():
+    assert element_type("float32") == onnx.TensorProto.FLOAT
+    assert element_type("float64") == onnx.TensorProto.DOUBLE
+    assert element_type("int64") == onnx.TensorProto.INT64
+    assert element_type("bool") == onnx.TensorProto.BOOL
+    assert element_type("bfloat16") == onnx.TensorProto.BFLOAT16
+    with pytest.raises(UsageError, match="'float31'"):
+        element_type("float31")
