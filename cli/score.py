@@ -57,7 +57,9 @@ def score(
             "'imagenet,BGR,NHWC,stretch,size=299'. Default: the model card's, or a guess.",
         ),
     ] = None,
-    site: Annotated[str | None, typer.Option(metavar="NAME", help="The model input to nudge.")] = None,
+    site: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The tensor to nudge: a model input, or one inside.")
+    ] = None,
     provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
     batch_size: Annotated[
         int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from onnx_ood.audits.score_result import NudgeSettings
 from onnx_ood.audits.settings import ScoreSettings
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Chosen
+from onnx_ood.measurement import Prober
 from onnx_ood.nudges import draw, lesswrong_nudges
 
 _DEFAULT_COPIES = 4
@@ -20,15 +22,16 @@ _DEFAULT_COPIES = 4
 class Nudger:
     """Makes the nudges for any batch of one audit."""
 
-    def __init__(self, settings: ScoreSettings, chosen: Chosen | None) -> None:
+    def __init__(self, settings: ScoreSettings, chosen: Chosen | None, *, inner: bool) -> None:
         """Settles space and copies.
 
         Args:
             settings: The user's settings.
             chosen: How pictures become tensors, or None if that is not known.
+            inner: True if the site lies inside the model, where there are no pixels.
 
         Raises:
-            UsageError: If pixel space is asked for and the normalisation is not known.
+            UsageError: If pixel space is asked for where there is none, or the normalisation is not known.
         """
         self._settings = settings
         self.recipe = settings.recipe
@@ -37,7 +40,9 @@ class Nudger:
         else:
             self.space, copies = settings.space, _DEFAULT_COPIES
         if self.space == "auto":
-            self.space = "tensor" if chosen is None else "pixel"
+            self.space = "tensor" if chosen is None or inner else "pixel"
+        if self.space == "pixel" and inner:
+            raise UsageError("pixel space is before the model's input; at a site inside use --space tensor")
         if self.space == "pixel" and chosen is None:
             raise UsageError(
                 "pixel space needs the normalisation of the inputs: state it with --preprocess, or use --space tensor"
@@ -48,19 +53,21 @@ class Nudger:
             self._gain = chosen.preprocessing.gain
         self._drawn: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
 
-    def nudges(self, batch: NDArray[np.floating]) -> NDArray[np.floating]:
+    def nudges(self, prober: Prober, batch: NDArray[Any]) -> NDArray[np.floating]:
         """The nudges for a batch.
 
         Args:
+            prober: What will measure the batch.
             batch: Inputs [N, *input] as the model takes them.
 
         Returns:
-            [K, *input] shared by all inputs, or [N, K, *input] for a recipe that follows each input's norm.
+            [K, *site] shared by all inputs, or [N, K, *site] for a recipe that follows each input's norm.
         """
         if self.recipe is not None:
-            return lesswrong_nudges(batch, self.copies, self._settings.seed)
-        if self._drawn.shape[1:] != batch.shape[1:]:
-            self._drawn = self._draw(batch.shape[1:])
+            return lesswrong_nudges(prober.site_values(batch), self.copies, self._settings.seed)
+        shape = prober.site_shape(batch)
+        if self._drawn.shape[1:] != shape:
+            self._drawn = self._draw(shape)
         return self._drawn
 
     def _draw(self, shape: Sequence[int]) -> NDArray[np.float32]:

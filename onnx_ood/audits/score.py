@@ -17,10 +17,10 @@ from onnx_ood.audits.settings import ScoreSettings
 from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import UsageError
-from onnx_ood.graph import Model, Suggestion, Tensor, load, select, suggest_probes
+from onnx_ood.graph import Model, Suggestion, Tensor, load, measurable, select, suggest_probes
 from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, read_card
 from onnx_ood.inputs.arrays import SUFFIXES as ARRAY_SUFFIXES
-from onnx_ood.measurement import Prober
+from onnx_ood.measurement import Prober, find_site
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
 Progress = Callable[[int, int | None], None]
@@ -61,11 +61,12 @@ def score(
     """
     settings = settings or ScoreSettings()
     loaded = model if isinstance(model, Model) else load(model)
-    probes = choose_probes(loaded, settings)
+    site, site_note = choose_site(loaded, settings)
+    probes = choose_probes(loaded, settings, site)
     prober = Prober(
         loaded,
         [probe.tensor for probe in probes],
-        site=settings.site,
+        site=site.name,
         provider=settings.provider,
         batch_size=settings.batch_size,
         exact=settings.exact,
@@ -73,14 +74,14 @@ def score(
     _check_single_input(prober)
     found = discover(inputs, stdin=stdin)
     card, facts = read_card(loaded.path), model_facts(loaded)
-    chosen = _choose_preprocessing(prober.site, found, settings, card)
-    nudger = Nudger(settings, chosen)
+    chosen = _choose_preprocessing(prober.input, found, settings, card)
+    nudger = Nudger(settings, chosen, inner=not site.is_input)
     reader = Reader(
         found.paths,
         preprocessing=chosen.preprocessing if chosen else None,
-        input_name=prober.site.name,
-        input_shape=prober.site.shape or (),
-        dtype=np.dtype(prober.site.dtype),
+        input_name=prober.input.name,
+        input_shape=prober.input.shape or (),
+        dtype=np.dtype(prober.input.dtype),
         batch=settings.batch_size or _READ_BATCH,
     )
     tally = Tally()
@@ -111,16 +112,38 @@ def score(
         failed=tuple(Failure(id=name, reason=reason) for name, reason in tally.failed),
         ignored=tuple(path.as_posix() for path in found.ignored),
         skipped_probes=prober.skipped,
-        notes=(*reader.notes, *_notes(card, facts, chosen, results)),
+        notes=(*site_note, *reader.notes, *_notes(card, facts, chosen, results)),
     )
 
 
-def choose_probes(model: Model, settings: ScoreSettings) -> tuple[Suggestion, ...]:
+def choose_site(model: Model, settings: ScoreSettings) -> tuple[Tensor, tuple[str, ...]]:
+    """The tensor to nudge: the user's, the only input of floats, or the first tensor of floats inside.
+
+    Args:
+        model: The model.
+        settings: The settings.
+
+    Returns:
+        The tensor, and a note if it was chosen for a model that takes no floats.
+
+    Raises:
+        UsageError: If the user's site can't be nudged, or several inputs could be meant.
+    """
+    floats = [tensor for tensor in model.inputs if tensor.floating]
+    inside = [tensor for tensor in measurable(model) if tensor.floating and not tensor.output]
+    if settings.site is None and not floats and inside:
+        note = f"The model takes no floats: it was nudged at {inside[0].name}, the first tensor of floats inside."
+        return inside[0], (note,)
+    return find_site(model, settings.site), ()
+
+
+def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[Suggestion, ...]:
     """The probes to measure: the user's, the recipe's, or the suggested ones.
 
     Args:
         model: The model.
         settings: The settings.
+        site: The tensor to nudge.
 
     Returns:
         The tensors and why each was chosen, in execution order.
@@ -130,34 +153,35 @@ def choose_probes(model: Model, settings: ScoreSettings) -> tuple[Suggestion, ..
         ModelError: If nothing in the model can be measured.
     """
     if settings.probes:
-        return tuple(Suggestion(tensor, "selected by the user") for tensor in select(model, settings.probes))
+        chosen = select(model, settings.probes, site)
+        return tuple(Suggestion(tensor, "selected by the user") for tensor in chosen)
     if settings.recipe == "lesswrong":
         return tuple(
             Suggestion(tensor, "the third-last Conv, as the recipe has it")
-            for tensor in select(model, LESSWRONG_PROBE)
+            for tensor in select(model, LESSWRONG_PROBE, site)
         )
-    return suggest_probes(model)
+    return suggest_probes(model, site=site)
 
 
 def _check_single_input(prober: Prober) -> None:
-    model, site = prober.model, prober.site
-    others = ", ".join(tensor.name for tensor in model.inputs if tensor.name != site.name)
+    model, fed = prober.model, prober.input
+    others = ", ".join(tensor.name for tensor in model.inputs if tensor.name != fed.name)
     if others:
         raise UsageError(
             f"{model.path} also needs {others}: score feeds one input; use onnx_ood.measure for more"
         )
-    if site.shape is None:
-        raise UsageError(f"{model.path} does not state the rank of input {site.name!r}; use onnx_ood.measure")
+    if fed.shape is None:
+        raise UsageError(f"{model.path} does not state the rank of input {fed.name!r}; use onnx_ood.measure")
 
 
 def _choose_preprocessing(
-    site: Tensor, found: Discovery, settings: ScoreSettings, card: Card | None
+    fed: Tensor, found: Discovery, settings: ScoreSettings, card: Card | None
 ) -> Chosen | None:
     """How pictures become tensors, or None if there are only arrays and nobody said how they were made."""
     pictures = any(path.suffix.lower() not in ARRAY_SUFFIXES for path in found.paths)
     if not pictures and settings.preprocessing is None and (card is None or card.preprocessing is None):
         return None
-    return choose(site.shape or (), text=settings.preprocessing, card=card)
+    return choose(fed.shape or (), text=settings.preprocessing, card=card)
 
 
 def _measure_all(
@@ -178,7 +202,7 @@ def _measure_all(
             if not tally.scored:
                 floor = prober.noise_floor(batch.tensors[:_FIRST_INPUTS])
                 observer_effect = prober.observer_effect(batch.tensors[:_FIRST_INPUTS])
-            tally.add(batch.ids, prober.measure(batch.tensors, nudger.nudges(batch.tensors)))
+            tally.add(batch.ids, prober.measure(batch.tensors, nudger.nudges(prober, batch.tensors)))
         if progress:
             progress(tally.seen - before, total)
     return floor, observer_effect

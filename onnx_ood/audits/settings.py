@@ -26,7 +26,8 @@ class ScoreSettings:
         recipe: `"lesswrong"` for the published recipe in place of family, space and scale, or None.
         preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
             card's, or else a guess.
-        site: The graph input to nudge; None for the only one of floats.
+        site: The tensor to nudge, a graph input or one inside; None for the only input of floats, or else the first
+            tensor of floats inside.
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
         exact: True to run without fusions, so that watching can't change a bit of the model's outputs.

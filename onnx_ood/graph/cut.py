@@ -9,7 +9,7 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
 
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph.model import Model
-from onnx_ood.graph.order import execution_order, reads
+from onnx_ood.graph.order import dependents, execution_order, reads
 from onnx_ood.graph.tensors import Shape
 
 # Their results don't depend on inputs and differ from run to run, so they are carried over, not computed again.
@@ -51,12 +51,9 @@ def find_cut(model: Model, site: str, probes: Sequence[str]) -> Cut:
     """
     graph = model.proto.graph
     order = execution_order(graph.node)
-    behind = {site}
-    for node in order:
-        if not behind.isdisjoint(reads(node)):
-            behind.update(name for name in node.output if name)
+    behind = dependents(order, site)
     for probe in probes:
-        if probe == site or probe not in behind:
+        if probe not in behind:
             raise SelectorError(
                 f"probe {probe!r} does not depend on the site {site!r}, so no nudge there can change it"
             )

@@ -87,3 +87,20 @@ def execution_order(nodes: Sequence[NodeProto]) -> list[NodeProto]:
             f"node {stuck.name or stuck.op_type!r} waits for its own result: the file is not valid ONNX"
         )
     return ordered
+
+
+def dependents(order: Sequence[NodeProto], name: str) -> set[str]:
+    """Names of the tensors that a tensor has an influence on.
+
+    Args:
+        order: The nodes of its graph in execution order.
+        name: The tensor.
+
+    Returns:
+        Every tensor computed from it, directly or not; not the tensor itself.
+    """
+    reached = {name}
+    for node in order:
+        if not reached.isdisjoint(reads(node)):
+            reached.update(output for output in node.output if output)
+    return reached - {name}

@@ -12,7 +12,7 @@
 
 An exact name wins over every other reading, so a tensor that is called `all` can still be named.
 Apart from exact names, selectors look only at what can be measured: floating-point tensors that a node
-computes and that depend on a graph input.
+computes and that depend on a graph input, or on the site where that lies inside the model.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from fnmatch import fnmatchcase
 
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.model import Model
+from onnx_ood.graph.order import dependents, execution_order
 from onnx_ood.graph.tensors import Tensor
 
 _OP = re.compile(r"op:(?P<type>[^\[\]]+)(?:\[(?P<at>[^\[\]]*)\])?")
@@ -31,12 +32,13 @@ _INDEX = re.compile(r"-?\d+")
 _SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
 
 
-def select(model: Model, selectors: str | Iterable[str]) -> tuple[Tensor, ...]:
+def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = None) -> tuple[Tensor, ...]:
     """Resolves selectors to tensors that can be measured.
 
     Args:
         model: The model whose tensors are meant.
         selectors: One selector or several.
+        site: The tensor that will be nudged, if it lies inside the model: what does not depend on it can't be measured.
 
     Returns:
         The tensors that any of the selectors selects, each once, in execution order. A tensor whose dtype onnx
@@ -51,7 +53,7 @@ def select(model: Model, selectors: str | Iterable[str]) -> tuple[Tensor, ...]:
         raise SelectorError("no probe is selected: name a tensor, a glob, op:TYPE, outputs or all")
     chosen: set[str] = set()
     for selector in selectors:
-        chosen.update(tensor.name for tensor in _matches(model, selector))
+        chosen.update(tensor.name for tensor in _matches(model, selector, site))
     return tuple(tensor for tensor in model.tensors if tensor.name in chosen)
 
 
@@ -66,19 +68,29 @@ def why_not_measurable(tensor: Tensor) -> str | None:
     return None
 
 
-def measurable(model: Model) -> tuple[Tensor, ...]:
-    """All tensors that can be probes, in execution order."""
-    return tuple(tensor for tensor in model.tensors if why_not_measurable(tensor) is None)
+def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:
+    """All tensors that can be probes, in execution order.
+
+    Args:
+        model: The model.
+        site: The tensor that will be nudged, if it lies inside the model.
+    """
+    candidates = tuple(tensor for tensor in model.tensors if why_not_measurable(tensor) is None)
+    if site is None or site.is_input:
+        return candidates
+    behind = dependents(execution_order(model.proto.graph.node), site.name)
+    return tuple(tensor for tensor in candidates if tensor.name in behind)
 
 
-def _matches(model: Model, selector: str) -> Sequence[Tensor]:
+def _matches(model: Model, selector: str, site: Tensor | None) -> Sequence[Tensor]:
     named = model.by_name.get(selector)
     if named is not None:
         reason = why_not_measurable(named)
         if reason:
             raise SelectorError(f"tensor {selector!r} {reason}")
+        # Whether it depends on an inner site is found out where the model is cut.
         return [named]
-    candidates = measurable(model)
+    candidates = measurable(model, site)
     if selector == "all":
         found: Sequence[Tensor] = candidates
     elif selector == "outputs":

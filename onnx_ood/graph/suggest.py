@@ -30,7 +30,9 @@ class Suggestion:
     reason: str
 
 
-def suggest_probes(model: Model, limit: int = DEFAULT_LIMIT) -> tuple[Suggestion, ...]:
+def suggest_probes(
+    model: Model, limit: int = DEFAULT_LIMIT, site: Tensor | None = None
+) -> tuple[Suggestion, ...]:
     """Chooses probes that see the whole depth of a model at little cost.
 
     Activations are taken where there are any: there an on/off pattern has a meaning, and a nudge has just been
@@ -40,6 +42,7 @@ def suggest_probes(model: Model, limit: int = DEFAULT_LIMIT) -> tuple[Suggestion
     Args:
         model: The model.
         limit: At most this many probes, at least 1.
+        site: The tensor that will be nudged, if it lies inside the model: only what depends on it is suggested.
 
     Returns:
         The suggestions in execution order.
@@ -47,13 +50,14 @@ def suggest_probes(model: Model, limit: int = DEFAULT_LIMIT) -> tuple[Suggestion
     Raises:
         ModelError: If nothing in the model can be measured.
     """
-    inner = [tensor for tensor in measurable(model) if not tensor.output]
+    found = measurable(model, site)
+    inner = [tensor for tensor in found if not tensor.output]
     candidates = [tensor for tensor in inner if tensor.activation]
     kind = "activation"
     if not candidates:
         candidates, kind = [tensor for tensor in inner if tensor.op in _WEIGHTED_OPS], "weighted operator"
     if not candidates:
-        candidates, kind = inner or list(measurable(model)), "floating-point tensor"
+        candidates, kind = inner or list(found), "floating-point tensor"
     if not candidates:
         raise ModelError(
             f"{model.path}: no floating-point tensor depends on an input; there is nothing to measure"

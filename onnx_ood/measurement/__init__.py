@@ -1,7 +1,8 @@
 """Plan → instrumented model → session → statistics: the one place that runs models."""
 
+from onnx_ood.measurement.arguments import find_site
 from onnx_ood.measurement.measure import measure
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
 
-__all__ = ["Measurement", "Prober", "measure"]
+__all__ = ["Measurement", "Prober", "find_site", "measure"]

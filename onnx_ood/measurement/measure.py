@@ -8,6 +8,7 @@ from pathlib import Path
 from numpy.typing import ArrayLike
 
 from onnx_ood.graph import Model, load, select
+from onnx_ood.measurement.arguments import find_site
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
 
@@ -28,11 +29,12 @@ def measure(
 
     Args:
         model: A path or a loaded model.
-        batch: Clean inputs [N, *input], as the model takes them.
+        batch: Clean inputs [N, *input], as the model takes them. With an inner site they feed the model's first input.
         probes: Selectors of the tensors to watch; see `onnx_ood.graph.select`.
-        nudges: What is added to the inputs, in the model's units: [K, *input], shared by all inputs, or
-            [N, K, *input].
-        site: Name of the graph input to nudge; None for the only input of floats.
+        nudges: What is added to the site, in the model's units: [K, *site], shared by all inputs, or
+            [N, K, *site]; where the site is the input, `*site` is `*input`.
+        site: Name of the tensor to nudge: a graph input, or a tensor of floats inside (an embedding's output, say);
+            None for the only input of floats.
         provider: `"auto"` (CUDA if it can run, else the CPU), `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
         others: Values of the model's other inputs by name, repeated for every copy.
@@ -47,7 +49,6 @@ def measure(
         ProviderError: If the provider can't run here.
     """
     loaded = model if isinstance(model, Model) else load(model)
-    prober = Prober(
-        loaded, select(loaded, probes), site=site, provider=provider, batch_size=batch_size, exact=exact
-    )
+    selected = select(loaded, probes, find_site(loaded, site))
+    prober = Prober(loaded, selected, site=site, provider=provider, batch_size=batch_size, exact=exact)
     return prober.measure(batch, nudges, others)

@@ -250,8 +250,21 @@ class Prober:
         ]
         return np.concatenate(values)[: len(clean)]
 
+    def site_shape(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> tuple[int, ...]:
+        """Shape of the site's values for one input, without the batch axis.
+
+        Args:
+            batch: What feeds the model's input, [N, *input].
+            others: As in `measure`.
+
+        Returns:
+            The shape that a nudge has to have.
+        """
+        clean = check_batch(batch, self.input)
+        feeds = check_others(others or {}, self.model, self.input, len(clean))
+        return self._site_shape(self._layout_for(clean, feeds), clean)
+
     def _site_shape(self, layout: Layout, clean: Array) -> tuple[int, ...]:
-        """Shape of the site's values for one input, without the batch axis."""
         if self.site.is_input:
             return clean.shape[1:]
         if self.site.name not in layout.shapes:

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import small_models
 from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
@@ -291,3 +292,65 @@ def test_the_observer_effect_is_reported_and_exact_takes_it_away(garments):
     assert (exact.run.observer_effect, exact.run.exact) == (0, True)
     for one, other in zip(watched.inputs, exact.inputs, strict=True):
         assert one.drop == pytest.approx(other.drop, rel=1e-3)
+
+
+@pytest.fixture
+def token_model(tmp_path):
+    """Ids → vectors → two layers; `side` does not depend on the vectors."""
+    graph = """
+        g (int64[N, T] ids) => (float[N, T, 5] logits) {
+            vectors = Gather (table, ids)
+            numbers = Cast <to = 1> (ids)
+            side = Relu (numbers)
+            mixed = MatMul (vectors, w1)
+            hidden = Relu (mixed)
+            logits = MatMul (hidden, w2)
+        }
+    """
+    weights = {"table": (11, 6), "w1": (6, 6), "w2": (6, 5)}
+    model = small_models.build(
+        graph, {name: small_models.normal(*shape, seed=i) for i, (name, shape) in enumerate(weights.items())}
+    )
+    onnx.save(model, tmp_path / "tokens.onnx")
+    np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, 11, size=(10, 4)))
+    return tmp_path / "tokens.onnx", str(tmp_path / "ids.npy")
+
+
+def test_a_model_of_tokens_is_nudged_at_its_first_floats(token_model):
+    model, ids = token_model
+    result = audits.score(model, [ids])
+    assert result.site == "vectors"
+    assert any("nudged at vectors" in note for note in result.notes)
+    assert result.nudges.space == "tensor"
+    assert [probe.name for probe in result.probes] == ["hidden"]
+    assert len(result.inputs) == 10
+
+
+def test_the_site_can_be_named(token_model):
+    model, ids = token_model
+    result = audits.score(
+        model, [ids], ScoreSettings(site="mixed", probes=("all",), scale=0.1, copies=2, seed=3)
+    )
+    assert result.site == "mixed"
+    assert [probe.name for probe in result.probes] == ["hidden", "logits"]
+    table, w1, w2 = (small_models.normal(*shape, seed=i) for i, shape in enumerate([(11, 6), (6, 6), (6, 5)]))
+    mixed = table[np.load(ids)].astype(np.float64) @ w1
+    for entry in result.inputs:
+        x = mixed[int(entry.id.rsplit("[", 1)[1][:-1])]
+        drops = []
+        for copy in range(2):
+            moved = np.maximum(x + 0.1 * _stream(3, copy).standard_normal(x.shape), 0) @ w2
+            drops.append(1 - np.cos(_angle(np.maximum(x, 0) @ w2, moved)))
+        assert entry.drop[1] == pytest.approx(np.mean(drops), rel=1e-4)
+
+
+def test_pixel_space_is_refused_inside_a_model(token_model):
+    model, ids = token_model
+    with pytest.raises(UsageError, match="--space tensor"):
+        audits.score(model, [ids], ScoreSettings(space="pixel"))
+
+
+def test_a_probe_before_the_site_is_refused(token_model):
+    model, ids = token_model
+    with pytest.raises(SelectorError, match="'side' does not depend on the site 'vectors'"):
+        audits.score(model, [ids], ScoreSettings(probes=("side",)))
