@@ -4,7 +4,7 @@ from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.rewrite import with_outputs
-from onnx_ood.graph.select import measurable, select, why_not_measurable
+from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
 from onnx_ood.graph.tensors import Tensor, format_shape
 
@@ -20,6 +20,7 @@ __all__ = [
     "format_shape",
     "load",
     "measurable",
+    "not_floating",
     "relocated",
     "select",
     "suggest_probes",

@@ -64,8 +64,14 @@ def why_not_measurable(tensor: Tensor) -> str | None:
     if tensor.constant:
         return "does not depend on any input, so no nudge can change it"
     if tensor.dtype is not None and not tensor.floating:
-        return f"holds {tensor.dtype} values; only floating-point tensors can be measured"
+        return not_floating(tensor.dtype)
     return None
+
+
+def not_floating(dtype: str) -> str:
+    """The reason why a tensor of another dtype can't be a probe, with the way out where values are quantised."""
+    way_out = "; watch its values behind a DequantizeLinear" if dtype in {"int8", "uint8"} else ""
+    return f"holds {dtype} values; only floating-point tensors can be measured{way_out}"
 
 
 def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:

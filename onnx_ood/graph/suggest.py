@@ -50,14 +50,16 @@ def suggest_probes(
     Raises:
         ModelError: If nothing in the model can be measured.
     """
-    found = measurable(model, site)
+    everything = measurable(model, site)
+    # What is known to hold floats goes first: behind custom operators, quantised ones say, a type may be unknown.
+    found = [tensor for tensor in everything if tensor.floating] or list(everything)
     inner = [tensor for tensor in found if not tensor.output]
     candidates = [tensor for tensor in inner if tensor.activation]
     kind = "activation"
     if not candidates:
         candidates, kind = [tensor for tensor in inner if tensor.op in _WEIGHTED_OPS], "weighted operator"
     if not candidates:
-        candidates, kind = inner or list(found), "floating-point tensor"
+        candidates, kind = inner or found, "floating-point tensor"
     if not candidates:
         raise ModelError(
             f"{model.path}: no floating-point tensor depends on an input; there is nothing to measure"

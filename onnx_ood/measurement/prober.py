@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
-from onnx_ood.graph import Model, Tensor, with_outputs
+from onnx_ood.graph import Model, Tensor, not_floating, with_outputs
 from onnx_ood.measurement.arguments import (
     FLOATS,
     Array,
@@ -111,9 +111,7 @@ class Prober:
         # Behind custom operators onnx can't infer types; the runtime has the last word.
         self._dtypes = session.dtypes
         self.skipped = {
-            name: f"holds {self._dtypes[name]}, which can't be measured"
-            for name in asked
-            if self._dtypes[name] not in FLOATS
+            name: not_floating(session.element(name)) for name in asked if self._dtypes[name] not in FLOATS
         }
         self.probes = tuple(name for name in asked if name not in self.skipped)
         if not self.probes:
