@@ -26,20 +26,23 @@ class Feed(NamedTuple):
 
     Attributes:
         value: The array to feed.
-        batched: True if its first axis has one entry for each input of the batch.
+        axis: The axis that has one entry for each input of the batch, or None if it is fed as it is.
     """
 
     value: Array
-    batched: bool
+    axis: int | None
 
     def at(self, inputs: list[int]) -> Array:
         """What a run with these inputs of the batch is fed."""
-        return self.value[inputs] if self.batched else self.value
+        if self.axis is None:
+            return self.value
+        taken: Array = np.take(self.value, inputs, axis=self.axis)
+        return taken
 
     @property
     def share_shape(self) -> tuple[int, ...]:
         """The shape that one input is fed."""
-        return self.value.shape[1:] if self.batched else self.value.shape
+        return tuple(size for axis, size in enumerate(self.value.shape) if axis != self.axis)
 
 
 def find_site(model: Model, name: str | None) -> Tensor:
@@ -206,10 +209,10 @@ def check_others(others: Mapping[str, ArrayLike], model: Model, fed: Tensor, cou
         if name not in others:
             raise UsageError(f"the model also needs input {name!r} ({tensor.dtype}): pass it by name")
         value = _converted(others[name], tensor)
-        batched = value.ndim > 0 and _has_batch_axis(tensor, fed)
-        if batched and len(value) != count:
-            raise UsageError(f"input {name!r} has {len(value)} rows for a batch of {count}")
-        checked[name] = Feed(value, batched)
+        axis = _batch_axis(tensor, fed, value)
+        if axis is not None and value.shape[axis] != count:
+            raise UsageError(f"input {name!r} has {value.shape[axis]} rows for a batch of {count}")
+        checked[name] = Feed(value, axis)
     return checked
 
 
@@ -228,8 +231,23 @@ def _converted(values: ArrayLike, tensor: Tensor) -> Array:
     return converted
 
 
-def _has_batch_axis(tensor: Tensor, fed: Tensor) -> bool:
-    if tensor.shape is None:
-        return True
-    # A first axis of another fixed size belongs to the tensor itself.
-    return bool(tensor.shape) and (not isinstance(tensor.shape[0], int) or tensor.shape[0] == fixed_rows(fed))
+def _batch_axis(tensor: Tensor, fed: Tensor, value: Array) -> int | None:
+    """The axis of another input along which the inputs of a batch lie, or None if there is none.
+
+    The first one as a rule. Where its size is written down, it belongs to the tensor itself, unless that is the model's
+    fixed batch; then the axis that carries the batch's symbol is taken (the state of a recurrent net, `[layers, batch,
+    units]`), or the only one of unknown size.
+    """
+    if value.ndim == 0 or tensor.shape == ():
+        return None
+    if tensor.shape is None or len(tensor.shape) != value.ndim or not isinstance(tensor.shape[0], int):
+        return 0
+    if tensor.shape[0] == fixed_rows(fed):
+        return 0
+    symbol = fed.shape[0] if fed.shape else None
+    named = [axis for axis, dim in enumerate(tensor.shape) if isinstance(dim, str) and dim == symbol]
+    unknown = [axis for axis, dim in enumerate(tensor.shape) if not isinstance(dim, int)]
+    for axes in (named, unknown):
+        if len(axes) == 1:
+            return axes[0]
+    return None

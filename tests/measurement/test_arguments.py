@@ -150,7 +150,7 @@ class TestOthers:
 
     def test_with_a_batch_axis_go_along_with_the_inputs(self, two_inputs: Model) -> None:
         feeds = self.check(two_inputs, self.good())
-        assert (feeds["mask"].batched, feeds["temperature"].batched) == (True, False)
+        assert (feeds["mask"].axis, feeds["temperature"].axis) == (0, None)
         np.testing.assert_array_equal(
             feeds["mask"].at([2, 0, 0]), [[8, 9, 10, 11], [0, 1, 2, 3], [0, 1, 2, 3]]
         )
@@ -193,14 +193,14 @@ class TestOthers:
             )
         )
         feeds = check_others({"w": np.ones((2, 4)), "t": [1.0]}, model, find_site(model, "x"), 3)
-        assert not feeds["w"].batched
-        assert not feeds["t"].batched
+        assert feeds["w"].axis is None
+        assert feeds["t"].axis is None
 
     def test_with_the_models_fixed_batch_size_have_a_row_for_each_input(self, save: Save) -> None:
         model = onnx_ood.load(
             save(small_models.build("g (float[2, 4] x, float[2, 1] t) => (float[2, 4] y) { y = Mul (x, t) }"))
         )
-        assert check_others({"t": np.ones((5, 1))}, model, find_site(model, "x"), 5)["t"].batched
+        assert check_others({"t": np.ones((5, 1))}, model, find_site(model, "x"), 5)["t"].axis == 0
 
 
 def test_a_batch_size_has_to_be_positive(classifier: Model) -> None:
@@ -213,3 +213,37 @@ def test_a_batch_size_has_to_be_positive(classifier: Model) -> None:
             batch_size=0,
             provider="cpu",
         )
+
+    @pytest.mark.parametrize("shape", ["[2, N, 4]", "[2, ?, 4]", "[2, B, 4]"])
+    def test_may_have_their_batch_axis_further_in(self, shape: str, save: Save) -> None:
+        model = onnx_ood.load(
+            save(
+                small_models.build(
+                    f"g (float[N, 4] x, float{shape} state) => (float[N, 4] y)"
+                    "{ last = Gather <axis = 0> (state, one) y = Add (x, last) }",
+                    {"one": np.array(1)},
+                )
+            )
+        )
+        state = small_models.normal(2, 3, 4)
+        feed = check_others({"state": state}, model, find_site(model, "x"), 3)["state"]
+        assert feed.axis == 1
+        assert feed.share_shape == (2, 4)
+        np.testing.assert_array_equal(feed.at([2, 0]), state[:, [2, 0]])
+        with pytest.raises(UsageError, match="'state' has 3 rows for a batch of 5"):
+            check_others({"state": state}, model, find_site(model, "x"), 5)
+
+    def test_without_an_axis_for_the_batch_are_fed_as_they_are(self, save: Save) -> None:
+        model = onnx_ood.load(
+            save(
+                small_models.build(
+                    "g (float[N, 4] x, float[2, 4] w, float[2, p, q] z) => (float[N, 4] y)"
+                    "{ s = ReduceSum <keepdims = 0> (w) t = ReduceSum <keepdims = 0> (z)"
+                    "  u = Add (s, t) y = Mul (x, u) }"
+                )
+            )
+        )
+        feeds = check_others({"w": np.ones((2, 4)), "z": np.ones((2, 3, 3))}, model, find_site(model, "x"), 3)
+        assert feeds["w"].axis is None
+        # Two axes of unknown size: neither is surely the batch.
+        assert feeds["z"].axis is None
