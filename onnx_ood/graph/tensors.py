@@ -103,7 +103,11 @@ def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
         # Some exporters write 0 or -1 for "any size".
         return dim.dim_value if dim.dim_value > 0 else None
     # Inference makes up a symbol for each size that it can't tell; it says no more than "unknown".
-    return None if dim.dim_param.startswith("unk__") else dim.dim_param or None
+    symbol: str | bytes = dim.dim_param
+    if isinstance(symbol, bytes):
+        # What protobuf gives for text that is not UTF-8, in a damaged file.
+        symbol = symbol.decode("utf-8", errors="replace")
+    return None if symbol.startswith("unk__") else symbol or None
 
 
 def format_shape(shape: Shape) -> str:
