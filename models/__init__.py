@@ -1,8 +1,10 @@
-"""Small real models and photographs that the package ships, each with its origin and licence.
+"""Small real models, photographs and sentences that the package ships, each with its origin and licence.
 
 `README.md` beside this file describes them to people, `<name>.json` beside each model to programs.
 """
 
+import json
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from numpy.typing import NDArray
 
 from onnx_ood.exceptions import UsageError
 
-__all__ = ["fashion_samples", "names", "path", "photos"]
+__all__ = ["encode", "fashion_samples", "names", "path", "photos", "sentences"]
 
 
 def names() -> list[str]:
@@ -47,6 +49,43 @@ def fashion_samples() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """
     with np.load(_folder() / "fashion_samples.npz") as samples:
         return samples["images"], samples["labels"]
+
+
+def encode(text: str) -> NDArray[np.int64]:
+    r"""Turn a text into tokens of `char_transformer`, one for each character.
+
+    The model was trained on one sentence a line, so a sentence's first character is predicted from a newline
+    before it: `encode("\n" + sentence)`. It takes at most 128 tokens.
+
+    Args:
+        text: Any text. A character that is not in the vocabulary (a digit, an accented letter) becomes token 0,
+            `<unknown>`.
+
+    Returns:
+        The tokens, int64 `[characters]`; each is a line's index in `char_transformer_vocabulary.txt`.
+    """
+    tokens = _tokens()
+    return np.array([tokens.get(character, 0) for character in text], np.int64)
+
+
+def sentences() -> dict[str, list[str]]:
+    """Load sentences to try `char_transformer` on, forty of each kind, all of them in its vocabulary.
+
+    Returns:
+        `ordinary`: sentences of books that were held out of training. `words_shuffled` and
+        `characters_shuffled`: the same ones shuffled. `foreign`: sentences in other languages, without accents
+        and transliterated. `random`: characters drawn uniformly from the vocabulary, as long as the ordinary ones.
+    """
+    content: dict[str, list[str]] = json.loads((_folder() / "sentences.json").read_text("utf-8"))
+    return content
+
+
+@cache
+def _tokens() -> dict[str, int]:
+    """Map each character to its token; the vocabulary names those that a line of text can't hold or show."""
+    lines = (_folder() / "char_transformer_vocabulary.txt").read_text("utf-8").splitlines()
+    named = {"<newline>": "\n", "<space>": " "}
+    return {named.get(line, line): index for index, line in enumerate(lines) if line != "<unknown>"}
 
 
 def _folder() -> Path:

@@ -38,11 +38,19 @@ class Preprocessing:
 
 @dataclass(frozen=True)
 class Accuracy:
-    """A top-1 accuracy together with what it was measured on and how it was come by."""
+    """A top-1 accuracy together with what it was measured on and how it was come by.
+
+    Attributes:
+        value: From 0 to 1.
+        set: What it was measured on.
+        how: How, in words.
+        bits_per_character: The mean loss, for a model of text only; left out of other cards.
+    """
 
     value: float
     set: str
     how: str
+    bits_per_character: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ class Description:
     licence: str
     made_by: str
     classes: str
-    preprocessing: Preprocessing
+    preprocessing: Preprocessing | None  # None for a model that takes no pictures
 
 
 def write_card(model_path: Path, description: Description, accuracy: Accuracy) -> None:
@@ -76,9 +84,9 @@ def write_card(model_path: Path, description: Description, accuracy: Accuracy) -
         "sha256": hashlib.sha256(model_path.read_bytes()).hexdigest(),
         "opset": next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"}),
         "parameters": count_parameters(model),
-        "accuracy": asdict(accuracy),
+        "accuracy": {key: value for key, value in asdict(accuracy).items() if value is not None},
         "classes": description.classes,
-        "preprocessing": asdict(description.preprocessing),
+        "preprocessing": asdict(description.preprocessing) if description.preprocessing else None,
     }
     model_path.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", "utf-8")
 

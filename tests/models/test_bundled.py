@@ -16,13 +16,15 @@ import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import stats
+from scipy import special, stats
 
 from onnx_ood import models
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import read_card
 
-NAMES = ["efficientnet_lite0", "fashion_cnn", "fashion_resnet"]
+NAMES = ["char_transformer", "efficientnet_lite0", "fashion_cnn", "fashion_resnet"]
+PICTURES = ["efficientnet_lite0", "fashion_cnn", "fashion_resnet"]
+CONTEXT = 128  # The most characters that the language model takes.
 FASHION = ["fashion_cnn", "fashion_resnet"]
 KEYS = {
     "format", "name", "summary", "origin", "licence", "made_by", "sha256", "opset", "parameters", "accuracy",
@@ -78,6 +80,29 @@ def logits_of(name: str, batch: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(logits)
 
 
+def text_logits(tokens: NDArray[np.int64]) -> NDArray[np.float32]:
+    (logits,) = session_of("char_transformer").run(["logits"], {"tokens": tokens})
+    return np.asarray(logits)
+
+
+def predicted(sentences: list[str]) -> NDArray[np.float64]:
+    """For each sentence, predicted alone after a newline: characters, those ranked first, and bits."""
+    session = session_of("char_transformer")
+    rows = []
+    for sentence in sentences:
+        tokens = models.encode("\n" + sentence)
+        (logits,) = session.run(["logits"], {"tokens": tokens[None, :-1]})
+        odds = special.log_softmax(logits[0].astype(np.float64), axis=1)
+        right = odds[np.arange(len(odds)), tokens[1:]]
+        rows.append((len(odds), (odds.argmax(axis=1) == tokens[1:]).sum(), -right.sum() / np.log(2)))
+    return np.array(rows)
+
+
+def bits_per_character(sentences: list[str]) -> float:
+    characters, _, bits = predicted(sentences).sum(axis=0)
+    return float(bits / characters)
+
+
 def as_input(picture: Image.Image, preprocessing: dict[str, Any]) -> NDArray[np.float32]:
     """The card's own words, done with Pillow: short side, centre crop, mean and standard deviation."""
     assert (preprocessing["resize"], preprocessing["interpolation"]) == ("short-side", "bicubic")
@@ -115,13 +140,19 @@ class TestCard:
     def test_has_exactly_the_agreed_keys(self, name: str) -> None:
         card = card_of(name)
         assert set(card) == KEYS
-        assert set(card["accuracy"]) == {"value", "set", "how"}
-        assert set(card["preprocessing"]) == PREPROCESSING_KEYS
+        measured = {"value", "set", "how"}
+        assert set(card["accuracy"]) == (measured if name in PICTURES else measured | {"bits_per_character"})
+        assert (
+            (set(card["preprocessing"]) == PREPROCESSING_KEYS)
+            if name in PICTURES
+            else not card["preprocessing"]
+        )
 
     def test_is_what_the_package_reads(self, name: str) -> None:
         card = read_card(models.path(name))
         assert card is not None
-        assert card.preprocessing is not None
+        assert card.accuracy is not None
+        assert (card.preprocessing is not None) == (name in PICTURES)
         assert card.class_names() == class_names(name)
 
     def test_belongs_to_the_file_beside_it(self, name: str) -> None:
@@ -142,9 +173,18 @@ class TestCard:
         names = class_names(name)
         assert len(set(names)) == len(names)
         assert all(word == word.strip() and word for word in names)
-        assert session_of(name).get_outputs()[0].shape == ["batch", len(names)]
+        free = ["batch"] if name in PICTURES else ["batch", "sequence"]
+        assert session_of(name).get_outputs()[0].shape == [*free, len(names)]
 
     def test_describes_the_input(self, name: str) -> None:
+        if name not in PICTURES:
+            (tokens,) = session_of(name).get_inputs()
+            assert (tokens.name, tokens.type, tokens.shape) == (
+                "tokens",
+                "tensor(int64)",
+                ["batch", "sequence"],
+            )
+            return
         preprocessing = card_of(name)["preprocessing"]
         channels = len(preprocessing["channels"])
         (image,) = session_of(name).get_inputs()
@@ -156,7 +196,7 @@ class TestCard:
 @pytest.mark.parametrize("name", NAMES)
 class TestFile:
     def test_is_small(self, name: str) -> None:
-        limit = 10_000_000 if name == "efficientnet_lite0" else 500_000
+        limit = {"efficientnet_lite0": 10_000_000, "char_transformer": 2 << 20}.get(name, 500_000)
         assert 100_000 < models.path(name).stat().st_size < limit
 
     def test_has_unique_readable_names(self, name: str) -> None:
@@ -168,6 +208,15 @@ class TestFile:
         assert not [tensor for tensor in tensors if "::" in tensor or tensor.isdigit()]
 
     def test_gives_the_same_answer_in_any_batch(self, name: str) -> None:
+        if name not in PICTURES:
+            tokens = np.random.default_rng(0).integers(0, len(class_names(name)), (3, 50))
+            np.testing.assert_allclose(
+                text_logits(tokens),
+                np.concatenate([text_logits(tokens[i : i + 1]) for i in range(3)]),
+                rtol=1e-4,
+                atol=1e-4,
+            )
+            return
         _, channels, height, width = session_of(name).get_inputs()[0].shape
         batch = np.random.default_rng(0).random((3, channels, height, width), dtype=np.float32)
         together = logits_of(name, batch)
@@ -257,6 +306,108 @@ def test_lite0_needs_its_preprocessing() -> None:
     assert right > 0.7
     assert confidence(lambda tensor: np.ascontiguousarray(tensor[:, ::-1])) < right - 0.05
     assert confidence(lambda tensor: (tensor + 1) / 2) < right - 0.05
+
+
+class TestCharTransformer:
+    def test_predicts_the_bundled_sentences_as_well_as_the_card_says(self) -> None:
+        """The sentences are a sample of those that the card measured, so they tell how far off they may be."""
+        accuracy = card_of("char_transformer")["accuracy"]
+        characters, hits, bits = predicted(models.sentences()["ordinary"]).T
+        for total, stated in ((hits, accuracy["value"]), (bits, accuracy["bits_per_character"])):
+            ratio = total.sum() / characters.sum()
+            error = (total - ratio * characters).std(ddof=1) * len(total) ** 0.5 / characters.sum()
+            assert abs(ratio - stated) < stats.t.ppf(0.9995, len(total) - 1) * error
+            assert error < 0.05 * stated  # Or the line above would assert little.
+
+    def test_finds_a_sentence_stranger_the_more_it_is_shuffled(self) -> None:
+        sets = models.sentences()
+        found = [
+            bits_per_character(sets[kind])
+            for kind in ("ordinary", "words_shuffled", "characters_shuffled", "random")
+        ]
+        assert found[0] < 2.5
+        assert min(np.diff(found)) > 0.3
+        assert bits_per_character(sets["foreign"]) > found[0] + 1
+
+    def test_does_not_look_ahead(self) -> None:
+        tokens = models.encode("\n" + models.sentences()["ordinary"][0])[None]
+        before = text_logits(tokens)
+        for place in (1, 20, tokens.shape[1] - 1):
+            changed = tokens.copy()
+            changed[0, place] = models.encode("k")[0]
+            after = text_logits(changed)
+            np.testing.assert_allclose(after[:, :place], before[:, :place], rtol=1e-5, atol=1e-5)
+            assert np.abs(after[:, place] - before[:, place]).max() > 0.1
+
+    @pytest.mark.parametrize("length", [1, 2, 127, CONTEXT])
+    def test_takes_any_length_up_to_its_context(self, length: int) -> None:
+        logits = text_logits(np.full((2, length), 5))
+        assert logits.shape == (2, length, len(class_names("char_transformer")))
+        assert np.isfinite(logits).all()
+
+    def test_answers_an_error_beyond_its_context(self) -> None:
+        with pytest.raises(Exception, match="Attempting to broadcast"):
+            text_logits(np.full((1, CONTEXT + 1), 5))
+
+    def test_looks_its_characters_up_in_one_plain_gather(self) -> None:
+        graph = graph_of("char_transformer")
+        (node,) = [node for node in graph.node if "tokens" in node.input and node.op_type == "Gather"]
+        assert list(node.output) == ["/embedding/Gather_output_0"]
+        assert list(node.input) == ["embedding.weight", "tokens"]
+
+    def test_computes_in_float32_from_weights_stored_as_float16(self) -> None:
+        graph = graph_of("char_transformer")
+        weights = [
+            tensor
+            for tensor in graph.initializer
+            if len(tensor.dims) >= 2 and tensor.data_type != onnx.TensorProto.BOOL
+        ]
+        casts = [node for node in graph.node if node.op_type == "Cast" and node.input[0].endswith(".float16")]
+        assert {tensor.data_type for tensor in weights} == {onnx.TensorProto.FLOAT16}
+        assert {node.input[0] for node in casts} == {tensor.name for tensor in weights}
+        assert {node.attribute[0].i for node in casts} == {onnx.TensorProto.FLOAT}
+
+
+class TestEncode:
+    def test_goes_there_and_back(self) -> None:
+        signs = {"<newline>": "\n", "<space>": " "}
+        characters = [signs.get(line, line) for line in class_names("char_transformer")]
+        text = "".join(characters[1:])
+        assert models.encode(text).tolist() == list(range(1, len(characters)))
+        for sentence in models.sentences()["ordinary"]:
+            assert "".join(characters[token] for token in models.encode(sentence)) == sentence
+
+    def test_gives_the_unknown_token_for_characters_outside_the_vocabulary(self) -> None:
+        assert class_names("char_transformer")[0] == "<unknown>"
+        assert models.encode("é7\t漢<").tolist() == [0] * 5
+
+    def test_gives_no_tokens_for_no_text(self) -> None:
+        tokens = models.encode("")
+        assert (tokens.dtype, tokens.shape) == (np.int64, (0,))
+
+
+class TestSentences:
+    def test_are_forty_of_each_kind_known_and_short_enough(self) -> None:
+        sets = models.sentences()
+        assert list(sets) == ["ordinary", "words_shuffled", "characters_shuffled", "foreign", "random"]
+        for sentences in sets.values():
+            assert len(set(sentences)) == 40
+            assert all(models.encode(sentence).all() for sentence in sentences)
+            assert all(40 <= len(sentence) < CONTEXT for sentence in sentences)
+
+    def test_are_the_same_ones_shuffled(self) -> None:
+        sets = models.sentences()
+        for ordinary, words, characters, drawn in zip(
+            sets["ordinary"],
+            sets["words_shuffled"],
+            sets["characters_shuffled"],
+            sets["random"],
+            strict=True,
+        ):
+            assert sorted(words.split(" ")) == sorted(ordinary.split(" "))
+            assert sorted(characters) == sorted(ordinary)
+            assert len({ordinary, words, characters, drawn}) == 4
+            assert len(drawn) == len(ordinary)
 
 
 class TestPhotos:
