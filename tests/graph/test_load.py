@@ -344,3 +344,16 @@ def peak_memory() -> int:
     """Bytes of this process that were ever resident, where the system tells."""
     resource = pytest.importorskip("resource")
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * (1 if sys.platform == "darwin" else 1024)
+
+
+def test_a_symbolic_size_that_is_not_text_is_read_all_the_same(tmp_path: Path) -> None:
+    content = small_models.build(
+        "g (float[NNNN, 2] x) => (float[NNNN, 2] y) { y = Relu (x) }"
+    ).SerializeToString()
+    path = tmp_path / "odd.onnx"
+    path.write_bytes(content.replace(b"NNNN", b"\xff\xfe\xfdN"))
+    shape = onnx_ood.load(path).tensors[0].shape
+    assert shape is not None
+    assert isinstance(shape[0], str)
+    assert shape[0].endswith("N")
+    assert shape[1] == 2
