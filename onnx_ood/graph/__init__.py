@@ -1,6 +1,7 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
 from onnx_ood.graph.external import relocated
+from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.rewrite import with_outputs
 from onnx_ood.graph.select import measurable, select, why_not_measurable
@@ -9,10 +10,12 @@ from onnx_ood.graph.tensors import Tensor, format_shape
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "Instrumented",
     "Model",
     "Suggestion",
     "Tensor",
     "format_shape",
+    "instrument",
     "load",
     "measurable",
     "relocated",
