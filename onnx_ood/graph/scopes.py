@@ -314,7 +314,12 @@ def _renamed(wanted: Wanted, renamed: Mapping[str, str]) -> Wanted:
     values: dict[str, list[str]] = {}
     for name, paths in wanted.values.items():
         values.setdefault(renamed.get(name, name), []).extend(paths)
-    return Wanted(values, {step: _renamed(inside, renamed) for step, inside in wanted.inner.items()})
+    # A function that is called inside has names of its own.
+    inner = {
+        step: inside if step[1] == CALL else _renamed(inside, renamed)
+        for step, inside in wanted.inner.items()
+    }
+    return Wanted(values, inner)
 
 
 def _replace_nodes(graph: GraphProto, nodes: Sequence[NodeProto]) -> None:

@@ -47,25 +47,44 @@ def everything_computed(model: ModelProto, feeds: Mapping[str, Any]) -> dict[str
     Nodes need names, each of its own, and one result; a function's nodes occur once for each call.
     """
     found: defaultdict[str, list[Any]] = defaultdict(list)
+    evaluator = ReferenceEvaluator(model)  # Made first: it defines the operators' classes.
     with _recording(found):
-        ReferenceEvaluator(model).run(None, dict(feeds))
+        evaluator.run(None, dict(feeds))
     return dict(found)
 
 
 @contextmanager
 def _recording(found: defaultdict[str, list[Any]]) -> Any:
-    original = OpRun.run
+    # Operators of one kind run in their own way; an outer call of `run` stands for the inner ones.
+    classes = [kind for kind in _kinds(OpRun) if "run" in vars(kind)]
+    originals = [vars(kind)["run"] for kind in classes]
+    running: set[int] = set()
 
-    def run_and_note(self: OpRun, *arguments: Any, **keywords: Any) -> Any:
-        results = original(self, *arguments, **keywords)
-        found[self.onnx_node.name].append(results[0])
-        return results
+    def noting(original: Any) -> Any:
+        def run_and_note(self: OpRun, *arguments: Any, **keywords: Any) -> Any:
+            if id(self) in running:
+                return original(self, *arguments, **keywords)
+            running.add(id(self))
+            try:
+                results = original(self, *arguments, **keywords)
+            finally:
+                running.discard(id(self))
+            found[self.onnx_node.name].append(results[0])
+            return results
 
-    OpRun.run = run_and_note  # type: ignore[method-assign]
+        return run_and_note
+
+    for kind, original in zip(classes, originals, strict=True):
+        kind.run = noting(original)  # type: ignore[method-assign]
     try:
         yield
     finally:
-        OpRun.run = original  # type: ignore[method-assign]
+        for kind, original in zip(classes, originals, strict=True):
+            kind.run = original  # type: ignore[method-assign]
+
+
+def _kinds(kind: type) -> set[type]:
+    return {kind}.union(*(_kinds(further) for further in kind.__subclasses__()))
 
 
 def stream(values: Any) -> np.ndarray:
