@@ -10,7 +10,7 @@ import typer
 
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
-from . import demo, doctor, inspect, score
+from . import demo, doctor, inspect, instrument, score
 from .console import stderr
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("inspect")(inspect.inspect)
+app.command("instrument")(instrument.instrument)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

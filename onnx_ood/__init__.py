@@ -1,7 +1,7 @@
 """Audit third-party neural networks given only an ONNX file.
 
-`load` reads a model's graph, `measure` runs nudged inputs through it and tells how its activations turn
-and switch; `onnx_ood.audits` answers whole questions with them.
+`load` reads a model's graph, `instrument` rewrites it so that any tensor can be watched, `measure` runs nudged inputs
+through it and tells how its activations turn and switch; `onnx_ood.audits` answers whole questions with them.
 """
 
 from onnx_ood.exceptions import (
@@ -14,11 +14,12 @@ from onnx_ood.exceptions import (
     SelectorError,
     UsageError,
 )
-from onnx_ood.graph import Model, Tensor, load, select
+from onnx_ood.graph import Instrumented, Model, Tensor, instrument, load, select
 from onnx_ood.measurement import Measurement, measure
 
 __all__ = [
     "InputError",
+    "Instrumented",
     "Measurement",
     "Model",
     "ModelError",
@@ -29,6 +30,7 @@ __all__ = [
     "SelectorError",
     "Tensor",
     "UsageError",
+    "instrument",
     "load",
     "measure",
     "select",

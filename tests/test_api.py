@@ -10,6 +10,7 @@ import onnx_ood
 
 EXPORTED = {
     "InputError",
+    "Instrumented",
     "Measurement",
     "Model",
     "ModelError",
@@ -20,6 +21,7 @@ EXPORTED = {
     "SelectorError",
     "Tensor",
     "UsageError",
+    "instrument",
     "load",
     "measure",
     "select",

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from math import prod
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, shape_inference
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, shape_inference
 
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.activations import activation_outputs
 from onnx_ood.graph.order import execution_order, reads
 from onnx_ood.graph.tensors import INPUT_OP, Shape, Tensor, type_of
-
-# Initializers up to this many elements are kept for shape inference (a Reshape's target shape is one);
-# larger ones are weights, of which only dtype and shape matter.
-_SHAPE_SIZED = 1024
+from onnx_ood.graph.weightless import without_weights
 
 
 def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
@@ -98,7 +94,7 @@ def _infer_types(model: ModelProto, nodes: Sequence[NodeProto]) -> dict[str, tup
     """
     types = {value.name: type_of(value.type) for value in _declared(model.graph)}
     try:
-        inferred = shape_inference.infer_shapes(_without_weights(model, nodes), data_prop=True)
+        inferred = shape_inference.infer_shapes(without_weights(model, nodes), data_prop=True)
     except Exception:
         # Types are a help, not a need: onnxruntime infers them again when a session is made.
         return types
@@ -111,28 +107,3 @@ def _infer_types(model: ModelProto, nodes: Sequence[NodeProto]) -> dict[str, tup
 
 def _declared(graph: GraphProto) -> list[ValueInfoProto]:
     return [*graph.input, *graph.value_info, *graph.output]
-
-
-def _without_weights(model: ModelProto, nodes: Sequence[NodeProto]) -> ModelProto:
-    """A copy for shape inference in which large initializers are typed inputs, so that no weight is copied."""
-    copy = ModelProto(ir_version=model.ir_version)
-    copy.opset_import.extend(model.opset_import)
-    copy.functions.extend(model.functions)
-    source, target = model.graph, copy.graph
-    target.name = source.name
-    target.node.extend(nodes)
-    target.input.extend(source.input)
-    target.output.extend(source.output)
-    target.value_info.extend(source.value_info)
-    target.sparse_initializer.extend(source.sparse_initializer)
-    stated = {value.name for value in source.input}
-    for tensor in source.initializer:
-        if tensor.data_location != TensorProto.EXTERNAL and prod(tensor.dims) <= _SHAPE_SIZED:
-            target.initializer.append(tensor)
-        elif tensor.name not in stated:
-            value = target.input.add(name=tensor.name)
-            value.type.tensor_type.elem_type = tensor.data_type
-            value.type.tensor_type.shape.SetInParent()
-            for size in tensor.dims:
-                value.type.tensor_type.shape.dim.add(dim_value=size)
-    return copy

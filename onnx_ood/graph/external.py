@@ -45,6 +45,13 @@ def _in_node_attributes(attributes: Iterable[AttributeProto]) -> Iterator[Tensor
             yield from attribute.tensors
 
 
+def external_fields(tensor: TensorProto) -> dict[str, str]:
+    """What a tensor says about its place in a data file, empty if its values are in the model file."""
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return {}
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
 def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
     """Finds the external data files of a model and checks that each may be read and is long enough.
 
@@ -61,7 +68,7 @@ def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
     needed: dict[str, int] = {}
     for tensor in stored_tensors(model):
         if tensor.data_location == TensorProto.EXTERNAL:
-            fields = {entry.key: entry.value for entry in tensor.external_data}
+            fields = external_fields(tensor)
             location = fields.get("location", "")
             _check_location(location, model_path, tensor.name)
             end = _number(fields, "offset", model_path) + _number(fields, "length", model_path)
@@ -83,7 +90,7 @@ def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:
         are relative.
     """
     folder = model_path.absolute().parent
-    stored = [_location(tensor) for tensor in stored_tensors(model)]
+    stored = [external_fields(tensor).get("location", "") for tensor in stored_tensors(model)]
     real = {name: (folder / name).resolve() for name in stored if name}
     if all(path == folder.resolve() / name for name, path in real.items()):
         return model, folder
@@ -95,13 +102,6 @@ def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:
             if entry.key == "location" and entry.value in real:
                 entry.value = real[entry.value].relative_to(home).as_posix()
     return copy, home
-
-
-def _location(tensor: TensorProto) -> str:
-    """Name of a tensor's data file, empty for a tensor whose values are in the model file."""
-    if tensor.data_location != TensorProto.EXTERNAL:
-        return ""
-    return next((entry.value for entry in tensor.external_data if entry.key == "location"), "")
 
 
 def _number(fields: dict[str, str], key: str, model_path: Path) -> int:

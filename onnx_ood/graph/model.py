@@ -14,7 +14,8 @@ from onnx import ModelProto
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue import catalogue
 from onnx_ood.graph.external import data_files, stored_tensors
-from onnx_ood.graph.tensors import Tensor
+from onnx_ood.graph.scopes import Inner, Survey, survey
+from onnx_ood.graph.tensors import Tensor, type_of
 
 # What a protobuf message can hold at most.
 _LARGEST = 2**31
@@ -43,6 +44,16 @@ class Model:
     def by_name(self) -> dict[str, Tensor]:
         """The catalogue by tensor name."""
         return {tensor.name: tensor for tensor in self.tensors}
+
+    @cached_property
+    def survey(self) -> Survey:
+        """The tensors inside control flow and functions as rewriting needs them, and the types of all tensors."""
+        return survey(self.proto)
+
+    @cached_property
+    def inner_tensors(self) -> tuple[Tensor, ...]:
+        """The tensors inside control flow and functions; the name of each is its scoped path."""
+        return tuple(_tensor_of(inner, len(self.tensors) + i) for i, inner in enumerate(self.survey.inner))
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -76,6 +87,25 @@ class Model:
             f"{node.domain}::{node.op_type}" if node.domain not in {"", "ai.onnx"} else node.op_type
             for node in self.proto.graph.node
         )
+
+
+def _tensor_of(inner: Inner, index: int) -> Tensor:
+    dtype, shape = type_of(inner.type) if inner.type is not None else (None, None)
+    return Tensor(
+        name=inner.path,
+        op=inner.node.op_type,
+        domain=inner.node.domain,
+        node=inner.node.name,
+        dtype=dtype,
+        shape=shape,
+        index=index,
+        depth=0,
+        activation=False,
+        constant=inner.constant,
+        output=False,
+        consumers=0,
+        scope=inner.scope,
+    )
 
 
 def load(path: str | Path) -> Model:

@@ -18,7 +18,7 @@ computes and that depend on a graph input, or on the site where that lies inside
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -51,9 +51,11 @@ def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = N
     selectors = [selectors] if isinstance(selectors, str) else list(selectors)
     if not selectors:
         raise SelectorError("no probe is selected: name a tensor, a glob, op:TYPE, outputs or all")
+    candidates = measurable(model, site)
     chosen: set[str] = set()
     for selector in selectors:
-        chosen.update(tensor.name for tensor in _matches(model, selector, site))
+        found = matching(selector, model.by_name, candidates, why_not_measurable, model.path.name)
+        chosen.update(tensor.name for tensor in found)
     return tuple(tensor for tensor in model.tensors if tensor.name in chosen)
 
 
@@ -88,15 +90,34 @@ def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:
     return tuple(tensor for tensor in candidates if tensor.name in behind)
 
 
-def _matches(model: Model, selector: str, site: Tensor | None) -> Sequence[Tensor]:
-    named = model.by_name.get(selector)
+def matching(
+    selector: str,
+    by_name: Mapping[str, Tensor],
+    candidates: Sequence[Tensor],
+    refusal: Callable[[Tensor], str | None],
+    file: str,
+) -> Sequence[Tensor]:
+    """Resolves one selector.
+
+    Args:
+        selector: The selector.
+        by_name: Tensors that an exact name may mean.
+        candidates: Tensors that any other selector may mean, in execution order.
+        refusal: Why an exactly named tensor is not allowed, None if it is.
+        file: The model's name, for messages.
+
+    Returns:
+        The tensors, at least one.
+
+    Raises:
+        SelectorError: If the selector is malformed, matches nothing, or names a tensor that is not allowed.
+    """
+    named = by_name.get(selector)
     if named is not None:
-        reason = why_not_measurable(named)
+        reason = refusal(named)
         if reason:
             raise SelectorError(f"tensor {selector!r} {reason}")
-        # Whether it depends on an inner site is found out where the model is cut.
         return [named]
-    candidates = measurable(model, site)
     if selector == "all":
         found: Sequence[Tensor] = candidates
     elif selector == "outputs":
@@ -106,7 +127,7 @@ def _matches(model: Model, selector: str, site: Tensor | None) -> Sequence[Tenso
     else:
         found = [tensor for tensor in candidates if fnmatchcase(tensor.name, selector)]
     if not found:
-        raise SelectorError(_nothing_matches(model, candidates, selector))
+        raise SelectorError(_nothing_matches(file, candidates, selector))
     return found
 
 
@@ -133,7 +154,7 @@ def _by_operator(candidates: Sequence[Tensor], selector: str) -> Sequence[Tensor
     return found[slice(*(None if bound is None else int(bound) for bound in bounds.groups()))]
 
 
-def _nothing_matches(model: Model, candidates: Sequence[Tensor], selector: str) -> str:
+def _nothing_matches(file: str, candidates: Sequence[Tensor], selector: str) -> str:
     if selector.startswith("op:"):
         known = sorted({f"op:{tensor.op}" for tensor in candidates})
         near = get_close_matches(selector.partition("[")[0], known, n=3, cutoff=0.4) or known[:8]
@@ -144,4 +165,4 @@ def _nothing_matches(model: Model, candidates: Sequence[Tensor], selector: str) 
         near += [name for name in names if part and part in name.casefold() and name not in near][:3]
         near = near or names[:3]
     hint = f"nearest: {', '.join(near)}" if near else "the model computes nothing that can be measured"
-    return f"selector {selector!r} matches no tensor of {model.path.name}; {hint}"
+    return f"selector {selector!r} matches no tensor of {file}; {hint}"

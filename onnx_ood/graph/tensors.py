@@ -20,10 +20,10 @@ INPUT_OP = "Input"
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One named value of the main graph.
+    """One named value of a model.
 
     Attributes:
-        name: The name in the file, unique in the graph.
+        name: The name in the file, unique in the graph; of a tensor inside control flow or a function the scoped path.
         op: Type of the operator that computes it, `"Input"` for a graph input.
         domain: Domain of that operator, `""` for the standard one.
         node: Name of the computing node, `""` if it has none.
@@ -35,7 +35,8 @@ class Tensor:
         activation: True if it is the result of an activation function.
         constant: True if no graph input has an influence on it.
         output: True if the model gives it back itself.
-        consumers: How many node inputs read it, subgraphs included.
+        consumers: How many node inputs read it, subgraphs included; 0 for a tensor inside control flow or a function.
+        scope: Where a tensor is that is not in the main graph, `node/then_branch` say; empty for the main graph.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Tensor:
     constant: bool
     output: bool
     consumers: int
+    scope: str = ""
 
     @property
     def floating(self) -> bool:

@@ -297,3 +297,21 @@ def test_exact_is_said(garments):
     assert json.loads(result.stdout)["run"]["observer_effect"] == 0
     assert "watching moved" in run("score", CNN, garments, "--probe", "op:Conv").stdout
     assert "changed no bit" in run("score", CNN, garments, "--probe", "op:Conv", "--exact").stdout
+
+
+def test_instrument_writes_a_model_and_says_what_is_where(tmp_path):
+    out = tmp_path / "out.onnx"
+    result = run("instrument", CNN, "-o", out, "--probe", "op:Relu[0]", "--only-probes")
+    assert (result.returncode, result.stderr) == (0, "")
+    (relu,) = (value.name for value in onnx.load(out).graph.output)
+    first, second = result.stdout.splitlines()
+    assert first == f"{out}: 1 tensors at 1 outputs"
+    assert second.split()[:2] == [relu, "float32"]
+
+
+def test_instrument_fails_like_the_other_commands(tmp_path):
+    out = tmp_path / "out.onnx"
+    assert "matches no tensor" in one_line_error(run("instrument", CNN, "-o", out, "--probe", "nope"), 64)
+    assert "--probe" in one_line_error(run("instrument", CNN, "-o", out), 64)
+    assert "choose another" in one_line_error(run("instrument", CNN, "-o", CNN, "--probe", "all"), 2)
+    assert not out.exists()

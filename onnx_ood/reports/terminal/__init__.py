@@ -3,6 +3,7 @@
 from onnx_ood.reports.terminal.demo import print_demo
 from onnx_ood.reports.terminal.doctor import print_doctor
 from onnx_ood.reports.terminal.inspect import print_inspect
+from onnx_ood.reports.terminal.instrument import print_instrumented
 from onnx_ood.reports.terminal.score import print_score
 
-__all__ = ["print_demo", "print_doctor", "print_inspect", "print_score"]
+__all__ = ["print_demo", "print_doctor", "print_inspect", "print_instrumented", "print_score"]

@@ -1,0 +1,94 @@
+"""Running models in tests: in onnxruntime as they are written, and by onnx's own reference."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from onnx import ModelProto
+from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
+
+
+def run(model: ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
+    """Every output of a model by name, without the runtime's optimisations."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    names = [output.name for output in session.get_outputs()]
+    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+
+
+def same_bits(one: Any, other: Any) -> bool:
+    """True if two values of any kind that the runtime gives are equal bit by bit, NaN included."""
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(same_bits(a, b) for a, b in zip(one, other, strict=True))
+    if one is None or isinstance(one, dict):
+        return bool(one == other)
+    one, other = np.asarray(one), np.asarray(other)
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return False
+    if one.dtype == object:
+        return bool((one == other).all())
+    return one.tobytes() == other.tobytes()
+
+
+def everything_computed(model: ModelProto, feeds: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What each tensor is in the reference, at any depth: by name of its node, all values in the order they occur.
+
+    Nodes need names, each of its own, and one result; a function's nodes occur once for each call.
+    """
+    found: defaultdict[str, list[Any]] = defaultdict(list)
+    evaluator = ReferenceEvaluator(model)  # Made first: it defines the operators' classes.
+    with _recording(found):
+        evaluator.run(None, dict(feeds))
+    return dict(found)
+
+
+@contextmanager
+def _recording(found: defaultdict[str, list[Any]]) -> Any:
+    # Operators of one kind run in their own way; an outer call of `run` stands for the inner ones.
+    classes = [kind for kind in _kinds(OpRun) if "run" in vars(kind)]
+    originals = [vars(kind)["run"] for kind in classes]
+    running: set[int] = set()
+
+    def noting(original: Any) -> Any:
+        def run_and_note(self: OpRun, *arguments: Any, **keywords: Any) -> Any:
+            if id(self) in running:
+                return original(self, *arguments, **keywords)
+            running.add(id(self))
+            try:
+                results = original(self, *arguments, **keywords)
+            finally:
+                running.discard(id(self))
+            found[self.onnx_node.name].append(results[0])
+            return results
+
+        return run_and_note
+
+    for kind, original in zip(classes, originals, strict=True):
+        kind.run = noting(original)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for kind, original in zip(classes, originals, strict=True):
+            kind.run = original  # type: ignore[method-assign]
+
+
+def _kinds(kind: type) -> set[type]:
+    return {kind}.union(*(_kinds(further) for further in kind.__subclasses__()))
+
+
+def stream(values: Any) -> np.ndarray:
+    """All numbers of values that follow each other, in one row: stacked, in a sequence, and one by one look alike."""
+    values = values if isinstance(values, list) else [values]
+    rows = [np.asarray(value).ravel() for value in values]
+    return np.concatenate(rows) if rows else np.zeros(0)
