@@ -113,18 +113,20 @@ def test_places_that_are_none_are_refused(save: Save, tmp_path: Path) -> None:
 
 
 BIG = """
-import json, resource, sys, time
+import json, pathlib, sys, time
 import onnx_ood
 start = time.perf_counter()
 result = onnx_ood.instrument(sys.argv[1], probes="all")
 result.save(sys.argv[2])
 seconds = time.perf_counter() - start
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+# Not what getrusage says: that goes on counting from the process that started this one.
+status = pathlib.Path("/proc/self/status").read_text().split()
+peak = int(status[status.index("VmHWM:") + 1]) / 1024
 print(json.dumps({"seconds": seconds, "MB": peak, "outputs": len(result.outputs)}))
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no sparse files and no resource module there")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of its memory from /proc")
 def test_a_model_of_2_5_gb_takes_less_than_a_second_and_300_mb(tmp_path: Path) -> None:
     big = 2_500_000_000
     lines = " ".join(f"t{i + 1} = Add (t{i}, w)" for i in range(200))
@@ -142,6 +144,7 @@ def test_a_model_of_2_5_gb_takes_less_than_a_second_and_300_mb(tmp_path: Path) -
     )  # fmt: skip
     figures = json.loads(done.stdout)
     assert figures["outputs"] == 200
+    print(figures)
     assert figures["seconds"] < 1
     assert figures["MB"] < 300
     assert (tmp_path / "out.onnx").stat().st_size < 100_000
