@@ -26,7 +26,8 @@ def score(
         list[str],
         typer.Argument(
             metavar="INPUTS...",
-            help="Pictures, .npy or .npz arrays, folders, globs, or - for a list of paths on standard input.",
+            help="Pictures, .npy or .npz arrays, .wav, .parquet, folders, globs, or - for a list of paths on standard "
+            "input.",
         ),
     ],
     probe: Annotated[

@@ -18,8 +18,7 @@ from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, measurable, select, suggest_probes
-from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, read_card
-from onnx_ood.inputs.arrays import SUFFIXES as ARRAY_SUFFIXES
+from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, is_picture, read_card
 from onnx_ood.measurement import Prober, find_site
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
@@ -177,8 +176,8 @@ def _check_single_input(prober: Prober) -> None:
 def _choose_preprocessing(
     fed: Tensor, found: Discovery, settings: ScoreSettings, card: Card | None
 ) -> Chosen | None:
-    """How pictures become tensors, or None if there are only arrays and nobody said how they were made."""
-    pictures = any(path.suffix.lower() not in ARRAY_SUFFIXES for path in found.paths)
+    """How pictures become tensors, or None if there are none and nobody said how they were made."""
+    pictures = any(map(is_picture, found.paths))
     if not pictures and settings.preprocessing is None and (card is None or card.preprocessing is None):
         return None
     return choose(fed.shape or (), text=settings.preprocessing, card=card)

@@ -131,7 +131,7 @@ class ScoreResult(_Part):
     nudges: NudgeSettings
     site: str
     preprocessing: str | None = Field(
-        description="In words, with its source; null if all inputs were arrays."
+        description="In words, with its source; null if there were no pictures."
     )
     environment: Environment
     run: Run
@@ -140,9 +140,7 @@ class ScoreResult(_Part):
         description="Strangest first; in the given order where not ranked."
     )
     failed: tuple[Failure, ...]
-    ignored: tuple[str, ...] = Field(
-        description="Files in given folders that are neither pictures nor arrays."
-    )
+    ignored: tuple[str, ...] = Field(description="Files in given folders that are of no kind that is read.")
     skipped_probes: dict[str, str] = Field(
         description="Selected tensors that can't be measured, with the reason."
     )

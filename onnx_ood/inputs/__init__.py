@@ -6,12 +6,15 @@
 from onnx_ood.inputs._assembly import Batch
 from onnx_ood.inputs._files import FailedInput
 from onnx_ood.inputs.arrays import ArrayRows, check_row_shape, open_array
+from onnx_ood.inputs.audio import WaveformRows, open_waveform
 from onnx_ood.inputs.cards import Accuracy, Card, choose, read_card
 from onnx_ood.inputs.discover import Discovery, discover
 from onnx_ood.inputs.images import Channels, as_channels, read_image
+from onnx_ood.inputs.kinds import is_picture
 from onnx_ood.inputs.preprocessing import Interpolation, Layout, Preprocessing, Resize
 from onnx_ood.inputs.presets import PRESETS, Chosen, guess, parse
 from onnx_ood.inputs.reader import Reader
+from onnx_ood.inputs.tables import TableRows, open_table
 
 __all__ = [
     "PRESETS",
@@ -28,12 +31,17 @@ __all__ = [
     "Preprocessing",
     "Reader",
     "Resize",
+    "TableRows",
+    "WaveformRows",
     "as_channels",
     "check_row_shape",
     "choose",
     "discover",
     "guess",
+    "is_picture",
     "open_array",
+    "open_table",
+    "open_waveform",
     "parse",
     "read_card",
     "read_image",

@@ -44,6 +44,7 @@ class ArrayRows:
         dtype: The stored type in native byte order: bool, int8-64, uint8-64 or float16-64.
         single: Whether the file holds one sample without an axis of rows.
         others: Names of the other arrays in the .npz, which are not read.
+        notes: Which array was taken, where there was a choice.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class ArrayRows:
         single: bool = False,
         member: str | None = None,
         others: tuple[str, ...] = (),
+        notes: tuple[str, ...] = (),
     ) -> None:
         self.path = path
+        self.notes = notes
         self.member = member
         self.others = others
         self.single = single
@@ -164,7 +167,11 @@ def open_array(
         # OSError, NotImplementedError, RuntimeError (a password), ValueError...
         except Exception as error:
             raise InputError(f"{name}: cannot be read as an array file ({reason_of(error)})") from None
-        return ArrayRows(path, stream, header, closer.pop_all(), single=single, member=member, others=others)
+        chosen = bool(others) and member != input_name
+        notes = (f"{name}: of several arrays, {quoted(member)} was taken",) if chosen else ()
+        return ArrayRows(
+            path, stream, header, closer.pop_all(), single=single, member=member, others=others, notes=notes
+        )
 
 
 def check_row_shape(shape: Sequence[int], input_shape: Sequence[int | str | None]) -> None:

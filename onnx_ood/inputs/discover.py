@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import arrays, images
 from onnx_ood.inputs._files import FailedInput, reason_of, shown
-
-SUFFIXES = images.SUFFIXES | arrays.SUFFIXES
-"""Suffixes, in lower case, of the files that are taken from a folder."""
+from onnx_ood.inputs.kinds import SUFFIXES
 
 _SIGNS = "*?["  # what makes a word a pattern
 

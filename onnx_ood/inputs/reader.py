@@ -5,6 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,25 +14,29 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs import arrays
 from onnx_ood.inputs._assembly import Assembly, Batch, Piece
-from onnx_ood.inputs._files import FailedInput, name_of, quoted, reason_in
+from onnx_ood.inputs._feed import RowFeed
+from onnx_ood.inputs._files import FailedInput, name_of, reason_in
+from onnx_ood.inputs._rows import Rows, Wanted
+from onnx_ood.inputs.arrays import conversion_note
+from onnx_ood.inputs.kinds import is_picture, open_rows
 from onnx_ood.inputs.preprocessing import Preprocessing
 
 MAX_AHEAD_BYTES = 1 << 29
 """Tensors decoded ahead of the consumer take no more than this (or one piece, if that is larger)."""
 
-_CHUNK_BYTES = 1 << 24  # array rows are read in pieces of about this size
-_MAX_COUNTED = 10_000  # array files whose headers are read for a progress bar
+_CHUNK_BYTES = 1 << 24  # rows are read in pieces of about this size
+_MAX_COUNTED = 10_000  # files of rows whose headers are read for a progress bar
 _MAX_NOTES = 20
 
 
 class Reader:
-    """Reads pictures and arrays for one model input, again at each iteration.
+    """Reads pictures, and rows of arrays, waveforms and tables, for one model input, again at each iteration.
 
-    A picture's id is its path as given. Rows of an array file are `path[0]`, `path[1]`, ...; a file that
-    holds a single sample goes by its path. A file that breaks off in row k fails as one input `path[k:]`.
-    What is not an .npy or .npz by its suffix is read as a picture, whatever it is called.
+    A picture's id is its path as given. Rows of a file are `path[0]`, `path[1]`, ...; a file that holds a
+    single sample goes by its path. A row that can't be used fails as `path[k]`, and a file that breaks off
+    in row k as one input `path[k:]`. `kinds` says which suffix is what; what has none of these is read as
+    a picture, whatever it is called.
 
     Batches keep the order of the paths. A batch is handed out when it holds `batch` tensors, so that bad
     files don't change what is computed together; also when `batch` inputs have failed meanwhile, when the
@@ -90,18 +95,18 @@ class Reader:
         """How many inputs there are, from headers alone: for a progress bar.
 
         Files that cannot be read count as one (the failure they will be). None where finding out would
-        take noticeable time, with more than 10,000 array files.
+        take noticeable time, with more than 10,000 files of rows.
         """
-        files = [path for path in self.paths if _is_array(path)]
+        files = [path for path in self.paths if not is_picture(path)]
         if len(files) > _MAX_COUNTED:
             return None
         return len(self.paths) - len(files) + sum(map(self._rows_in, files))
 
     def __iter__(self) -> Iterator[Batch]:
         decoders = ThreadPoolExecutor(self.threads, thread_name_prefix="onnx-ood-decode")
-        # One thread for all arrays: rows of a compressed file come cheap only in their order.
-        array_reader = ThreadPoolExecutor(1, thread_name_prefix="onnx-ood-arrays")
-        feed = _ArrayFeed(self._open, self.dtype)
+        # One thread for all files of rows: those of a compressed file come cheap only in their order.
+        row_reader = ThreadPoolExecutor(1, thread_name_prefix="onnx-ood-rows")
+        feed = RowFeed(self._open, self.dtype)
         assembly = Assembly(self.batch, self.input_shape, self.dtype)
         pending: deque[tuple[_Task, Future[Piece]]] = deque()
         try:
@@ -116,7 +121,7 @@ class Reader:
                         and ahead_bytes + upcoming.bytes <= MAX_AHEAD_BYTES
                     )
                 ):
-                    pool = array_reader if upcoming.is_array else decoders
+                    pool = row_reader if upcoming.of_rows else decoders
                     pending.append((upcoming, pool.submit(upcoming.run)))
                     ahead, ahead_bytes = ahead + upcoming.inputs, ahead_bytes + upcoming.bytes
                     upcoming = next(tasks, None)
@@ -132,18 +137,18 @@ class Reader:
             # Also on break, on an exception in the consumer, on Ctrl-C: what is not begun is dropped, what
             # is being decoded is waited for, so that no thread outlives the loop.
             decoders.shutdown(wait=True, cancel_futures=True)
-            array_reader.shutdown(wait=True, cancel_futures=True)
+            row_reader.shutdown(wait=True, cancel_futures=True)
             feed.close()
 
-    def _tasks(self, feed: "_ArrayFeed") -> Iterator["_Task"]:
-        """The work, in order. Array headers are read here, so that their rows can be shared out."""
+    def _tasks(self, feed: RowFeed) -> Iterator["_Task"]:
+        """The work, in order. Headers are read here, so that their rows can be shared out."""
         for path in self.paths:
-            if not _is_array(path):
+            if is_picture(path):
                 size = math.prod(self.preprocessing.shape) * self.dtype.itemsize if self.preprocessing else 0
                 yield _Task(lambda path=path: self._picture(path), inputs=1, bytes=size)  # type: ignore[misc]
                 continue
             try:
-                with self._open(path) as rows:
+                with closing(self._open(path)) as rows:
                     self._note(rows)
                     count, row_bytes = len(rows), math.prod(rows.row_shape) * self.dtype.itemsize
             except InputError as error:
@@ -157,31 +162,23 @@ class Reader:
                     lambda path=path, start=start, stop=stop: feed.take(path, start, stop),  # type: ignore[misc]
                     inputs=stop - start,
                     bytes=(stop - start) * row_bytes,
-                    is_array=True,
+                    of_rows=True,
                 )
 
-    def _open(self, path: Path) -> arrays.ArrayRows:
-        rows = arrays.open_array(path, input_name=self.input_name, input_shape=self.input_shape)
-        try:
-            arrays.check_type(rows.dtype, self.dtype)
-        except InputError as error:
-            rows.close()
-            raise InputError(f"{name_of(path)}: {error}") from None
-        return rows
+    def _open(self, path: Path) -> Rows:
+        return open_rows(path, Wanted(self.input_name, self.input_shape, self.dtype))
 
     def _rows_in(self, path: Path) -> int:
         try:
-            with self._open(path) as rows:
+            with closing(self._open(path)) as rows:
                 return len(rows)
         except InputError:
             return 1
 
-    def _note(self, rows: arrays.ArrayRows) -> None:
-        note = arrays.conversion_note(rows.dtype, self.dtype)
-        if note is not None:
-            self._add_note(note)
-        if rows.others and rows.member != self.input_name:
-            self._add_note(f"{name_of(rows.path)}: of several arrays, {quoted(rows.member)} was taken")
+    def _note(self, rows: Rows) -> None:
+        note = conversion_note(rows.dtype, self.dtype)
+        for one in (*rows.notes, *([note] if note else [])):
+            self._add_note(one)
 
     def _add_note(self, note: str) -> None:
         if len(self._notes) < _MAX_NOTES:
@@ -206,62 +203,7 @@ class _Task:
     run: Callable[[], Piece]
     inputs: int
     bytes: int
-    is_array: bool = False
-
-
-class _ArrayFeed:
-    """Reads rows of arrays, one file open at a time. Lives in one thread."""
-
-    def __init__(self, opener: Callable[[Path], arrays.ArrayRows], dtype: np.dtype[Any]) -> None:
-        self._opener = opener
-        self._dtype = dtype
-        self._rows: arrays.ArrayRows | None = None
-        self._broken = False
-
-    def close(self) -> None:
-        if self._rows is not None:
-            self._rows.close()
-            self._rows = None
-
-    def take(self, path: Path, start: int, stop: int) -> Piece:
-        """Rows of the file; chunks of a file come in order, and the one from row 0 opens it."""
-        name = name_of(path)
-        if start == 0:
-            self.close()
-            self._broken = False
-        elif self._broken:
-            return Piece()  # reported with the row where the file broke off
-        try:
-            if self._rows is None:
-                self._rows = self._opener(path)
-        except InputError as error:
-            self._broken = True
-            return Piece(failed=[FailedInput(f"{name}[{start}:]", reason_in(error, name))])
-        if stop > len(self._rows):
-            self._broken = True
-            return Piece(failed=[FailedInput(f"{name}[{start}:]", "was changed while it was read")])
-        rows = self._rows
-        values, failed = [], []
-        # Row by row: where a file breaks off, the rows before it count, however they were shared out.
-        for row in range(start, stop):
-            try:
-                values.append(rows.rows(row, row + 1))
-            except InputError as error:
-                self._broken = True
-                failed.append(FailedInput(name if rows.single else f"{name}[{row}:]", reason_in(error, name)))
-                break
-        if not values:
-            return Piece(failed=failed)
-        ids = [name] if rows.single else [f"{name}[{row}]" for row in range(start, start + len(values))]
-        tensors, bad = arrays.to_type(np.concatenate(values), self._dtype)
-        reason = f"holds NaN, infinity or a value outside the range of {self._dtype.name}"
-        unusable = [FailedInput(ids[row], reason) for row in np.flatnonzero(bad)]
-        good = [identity for identity, wrong in zip(ids, bad, strict=True) if not wrong]
-        return Piece(good, tensors[~bad] if unusable else tensors, unusable + failed)
-
-
-def _is_array(path: Path) -> bool:
-    return path.suffix.lower() in arrays.SUFFIXES
+    of_rows: bool = False
 
 
 def _at_least_one(name: str, value: int) -> int:

@@ -215,3 +215,11 @@ def test_a_folder_that_cannot_be_listed_is_told_once(tree: Path, monkeypatch: py
 def test_names_that_would_upset_a_terminal_are_escaped(tmp_path: Path) -> None:
     found = discover([str(tmp_path / "a\x1b[31m\nb.png")])
     assert found.missing[0].id.endswith("a\\x1b[31m\\nb.png")
+
+
+def test_waveforms_and_tables_are_taken_from_a_folder(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.PARQUET", "c.mp3", "d.csv"):
+        (tmp_path / name).touch()
+    found = discover([tmp_path.as_posix()])
+    assert [path.name for path in found.paths] == ["a.wav", "b.PARQUET"]
+    assert [path.name for path in found.ignored] == ["c.mp3", "d.csv"]

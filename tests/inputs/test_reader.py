@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
+from scipy.io import wavfile
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader
+from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader, is_picture
 
 UNIT = Preprocessing(channels="RGB", layout="NCHW", size=(4, 5), resize="none")
 SHAPE: list[int | str | None] = ["N", 3, 4, 5]
@@ -178,10 +181,10 @@ def test_an_array_that_changes_between_header_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     np.save(path, np.zeros((20, 3, 4, 5), np.float32))
     np.save(tmp_path / "shorter.npy", np.zeros((6, 3, 4, 5), np.float32))
-    from onnx_ood.inputs.reader import _ArrayFeed
+    from onnx_ood.inputs._feed import RowFeed
 
     source = reader([path])
-    feed = _ArrayFeed(source._open, source.dtype)
+    feed = RowFeed(source._open, source.dtype)
     tasks = list(source._tasks(feed))
     (tmp_path / "shorter.npy").replace(path)
     pieces = [task.run() for task in tasks]
@@ -419,3 +422,128 @@ def test_large_rows_are_not_queued_by_the_dozen(tmp_path: Path, monkeypatch: pyt
     for seen, _batch in enumerate(source, 1):
         time.sleep(0.005)
         assert len(STARTED) <= seen + 3
+
+
+# --- waveforms and tables --------------------------------------------------------------------------------
+
+
+def rows_of(paths: list[Path], **changes: Any) -> Reader:
+    return reader(paths, preprocessing=None, **changes)
+
+
+def waveform(path: Path, samples: Any, rate: int = 8000) -> Path:
+    wavfile.write(path, rate, np.asarray(samples))
+    return path
+
+
+def table(path: Path, **columns: Any) -> Path:
+    parquet.write_table(pa.table(columns), path, row_group_size=3)
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+@pytest.mark.parametrize("queue", [1, 7])
+def test_waveforms_tables_and_arrays_mix_in_order(tmp_path: Path, batch: int, queue: int) -> None:
+    sound = np.random.default_rng(0).uniform(-1, 1, 44).astype(np.float32)
+    rows = np.random.default_rng(1).random((7, 4)).astype(np.float32)
+    paths = [
+        waveform(tmp_path / "a.wav", sound),
+        table(tmp_path / "b.parquet", **{f"c{i}": rows[:, i] for i in range(4)}),
+        tmp_path / "c.npy",
+        waveform(tmp_path / "D.WAV", sound[:4], 16_000),
+    ]
+    np.save(paths[2], rows)
+    source = rows_of(paths, input_shape=["N", 4], batch=batch, queue=queue)
+    assert source.count() == 11 + 7 + 7 + 1
+    batches = list(source)
+    assert [len(one) for one in batches[:-1]] == [batch] * (len(batches) - 1)
+    assert [name for one in batches for name in one.ids] == [
+        f"{path.as_posix()}[{row}]"
+        for path, count in zip(paths, (11, 7, 7, 1), strict=True)
+        for row in range(count)
+    ]
+    expected = np.concatenate([sound.reshape(11, 4), rows, rows, sound[np.newaxis, :4]])
+    np.testing.assert_array_equal(np.concatenate([one.tensors for one in batches]), expected)
+    assert not any(one.failed for one in batches)
+    assert source.notes == tuple(
+        f"waveforms are not resampled: {rate} samples a second were met" for rate in ("8,000", "16,000")
+    )
+
+
+def test_a_row_that_fails_does_not_end_its_file(tmp_path: Path) -> None:
+    sound = np.zeros(14, np.float32)
+    sound[5] = np.nan
+    paths = [
+        waveform(tmp_path / "a.wav", sound),
+        waveform(tmp_path / "short.wav", sound[:3]),
+        table(tmp_path / "b.parquet", a=[1, 2, None, 4, 5], b=[1.0, np.nan, 3, 4, 5], c=[0] * 5, d=[0] * 5),
+        table(tmp_path / "c.parquet", a=["x"], b=[1], c=[1], d=[1]),
+    ]
+    a, short, b, c = (path.as_posix() for path in paths)
+    for batch in (1, 2, 100):
+        source = rows_of(paths, input_shape=["N", 4], batch=batch)
+        assert source.count() == 4 + 1 + 5 + 1
+        batches = list(source)
+        assert [name for one in batches for name in one.ids] == [
+            f"{a}[0]", f"{a}[2]", f"{b}[0]", f"{b}[3]", f"{b}[4]",
+        ]  # fmt: skip
+        no_number = "holds NaN, infinity or a value outside the range of float32"
+        assert [(failed.id, failed.reason) for one in batches for failed in one.failed] == [
+            (f"{a}[1]", no_number),
+            (f"{a}[3]", "holds the last 2 samples, but the model takes 4"),
+            (short, "holds 3 samples, but the model takes 4"),
+            (f"{b}[1]", f"column 'b' {no_number}"),
+            (f"{b}[2]", "column 'a' is empty (null)"),
+            (c, "has columns that hold no numbers: a (string); drop or encode them"),
+        ]
+
+
+def test_whole_waveforms_go_by_their_paths_and_come_in_the_model_s_type(tmp_path: Path) -> None:
+    paths = [
+        waveform(tmp_path / f"{i}.wav", np.full((count, 2), 1 << 14, np.int16))
+        for i, count in enumerate((3, 3, 5))
+    ]
+    source = rows_of(paths, input_shape=["N", 1, "samples"], dtype=np.float16)
+    first, second = source
+    assert (first.tensors.shape, second.tensors.shape) == ((2, 1, 3), (1, 1, 5))
+    assert first.tensors.dtype == np.float16
+    assert (first.tensors == 0.5).all()
+    assert first.ids + second.ids == tuple(path.as_posix() for path in paths)
+    assert "stereo waveforms were averaged to one channel" in source.notes
+
+
+def test_a_table_that_breaks_off_gives_the_rows_before(tmp_path: Path) -> None:
+    path = tmp_path / "x.parquet"
+    values = np.random.default_rng(0).random(6)
+    plain: dict[str, Any] = {"use_dictionary": False, "compression": "none", "write_statistics": False}
+    parquet.write_table(pa.table({"a": values}), path, row_group_size=2, write_page_checksum=True, **plain)
+    content = bytearray(path.read_bytes())
+    content[content.index(values[4].tobytes())] ^= 1
+    path.write_bytes(content)
+    (batch,) = rows_of([path], input_shape=["N", 1], batch=10)
+    assert batch.ids == tuple(f"{path.as_posix()}[{row}]" for row in range(4))
+    (failure,) = batch.failed
+    assert failure.id == f"{path.as_posix()}[4:]"
+    assert failure.reason.startswith("is damaged (")
+
+
+def test_no_file_stays_open(tmp_path: Path) -> None:
+    paths = [
+        waveform(tmp_path / "a.wav", np.zeros(40, np.float32)),
+        table(tmp_path / "b.parquet", a=[1] * 9, b=[1] * 9),
+    ]
+    opened = len(list(Path("/proc/self/fd").iterdir()))
+    for turn in (0, 1):
+        batches = iter(rows_of([paths[turn]], input_shape=["N", 2], batch=1))
+        next(batches)
+        batches.close()  # type: ignore[attr-defined]
+    source = rows_of(paths, input_shape=["N", 2])
+    assert source.count() == sum(len(batch) for batch in source) == 29
+    assert len(list(Path("/proc/self/fd").iterdir())) == opened
+
+
+def test_pictures_are_told_from_files_of_rows() -> None:
+    for name in ("a.npy", "a.NPZ", "a.wav", "a.Parquet"):
+        assert not is_picture(Path(name))
+    for name in ("a.png", "a", "a.txt", ".wav"):
+        assert is_picture(Path(name))

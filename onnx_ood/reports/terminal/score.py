@@ -53,7 +53,7 @@ def _print_head(console: Console, result: ScoreResult) -> None:
                 + (f", {failed} failed" if failed else "")
                 + (f", {len(result.ignored)} of other kinds ignored" if result.ignored else ""),
             ),
-            ("preprocessing", result.preprocessing or "none: arrays as the model takes them"),
+            ("preprocessing", result.preprocessing or "none: inputs as the model takes them"),
             ("nudge", _nudge(result.nudges, result.site)),
             ("provider", _provider(run)),
             ("noise floor", _above_floor(result.probes)),

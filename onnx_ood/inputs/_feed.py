@@ -1,0 +1,68 @@
+"""Reads rows of files in their order, one file open at a time."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnx_ood.exceptions import InputError
+from onnx_ood.inputs._assembly import Piece
+from onnx_ood.inputs._files import FailedInput, name_of, reason_in
+from onnx_ood.inputs._rows import RowError, Rows
+from onnx_ood.inputs.arrays import to_type
+
+
+class RowFeed:
+    """Reads rows of arrays, waveforms and tables, one file open at a time. Lives in one thread."""
+
+    def __init__(self, opener: Callable[[Path], Rows], dtype: np.dtype[Any]) -> None:
+        self._opener = opener
+        self._dtype = dtype
+        self._rows: Rows | None = None
+        self._broken = False
+
+    def close(self) -> None:
+        """Close the file that is open, if any."""
+        if self._rows is not None:
+            self._rows.close()
+            self._rows = None
+
+    def take(self, path: Path, start: int, stop: int) -> Piece:
+        """Rows of the file; chunks of a file come in order, and the one from row 0 opens it."""
+        name = name_of(path)
+        if start == 0:
+            self.close()
+            self._broken = False
+        elif self._broken:
+            return Piece()  # reported with the row where the file broke off
+        try:
+            if self._rows is None:
+                self._rows = self._opener(path)
+        except InputError as error:
+            self._broken = True
+            return Piece(failed=[FailedInput(f"{name}[{start}:]", reason_in(error, name))])
+        if stop > len(self._rows):
+            self._broken = True
+            return Piece(failed=[FailedInput(f"{name}[{start}:]", "was changed while it was read")])
+        rows = self._rows
+        ids, values, failed = [], [], []
+        # Row by row: where a file breaks off, the rows before it count, however they were shared out.
+        for row in range(start, stop):
+            identity = name if rows.single else f"{name}[{row}]"
+            try:
+                values.append(rows.rows(row, row + 1))
+                ids.append(identity)
+            except RowError as error:
+                failed.append(FailedInput(identity, reason_in(error, name)))
+            except InputError as error:
+                self._broken = True
+                failed.append(FailedInput(name if rows.single else f"{name}[{row}:]", reason_in(error, name)))
+                break
+        if not values:
+            return Piece(failed=failed)
+        tensors, bad = to_type(np.concatenate(values), self._dtype)
+        reason = f"holds NaN, infinity or a value outside the range of {self._dtype.name}"
+        unusable = [FailedInput(ids[at], reason) for at in np.flatnonzero(bad)]
+        good = [identity for identity, wrong in zip(ids, bad, strict=True) if not wrong]
+        return Piece(good, tensors[~bad] if unusable else tensors, unusable + failed)

@@ -1,0 +1,63 @@
+"""What the reader knows of a file that holds several inputs: how many, of what shape, and how to get them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from onnx_ood.exceptions import InputError
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The model's input that files are read for.
+
+    Attributes:
+        name: Its name.
+        shape: Its shape with the batch axis; what is no positive integer fits any size.
+        dtype: Its type.
+    """
+
+    name: str
+    shape: tuple[int | str | None, ...]
+    dtype: np.dtype[Any]
+
+
+class RowError(InputError):
+    """One row can't be used; those behind it can be read all the same."""
+
+
+class Rows(Protocol):
+    """The rows of one open file, each an input. One thread at a time."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type in which rows come."""
+
+    @property
+    def row_shape(self) -> Sequence[int]:
+        """Shape of one row."""
+
+    @property
+    def single(self) -> bool:
+        """Whether the file as a whole is one input, which goes by the file's name."""
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the user should know about how the file is taken; known once it is open."""
+
+    def __len__(self) -> int:
+        """How many rows, those included that will turn out to be unusable."""
+
+    def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
+        """Rows start, ..., stop - 1 as [stop - start, *row_shape].
+
+        Raises:
+            RowError: If one of them can't be used.
+            InputError: If the file breaks off there.
+        """
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
