@@ -113,21 +113,19 @@ def test_places_that_are_none_are_refused(save: Save, tmp_path: Path) -> None:
 
 
 BIG = """
-import json, pathlib, sys, time
+import json, pathlib, sys
 import onnx_ood
-start = time.perf_counter()
 result = onnx_ood.instrument(sys.argv[1], probes="all")
 result.save(sys.argv[2])
-seconds = time.perf_counter() - start
 # Not what getrusage says: that goes on counting from the process that started this one.
 status = pathlib.Path("/proc/self/status").read_text().split()
 peak = int(status[status.index("VmHWM:") + 1]) / 1024
-print(json.dumps({"seconds": seconds, "MB": peak, "outputs": len(result.outputs)}))
+print(json.dumps({"MB": peak, "outputs": len(result.outputs)}))
 """
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of its memory from /proc")
-def test_a_model_of_2_5_gb_takes_less_than_a_second_and_300_mb(tmp_path: Path) -> None:
+def test_a_model_of_2_5_gb_takes_less_than_300_mb(tmp_path: Path) -> None:
     big = 2_500_000_000
     lines = " ".join(f"t{i + 1} = Add (t{i}, w)" for i in range(200))
     model = small_models.build(f"g (float[N, 4] t0) => (float[N, 4] t200) {{ {lines} }}")
@@ -144,8 +142,6 @@ def test_a_model_of_2_5_gb_takes_less_than_a_second_and_300_mb(tmp_path: Path) -
     )  # fmt: skip
     figures = json.loads(done.stdout)
     assert figures["outputs"] == 200
-    print(figures)
-    assert figures["seconds"] < 1
     assert figures["MB"] < 300
     assert (tmp_path / "out.onnx").stat().st_size < 100_000
     with pytest.raises(ModelError, match="don't fit into one ONNX file"):
