@@ -1,5 +1,6 @@
 # make demo   creates .venv, installs the package and audits the bundled model on the bundled photos
 # make test   installs the test extras and runs linters, type checker and tests
+# make fuzz   runs the property-based tests on new examples
 # make lock   pins requirements/*.lock anew (needs the network)
 
 # The first Python that is 3.11 or newer.
@@ -8,13 +9,16 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test lint lock clean
+.PHONY: demo test fuzz lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
 
 test: lint
 	$(BIN)/python -m pytest
+
+fuzz: .venv/test.stamp
+	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

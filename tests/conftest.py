@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from onnx import ModelProto
 
 from onnx_ood.measurement.providers import cuda_problem
 
 Save = Callable[..., Path]
+
+# `make test` tries the same examples every time; `make fuzz` tries new ones.
+settings.register_profile("repeatable", derandomize=True)
+settings.register_profile("fuzz", derandomize=False, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

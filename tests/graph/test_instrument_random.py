@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import small_models
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from running import everything_computed, run, same_bits, stream
 
 import onnx_ood
@@ -124,7 +125,11 @@ def test_everything_in_a_random_graph_is_what_the_reference_says(
 ) -> None:
     feeds = {"x": small_models.normal(2, 3, seed=seed)}
     onnx.checker.check_model(model, full_check=True)
-    plain = run(model, feeds)
+    try:
+        plain = run(model, feeds)
+    except Fail:
+        # onnxruntime itself can't run some graphs that use a name again in a function and in a loop's body.
+        reject()
     expected = everything_computed(model, feeds)
     loaded = onnx_ood.load(save(model))
     result = onnx_ood.instrument(loaded, probes="all")
