@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from onnx import ModelProto
 
 from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.calls import check_calls
 from onnx_ood.graph.catalogue import catalogue
 from onnx_ood.graph.external import data_files, stored_tensors
 from onnx_ood.graph.scopes import Inner, Survey, survey
@@ -135,6 +136,7 @@ def load(path: str | Path) -> Model:
         raise ModelError(f"{path}: is not an ONNX model: it has no graph")
     model = Model(path, proto, data_files(proto, path))
     try:
+        check_calls(proto)
         # Made now, so that a graph that is none is found where the file is read.
         _ = model.tensors
     except ModelError as error:
