@@ -154,9 +154,7 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails, or a probe has another size for another input.
         """
-        clean = check_batch(batch, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(clean))
-        layout = self._layout_for(clean, feeds)
+        clean, feeds, layout = self._prepare(batch, others)
         shifts = check_nudges(nudges, (len(clean), *self._site_shape(layout, clean)))
         try:
             return self._measure(layout, clean, shifts, feeds)
@@ -203,9 +201,7 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails.
         """
-        clean = check_batch(batch, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(clean))
-        layout = self._layout_for(clean, feeds)
+        clean, feeds, layout = self._prepare(batch, others)
         plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact)
         outputs = [name for name in self.model.outputs if plain.is_tensor(name)]
         differences: list[float] = []
@@ -238,9 +234,7 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails.
         """
-        clean = check_batch(batch, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(clean))
-        layout = self._layout_for(clean, feeds)
+        clean, feeds, layout = self._prepare(batch, others)
         shape = self._site_shape(layout, clean)
         values = [
             self._origin.start(clean[inputs], _fed(feeds, inputs)).site.reshape(len(inputs), *shape)
@@ -258,9 +252,8 @@ class Prober:
         Returns:
             The shape that a nudge has to have.
         """
-        clean = check_batch(batch, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(clean))
-        return self._site_shape(self._layout_for(clean, feeds), clean)
+        clean, _, layout = self._prepare(batch, others)
+        return self._site_shape(layout, clean)
 
     def _site_shape(self, layout: Layout, clean: Array) -> tuple[int, ...]:
         if self.site.is_input:
@@ -275,6 +268,14 @@ class Prober:
     def _new_session(self, probes: Sequence[str]) -> Session:
         proto = with_outputs(self._origin.proto, probes)
         return Session(proto, self.model.path, self.provider, exact=self._exact)
+
+    def _prepare(
+        self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None
+    ) -> tuple[Array, dict[str, Feed], Layout]:
+        """Checks what a caller feeds, and knows how to run it."""
+        clean = check_batch(batch, self.input)
+        feeds = check_others(others or {}, self.model, self.input, len(clean))
+        return clean, feeds, self._layout_for(clean, feeds)
 
     def _layout_for(self, clean: Array, feeds: Mapping[str, Feed]) -> Layout:
         """The layout for inputs of this shape, made by trial runs where it isn't known yet."""
