@@ -263,6 +263,7 @@ def _decode(raw: bytes, form: Format) -> npt.NDArray[np.float64]:
     """[samples, channels] in float64, which holds every stored value exactly."""
     if form.floating:
         return np.frombuffer(raw, f"<f{form.width}").astype(np.float64).reshape(-1, form.channels)
+    values: npt.NDArray[np.float64]
     if form.width == 3:
         padded = np.zeros((len(raw) // 3, 4), np.uint8)
         padded[:, 1:] = np.frombuffer(raw, np.uint8).reshape(-1, 3)
