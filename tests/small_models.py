@@ -5,11 +5,11 @@ Weights come from fixed seeds. Functions return `ModelProto`s; the fixture `save
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import onnx
-from onnx import ModelProto, helper, numpy_helper
+from onnx import ModelProto, ValueInfoProto, helper, numpy_helper
 from onnx.parser import parse_graph
 
 OPSET = 17
@@ -302,3 +302,12 @@ def random_net(seed: int, layers: int = 6) -> ModelProto:
         names.append(f"t{i}")
     text = f"random_net (float[N, 4] x) => (float[N, 4] t{layers - 1}) {{ {' '.join(lines)} }}"
     return build(text, {"w": normal(4, 4, seed=seed, scale=0.7)})
+
+
+def marked(model: ModelProto, names: Iterable[str]) -> ModelProto:
+    """A copy with tensors of the main graph as further outputs, by hand and without types."""
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    present = {value.name for value in copy.graph.output}
+    copy.graph.output.extend(ValueInfoProto(name=name) for name in names if name not in present)
+    return copy

@@ -1,11 +1,12 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
-from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut
+from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.model import Model, load
-from onnx_ood.graph.rewrite import with_outputs
+from onnx_ood.graph.rewrite import Rewritten, open_at, rewrite
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
+from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
 from onnx_ood.graph.tensors import Tensor, format_shape
 
@@ -14,6 +15,7 @@ __all__ = [
     "Cut",
     "Instrumented",
     "Model",
+    "Rewritten",
     "Suggestion",
     "Tensor",
     "behind_cut",
@@ -23,10 +25,15 @@ __all__ = [
     "instrument",
     "load",
     "measurable",
+    "nearest_floats",
     "not_floating",
+    "nudgeable",
+    "open_at",
     "relocated",
+    "rewrite",
     "select",
     "suggest_probes",
+    "tensor_type",
     "why_not_measurable",
-    "with_outputs",
+    "why_not_nudged",
 ]

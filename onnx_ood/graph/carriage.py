@@ -120,7 +120,7 @@ def way_out(ops: Sequence[str], kind: TypeProto | None, opset: int) -> Carriage 
             modes.append(COLLECT)
             continue
         if value not in {None, "tensor_type"}:
-            return f"is a {_word(value)} inside a {op}, which hands out only tensors"
+            return f"is {_word(value)} inside a {op}, which hands out only tensors"
         if op == "Scan":
             if opset < 9:
                 return "is in a Scan of operators older than version 9"
@@ -160,17 +160,18 @@ def _why_not_from_if(kind: TypeProto | None, opset: int) -> str | None:
         return "has a type that onnx can't infer, inside an If, whose other branch needs one of the same type"
     needed = {"tensor_type": 1, "sequence_type": 13, "optional_type": 16}.get(value)
     if needed is None:
-        return f"is a {_word(value)} inside an If, which doesn't hand them out"
+        return f"is {_word(value)} inside an If, which doesn't hand them out"
     if opset < needed:
         return (
-            f"is a {_word(value)} inside an If, which hands them out from version {needed} of the operators; "
+            f"is {_word(value)} inside an If, which hands them out from version {needed} of the operators; "
             f"the model has {opset}"
         )
     return None
 
 
-def _word(value: str | None) -> str:
-    return (value or "value").removesuffix("_type").replace("_", " ")
+def _word(value: str) -> str:
+    kind = value.removesuffix("_type").replace("_", " ")
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
 
 
 def _same_every_time(kind: TypeProto | None, symbols: bool) -> bool:

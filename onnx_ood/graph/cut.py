@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph.model import Model
 from onnx_ood.graph.order import dependents, execution_order, reads
+from onnx_ood.graph.rewrite import Rewritten
 from onnx_ood.graph.tensors import Shape
 
 # Their results don't depend on inputs and differ from run to run, so they are carried over, not computed again.
@@ -23,9 +23,9 @@ class Cut:
     """Where a model is cut.
 
     Attributes:
-        site: The tensor that becomes an input.
-        carried: Other tensors that are computed before the cut (or are graph inputs) and read behind it, in order of
-            first use.
+        site: The input that takes the site's values.
+        carried: Other tensors that are computed before the cut (or are inputs of the model) and read behind it, in
+            order of first use.
         nodes: The nodes behind the cut that the probes need, and those that compute constants for them, in execution
             order.
     """
@@ -35,12 +35,12 @@ class Cut:
     nodes: tuple[NodeProto, ...]
 
 
-def find_cut(model: Model, site: str, probes: Sequence[str]) -> Cut:
-    """Finds what has to run again when an inner tensor is nudged.
+def find_cut(opened: Rewritten, site: str, probes: Sequence[str]) -> Cut:
+    """Finds what has to run again when a tensor is nudged.
 
     Args:
-        model: The model.
-        site: A tensor of the main graph that a node computes.
+        opened: A model with outputs for the probes and an input in the place of the site.
+        site: The tensor that is nudged.
         probes: The tensors that are wanted behind it.
 
     Returns:
@@ -49,31 +49,31 @@ def find_cut(model: Model, site: str, probes: Sequence[str]) -> Cut:
     Raises:
         SelectorError: If a probe does not depend on the site.
     """
-    graph = model.proto.graph
+    graph, entry = opened.proto.graph, opened.inputs[site]
     order = execution_order(graph.node)
-    behind = dependents(order, site)
+    behind = dependents(order, entry)
     for probe in probes:
-        if probe not in behind:
+        if probe == site or opened.outputs[probe] not in behind:
             raise SelectorError(
                 f"probe {probe!r} does not depend on the site {site!r}, so no nudge there can change it"
             )
     stored = {tensor.name for tensor in graph.initializer}
     stored.update(tensor.values.name for tensor in graph.sparse_initializer)
     constant = _constants(order, stored)
-    needed = set(probes)
+    needed = {opened.outputs[probe] for probe in probes}
     nodes: list[NodeProto] = []
     # Backwards: a node is needed if something needed reads it, and it lies behind the cut or gives a constant.
     for node in reversed(order):
         wanted = needed.intersection(node.output)
-        if wanted and site not in node.output and (wanted & behind or wanted <= constant):
+        if wanted and (wanted & behind or wanted <= constant):
             nodes.append(node)
             needed.update(reads(node))
     nodes.reverse()
     computed = {name for node in nodes for name in node.output}
     carried = dict.fromkeys(name for node in nodes for name in reads(node))
     return Cut(
-        site=site,
-        carried=tuple(name for name in carried if name not in computed | stored | {site}),
+        site=entry,
+        carried=tuple(name for name in carried if name not in computed | stored | {entry}),
         nodes=tuple(nodes),
     )
 
@@ -87,27 +87,31 @@ def _constants(order: Sequence[NodeProto], stored: set[str]) -> set[str]:
     return known - stored
 
 
-def behind_cut(model: Model, cut: Cut, dtypes: Mapping[str, int]) -> ModelProto:
+def behind_cut(
+    model: ModelProto, cut: Cut, dtypes: Mapping[str, int], shapes: Mapping[str, Shape]
+) -> ModelProto:
     """Makes the model that runs behind a cut.
 
     Args:
-        model: The whole model; it is not changed, and external weights are not touched.
+        model: The whole model, opened at the site; it is not changed, and external weights are not touched.
         cut: Where it is cut.
-        dtypes: `TensorProto.DataType` of the site and of every carried tensor, by name.
+        dtypes: `TensorProto.DataType` of every carried tensor, by name.
+        shapes: Shapes of carried tensors, by name, as far as they are known.
 
     Returns:
         A model whose inputs are the site and the carried tensors, without outputs: the caller marks what it wants.
     """
-    source = model.proto
-    part = ModelProto(ir_version=source.ir_version, producer_name=source.producer_name)
-    part.opset_import.extend(source.opset_import)
-    part.functions.extend(source.functions)
-    part.graph.name = source.graph.name
+    source = model.graph
+    part = ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
+    part.opset_import.extend(model.opset_import)
+    part.functions.extend(model.functions)
+    part.graph.name = "behind"
     part.graph.node.extend(cut.nodes)
+    part.graph.input.extend(value for value in source.input if value.name == cut.site)
+    for name in cut.carried:
+        part.graph.input.append(_input(name, dtypes[name], shapes.get(name)))
     used = {name for node in cut.nodes for name in reads(node)}
-    for name in (cut.site, *cut.carried):
-        part.graph.input.append(_input(name, dtypes[name], model.by_name[name].shape))
-    _copy_stored(source.graph, part.graph, used)
+    _copy_stored(source, part.graph, used)
     return part
 
 
@@ -154,3 +158,20 @@ def element_type(dtype: str) -> int:
     if name not in TensorProto.DataType.keys():  # noqa: SIM118 - protobuf's enum wrapper is no mapping
         raise UsageError(f"{dtype!r} is no element type of a tensor")
     return TensorProto.DataType.Value(name)
+
+
+def tensor_type(dtype: str) -> TypeProto:
+    """The type of a tensor of any shape.
+
+    Args:
+        dtype: As in `element_type`.
+
+    Returns:
+        The type, without a shape.
+
+    Raises:
+        UsageError: If ONNX has no such element type.
+    """
+    kind = TypeProto()
+    kind.tensor_type.elem_type = element_type(dtype)
+    return kind

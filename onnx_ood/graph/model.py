@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -15,8 +15,10 @@ from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.calls import check_calls
 from onnx_ood.graph.catalogue import catalogue
 from onnx_ood.graph.external import data_files, stored_tensors
+from onnx_ood.graph.order import sizes_only
 from onnx_ood.graph.scopes import Inner, Survey, survey
 from onnx_ood.graph.tensors import Tensor, type_of
+from onnx_ood.graph.ways import Ways
 
 # What a protobuf message can hold at most.
 _LARGEST = 2**31
@@ -55,6 +57,35 @@ class Model:
     def inner_tensors(self) -> tuple[Tensor, ...]:
         """The tensors inside control flow and functions; the name of each is its scoped path."""
         return tuple(_tensor_of(inner, len(self.tensors) + i) for i, inner in enumerate(self.survey.inner))
+
+    @cached_property
+    def everything(self) -> tuple[Tensor, ...]:
+        """Catalogue and inner tensors in execution order: what is inside a node comes before what the node gives."""
+        inside: defaultdict[int, list[Tensor]] = defaultdict(list)
+        for inner, tensor in zip(self.survey.inner, self.inner_tensors, strict=True):
+            inside[inner.steps[0][0]].append(tensor)
+        producer = {name: i for i, node in enumerate(self.proto.graph.node) for name in node.output if name}
+        merged: list[Tensor] = []
+        for tensor in self.tensors:
+            if not tensor.is_input:
+                merged += inside.pop(producer[tensor.name], ())
+            merged.append(tensor)
+        return tuple(merged)
+
+    @cached_property
+    def inner_by_path(self) -> dict[str, Inner]:
+        """What rewriting knows of the tensors inside control flow and functions, by scoped path."""
+        return {inner.path: inner for inner in self.survey.inner}
+
+    @cached_property
+    def sizes(self) -> frozenset[str]:
+        """Tensors of the main graph that depend on the sizes of inputs alone, not on what is in them."""
+        return sizes_only(self.proto)
+
+    @cached_property
+    def ways(self) -> Ways:
+        """Whether and how each tensor gets out of the graph that it is in."""
+        return Ways(self.survey, self.opsets.get("ai.onnx", 1))
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -96,12 +127,12 @@ def _tensor_of(inner: Inner, index: int) -> Tensor:
         name=inner.path,
         op=inner.node.op_type,
         domain=inner.node.domain,
-        node=inner.node.name,
+        node="" if inner.argument else inner.node.name,
         dtype=dtype,
         shape=shape,
         index=index,
         depth=0,
-        activation=False,
+        activation=inner.activation and not inner.constant,
         constant=inner.constant,
         output=False,
         consumers=0,

@@ -6,9 +6,12 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from onnx import AttributeProto, GraphProto, NodeProto
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
 
 from onnx_ood.exceptions import ModelError
+
+# What they give says how large something is, whatever it holds.
+_SIZE_OPS = frozenset({"Shape", "Size"})
 
 
 def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
@@ -31,11 +34,17 @@ def reads(node: NodeProto) -> list[str]:
     return names
 
 
-def _captured(graph: GraphProto) -> list[str]:
+def defined_in(graph: GraphProto) -> set[str]:
+    """Names that a graph gives a meaning itself, so that they mean nothing of the graph around it."""
     own = {value.name for value in graph.input}
     own.update(tensor.name for tensor in graph.initializer)
     own.update(tensor.values.name for tensor in graph.sparse_initializer)
     own.update(name for node in graph.node for name in node.output)
+    return own
+
+
+def _captured(graph: GraphProto) -> list[str]:
+    own = defined_in(graph)
     names = [name for node in graph.node for name in reads(node) if name not in own]
     # A branch may hand an outer value straight back as its output.
     names.extend(value.name for value in graph.output if value.name not in own)
@@ -87,6 +96,27 @@ def execution_order(nodes: Sequence[NodeProto]) -> list[NodeProto]:
             f"node {stuck.name or stuck.op_type!r} waits for its own result: the file is not valid ONNX"
         )
     return ordered
+
+
+def sizes_only(model: ModelProto) -> frozenset[str]:
+    """Names of the tensors of the main graph that depend on inputs through their sizes alone.
+
+    Args:
+        model: The model.
+
+    Returns:
+        What is computed from `Shape` and `Size`, and never meets a value.
+    """
+    stored = {tensor.name for tensor in model.graph.initializer}
+    holds_data = {value.name for value in model.graph.input} - stored
+    holds_sizes: set[str] = set()
+    for node in execution_order(model.graph.node):
+        read = set(reads(node))
+        if node.op_type not in _SIZE_OPS and not holds_data.isdisjoint(read):
+            holds_data.update(node.output)
+        elif not read.isdisjoint(holds_data | holds_sizes):
+            holds_sizes.update(name for name in node.output if name)
+    return frozenset(holds_sizes)
 
 
 def dependents(order: Sequence[NodeProto], name: str) -> set[str]:

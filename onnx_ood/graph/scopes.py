@@ -20,6 +20,7 @@ from onnx import (
 )
 
 from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.activations import activation_outputs
 from onnx_ood.graph.functions import (
     FunctionKey,
     body_of_call,
@@ -53,7 +54,9 @@ class Inner:
         steps: The way to its graph.
         local: Its name there.
         around: The operators that hold the graphs around it, innermost first; calls of functions aside.
-        node: The node that computes it.
+        node: The node that computes it; for an argument of a body the Loop or Scan that holds it.
+        argument: True for an argument of a body, which no node computes.
+        activation: True if it is the result of an activation function.
         constant: True if no graph input has an influence on its value.
         refusal: Why nothing in its scope can be watched, or None.
         type: As far as onnx can infer it; None where it can't.
@@ -65,6 +68,8 @@ class Inner:
     local: str
     around: tuple[str, ...]
     node: NodeProto
+    argument: bool
+    activation: bool
     constant: bool
     refusal: str | None
     type: TypeProto | None = None
@@ -127,7 +132,7 @@ def survey(model: ModelProto) -> Survey:
     stored = {tensor.name for tensor in graph.initializer}
     varying = {value.name for value in graph.input} - stored
     walk = _Walk(model)
-    walk.graph(list(graph.node), "", (), varying)
+    walk.main(varying)
     plain = ModelProto()
     plain.CopyFrom(without_weights(model, graph.node))
     wanted = Wanted()
@@ -145,18 +150,45 @@ def survey(model: ModelProto) -> Survey:
     return Survey(tuple(replace(tensor, type=by_path.get(tensor.path)) for tensor in walk.found), types)
 
 
-class _Walk:
-    """Goes through a model and lists what is inside its nodes."""
+def reached_from(model: ModelProto, source: str) -> frozenset[str]:
+    """Names and scoped paths of everything that a tensor has an influence on.
 
-    def __init__(self, model: ModelProto) -> None:
+    Args:
+        model: The model.
+        source: Name or scoped path of the tensor.
+
+    Returns:
+        The tensors, at any depth; not the tensor itself. What else is in the body of a loop that reads it counts,
+        for it may in the next iteration.
+    """
+    walk = _Walk(model, source)
+    reached = walk.main({source})
+    reached.update(tensor.path for tensor in walk.found if not tensor.constant)
+    return frozenset(reached - {source})
+
+
+class _Walk:
+    """Goes through a model and lists what is inside its nodes.
+
+    What varies is followed from the start: from the graph's inputs, or, where a source is given, from that alone.
+    """
+
+    def __init__(self, model: ModelProto, source: str | None = None) -> None:
         self.found: list[Inner] = []
         self._model = model
+        self._source = source
         self._functions = functions_of(model)
         self._taken = {name for node in model.graph.node for name in node.output}
         self._taken |= {value.name for value in model.graph.input}
         self._taken |= {tensor.name for tensor in model.graph.initializer}
+        # A name of the main graph may look like a path.
+        self._inner_source = "" if source is None or source in self._taken else source
 
-    def graph(
+    def main(self, varying: Collection[str]) -> set[str]:
+        """Goes through the main graph; gives the names in it that vary."""
+        return self._graph(list(self._model.graph.node), "", (), varying)
+
+    def _graph(
         self,
         nodes: list[NodeProto],
         path: str,
@@ -165,26 +197,44 @@ class _Walk:
         refusal: str | None = None,
         around: tuple[str, ...] = (),
         calls: tuple[str, ...] = (),
-    ) -> None:
+    ) -> set[str]:
         """Lists what is inside the nodes of one graph, and the nodes' own results unless it is the main graph."""
         varies = set(varying)
         labels = _labels(nodes)
         position = {id(node): i for i, node in enumerate(nodes)}
-        for node in execution_order(nodes):
+        ordered = execution_order(nodes)
+        activations = activation_outputs(ordered) if steps else frozenset()
+        for node in ordered:
             i = position[id(node)]
-            changing = any(name in varies for name in reads(node))
+            here = f"{path}{labels[i]}/"
+            # Whatever is inside a node may come out of it.
+            inside = self._inner_source.startswith(here)
+            changing = inside or any(name in varies for name in reads(node))
             if changing:
                 varies.update(node.output)
-            if steps:
-                self._add(node, path, steps, not changing, refusal, around)
+            for name in filter(None, node.output if steps else ()):
+                tensor = Inner(
+                    path + name,
+                    path[:-1],
+                    steps,
+                    name,
+                    around,
+                    node,
+                    False,
+                    name in activations,
+                    not changing,
+                    refusal,
+                )
+                if self._add(tensor) == self._source:
+                    varies.add(name)
             function = called(node, self._functions)
             if function is not None:
                 if function.name in calls:
                     raise ModelError(f"function {function.name!r} calls itself: the file is not valid ONNX")
                 given = zip(function.input, node.input, strict=False)
-                self.graph(
+                self._graph(
                     list(function.node),
-                    f"{path}{labels[i]}/{function.name}/",
+                    f"{here}{function.name}/",
                     (*steps, (i, CALL)),
                     {formal for formal, actual in given if actual in varies},
                     refusal or opset_conflict(function, self._model),
@@ -194,34 +244,54 @@ class _Walk:
                 continue
             for attribute in node.attribute:
                 if attribute.type == AttributeProto.GRAPH and not attribute.ref_attr_name:
-                    self.graph(
-                        list(attribute.g.node),
-                        f"{path}{labels[i]}/{attribute.name}/",
+                    self._body(
+                        node,
+                        attribute,
+                        f"{here}{attribute.name}/",
                         (*steps, (i, attribute.name)),
-                        varies | {value.name for value in attribute.g.input},
-                        refusal or _why_closed(node),
-                        (node.op_type, *around),
+                        varies,
+                        refusal,
+                        around,
                         calls,
+                        # Counters and what a body carries on change by themselves.
+                        changing or self._source is None,
                     )
+        return varies
 
-    def _add(
+    def _body(
         self,
         node: NodeProto,
+        attribute: AttributeProto,
         path: str,
         steps: tuple[Step, ...],
-        constant: bool,
+        varies: set[str],
         refusal: str | None,
         around: tuple[str, ...],
+        calls: tuple[str, ...],
+        changing: bool,
     ) -> None:
-        for name in filter(None, node.output):
-            full, number = path + name, 1
-            while full in self._taken:
-                number += 1
-                full = f"{path}{name}#{number}"
-            self._taken.add(full)
-            self.found.append(Inner(full, path[:-1], steps, name, around, node, constant, refusal))
+        """Lists what a branch or a body has: its arguments, and what its nodes compute."""
+        refusal = refusal or _why_closed(node)
+        around = (node.op_type, *around)
+        arguments = [value.name for value in attribute.g.input]
+        for name in arguments:
+            self._add(
+                Inner(path + name, path[:-1], steps, name, around, node, True, False, not changing, refusal)
+            )
+        varying = (varies | set(arguments)) if changing else (varies - set(arguments))
+        self._graph(list(attribute.g.node), path, steps, varying, refusal, around, calls)
+
+    def _add(self, tensor: Inner) -> str:
+        """Lists one tensor; gives its path, which has a number behind it if something else is called so."""
+        path, number = tensor.path, 1
+        while path in self._taken:
+            number += 1
+            path = f"{tensor.path}#{number}"
+        self._taken.add(path)
+        self.found.append(tensor if number == 1 else replace(tensor, path=path))
         if len(self.found) > _MOST:
             raise ModelError(f"the functions and subgraphs hold more than {_MOST} tensors; that is too many")
+        return path
 
 
 def _labels(nodes: Sequence[NodeProto]) -> list[str]:

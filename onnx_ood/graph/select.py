@@ -24,7 +24,7 @@ from fnmatch import fnmatchcase
 
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.model import Model
-from onnx_ood.graph.order import dependents, execution_order
+from onnx_ood.graph.scopes import reached_from
 from onnx_ood.graph.tensors import Tensor
 
 _OP = re.compile(r"op:(?P<type>[^\[\]]+)(?:\[(?P<at>[^\[\]]*)\])?")
@@ -51,23 +51,34 @@ def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = N
     selectors = [selectors] if isinstance(selectors, str) else list(selectors)
     if not selectors:
         raise SelectorError("no probe is selected: name a tensor, a glob, op:TYPE, outputs or all")
+    known = {tensor.name: tensor for tensor in model.everything}
     candidates = measurable(model, site)
+    allowed = {tensor.name for tensor in candidates}
+
+    def refusal(tensor: Tensor) -> str | None:
+        if tensor.name in allowed:
+            return None
+        beside = (
+            f"does not depend on the site {site.name!r}, so no nudge there can change it" if site else None
+        )
+        return why_not_measurable(model, tensor) or beside
+
     chosen: set[str] = set()
     for selector in selectors:
-        found = matching(selector, model.by_name, candidates, why_not_measurable, model.path.name)
+        found = matching(selector, known, candidates, refusal, model.path.name)
         chosen.update(tensor.name for tensor in found)
-    return tuple(tensor for tensor in model.tensors if tensor.name in chosen)
+    return tuple(tensor for tensor in model.everything if tensor.name in chosen)
 
 
-def why_not_measurable(tensor: Tensor) -> str | None:
-    """The reason why a tensor cannot be a probe, or None if it can."""
+def why_not_measurable(model: Model, tensor: Tensor) -> str | None:
+    """The reason why a tensor of a model cannot be a probe, or None if it can."""
     if tensor.is_input:
         return "is an input of the model; it is the site of the nudge, not a probe"
     if tensor.constant:
         return "does not depend on any input, so no nudge can change it"
     if tensor.dtype is not None and not tensor.floating:
         return not_floating(tensor.dtype)
-    return None
+    return model.ways.refusal(tensor.name)
 
 
 def not_floating(dtype: str) -> str:
@@ -77,16 +88,16 @@ def not_floating(dtype: str) -> str:
 
 
 def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:
-    """All tensors that can be probes, in execution order.
+    """All tensors that can be probes, in execution order, those inside control flow and functions too.
 
     Args:
         model: The model.
         site: The tensor that will be nudged, if it lies inside the model.
     """
-    candidates = tuple(tensor for tensor in model.tensors if why_not_measurable(tensor) is None)
+    candidates = tuple(tensor for tensor in model.everything if why_not_measurable(model, tensor) is None)
     if site is None or site.is_input:
         return candidates
-    behind = dependents(execution_order(model.proto.graph.node), site.name)
+    behind = reached_from(model.proto, site.name)
     return tuple(tensor for tensor in candidates if tensor.name in behind)
 
 

@@ -53,6 +53,9 @@ def suggest_probes(
     everything = measurable(model, site)
     # What is known to hold floats goes first: behind custom operators, quantised ones say, a type may be unknown.
     found = [tensor for tensor in everything if tensor.floating] or list(everything)
+    # In a branch that isn't taken there is nothing to see, and a body's tensors come in stacks.
+    in_control_flow = {path for path, inner in model.inner_by_path.items() if inner.around}
+    found = [tensor for tensor in found if tensor.name not in in_control_flow] or found
     inner = [tensor for tensor in found if not tensor.output]
     candidates = [tensor for tensor in inner if tensor.activation]
     kind = "activation"

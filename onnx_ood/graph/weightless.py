@@ -26,7 +26,6 @@ def without_weights(model: ModelProto, nodes: Iterable[NodeProto]) -> ModelProto
     copy.opset_import.extend(model.opset_import)
     copy.functions.extend(model.functions)
     source, target = model.graph, copy.graph
-    target.name = source.name
     target.node.extend(nodes)
     target.input.extend(source.input)
     target.output.extend(source.output)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.graph import Model, Tensor, format_shape
+from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
 
 Array = NDArray[Any]
 FloatArray = NDArray[np.floating]
@@ -50,14 +50,14 @@ def find_site(model: Model, name: str | None) -> Tensor:
 
     Args:
         model: The model.
-        name: A graph input or a tensor that a node computes, or None for the only input of floats.
+        name: A graph input or a tensor that a node computes, in a branch or function by its scoped path; None for the
+            only input of floats.
 
     Returns:
-        Its entry in the catalogue.
+        The tensor.
 
     Raises:
-        UsageError: If there is no such tensor, it holds no floats, no input has an influence on it, or None is
-            ambiguous. The way out is named.
+        UsageError: If there is no such tensor, it can't be nudged, or None is ambiguous. The way out is named.
     """
     usable = [tensor.name for tensor in model.inputs if tensor.dtype in FLOATS]
     if name is None:
@@ -65,31 +65,25 @@ def find_site(model: Model, name: str | None) -> Tensor:
             return model.by_name[usable[0]]
         listed = ", ".join(f"{tensor.name} ({tensor.dtype})" for tensor in model.inputs) or "none"
         problem = "has several inputs of floats" if usable else "has no input of floats to nudge"
-        inner = "" if usable else _nearest_floats(model, -1)
+        inner = "" if usable else nearest_floats(model)
         raise UsageError(f"{model.path} {problem}; name the site. Its inputs: {listed}{inner}")
-    site = model.by_name.get(name)
-    known = ", ".join(usable) or "none"
+    known = f"; inputs of floats: {', '.join(usable) or 'none'}"
+    site = next((tensor for tensor in model.everything if tensor.name == name), None)
     if site is None:
-        close = get_close_matches(name, list(model.by_name), n=3, cutoff=0.4)
+        close = get_close_matches(name, [tensor.name for tensor in model.everything], n=3, cutoff=0.4)
         near = f"; nearest names: {', '.join(close)}" if close else ""
-        raise UsageError(f"{name!r} is not a tensor of {model.path}; inputs of floats: {known}{near}")
-    if site.constant and not site.is_input:
-        raise UsageError(f"{name!r} does not depend on any input of {model.path}; inputs of floats: {known}")
-    # Behind custom operators a dtype may be unknown: then the runtime decides.
-    if site.dtype not in FLOATS and (site.dtype is not None or site.is_input):
-        near = _nearest_floats(model, site.index)
-        raise UsageError(
-            f"{name!r} holds {site.dtype}, and nudges need floats; inputs of floats: {known}{near}"
-        )
+        raise UsageError(f"{name!r} is not a tensor of {model.path}{known}{near}")
+    reason = why_not_nudged(model, site)
+    inner_site = model.inner_by_path.get(name)
+    if reason is None and inner_site is not None:
+        reason = model.ways.refusal(name)
+        if not {"Loop", "Scan"}.isdisjoint(inner_site.around):
+            reason = "is in a loop, where it would be nudged in every iteration; nudge what the loop reads"
+    if reason is None and site.dtype == "bfloat16":
+        reason = "holds bfloat16, which numpy can't hold, so no nudged value can be fed"
+    if reason is not None:
+        raise UsageError(f"{name!r} {reason}{known}")
     return site
-
-
-def _nearest_floats(model: Model, index: int) -> str:
-    """The first tensor of floats behind a place in execution order, as the end of a message."""
-    for tensor in model.tensors:
-        if tensor.index > index and tensor.dtype in FLOATS and not tensor.is_input and not tensor.constant:
-            return f"; the nearest tensor of floats inside is {tensor.name!r}"
-    return ""
 
 
 def find_input(model: Model, site: Tensor) -> Tensor:

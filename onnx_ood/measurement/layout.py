@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -24,6 +24,7 @@ class Layout:
         rows: Inputs in one run.
         fixed: True if a run must have exactly `rows` inputs; the last one is then filled up.
         shapes: Shape of one input's share of each tensor, as the first input has it.
+        axes: The axis along which the inputs of a run lie, for tensors where it is not the first.
         groups: The probes, split so that what one run keeps stays within memory.
         note: What a user should know about it, or empty.
     """
@@ -33,6 +34,7 @@ class Layout:
     shapes: Mapping[str, tuple[int, ...]]
     groups: tuple[tuple[str, ...], ...]
     note: str = ""
+    axes: Mapping[str, int] = field(default_factory=dict)
 
     def runs(self, count: int) -> list[list[int]]:
         """Shares inputs out to runs.
@@ -65,11 +67,36 @@ class Layout:
         """
         if rows == 1:
             return array[np.newaxis]
-        each = self.shapes[name]
-        if array.shape != (rows * each[0], *each[1:]):
+        each, axis = self.shapes[name], self.axes.get(name, 0)
+        if array.shape != self._together(each, rows, axis):
             raise UnevenRowsError(name)
-        shares: Array = array.reshape(rows, *each)
+        shares: Array = np.moveaxis(array.reshape(*each[:axis], rows, *each[axis:]), axis, 0)
         return shares
+
+    def join(self, name: str, shares: Array) -> Array:
+        """Puts shares together into a tensor: the inverse of `cut`.
+
+        Args:
+            name: Name of the tensor.
+            shares: [rows, *share].
+
+        Returns:
+            The tensor as a run of these inputs has it.
+        """
+        if len(shares) == 1:
+            first: Array = shares[0]
+            return first
+        axis = self.axes.get(name, 0)
+        return np.moveaxis(shares, 0, axis).reshape(self._together(shares.shape[1:], len(shares), axis))
+
+    def own_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one input's share of a tensor, without the axis along which inputs lie where that is 1."""
+        share, axis = self.shapes[name], self.axes.get(name, 0)
+        return (*share[:axis], *share[axis + 1 :]) if share[axis : axis + 1] == (1,) else share
+
+    @staticmethod
+    def _together(share: tuple[int, ...], rows: int, axis: int) -> tuple[int, ...]:
+        return (*share[:axis], rows * share[axis], *share[axis + 1 :])
 
     def units(self, probe: str) -> int:
         """Number of values that one input has at a probe."""

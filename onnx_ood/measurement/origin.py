@@ -8,7 +8,16 @@ from typing import NamedTuple, Protocol
 from onnx import ModelProto
 
 from onnx_ood.exceptions import ModelError, UsageError
-from onnx_ood.graph import Model, Tensor, behind_cut, element_type, find_cut, with_outputs
+from onnx_ood.graph import (
+    Model,
+    Tensor,
+    behind_cut,
+    element_type,
+    find_cut,
+    open_at,
+    rewrite,
+    tensor_type,
+)
 from onnx_ood.measurement.arguments import FLOATS, Array
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.session import Session
@@ -28,16 +37,36 @@ class Start(NamedTuple):
     outputs: Mapping[str, Array]
 
 
+class Opened(NamedTuple):
+    """A session that takes a site's values.
+
+    Attributes:
+        session: The session.
+        site: The input that takes them.
+    """
+
+    session: Session
+    site: str
+
+
 class Origin(Protocol):
     """Where nudges are added.
 
     Attributes:
-        proto: The model that is run for clean and nudged copies.
-        outputs: The model's own outputs that `start` gives, so that `proto` need not.
+        outputs: The model's own outputs that `start` gives, so that the sessions need not.
     """
 
-    proto: ModelProto
     outputs: tuple[str, ...]
+
+    def session(self, probes: Sequence[str]) -> Opened:
+        """Creates a session that is run for clean and nudged copies.
+
+        Args:
+            probes: Names of the probes that it gives.
+
+        Raises:
+            ModelError: If onnxruntime refuses the model.
+        """
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
         """Brings the inputs of one run to the site.
@@ -51,10 +80,29 @@ class Origin(Protocol):
 class InputOrigin:
     """The site is an input: the whole model is run for every copy."""
 
-    def __init__(self, model: Model) -> None:
-        """Takes the model as it is."""
-        self.proto = model.proto
+    def __init__(self, model: Model, site: Tensor, provider: Provider, *, exact: bool) -> None:
+        """Takes the model as it is.
+
+        Args:
+            model: The model.
+            site: The input.
+            provider: Where to run.
+            exact: True to run without fusions.
+        """
+        self._model, self._site, self._provider, self._exact = model, site.name, provider, exact
         self.outputs: tuple[str, ...] = ()
+
+    def session(self, probes: Sequence[str]) -> Opened:
+        """A session of the whole model, which also gives the model's own outputs."""
+        rewritten = rewrite(self._model, probes)
+        session = Session(
+            rewritten.proto,
+            self._model.path,
+            self._provider,
+            exact=self._exact,
+            carriers=rewritten.outputs,
+        )
+        return Opened(session, self._site)
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
         """There is nothing to compute."""
@@ -89,26 +137,50 @@ class InnerOrigin:
             UsageError: If the site holds no floats that numpy can hold.
             ModelError: If onnxruntime refuses the model, or what has to be carried over the cut is no tensor.
         """
-        cut = find_cut(model, site.name, probes)
+        self._model, self._provider, self._exact = model, provider, exact
         self._batch, self._site = batch.name, site.name
+        dtype = site.dtype or self._dtype_of_site()
+        if dtype not in FLOATS:
+            raise UsageError(f"the site {site.name!r} holds {dtype}; nudges need {FLOATS}")
+        whole = rewrite(model, [*probes, site.name])
+        opened = open_at(model, [*probes, site.name], site.name, None if site.dtype else tensor_type(dtype))
+        self._entry, self._carriers = opened.inputs[site.name], dict(opened.outputs)
+        cut = find_cut(opened, site.name, probes)
         inputs = {tensor.name for tensor in model.inputs}
         self._computed = tuple(name for name in cut.carried if name not in inputs)
         self._passed = tuple(name for name in cut.carried if name in inputs)
-        proto = with_outputs(model.proto, [site.name, *self._computed])
-        self._session = Session(proto, model.path, provider, exact=exact)
+        own = [value.name for value in model.proto.graph.output]
+        self._session = Session(
+            _with_outputs(whole.proto, [*own, whole.outputs[site.name], *self._computed]),
+            model.path,
+            provider,
+            exact=exact,
+            carriers={site.name: whole.outputs[site.name]},
+        )
         self.outputs = tuple(name for name in model.outputs if self._session.is_tensor(name))
-        if self._session.dtypes[site.name] not in FLOATS:
-            raise UsageError(
-                f"the site {site.name!r} holds {self._session.dtypes[site.name]}; nudges need {FLOATS}"
-            )
         dtypes = {name: model.by_name[name].dtype or "" for name in self._passed}
-        for name in (site.name, *self._computed):
+        for name in self._computed:
             if not self._session.is_tensor(name):
                 raise ModelError(
                     f"{model.path}: {name!r} is read behind the site {site.name!r} and is no tensor; take another"
                 )
             dtypes[name] = self._session.element(name)
-        self.proto = behind_cut(model, cut, {name: element_type(dtype) for name, dtype in dtypes.items()})
+        shapes = {tensor.name: tensor.shape for tensor in (*model.tensors, *model.inner_tensors)}
+        self._part = behind_cut(
+            opened.proto, cut, {name: element_type(dtype) for name, dtype in dtypes.items()}, shapes
+        )
+
+    def session(self, probes: Sequence[str]) -> Opened:
+        """A session of what lies behind the site."""
+        carriers = {probe: self._carriers[probe] for probe in probes}
+        session = Session(
+            _with_outputs(self._part, list(carriers.values())),
+            self._model.path,
+            self._provider,
+            exact=self._exact,
+            carriers=carriers,
+        )
+        return Opened(session, self._entry)
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
         """Runs the whole model once."""
@@ -118,3 +190,23 @@ class InnerOrigin:
         carried = {name: found[name] for name in self._computed}
         carried.update((name, everything[name]) for name in self._passed)
         return Start(found[self._site], carried, {name: found[name] for name in self.outputs})
+
+    def _dtype_of_site(self) -> str:
+        """What the runtime says the site holds, where onnx can't tell: behind custom operators, say."""
+        watched = rewrite(self._model, [self._site])
+        session = Session(watched.proto, self._model.path, self._provider, carriers=watched.outputs)
+        return session.element(self._site)
+
+
+def _with_outputs(model: ModelProto, names: Sequence[str]) -> ModelProto:
+    """A copy of a model with these outputs and no others, those that it declares as it declares them."""
+    declared = {value.name: value for value in model.graph.output}
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.output[:]
+    for name in dict.fromkeys(names):
+        if name in declared:
+            copy.graph.output.append(declared[name])
+        else:
+            copy.graph.output.add(name=name)
+    return copy

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from onnx_ood.exceptions import ModelError, SelectorError, UsageError
-from onnx_ood.graph import Model, Tensor, not_floating, with_outputs
+from onnx_ood.exceptions import ModelError, UsageError
+from onnx_ood.graph import Model, Tensor
 from onnx_ood.measurement.arguments import (
-    FLOATS,
     Array,
     Feed,
     FloatArray,
@@ -26,7 +24,7 @@ from onnx_ood.measurement.arguments import (
 )
 from onnx_ood.measurement.layout import Layout
 from onnx_ood.measurement.observer import difference, largest
-from onnx_ood.measurement.origin import InnerOrigin, InputOrigin, Origin, Start
+from onnx_ood.measurement.origin import Start
 from onnx_ood.measurement.providers import resolve
 from onnx_ood.measurement.result import Measurement, Part, assemble
 from onnx_ood.measurement.rounding import rounding_nudges, storage_floor
@@ -34,14 +32,9 @@ from onnx_ood.measurement.separation import UnevenRowsError
 from onnx_ood.measurement.session import Session
 from onnx_ood.measurement.statistics import RowStatistics, pair_statistics, tabulate
 from onnx_ood.measurement.trial import make_layout, one_at_a_time
+from onnx_ood.measurement.watched import Group, Watched
 
-
-class _Group(NamedTuple):
-    """A session, and what is fetched from it; there are several where one run would keep too much."""
-
-    session: Session
-    probes: tuple[str, ...]
-    outputs: tuple[str, ...]
+_EMPTY = "is empty for the first input: in a branch that isn't taken, or a loop that doesn't run, or without elements"
 
 
 class Prober:
@@ -51,13 +44,10 @@ class Prober:
 
     Attributes:
         model: The model as loaded.
-        probes: Names of the probes, in execution order.
         input: The graph input that the batch feeds.
         site: The tensor that is nudged: that input, or a tensor inside.
         provider: `"cuda"` or `"cpu"`: where it really runs.
         provider_note: Why it is the CPU although CUDA was looked for, or empty.
-        placement: Number of nodes that run on each execution provider of the runtime.
-        skipped: Selected tensors that turned out not to be measurable, with the reason.
     """
 
     def __init__(
@@ -97,33 +87,26 @@ class Prober:
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
         self._exact = exact
-        # A tensor named twice is measured once.
-        asked = list(dict.fromkeys(tensor.name for tensor in probes))
-        if not asked:
-            raise SelectorError("no probe is given: name at least one tensor")
-        self._origin: Origin = (
-            InputOrigin(model)
-            if self.site.is_input
-            else InnerOrigin(model, self.input, self.site, asked, self.provider, exact=exact)
-        )
-        session = self._new_session(asked)
-        self.placement = session.placement
-        # Behind custom operators onnx can't infer types; the runtime has the last word.
-        self._dtypes = session.dtypes
-        self.skipped = {
-            name: not_floating(session.element(name)) for name in asked if self._dtypes[name] not in FLOATS
-        }
-        self.probes = tuple(name for name in asked if name not in self.skipped)
-        if not self.probes:
-            name, reason = next(iter(self.skipped.items()))
-            raise SelectorError(f"none of the selected tensors can be measured; {name!r} {reason}")
-        own = () if self._origin.outputs else model.outputs
-        outputs = tuple(name for name in own if session.is_tensor(name))
-        self._groups = [_Group(session, self.probes, outputs)]
+        self._watched = Watched(model, self.input, self.site, probes, self.provider, exact=exact)
         self._layout: Layout | None = None
         self._planned_for: object = None
         # Kept for the prober's life: new threads for every batch would leave their memory pools behind.
         self._threads = ThreadPoolExecutor(max_workers=_cores(), thread_name_prefix="onnx-ood-reduce")
+
+    @property
+    def probes(self) -> tuple[str, ...]:
+        """Names of the probes, in execution order. The first run may leave some out."""
+        return self._watched.probes
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Selected tensors that turned out not to be measurable, with the reason."""
+        return self._watched.skipped
+
+    @property
+    def placement(self) -> dict[str, int]:
+        """Number of nodes that run on each execution provider of the runtime."""
+        return self._watched.placement
 
     @property
     def rows(self) -> int | None:
@@ -181,7 +164,7 @@ class Prober:
         values = self.site_values(clean, others)
         drops = self.measure(clean, rounding_nudges(values, seed), others).cosine_drop()
         measured = np.where(np.isfinite(drops), drops, 0.0).max(axis=(0, 1))
-        stored = np.array([storage_floor(self._dtypes[name]) for name in self.probes])
+        stored = np.array([storage_floor(self._watched.dtypes[name]) for name in self.probes])
         floor: NDArray[np.float64] = np.maximum(measured, stored)
         return floor
 
@@ -208,14 +191,10 @@ class Prober:
         for inputs in layout.runs(len(clean)):
             fed = _fed(feeds, inputs)
             expected = plain.run(outputs, {self.input.name: clean[inputs], **fed})
-            start = self._origin.start(clean[inputs], fed)
-            for group in self._groups:
+            start = self._watched.origin.start(clean[inputs], fed)
+            for group in self._watched.groups:
                 found = start.outputs or dict(
-                    zip(
-                        outputs,
-                        group.session.run(outputs, {self.site.name: start.site, **start.fed}),
-                        strict=True,
-                    )
+                    zip(outputs, group.run(outputs, start, start.site), strict=True)
                 )
                 differences += [difference(a, found[name]) for name, a in zip(outputs, expected, strict=True)]
         return largest(differences)
@@ -236,10 +215,10 @@ class Prober:
         """
         clean, feeds, layout = self._prepare(batch, others)
         shape = self._site_shape(layout, clean)
-        values = [
-            self._origin.start(clean[inputs], _fed(feeds, inputs)).site.reshape(len(inputs), *shape)
-            for inputs in layout.runs(len(clean))
-        ]
+        values = []
+        for inputs in layout.runs(len(clean)):
+            start = self._watched.origin.start(clean[inputs], _fed(feeds, inputs))
+            values.append(self._clean_site(layout, start, (len(inputs), *shape)))
         return np.concatenate(values)[: len(clean)]
 
     def site_shape(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> tuple[int, ...]:
@@ -262,12 +241,13 @@ class Prober:
             raise ModelError(
                 f"{self.model.path}: the site {self.site.name!r} doesn't keep a batch's inputs apart; choose another"
             )
-        share = layout.shapes[self.site.name]
-        return share[1:] if share[:1] == (1,) else share
+        return layout.own_shape(self.site.name)
 
-    def _new_session(self, probes: Sequence[str]) -> Session:
-        proto = with_outputs(self._origin.proto, probes)
-        return Session(proto, self.model.path, self.provider, exact=self._exact)
+    def _clean_site(self, layout: Layout, start: Start, shape: tuple[int, ...]) -> Array:
+        """The clean site of one run as [rows, *site]."""
+        if self.site.is_input:
+            return start.site
+        return layout.cut(self.site.name, start.site, shape[0]).reshape(shape)
 
     def _prepare(
         self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None
@@ -282,39 +262,20 @@ class Prober:
         shapes = (clean.shape[1:], {name: feed.share_shape for name, feed in feeds.items()})
         if self._layout is None or self._planned_for != shapes:
             self._layout = make_layout(
-                lambda values, inputs: self._run_all(values, _fed(feeds, inputs)),
+                lambda values, inputs: self._watched.run_clean(values, _fed(feeds, inputs)),
                 clean,
                 probes=self.probes,
                 path=self.model.path,
                 provider=self.provider,
                 batch_size=self._batch_size,
                 fixed=fixed_rows(self.input),
+                inner_site=not self.site.is_input,
             )
             self._planned_for = shapes
-            self._regroup(self._layout.groups)
+            empty = [name for name in self.probes if not self._layout.units(name)]
+            self._watched.skip(dict.fromkeys(empty, _EMPTY))
+            self._watched.regroup(self._layout.groups)
         return self._layout
-
-    def _regroup(self, split: tuple[tuple[str, ...], ...]) -> None:
-        """Makes a session for each group of probes; the first also gives the model's outputs."""
-        if split != tuple(group.probes for group in self._groups):
-            outputs = self._groups[0].outputs
-            self._groups = [
-                _Group(self._new_session(probes), probes, () if i else outputs)
-                for i, probes in enumerate(split)
-            ]
-
-    def _run_all(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
-        """Every probe and output of one run, and an inner site."""
-        start = self._origin.start(values, fed)
-        found: dict[str, Array] = dict(start.outputs)
-        if not self.site.is_input:
-            found[self.site.name] = start.site
-        for group in self._groups:
-            names = list(dict.fromkeys([*group.probes, *group.outputs]))
-            found.update(
-                zip(names, group.session.run(names, {self.site.name: start.site, **start.fed}), strict=True)
-            )
-        return found
 
     def _measure(
         self, layout: Layout, clean: Array, shifts: FloatArray, feeds: Mapping[str, Feed]
@@ -340,8 +301,9 @@ class Prober:
         feeds: Mapping[str, Feed],
     ) -> Part:
         """Measures the inputs that share a run: the clean ones first, then each copy beside them."""
-        start, copies = self._origin.start(batch[inputs], _fed(feeds, inputs)), range(shifts.shape[1])
-        clean = start.site.reshape(len(inputs), *shifts.shape[2:])
+        origin = self._watched.origin
+        start, copies = origin.start(batch[inputs], _fed(feeds, inputs)), range(shifts.shape[1])
+        clean = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
         at_site = [[pair_statistics(clean, _nudged(clean, shifts[inputs, copy]))] for copy in copies]
         at_probes: list[list[RowStatistics]] = [[] for _ in copies]
         outputs = {
@@ -349,22 +311,25 @@ class Prober:
             for name, array in start.outputs.items()
             if name in layout.shapes
         }
-        for group in self._groups:
+        for group in self._watched.groups:
             own = [name for name in group.outputs if name in layout.shapes]
-            before = self._shares(layout, group.session, [*group.probes, *own], start, clean)
+            before = self._shares(layout, group, [*group.probes, *own], start, clean)
             outputs.update(zip(own, before[len(group.probes) :], strict=True))
             for copy in copies:
                 nudged = _nudged(clean, shifts[inputs, copy])
-                after = self._shares(layout, group.session, group.probes, start, nudged)
+                after = self._shares(layout, group, group.probes, start, nudged)
                 at_probes[copy].extend(self._threads.map(pair_statistics, before[: len(after)], after))
         return Part(tabulate(at_site), tabulate(at_probes), outputs)
 
     def _shares(
-        self, layout: Layout, session: Session, names: Sequence[str], start: Start, site: Array
+        self, layout: Layout, group: Group, names: Sequence[str], start: Start, site: Array
     ) -> list[Array]:
         """Runs a session once and cuts what `names` hold into one share for each input: [rows, *share]."""
-        arrays = session.run(names, {self.site.name: site.reshape(start.site.shape), **start.fed})
-        shares = [layout.cut(name, array, len(site)) for name, array in zip(names, arrays, strict=True)]
+        rows = len(site)
+        if not self.site.is_input:
+            site = layout.join(self.site.name, site.reshape(rows, *layout.shapes[self.site.name]))
+        arrays = group.run(names, start, site)
+        shares = [layout.cut(name, array, rows) for name, array in zip(names, arrays, strict=True)]
         for name, part in zip(names, shares, strict=True):
             if name in self.probes and part[0].size != layout.units(name):
                 raise ModelError(

@@ -1,8 +1,8 @@
 """Whether the inputs of one run stay apart, found out by running them in different company.
 
-A tensor is cut into one share for each input along its first axis. That is right for most models and wrong for some:
-those that mix inputs (statistics over the batch, the batch taken for time), keep the batch on another axis, or give
-as many rows as they find things.
+A tensor is cut into one share for each input along its first axis, or along another where that fails: models of
+sequences put time first, and what comes out of a loop's body has the iterations first. Neither works for models that
+mix inputs (statistics over the batch, the batch taken for time), or that give as many rows as they find things.
 """
 
 from __future__ import annotations
@@ -51,22 +51,25 @@ def neighbour(batch: Array) -> Array:
     return result
 
 
-def share(array: Array, rows: int, at: int) -> Array | None:
+def share(array: Array, rows: int, at: int, axis: int = 0) -> Array | None:
     """One input's share of a tensor.
 
     Args:
         array: The tensor that a run gave.
         rows: Number of inputs in that run.
         at: Which of them is meant; negative numbers count from the last.
+        axis: The axis along which inputs lie.
 
     Returns:
-        An equal part of the first axis; all of it if the input was alone; None if the axis can't be cut like that.
+        An equal part of the axis; all of the tensor if the input was alone; None if the axis can't be cut like that.
     """
     if rows == 1:
         return array
-    if array.ndim == 0 or array.shape[0] == 0 or array.shape[0] % rows:
+    if axis >= array.ndim or array.shape[axis] == 0 or array.shape[axis] % rows:
         return None
-    part: Array = array.reshape(rows, array.shape[0] // rows, *array.shape[1:])[at]
+    each = array.shape[axis] // rows
+    parts = array.reshape(*array.shape[:axis], rows, each, *array.shape[axis + 1 :])
+    part: Array = np.take(parts, at, axis=axis)
     return part
 
 

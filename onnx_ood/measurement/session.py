@@ -40,16 +40,26 @@ class Session:
         provider: `"cuda"` or `"cpu"`.
         placement: Number of nodes, after the runtime's fusions, that run on each execution provider.
         dtypes: Element type of each output by name: `"float32"` and so on for tensors of floats, the runtime's own
-            word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else.
+            word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else. What is carried by an
+            output is listed under its own name; a tensor that arrives in a sequence has the type of its elements.
     """
 
-    def __init__(self, model: ModelProto, path: Path, provider: Provider, *, exact: bool = False) -> None:
+    def __init__(
+        self,
+        model: ModelProto,
+        path: Path,
+        provider: Provider,
+        *,
+        exact: bool = False,
+        carriers: Mapping[str, str] | None = None,
+    ) -> None:
         """Creates the session.
 
         Args:
             model: The model to run, its external data not loaded.
             path: Where the original came from: external data is read from its folder, and errors name it.
             provider: Where to run.
+            carriers: Outputs that carry a tensor of another name, by that name.
             exact: True to run the nodes as they stand in the file, without fusions, so that marking outputs can't
                 change a bit of the results; slower.
 
@@ -89,9 +99,14 @@ class Session:
                 for _ in part.get_nodes()
             )
         )
-        self.dtypes: dict[str, str] = {
-            output.name: _DTYPES.get(output.type, output.type) for output in self._session.get_outputs()
-        }
+        types = {output.name: output.type for output in self._session.get_outputs()}
+        self.dtypes: dict[str, str] = {name: _DTYPES.get(kind, kind) for name, kind in types.items()}
+        self._carriers = dict(carriers or {})
+        for name, carrier in self._carriers.items():
+            kind = types[carrier]
+            if kind.startswith("seq(tensor("):
+                kind = kind.removeprefix("seq(").removesuffix(")")
+            self.dtypes[name] = _DTYPES.get(kind, kind)
 
     def element(self, output: str) -> str:
         """Element type of an output that is a tensor, in numpy's spelling where numpy has it."""
@@ -108,20 +123,33 @@ class Session:
         """Runs the model once.
 
         Args:
-            outputs: Names of the outputs to fetch.
+            outputs: Names of the outputs to fetch, or of what they carry.
             feeds: One array for each input, by name.
 
         Returns:
-            The outputs as numpy arrays, in the order asked for.
+            The outputs as numpy arrays, in the order asked for. What arrives in a sequence, one tensor for each
+            iteration of a loop, is stacked along a new first axis.
 
         Raises:
-            ModelError: If the run fails; the message is the runtime's first line.
+            ModelError: If the run fails; the message is the runtime's first line. Or if tensors in a sequence differ in
+                shape.
         """
+        fetched = [self._carriers.get(name, name) for name in outputs]
         try:
-            arrays: list[NDArray[np.generic]] = self._session.run(list(outputs), dict(feeds))
+            values = self._session.run(fetched, dict(feeds))
         except Exception as error:
             raise ModelError(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
-        return arrays
+        return [
+            self._stacked(name, value) if isinstance(value, list) else value
+            for name, value in zip(outputs, values, strict=True)
+        ]
+
+    def _stacked(self, name: str, values: list[NDArray[np.generic]]) -> NDArray[np.generic]:
+        if len({value.shape for value in values}) > 1:
+            raise ModelError(
+                f"{self._path}: {name!r} changes its shape from one iteration to the next, so it can't be measured"
+            )
+        return np.stack(values) if values else np.zeros(0, self.dtypes[name])
 
 
 def _short(error: Exception) -> str:

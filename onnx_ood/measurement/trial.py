@@ -25,6 +25,7 @@ def make_layout(
     provider: str,
     batch_size: int | None,
     fixed: int | None,
+    inner_site: bool,
 ) -> Layout:
     """Runs the first input alone and in company, to learn sizes and whether inputs stay apart.
 
@@ -36,6 +37,8 @@ def make_layout(
         provider: `"cuda"` or `"cpu"`.
         batch_size: The user's choice of inputs in one run, or None.
         fixed: The batch size that is written into the model, or None.
+        inner_site: True if the site is inside the model. The axis of its batch is then asked for even if inputs are run
+            one at a time, so that the shape of a nudge doesn't depend on that.
 
     Returns:
         The layout. Its `shapes` lack outputs of a fixed batch that can't be told apart.
@@ -46,20 +49,22 @@ def make_layout(
     first = [0] * (fixed or 1)
     alone = {name: share(array, len(first), 0) for name, array in run(clean[first], first).items()}
     rows, note = fixed or batch_size, ""
+    axes: Mapping[str, int] = {}
     if fixed is not None:
-        mixed = _mixed(run, clean, alone, fixed)
+        mixed, axes = _apart(run, clean, alone, fixed)
         for name in mixed:
             if name in probes:
                 raise _not_apart(path, fixed, name)
             del alone[name]
             note = f"output {name!r} is left out: it doesn't keep the inputs of a batch apart"
-    elif rows != 1:
+    elif rows != 1 or inner_site:
         try:
-            mixed = _mixed(run, clean, alone, 2)
+            mixed, axes = _apart(run, clean, alone, 2)
         except ModelError:
-            rows, note = 1, "one input at a time: the model doesn't run several"
+            if rows != 1:
+                rows, note = 1, "one input at a time: the model doesn't run several"
         else:
-            if mixed:
+            if mixed and rows != 1:
                 rows, note = 1, _note(mixed[0])
     shares = {name: array for name, array in alone.items() if array is not None}
     sizes = {name: shares[name].nbytes for name in probes}
@@ -71,6 +76,7 @@ def make_layout(
         shapes={name: array.shape for name, array in shares.items()},
         groups=split(sizes, rows),
         note=note,
+        axes=axes,
     )
 
 
@@ -93,21 +99,31 @@ def one_at_a_time(layout: Layout, name: str, path: Path) -> Layout:
     return replace(layout, rows=1, note=_note(name))
 
 
-def _mixed(run: Run, clean: Array, alone: Mapping[str, Array | None], rows: int) -> list[str]:
-    """Names of tensors in which the first input's share depends on its company.
+def _apart(
+    run: Run, clean: Array, alone: Mapping[str, Array | None], rows: int
+) -> tuple[list[str], dict[str, int]]:
+    """Tensors in which the first input's share depends on its company, and the axis of the batch in the others.
 
     The first input is run before others and behind others: a model that takes the batch for time lets an
-    input see only those before it.
+    input see only those before it. Axes that are the first are not listed.
     """
     mixed: dict[str, None] = {}  # An ordered set.
+    axes: dict[str, int] = {}
     other = neighbour(clean)
     for at in sorted({0, rows - 1}):
         values = np.stack([clean[0] if i == at else other for i in range(rows)])
         arrays = run(values, [0 if i == at else len(clean) - 1 for i in range(rows)])
         for name, array in arrays.items():
-            if not same(alone[name], share(array, rows, at)):
+            expected = alone[name]
+            if expected is not None and expected.size == 0 == array.size:
+                continue  # In a branch that isn't taken there is nothing to tell apart.
+            tried = [axes[name]] if name in axes else range(max(array.ndim, 1))
+            axis = next((i for i in tried if same(expected, share(array, rows, at, i))), None)
+            if axis is None:
                 mixed[name] = None
-    return list(mixed)
+            else:
+                axes[name] = axis
+    return list(mixed), {name: axis for name, axis in axes.items() if axis}
 
 
 def _note(name: str) -> str:

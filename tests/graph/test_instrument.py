@@ -14,7 +14,7 @@ from onnx import ModelProto, TensorProto, helper
 from running import everything_computed, run, same_bits, stream
 
 import onnx_ood
-from onnx_ood import Instrumented, SelectorError, UsageError
+from onnx_ood import Instrumented, SelectorError
 from onnx_ood.graph.names import PREFIX
 
 Save = Callable[..., Path]
@@ -105,7 +105,7 @@ class TestControlFlow:
         named = {t.name: t.node for t in onnx_ood.load(save(model)).inner_tensors}
         checked = 0
         for path, value in values.items():
-            if path in named:
+            if named.get(path):
                 want = stream(expected.get(named[path], []))
                 np.testing.assert_allclose(stream(value), want, rtol=1e-5, err_msg=path)
                 checked += want.size > 0
@@ -452,10 +452,6 @@ class TestSelecting:
         with pytest.raises(SelectorError, match=words):
             onnx_ood.instrument(save(small_models.with_if()), probes=probes)
 
-    def test_sites_are_not_built_yet(self, save: Save) -> None:
-        with pytest.raises(UsageError, match="not built yet"):
-            onnx_ood.instrument(save(small_models.with_if()), probes="h", sites="h")
-
     def test_tensors_inside_other_operators_are_refused(self, save: Save) -> None:
         model = small_models.build(
             """
@@ -495,3 +491,104 @@ class TestPruning:
         result = onnx_ood.instrument(path, probes="one/Outer/h", keep_outputs=False, prune=True)
         assert [node.op_type for node in result.model.graph.node] == ["LeakyRelu"]
         assert not result.model.functions
+
+
+class TestSites:
+    def nudged(self, model: ModelProto, site: str, nudge: Any, feeds: Mapping[str, Any], save: Save) -> Any:
+        """What the model gives with a nudge at one site; without it nothing changes."""
+        result = onnx_ood.instrument(save(model), probes=(), sites=site)
+        assert list(result.inputs) == [site]
+        if passes_the_checker(model):
+            onnx.checker.check_model(result.model, full_check=True)
+        plain = run(model, feeds)
+        assert all(same_bits(value, run(result.model, feeds)[name]) for name, value in plain.items())
+        return run(result.model, {**feeds, result.inputs[site]: nudge})["y"]
+
+    @pytest.mark.parametrize("taken", [True, False])
+    def test_in_a_branch(self, taken: bool, save: Save) -> None:
+        model = small_models.with_if()
+        feeds = {"x": X, "switch": np.array(taken)}
+        h = run(small_models.marked(model, ["h"]), feeds)["h"]
+        nudge = small_models.normal(2, 4, seed=5)
+        found = self.nudged(model, "n1/then_branch/t", nudge, feeds, save)
+        np.testing.assert_array_equal(found, np.maximum(h, 0) + nudge + h if taken else -h + h)
+
+    def test_in_a_body_in_every_iteration(self, save: Save) -> None:
+        model, feeds = small_models.with_loop(), {"x": X}
+        h = run(small_models.marked(model, ["h"]), feeds)["h"]
+        nudge = small_models.normal(1, 4, seed=5)
+        found = self.nudged(model, "n1/body/next", nudge, feeds, save)
+        np.testing.assert_allclose(found, np.maximum(X + 3 * (h + nudge), 0), rtol=1e-5, atol=1e-6)
+
+    def test_in_one_call_of_a_function_and_not_the_other(self, save: Save) -> None:
+        path, nudge = save(with_functions()), small_models.normal(2, 4, seed=5)
+        probes = ["one/Outer/z", "Outer_1/Outer/z"]
+        for site, other in (probes, probes[::-1]):
+            result = onnx_ood.instrument(path, probes=probes, sites=site)
+            plain = run(result.model, {"x": X})
+            moved = run(result.model, {"x": X, result.inputs[site]: nudge})
+            at, beside = result.outputs[site], result.outputs[other]
+            if site == "one/Outer/z":
+                np.testing.assert_array_equal(moved[at], plain[at] + nudge)
+                assert not np.array_equal(moved[beside], plain[beside])  # It reads what the first call gives.
+            else:
+                np.testing.assert_array_equal(moved[at], plain[at] + nudge)
+                np.testing.assert_array_equal(moved[beside], plain[beside])
+
+    def test_at_an_input_that_branches_capture_and_one_shadows(self, save: Save) -> None:
+        model = small_models.build(
+            """
+            g (float[N] x, bool c) => (float[N] y, float[N] z) {
+                y = If (c) <
+                    then_branch = t () => (float[N] p) { p = Neg (x) },
+                    else_branch = e () => (float[N] q) { q = Abs (x) }
+                >
+                z = Scan <num_scan_inputs = 1, body = b (float e2) => (float o) { o = Neg (e2) }> (x)
+            }
+            """
+        )
+        x = np.array([1, -2, 3], np.float32)
+        for taken, want in ((True, -(x + 1)), (False, np.abs(x + 1))):
+            feeds = {"x": x, "c": np.array(taken)}
+            found = self.nudged(model, "x", np.ones(1, np.float32), feeds, save)
+            np.testing.assert_array_equal(found, want)
+
+    @pytest.mark.parametrize("dtype", ["FLOAT16", "FLOAT", "DOUBLE", "BFLOAT16"])
+    def test_of_every_dtype_of_floats(self, dtype: str, save: Save) -> None:
+        number = TensorProto.DataType.Value(dtype)
+        text = f"a = Cast <to = {number}> (x) b = Identity (a) y = Cast <to = 1> (b)"
+        model = small_models.build(f"g (float[2] x) => (float[2] y) {{ {text} }}")
+        result = onnx_ood.instrument(save(model), probes=(), sites="a")
+        onnx.checker.check_model(result.model, full_check=True)
+        default = onnx.numpy_helper.to_array(result.model.graph.initializer[0]).astype(np.float32)
+        assert default.tobytes() == np.array([-0.0], np.float32).tobytes()
+        if dtype != "BFLOAT16":  # Which onnxruntime doesn't add on the CPU.
+            x = np.array([-0.0, 1.5], np.float32)
+            assert run(result.model, {"x": x})["y"].tobytes() == x.tobytes()
+
+    def test_patterns_mean_floats_that_depend_on_an_input(self, save: Save) -> None:
+        result = onnx_ood.instrument(save(small_models.with_if()), probes="h", sites="all")
+        assert list(result.inputs) == ["x", "h", "n1/then_branch/t", "n1/else_branch/e", "picked", "y"]
+        assert all(name.startswith(PREFIX) for name in result.inputs.values())
+
+    @pytest.mark.parametrize(
+        ("site", "words"),
+        [
+            ("switch", "holds bool, and nudges need floats; the nearest tensor of floats inside is 'h'"),
+            ("w", "does not depend on any input"),
+            ("nothing", "matches no tensor"),
+        ],
+    )
+    def test_what_can_t_be_nudged_is_refused(self, site: str, words: str, save: Save) -> None:
+        with pytest.raises(SelectorError, match=words):
+            onnx_ood.instrument(save(small_models.with_if()), probes="h", sites=site)
+
+    def test_arguments_of_a_body_are_watched_but_not_nudged(self, save: Save) -> None:
+        model = small_models.with_loop()
+        _, values = watched(model, save, {"x": X})
+        np.testing.assert_array_equal(stream(values["n1/body/state"])[: X.size], X.ravel())
+        np.testing.assert_array_equal(
+            stream(values["n1/body/state"])[X.size :], stream(values["n1/body/next"])[: -X.size]
+        )
+        with pytest.raises(SelectorError, match="is an argument of a loop's body"):
+            onnx_ood.instrument(save(model), probes=(), sites="n1/body/state")

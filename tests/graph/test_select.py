@@ -220,5 +220,5 @@ def test_what_can_be_measured_is_floats_and_the_unknown(save: Save) -> None:
     assert names(measurable(model)) == ["h", "r", "codes", "back", "y"]
     model = onnx_ood.load(save(small_models.sequence()))
     assert names(measurable(model)) == ["y"]
-    assert why_not_measurable(model.by_name["y"]) is None
-    assert "sequence" in (why_not_measurable(model.by_name["parts"]) or "")
+    assert why_not_measurable(model, model.by_name["y"]) is None
+    assert "sequence" in (why_not_measurable(model, model.by_name["parts"]) or "")

@@ -13,7 +13,6 @@ from onnx import ModelProto
 from onnx.external_data_helper import convert_model_to_external_data
 
 from onnx_ood import ModelError
-from onnx_ood.graph import with_outputs
 from onnx_ood.measurement.session import Session
 
 FILE = Path("somewhere/net.onnx")
@@ -49,7 +48,7 @@ def test_an_operator_of_an_unknown_domain() -> None:
 
 def test_a_tensor_that_does_not_exist() -> None:
     with pytest.raises(ModelError) as caught:
-        session(with_outputs(small_models.classifier(), ["nothing"]))
+        session(small_models.marked(small_models.classifier(), ["nothing"]))
     assert_one_line(caught, "nothing")
 
 
@@ -82,7 +81,7 @@ def test_a_failure_on_the_way() -> None:
 
 
 def test_types_are_the_runtimes() -> None:
-    marked = with_outputs(small_models.contrib(), ["h", "codes"])
+    marked = small_models.marked(small_models.contrib(), ["h", "codes"])
     assert session(marked).dtypes == {"y": "float32", "h": "float32", "codes": "tensor(uint8)"}
 
 
