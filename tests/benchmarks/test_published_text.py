@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from onnx_ood import models
+from onnx_ood import audits, models
 from onnx_ood.nudges import draw
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "published_text.py"
@@ -83,6 +83,16 @@ def test_a_sentences_figures_do_not_depend_on_what_else_is_measured(script, prob
         alone = script.measure(prober, sentences[index : index + 1], 2, 0)
         np.testing.assert_allclose(alone.ratio[0], together.ratio[index], rtol=1e-5)
         np.testing.assert_allclose(alone.drop_error[0], together.drop_error[index], rtol=1e-4)
+
+
+def test_score_measures_the_same_ratio(script, prober, tmp_path):
+    sentences = script.sets_of_sentences(3)["ordinary"]
+    for index, sentence in enumerate(sentences):
+        np.save(tmp_path / f"{index}.npy", models.encode("\n" + sentence))
+    settings = audits.ScoreSettings(scale=0.01, copies=3, probes=("outputs",), provider="cpu")
+    scored = audits.score(models.path("char_transformer"), [str(tmp_path)], settings)
+    found = [entry.distortion[0] for entry in sorted(scored.inputs, key=lambda entry: entry.id)]
+    np.testing.assert_allclose(found, script.measure(prober, sentences, 3, 0).ratio[:, -1], rtol=1e-5)
 
 
 def test_a_foreign_script_is_lengths_of_words_to_the_model_and_nothing_else(script):
