@@ -53,7 +53,7 @@ def reference(script):
 
 
 def angle(a, b):
-    """By the law of sines, which loses nothing where a and b are nearly parallel: |b's part across a| over |b|."""
+    """From b's parts across a and along it, which loses nothing where both are nearly parallel."""
     across = b - a * (a @ b) / (a @ a)
     return np.arctan2(np.linalg.norm(across), a @ b / np.linalg.norm(a))
 
@@ -83,6 +83,17 @@ def test_a_sentences_figures_do_not_depend_on_what_else_is_measured(script, prob
         alone = script.measure(prober, sentences[index : index + 1], 2, 0)
         np.testing.assert_allclose(alone.ratio[0], together.ratio[index], rtol=1e-5)
         np.testing.assert_allclose(alone.drop_error[0], together.drop_error[index], rtol=1e-4)
+
+
+def test_the_direction_is_what_the_documentation_says(script, prober):
+    """The two sets that lie farthest from ordinary sentences, one on either side."""
+    sets = script.sets_of_sentences(12)
+    ordinary, random, unknown = (
+        script.measure(prober, sets[name], 8, 0).ratio[:, -1]
+        for name in ("ordinary", "random", "foreign_script")
+    )
+    assert script.as_published(ordinary, random).high < 0.3
+    assert script.as_published(ordinary, unknown).low > 0.7
 
 
 def test_score_measures_the_same_ratio(script, prober, tmp_path):
