@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import ModelFacts, model_facts
+from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.score_result import Failure, InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings
@@ -26,8 +26,6 @@ Progress = Callable[[int, int | None], None]
 
 # Inputs read at once where the user doesn't say; how many of them one run takes is the prober's choice.
 _READ_BATCH = 32
-# The noise floor and the observer effect are measured on this many inputs.
-_FIRST_INPUTS = 8
 
 
 def score(
@@ -40,8 +38,8 @@ def score(
 ) -> ScoreResult:
     """Scores inputs by how a model's activations turn when the inputs are nudged.
 
-    Inputs that can't be read, or for which the model gives NaN or infinity, are listed as failed; the others are
-    scored all the same.
+    Inputs that can't be read, that the model doesn't run, or for which it gives NaN or infinity, are listed as failed;
+    the others are scored all the same.
 
     Args:
         model: A path or a loaded model.
@@ -86,8 +84,17 @@ def score(
     tally = Tally()
     for missing in found.missing:
         tally.fail(missing.id, missing.reason)
-    floor, observer_effect = _measure_all(reader, prober, nudger, tally, progress)
-    summary = tally.summary(floor, card.class_names() if card else None)
+    measuring = Measuring(prober, nudger, tally)
+    before = tally.seen
+    total = reader.count() if progress else None
+    for batch in reader:
+        for failed in batch.failed:
+            tally.fail(failed.id, failed.reason)
+        if len(batch):
+            measuring.run(batch)
+        if progress:
+            progress(tally.seen - before, total)
+    summary = tally.summary(measuring.floor, card.class_names() if card else None)
     results = summary.inputs()
     kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]
     return ScoreResult(
@@ -103,7 +110,7 @@ def score(
             placement=prober.placement,
             rows=prober.rows or 0,
             exact=settings.exact,
-            observer_effect=observer_effect,
+            observer_effect=measuring.observer_effect,
             layout_note=prober.layout_note,
         ),
         probes=summary.probes(kept),
@@ -181,30 +188,6 @@ def _choose_preprocessing(
     if not pictures and settings.preprocessing is None and (card is None or card.preprocessing is None):
         return None
     return choose(fed.shape or (), text=settings.preprocessing, card=card)
-
-
-def _measure_all(
-    reader: Reader, prober: Prober, nudger: Nudger, tally: Tally, progress: Progress | None
-) -> tuple[NDArray[np.float64], float | None]:
-    """Runs every batch through the model and tallies it.
-
-    Returns:
-        What the first inputs tell: the noise floor of each probe, and the observer effect (None if none was run).
-    """
-    before = tally.seen
-    total = reader.count() if progress else None
-    floor, observer_effect = np.ones(len(prober.probes)), None
-    for batch in reader:
-        for failed in batch.failed:
-            tally.fail(failed.id, failed.reason)
-        if len(batch):
-            if not tally.scored:
-                floor = prober.noise_floor(batch.tensors[:_FIRST_INPUTS])
-                observer_effect = prober.observer_effect(batch.tensors[:_FIRST_INPUTS])
-            tally.add(batch.ids, prober.measure(batch.tensors, nudger.nudges(prober, batch.tensors)))
-        if progress:
-            progress(tally.seen - before, total)
-    return floor, observer_effect
 
 
 def _notes(

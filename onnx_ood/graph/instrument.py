@@ -91,7 +91,9 @@ def instrument(
     probes = [probes] if isinstance(probes, str) else list(probes)
     sites = [sites] if isinstance(sites, str) else list(sites)
     if not probes and not sites:
-        raise SelectorError("no probe and no site is selected: name a tensor, a glob, op:TYPE, outputs or all")
+        raise SelectorError(
+            "no probe and no site is selected: name a tensor, a glob, op:TYPE, outputs or all"
+        )
     watched, refused = _to_watch(model, probes)
     rewritten = rewrite(model, watched, _to_nudge(model, sites), keep_outputs=keep_outputs)
     proto = rewritten.proto

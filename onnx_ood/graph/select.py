@@ -27,6 +27,8 @@ from onnx_ood.graph.model import Model
 from onnx_ood.graph.scopes import reached_from
 from onnx_ood.graph.tensors import Tensor
 
+# What integer arithmetic of quantised models works on.
+_QUANTISED = frozenset({"int4", "uint4", "int8", "uint8", "int16", "uint16"})
 _OP = re.compile(r"op:(?P<type>[^\[\]]+)(?:\[(?P<at>[^\[\]]*)\])?")
 _INDEX = re.compile(r"-?\d+")
 _SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
@@ -77,14 +79,25 @@ def why_not_measurable(model: Model, tensor: Tensor) -> str | None:
     if tensor.constant:
         return "does not depend on any input, so no nudge can change it"
     if tensor.dtype is not None and not tensor.floating:
-        return not_floating(tensor.dtype)
+        return not_floating(model, tensor.name, tensor.dtype)
     return model.ways.refusal(tensor.name)
 
 
-def not_floating(dtype: str) -> str:
-    """The reason why a tensor of another dtype can't be a probe, with the way out where values are quantised."""
-    way_out = "; watch its values behind a DequantizeLinear" if dtype in {"int8", "uint8"} else ""
-    return f"holds {dtype} values; only floating-point tensors can be measured{way_out}"
+def not_floating(model: Model, name: str, dtype: str) -> str:
+    """The reason why a tensor of another dtype can't be a probe, with the way out where values are quantised.
+
+    Args:
+        model: The model.
+        name: The tensor.
+        dtype: What it holds.
+    """
+    reason = f"holds {dtype} values; only floating-point tensors can be measured"
+    if dtype not in _QUANTISED:
+        return reason
+    for node in model.proto.graph.node:
+        if node.op_type == "DequantizeLinear" and name in node.input[:1]:
+            return f"{reason}; watch {node.output[0]!r}, its values behind a DequantizeLinear"
+    return f"{reason}, and no DequantizeLinear gives its values"
 
 
 def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:

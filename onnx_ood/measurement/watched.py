@@ -98,7 +98,7 @@ class Watched:
             for name, tensor in asked.items()
         }
         self.skipped = {
-            name: not_floating(session.element(name))
+            name: not_floating(model, name, session.element(name))
             for name, dtype in self.dtypes.items()
             if dtype not in {*FLOATS, "bfloat16"}
         }

@@ -70,7 +70,9 @@ def test_quantised_values_themselves_are_refused_with_the_way_out(quantised):
     name = next(
         tensor.name for tensor in model.tensors if tensor.op == "QuantizeLinear" and not tensor.constant
     )
-    with pytest.raises(SelectorError, match=r"holds u?int8 values.*DequantizeLinear"):
+    reader = next(node for node in model.proto.graph.node if node.input[0] == name)
+    assert reader.op_type == "DequantizeLinear"
+    with pytest.raises(SelectorError, match=rf"holds u?int8 values.*watch '{reader.output[0]}', its values"):
         onnx_ood.select(model, name)
     with pytest.raises(SelectorError, match=r"holds u?int8 values.*DequantizeLinear"):
         onnx_ood.measure(
