@@ -15,7 +15,7 @@ from onnx_ood.exceptions import (
     UsageError,
 )
 from onnx_ood.graph import Instrumented, Model, Tensor, instrument, load, select
-from onnx_ood.measurement import Measurement, measure
+from onnx_ood.measurement import Measurement, measure, observer_effect
 
 __all__ = [
     "InputError",
@@ -33,5 +33,6 @@ __all__ = [
     "instrument",
     "load",
     "measure",
+    "observer_effect",
     "select",
 ]

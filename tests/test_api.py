@@ -24,6 +24,7 @@ EXPORTED = {
     "instrument",
     "load",
     "measure",
+    "observer_effect",
     "select",
 }
 

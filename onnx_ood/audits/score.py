@@ -16,7 +16,7 @@ from onnx_ood.audits.score_result import Failure, InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings
 from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
-from onnx_ood.exceptions import UsageError
+from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, measurable, select, suggest_probes
 from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, is_picture, read_card
 from onnx_ood.measurement import Prober, find_site
@@ -162,10 +162,14 @@ def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[
         chosen = select(model, settings.probes, site)
         return tuple(Suggestion(tensor, "selected by the user") for tensor in chosen)
     if settings.recipe == "lesswrong":
-        return tuple(
-            Suggestion(tensor, "the third-last Conv, as the recipe has it")
-            for tensor in select(model, LESSWRONG_PROBE, site)
-        )
+        try:
+            found = select(model, LESSWRONG_PROBE, site)
+        except SelectorError:
+            raise UsageError(
+                f"the recipe looks at the third-last Conv, and {model.path} has no three behind the site: name a "
+                "probe. For language models the recipe is --scale 0.01 --copies 50 --probe outputs"
+            ) from None
+        return tuple(Suggestion(tensor, "the third-last Conv, as the recipe has it") for tensor in found)
     return suggest_probes(model, site=site)
 
 

@@ -1,4 +1,4 @@
-"""`onnx_ood.measure`: one call from a model and a batch to a measurement."""
+"""`onnx_ood.measure` and `onnx_ood.observer_effect`: one call from a model and a batch to the numbers."""
 
 from __future__ import annotations
 
@@ -52,3 +52,44 @@ def measure(
     selected = select(loaded, probes, find_site(loaded, site))
     prober = Prober(loaded, selected, site=site, provider=provider, batch_size=batch_size, exact=exact)
     return prober.measure(batch, nudges, others)
+
+
+def observer_effect(
+    model: Model | str | Path,
+    batch: ArrayLike,
+    *,
+    probes: str | Iterable[str],
+    site: str | None = None,
+    provider: str = "auto",
+    batch_size: int | None = None,
+    others: Mapping[str, ArrayLike] | None = None,
+    exact: bool = False,
+) -> float:
+    """Measures how far watching moves a model's own outputs.
+
+    A tensor that is kept can't be fused away, so the runtime may compute the watched model in other steps than the
+    plain one, and round otherwise.
+
+    Args:
+        model: A path or a loaded model.
+        batch: A few clean inputs [N, *input].
+        probes: Selectors of the tensors to watch; see `onnx_ood.graph.select`.
+        site: As in `measure`.
+        provider: As in `measure`.
+        batch_size: As in `measure`.
+        others: As in `measure`.
+        exact: True to run both without fusions: then the effect is 0.
+
+    Returns:
+        The largest relative difference of an output over the batch: ‖watched − plain‖ / ‖plain‖ in float64 for floats,
+        the share of elements that differ for everything else.
+
+    Raises:
+        UsageError: If an argument is wrong; SelectorError for a probe.
+        ModelError: If the model can't be read or run.
+        ProviderError: If the provider can't run here.
+    """
+    loaded = model if isinstance(model, Model) else load(model)
+    selected = select(loaded, probes, find_site(loaded, site))
+    prober = Prober(loaded, selected, site=site, provider=provider, batch_size=batch_size, exact=exact)
+    return prober.observer_effect(batch, others)

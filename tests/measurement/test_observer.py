@@ -112,3 +112,20 @@ def test_every_group_of_probes_is_looked_at(monkeypatch):
     ]
     assert split.observer_effect(_batch()) == max(alone)
     assert whole > 0
+
+
+def test_the_function_is_the_difference_of_two_sessions():
+    path, batch = models.path("fashion_resnet"), _batch(4)
+    probes = [tensor.name for tensor in onnx_ood.load(path).tensors if tensor.op == "Relu"]
+    marked = onnx.load(path)
+    marked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in probes)
+    plain, watched = (
+        onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(
+            ["logits"], {"image": batch}
+        )[0]
+        for model in (onnx.load(path), marked)
+    )
+    expected = np.linalg.norm((watched - plain).astype(np.float64)) / np.linalg.norm(plain.astype(np.float64))
+    found = onnx_ood.observer_effect(path, batch, probes="op:Relu", provider="cpu")
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert onnx_ood.observer_effect(path, batch, probes="op:Relu", provider="cpu", exact=True) == 0
