@@ -29,6 +29,8 @@ Array = NDArray[np.generic]
 
 # Shapes, axes and the like are small; nothing larger is computed, so that a file can't cost time or memory.
 _SMALL = 1024
+# Computing a node takes a third of a millisecond; shapes of the largest models take some thousand.
+_MOST = 10_000
 # Each turn goes past one more shape that is computed from a shape; files don't chain many.
 _TURNS = 16
 # Operators that shapes are computed with: of integers and truth values they are exact, the same in every runtime.
@@ -91,19 +93,12 @@ def inferred(model: ModelProto) -> GraphProto:
         Its graph with types. Every node is where it was; some that compute a shape are constants now.
     """
     graph = _by_onnx(model)
+    telling = _Telling(model)
     for _ in range(_TURNS):
-        if _all_ranked(graph) or not _add(model, graph):
+        if _all_ranked(graph) or not telling.add(graph):
             break
         graph = _by_onnx(model)
     return graph
-
-
-def _add(model: ModelProto, typed: GraphProto) -> bool:
-    """Adds to a model what can be told beyond the types that onnx inferred; True if anything was new."""
-    try:
-        return _Pass(model).graph(model.graph, typed, _Scope({}, _types(typed)))
-    except Exception:
-        return False  # A damaged file, of which nothing more can be told.
 
 
 def _by_onnx(model: ModelProto) -> GraphProto:
@@ -181,14 +176,23 @@ class _Scope:
         )
 
 
-class _Pass:
-    """One way through a model, adding what can be told to it."""
+class _Telling:
+    """Adds to a model what can be told beyond the types that onnx infers."""
 
     def __init__(self, model: ModelProto) -> None:
         self._opsets = [(entry.domain, entry.version) for entry in model.opset_import]
         self._ir_version = model.ir_version
+        self._model = model
+        self._left = _MOST
 
-    def graph(self, graph: GraphProto, typed: GraphProto, scope: _Scope) -> bool:
+    def add(self, typed: GraphProto) -> bool:
+        """Goes through the model once, `typed` being its graph with types; True if anything was new."""
+        try:
+            return self._graph(self._model.graph, typed, _Scope({}, _types(typed)))
+        except Exception:
+            return False  # A damaged file, of which nothing more can be told.
+
+    def _graph(self, graph: GraphProto, typed: GraphProto, scope: _Scope) -> bool:
         """Adds to one graph, of which `typed` is the copy with types; True if anything was new."""
         new = False
         inputs = {value.name for value in graph.input}
@@ -199,7 +203,7 @@ class _Pass:
         for node, typed_node in zip(graph.node, typed.node, strict=True):
             inner = dict(_subgraphs(typed_node))
             for name, body in _subgraphs(node):
-                new |= self.graph(body, inner[name], scope.inside(inner[name]))
+                new |= self._graph(body, inner[name], scope.inside(inner[name]))
             new |= self._compute(node, scope) or self._tell(node, inner, scope)
         for name, kind in scope.found:
             graph.value_info.add(name=name).type.CopyFrom(kind)
@@ -219,8 +223,9 @@ class _Pass:
             given = [scope.values.get(name) for name in node.input]
             if any(name and value is None for name, value in zip(node.input, given, strict=True)):
                 return False
-        if not _stays_small(node, given):
+        if not self._left or not _stays_small(node, given):
             return False
+        self._left -= 1
         results = self._run(node, given)
         if len(results) != len(node.output) or not all(map(_exact, results)):
             return False
