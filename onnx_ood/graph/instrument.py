@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TypeGuard
 
-from onnx import ModelProto, TypeProto, ValueInfoProto
+from onnx import ModelProto, TensorProto, TypeProto, ValueInfoProto
 
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph.carriage import Carriage, carried, way_out
@@ -20,6 +21,9 @@ from onnx_ood.graph.scopes import Inner, Wanted, expand
 from onnx_ood.graph.select import matching
 from onnx_ood.graph.tensors import Tensor, dtype_name
 
+# The version of the operators that has optional values.
+_OPTIONALS = 15
+
 
 @dataclass(frozen=True)
 class Instrumented:
@@ -31,8 +35,9 @@ class Instrumented:
             have one: the result of a function is also the result of its call.
         inputs: By name of each site, the input that was added for its nudge. Sites are not built yet: it is empty.
         refused: Why a tensor that a pattern matched can't be watched, by its name. (One that is named exactly raises.)
-        untyped: The added outputs of which onnx can't infer the type, or not even the rank. onnxruntime infers them
-            when it loads the model; `onnx.checker` takes a saved file amiss that has such outputs.
+        untyped: The added outputs of which onnx can't infer the type, or not the rank where the operators are older
+            than version 15 (else they are optional values). onnxruntime infers them when it loads the model;
+            `onnx.checker` takes a saved file amiss that has such outputs.
         source: The file that the model was read from.
     """
 
@@ -111,6 +116,16 @@ def _complete(kind: TypeProto) -> bool:
     """True if a type is all that `onnx.checker` asks of an output."""
     value = kind.WhichOneof("value")
     return value is not None and (value != "tensor_type" or kind.tensor_type.HasField("shape"))
+
+
+def _of_any_rank(kind: TypeProto | None) -> TypeGuard[TypeProto]:
+    """True if the type of a tensor is known, but not its rank."""
+    return (
+        kind is not None
+        and kind.WhichOneof("value") == "tensor_type"
+        and kind.tensor_type.elem_type != TensorProto.UNDEFINED
+        and not kind.tensor_type.HasField("shape")
+    )
 
 
 class _Chosen:
@@ -227,6 +242,8 @@ class _Rewriting:
         if not keep_outputs:
             del self.proto.graph.output[:]
         self._present = {value.name for value in self.proto.graph.output}
+        self._has_optionals = model.opsets.get("ai.onnx", 1) >= _OPTIONALS
+        self._optionals: dict[str, str] = {}
 
     def watch(self, chosen: _Chosen) -> dict[str, str]:
         """Makes tensors outputs; gives the output of each."""
@@ -252,6 +269,8 @@ class _Rewriting:
         return self._output(carrier, kind if carrier == name else carried(kind))
 
     def _output(self, name: str, kind: TypeProto | None) -> str:
+        if self._has_optionals and name not in self._declared and _of_any_rank(kind):
+            return self._optional(name, kind)
         if name not in self._present:
             self._present.add(name)
             value = self.proto.graph.output.add(name=name)
@@ -260,3 +279,12 @@ class _Rewriting:
             elif kind is not None:
                 value.type.CopyFrom(without_made_up_symbols(kind))
         return name
+
+    def _optional(self, name: str, kind: TypeProto) -> str:
+        """Makes a tensor an output whose type, unlike a tensor's, is complete without a shape."""
+        if name not in self._optionals:
+            optional = self._optionals[name] = self._names.fresh(name)
+            self.proto.graph.node.add(op_type="Optional", name=optional, input=[name], output=[optional])
+            value = self.proto.graph.output.add(name=optional)
+            value.type.optional_type.elem_type.tensor_type.elem_type = kind.tensor_type.elem_type
+        return self._optionals[name]
