@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import contextmanager
@@ -9,22 +10,78 @@ from typing import Any
 
 import numpy as np
 import onnxruntime
-from onnx import ModelProto
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
+from onnx_ood.graph.carriage import CARRIED_AS
 
-def run(model: ModelProto, feeds: Mapping[str, Any]) -> dict[str, Any]:
-    """Every output of a model by name, without the runtime's optimisations."""
+# Element types that numpy has no arrays of, and in which the runtime neither takes nor gives any.
+WITHOUT_ARRAYS = frozenset(CARRIED_AS)
+
+
+def run(model: ModelProto, feeds: Mapping[str, Any], *, optimised: bool = False) -> dict[str, Any]:
+    """Every output of a model by name, without the runtime's optimisations unless `optimised`.
+
+    What numpy has no arrays of is fed as a tensor of onnx, and given back as an array of `ml_dtypes`.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.intra_op_num_threads = 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    if not optimised:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    stored = {
+        name: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
+        for name, value in feeds.items()
+        if _element(value) in WITHOUT_ARRAYS
+    }
+    if stored:
+        # As the defaults of its inputs: those can be of any type, and the runtime doesn't take them for constants.
+        model = _with_defaults(model, stored)
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
     names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    given = {
+        name: numpy_helper.to_array(value) if isinstance(value, TensorProto) else value
+        for name, value in feeds.items()
+        if name not in stored
+    }
+    if not any(_BY_NAME.get(output.type) in WITHOUT_ARRAYS for output in session.get_outputs()):
+        return dict(zip(names, session.run(names, given), strict=True))
+    values = {name: onnxruntime.OrtValue.ortvalue_from_numpy(value) for name, value in given.items()}
+    return dict(zip(names, map(_array, session.run_with_ort_values(names, values)), strict=True))
+
+
+_BY_NAME = {f"tensor({name.lower()})": number for name, number in TensorProto.DataType.items()}
+
+
+def _element(value: Any) -> int | None:
+    if isinstance(value, TensorProto):
+        return value.data_type
+    # What numpy doesn't know of itself is a dtype of ml_dtypes, whose kind is that of raw bytes or made up.
+    if isinstance(value, np.ndarray) and value.dtype.isbuiltin != 1:
+        return helper.np_dtype_to_tensor_dtype(value.dtype)
+    return None
+
+
+def _with_defaults(model: ModelProto, tensors: Mapping[str, TensorProto]) -> ModelProto:
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    for name, tensor in tensors.items():
+        stored = copy.graph.initializer.add()
+        stored.CopyFrom(tensor)
+        stored.name = name
+    return copy
+
+
+def _array(value: onnxruntime.OrtValue) -> np.ndarray:
+    """A tensor of the runtime as an array, whatever its type."""
+    if value.element_type() not in WITHOUT_ARRAYS:
+        return value.numpy()
+    tensor = TensorProto(data_type=value.element_type(), dims=value.shape())
+    tensor.raw_data = ctypes.string_at(value.data_ptr(), value.tensor_size_in_bytes())
+    return numpy_helper.to_array(tensor)
 
 
 def same_bits(one: Any, other: Any) -> bool:

@@ -11,6 +11,8 @@ from onnx import ModelProto, TypeProto
 
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.model import Model, load
+from onnx_ood.graph.optional import OLDEST_OPSET as OPTIONALS_FROM
+from onnx_ood.graph.optional import as_optionals
 from onnx_ood.graph.prune import prune as remove_unneeded
 from onnx_ood.graph.rewrite import rewrite
 from onnx_ood.graph.saving import save
@@ -31,8 +33,9 @@ class Instrumented:
             to the site, and may have any shape of the site's rank that broadcasts to it. Not fed it is −0, which
             leaves every bit as it was; in models of IR version 3 and older it has to be fed.
         refused: Why a tensor that a pattern matched can't be watched, by its name. (One that is named exactly raises.)
-        untyped: The added outputs and inputs of which onnx can't infer the type, or not even the rank. onnxruntime
-            infers them when it loads the model; `onnx.checker` takes a saved file amiss that has such outputs.
+        untyped: The added outputs of which onnx can't infer the type, or not the rank where the operators are older
+            than version 15 (else they are optional values); and added inputs of unknown rank. onnxruntime infers them
+            when it loads the model; `onnx.checker` takes a saved file amiss that has them.
         source: The file that the model was read from.
     """
 
@@ -96,16 +99,19 @@ def instrument(
         )
     watched, refused = _to_watch(model, probes)
     rewritten = rewrite(model, watched, _to_nudge(model, sites), keep_outputs=keep_outputs)
-    proto = rewritten.proto
+    proto, outputs = rewritten.proto, dict(rewritten.outputs)
+    if model.opsets.get("ai.onnx", 1) >= OPTIONALS_FROM:
+        renamed = as_optionals(proto, set(outputs.values()) - set(model.outputs))
+        outputs = {name: renamed.get(output, output) for name, output in outputs.items()}
     if prune:
         remove_unneeded(proto)
-    added = set(rewritten.outputs.values()) - set(model.outputs) | set(rewritten.inputs.values())
+    added = set(outputs.values()) - set(model.outputs) | set(rewritten.inputs.values())
     untyped = tuple(
         value.name
         for value in chain(proto.graph.output, proto.graph.input)
         if value.name in added and not _complete(value.type)
     )
-    return Instrumented(proto, rewritten.outputs, rewritten.inputs, refused, untyped, model.path)
+    return Instrumented(proto, outputs, rewritten.inputs, refused, untyped, model.path)
 
 
 def _complete(kind: TypeProto) -> bool:

@@ -35,13 +35,25 @@ def save(proto: ModelProto, source: Path, path: Path, *, embed: bool) -> None:
         for tensor in stored_tensors(proto)
         if (location := external_fields(tensor).get("location", ""))
     }
-    if path.resolve() in {source.resolve(), *data}:
+    if _resolved(path) in {source.resolve(), *data}:
         raise OutputError(f"{path}: is the model that is to be rewritten, or its data; choose another name")
     if data:
         proto = _embedded(proto, source) if embed else _beside(proto, source, path)
     if proto.ByteSize() >= _LARGEST:
         raise ModelError(f"{path}: would be larger than 2 GiB, which no ONNX file can be")
     _write(path, proto.SerializeToString())
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        if b"\0" in os.fsencode(path):
+            raise OutputError(f"{str(path)!r}: can't be the name of a file: it holds a NUL character")
+        return path.resolve()
+    except UnicodeEncodeError:
+        raise OutputError(f"{str(path)!r}: can't be the name of a file on this system") from None
+    except (OSError, RuntimeError) as error:
+        # Python before 3.13 has a RuntimeError for links in a circle.
+        raise OutputError(f"{path}: cannot be written: {error}") from None
 
 
 def _beside(proto: ModelProto, source: Path, path: Path) -> ModelProto:

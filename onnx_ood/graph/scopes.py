@@ -16,7 +16,6 @@ from onnx import (
     ModelProto,
     NodeProto,
     TypeProto,
-    shape_inference,
 )
 
 from onnx_ood.exceptions import ModelError
@@ -29,6 +28,7 @@ from onnx_ood.graph.functions import (
     import_opsets,
     opset_conflict,
 )
+from onnx_ood.graph.inference import inferred
 from onnx_ood.graph.names import Names
 from onnx_ood.graph.order import execution_order, reads
 from onnx_ood.graph.weightless import without_weights
@@ -423,13 +423,9 @@ def _inferred(model: ModelProto) -> GraphProto:
     ordered = execution_order(nodes)
     back = {id(node): i for i, node in enumerate(ordered)}
     sorted_model = without_weights(model, ordered)
-    try:
-        graph = shape_inference.infer_shapes(sorted_model, data_prop=True).graph
-    except Exception:
-        # Types are a help: where there are none, outputs stay untyped and the runtime infers them.
-        graph = sorted_model.graph
-    inferred = list(graph.node)
-    _replace_nodes(graph, [inferred[back[id(node)]] for node in nodes])
+    graph = inferred(sorted_model)
+    typed = list(graph.node)
+    _replace_nodes(graph, [typed[back[id(node)]] for node in nodes])
     return graph
 
 

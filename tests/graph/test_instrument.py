@@ -378,6 +378,38 @@ class TestTypes:
         assert set(result.untyped) == {"h", "r", "codes", "back"}
         assert values["codes"].dtype == np.uint8
 
+    @pytest.mark.parametrize("opset", [13, 15, 21])
+    def test_whose_rank_depends_on_what_is_fed_are_optional_values(self, save: Save, opset: int) -> None:
+        model = small_models.build(
+            """
+            ranks (float[2, 4] x, int64[3] sizes, bool c) => (float[N, M] y) {
+                r = Reshape (x, sizes)
+                s = Squeeze (r)
+                t = If (c) <
+                    then_branch = a () => (float[N, M] v) { p = Squeeze (r) q = Neg (p) v = Flatten (q) },
+                    else_branch = b () => (float[N, M] w) { w = Flatten (r) }>
+                u = Neg (s)
+                y = Flatten (u)
+            }
+            """,
+            opset=opset,
+        )
+        for sizes, shape in [((2, 2, 2), (2, 2, 2)), ((1, 8, 1), (8,))]:
+            result, values = watched(model, save, {"x": X, "sizes": np.array(sizes), "c": np.array(True)})
+            for name, expected in [("s", X), ("u", -X), ("n2/then_branch/p", X), ("n2/then_branch/q", -X)]:
+                assert same_bits(values[name], expected.reshape(shape))
+        # Optional values are there from version 15 of the operators.
+        names = {"s", "u", "n2/then_branch/p", "n2/then_branch/q"}
+        kinds = {value.name: value.type.WhichOneof("value") for value in result.model.graph.output}
+        if opset < 15:
+            assert set(result.untyped) == {result.outputs[name] for name in names}
+            assert set(kinds.values()) == {"tensor_type"}
+        else:
+            assert not result.untyped
+            assert {
+                name for name in result.outputs if kinds[result.outputs[name]] == "optional_type"
+            } == names
+
 
 class TestNames:
     def test_of_the_model_win_over_added_ones(self, save: Save) -> None:

@@ -112,6 +112,16 @@ def test_places_that_are_none_are_refused(save: Save, tmp_path: Path) -> None:
         result.save(tmp_path / "nowhere" / "out.onnx")
 
 
+@pytest.mark.parametrize("embed", [False, True])
+@pytest.mark.parametrize("name", ["a\0b.onnx", "\ud800.onnx", "circle/out.onnx", "circle"])
+def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str, embed: bool) -> None:
+    result = onnx_ood.instrument(external(tmp_path / "model"), probes="relu1")
+    (tmp_path / "circle").symlink_to(tmp_path / "circle")
+    with pytest.raises(OutputError, match=r"can't be the name of a file|cannot be written"):
+        result.save(tmp_path / name, embed=embed)
+    assert {path.name for path in tmp_path.iterdir()} == {"model", "circle"}
+
+
 BIG = """
 import json, pathlib, sys
 import onnx_ood
