@@ -1,4 +1,4 @@
-"""Operators that onnx's reference evaluator (1.23) does not compute as the standard defines them."""
+"""Operators that onnx's reference evaluator (1.23) does not compute as the standard defines them, or not at all."""
 
 from __future__ import annotations
 
@@ -28,4 +28,30 @@ class GlobalMaxPool(OpRun):
         return (x.max(axis=tuple(range(2, x.ndim)), keepdims=True),)
 
 
-CORRECTED = (BatchNormalization, GlobalMaxPool)
+class DequantizeLinear(OpRun):
+    """The reference knows versions from 19 on."""
+
+    op_domain = ""
+
+    def _run(self, x, scale, zero=None, axis=1, **_):
+        steps = x.astype(np.float64) - (0 if zero is None else _along(zero, x, axis).astype(np.float64))
+        return ((steps * _along(scale, x, axis)).astype(scale.dtype),)
+
+
+class QuantizeLinear(OpRun):
+    """The reference knows versions from 19 on."""
+
+    op_domain = ""
+
+    def _run(self, x, scale, zero, axis=1, **_):
+        limits = np.iinfo(zero.dtype)
+        steps = np.rint(x / _along(scale, x, axis)) + _along(zero, x, axis)
+        return (np.clip(steps, limits.min, limits.max).astype(zero.dtype),)
+
+
+def _along(values: np.ndarray, x: np.ndarray, axis: int) -> np.ndarray:
+    """One value for all, or one for each slice along an axis."""
+    return values if values.size == 1 else values.reshape([-1 if i == axis else 1 for i in range(x.ndim)])
+
+
+CORRECTED = (BatchNormalization, DequantizeLinear, GlobalMaxPool, QuantizeLinear)
