@@ -38,7 +38,8 @@ class Figures:
         untyped: Added outputs whose rank onnx can't infer.
         bit_equal: Whether the model's own outputs are the same to the bit without optimisations.
         moved: How far the outputs move with all optimisations, the largest relative distance of one output.
-        bound: How far they may.
+        bound: How far they may: the smallest of the outputs' bounds.
+        beyond: Outputs that moved further than each of them may.
     """
 
     main: int
@@ -48,6 +49,7 @@ class Figures:
     bit_equal: bool
     moved: float
     bound: float
+    beyond: tuple[str, ...]
 
     def row(self, model: str, origin: str, licence: str) -> str:
         """A line of the table in docs/any-graph.md."""
@@ -93,14 +95,16 @@ def watch_everywhere(
     )
     _check_the_saved_file(model, watched, folder)
     allowed = allowances(model, watched, feeds, site)
+    moved = {name: distance(fast[name], fast_watched[name]) for name in plain}
     return Figures(
         main=sum(tensor.name in watched.outputs for tensor in model.tensors),
         inner=sum(tensor.name in watched.outputs for tensor in model.inner_tensors),
         refused=len(watched.refused),
         untyped=len(watched.untyped),
         bit_equal=all(same_bits(plain[name], values[name]) for name in plain),
-        moved=largest(distance(fast[name], fast_watched[name]) for name in plain),
-        bound=largest(allowed[name] for name in plain),
+        moved=largest(moved.values()),
+        bound=min(allowed[name] for name in plain),
+        beyond=tuple(name for name in plain if moved[name] > allowed[name]),
     )
 
 
@@ -192,6 +196,7 @@ def agree_with_the_reference(path: Path, feeds: Feeds, folder: Path, *, site: st
         here, there = stream(values[output]), stream(expected.get(tensor.node, []))
         compared += 1
         apart = difference(there.astype(here.dtype), here)
+        assert np.isfinite(allowed[output]), f"rounding the input moves {tensor.name} from nothing"
         if apart > (allowed[output] if here.dtype.kind == "f" else 0):
             wrong[tensor.name] = (tensor.op, apart, allowed[output])
     assert not wrong, wrong
