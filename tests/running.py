@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,27 @@ from onnx_ood.graph.carriage import CARRIED_AS
 WITHOUT_ARRAYS = frozenset(CARRIED_AS)
 
 
-def run(model: ModelProto, feeds: Mapping[str, Any], *, optimised: bool = False) -> dict[str, Any]:
-    """Every output of a model by name, without the runtime's optimisations unless `optimised`.
+def run(
+    model: ModelProto,
+    feeds: Mapping[str, Any],
+    *,
+    folder: Path | None = None,
+    optimised: bool = False,
+    threads: int = 1,
+) -> dict[str, Any]:
+    """Every output of a model by name, without the runtime's optimisations or with all of them.
 
-    What numpy has no arrays of is fed as a tensor of onnx, and given back as an array of `ml_dtypes`.
+    What numpy has no arrays of is fed as a tensor of onnx, and given back as an array of `ml_dtypes`. `folder` is where
+    external data lies. How many threads there are decides how work is cut up, and so how sums are rounded; 0 is what
+    sessions have otherwise.
     """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
-    options.intra_op_num_threads = 1
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = threads
+    levels = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
+    if folder is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
     stored = {
         name: numpy_helper.from_array(value) if isinstance(value, np.ndarray) else value
         for name, value in feeds.items()
@@ -98,13 +110,18 @@ def same_bits(one: Any, other: Any) -> bool:
     return one.tobytes() == other.tobytes()
 
 
-def everything_computed(model: ModelProto, feeds: Mapping[str, Any]) -> dict[str, list[Any]]:
+def everything_computed(
+    model: ModelProto, feeds: Mapping[str, Any], operators: Sequence[type[OpRun]] = ()
+) -> dict[str, list[Any]]:
     """What each tensor is in the reference, at any depth: by name of its node, all values in the order they occur.
 
-    Nodes need names, each of its own, and one result; a function's nodes occur once for each call.
+    Nodes need names, each of its own, and one result; a function's nodes occur once for each call. `operators` stand in
+    for the reference's own.
     """
     found: defaultdict[str, list[Any]] = defaultdict(list)
-    evaluator = ReferenceEvaluator(model)  # Made first: it defines the operators' classes.
+    evaluator = ReferenceEvaluator(
+        model, new_ops=list(operators)
+    )  # Made first: it defines the operators' classes.
     with _recording(found):
         evaluator.run(None, dict(feeds))
     return dict(found)

@@ -1,0 +1,67 @@
+"""Models that other people wrote and ship in packages can be watched everywhere, and nudged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+from checking import (
+    agree_with_the_reference,
+    each_node_agrees_with_the_reference,
+    measured_like_numpy,
+    watch_everywhere,
+)
+from packaged import Packaged, all_packaged
+from running import run
+
+import onnx_ood
+
+pytestmark = pytest.mark.real
+
+MODELS = {model.name: model for model in all_packaged()}
+# Its layer normalisation subtracts two large sums of squares from each other, so that no two evaluations of the whole
+# agree inside it by more than two or three digits.
+CANCELS = "magika/models/standard_v3_3/model.onnx"
+
+
+def each(names: Iterable[str]) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("model", [pytest.param(MODELS[name], id=name) for name in names])
+
+
+@each(MODELS)
+def test_every_tensor_comes_back_and_nothing_moves(model: Packaged, tmp_path: Path, report) -> None:
+    figures = watch_everywhere(model.path, model.feeds(), tmp_path, site=model.site)
+    report(model.name, model.origin, model.licence, figures)
+    assert figures.bit_equal
+    assert not figures.beyond
+
+
+# The reference computes both sides of a sigmoid everywhere, and one of them overflows.
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@each(name for name in MODELS if name != CANCELS)
+def test_what_comes_back_is_what_the_reference_computes(model: Packaged, tmp_path: Path) -> None:
+    compared = agree_with_the_reference(model.path, model.feeds(), tmp_path, site=model.site)
+    watched = onnx_ood.instrument(model.path, probes="all")
+    # Of the results of one node the first is compared.
+    assert compared > 0.9 * len(watched.outputs)
+
+
+@each([CANCELS])
+def test_what_comes_back_is_what_the_reference_computes_of_it(model: Packaged) -> None:
+    compared = each_node_agrees_with_the_reference(model.path, model.feeds())
+    assert compared == len(onnx_ood.instrument(model.path, probes="all").outputs)
+
+
+def test_magika_still_knows_what_it_reads() -> None:
+    """By the names that the package gives the classes."""
+    model = MODELS[CANCELS]
+    labels = json.loads((model.path.parent / "config.min.json").read_text())["target_labels_space"]
+    values = run(onnx_ood.instrument(model.path, probes="all").model, model.feeds())
+    assert [labels[i] for i in values["target_label"].argmax(axis=1)] == ["python", "json", "html"]
+
+
+@each(MODELS)
+def test_what_is_measured_is_what_numpy_says(model: Packaged) -> None:
+    assert measured_like_numpy(model.path, model.feeds(), batch=model.batch, site=model.site) > 0
