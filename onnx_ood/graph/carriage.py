@@ -179,7 +179,8 @@ def _same_every_time(kind: TypeProto | None, symbols: bool) -> bool:
     if kind is None or not kind.tensor_type.HasField("shape"):
         return False
     return all(
-        dim.HasField("dim_value") or (symbols and dim.dim_param and not dim.dim_param.startswith("unk__"))
+        (dim.HasField("dim_value") and dim.dim_value >= 0)
+        or (symbols and dim.dim_param and not dim.dim_param.startswith("unk__"))
         for dim in kind.tensor_type.shape.dim
     )
 

@@ -81,6 +81,10 @@ _COMPUTED = frozenset(
 )
 # Operators whose results have the rank of their first input, whatever else they are given.
 _SAME_RANK = frozenset({"Pad", "Resize", "Slice", "Split", "Tile", "Upsample"})
+# Of the domain ai.onnx.ml: scaled features have the shape of the features.
+_FEATURES = frozenset({"Normalizer", "Scaler"})
+_CLASSIFIERS = frozenset({"LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier"})
+_REGRESSORS = frozenset({"LinearRegressor", "SVMRegressor", "TreeEnsembleRegressor"})
 
 
 def inferred(model: ModelProto) -> GraphProto:
@@ -150,7 +154,9 @@ def _sizes(kind: TypeProto | None) -> tuple[int, ...] | None:
     if kind is None or _rank(kind) is None:
         return None
     dims = kind.tensor_type.shape.dim
-    return tuple(dim.dim_value for dim in dims) if all(dim.HasField("dim_value") for dim in dims) else None
+    # Some exporters write −1 for "any size".
+    known = all(dim.HasField("dim_value") and dim.dim_value >= 0 for dim in dims)
+    return tuple(dim.dim_value for dim in dims) if known else None
 
 
 @dataclass
@@ -320,18 +326,38 @@ def _of_branch(node: NodeProto, i: int, inner: Mapping[str, GraphProto], scope: 
 
 def _of_rank(node: NodeProto, i: int, scope: _Scope) -> TypeProto | None:
     """Type of a result whose rank, but no size, is plain."""
-    if node.domain not in {"", "ai.onnx"} or not node.input:
+    if not node.input:
         return None
     first = scope.types.get(node.input[0])
     known = scope.types.get(node.output[i])
+    if node.domain == "ai.onnx.ml":
+        return _of_learner(node, i, first)
+    if node.domain not in {"", "ai.onnx"}:
+        return None
     if node.op_type == "Dropout":
         # Its mask, before version 10 of the operators: onnx says nothing of it.
         return first if _ranked(first) else None
     rank = _plain_rank(node, _rank(first), _length(node, scope))
     if first is None or rank is None or (known is None and node.op_type not in _SAME_RANK):
         return None
+    return _tensor_of_rank((known or first).tensor_type.elem_type, rank)
+
+
+def _of_learner(node: NodeProto, i: int, first: TypeProto | None) -> TypeProto | None:
+    """Type of a result of a classic learner, for which onnx infers nothing: floats, as the operators are defined."""
+    if node.op_type in _FEATURES and first is not None and _ranked(first):
+        kind = TypeProto()
+        kind.CopyFrom(first)
+        kind.tensor_type.elem_type = TensorProto.FLOAT
+        return kind
+    # One row for each input, one column for each class or target.
+    scores = i == 1 if node.op_type in _CLASSIFIERS else i == 0 and node.op_type in _REGRESSORS
+    return _tensor_of_rank(TensorProto.FLOAT, 2) if scores else None
+
+
+def _tensor_of_rank(elem_type: int, rank: int) -> TypeProto:
     kind = TypeProto()
-    kind.tensor_type.elem_type = (known or first).tensor_type.elem_type
+    kind.tensor_type.elem_type = elem_type
     kind.tensor_type.shape.SetInParent()
     for _ in range(rank):
         kind.tensor_type.shape.dim.add()

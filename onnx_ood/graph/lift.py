@@ -234,7 +234,7 @@ def _empty(kind: TypeProto, name: str) -> NodeProto:
 
 
 def without_made_up_symbols(kind: TypeProto) -> TypeProto:
-    """A type without the symbols that onnx's inference invents for sizes that it can't tell.
+    """A type without sizes that say nothing: symbols that onnx's inference invents, and the −1 of some exporters.
 
     Args:
         kind: The type; it is not changed.
@@ -246,6 +246,6 @@ def without_made_up_symbols(kind: TypeProto) -> TypeProto:
     copy.CopyFrom(kind)
     if copy.WhichOneof("value") == "tensor_type":
         for dim in copy.tensor_type.shape.dim:
-            if dim.dim_param.startswith("unk__"):
+            if dim.dim_param.startswith("unk__") or dim.dim_value < 0:
                 dim.Clear()
     return copy

@@ -217,3 +217,27 @@ def test_a_file_can_not_cost_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert computed() == ["a", "b", "c", "d"]
     monkeypatch.setattr("onnx_ood.graph.inference._MOST", 2)
     assert computed() == ["a", "b"]
+
+
+def test_minus_one_is_no_size() -> None:
+    """PaddlePaddle writes it for a batch of any size; what is computed from the other sizes is told all the same."""
+    model = parsed(
+        """
+        g (float[N, 3, 2] x) => (y) {
+            size = Shape (x)
+            narrow = Cast <to = 6> (size)
+            part = Slice (narrow, zero, one, zero)
+            batch = Cast <to = 7> (part)
+            target = Concat <axis = 0> (batch, six)
+            y = Reshape (x, target)
+        }
+        """,
+        zero=np.array([0]),
+        one=np.array([1]),
+        six=np.array([6]),
+        opset=11,
+    )
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    told = shapes(inferred(copy(model)))
+    values = run(model, {"x": np.zeros((5, 3, 2), np.float32)})
+    assert len(told["y"]) == values["y"].ndim == 2
