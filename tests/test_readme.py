@@ -79,7 +79,7 @@ def test_make_test_is_what_runs_these_tests_and_what_ci_calls():
     assert "-m pytest" in plan
     for tool in ("ruff check", "ruff format --check", "mypy"):
         assert tool in plan
-    assert (ROOT / ".ci" / "run").read_text().splitlines()[-1] == "make test"
+    assert "make test" in (ROOT / ".ci" / "run").read_text().splitlines()
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
 
 
