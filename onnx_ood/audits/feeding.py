@@ -69,12 +69,12 @@ class Feeding:
 
     def others(self, batch: Batch) -> dict[str, NDArray[Any]]:
         """The values of the other inputs for a batch, by name, as the model takes them."""
-        rows: dict[str, NDArray[Any]] = {one.name: batch.others[one.name] for one in self.from_files or ()}
-        rows |= {one.wanted.name: one.rows(batch.tensors.shape) for one in self._shared}
-        axes = {one.name: one.axis for one in (*(self.from_files or ()), *(s.wanted for s in self._shared))}
+        rows = [(one, batch.others[one.name]) for one in self.from_files or ()]
+        rows += [(one.wanted, one.rows(batch.tensors.shape)) for one in self._shared]
         return {
-            name: values[0] if (axis := axes[name]) is None else np.moveaxis(values, 0, axis)
-            for name, values in rows.items()
+            # Copied, because a value that is repeated in place has no memory of its own to hand to the runtime.
+            one.name: np.array(values[0]) if one.axis is None else np.moveaxis(values, 0, one.axis)
+            for one, values in rows
         }
 
     @property

@@ -88,4 +88,4 @@ def open_bundle(path: Path, wanted: Wanted, others: Sequence[Wanted] | None) -> 
 def lacking(others: Sequence[Wanted]) -> str:
     """Why a file of another kind than .npz can't be used where several inputs are wanted."""
     listed = ", ".join(quoted(other.name) for other in others)
-    return f"holds nothing for the model's input {listed}; save an .npz with an array for each input, or use --feed"
+    return f"holds no values of {listed}, which the model takes too; save an .npz with an array for each, or use --feed"

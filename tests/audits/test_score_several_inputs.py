@@ -8,21 +8,23 @@ import pytest
 from scipy.io import wavfile
 from small_models import build, normal
 
+import onnx_ood
 from onnx_ood import audits
 from onnx_ood.audits import ScoreSettings
 from onnx_ood.exceptions import UsageError
+from onnx_ood.measurement import Prober
 
 COPIES, SEED, SCALE = 3, 7, 0.05
 TABLE, TYPES, MIX = normal(11, 6, seed=1), normal(2, 6, seed=2), normal(6, 8, seed=3)
 WAVE, BACK = normal(16, 4, seed=4, scale=0.3), normal(4, 3, seed=5)
 
 
-def _tokens(inputs=("input_ids", "attention_mask", "token_type_ids")):
+def _tokens(inputs=("input_ids", "attention_mask", "token_type_ids"), rows="N"):
     """Vectors of tokens and of their types, averaged where the mask is 1. The mask's floats come first in the file."""
-    declared = ", ".join(f"int64[N, T] {name}" for name in inputs)
+    declared = ", ".join(f"int64[{rows}, T] {name}" for name in inputs)
     return build(
         f"""
-        tokens ({declared}) => (float[N, 3] y) {{
+        tokens ({declared}) => (float[{rows}, 3] y) {{
             mask = Cast <to = 1> (attention_mask)
             wide = Unsqueeze (mask, last)
             words = Gather (table, input_ids)
@@ -196,6 +198,26 @@ class TestTokens:
             {f"{name}[{i}]": _of_tokens(ids, np.ones(5), zeros) for i, ids in enumerate(given["input_ids"])},
         )
 
+    def test_a_batch_size_of_the_model_s_own_is_kept(self, tmp_path, save):
+        given = _sentences()
+        np.savez(tmp_path / "x.npz", **given)
+        result = _score(save(_tokens(rows=4)), tmp_path / "x.npz")
+        name = (tmp_path / "x.npz").as_posix()
+        rows = zip(*given.values(), strict=True)
+        _check(result, {f"{name}[{i}]": _of_tokens(*row) for i, row in enumerate(rows)})
+        assert result.run.rows == 4
+
+    def test_the_noise_floor_and_the_observer_effect_are_measured_with_all_inputs(self, tmp_path, save):
+        given = _sentences()
+        np.savez(tmp_path / "x.npz", **given)
+        path = save(_tokens())
+        result = _score(path, tmp_path / "x.npz")
+        ids, others = given.pop("input_ids")[:8], {name: rows[:8] for name, rows in given.items()}
+        model = onnx_ood.load(path)
+        prober = Prober(model, onnx_ood.select(model, "act"), site="words", provider=result.run.provider)
+        assert result.probes[0].noise_floor == prober.noise_floor(ids, others)[0]
+        assert result.run.observer_effect == prober.observer_effect(ids, others)
+
     @pytest.mark.parametrize("bad", [0, 3])
     def test_a_row_that_the_model_does_not_run_fails_alone(self, tmp_path, save, bad):
         given = _sentences()
@@ -230,8 +252,8 @@ class TestTokens:
             "flat.npz": "array 'attention_mask' has shape [10,5,1], but the model takes [N,T]",
             "floats.npz": "array 'attention_mask' holds float64, but the model takes int64; save it as int64",
             "object.npz": "array 'attention_mask' holds Python objects (pickled), which are never read; save numbers",
-            "ids.npy": "holds nothing for the model's input 'attention_mask', 'token_type_ids'; save an .npz with an "
-            "array for each input, or use --feed",
+            "ids.npy": "holds no values of 'attention_mask', 'token_type_ids', which the model takes too; save an "
+            ".npz with an array for each, or use --feed",
         }
 
 

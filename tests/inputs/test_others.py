@@ -95,7 +95,8 @@ def test_files_of_other_kinds_fail_by_name(tmp_path: Path) -> None:
     failed = [failure for batch in batches for failure in batch.failed]
     assert [failure.id.rsplit("/")[-1] for failure in failed] == ["x.npy", "x.png"]
     assert {failure.reason for failure in failed} == {
-        "holds nothing for the model's input 'mask', 'rate'; save an .npz with an array for each input, or use --feed"
+        "holds no values of 'mask', 'rate', which the model takes too; save an .npz with an array for each, "
+        "or use --feed"
     }
 
 
