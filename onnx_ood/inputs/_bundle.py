@@ -11,7 +11,7 @@ from onnx_ood.exceptions import InputError
 from onnx_ood.inputs._files import name_of, quoted
 from onnx_ood.inputs._others import OtherRows, open_other
 from onnx_ood.inputs._rows import Rows, Wanted
-from onnx_ood.inputs.arrays import ArrayRows
+from onnx_ood.inputs.arrays import ArrayRows, listed
 from onnx_ood.inputs.kinds import is_archive, open_rows
 
 
@@ -64,6 +64,7 @@ def open_bundle(path: Path, wanted: Wanted, others: Sequence[Wanted] | None) -> 
     with ExitStack() as closer:
         rows = open_rows(path, wanted)
         closer.callback(rows.close)
+        notes = _unread(name, rows, others) if others is not None and isinstance(rows, ArrayRows) else []
         found = []
         for other in others or ():
             found.append(open_other(path, other))
@@ -73,19 +74,27 @@ def open_bundle(path: Path, wanted: Wanted, others: Sequence[Wanted] | None) -> 
                     f"{name}: array {quoted(other.name)} has {found[-1].count} rows, but {quoted(wanted.name)} has "
                     f"{len(rows)}"
                 )
-        notes = []
-        if others is not None and isinstance(rows, ArrayRows):
-            names = {other.name for other in others}
-            notes = [
-                f"arrays {quoted(extra)} in .npz files were not read: they are no input of the model, or have a --feed"
-                for extra in rows.others
-                if extra not in names
-            ]
         closer.pop_all()
         return Bundle(rows, found, notes)
 
 
+def _unread(name: str, rows: ArrayRows, others: Sequence[Wanted]) -> list[str]:
+    """Notes about arrays beside the rows that nobody wants; InputError if one is wanted and not there."""
+    wanted = {other.name for other in others}
+    missing = [quoted(other.name) for other in others if other.name not in rows.others]
+    if missing:
+        raise InputError(
+            f"{name}: holds no array {', '.join(missing)}, which the model takes too; it holds: "
+            f"{listed([rows.member or '', *rows.others])}; add what is missing, or use --feed"
+        )
+    return [
+        f"array {quoted(extra)} of .npz files was not read: it is no input of the model, or has a --feed"
+        for extra in rows.others
+        if extra not in wanted
+    ]
+
+
 def lacking(others: Sequence[Wanted]) -> str:
     """Why a file of another kind than .npz can't be used where several inputs are wanted."""
-    listed = ", ".join(quoted(other.name) for other in others)
-    return f"holds no values of {listed}, which the model takes too; save an .npz with an array for each, or use --feed"
+    names = ", ".join(quoted(other.name) for other in others)
+    return f"holds no values of {names}, which the model takes too; save an .npz with an array for each, or use --feed"

@@ -291,20 +291,26 @@ def _member(
     return stream, info.file_size, chosen, tuple(name for name in infos if name != chosen)
 
 
+def listed(names: Sequence[str]) -> str:
+    """Names of arrays as users read them, cut where they are long or many."""
+    shortened = [shown(name)[:40] for name in names]
+    return ", ".join(shortened[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
 def _choose(names: Sequence[str], input_name: str | None, *, exact: bool) -> str:
     """Which of the arrays in an .npz is meant; InputError if that can't be told."""
     if input_name is not None and input_name in names:
         return input_name
     if len(names) == 1 and not exact:
         return names[0]
-    shortened = [shown(name)[:40] for name in names]
-    listed = ", ".join(shortened[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     if exact:
-        raise InputError(f"holds no array {quoted(input_name)}, which the model takes; it holds: {listed}")
+        raise InputError(
+            f"holds no array {quoted(input_name)}, which the model takes; it holds: {listed(names)}"
+        )
     usual = next((name for name in USUAL_NAMES if name in names), None)
     if usual is None:
         tip = f"name one {quoted(input_name)} or keep one" if input_name else "keep one"
-        raise InputError(f"holds several arrays ({listed}) and it is unclear which to take; {tip}")
+        raise InputError(f"holds several arrays ({listed(names)}) and it is unclear which to take; {tip}")
     return usual
 
 

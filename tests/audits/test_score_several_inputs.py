@@ -148,9 +148,8 @@ class TestTokens:
         _check(result, expected)
         assert result.site == "words"
         assert result.feeds == {"attention_mask": ".npz", "token_type_ids": ".npz"}
-        assert (
-            "arrays 'labels' in .npz files were not read: they are no input of the model, or have a --feed"
-            in (result.notes)
+        assert "array 'labels' of .npz files was not read: it is no input of the model, or has a --feed" in (
+            result.notes
         )
         jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("score"))
 
@@ -181,7 +180,7 @@ class TestTokens:
         }
         _check(result, expected)
         assert result.feeds == {"token_type_ids": ".npz", "attention_mask": "1"}
-        assert any("'attention_mask' in .npz files were not read" in note for note in result.notes)
+        assert any("'attention_mask' of .npz files was not read" in note for note in result.notes)
 
     def test_files_feed_the_first_input_without_a_shared_value(self, tmp_path, save):
         given = _sentences()
@@ -246,7 +245,8 @@ class TestTokens:
             failure.id.removeprefix(f"{tmp_path.as_posix()}/"): failure.reason for failure in result.failed
         }
         assert reasons == {
-            "lacks.npz": "holds no array 'token_type_ids', which the model takes; it holds: input_ids, attention_mask",
+            "lacks.npz": "holds no array 'token_type_ids', which the model takes too; it holds: input_ids, "
+            "attention_mask; add what is missing, or use --feed",
             "other.npz": "holds no array 'input_ids', which the model takes; it holds: tokens",
             "short.npz": "array 'attention_mask' has 9 rows, but 'input_ids' has 10",
             "flat.npz": "array 'attention_mask' has shape [10,5,1], but the model takes [N,T]",
