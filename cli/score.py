@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onnx_ood import audits
-from onnx_ood.exceptions import NotEvaluatedError
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.files import to_csv, write_text
 from onnx_ood.reports.terminal import print_score
 
@@ -61,6 +62,14 @@ def score(
     site: Annotated[
         str | None, typer.Option(metavar="NAME", help="The tensor to nudge: a model input, or one inside.")
     ] = None,
+    feed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="The value of another model input, the same for all inputs: zeros, ones, a number or a .npy file. "
+            "Repeatable. Without it the value comes with each input, from .npz files.",
+        ),
+    ] = None,
     provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
     batch_size: Annotated[
         int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")
@@ -92,6 +101,7 @@ def score(
         recipe=recipe,
         preprocessing=preprocess,
         site=site,
+        feeds=_feeds(feed or ()),
         provider=provider,
         batch_size=batch_size,
         exact=exact,
@@ -110,3 +120,15 @@ def score(
         raise NotEvaluatedError(
             f"not evaluated: {len(result.inputs)} of {count} inputs could be scored{reason}"
         )
+
+
+def _feeds(texts: Iterable[str]) -> dict[str, str]:
+    feeds: dict[str, str] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise UsageError(f"--feed {text}: is not NAME=VALUE, as in --feed sample_rate=16000")
+        if name in feeds:
+            raise UsageError(f"--feed {text}: {name} has a value already, {feeds[name]}")
+        feeds[name] = value
+    return feeds

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.tally import Tally
 from onnx_ood.exceptions import ModelError
@@ -25,8 +24,8 @@ class Measuring:
         observer_effect: How far watching moves the model's outputs, None as long as nothing was run.
     """
 
-    def __init__(self, prober: Prober, nudger: Nudger, tally: Tally) -> None:
-        self._prober, self._nudger, self._tally = prober, nudger, tally
+    def __init__(self, prober: Prober, nudger: Nudger, feeding: Feeding, tally: Tally) -> None:
+        self._prober, self._nudger, self._feeding, self._tally = prober, nudger, feeding, tally
         self.floor: NDArray[np.float64] = np.ones(len(prober.probes))
         self.observer_effect: float | None = None
 
@@ -37,12 +36,12 @@ class Measuring:
             ModelError: If the model runs none of the first batch.
         """
         try:
-            self._measure(batch.ids, batch.tensors)
+            self._measure(batch)
         except ModelError:
             failed = {}
             for i, name in enumerate(batch.ids):
                 try:
-                    self._measure([name], batch.tensors[i : i + 1])
+                    self._measure(batch.part(i, i + 1))
                 except ModelError as error:
                     failed[name] = str(error)
             if not self._tally.scored:
@@ -50,9 +49,12 @@ class Measuring:
             for name, reason in failed.items():
                 self._tally.fail(name, reason)
 
-    def _measure(self, ids: Sequence[str], tensors: NDArray[np.generic]) -> None:
+    def _measure(self, batch: Batch) -> None:
         if not self._tally.scored:
-            self.floor = self._prober.noise_floor(tensors[:_FIRST_INPUTS])
-            self.observer_effect = self._prober.observer_effect(tensors[:_FIRST_INPUTS])
-        nudges = self._nudger.nudges(self._prober, tensors)
-        self._tally.add(ids, self._prober.measure(tensors, nudges))
+            first = batch.part(0, _FIRST_INPUTS)
+            beside = self._feeding.others(first)
+            self.floor = self._prober.noise_floor(first.tensors, beside)
+            self.observer_effect = self._prober.observer_effect(first.tensors, beside)
+        others = self._feeding.others(batch)
+        nudges = self._nudger.nudges(self._prober, batch.tensors, others)
+        self._tally.add(batch.ids, self._prober.measure(batch.tensors, nudges, others))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -53,19 +53,22 @@ class Nudger:
             self._gain = chosen.preprocessing.gain
         self._drawn: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
 
-    def nudges(self, prober: Prober, batch: NDArray[Any]) -> NDArray[np.floating]:
+    def nudges(
+        self, prober: Prober, batch: NDArray[Any], others: Mapping[str, NDArray[Any]]
+    ) -> NDArray[np.floating]:
         """The nudges for a batch.
 
         Args:
             prober: What will measure the batch.
             batch: Inputs [N, *input] as the model takes them.
+            others: Values of the model's other inputs, as `Prober.measure` takes them.
 
         Returns:
             [K, *site] shared by all inputs, or [N, K, *site] for a recipe that follows each input's norm.
         """
         if self.recipe is not None:
-            return lesswrong_nudges(prober.site_values(batch), self.copies, self._settings.seed)
-        shape = prober.site_shape(batch)
+            return lesswrong_nudges(prober.site_values(batch, others), self.copies, self._settings.seed)
+        shape = prober.site_shape(batch, others)
         if self._drawn.shape[1:] != shape:
             self._drawn = self._draw(shape)
         return self._drawn

@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TextIO
 
-import numpy as np
-
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import ModelFacts, model_facts
+from onnx_ood.audits.feeding import Feeding, check_names
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.score_result import Failure, InputResult, Run, ScoreResult
@@ -19,7 +18,7 @@ from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, measurable, select, suggest_probes
 from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, is_picture, read_card
-from onnx_ood.measurement import Prober, find_site
+from onnx_ood.measurement import Prober, find_input, find_site, first_input
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
 Progress = Callable[[int, int | None], None]
@@ -59,6 +58,9 @@ def score(
     settings = settings or ScoreSettings()
     loaded = model if isinstance(model, Model) else load(model)
     site, site_note = choose_site(loaded, settings)
+    feeding = Feeding(loaded, find_input(loaded, site, settings.feeds), settings.feeds)
+    found = discover(inputs, stdin=stdin)
+    feeding.check(found.paths)
     probes = choose_probes(loaded, settings, site)
     prober = Prober(
         loaded,
@@ -67,24 +69,24 @@ def score(
         provider=settings.provider,
         batch_size=settings.batch_size,
         exact=settings.exact,
+        others=settings.feeds,
     )
-    _check_single_input(prober)
-    found = discover(inputs, stdin=stdin)
     card, facts = read_card(loaded.path), model_facts(loaded)
     chosen = _choose_preprocessing(prober.input, found, settings, card)
     nudger = Nudger(settings, chosen, inner=not site.is_input)
     reader = Reader(
         found.paths,
         preprocessing=chosen.preprocessing if chosen else None,
-        input_name=prober.input.name,
-        input_shape=prober.input.shape or (),
-        dtype=np.dtype(prober.input.dtype),
+        input_name=feeding.fed.name,
+        input_shape=feeding.fed.shape,
+        dtype=feeding.fed.dtype,
+        others=feeding.from_files,
         batch=settings.batch_size or _READ_BATCH,
     )
     tally = Tally()
     for missing in found.missing:
         tally.fail(missing.id, missing.reason)
-    measuring = Measuring(prober, nudger, tally)
+    measuring = Measuring(prober, nudger, feeding, tally)
     before = tally.seen
     total = reader.count() if progress else None
     for batch in reader:
@@ -102,6 +104,7 @@ def score(
         model=facts,
         nudges=nudger.described,
         site=prober.site.name,
+        feeds=feeding.described,
         preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
         environment=environment(),
         run=Run(
@@ -118,29 +121,44 @@ def score(
         failed=tuple(Failure(id=name, reason=reason) for name, reason in tally.failed),
         ignored=tuple(path.as_posix() for path in found.ignored),
         skipped_probes=prober.skipped,
-        notes=(*site_note, *reader.notes, *_notes(card, facts, chosen, results)),
+        notes=(*site_note, *feeding.notes, *reader.notes, *_notes(card, facts, chosen, results)),
     )
 
 
 def choose_site(model: Model, settings: ScoreSettings) -> tuple[Tensor, tuple[str, ...]]:
-    """The tensor to nudge: the user's, the only input of floats, or the first tensor of floats inside.
+    """The tensor to nudge: the user's, the only input of floats that the files can feed, or the first floats inside.
 
     Args:
         model: The model.
         settings: The settings.
 
     Returns:
-        The tensor, and a note if it was chosen for a model that takes no floats.
+        The tensor, and a note if it was chosen inside because no input of floats is left to feed.
 
     Raises:
-        UsageError: If the user's site can't be nudged, or several inputs could be meant.
+        UsageError: If the user's site can't be nudged, several inputs could be meant, or a feed is for no input.
     """
-    floats = [tensor for tensor in model.inputs if tensor.floating]
-    inside = [tensor for tensor in measurable(model) if tensor.floating and not tensor.output]
-    if settings.site is None and not floats and inside:
-        note = f"The model takes no floats: it was nudged at {inside[0].name}, the first tensor of floats inside."
-        return inside[0], (note,)
-    return find_site(model, settings.site), ()
+    check_names(model, settings.feeds)
+    if settings.site is not None:
+        return find_site(model, settings.site), ()
+    floats = [tensor for tensor in model.inputs if tensor.floating and tensor.name not in settings.feeds]
+    if len(floats) > 1:
+        raise UsageError(
+            f"{model.path} has several inputs of floats ({', '.join(tensor.name for tensor in floats)}): name the one "
+            "to nudge with --site, or state the others' values with --feed"
+        )
+    if floats:
+        return find_site(model, floats[0].name), ()
+    # Behind the input that the files feed: what another one gives (a mask) is no place for a nudge.
+    candidates = measurable(model, first_input(model, settings.feeds)) if model.inputs else ()
+    inside = [tensor for tensor in candidates if tensor.floating and not tensor.output]
+    if not inside:
+        return find_site(model, None), ()
+    takes_floats = any(tensor.floating for tensor in model.inputs)
+    reason = "is fed no floats by the files" if takes_floats else "takes no floats"
+    return inside[0], (
+        f"The model {reason}: it was nudged at {inside[0].name}, the first tensor of floats inside.",
+    )
 
 
 def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[Suggestion, ...]:
@@ -171,17 +189,6 @@ def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[
             ) from None
         return tuple(Suggestion(tensor, "the third-last Conv, as the recipe has it") for tensor in found)
     return suggest_probes(model, site=site)
-
-
-def _check_single_input(prober: Prober) -> None:
-    model, fed = prober.model, prober.input
-    others = ", ".join(tensor.name for tensor in model.inputs if tensor.name != fed.name)
-    if others:
-        raise UsageError(
-            f"{model.path} also needs {others}: score feeds one input; use onnx_ood.measure for more"
-        )
-    if fed.shape is None:
-        raise UsageError(f"{model.path} does not state the rank of input {fed.name!r}; use onnx_ood.measure")
 
 
 def _choose_preprocessing(

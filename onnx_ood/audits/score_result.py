@@ -11,6 +11,9 @@ from onnx_ood.audits.facts import ModelFacts
 # NaN has no place in JSON; a value that does not exist is null.
 Number = float | None
 
+FROM_FILES = ".npz"
+"""In place of a value: it came with each input, from the same file."""
+
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
@@ -130,6 +133,10 @@ class ScoreResult(_Part):
     model: ModelFacts
     nudges: NudgeSettings
     site: str
+    feeds: dict[str, str] = Field(
+        description="Values of the model's other inputs by name: what all inputs share as `--feed` takes it, and "
+        "`.npz` for what came with each input."
+    )
     preprocessing: str | None = Field(
         description="In words, with its source; null if there were no pictures."
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.nudges import FAMILIES
@@ -28,6 +29,8 @@ class ScoreSettings:
             card's, or else a guess.
         site: The tensor to nudge, a graph input or one inside; None for the only input of floats, or else the first
             tensor of floats inside.
+        feeds: Values of the model's other inputs by name, each the same for all inputs: `"zeros"`, `"ones"`, a number
+            or the path of an .npy file, as text. What is not here comes with each input, from .npz files.
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
         exact: True to run without fusions, so that watching can't change a bit of the model's outputs.
@@ -42,6 +45,7 @@ class ScoreSettings:
     recipe: str | None = None
     preprocessing: str | None = None
     site: str | None = None
+    feeds: Mapping[str, str] = field(default_factory=dict)
     provider: str = "auto"
     batch_size: int | None = None
     exact: bool = False
@@ -64,3 +68,5 @@ class ScoreSettings:
             raise UsageError(f"copies must be at least 1, but is {self.copies}")
         if self.seed < 0:
             raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
+        if self.site is not None and self.site in self.feeds:
+            raise UsageError(f"{self.site!r} is nudged, so the files feed it: leave out its --feed")

@@ -12,7 +12,7 @@
 
 An exact name wins over every other reading, so a tensor that is called `all` can still be named.
 Apart from exact names, selectors look only at what can be measured: floating-point tensors that a node
-computes and that depend on a graph input, or on the site where that lies inside the model.
+computes and that depend on a graph input, or on the site where that is known.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = N
     Args:
         model: The model whose tensors are meant.
         selectors: One selector or several.
-        site: The tensor that will be nudged, if it lies inside the model: what does not depend on it can't be measured.
+        site: The tensor that will be nudged: what does not depend on it can't be measured.
 
     Returns:
         The tensors that any of the selectors selects, each once, in execution order. A tensor whose dtype onnx
@@ -105,10 +105,10 @@ def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:
 
     Args:
         model: The model.
-        site: The tensor that will be nudged, if it lies inside the model.
+        site: The tensor that will be nudged: what does not depend on it is left out.
     """
     candidates = tuple(tensor for tensor in model.everything if why_not_measurable(model, tensor) is None)
-    if site is None or site.is_input:
+    if site is None or (site.is_input and len(model.inputs) == 1):
         return candidates
     behind = reached_from(model.proto, site.name)
     return tuple(tensor for tensor in candidates if tensor.name in behind)

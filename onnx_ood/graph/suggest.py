@@ -42,7 +42,7 @@ def suggest_probes(
     Args:
         model: The model.
         limit: At most this many probes, at least 1.
-        site: The tensor that will be nudged, if it lies inside the model: only what depends on it is suggested.
+        site: The tensor that will be nudged: only what depends on it is suggested.
 
     Returns:
         The suggestions in execution order.

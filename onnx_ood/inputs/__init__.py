@@ -5,18 +5,22 @@
 
 from onnx_ood.inputs._assembly import Batch
 from onnx_ood.inputs._files import FailedInput
+from onnx_ood.inputs._rows import Wanted
 from onnx_ood.inputs.arrays import ArrayRows, check_row_shape, open_array
 from onnx_ood.inputs.audio import WaveformRows, open_waveform
 from onnx_ood.inputs.cards import Accuracy, Card, choose, read_card
 from onnx_ood.inputs.discover import Discovery, discover
+from onnx_ood.inputs.feeds import GRAMMAR as FEED_GRAMMAR
+from onnx_ood.inputs.feeds import SharedValue
 from onnx_ood.inputs.images import Channels, as_channels, read_image
-from onnx_ood.inputs.kinds import is_picture
+from onnx_ood.inputs.kinds import is_archive, is_picture
 from onnx_ood.inputs.preprocessing import Interpolation, Layout, Preprocessing, Resize
 from onnx_ood.inputs.presets import PRESETS, Chosen, guess, parse
 from onnx_ood.inputs.reader import Reader
 from onnx_ood.inputs.tables import TableRows, open_table
 
 __all__ = [
+    "FEED_GRAMMAR",
     "PRESETS",
     "Accuracy",
     "ArrayRows",
@@ -31,13 +35,16 @@ __all__ = [
     "Preprocessing",
     "Reader",
     "Resize",
+    "SharedValue",
     "TableRows",
+    "Wanted",
     "WaveformRows",
     "as_channels",
     "check_row_shape",
     "choose",
     "discover",
     "guess",
+    "is_archive",
     "is_picture",
     "open_array",
     "open_table",

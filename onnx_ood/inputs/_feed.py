@@ -8,25 +8,26 @@ import numpy as np
 
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs._assembly import Piece
+from onnx_ood.inputs._bundle import Bundle
 from onnx_ood.inputs._files import FailedInput, name_of, reason_in
-from onnx_ood.inputs._rows import RowError, Rows
+from onnx_ood.inputs._rows import RowError
 from onnx_ood.inputs.arrays import to_type
 
 
 class RowFeed:
     """Reads rows of arrays, waveforms and tables, one file open at a time. Lives in one thread."""
 
-    def __init__(self, opener: Callable[[Path], Rows], dtype: np.dtype[Any]) -> None:
+    def __init__(self, opener: Callable[[Path], Bundle], dtype: np.dtype[Any]) -> None:
         self._opener = opener
         self._dtype = dtype
-        self._rows: Rows | None = None
+        self._file: Bundle | None = None
         self._broken = False
 
     def close(self) -> None:
         """Close the file that is open, if any."""
-        if self._rows is not None:
-            self._rows.close()
-            self._rows = None
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
     def take(self, path: Path, start: int, stop: int) -> Piece:
         """Rows of the file; chunks of a file come in order, and the one from row 0 opens it."""
@@ -37,32 +38,40 @@ class RowFeed:
         elif self._broken:
             return Piece()  # reported with the row where the file broke off
         try:
-            if self._rows is None:
-                self._rows = self._opener(path)
+            if self._file is None:
+                self._file = self._opener(path)
         except InputError as error:
             self._broken = True
             return Piece(failed=[FailedInput(f"{name}[{start}:]", reason_in(error, name))])
-        if stop > len(self._rows):
+        rows = self._file.rows
+        if stop > len(rows):
             self._broken = True
             return Piece(failed=[FailedInput(f"{name}[{start}:]", "was changed while it was read")])
-        rows = self._rows
-        ids, values, failed = [], [], []
+        ids, values, others, failed = [], [], [], []
         # Row by row: where a file breaks off, the rows before it count, however they were shared out.
         for row in range(start, stop):
             identity = name if rows.single else f"{name}[{row}]"
             try:
-                values.append(rows.rows(row, row + 1))
-                ids.append(identity)
+                value, beside = rows.rows(row, row + 1), self._file.others(row)
             except RowError as error:
                 failed.append(FailedInput(identity, reason_in(error, name)))
             except InputError as error:
                 self._broken = True
                 failed.append(FailedInput(name if rows.single else f"{name}[{row}:]", reason_in(error, name)))
                 break
+            else:
+                ids.append(identity)
+                values.append(value)
+                others.append(beside)
         if not values:
             return Piece(failed=failed)
         tensors, bad = to_type(np.concatenate(values), self._dtype)
         reason = f"holds NaN, infinity or a value outside the range of {self._dtype.name}"
         unusable = [FailedInput(ids[at], reason) for at in np.flatnonzero(bad)]
-        good = [identity for identity, wrong in zip(ids, bad, strict=True) if not wrong]
-        return Piece(good, tensors[~bad] if unusable else tensors, unusable + failed)
+        good = np.flatnonzero(~bad)
+        return Piece(
+            [ids[at] for at in good],
+            tensors[good] if unusable else tensors,
+            unusable + failed,
+            [others[at] for at in good],
+        )

@@ -12,17 +12,26 @@ from onnx_ood.exceptions import InputError
 
 @dataclass(frozen=True)
 class Wanted:
-    """The model's input that files are read for.
+    """An input of the model that values are wanted for.
 
     Attributes:
         name: Its name.
         shape: Its shape with the batch axis; what is no positive integer fits any size.
         dtype: Its type.
+        axis: The batch axis; None if all inputs of a batch share one value.
+        exact: True to take no array of an .npz but the one of this name.
     """
 
     name: str
     shape: tuple[int | str | None, ...]
     dtype: np.dtype[Any]
+    axis: int | None = 0
+    exact: bool = False
+
+    @property
+    def share(self) -> tuple[int | str | None, ...]:
+        """The shape without the batch axis: what belongs to one input."""
+        return tuple(size for axis, size in enumerate(self.shape) if axis != self.axis)
 
 
 class RowError(InputError):

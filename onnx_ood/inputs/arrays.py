@@ -131,7 +131,11 @@ class ArrayRows:
 
 
 def open_array(
-    path: Path, *, input_name: str | None = None, input_shape: Sequence[int | str | None] | None = None
+    path: Path,
+    *,
+    input_name: str | None = None,
+    input_shape: Sequence[int | str | None] | None = None,
+    exact: bool = False,
 ) -> ArrayRows:
     """Open an .npy or .npz file; only headers are read.
 
@@ -143,6 +147,7 @@ def open_array(
         path: The file; the suffix .npz says that it is an archive.
         input_name: The model input's name.
         input_shape: The model input's shape with its batch axis; what is no positive integer fits any size.
+        exact: Take no other array of an .npz than `input_name`.
 
     Raises:
         InputError: If the file is missing, unreadable, truncated or longer than its header says, holds
@@ -155,7 +160,7 @@ def open_array(
         others: tuple[str, ...] = ()
         try:
             if path.suffix.lower() == ".npz":
-                stream, length, member, others = _member(file, closer, input_name)
+                stream, length, member, others = _member(file, closer, input_name, exact=exact)
             else:
                 stream, length = file, os.fstat(file.fileno()).st_size
             header = read_header(stream)
@@ -271,24 +276,42 @@ def _check(header: Header, length: int, input_shape: Sequence[int | str | None] 
 
 
 def _member(
-    file: BinaryIO, closer: ExitStack, input_name: str | None
+    file: BinaryIO, closer: ExitStack, input_name: str | None, *, exact: bool
 ) -> tuple[IO[bytes], int, str, tuple[str, ...]]:
     """Stream, length, name of the wanted array in an .npz, and the names of the others."""
     archive = closer.enter_context(zipfile.ZipFile(_ShortReads(file)))
     infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if _is_npy(info)}
     if not infos:
         raise InputError("holds no arrays; save it with numpy.savez")
-    wanted = [*infos] if len(infos) == 1 else [name for name in (input_name, *USUAL_NAMES) if name in infos]
-    if not wanted or wanted[0] is None:
-        names = [shown(name)[:40] for name in infos]
-        listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-        tip = f"name one {quoted(input_name)} or keep one" if input_name else "keep one"
-        raise InputError(f"holds several arrays ({listed}) and it is unclear which to take; {tip}")
-    info = infos[wanted[0]]
+    chosen = _choose([*infos], input_name, exact=exact)
+    info = infos[chosen]
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         raise InputError("is compressed in a way numpy does not use; save it with numpy.savez_compressed")
     stream = closer.enter_context(archive.open(info))
-    return stream, info.file_size, wanted[0], tuple(name for name in infos if name != wanted[0])
+    return stream, info.file_size, chosen, tuple(name for name in infos if name != chosen)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of arrays as users read them, cut where they are long or many."""
+    shortened = [shown(name)[:40] for name in names]
+    return ", ".join(shortened[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _choose(names: Sequence[str], input_name: str | None, *, exact: bool) -> str:
+    """Which of the arrays in an .npz is meant; InputError if that can't be told."""
+    if input_name is not None and input_name in names:
+        return input_name
+    if len(names) == 1 and not exact:
+        return names[0]
+    if exact:
+        raise InputError(
+            f"holds no array {quoted(input_name)}, which the model takes; it holds: {listed(names)}"
+        )
+    usual = next((name for name in USUAL_NAMES if name in names), None)
+    if usual is None:
+        tip = f"name one {quoted(input_name)} or keep one" if input_name else "keep one"
+        raise InputError(f"holds several arrays ({listed(names)}) and it is unclear which to take; {tip}")
+    return usual
 
 
 def _is_npy(info: zipfile.ZipInfo) -> bool:

@@ -10,7 +10,7 @@ from onnx_ood.inputs._rows import Rows, Wanted
 
 
 def _open_array(path: Path, wanted: Wanted) -> Rows:
-    rows = arrays.open_array(path, input_name=wanted.name, input_shape=wanted.shape)
+    rows = arrays.open_array(path, input_name=wanted.name, input_shape=wanted.shape, exact=wanted.exact)
     try:
         arrays.check_type(rows.dtype, wanted.dtype)
     except InputError as error:
@@ -40,6 +40,11 @@ SUFFIXES = images.SUFFIXES | frozenset(_OPENERS)
 def is_picture(path: Path) -> bool:
     """Whether a file is read as a picture: every file is that isn't of rows by its suffix."""
     return path.suffix.lower() not in _OPENERS
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file can hold values of several inputs."""
+    return path.suffix.lower() == ".npz"
 
 
 def open_rows(path: Path, wanted: Wanted) -> Rows:

@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs._assembly import Assembly, Batch, Piece
+from onnx_ood.inputs._bundle import Bundle, lacking, open_bundle
 from onnx_ood.inputs._feed import RowFeed
 from onnx_ood.inputs._files import FailedInput, name_of, reason_in
-from onnx_ood.inputs._rows import Rows, Wanted
+from onnx_ood.inputs._rows import Wanted
 from onnx_ood.inputs.arrays import conversion_note
-from onnx_ood.inputs.kinds import is_picture, open_rows
+from onnx_ood.inputs.kinds import is_picture
 from onnx_ood.inputs.preprocessing import Preprocessing
 
 MAX_AHEAD_BYTES = 1 << 29
@@ -40,7 +41,8 @@ class Reader:
 
     Batches keep the order of the paths. A batch is handed out when it holds `batch` tensors, so that bad
     files don't change what is computed together; also when `batch` inputs have failed meanwhile, when the
-    next row has another shape (inputs with free axes), and when it exceeds 1 GiB.
+    next row has another shape (inputs with free axes) or brings another value of an input that all inputs of
+    a batch share, and when it exceeds 1 GiB.
 
     Memory: about `queue` + 2 * `batch` tensors, and one decoded picture a thread, whatever the number of
     inputs. Threads end when the iteration ends, however it ends; a bug that raises in a thread is raised
@@ -55,6 +57,7 @@ class Reader:
         input_name: str,
         input_shape: Sequence[int | str | None],
         dtype: npt.DTypeLike = np.float32,
+        others: Sequence[Wanted] | None = None,
         batch: int = 32,
         threads: int | None = None,
         queue: int | None = None,
@@ -67,6 +70,8 @@ class Reader:
             input_name: Name of the model's input, by which an array is chosen in an .npz.
             input_shape: Shape of the model's input with its batch axis (axis 0, not looked at).
             dtype: Type of the model's input.
+            others: Further inputs of the model that come with each row, from the same .npz under their names;
+                None for a model of one input.
             batch: Tensors in a batch.
             threads: Decoding threads; by default one a processor, at most 8.
             queue: Inputs to prepare ahead of the consumer; by default 2 * `batch`.
@@ -79,6 +84,7 @@ class Reader:
         self.input_name = input_name
         self.input_shape = tuple(input_shape)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.others = None if others is None else tuple(others)
         self.batch = _at_least_one("batch", batch)
         self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
         self.queue = _at_least_one("queue", 2 * batch if queue is None else queue)
@@ -107,7 +113,7 @@ class Reader:
         # One thread for all files of rows: those of a compressed file come cheap only in their order.
         row_reader = ThreadPoolExecutor(1, thread_name_prefix="onnx-ood-rows")
         feed = RowFeed(self._open, self.dtype)
-        assembly = Assembly(self.batch, self.input_shape, self.dtype)
+        assembly = Assembly(self.batch, self.input_shape, self.dtype, self.others or ())
         pending: deque[tuple[_Task, Future[Piece]]] = deque()
         try:
             tasks = self._tasks(feed)
@@ -148,9 +154,10 @@ class Reader:
                 yield _Task(lambda path=path: self._picture(path), inputs=1, bytes=size)  # type: ignore[misc]
                 continue
             try:
-                with closing(self._open(path)) as rows:
-                    self._note(rows)
-                    count, row_bytes = len(rows), math.prod(rows.row_shape) * self.dtype.itemsize
+                with closing(self._open(path)) as file:
+                    self._note(file)
+                    count = len(file.rows)
+                    row_bytes = math.prod(file.rows.row_shape) * self.dtype.itemsize + file.row_bytes
             except InputError as error:
                 piece = Piece(failed=[FailedInput(name_of(path), reason_in(error, name_of(path)))])
                 yield _Task(lambda piece=piece: piece, inputs=1, bytes=0)  # type: ignore[misc]
@@ -165,19 +172,21 @@ class Reader:
                     of_rows=True,
                 )
 
-    def _open(self, path: Path) -> Rows:
-        return open_rows(path, Wanted(self.input_name, self.input_shape, self.dtype))
+    def _open(self, path: Path) -> Bundle:
+        # Where an .npz holds several inputs, what none of them is named like is none of them.
+        wanted = Wanted(self.input_name, self.input_shape, self.dtype, exact=bool(self.others))
+        return open_bundle(path, wanted, self.others)
 
     def _rows_in(self, path: Path) -> int:
         try:
-            with closing(self._open(path)) as rows:
-                return len(rows)
+            with closing(self._open(path)) as file:
+                return len(file.rows)
         except InputError:
             return 1
 
-    def _note(self, rows: Rows) -> None:
-        note = conversion_note(rows.dtype, self.dtype)
-        for one in (*rows.notes, *([note] if note else [])):
+    def _note(self, file: Bundle) -> None:
+        note = conversion_note(file.rows.dtype, self.dtype)
+        for one in (*file.notes, *([note] if note else [])):
             self._add_note(one)
 
     def _add_note(self, note: str) -> None:
@@ -186,6 +195,8 @@ class Reader:
 
     def _picture(self, path: Path) -> Piece:
         name = name_of(path)
+        if self.others:
+            return Piece(failed=[FailedInput(name, lacking(self.others))])
         if self.preprocessing is None:
             reason = "is read as a picture, but no preprocessing is stated; use --preprocess"
             return Piece(failed=[FailedInput(name, reason)])

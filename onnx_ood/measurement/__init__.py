@@ -1,8 +1,18 @@
 """Plan → instrumented model → session → statistics: the one place that runs models."""
 
-from onnx_ood.measurement.arguments import find_site
+from onnx_ood.measurement.arguments import batch_axis, can_feed, find_input, find_site, first_input
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
 
-__all__ = ["Measurement", "Prober", "find_site", "measure", "observer_effect"]
+__all__ = [
+    "Measurement",
+    "Prober",
+    "batch_axis",
+    "can_feed",
+    "find_input",
+    "find_site",
+    "first_input",
+    "measure",
+    "observer_effect",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
@@ -86,24 +86,40 @@ def find_site(model: Model, name: str | None) -> Tensor:
     return site
 
 
-def find_input(model: Model, site: Tensor) -> Tensor:
+def find_input(model: Model, site: Tensor, others: Collection[str] = ()) -> Tensor:
     """The graph input that the batch feeds.
 
     Args:
         model: The model.
         site: The tensor that is nudged.
+        others: Names of inputs that are known to be fed otherwise.
 
     Returns:
-        The site itself if it is an input; else the first input, the others being passed by name.
+        The site itself if it is an input; else the `first_input`.
 
     Raises:
         UsageError: If the model has no inputs.
     """
-    if site.is_input:
-        return site
-    if not model.inputs:
+    return site if site.is_input else first_input(model, others)
+
+
+def first_input(model: Model, others: Collection[str] = ()) -> Tensor:
+    """The first input that a batch can feed.
+
+    Args:
+        model: The model.
+        others: Names of inputs that are known to be fed otherwise.
+
+    Returns:
+        The first input that is not among `others`, and no scalar if there is a choice.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    left = [tensor for tensor in model.inputs if tensor.name not in others]
+    if not left:
         raise UsageError(f"{model.path} has no inputs, so there is nothing to feed")
-    return model.inputs[0]
+    return next((tensor for tensor in left if tensor.shape != ()), left[0])
 
 
 def fixed_rows(fed: Tensor) -> int | None:
@@ -203,7 +219,7 @@ def check_others(others: Mapping[str, ArrayLike], model: Model, fed: Tensor, cou
         if name not in others:
             raise UsageError(f"the model also needs input {name!r} ({tensor.dtype}): pass it by name")
         value = _converted(others[name], tensor)
-        axis = _batch_axis(tensor, fed, value)
+        axis = batch_axis(tensor, fed, value.ndim)
         if axis is not None and value.shape[axis] != count:
             raise UsageError(f"input {name!r} has {value.shape[axis]} rows for a batch of {count}")
         checked[name] = Feed(value, axis)
@@ -225,16 +241,26 @@ def _converted(values: ArrayLike, tensor: Tensor) -> Array:
     return converted
 
 
-def _batch_axis(tensor: Tensor, fed: Tensor, value: Array) -> int | None:
+def can_feed(tensor: Tensor) -> bool:
+    """Whether numpy holds what an input takes."""
+    return tensor.dtype in _NUMBERS
+
+
+def batch_axis(tensor: Tensor, fed: Tensor, rank: int) -> int | None:
     """The axis of another input along which the inputs of a batch lie, or None if there is none.
 
     The first one as a rule. Where its size is written down, it belongs to the tensor itself, unless that is the model's
     fixed batch; then the axis that carries the batch's symbol is taken (the state of a recurrent net, `[layers, batch,
     units]`), or the only one of unknown size.
+
+    Args:
+        tensor: The input.
+        fed: The input that the batch feeds.
+        rank: How many axes the value has.
     """
-    if value.ndim == 0 or tensor.shape == ():
+    if rank == 0 or tensor.shape == ():
         return None
-    if tensor.shape is None or len(tensor.shape) != value.ndim or not isinstance(tensor.shape[0], int):
+    if tensor.shape is None or len(tensor.shape) != rank or not isinstance(tensor.shape[0], int):
         return 0
     if tensor.shape[0] == fixed_rows(fed):
         return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -59,6 +59,7 @@ class Prober:
         provider: str = "auto",
         batch_size: int | None = None,
         exact: bool = False,
+        others: Collection[str] = (),
     ) -> None:
         """Instruments the model and creates its session.
 
@@ -71,6 +72,8 @@ class Prober:
             batch_size: Inputs in one run; None lets memory decide. A model with a fixed batch size keeps its own.
             exact: True to run without fusions, so that the model's outputs stay bit-equal to those of the plain
                 model run without fusions; slower.
+            others: Names of inputs that the batch doesn't feed. It feeds the site where that is an input; else the
+                first input not named here.
 
         Raises:
             UsageError: If the site, the provider or the batch size is wrong.
@@ -82,7 +85,7 @@ class Prober:
             raise UsageError(f"batch size must be at least 1, but is {batch_size}")
         self.model = model
         self.site = find_site(model, site)
-        self.input = find_input(model, self.site)
+        self.input = find_input(model, self.site, others)
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size

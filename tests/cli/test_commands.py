@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 from PIL import Image
+from scipy.io import wavfile
 
 import onnx_ood
 from onnx_ood import models
@@ -315,3 +316,53 @@ def test_instrument_fails_like_the_other_commands(tmp_path):
     assert "--probe" in one_line_error(run("instrument", CNN, "-o", out), 64)
     assert "choose another" in one_line_error(run("instrument", CNN, "-o", CNN, "--probe", "all"), 2)
     assert not out.exists()
+
+
+@pytest.fixture
+def listener(tmp_path):
+    """A model of windows, a state with its batch on the second axis, and a sample rate; and a recording."""
+    _save(
+        tmp_path / "listener.onnx",
+        "g (float[N, 8] window, float[2, N, 8] state, int64 sr) => (float[N, 8] y) {"
+        " before = ReduceSum <keepdims = 0> (state, first) rate = Cast <to = 1> (sr)"
+        " mixed = Add (window, before) louder = Mul (mixed, rate) act = Relu (louder) y = Softmax (act) }",
+    )
+    model = onnx.load(tmp_path / "listener.onnx")
+    model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([0]), "first"))
+    onnx.save(model, tmp_path / "listener.onnx")
+    rng = np.random.default_rng(0)
+    wavfile.write(tmp_path / "x.wav", 16_000, rng.uniform(-1, 1, 8 * 10).astype(np.float32))
+    np.savez(tmp_path / "x.npz", window=rng.random((10, 8)), state=np.zeros((2, 10, 8)), sr=np.array(2))
+    return tmp_path
+
+
+def test_a_model_of_several_inputs_is_fed_by_option(listener):
+    feeds = ("--feed", "state=zeros", "--feed", "sr=2")
+    result = run("score", listener / "listener.onnx", listener / "x.wav", *feeds)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "state=zeros, sr=2" in result.stdout
+    assert "10 scored" in result.stdout
+    result = run("score", listener / "listener.onnx", listener / "x.wav", *feeds, "--json", "-")
+    assert json.loads(result.stdout)["feeds"] == {"state": "zeros", "sr": "2"}
+
+
+def test_a_model_of_several_inputs_is_fed_by_archives(listener):
+    result = run("score", listener / "listener.onnx", listener / "x.npz", "--site", "window")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "state from the files, sr from the files" in result.stdout
+    assert "10 scored" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--feed", "state=zeros"], "--feed sr=VALUE"),
+        ([], "name the one to nudge with --site, or state the others' values with --feed"),
+        (["--feed", "state"], "--feed state: is not NAME=VALUE"),
+        (["--feed", "sr=1", "--feed", "sr=2"], "sr has a value already, 1"),
+        (["--feed", "rate=1"], "no input 'rate'; it has: window, state, sr"),
+    ],
+)
+def test_what_a_model_of_several_inputs_lacks_is_one_line(listener, arguments, words):
+    line = one_line_error(run("score", listener / "listener.onnx", listener / "x.wav", *arguments), 64)
+    assert words in line

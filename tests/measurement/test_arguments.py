@@ -12,7 +12,14 @@ import small_models
 
 import onnx_ood
 from onnx_ood import Model, Tensor, UsageError
-from onnx_ood.measurement.arguments import check_batch, check_nudges, check_others, find_site, fixed_rows
+from onnx_ood.measurement.arguments import (
+    check_batch,
+    check_nudges,
+    check_others,
+    find_input,
+    find_site,
+    fixed_rows,
+)
 
 Save = Callable[..., Path]
 
@@ -202,18 +209,6 @@ class TestOthers:
         )
         assert check_others({"t": np.ones((5, 1))}, model, find_site(model, "x"), 5)["t"].axis == 0
 
-
-def test_a_batch_size_has_to_be_positive(classifier: Model) -> None:
-    with pytest.raises(UsageError, match="batch size must be at least 1, but is 0"):
-        onnx_ood.measure(
-            classifier,
-            small_models.images(1),
-            probes="all",
-            nudges=np.zeros((1, 3, 8, 8)),
-            batch_size=0,
-            provider="cpu",
-        )
-
     @pytest.mark.parametrize("shape", ["[2, N, 4]", "[2, ?, 4]", "[2, B, 4]"])
     def test_may_have_their_batch_axis_further_in(self, shape: str, save: Save) -> None:
         model = onnx_ood.load(
@@ -247,3 +242,41 @@ def test_a_batch_size_has_to_be_positive(classifier: Model) -> None:
         assert feeds["w"].axis is None
         # Two axes of unknown size: neither is surely the batch.
         assert feeds["z"].axis is None
+
+
+def test_a_batch_size_has_to_be_positive(classifier: Model) -> None:
+    with pytest.raises(UsageError, match="batch size must be at least 1, but is 0"):
+        onnx_ood.measure(
+            classifier,
+            small_models.images(1),
+            probes="all",
+            nudges=np.zeros((1, 3, 8, 8)),
+            batch_size=0,
+            provider="cpu",
+        )
+
+
+class TestTheInputThatABatchFeeds:
+    @pytest.fixture
+    def model(self, save: Save) -> Model:
+        return onnx_ood.load(
+            save(
+                small_models.build(
+                    "g (int64 t, float[N, 4] x, int64[N, 4] ids) => (float[N, 4] y)"
+                    "{ f = Cast <to = 1> (ids) u = Cast <to = 1> (t) s = Sum (x, f, u) y = Relu (s) }"
+                )
+            )
+        )
+
+    def test_is_the_site_itself(self, model: Model) -> None:
+        assert find_input(model, find_site(model, None)).name == "x"
+
+    def test_is_else_the_first_that_has_an_axis_and_is_not_fed_otherwise(self, model: Model) -> None:
+        site = find_site(model, "s")
+        assert find_input(model, site).name == "x"
+        assert find_input(model, site, ["x"]).name == "ids"
+        assert find_input(model, site, ["x", "ids"]).name == "t"
+
+    def test_has_to_exist(self, model: Model) -> None:
+        with pytest.raises(UsageError, match="nothing to feed"):
+            find_input(model, find_site(model, "s"), ["t", "x", "ids"])

@@ -104,9 +104,9 @@ class TestNumbers:
         make, batch, others = CASES[case]
         path = save(make())
         nudges = draw("gaussian", batch.shape[1:], 3, seed=5) * scale
-        site = onnx_ood.load(path).inputs[0].name
-        main = inner_tensors(onnx.load(path))
-        probes = [t.name for t in onnx_ood.select(onnx_ood.load(path), "all") if t.name in main]
+        model = onnx_ood.load(path)
+        site, main = model.inputs[0].name, inner_tensors(onnx.load(path))
+        probes = [t.name for t in onnx_ood.select(model, "all", model.inputs[0]) if t.name in main]
         found = measure(path, batch, nudges, site=site, others=others, probes=probes)
         drops, flips = reference(path, found.probes, site, batch, nudges, others)
         np.testing.assert_array_equal(found.flips, flips)

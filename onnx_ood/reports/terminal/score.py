@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.score_result import InputResult, NudgeSettings, Prediction, ProbeResult, Run, ScoreResult
+from onnx_ood.audits.score_result import (
+    FROM_FILES,
+    InputResult,
+    NudgeSettings,
+    Prediction,
+    ProbeResult,
+    Run,
+    ScoreResult,
+)
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
@@ -54,11 +62,19 @@ def _print_head(console: Console, result: ScoreResult) -> None:
                 + (f", {len(result.ignored)} of other kinds ignored" if result.ignored else ""),
             ),
             ("preprocessing", result.preprocessing or "none: inputs as the model takes them"),
+            ("other inputs", _feeds(result.feeds)),
             ("nudge", _nudge(result.nudges, result.site)),
             ("provider", _provider(run)),
             ("noise floor", _above_floor(result.probes)),
             ("observer effect", _observer_effect(run)),
         ],
+    )
+
+
+def _feeds(feeds: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{name} from the files" if value == FROM_FILES else f"{name}={value}"
+        for name, value in feeds.items()
     )
 
 
