@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -56,7 +57,15 @@ class Model:
     @cached_property
     def inner_tensors(self) -> tuple[Tensor, ...]:
         """The tensors inside control flow and functions; the name of each is its scoped path."""
-        return tuple(_tensor_of(inner, len(self.tensors) + i) for i, inner in enumerate(self.survey.inner))
+        nodes = self.proto.graph.node
+        return tuple(
+            # As deep as what the node gives in which it is.
+            _tensor_of(inner, len(self.tensors) + i, self._depth(nodes[inner.steps[0][0]].output))
+            for i, inner in enumerate(self.survey.inner)
+        )
+
+    def _depth(self, names: Iterable[str]) -> int:
+        return max((self.by_name[name].depth for name in names if name), default=0)
 
     @cached_property
     def everything(self) -> tuple[Tensor, ...]:
@@ -121,7 +130,7 @@ class Model:
         )
 
 
-def _tensor_of(inner: Inner, index: int) -> Tensor:
+def _tensor_of(inner: Inner, index: int, depth: int) -> Tensor:
     dtype, shape = type_of(inner.type) if inner.type is not None else (None, None)
     return Tensor(
         name=inner.path,
@@ -131,7 +140,7 @@ def _tensor_of(inner: Inner, index: int) -> Tensor:
         dtype=dtype,
         shape=shape,
         index=index,
-        depth=0,
+        depth=depth,
         activation=inner.activation and not inner.constant,
         constant=inner.constant,
         output=False,

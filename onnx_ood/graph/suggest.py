@@ -53,16 +53,19 @@ def suggest_probes(
     everything = measurable(model, site)
     # What is known to hold floats goes first: behind custom operators, quantised ones say, a type may be unknown.
     found = [tensor for tensor in everything if tensor.floating] or list(everything)
-    # In a branch that isn't taken there is nothing to see, and a body's tensors come in stacks.
-    in_control_flow = {path for path, inner in model.inner_by_path.items() if inner.around}
-    found = [tensor for tensor in found if tensor.name not in in_control_flow] or found
     inner = [tensor for tensor in found if not tensor.output]
-    candidates = [tensor for tensor in inner if tensor.activation]
-    kind = "activation"
-    if not candidates:
-        candidates, kind = [tensor for tensor in inner if tensor.op in _WEIGHTED_OPS], "weighted operator"
-    if not candidates:
-        candidates, kind = inner or found, "floating-point tensor"
+    # In a branch that isn't taken there is nothing to see, and a body's tensors come in stacks: where there are
+    # activations outside control flow, those do.
+    in_control_flow = {path for path, inside in model.inner_by_path.items() if inside.around}
+    outside = [tensor for tensor in inner if tensor.name not in in_control_flow]
+    choices = (
+        ("activation", [tensor for tensor in outside if tensor.activation]),
+        ("activation", [tensor for tensor in inner if tensor.activation]),
+        ("weighted operator", [tensor for tensor in outside if tensor.op in _WEIGHTED_OPS]),
+        ("weighted operator", [tensor for tensor in inner if tensor.op in _WEIGHTED_OPS]),
+        ("floating-point tensor", outside or inner or found),
+    )
+    kind, candidates = next((choice for choice in choices if choice[1]), choices[-1])
     if not candidates:
         raise ModelError(
             f"{model.path}: no floating-point tensor depends on an input; there is nothing to measure"

@@ -31,7 +31,8 @@ class Tensor:
             what is not a dense tensor; None where type inference could not tell.
         shape: Symbolic shape: numbers, symbols, None for an unknown dimension; None for an unknown rank.
         index: Position in execution order; graph inputs come first.
-        depth: Number of nodes on the longest path from a graph input to this tensor.
+        depth: Number of nodes on the longest path from a graph input to this tensor; inside control flow or a function
+            as many as to the node that it is in.
         activation: True if it is the result of an activation function.
         constant: True if no graph input has an influence on it.
         output: True if the model gives it back itself.

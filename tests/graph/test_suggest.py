@@ -53,6 +53,22 @@ def test_anything_inner_stands_in_for_weighted_operators(save: Save) -> None:
     assert suggested(onnx_ood.load(save(model))) == ["a"]
 
 
+def test_activations_in_control_flow_stand_in_where_there_are_none_outside(save: Save) -> None:
+    branches = """
+        y = If (c) <
+            then_branch = t () => (float[N, 4] p) { r = Relu (h) p = Neg (r) },
+            else_branch = e () => (float[N, 4] q) { s = Tanh (h) q = Neg (s) }
+        >
+    """
+    for first, expected in (
+        ("h = MatMul (x, w)", ["n1/then_branch/r", "n1/else_branch/s"]),
+        ("h = Relu (x)", ["h"]),
+    ):
+        text = f"g (float[N, 4] x, bool c) => (float[N, 4] y) {{ {first} {branches} }}"
+        model = onnx_ood.load(save(small_models.build(text, {"w": small_models.normal(4, 4)})))
+        assert [probe.tensor.name for probe in suggest_probes(model)] == expected
+
+
 def test_the_output_is_the_last_resort(save: Save) -> None:
     assert suggested(
         onnx_ood.load(save(small_models.build("g (float[N] x) => (float[N] y) { y = Relu (x) }")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from math import isfinite, log10
 
 from rich.console import Console
@@ -93,6 +94,15 @@ def size(count: int) -> str:
 def shorten(text: str, width: int) -> str:
     """Keeps the end of a path, which tells files apart: `…photos/cat.jpg`."""
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
+def without_common_start(names: Sequence[str], width: int) -> list[str]:
+    """Leaves out the folders that all names begin with, if they don't fit otherwise: `…/encoder/0/Relu`."""
+    parts = [name.split("/")[:-1] for name in names]
+    same = sum(1 for _ in takewhile(lambda step: len(set(step)) == 1, zip(*parts, strict=False)))
+    if len(names) < 2 or not same or max(map(len, names)) <= width:
+        return list(names)
+    return ["/".join(["…", *name.split("/")[same:]]) for name in names]
 
 
 def shorten_middle(text: str, width: int) -> str:

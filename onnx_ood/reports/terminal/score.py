@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from rich.console import Console
@@ -41,8 +42,7 @@ def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
         _print_inputs(console, signs, result.inputs, top)
         _print_layers(console, signs, result.probes)
     _print_failures(console, result)
-    for name, reason in result.skipped_probes.items():
-        console.print(Text(f"Skipped probe {name}: {reason}.", style="yellow"))
+    _print_skipped(console, result.skipped_probes)
     if result.notes:
         console.print()
         bullets(console, result.notes, style="dim")
@@ -210,10 +210,11 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
         view.add_column("distortion", justify="right", no_wrap=True)
         view.add_column("flips", justify="right", no_wrap=True)
         view.add_column("> noise", justify="right", no_wrap=True)
-        for index, probe in enumerate(probes, start=1):
+        shown = marks.without_common_start([probe.name for probe in probes], names)
+        for index, (probe, name) in enumerate(zip(probes, shown, strict=True), start=1):
             row = [
                 f"[{index}]",
-                marks.shorten_middle(probe.name, names),
+                marks.shorten_middle(name, names),
                 str(probe.depth),
                 marks.number(probe.drop_median),
                 *(
@@ -233,6 +234,24 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
     console.print()
     longest = max(len(probe.name) for probe in probes)
     console.print(fitted(console, build, levels=3, longest=longest, shortest=32))
+
+
+def _print_skipped(console: Console, skipped: Mapping[str, str]) -> None:
+    """Prints which probes were left out, those with one reason together."""
+    reasons: defaultdict[str, list[str]] = defaultdict(list)
+    for name, reason in skipped.items():
+        reasons[reason].append(name)
+    for reason, names in reasons.items():
+        if len(names) == 1:
+            console.print(Text(f"Skipped probe {names[0]}: {reason}.", style="yellow"))
+            continue
+        console.print(Text(f"Skipped {len(names)} probes, each of which {reason}:", style="yellow"))
+        for name in names[:_FAILURES_SHOWN]:
+            console.print(Text(f"  {name}", style="yellow"), soft_wrap=True)
+        if len(names) > _FAILURES_SHOWN:
+            console.print(
+                Text(f"  and {len(names) - _FAILURES_SHOWN} more (all are in the JSON)", style="yellow")
+            )
 
 
 def _print_failures(console: Console, result: ScoreResult) -> None:

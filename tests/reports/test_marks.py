@@ -1,0 +1,30 @@
+"""Names that are too long for a column."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from onnx_ood.reports.terminal.marks import without_common_start
+
+NAMES = ["If_0/then/encoder/0/Relu", "If_0/then/encoder/1/Relu", "If_0/then/decoder/Sigmoid"]
+
+
+def test_the_folders_that_all_share_are_left_out() -> None:
+    assert without_common_start(NAMES, 20) == ["…/encoder/0/Relu", "…/encoder/1/Relu", "…/decoder/Sigmoid"]
+
+
+@pytest.mark.parametrize(
+    ("names", "width"), [(NAMES, 30), (NAMES[:1], 5), (["conv1", "conv2"], 3), (["/a/x", "/b/x"], 2)]
+)
+def test_names_that_fit_or_share_nothing_stay(names: list[str], width: int) -> None:
+    kept = without_common_start(names, width)
+    assert [name.removeprefix("…") for name in kept] == names
+
+
+@given(st.lists(st.text("ab/", min_size=1, max_size=8), min_size=2, max_size=5, unique=True))
+def test_names_stay_apart(names: list[str]) -> None:
+    shown = without_common_start(names, 0)
+    assert len(set(shown)) == len(names)
+    assert all(name.endswith(short.removeprefix("…")) for name, short in zip(names, shown, strict=True))
