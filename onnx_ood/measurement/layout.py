@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import prod
 
 import numpy as np
 
+from onnx_ood.measurement.cores import run_workers
+from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.separation import Array, UnevenRowsError
 
 # Activations that are kept for one run, clean and nudged together, without and with a batch size of the user's.
@@ -24,6 +27,7 @@ class Layout:
         rows: Inputs in one run.
         fixed: True if a run must have exactly `rows` inputs; the last one is then filled up.
         shapes: Shape of one input's share of each tensor, as the first input has it.
+        even: True if runs may have fewer inputs than `rows`, so that several go on beside each other.
         axes: The axis along which the inputs of a run lie, for tensors where it is not the first.
         groups: The probes, split so that what one run keeps stays within memory.
         note: What a user should know about it, or empty.
@@ -34,18 +38,24 @@ class Layout:
     shapes: Mapping[str, tuple[int, ...]]
     groups: tuple[tuple[str, ...], ...]
     note: str = ""
+    even: bool = False
     axes: Mapping[str, int] = field(default_factory=dict)
 
-    def runs(self, count: int) -> list[list[int]]:
+    def runs(self, count: int, beside: int = 1) -> list[list[int]]:
         """Shares inputs out to runs.
 
         Args:
             count: N, the number of inputs.
+            beside: How many runs go on beside each other.
 
         Returns:
             The indices of the inputs of each run. A model with a fixed batch size gets its last run filled up with the
             last input.
         """
+        if self.even:
+            number = min(count, max(-(-count // self.rows), beside))
+            bounds = [i * count // number for i in range(number + 1)]
+            return [list(range(first, last)) for first, last in pairwise(bounds)]
         runs = [list(range(start, min(start + self.rows, count))) for start in range(0, count, self.rows)]
         if self.fixed:
             runs[-1] += [count - 1] * (self.rows - len(runs[-1]))
@@ -103,7 +113,7 @@ class Layout:
         return prod(self.shapes[probe])
 
 
-def choose_rows(per_input: int, provider: str) -> int:
+def choose_rows(per_input: int, provider: Provider) -> int:
     """How many inputs to run at once where nobody says.
 
     Args:
@@ -111,9 +121,11 @@ def choose_rows(per_input: int, provider: str) -> int:
         provider: `"cuda"` or `"cpu"`.
 
     Returns:
-        At least 1; as many as keep clean and nudged activations within 256 MiB, and no more than is of use.
+        At least 1; as many as keep clean and nudged activations of all runs that go on at once within 256 MiB, and no
+        more than is of use.
     """
-    return max(1, min(_MOST_ROWS[provider], _AUTO_BYTES // max(2 * per_input, 1)))
+    kept = 2 * per_input * run_workers(provider)
+    return max(1, min(_MOST_ROWS[provider], _AUTO_BYTES // max(kept, 1)))
 
 
 def split(probe_bytes: Mapping[str, int], rows: int) -> tuple[tuple[str, ...], ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,6 +21,7 @@ from onnx_ood.measurement.arguments import (
     find_site,
     fixed_rows,
 )
+from onnx_ood.measurement.cores import Workers
 from onnx_ood.measurement.layout import Layout
 from onnx_ood.measurement.observer import difference, largest
 from onnx_ood.measurement.origin import Start
@@ -30,11 +30,27 @@ from onnx_ood.measurement.result import Measurement, Part, assemble
 from onnx_ood.measurement.rounding import rounding_nudges, storage_floor
 from onnx_ood.measurement.separation import UnevenRowsError
 from onnx_ood.measurement.session import Session
-from onnx_ood.measurement.statistics import RowStatistics, pair_statistics, tabulate
+from onnx_ood.measurement.statistics import CleanRows, RowStatistics, clean_rows, pair_statistics, tabulate
 from onnx_ood.measurement.trial import make_layout, one_at_a_time
 from onnx_ood.measurement.watched import Group, Watched
 
 _EMPTY = "is empty for the first input: in a branch that isn't taken, or a loop that doesn't run, or without elements"
+
+
+class _Begun(NamedTuple):
+    """What the runs of clean and nudged copies of some inputs have in common.
+
+    Attributes:
+        start: What is fed.
+        site: The clean site, [R, *site].
+        at_site: The same, ready to be compared.
+        outputs: The inputs' shares of each output, [R, *share]; filled in with the clean run where it gives them.
+    """
+
+    start: Start
+    site: Array
+    at_site: CleanRows
+    outputs: dict[str, Array]
 
 
 class Prober:
@@ -93,8 +109,7 @@ class Prober:
         self._watched = Watched(model, self.input, self.site, probes, self.provider, exact=exact)
         self._layout: Layout | None = None
         self._planned_for: object = None
-        # Kept for the prober's life: new threads for every batch would leave their memory pools behind.
-        self._threads = ThreadPoolExecutor(max_workers=_cores(), thread_name_prefix="onnx-ood-reduce")
+        self._workers = Workers(self.provider)
 
     @property
     def probes(self) -> tuple[str, ...]:
@@ -283,9 +298,11 @@ class Prober:
     def _measure(
         self, layout: Layout, clean: Array, shifts: FloatArray, feeds: Mapping[str, Feed]
     ) -> Measurement:
-        parts = [
-            self._measure_run(layout, inputs, clean, shifts, feeds) for inputs in layout.runs(len(clean))
-        ]
+        runs = layout.runs(len(clean), self._workers.runs)
+        parts: list[Part] = []
+        for first in range(0, len(runs), self._workers.runs):
+            beside = runs[first : first + self._workers.runs]
+            parts += self._measure_runs(layout, beside, clean, shifts, feeds)
         return assemble(
             parts,
             len(clean),
@@ -295,34 +312,73 @@ class Prober:
             provider=self.provider,
         )
 
-    def _measure_run(
+    def _measure_runs(
+        self,
+        layout: Layout,
+        runs: list[list[int]],
+        batch: Array,
+        shifts: FloatArray,
+        feeds: Mapping[str, Feed],
+    ) -> list[Part]:
+        """Measures runs that go on beside each other: the clean inputs first, then each copy in their place."""
+        begun = self._workers.map_runs(lambda inputs: self._begin(layout, inputs, batch, shifts, feeds), runs)
+        copies = range(shifts.shape[1])
+        tasks = [(copy, i) for copy in copies for i in range(len(runs))]
+        at_probes: list[list[list[RowStatistics]]] = [[[] for _ in copies] for _ in runs]
+        for group in self._watched.groups:
+            clean = self._workers.map_runs(
+                lambda run, group=group: self._run_clean(layout, group, run), begun
+            )
+            found = self._workers.map_runs(
+                lambda task, group=group, clean=clean: self._run_copy(
+                    layout, group, begun[task[1]], clean[task[1]], shifts[runs[task[1]], task[0]]
+                ),
+                tasks,
+            )
+            for (copy, i), statistics in zip(tasks, found, strict=True):
+                at_probes[i][copy] += statistics
+        return [
+            Part(
+                tabulate(
+                    [[pair_statistics(run.at_site, _nudged(run.site, shifts[inputs, k]))] for k in copies]
+                ),
+                tabulate(at_probes[i]),
+                run.outputs,
+            )
+            for i, (inputs, run) in enumerate(zip(runs, begun, strict=True))
+        ]
+
+    def _begin(
         self,
         layout: Layout,
         inputs: list[int],
         batch: Array,
         shifts: FloatArray,
         feeds: Mapping[str, Feed],
-    ) -> Part:
-        """Measures the inputs that share a run: the clean ones first, then each copy beside them."""
-        origin = self._watched.origin
-        start, copies = origin.start(batch[inputs], _fed(feeds, inputs)), range(shifts.shape[1])
-        clean = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
-        at_site = [[pair_statistics(clean, _nudged(clean, shifts[inputs, copy]))] for copy in copies]
-        at_probes: list[list[RowStatistics]] = [[] for _ in copies]
+    ) -> _Begun:
+        """Brings the inputs of one run to the site."""
+        start = self._watched.origin.start(batch[inputs], _fed(feeds, inputs))
+        site = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
         outputs = {
             name: layout.cut(name, array, len(inputs))
             for name, array in start.outputs.items()
             if name in layout.shapes
         }
-        for group in self._watched.groups:
-            own = [name for name in group.outputs if name in layout.shapes]
-            before = self._shares(layout, group, [*group.probes, *own], start, clean)
-            outputs.update(zip(own, before[len(group.probes) :], strict=True))
-            for copy in copies:
-                nudged = _nudged(clean, shifts[inputs, copy])
-                after = self._shares(layout, group, group.probes, start, nudged)
-                at_probes[copy].extend(self._threads.map(pair_statistics, before[: len(after)], after))
-        return Part(tabulate(at_site), tabulate(at_probes), outputs)
+        return _Begun(start, site, clean_rows(site), outputs)
+
+    def _run_clean(self, layout: Layout, group: Group, run: _Begun) -> list[CleanRows]:
+        """The clean activations of one run; notes the model's own outputs where they come with them."""
+        own = [name for name in group.outputs if name in layout.shapes]
+        found = self._shares(layout, group, [*group.probes, *own], run.start, run.site)
+        run.outputs.update(zip(own, found[len(group.probes) :], strict=True))
+        return self._workers.map_reductions(clean_rows, found[: len(group.probes)])
+
+    def _run_copy(
+        self, layout: Layout, group: Group, run: _Begun, clean: list[CleanRows], shift: FloatArray
+    ) -> list[RowStatistics]:
+        """Statistics of one copy of the inputs of one run, for each probe."""
+        found = self._shares(layout, group, group.probes, run.start, _nudged(run.site, shift))
+        return self._workers.map_reductions(pair_statistics, clean, found)
 
     def _shares(
         self, layout: Layout, group: Group, names: Sequence[str], start: Start, site: Array
@@ -350,9 +406,3 @@ def _nudged(clean: Array, shift: FloatArray) -> FloatArray:
     # A nudge out of the dtype's range shows as an infinite activation.
     with np.errstate(over="ignore"):
         return (clean + shift).astype(clean.dtype)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

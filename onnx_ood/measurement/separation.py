@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
-from onnx_ood.measurement.statistics import pair_statistics
+from onnx_ood.measurement.statistics import clean_rows, pair_statistics
 
 Array = NDArray[Any]
 
@@ -83,6 +83,6 @@ def same(one: Array | None, other: Array | None) -> bool:
     if not np.array_equal(finite, np.isfinite(other)):
         return False
     a, b = one[finite].astype(np.float64), other[finite].astype(np.float64)
-    stats = pair_statistics(a[np.newaxis], b[np.newaxis])
+    stats = pair_statistics(clean_rows(a[np.newaxis]), b[np.newaxis])
     drop = metrics.cosine_drop(stats.aa, stats.ad, stats.dd)[0]
     return bool(drop <= _SAME and stats.dd[0] <= _SAME * stats.aa[0])

@@ -13,6 +13,7 @@ from onnx import ModelProto
 
 from onnx_ood.exceptions import ModelError, ProviderError
 from onnx_ood.graph import relocated
+from onnx_ood.measurement.cores import run_threads
 from onnx_ood.measurement.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 
 # What the runtime calls its tensor types, in numpy's spelling.
@@ -73,6 +74,7 @@ class Session:
         options.log_severity_level = 4  # Everything that matters is raised.
         if exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = run_threads(provider)
         # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")

@@ -10,6 +10,7 @@ import numpy as np
 
 from onnx_ood.exceptions import ModelError
 from onnx_ood.measurement.layout import Layout, choose_rows, split
+from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.separation import Array, neighbour, same, share
 
 # Runs values of the batch's input beside the other feeds of the given inputs, and gives every probe and output by name.
@@ -22,7 +23,7 @@ def make_layout(
     *,
     probes: Sequence[str],
     path: Path,
-    provider: str,
+    provider: Provider,
     batch_size: int | None,
     fixed: int | None,
     inner_site: bool,
@@ -68,6 +69,7 @@ def make_layout(
                 rows, note = 1, _note(mixed[0])
     shares = {name: array for name, array in alone.items() if array is not None}
     sizes = {name: shares[name].nbytes for name in probes}
+    even = rows is None
     if rows is None:
         rows = choose_rows(sum(sizes.values()), provider)
     return Layout(
@@ -76,6 +78,7 @@ def make_layout(
         shapes={name: array.shape for name, array in shares.items()},
         groups=split(sizes, rows),
         note=note,
+        even=even,
         axes=axes,
     )
 

@@ -32,6 +32,20 @@ class TestRuns:
         assert set(flat[count:]) <= {count - 1}
 
 
+class TestRunsBesideEachOther:
+    @given(rows=st.integers(1, 9), count=st.integers(1, 60), beside=st.integers(1, 8))
+    def test_have_much_the_same_number_of_inputs(self, rows: int, count: int, beside: int) -> None:
+        runs = Layout(rows=rows, fixed=False, shapes={}, groups=((),), even=True).runs(count, beside)
+        assert [i for run in runs for i in run] == list(range(count))
+        sizes = [len(run) for run in runs]
+        assert max(sizes) <= rows
+        assert max(sizes) - min(sizes) <= 1
+        assert len(runs) >= min(beside, count)
+
+    def test_keep_the_size_that_the_user_chose(self) -> None:
+        assert [len(run) for run in make(4).runs(9, 2)] == [4, 4, 1]
+
+
 class TestShares:
     def test_are_equal_parts_of_the_first_axis(self) -> None:
         array = np.arange(24).reshape(6, 4)

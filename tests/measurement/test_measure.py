@@ -14,7 +14,7 @@ from onnx import ModelProto
 
 import onnx_ood
 from onnx_ood import Measurement, ModelError, SelectorError
-from onnx_ood.measurement import Prober, layout
+from onnx_ood.measurement import Prober, cores, layout
 from onnx_ood.nudges import draw
 
 Save = Callable[..., Path]
@@ -480,12 +480,17 @@ class TestMemory:
         np.testing.assert_array_equal(found.active, whole.active)
         np.testing.assert_allclose(found.outputs["logits"], whole.outputs["logits"], rtol=1e-5)
 
-    def test_few_inputs_are_run_at_once_where_each_needs_much(self) -> None:
+    def test_few_inputs_are_run_at_once_where_each_needs_much(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(cores, "cores", lambda: 1)
         limit = layout._AUTO_BYTES
         assert layout.choose_rows(1, "cpu") == 32
         assert layout.choose_rows(1, "cuda") == 64
         assert layout.choose_rows(limit // 2 // 5, "cpu") == 5
         assert layout.choose_rows(limit, "cpu") == 1
+        # Runs that go on beside each other share the memory.
+        monkeypatch.setattr(cores, "cores", lambda: 5)
+        assert layout.choose_rows(limit // 2 // 25, "cpu") == 5
+        assert layout.choose_rows(limit // 2 // 25, "cuda") == 25
         assert layout.choose_rows(0, "cpu") == 32
 
     def test_probes_are_split_in_order_and_none_is_lost(self) -> None:

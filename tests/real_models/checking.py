@@ -318,12 +318,13 @@ def measured_like_numpy(
             nudged = activations(alone, nudge)
             for p, probe in enumerate(measured.probes):
                 a, b = (x[watched.outputs[probe]].ravel().astype(np.float64) for x in (clean, nudged))
-                np.testing.assert_allclose(measured.dd[i, k, p], ((b - a) ** 2).sum(), rtol=1e-9)
+                # Chunks of 4,096 products are summed up in float32: √4096 · 2⁻²⁴.
+                np.testing.assert_allclose(measured.dd[i, k, p], ((b - a) ** 2).sum(), rtol=2.0**-18)
                 np.testing.assert_array_equal(measured.flips[i, k, p], ((a > 0) != (b > 0)).sum())
                 u, v = a / np.linalg.norm(a), b / np.linalg.norm(b)
                 # Dividing by a norm rounds: units of float64 that stay in the difference of unit vectors.
                 np.testing.assert_allclose(
-                    measured.cosine_drop()[i, k, p], ((u - v) ** 2).sum() / 2, rtol=1e-6, atol=1e-20
+                    measured.cosine_drop()[i, k, p], ((u - v) ** 2).sum() / 2, rtol=2.0**-17, atol=1e-20
                 )
     assert (measured.dd > 0).any()
     return len(probes)
