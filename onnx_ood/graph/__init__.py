@@ -5,6 +5,7 @@ from onnx_ood.graph.external import relocated
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.rewrite import Rewritten, open_at, rewrite
+from onnx_ood.graph.segments import Segment, Splitter
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
@@ -16,6 +17,8 @@ __all__ = [
     "Instrumented",
     "Model",
     "Rewritten",
+    "Segment",
+    "Splitter",
     "Suggestion",
     "Tensor",
     "behind_cut",

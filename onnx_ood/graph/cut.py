@@ -57,9 +57,8 @@ def find_cut(opened: Rewritten, site: str, probes: Sequence[str]) -> Cut:
             raise SelectorError(
                 f"probe {probe!r} does not depend on the site {site!r}, so no nudge there can change it"
             )
-    stored = {tensor.name for tensor in graph.initializer}
-    stored.update(tensor.values.name for tensor in graph.sparse_initializer)
-    constant = _constants(order, stored)
+    stored = stored_names(graph)
+    constant = recomputed(order, stored)
     needed = {opened.outputs[probe] for probe in probes}
     nodes: list[NodeProto] = []
     # Backwards: a node is needed if something needed reads it, and it lies behind the cut or gives a constant.
@@ -78,8 +77,23 @@ def find_cut(opened: Rewritten, site: str, probes: Sequence[str]) -> Cut:
     )
 
 
-def _constants(order: Sequence[NodeProto], stored: set[str]) -> set[str]:
-    """Names of tensors that are computed from stored ones alone, and the same in every run."""
+def stored_names(graph: GraphProto) -> set[str]:
+    """Names of a graph's initializers."""
+    return {tensor.name for tensor in graph.initializer} | {
+        tensor.values.name for tensor in graph.sparse_initializer
+    }
+
+
+def recomputed(order: Sequence[NodeProto], stored: set[str]) -> set[str]:
+    """What is computed again behind a cut rather than handed over, so that the runtime can still fold it into weights.
+
+    Args:
+        order: The nodes of a graph in execution order.
+        stored: Names of its initializers.
+
+    Returns:
+        Names of tensors that are computed from stored ones alone, and the same in every run.
+    """
     known = set(stored)
     for node in order:
         if node.op_type not in _RANDOM_OPS and known.issuperset(reads(node)):
@@ -111,7 +125,7 @@ def behind_cut(
     for name in cut.carried:
         part.graph.input.append(_input(name, dtypes[name], shapes.get(name)))
     used = {name for node in cut.nodes for name in reads(node)}
-    _copy_stored(source, part.graph, used)
+    copy_stored(source, part.graph, used)
     return part
 
 
@@ -129,7 +143,14 @@ def _input(name: str, dtype: int, shape: Shape) -> ValueInfoProto:
     return value
 
 
-def _copy_stored(source: GraphProto, target: GraphProto, used: set[str]) -> None:
+def copy_stored(source: GraphProto, target: GraphProto, used: set[str]) -> None:
+    """Copies initializers from one graph to another.
+
+    Args:
+        source: Where they are.
+        target: Where they go.
+        used: Names of those that are meant.
+    """
     declared = {value.name: value for value in source.input}
     for tensor in source.initializer:
         if tensor.name in used:

@@ -9,13 +9,14 @@ from math import prod
 
 import numpy as np
 
-from onnx_ood.measurement.cores import run_workers
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.separation import Array, UnevenRowsError
 
-# Activations that are kept for one run, clean and nudged together, without and with a batch size of the user's.
-_AUTO_BYTES = 256 * 2**20
-_MOST_BYTES = 2**30
+# Activations of one run at all probes where nobody says how many inputs it has. On the CPU little more would fit
+# into the last cache, where they are when they are reduced; a GPU wants many inputs.
+_RUN_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20}
+# Activations at the probes of one part of a model: on the CPU what stays in cache until it is reduced.
+PART_BYTES: dict[Provider, int] = {"cpu": 6 * 2**20, "cuda": 512 * 2**20}
 _MOST_ROWS = {"cpu": 32, "cuda": 64}
 
 
@@ -29,14 +30,14 @@ class Layout:
         shapes: Shape of one input's share of each tensor, as the first input has it.
         even: True if runs may have fewer inputs than `rows`, so that several go on beside each other.
         axes: The axis along which the inputs of a run lie, for tensors where it is not the first.
-        groups: The probes, split so that what one run keeps stays within memory.
+        bytes_at: Bytes that one input takes at each probe.
         note: What a user should know about it, or empty.
     """
 
     rows: int
     fixed: bool
     shapes: Mapping[str, tuple[int, ...]]
-    groups: tuple[tuple[str, ...], ...]
+    bytes_at: Mapping[str, int]
     note: str = ""
     even: bool = False
     axes: Mapping[str, int] = field(default_factory=dict)
@@ -121,31 +122,6 @@ def choose_rows(per_input: int, provider: Provider) -> int:
         provider: `"cuda"` or `"cpu"`.
 
     Returns:
-        At least 1; as many as keep clean and nudged activations of all runs that go on at once within 256 MiB, and no
-        more than is of use.
+        At least 1; as many as keep the activations of one run at all probes small, and no more than is of use.
     """
-    kept = 2 * per_input * run_workers(provider)
-    return max(1, min(_MOST_ROWS[provider], _AUTO_BYTES // max(kept, 1)))
-
-
-def split(probe_bytes: Mapping[str, int], rows: int) -> tuple[tuple[str, ...], ...]:
-    """Splits probes into groups that are measured one after the other.
-
-    Args:
-        probe_bytes: Bytes that one input takes at each probe.
-        rows: Inputs in one run.
-
-    Returns:
-        The groups. Memory for clean and nudged activations of each stays below 1 GiB, unless a single probe needs more
-        for the rows asked for.
-    """
-    groups: list[list[str]] = [[]]
-    kept = 0
-    for name, size in probe_bytes.items():
-        needed = 2 * rows * size
-        if groups[-1] and kept + needed > _MOST_BYTES:
-            groups.append([])
-            kept = 0
-        groups[-1].append(name)
-        kept += needed
-    return tuple(tuple(group) for group in groups)
+    return max(1, min(_MOST_ROWS[provider], _RUN_BYTES[provider] // max(per_input, 1)))

@@ -38,15 +38,17 @@ class Start(NamedTuple):
 
 
 class Opened(NamedTuple):
-    """A session that takes a site's values.
+    """A model that takes a site's values.
 
     Attributes:
-        session: The session.
-        site: The input that takes them.
+        proto: The model; its inputs are the site and what `Start.fed` holds.
+        site: The input that takes the site's values.
+        carriers: The output that carries each probe, by the probe's name.
     """
 
-    session: Session
+    proto: ModelProto
     site: str
+    carriers: Mapping[str, str]
 
 
 class Origin(Protocol):
@@ -58,14 +60,11 @@ class Origin(Protocol):
 
     outputs: tuple[str, ...]
 
-    def session(self, probes: Sequence[str]) -> Opened:
-        """Creates a session that is run for clean and nudged copies.
+    def opened(self, probes: Sequence[str]) -> Opened:
+        """Makes the model that is run for clean and nudged copies.
 
         Args:
-            probes: Names of the probes that it gives.
-
-        Raises:
-            ModelError: If onnxruntime refuses the model.
+            probes: Names of the probes that it gives, beside the model's own outputs if `start` doesn't give them.
         """
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
@@ -80,29 +79,20 @@ class Origin(Protocol):
 class InputOrigin:
     """The site is an input: the whole model is run for every copy."""
 
-    def __init__(self, model: Model, site: Tensor, provider: Provider, *, exact: bool) -> None:
+    def __init__(self, model: Model, site: Tensor) -> None:
         """Takes the model as it is.
 
         Args:
             model: The model.
             site: The input.
-            provider: Where to run.
-            exact: True to run without fusions.
         """
-        self._model, self._site, self._provider, self._exact = model, site.name, provider, exact
+        self._model, self._site = model, site.name
         self.outputs: tuple[str, ...] = ()
 
-    def session(self, probes: Sequence[str]) -> Opened:
-        """A session of the whole model, which also gives the model's own outputs."""
+    def opened(self, probes: Sequence[str]) -> Opened:
+        """The whole model."""
         rewritten = rewrite(self._model, probes)
-        session = Session(
-            rewritten.proto,
-            self._model.path,
-            self._provider,
-            exact=self._exact,
-            carriers=rewritten.outputs,
-        )
-        return Opened(session, self._site)
+        return Opened(rewritten.proto, self._site, rewritten.outputs)
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
         """There is nothing to compute."""
@@ -170,17 +160,10 @@ class InnerOrigin:
             opened.proto, cut, {name: element_type(dtype) for name, dtype in dtypes.items()}, shapes
         )
 
-    def session(self, probes: Sequence[str]) -> Opened:
-        """A session of what lies behind the site."""
+    def opened(self, probes: Sequence[str]) -> Opened:
+        """What lies behind the site."""
         carriers = {probe: self._carriers[probe] for probe in probes}
-        session = Session(
-            _with_outputs(self._part, list(carriers.values())),
-            self._model.path,
-            self._provider,
-            exact=self._exact,
-            carriers=carriers,
-        )
-        return Opened(session, self._entry)
+        return Opened(_with_outputs(self._part, list(carriers.values())), self._entry, carriers)
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
         """Runs the whole model once."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -22,7 +23,7 @@ from onnx_ood.measurement.arguments import (
     fixed_rows,
 )
 from onnx_ood.measurement.cores import Workers
-from onnx_ood.measurement.layout import Layout
+from onnx_ood.measurement.layout import PART_BYTES, Layout
 from onnx_ood.measurement.observer import difference, largest
 from onnx_ood.measurement.origin import Start
 from onnx_ood.measurement.providers import resolve
@@ -32,8 +33,10 @@ from onnx_ood.measurement.separation import UnevenRowsError
 from onnx_ood.measurement.session import Session
 from onnx_ood.measurement.statistics import CleanRows, RowStatistics, clean_rows, pair_statistics, tabulate
 from onnx_ood.measurement.trial import make_layout, one_at_a_time
-from onnx_ood.measurement.watched import Group, Watched
+from onnx_ood.measurement.watched import Link, Watched
 
+# Copies that go through a split model together: what they hand over between its parts is kept meanwhile.
+_TOGETHER = 16
 _EMPTY = "is empty for the first input: in a branch that isn't taken, or a loop that doesn't run, or without elements"
 
 
@@ -41,12 +44,14 @@ class _Begun(NamedTuple):
     """What the runs of clean and nudged copies of some inputs have in common.
 
     Attributes:
+        inputs: Which inputs of the batch they are.
         start: What is fed.
         site: The clean site, [R, *site].
         at_site: The same, ready to be compared.
         outputs: The inputs' shares of each output, [R, *share]; filled in with the clean run where it gives them.
     """
 
+    inputs: list[int]
     start: Start
     site: Array
     at_site: CleanRows
@@ -209,12 +214,8 @@ class Prober:
         for inputs in layout.runs(len(clean)):
             fed = _fed(feeds, inputs)
             expected = plain.run(outputs, {self.input.name: clean[inputs], **fed})
-            start = self._watched.origin.start(clean[inputs], fed)
-            for group in self._watched.groups:
-                found = start.outputs or dict(
-                    zip(outputs, group.run(outputs, start, start.site), strict=True)
-                )
-                differences += [difference(a, found[name]) for name, a in zip(outputs, expected, strict=True)]
+            found = self._watched.run_clean(clean[inputs], fed)
+            differences += [difference(a, found[name]) for name, a in zip(outputs, expected, strict=True)]
         return largest(differences)
 
     def site_values(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Array:
@@ -292,7 +293,8 @@ class Prober:
             self._planned_for = shapes
             empty = [name for name in self.probes if not self._layout.units(name)]
             self._watched.skip(dict.fromkeys(empty, _EMPTY))
-            self._watched.regroup(self._layout.groups)
+            sizes = {name: self._layout.rows * self._layout.bytes_at[name] for name in self.probes}
+            self._watched.split(sizes, PART_BYTES[self.provider])
         return self._layout
 
     def _measure(
@@ -320,77 +322,90 @@ class Prober:
         shifts: FloatArray,
         feeds: Mapping[str, Feed],
     ) -> list[Part]:
-        """Measures runs that go on beside each other: the clean inputs first, then each copy in their place."""
-        begun = self._workers.map_runs(lambda inputs: self._begin(layout, inputs, batch, shifts, feeds), runs)
-        copies = range(shifts.shape[1])
-        tasks = [(copy, i) for copy in copies for i in range(len(runs))]
-        at_probes: list[list[list[RowStatistics]]] = [[[] for _ in copies] for _ in runs]
-        for group in self._watched.groups:
-            clean = self._workers.map_runs(
-                lambda run, group=group: self._run_clean(layout, group, run), begun
+        """Measures runs that go on beside each other, part by part of the model: clean inputs first, then the copies.
+
+        So a part's clean activations are still in cache when the copies are compared with them.
+        """
+
+        def begin(inputs: list[int]) -> _Begun:
+            start = self._watched.origin.start(batch[inputs], _fed(feeds, inputs))
+            site = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
+            return _Begun(
+                inputs, start, site, clean_rows(site), self._own_outputs(layout, start.outputs, len(inputs))
             )
-            found = self._workers.map_runs(
-                lambda task, group=group, clean=clean: self._run_copy(
-                    layout, group, begun[task[1]], clean[task[1]], shifts[runs[task[1]], task[0]]
-                ),
-                tasks,
-            )
-            for (copy, i), statistics in zip(tasks, found, strict=True):
-                at_probes[i][copy] += statistics
+
+        def run_clean(link: Link, run: _Begun, known: dict[str, Array]) -> list[CleanRows]:
+            found = self._shares(layout, link.run(known, outputs=True), len(run.inputs))
+            run.outputs.update((name, found[name]) for name in link.outputs if name in found)
+            return self._workers.map_reductions(clean_rows, [found[name] for name in link.probes])
+
+        def run_copy(
+            link: Link, run: _Begun, clean: list[CleanRows], copy: int, known: dict[str, Array]
+        ) -> list[RowStatistics]:
+            if not known:
+                known.update(self._known(layout, run.start, _nudged(run.site, shifts[run.inputs, copy])))
+            found = self._shares(layout, link.run(known, outputs=False), len(run.inputs))
+            return self._workers.map_reductions(pair_statistics, clean, [found[name] for name in link.probes])
+
+        begun = self._workers.map_runs(begin, runs)
+        at_probes: list[list[list[RowStatistics]]] = [[[] for _ in range(shifts.shape[1])] for _ in runs]
+        links = self._watched.links
+        for copies in self._passes(shifts.shape[1]):
+            clean_known = [self._known(layout, run.start, run.site) for run in begun]
+            known: dict[tuple[int, int], dict[str, Array]] = {
+                (i, k): {} for k in copies for i in range(len(runs))
+            }
+            for link in links:
+                clean = self._workers.map_runs(run_clean, repeat(link), begun, clean_known)
+                found = self._workers.map_runs(
+                    run_copy,
+                    repeat(link),
+                    [begun[i] for i, _ in known],
+                    [clean[i] for i, _ in known],
+                    [k for _, k in known],
+                    known.values(),
+                )
+                for (i, k), statistics in zip(known, found, strict=True):
+                    at_probes[i][k] += statistics
+            if self._watched.tail is not None and copies.start == 0:
+                self._workers.map_runs(run_clean, repeat(self._watched.tail), begun, clean_known)
+        given = [name for link in links for name in link.probes]
+        order = [given.index(name) for name in self.probes]
         return [
             Part(
                 tabulate(
-                    [[pair_statistics(run.at_site, _nudged(run.site, shifts[inputs, k]))] for k in copies]
+                    [
+                        [pair_statistics(run.at_site, _nudged(run.site, shifts[run.inputs, k]))]
+                        for k in range(shifts.shape[1])
+                    ]
                 ),
-                tabulate(at_probes[i]),
+                tabulate([[column[at] for at in order] for column in at_probes[i]]),
                 run.outputs,
             )
-            for i, (inputs, run) in enumerate(zip(runs, begun, strict=True))
+            for i, run in enumerate(begun)
         ]
 
-    def _begin(
-        self,
-        layout: Layout,
-        inputs: list[int],
-        batch: Array,
-        shifts: FloatArray,
-        feeds: Mapping[str, Feed],
-    ) -> _Begun:
-        """Brings the inputs of one run to the site."""
-        start = self._watched.origin.start(batch[inputs], _fed(feeds, inputs))
-        site = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
-        outputs = {
-            name: layout.cut(name, array, len(inputs))
-            for name, array in start.outputs.items()
-            if name in layout.shapes
-        }
-        return _Begun(start, site, clean_rows(site), outputs)
+    def _passes(self, copies: int) -> list[range]:
+        """Which copies go through the model together: what they hand over between its parts has to be kept."""
+        each = copies if len(self._watched.links) == 1 else _TOGETHER
+        return [range(first, min(first + each, copies)) for first in range(0, copies, each)]
 
-    def _run_clean(self, layout: Layout, group: Group, run: _Begun) -> list[CleanRows]:
-        """The clean activations of one run; notes the model's own outputs where they come with them."""
-        own = [name for name in group.outputs if name in layout.shapes]
-        found = self._shares(layout, group, [*group.probes, *own], run.start, run.site)
-        run.outputs.update(zip(own, found[len(group.probes) :], strict=True))
-        return self._workers.map_reductions(clean_rows, found[: len(group.probes)])
-
-    def _run_copy(
-        self, layout: Layout, group: Group, run: _Begun, clean: list[CleanRows], shift: FloatArray
-    ) -> list[RowStatistics]:
-        """Statistics of one copy of the inputs of one run, for each probe."""
-        found = self._shares(layout, group, group.probes, run.start, _nudged(run.site, shift))
-        return self._workers.map_reductions(pair_statistics, clean, found)
-
-    def _shares(
-        self, layout: Layout, group: Group, names: Sequence[str], start: Start, site: Array
-    ) -> list[Array]:
-        """Runs a session once and cuts what `names` hold into one share for each input: [rows, *share]."""
-        rows = len(site)
+    def _known(self, layout: Layout, start: Start, site: Array) -> dict[str, Array]:
+        """What a run begins with; `site` is [rows, *site]."""
         if not self.site.is_input:
-            site = layout.join(self.site.name, site.reshape(rows, *layout.shapes[self.site.name]))
-        arrays = group.run(names, start, site)
-        shares = [layout.cut(name, array, rows) for name, array in zip(names, arrays, strict=True)]
-        for name, part in zip(names, shares, strict=True):
-            if name in self.probes and part[0].size != layout.units(name):
+            site = layout.join(self.site.name, site.reshape(len(site), *layout.shapes[self.site.name]))
+        return self._watched.known(start, site)
+
+    def _own_outputs(self, layout: Layout, outputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
+        return {
+            name: layout.cut(name, array, rows) for name, array in outputs.items() if name in layout.shapes
+        }
+
+    def _shares(self, layout: Layout, found: Mapping[str, Array], rows: int) -> dict[str, Array]:
+        """Cuts what a run gave into one share for each input: [rows, *share]."""
+        shares = self._own_outputs(layout, found, rows)
+        for name, part in shares.items():
+            if name in self._watched.probes and part[0].size != layout.units(name):
                 raise ModelError(
                     f"{self.model.path}: probe {name!r} has {layout.units(name)} values for one input and "
                     f"{part[0].size} for another, so they can't be compared; choose other probes"

@@ -136,14 +136,15 @@ class Session:
             ModelError: If the run fails; the message is the runtime's first line. Or if tensors in a sequence differ in
                 shape.
         """
-        fetched = [self._carriers.get(name, name) for name in outputs]
+        carriers = [self._carriers.get(name, name) for name in outputs]
+        fetched = list(dict.fromkeys(carriers))
         try:
-            values = self._session.run(fetched, dict(feeds))
+            values = dict(zip(fetched, self._session.run(fetched, dict(feeds)), strict=True))
         except Exception as error:
             raise ModelError(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
         return [
-            self._stacked(name, value) if isinstance(value, list) else value
-            for name, value in zip(outputs, values, strict=True)
+            self._stacked(name, value) if isinstance(value := values[carrier], list) else value
+            for name, carrier in zip(outputs, carriers, strict=True)
         ]
 
     def _stacked(self, name: str, values: list[NDArray[np.generic]]) -> NDArray[np.generic]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from onnx_ood.exceptions import ModelError
-from onnx_ood.measurement.layout import Layout, choose_rows, split
+from onnx_ood.measurement.layout import Layout, choose_rows
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.separation import Array, neighbour, same, share
 
@@ -76,7 +76,7 @@ def make_layout(
         rows=rows,
         fixed=fixed is not None,
         shapes={name: array.shape for name, array in shares.items()},
-        groups=split(sizes, rows),
+        bytes_at=sizes,
         note=note,
         even=even,
         axes=axes,

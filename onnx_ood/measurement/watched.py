@@ -1,45 +1,62 @@
-"""The sessions of a watched model: which probes each gives, and how they are run."""
+"""A watched model on a provider: its sessions, which run one after the other, and what each of them gives."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from onnx import ModelProto
+
 from onnx_ood.exceptions import SelectorError
-from onnx_ood.graph import Model, Tensor, not_floating
+from onnx_ood.graph import Model, Segment, Splitter, Tensor, not_floating
 from onnx_ood.measurement.arguments import FLOATS, Array
 from onnx_ood.measurement.origin import InnerOrigin, InputOrigin, Origin, Start
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.session import Session
 
+# A model of which no probe needs this share of the nodes is split for that alone: copies don't run them.
+_MUCH = 0.1
 
-class Group(NamedTuple):
-    """A session, and what is fetched from it; there are several where one run would keep too much.
+
+class Link(NamedTuple):
+    """One part of the model, loaded.
 
     Attributes:
-        session: The session.
-        site: The input that takes the site's values.
+        session: Its session.
+        takes: What it is fed, of what is known by then.
         probes: The probes that it gives.
         outputs: The model's own outputs that it gives.
+        passed: What it gives and later parts take.
+        later: What later parts take; all else can be forgotten behind it.
     """
 
     session: Session
-    site: str
+    takes: tuple[str, ...]
     probes: tuple[str, ...]
     outputs: tuple[str, ...]
+    passed: tuple[str, ...]
+    later: frozenset[str]
 
-    def run(self, names: Sequence[str], start: Start, site: Array) -> list[Array]:
-        """Runs the session once.
+    def run(self, values: dict[str, Array], *, outputs: bool) -> dict[str, Array]:
+        """Runs the part.
 
         Args:
-            names: What to fetch.
-            start: What is fed beside the site.
-            site: The site's values, clean or nudged.
+            values: What is known before it, and may be forgotten; afterwards what later parts take.
+            outputs: True to fetch the model's own outputs too.
+
+        Returns:
+            Probes, and outputs if they are asked for, by name.
 
         Raises:
             ModelError: If the run fails.
         """
-        return self.session.run(names, {self.site: site, **start.fed})
+        names = list(dict.fromkeys([*self.probes, *(self.outputs if outputs else ()), *self.passed]))
+        found = dict(zip(names, self.session.run(names, {n: values[n] for n in self.takes}), strict=True))
+        kept = {name: value for name, value in values.items() if name in self.later}
+        values.clear()
+        values.update(kept)
+        values.update((name, found[name]) for name in self.passed)
+        return {name: value for name, value in found.items() if name in self.probes or name in self.outputs}
 
 
 class Watched:
@@ -47,11 +64,13 @@ class Watched:
 
     Attributes:
         origin: Where nudges are added.
-        groups: The sessions.
+        site: The input that takes the site's values.
+        links: The parts that give the probes, in the order in which they run.
+        tail: What else has to run for the model's own outputs, None if nothing.
+        outputs: The model's own outputs that links and tail give.
         probes: Names of the probes, in the order they were asked for.
         dtypes: Element type of each tensor that was asked for, by name.
         skipped: What was asked for and turned out not to be measurable, with the reason.
-        placement: Number of nodes that run on each execution provider of the runtime.
     """
 
     def __init__(
@@ -64,7 +83,7 @@ class Watched:
         *,
         exact: bool,
     ) -> None:
-        """Rewrites the model and creates the first session, of all probes.
+        """Rewrites the model and creates one session of it, of all probes.
 
         Args:
             model: The model.
@@ -83,14 +102,15 @@ class Watched:
         asked = {tensor.name: tensor for tensor in probes}
         if not asked:
             raise SelectorError("no probe is given: name at least one tensor")
+        self._model, self._provider, self._exact = model, provider, exact
+        self._own_site = site.name
         self.origin: Origin = (
-            InputOrigin(model, site, provider, exact=exact)
+            InputOrigin(model, site)
             if site.is_input
             else InnerOrigin(model, batch, site, list(asked), provider, exact=exact)
         )
-        self._site = site.name
-        session, entry = self.origin.session(list(asked))
-        self.placement = session.placement
+        opened = self.origin.opened(list(asked))
+        session = self._session(opened.proto, opened.carriers)
         # Behind custom operators onnx can't infer types, so the runtime has the last word; but what numpy can't hold
         # is handed out through a cast, of which the runtime knows only the result.
         self.dtypes = {
@@ -105,8 +125,20 @@ class Watched:
         self.probes = tuple(name for name in asked if name not in self.skipped)
         self._check_probes()
         own = () if self.origin.outputs else model.outputs
-        outputs = tuple(name for name in own if session.is_tensor(name))
-        self.groups = [Group(session, entry, self.probes, outputs)]
+        self.outputs = tuple(name for name in own if session.is_tensor(name))
+        self.site = opened.site
+        self.links = [Link(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
+        self.tail: Link | None = None
+        self._split = False
+
+    @property
+    def placement(self) -> dict[str, int]:
+        """Number of nodes that run on each execution provider of the runtime."""
+        total: dict[str, int] = {}
+        for link in [*self.links, *([self.tail] if self.tail else [])]:
+            for name, count in link.session.placement.items():
+                total[name] = total.get(name, 0) + count
+        return total
 
     def skip(self, reasons: Mapping[str, str]) -> None:
         """Leaves probes out.
@@ -121,23 +153,38 @@ class Watched:
         self.probes = tuple(name for name in self.probes if name not in reasons)
         self._check_probes()
 
-    def regroup(self, split: Iterable[Sequence[str]]) -> None:
-        """Makes a session for each group of probes; the first also gives the model's outputs.
+    def split(self, sizes: Mapping[str, int], limit: int) -> None:
+        """Splits the model, so that what one part hands out at its probes stays small; drops what no probe needs.
+
+        A model that is split already stays as it is, unless a part of it has become much larger than it should be.
 
         Args:
-            split: The groups. What is skipped is left out of them.
+            sizes: Bytes that one run takes at each probe.
+            limit: How many bytes a part may have at its probes, if the model can be split there.
         """
-        kept = [tuple(name for name in probes if name not in self.skipped) for probes in split]
-        kept = [probes for probes in kept if probes]
-        if kept != [group.probes for group in self.groups]:
-            outputs = self.groups[0].outputs
-            self.groups = [
-                Group(*self.origin.session(probes), probes, () if i else outputs)
-                for i, probes in enumerate(kept)
-            ]
+        largest = max(sum(sizes[name] for name in link.probes if name in sizes) for link in self.links)
+        if self._split and largest <= 2 * limit:
+            return
+        opened = self.origin.opened(self.probes)
+        splitter = Splitter(opened.proto, list(opened.carriers.values()), self._model.survey.types)
+        at = {carrier: sizes[probe] for probe, carrier in opened.carriers.items()}
+        places = _places({name: at[name] for name in splitter.wanted}, splitter.cuts(), limit)
+        computed = {name for node in opened.proto.graph.node for name in node.output}
+        if (not places and splitter.unneeded < _MUCH) or not computed.issuperset(self.outputs):
+            return
+        segments, rest = splitter.segments(places, self.outputs)
+        # Sessions hold weights: the old ones go before the new ones come.
+        self.links, self.tail, self._split = [], None, True
+        parts = [*segments, *([rest] if rest else [])]
+        links = []
+        for i, part in enumerate(parts):
+            later = frozenset(name for further in parts[i + 1 :] for name in further.takes)
+            links.append(self._link(part, later, opened.carriers))
+        self.tail = links.pop() if rest else None
+        self.links = links
 
     def run_clean(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
-        """Every probe and output of one run without a nudge, and an inner site.
+        """Every probe and output of one run without a nudge, and the site.
 
         Args:
             values: What the batch feeds.
@@ -147,13 +194,66 @@ class Watched:
             ModelError: If a run fails.
         """
         start = self.origin.start(values, fed)
-        found: dict[str, Array] = {**start.outputs, self._site: start.site}
-        for group in self.groups:
-            names = list(dict.fromkeys([*group.probes, *group.outputs]))
-            found.update(zip(names, group.run(names, start, start.site), strict=True))
+        found: dict[str, Array] = {**start.outputs, self._own_site: start.site}
+        known = self.known(start, start.site)
+        for link in [*self.links, *([self.tail] if self.tail else [])]:
+            found.update(link.run(known, outputs=True))
         return found
+
+    def known(self, start: Start, site: Array) -> dict[str, Array]:
+        """What the first part is fed.
+
+        Args:
+            start: What is fed beside the site.
+            site: The site's values, clean or nudged.
+        """
+        return {**start.fed, self.site: site}
+
+    def _link(self, part: Segment, later: frozenset[str], carriers: Mapping[str, str]) -> Link:
+        own = {probe: carrier for probe, carrier in carriers.items() if carrier in part.gives}
+        return Link(
+            session=self._session(part.proto, own),
+            takes=part.takes,
+            probes=tuple(name for name in self.probes if name in own),
+            outputs=tuple(name for name in self.outputs if name in part.gives),
+            passed=tuple(name for name in part.gives if name in later),
+            later=later,
+        )
+
+    def _session(self, proto: ModelProto, carriers: Mapping[str, str]) -> Session:
+        return Session(proto, self._model.path, self._provider, exact=self._exact, carriers=carriers)
 
     def _check_probes(self) -> None:
         if not self.probes:
             name, reason = next(iter(self.skipped.items()))
             raise SelectorError(f"none of the selected tensors can be measured; {name!r} {reason}")
+
+
+def _fed(proto: ModelProto) -> tuple[str, ...]:
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    return tuple(value.name for value in proto.graph.input if value.name not in stored)
+
+
+def _places(sizes: Mapping[str, int], cuts: Mapping[str, int], limit: int) -> list[str]:
+    """Where to split: as late as the limit lets, of the later places there where the fewest tensors are handed over.
+
+    Args:
+        sizes: Bytes at each tensor that is handed out, in execution order.
+        cuts: How many tensors are handed over behind each of those where the model can be split.
+        limit: Bytes that a part may have.
+    """
+    chosen: list[str] = []
+    waiting: dict[str, int] = {}  # Places since the last that was chosen, each with the bytes up to it.
+    kept = 0
+    for name, size in sizes.items():
+        if waiting and kept + size > limit:
+            late = [place for place, before in waiting.items() if before >= limit / 2] or list(waiting)
+            place = min(reversed(late), key=lambda place: cuts[place])
+            chosen.append(place)
+            before = waiting[place]
+            kept -= before
+            waiting = {other: bytes_ - before for other, bytes_ in waiting.items() if bytes_ > before}
+        kept += size
+        if name in cuts:
+            waiting[name] = kept
+    return chosen

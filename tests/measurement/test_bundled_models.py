@@ -7,6 +7,7 @@ import pytest
 
 import onnx_ood
 from onnx_ood import models
+from onnx_ood.measurement.cores import run_threads
 
 INPUTS = {"efficientnet_lite0": 8, "fashion_cnn": 40, "fashion_resnet": 40}
 # From drops near 1e-9 to drops near 1.
@@ -37,7 +38,12 @@ def _all_marked(name: str) -> tuple[onnxruntime.InferenceSession, list[str]]:
             marked += [output for output in node.output if output in floats]
     present = {value.name for value in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in marked if name not in present)
-    return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]), marked
+    options = onnxruntime.SessionOptions()
+    # The number of threads decides how sums are cut up, and fusions what is rounded: both as in the measurement.
+    options.intra_op_num_threads = run_threads("cpu")
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    providers = ["CPUExecutionProvider"]
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=providers), marked
 
 
 def _reference(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +62,9 @@ def test_every_probe_agrees_with_a_float64_reduction_of_the_same_activations(nam
     batch = _batch(name)
     unit = np.random.default_rng(2).normal(size=batch.shape[1:]).astype(np.float32)
     nudges = np.stack([unit * scale for scale in SCALES]).astype(np.float32)
-    measured = onnx_ood.measure(models.path(name), batch, probes="all", nudges=nudges, provider="cpu")
+    measured = onnx_ood.measure(
+        models.path(name), batch, probes="all", nudges=nudges, provider="cpu", exact=True
+    )
     assert set(measured.probes) == set(marked)
 
     site = session.get_inputs()[0].name

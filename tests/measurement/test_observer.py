@@ -3,14 +3,14 @@
 import math
 
 import numpy as np
-import onnx
 import onnxruntime
 import pytest
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.graph import select
-from onnx_ood.measurement import Prober
+from onnx_ood.measurement import Prober, layout
+from onnx_ood.measurement.cores import run_threads
 from onnx_ood.measurement.observer import difference, largest
 
 
@@ -58,28 +58,31 @@ def _batch(count=5):
     return images[:count, np.newaxis].astype(np.float32) / 255
 
 
-def _outputs(marked: bool, *, optimised: bool) -> np.ndarray:
-    """The logits of the model that keeps its BatchNormalization, plain or with every convolution marked."""
-    model = onnx.load(models.path("fashion_cnn"))
-    if marked:
-        convs = [node.output[0] for node in model.graph.node if node.op_type == "Conv"]
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in convs)
+def _plain(name: str, *, optimised: bool) -> np.ndarray:
+    """The logits of a bundled model as it came; on as many threads as a measurement's runs have."""
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = run_threads("cpu")
     if not optimised:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model.SerializeToString(), options).run(
-        ["logits"], {"image": _batch()}
-    )[0]
+    session = onnxruntime.InferenceSession(models.path(name).read_bytes(), options)
+    return session.run(["logits"], {"image": _batch()})[0]
 
 
-def test_the_effect_is_what_marking_by_hand_does():
+@pytest.mark.parametrize("part", [None, 1])
+@pytest.mark.parametrize("name", ["fashion_cnn", "fashion_resnet"])
+def test_the_effect_is_how_far_the_measured_outputs_are_from_plain_ones(name, part, monkeypatch):
     """A marked Conv can't be folded with the BatchNormalization behind it, so the outputs round otherwise."""
-    model = onnx_ood.load(models.path("fashion_cnn"))
-    prober = Prober(model, select(model, "op:Conv"), provider="cpu")
-    plain, marked = _outputs(False, optimised=True), _outputs(True, optimised=True)
-    expected = np.linalg.norm(marked.astype(np.float64) - plain) / np.linalg.norm(plain.astype(np.float64))
-    assert 0 < expected < 1e-5
-    assert prober.observer_effect(_batch()) == pytest.approx(expected, rel=1e-6)
+    if part:
+        monkeypatch.setitem(layout.PART_BYTES, "cpu", part)  # The model in as many parts as there can be.
+    nudges = np.zeros((1, 1, 28, 28), dtype=np.float32)
+    settings = {"probes": "op:Conv", "provider": "cpu"}
+    measured = onnx_ood.measure(models.path(name), _batch(), nudges=nudges, **settings).outputs["logits"]
+    plain = _plain(name, optimised=True).astype(np.float64)
+    expected = np.linalg.norm(measured - plain) / np.linalg.norm(plain)
+    found = onnx_ood.observer_effect(models.path(name), _batch(), **settings)
+    assert found == pytest.approx(expected, rel=1e-6)
+    if name == "fashion_cnn":
+        assert 0 < found < 1e-5
 
 
 @pytest.mark.parametrize("name", ["fashion_cnn", "fashion_resnet"])
@@ -94,38 +97,4 @@ def test_exact_outputs_are_those_of_the_plain_model_without_fusions():
     measured = onnx_ood.measure(
         models.path("fashion_cnn"), _batch(), probes="op:Conv", nudges=nudges, provider="cpu", exact=True
     )
-    np.testing.assert_array_equal(measured.outputs["logits"], _outputs(False, optimised=False))
-
-
-def test_every_group_of_probes_is_looked_at(monkeypatch):
-    """With the probes split over sessions, the effect is the largest of them."""
-    from onnx_ood.measurement import layout
-
-    model = onnx_ood.load(models.path("fashion_cnn"))
-    whole = Prober(model, select(model, "op:Conv"), provider="cpu").observer_effect(_batch())
-    monkeypatch.setattr(layout, "_MOST_BYTES", 1)
-    split = Prober(model, select(model, ["op:Conv", "op:Relu"]), provider="cpu")
-    assert split.observer_effect(_batch()) > 0
-    alone = [
-        Prober(model, select(model, f"op:Conv[{i}]"), provider="cpu").observer_effect(_batch())
-        for i in range(5)
-    ]
-    assert split.observer_effect(_batch()) == max(alone)
-    assert whole > 0
-
-
-def test_the_function_is_the_difference_of_two_sessions():
-    path, batch = models.path("fashion_resnet"), _batch(4)
-    probes = [tensor.name for tensor in onnx_ood.load(path).tensors if tensor.op == "Relu"]
-    marked = onnx.load(path)
-    marked.graph.output.extend(onnx.ValueInfoProto(name=name) for name in probes)
-    plain, watched = (
-        onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"]).run(
-            ["logits"], {"image": batch}
-        )[0]
-        for model in (onnx.load(path), marked)
-    )
-    expected = np.linalg.norm((watched - plain).astype(np.float64)) / np.linalg.norm(plain.astype(np.float64))
-    found = onnx_ood.observer_effect(path, batch, probes="op:Relu", provider="cpu")
-    assert found == pytest.approx(expected, rel=1e-6)
-    assert onnx_ood.observer_effect(path, batch, probes="op:Relu", provider="cpu", exact=True) == 0
+    np.testing.assert_array_equal(measured.outputs["logits"], _plain("fashion_cnn", optimised=False))
