@@ -4,6 +4,7 @@ from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_t
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.model import Model, load
+from onnx_ood.graph.pairs import MOST_UNITS, PairGraph, with_pair_statistics
 from onnx_ood.graph.rewrite import Rewritten, open_at, rewrite
 from onnx_ood.graph.segments import Segment, Splitter
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
@@ -13,9 +14,11 @@ from onnx_ood.graph.tensors import Tensor, format_shape
 
 __all__ = [
     "DEFAULT_LIMIT",
+    "MOST_UNITS",
     "Cut",
     "Instrumented",
     "Model",
+    "PairGraph",
     "Rewritten",
     "Segment",
     "Splitter",
@@ -39,4 +42,5 @@ __all__ = [
     "tensor_type",
     "why_not_measurable",
     "why_not_nudged",
+    "with_pair_statistics",
 ]

@@ -53,7 +53,7 @@ def nudge_argument(graph: GraphProto, name: str, nudge: str, nudged: str) -> Non
         nudged: What the sum is called.
     """
     for node in graph.node:
-        _read_instead(node, name, nudged)
+        read_instead(node, name, nudged)
     graph.node.insert(0, _add(name, nudge, nudged))
 
 
@@ -115,15 +115,21 @@ def _add(name: str, nudge: str, total: str) -> NodeProto:
     return NodeProto(op_type="Add", name=nudge, input=[name, nudge], output=[total])
 
 
-def _read_instead(node: NodeProto, name: str, other: str) -> None:
-    """Makes a node read another tensor, in its subgraphs too, except where they have something else of that name."""
+def read_instead(node: NodeProto, name: str, other: str) -> None:
+    """Makes a node read another tensor, in its subgraphs too, except where they have something else of that name.
+
+    Args:
+        node: The node; it is changed.
+        name: What it reads.
+        other: What it is to read.
+    """
     for i, read in enumerate(node.input):
         if read == name:
             node.input[i] = other
     for graph in subgraphs(node):
         if name not in defined_in(graph):
             for inner in graph.node:
-                _read_instead(inner, name, other)
+                read_instead(inner, name, other)
             for value in graph.output:
                 if value.name == name:
                     value.name = other

@@ -23,11 +23,12 @@ from onnx_ood.measurement.arguments import (
     fixed_rows,
 )
 from onnx_ood.measurement.cores import Workers
+from onnx_ood.measurement.in_graph import InGraph, can_be_in_graph
 from onnx_ood.measurement.layout import PART_BYTES, Layout
 from onnx_ood.measurement.observer import difference, largest
 from onnx_ood.measurement.origin import Start
-from onnx_ood.measurement.providers import resolve
-from onnx_ood.measurement.result import Measurement, Part, assemble
+from onnx_ood.measurement.providers import Provider, resolve
+from onnx_ood.measurement.result import Measurement, Part, assemble, join_outputs
 from onnx_ood.measurement.rounding import rounding_nudges, storage_floor
 from onnx_ood.measurement.separation import UnevenRowsError
 from onnx_ood.measurement.session import Session
@@ -35,6 +36,8 @@ from onnx_ood.measurement.statistics import CleanRows, RowStatistics, clean_rows
 from onnx_ood.measurement.trial import make_layout, one_at_a_time
 from onnx_ood.measurement.watched import Link, Watched
 
+# Where statistics are computed by the model itself.
+_IN_GRAPH: set[Provider] = {"cuda"}
 # Copies that go through a split model together: what they hand over between its parts is kept meanwhile.
 _TOGETHER = 16
 _EMPTY = "is empty for the first input: in a branch that isn't taken, or a loop that doesn't run, or without elements"
@@ -115,6 +118,7 @@ class Prober:
         self._layout: Layout | None = None
         self._planned_for: object = None
         self._workers = Workers(self.provider)
+        self._in_graph: InGraph | None = None
 
     @property
     def probes(self) -> tuple[str, ...]:
@@ -129,7 +133,7 @@ class Prober:
     @property
     def placement(self) -> dict[str, int]:
         """Number of nodes that run on each execution provider of the runtime."""
-        return self._watched.placement
+        return self._in_graph.placement if self._in_graph else self._watched.placement
 
     @property
     def rows(self) -> int | None:
@@ -194,28 +198,35 @@ class Prober:
     def observer_effect(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> float:
         """Measures how far watching moves the model's own outputs.
 
-        The model is loaded once more as it came and run on the same inputs, in the same runs.
+        The model is loaded once more as it came and run on the same inputs.
 
         Args:
             batch: A few clean inputs, [N, *input].
             others: As in `measure`.
 
         Returns:
-            The largest relative difference of an output, as `observer.difference` has it.
+            The largest relative difference of an output of one input, as `observer.difference` has it.
 
         Raises:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails.
         """
         clean, feeds, layout = self._prepare(batch, others)
+        shape = (len(clean), 1, *self._site_shape(layout, clean))
+        watched = self.measure(clean, np.zeros(shape, dtype=np.float32), others).outputs
+        layout = self._layout or layout
         plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact)
-        outputs = [name for name in self.model.outputs if plain.is_tensor(name)]
-        differences: list[float] = []
+        outputs = [name for name in self.model.outputs if plain.is_tensor(name) and name in watched]
+        shares: dict[str, list[Array]] = {name: [] for name in outputs}
         for inputs in layout.runs(len(clean)):
-            fed = _fed(feeds, inputs)
-            expected = plain.run(outputs, {self.input.name: clean[inputs], **fed})
-            found = self._watched.run_clean(clean[inputs], fed)
-            differences += [difference(a, found[name]) for name, a in zip(outputs, expected, strict=True)]
+            arrays = plain.run(outputs, {self.input.name: clean[inputs], **_fed(feeds, inputs)})
+            for name, array in zip(outputs, arrays, strict=True):
+                shares[name] += list(layout.cut(name, array, len(inputs)))
+        differences = [
+            difference(expected, found)
+            for name in outputs
+            for expected, found in zip(join_outputs(shares[name][: len(clean)]), watched[name], strict=True)
+        ]
         return largest(differences)
 
     def site_values(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Array:
@@ -280,6 +291,8 @@ class Prober:
         """The layout for inputs of this shape, made by trial runs where it isn't known yet."""
         shapes = (clean.shape[1:], {name: feed.share_shape for name, feed in feeds.items()})
         if self._layout is None or self._planned_for != shapes:
+            self._in_graph = None
+            self._watched.load()
             self._layout = make_layout(
                 lambda values, inputs: self._watched.run_clean(values, _fed(feeds, inputs)),
                 clean,
@@ -300,11 +313,16 @@ class Prober:
     def _measure(
         self, layout: Layout, clean: Array, shifts: FloatArray, feeds: Mapping[str, Feed]
     ) -> Measurement:
-        runs = layout.runs(len(clean), self._workers.runs)
-        parts: list[Part] = []
-        for first in range(0, len(runs), self._workers.runs):
-            beside = runs[first : first + self._workers.runs]
-            parts += self._measure_runs(layout, beside, clean, shifts, feeds)
+        device = self._on_device(layout, shifts.shape[1])
+        if device is not None:
+            parts = device.measure(layout, clean, shifts, lambda inputs: _fed(feeds, inputs))
+        else:
+            self._watched.load()
+            runs = layout.runs(len(clean), self._workers.runs)
+            parts = []
+            for first in range(0, len(runs), self._workers.runs):
+                beside = runs[first : first + self._workers.runs]
+                parts += self._measure_runs(layout, beside, clean, shifts, feeds)
         return assemble(
             parts,
             len(clean),
@@ -313,6 +331,33 @@ class Prober:
             site=self.site.name,
             provider=self.provider,
         )
+
+    def _on_device(self, layout: Layout, copies: int) -> InGraph | None:
+        """The model that computes the statistics itself, where that is the way and the model can."""
+        if self.provider not in _IN_GRAPH:
+            return None
+        if self._in_graph is not None and self._in_graph.copies >= min(copies, self._in_graph.most):
+            return self._in_graph
+        opened = self._watched.origin.opened(self.probes)
+        if not can_be_in_graph(layout, self.site, opened.carriers, opened.proto):
+            return None
+        # One set of weights on the device is enough.
+        self._in_graph = None
+        self._watched.release()
+        self._in_graph = InGraph(
+            opened.proto,
+            self.model.path,
+            layout,
+            self.site,
+            {name: opened.carriers[name] for name in self.probes},
+            self._watched.dtypes,
+            self._watched.outputs,
+            self.provider,
+            inputs=self._batch_size,
+            copies=copies,
+            exact=self._exact,
+        )
+        return self._in_graph
 
     def _measure_runs(
         self,

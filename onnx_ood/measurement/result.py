@@ -119,7 +119,7 @@ def assemble(
         provider=provider,
         size=np.array(size, dtype=np.int64),
         outputs={
-            name: _joined_outputs([row for part in parts for row in part.outputs[name]][:count])
+            name: join_outputs([row for part in parts for row in part.outputs[name]][:count])
             for name in parts[0].outputs
         },
         site_aa=joined("at_site", "aa")[:, :, 0],
@@ -133,7 +133,15 @@ def assemble(
     )
 
 
-def _joined_outputs(shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
+def join_outputs(shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Puts the shares of an output together.
+
+    Args:
+        shares: One for each of N inputs.
+
+    Returns:
+        [N, ...]; an object array of N arrays where they differ in shape.
+    """
     if len({share.shape for share in shares}) == 1:
         # One row for each input is the batch axis; several belong to the input.
         batched = shares[0].ndim > 0 and len(shares[0]) == 1

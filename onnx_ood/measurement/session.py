@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,6 +25,11 @@ _DTYPES = {
     "tensor(bfloat16)": "bfloat16",
 }
 
+# What the runtime's arenas, CUDA and its libraries say when memory is short.
+_NO_MEMORY = re.compile(
+    "failed to allocate memory|out of memory|ALLOC_FAILED|bad allocation|bad_alloc", re.IGNORECASE
+)
+
 _CUDA_OPTIONS = {
     # TF32 rounds products to 10 bits of mantissa, a thousand times the nudges that audits look for.
     "use_tf32": "0",
@@ -32,6 +38,10 @@ _CUDA_OPTIONS = {
     # Grow by what is needed, not by powers of two, so that memory stays bounded by the batch.
     "arena_extend_strategy": "kSameAsRequested",
 }
+
+
+class OutOfMemoryError(ModelError):
+    """A run needed more memory than the device has; fewer inputs may fit."""
 
 
 class Session:
@@ -141,7 +151,8 @@ class Session:
         try:
             values = dict(zip(fetched, self._session.run(fetched, dict(feeds)), strict=True))
         except Exception as error:
-            raise ModelError(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
+            kind = OutOfMemoryError if _NO_MEMORY.search(str(error)) else ModelError
+            raise kind(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
         return [
             self._stacked(name, value) if isinstance(value := values[carrier], list) else value
             for name, carrier in zip(outputs, carriers, strict=True)

@@ -10,7 +10,7 @@ from onnx import ModelProto
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph import Model, Segment, Splitter, Tensor, not_floating
 from onnx_ood.measurement.arguments import FLOATS, Array
-from onnx_ood.measurement.origin import InnerOrigin, InputOrigin, Origin, Start
+from onnx_ood.measurement.origin import InnerOrigin, InputOrigin, Opened, Origin, Start
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.session import Session
 
@@ -182,6 +182,21 @@ class Watched:
             links.append(self._link(part, later, opened.carriers))
         self.tail = links.pop() if rest else None
         self.links = links
+
+    def carriers(self) -> Opened:
+        """The rewritten model, with the outputs that carry the probes."""
+        return self.origin.opened(self.probes)
+
+    def release(self) -> None:
+        """Gives the sessions back; they are created anew when they are needed."""
+        self.links, self.tail, self._split = [], None, False
+
+    def load(self) -> None:
+        """Creates the session again if it was given back."""
+        if not self.links:
+            opened = self.origin.opened(self.probes)
+            session = self._session(opened.proto, opened.carriers)
+            self.links = [Link(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
 
     def run_clean(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
         """Every probe and output of one run without a nudge, and the site.

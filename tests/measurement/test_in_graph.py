@@ -1,0 +1,219 @@
+"""Statistics that the model computes itself, against the host's: the way is the GPU's, and runs on any provider."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import small_models
+
+import onnx_ood
+from onnx_ood import ModelError
+from onnx_ood.measurement import Prober, in_graph, prober
+from onnx_ood.measurement.in_graph import InGraph
+from onnx_ood.measurement.session import OutOfMemoryError, Session
+from onnx_ood.nudges import draw
+
+Save = Callable[..., Path]
+
+CASES: dict[str, tuple[Callable[[], Any], np.ndarray, dict[str, np.ndarray]]] = {
+    "classifier": (small_models.classifier, small_models.images(6), {}),
+    "float16": (
+        lambda: small_models.classifier(dtype="float16"),
+        small_models.images(6, dtype="float16"),
+        {},
+    ),
+    "residual": (small_models.residual, small_models.normal(6, 4), {}),
+    "If": (small_models.with_if, small_models.normal(6, 4), {"switch": np.array(True)}),
+    "two inputs": (
+        small_models.two_inputs,
+        small_models.normal(6, 4, 6),
+        {"mask": np.tri(6, 4, 1, dtype=np.int64), "temperature": np.array(2, np.float32)},
+    ),
+    "contrib": (small_models.contrib, small_models.normal(6, 4), {}),
+    "opset 11": (
+        lambda: small_models.build(
+            "g (float[N, 4] x) => (float[N, 4] y) { h = Sin (x) r = Relu (h) y = Neg (r) }", opset=11
+        ),
+        small_models.normal(6, 4),
+        {},
+    ),
+    "float64": (
+        lambda: small_models.build("g (double[N, 4] x) => (double[N, 4] y) { h = Sin (x) y = Relu (h) }"),
+        small_models.normal(6, 4).astype(np.float64),
+        {},
+    ),
+    # Two rows for each input.
+    "rows": (
+        lambda: small_models.build(
+            "g (float[N, 4] x) => (float[M, 2] y) { h = Reshape (x, two) r = Relu (h) y = Neg (r) }",
+            {"two": np.array([-1, 2])},
+        ),
+        small_models.normal(6, 4),
+        {},
+    ),
+}
+
+
+def probers(path: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> tuple[Prober, Prober]:
+    """One that measures on the host and one that does in the graph; the latter is put to use by the caller."""
+    model = onnx_ood.load(path)
+    site = model.inputs[0].name
+    made = [
+        Prober(
+            model, onnx_ood.select(model, "all", model.by_name[site]), site=site, provider="cpu", **settings
+        )
+        for _ in range(2)
+    ]
+    return made[0], made[1]
+
+
+def in_graph_measure(
+    target: Prober, monkeypatch: pytest.MonkeyPatch, *arguments: Any
+) -> onnx_ood.Measurement:
+    with monkeypatch.context() as patch:
+        patch.setattr(prober, "_IN_GRAPH", {"cpu"})
+        found = target.measure(*arguments)
+    assert target._in_graph is not None
+    return found
+
+
+@pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("copies", [1, 3])
+@pytest.mark.parametrize("case", CASES)
+def test_agrees_with_the_host(
+    case: str, copies: int, shared: bool, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, batch, others = CASES[case]
+    host, device = probers(save(make()), monkeypatch, exact=True)
+    nudges = (draw("gaussian", batch.shape[1:], copies, seed=5) * 0.05).astype(batch.dtype)
+    if not shared:
+        nudges = np.stack([nudges * (1 + i) for i in range(len(batch))]).astype(batch.dtype)
+    expected = host.measure(batch, nudges, others)
+    found = in_graph_measure(device, monkeypatch, batch, nudges, others)
+    assert found.probes == expected.probes
+    np.testing.assert_array_equal(found.size, expected.size)
+    if case == "float16":
+        # The CPU computes chains of float16 operators in float32, in other places here than there.
+        np.testing.assert_allclose(found.dd, expected.dd, rtol=0.2)
+        return
+    # Sums of float32 products in another order.
+    np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4, atol=1e-15)
+    np.testing.assert_allclose(found.site_angle(), expected.site_angle(), rtol=1e-5)
+    np.testing.assert_allclose(found.aa, expected.aa, rtol=1e-5)
+    np.testing.assert_array_equal(found.flips, expected.flips)
+    np.testing.assert_array_equal(found.active, expected.active)
+    assert found.outputs.keys() == expected.outputs.keys()
+    for name, values in expected.outputs.items():
+        np.testing.assert_allclose(found.outputs[name], values, rtol=1e-5, atol=1e-6)
+
+
+def test_more_copies_than_go_through_together(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(in_graph, "_TOGETHER", 4)
+    batch = small_models.images(5)
+    host, device = probers(save(small_models.classifier()), monkeypatch, exact=True)
+    nudges = (draw("gaussian", batch.shape[1:], 7, seed=1) * 0.05).astype(np.float32)
+    expected, found = host.measure(batch, nudges), in_graph_measure(device, monkeypatch, batch, nudges)
+    assert device._in_graph is not None
+    assert (device._in_graph.copies, device._in_graph.inputs) == (3, 1)
+    np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4)
+    np.testing.assert_array_equal(found.flips, expected.flips)
+    # Fewer copies later are no reason to build it again.
+    before = device._in_graph
+    in_graph_measure(device, monkeypatch, batch, nudges[:2])
+    assert device._in_graph is before
+
+
+def test_the_observer_effect_is_of_these_outputs(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = small_models.images(5)
+    _, device = probers(save(small_models.classifier()), monkeypatch, exact=True)
+    in_graph_measure(device, monkeypatch, batch, np.zeros((1, 3, 8, 8), np.float32))
+    monkeypatch.setattr(prober, "_IN_GRAPH", {"cpu"})
+    effect = device.observer_effect(batch)
+    assert effect < 1e-6
+    floor = device.noise_floor(batch)
+    assert (floor > 0).all()
+    assert (floor < 1e-11).all()
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (lambda: small_models.mixing("mean"), (4,)),
+        (small_models.transposed, (6, 4)),
+        (lambda: small_models.classifier(rows=2), (3, 8, 8)),
+    ],
+)
+def test_models_that_can_t_are_measured_on_the_host(
+    make: Callable[[], Any], shape: tuple[int, ...], save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch, nudges = small_models.normal(4, *shape), small_models.normal(2, *shape, seed=3) * 0.05
+    host, device = probers(save(make()), monkeypatch)
+    expected = host.measure(batch, nudges)
+    monkeypatch.setattr(prober, "_IN_GRAPH", {"cpu"})
+    found = device.measure(batch, nudges)
+    assert device._in_graph is None
+    np.testing.assert_array_equal(found.dd, expected.dd)
+
+
+class TestMemory:
+    def test_that_is_short_halves_the_inputs_of_a_run(
+        self, save: Save, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch = small_models.images(9)
+        host, device = probers(save(small_models.classifier()), monkeypatch, exact=True)
+        nudges = (draw("gaussian", batch.shape[1:], 2, seed=1) * 0.05).astype(np.float32)
+        expected = host.measure(batch, nudges)
+        run, sizes = Session.run, []
+
+        def short(self: Session, outputs: Any, feeds: Mapping[str, np.ndarray]) -> Any:
+            if any("nudges" in name for name in feeds):
+                sizes.append(len(feeds["image"]))
+                if len(feeds["image"]) > 2:
+                    raise OutOfMemoryError("no memory")
+            return run(self, outputs, feeds)
+
+        monkeypatch.setattr(Session, "run", short)
+        found = in_graph_measure(device, monkeypatch, batch, nudges)
+        np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4)
+        assert sizes == [9, 4, 2, 2, 2, 2, 1]
+        in_graph_measure(device, monkeypatch, batch, nudges)
+        assert max(sizes[7:]) == 2
+
+    def test_that_is_too_little_for_one_input_is_an_error(
+        self, save: Save, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def never(self: InGraph, *arguments: Any) -> Any:
+            raise OutOfMemoryError("no memory at all")
+
+        _, device = probers(save(small_models.classifier()), monkeypatch)
+        monkeypatch.setattr(InGraph, "_measure_run", never)
+        with pytest.raises(ModelError, match="no memory at all"):
+            in_graph_measure(device, monkeypatch, small_models.images(4), np.zeros((1, 3, 8, 8), np.float32))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Failed to allocate memory for requested buffer of size 411041792",
+            "CUDA failure 2: out of memory ; GPU=0",
+            "CUBLAS_STATUS_ALLOC_FAILED",
+            "std::bad_alloc",
+        ],
+    )
+    def test_is_told_from_other_errors(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        session = Session(small_models.classifier(), Path("m.onnx"), "cpu")
+
+        class Failing:
+            def run(self, *_: Any) -> Any:
+                raise RuntimeError(text)
+
+        monkeypatch.setattr(session, "_session", Failing())
+        with pytest.raises(OutOfMemoryError):
+            session.run(["logits"], {})
+        text = "something else"
+        with pytest.raises(ModelError) as caught:
+            session.run(["logits"], {})
+        assert not isinstance(caught.value, OutOfMemoryError)
