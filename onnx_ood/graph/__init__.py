@@ -4,6 +4,7 @@ from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_t
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.model import Model, load
+from onnx_ood.graph.names import PREFIX
 from onnx_ood.graph.pairs import MOST_UNITS, PairGraph, with_pair_statistics
 from onnx_ood.graph.rewrite import Rewritten, open_at, rewrite
 from onnx_ood.graph.segments import Segment, Splitter
@@ -15,6 +16,7 @@ from onnx_ood.graph.tensors import Tensor, format_shape
 __all__ = [
     "DEFAULT_LIMIT",
     "MOST_UNITS",
+    "PREFIX",
     "Cut",
     "Instrumented",
     "Model",

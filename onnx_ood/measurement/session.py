@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto
 
 from onnx_ood.exceptions import ModelError, ProviderError
-from onnx_ood.graph import relocated
+from onnx_ood.graph import PREFIX, relocated
 from onnx_ood.measurement.cores import run_threads
 from onnx_ood.measurement.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 
@@ -24,6 +24,8 @@ _DTYPES = {
     "tensor(float16)": "float16",
     "tensor(bfloat16)": "bfloat16",
 }
+
+_SHAPE_OPS = frozenset({"Concat", "Gather", "Shape"})
 
 # What the runtime's arenas, CUDA and its libraries say when memory is short.
 _NO_MEMORY = re.compile(
@@ -50,6 +52,7 @@ class Session:
     Attributes:
         provider: `"cuda"` or `"cpu"`.
         placement: Number of nodes, after the runtime's fusions, that run on each execution provider.
+        fallen_back: Names of nodes added by rewriting that don't run on the provider, those that compute shapes aside.
         dtypes: Element type of each output by name: `"float32"` and so on for tensors of floats, the runtime's own
             word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else. What is carried by an
             output is listed under its own name; a tensor that arrives in a sequence has the type of its elements.
@@ -104,12 +107,17 @@ class Session:
             raise ModelError(f"{path}: onnxruntime cannot load it: {_short(error)}") from error
         if wanted not in self._session.get_providers():
             raise ProviderError(f"{path}: onnxruntime created no session on {wanted}; see onnx-ood doctor")
-        self.placement: dict[str, int] = dict(
-            Counter(
-                part.ep_name
-                for part in self._session.get_provider_graph_assignment_info()
-                for _ in part.get_nodes()
-            )
+        placed = [
+            (node.name, node.op_type, part.ep_name)
+            for part in self._session.get_provider_graph_assignment_info()
+            for node in part.get_nodes()
+        ]
+        self.placement: dict[str, int] = dict(Counter(where for _, _, where in placed))
+        # Shapes are computed on the CPU wherever the model runs; that is where the device's runtime wants them.
+        self.fallen_back = tuple(
+            name
+            for name, op, where in placed
+            if where != wanted and op not in _SHAPE_OPS and name.startswith(PREFIX)
         )
         types = {output.name: output.type for output in self._session.get_outputs()}
         self.dtypes: dict[str, str] = {name: _DTYPES.get(kind, kind) for name, kind in types.items()}

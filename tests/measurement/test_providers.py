@@ -11,7 +11,7 @@ import small_models
 
 import onnx_ood
 from onnx_ood import ProviderError, UsageError
-from onnx_ood.measurement import providers
+from onnx_ood.measurement import Prober, providers
 from onnx_ood.nudges import draw
 
 Save = Callable[..., Path]
@@ -128,6 +128,16 @@ def test_cuda_gives_what_the_cpu_gives(save: Save) -> None:
     np.testing.assert_allclose(
         found["cuda"].outputs["logits"], found["cpu"].outputs["logits"], rtol=1e-3, atol=1e-4
     )
+
+
+@pytest.mark.gpu
+def test_statistics_are_computed_where_the_model_is(save: Save) -> None:
+    model = onnx_ood.load(save(small_models.classifier()))
+    prober = Prober(model, onnx_ood.select(model, "all"), provider="cuda")
+    prober.measure(small_models.images(9), np.full((3, 3, 8, 8), 0.1, np.float32))
+    assert prober._in_graph is not None
+    assert prober._in_graph._session.fallen_back == ()
+    assert prober.placement["CUDAExecutionProvider"] > len(model.proto.graph.node)
 
 
 @pytest.mark.gpu
