@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +54,13 @@ class Case:
 CASES = (Case("default probes, 4 copies", (), 4), Case("1 probe, 1 copy", ("op:Conv[-3]",), 1))
 
 
-def make_pictures(folder: Path, count: int) -> list[Path]:
+def make_pictures(
+    folder: Path, count: int, shares: Sequence[tuple[tuple[int, int], int]] = SIZES
+) -> list[Path]:
     """Writes JPEGs: the photos enlarged, with grain, so that a file is about as long as a camera's."""
     photos = [Image.open(path).convert("RGB") for path in models.photos()]
     rng = np.random.default_rng(0)
-    sizes = [size for size, share in SIZES for _ in range(share)]
+    sizes = [size for size, share in shares for _ in range(share)]
     largest = max(width for width, _ in sizes)
     grain = rng.normal(0, GRAIN, (largest, largest, 1)).astype(np.float32)
     paths = []
