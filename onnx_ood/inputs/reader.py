@@ -136,7 +136,7 @@ class Reader:
                     )
                 ):
                     pool = row_reader if upcoming.of_rows else decoders
-                    pending.append((upcoming, pool.submit(upcoming.run)))
+                    pending.append((upcoming, pool.submit(upcoming.run_unless, stop)))
                     ahead, ahead_bytes = ahead + upcoming.inputs, ahead_bytes + upcoming.bytes
                     upcoming = next(tasks, None)
                 if not pending or stop.is_set():
@@ -222,6 +222,10 @@ class _Task:
     inputs: int
     bytes: int
     of_rows: bool = False
+
+    def run_unless(self, stop: threading.Event) -> Piece:
+        """Does it, unless nobody waits for it any more."""
+        return Piece() if stop.is_set() else self.run()
 
 
 def _at_least_one(name: str, value: int) -> int:
