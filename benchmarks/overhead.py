@@ -42,15 +42,20 @@ def plain_run(path: Path, provider: str, images: np.ndarray, also: list[str]) ->
     return lambda: session.run(None, {"image": images})
 
 
+def nudges(images: np.ndarray) -> np.ndarray:
+    """What the copies of all inputs are nudged by, [COPIES, 3, 224, 224]."""
+    return SCALE * draw("gaussian", images.shape[1:], COPIES, seed=0)
+
+
 def audit(
     model: onnx_ood.Model, probes: list[Tensor], provider: str, images: np.ndarray
-) -> Callable[[], object]:
+) -> Callable[[], tuple[np.ndarray, np.ndarray]]:
     """Cosine drop and flips of every input, copy and probe, as `score` measures them."""
     prober = Prober(model, probes, provider=provider)
-    nudges = SCALE * draw("gaussian", images.shape[1:], COPIES, seed=0)
+    shifts = nudges(images)
 
-    def run() -> object:
-        measured = prober.measure(images, nudges)
+    def run() -> tuple[np.ndarray, np.ndarray]:
+        measured = prober.measure(images, shifts)
         return measured.cosine_drop(), measured.flip_rate()
 
     return run

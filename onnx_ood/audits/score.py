@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
@@ -18,7 +19,7 @@ from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, measurable, select, suggest_probes
 from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, is_picture, read_card
-from onnx_ood.measurement import Prober, find_input, find_site, first_input
+from onnx_ood.measurement import Prober, decoding_threads, find_input, find_site, first_input
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
 Progress = Callable[[int, int | None], None]
@@ -82,6 +83,7 @@ def score(
         dtype=feeding.fed.dtype,
         others=feeding.from_files,
         batch=settings.batch_size or _READ_BATCH,
+        threads=decoding_threads(),
     )
     tally = Tally()
     for missing in found.missing:
@@ -89,13 +91,15 @@ def score(
     measuring = Measuring(prober, nudger, feeding, tally)
     before = tally.seen
     total = reader.count() if progress else None
-    for batch in reader:
-        for failed in batch.failed:
-            tally.fail(failed.id, failed.reason)
-        if len(batch):
-            measuring.run(batch)
-        if progress:
-            progress(tally.seen - before, total)
+    # Closed at once if the model fails or the user gives up: no decoder goes on behind an error.
+    with closing(iter(reader)) as batches:
+        for batch in batches:
+            for failed in batch.failed:
+                tally.fail(failed.id, failed.reason)
+            if len(batch):
+                measuring.run(batch)
+            if progress:
+                progress(tally.seen - before, total)
     summary = tally.summary(measuring.floor, card.class_names() if card else None)
     results = summary.inputs()
     kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]

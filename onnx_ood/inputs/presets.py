@@ -12,7 +12,7 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs._files import quoted, shown
 from onnx_ood.inputs.arrays import shape_text
 from onnx_ood.inputs.images import Channels
-from onnx_ood.inputs.preprocessing import Interpolation, Layout, Preprocessing, Resize
+from onnx_ood.inputs.preprocessing import Decode, Interpolation, Layout, Preprocessing, Resize
 
 Shape = Sequence[int | str | None]
 
@@ -73,7 +73,7 @@ def parse(text: str, input_shape: Shape) -> Preprocessing:
 
     - a preset: imagenet, inception, tf, unit, symmetric, bytes. Without one, the rule of `guess` chooses;
     - channels: RGB, BGR, L; layout: NCHW, NHWC; resize: short-side, stretch, none;
-      interpolation: nearest, bilinear, bicubic, lanczos;
+      interpolation: nearest, bilinear, bicubic, lanczos; decode: full, draft;
     - size=299 or size=HEIGHTxWIDTH; resize-to=342;
     - mean=0.485:0.456:0.406 and std=...: one value, or one a channel, in the order of the model's
       channels. A preset's own numbers are for R, G, B, and turned round with BGR.
@@ -99,7 +99,13 @@ def parse(text: str, input_shape: Shape) -> Preprocessing:
 
 
 def _words() -> dict[str, tuple[str, str]]:
-    kinds = {"channels": Channels, "layout": Layout, "resize": Resize, "interpolation": Interpolation}
+    kinds = {
+        "channels": Channels,
+        "layout": Layout,
+        "resize": Resize,
+        "interpolation": Interpolation,
+        "decode": Decode,
+    }
     words = {str(word).lower(): (field, word) for field, kind in kinds.items() for word in get_args(kind)}
     return words | {name: ("preset", name) for name in PRESETS}
 

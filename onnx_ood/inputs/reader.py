@@ -2,8 +2,9 @@
 
 import math
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs._ahead import one_ahead
 from onnx_ood.inputs._assembly import Assembly, Batch, Piece
 from onnx_ood.inputs._bundle import Bundle, lacking, open_bundle
 from onnx_ood.inputs._feed import RowFeed
@@ -24,7 +26,7 @@ from onnx_ood.inputs.kinds import is_picture
 from onnx_ood.inputs.preprocessing import Preprocessing
 
 MAX_AHEAD_BYTES = 1 << 29
-"""Tensors decoded ahead of the consumer take no more than this (or one piece, if that is larger)."""
+"""Tensors decoded beyond the next batch take no more than this (or one piece, if that is larger)."""
 
 _CHUNK_BYTES = 1 << 24  # rows are read in pieces of about this size
 _MAX_COUNTED = 10_000  # files of rows whose headers are read for a progress bar
@@ -44,9 +46,10 @@ class Reader:
     next row has another shape (inputs with free axes) or brings another value of an input that all inputs of
     a batch share, and when it exceeds 1 GiB.
 
-    Memory: about `queue` + 2 * `batch` tensors, and one decoded picture a thread, whatever the number of
-    inputs. Threads end when the iteration ends, however it ends; a bug that raises in a thread is raised
-    to the consumer.
+    Memory: about `queue` + 3 * `batch` tensors, and one decoded picture a thread, whatever the number of
+    inputs. Threads end when the iteration ends, however it ends; what they are decoding then is waited for,
+    what they have not begun is dropped. (An iterator that a traceback keeps alive has not ended: close it.) A
+    bug that raises in a thread is raised to the consumer.
     """
 
     def __init__(
@@ -74,7 +77,7 @@ class Reader:
                 None for a model of one input.
             batch: Tensors in a batch.
             threads: Decoding threads; by default one a processor, at most 8.
-            queue: Inputs to prepare ahead of the consumer; by default 2 * `batch`.
+            queue: Inputs to prepare beyond the batch that is next; by default as many as a batch has.
 
         Raises:
             UsageError: If a number is smaller than 1, or the preprocessing does not suit the input.
@@ -87,7 +90,7 @@ class Reader:
         self.others = None if others is None else tuple(others)
         self.batch = _at_least_one("batch", batch)
         self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
-        self.queue = _at_least_one("queue", 2 * batch if queue is None else queue)
+        self.queue = _at_least_one("queue", batch if queue is None else queue)
         if preprocessing is not None:
             preprocessing.check_input(self.input_shape)
         self._notes: dict[str, None] = {}
@@ -108,7 +111,12 @@ class Reader:
             return None
         return len(self.paths) - len(files) + sum(map(self._rows_in, files))
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch]:
+        # Batches are put together ahead as well: that copies megabytes, for which no model should wait.
+        return one_ahead(self._batches, name="onnx-ood-batches")
+
+    def _batches(self, stop: threading.Event) -> Generator[Batch]:
+        """The batches; it ends at the next piece when it is told to stop."""
         decoders = ThreadPoolExecutor(self.threads, thread_name_prefix="onnx-ood-decode")
         # One thread for all files of rows: those of a compressed file come cheap only in their order.
         row_reader = ThreadPoolExecutor(1, thread_name_prefix="onnx-ood-rows")
@@ -128,10 +136,10 @@ class Reader:
                     )
                 ):
                     pool = row_reader if upcoming.of_rows else decoders
-                    pending.append((upcoming, pool.submit(upcoming.run)))
+                    pending.append((upcoming, pool.submit(upcoming.run_unless, stop)))
                     ahead, ahead_bytes = ahead + upcoming.inputs, ahead_bytes + upcoming.bytes
                     upcoming = next(tasks, None)
-                if not pending:
+                if not pending or stop.is_set():
                     break
                 task, future = pending.popleft()
                 piece = future.result()
@@ -140,8 +148,7 @@ class Reader:
                 yield from assembly.add(piece)
             yield from assembly.rest()
         finally:
-            # Also on break, on an exception in the consumer, on Ctrl-C: what is not begun is dropped, what
-            # is being decoded is waited for, so that no thread outlives the loop.
+            # Also on break, on an exception in the consumer, on Ctrl-C: no thread outlives the loop.
             decoders.shutdown(wait=True, cancel_futures=True)
             row_reader.shutdown(wait=True, cancel_futures=True)
             feed.close()
@@ -215,6 +222,10 @@ class _Task:
     inputs: int
     bytes: int
     of_rows: bool = False
+
+    def run_unless(self, stop: threading.Event) -> Piece:
+        """Does it, unless nobody waits for it any more."""
+        return Piece() if stop.is_set() else self.run()
 
 
 def _at_least_one(name: str, value: int) -> int:

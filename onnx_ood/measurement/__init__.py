@@ -1,6 +1,7 @@
 """Plan → instrumented model → session → statistics: the one place that runs models."""
 
 from onnx_ood.measurement.arguments import batch_axis, can_feed, find_input, find_site, first_input
+from onnx_ood.measurement.cores import decoding_threads
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
@@ -10,6 +11,7 @@ __all__ = [
     "Prober",
     "batch_axis",
     "can_feed",
+    "decoding_threads",
     "find_input",
     "find_site",
     "first_input",

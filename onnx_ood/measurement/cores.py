@@ -19,6 +19,8 @@ Result = TypeVar("Result")
 
 # Each worker keeps activations of its own; beyond this, more of them would cost more memory than they save time.
 _MOST_WORKERS = 8
+# Each decoder holds a whole picture.
+_MOST_DECODERS = 16
 
 
 def cores() -> int:
@@ -36,6 +38,15 @@ def run_workers(provider: Provider) -> int:
 def run_threads(provider: Provider) -> int:
     """How many threads one run has; 0 leaves it to the runtime."""
     return max(1, cores() // run_workers(provider)) if provider == "cpu" else 0
+
+
+def decoding_threads() -> int:
+    """How many threads decode the next inputs while the model runs.
+
+    As many as there are cores, on the CPU too, where the runs have them all already: where the model is the slower
+    side, decoders have done their bounded share soon and wait; where decoding is, no core is left idle.
+    """
+    return min(cores(), _MOST_DECODERS)
 
 
 class Workers:

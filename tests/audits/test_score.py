@@ -1,6 +1,7 @@
 """The score audit against computations that do not use the package."""
 
 import json
+import threading
 
 import jsonschema
 import numpy as np
@@ -16,6 +17,7 @@ from onnx_ood import audits, models
 from onnx_ood.audits import ScoreSettings
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.inputs import read_card
+from onnx_ood.measurement import Prober
 
 FASHION = ["fashion_cnn", "fashion_resnet"]
 
@@ -276,6 +278,19 @@ def test_settings_out_of_range_are_refused(change):
     (name,) = change
     with pytest.raises(UsageError, match="noise family" if name == "family" else name):
         ScoreSettings(**change)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_no_thread_reads_on_behind_an_error(kind, garments, monkeypatch):
+    def fail(*_):
+        raise kind
+
+    monkeypatch.setattr(Prober, "measure", fail)
+    with pytest.raises(kind) as caught:
+        audits.score(models.path("fashion_cnn"), [str(garments)] * 50, ScoreSettings(batch_size=2))
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith(("onnx-ood-decode", "onnx-ood-batches"))]
+    assert caught.traceback  # still holds every frame
 
 
 def test_a_missing_model_is_named():

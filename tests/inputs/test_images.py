@@ -321,6 +321,45 @@ def test_other_modules_warnings_are_shown_while_reading(tmp_path: Path) -> None:
         warnings.warn("not Pillow's", stacklevel=1)
 
 
+# --- draft -----------------------------------------------------------------------------------------------
+
+# Every block of 8 x 8 has one colour, which is all that a picture at an eighth of the size keeps of it.
+BLOCKS: Bytes = np.random.default_rng(5).integers(0, 256, (12, 20, 3), dtype=np.uint8)
+
+
+def blocks(path: Path, **options: object) -> Path:
+    image = Image.fromarray(BLOCKS.repeat(8, 0).repeat(8, 1))
+    return saved(image, path, **{"quality": 100, "subsampling": 0} | options if path.suffix == ".jpg" else {})
+
+
+@pytest.mark.parametrize(("least", "times"), [(1, 8), (12, 8), (13, 4), (24, 4), (25, 2), (49, 1), (999, 1)])
+def test_a_draft_is_the_smallest_that_is_no_shorter_than_asked_for(
+    tmp_path: Path, least: int, times: int
+) -> None:
+    image = read_image(blocks(tmp_path / "x.jpg"), "RGB", least=least)
+    expected = BLOCKS.repeat(8 // times, 0).repeat(8 // times, 1)
+    assert image.size == (expected.shape[1], expected.shape[0])
+    assert abs(np.asarray(image).astype(int) - expected).max() <= 3
+
+
+def test_a_draft_is_turned_upright_too(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = read_image(blocks(tmp_path / "x.jpg", exif=exif), "RGB", least=12)
+    assert abs(np.asarray(image).astype(int) - shown_as(BLOCKS, 6)).max() <= 3
+
+
+def test_a_grey_draft_is_grey_by_the_same_formula(tmp_path: Path) -> None:
+    image = read_image(blocks(tmp_path / "x.jpg"), "L", least=12)
+    red, green, blue = np.moveaxis(BLOCKS.astype(int), -1, 0)
+    luma = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
+    assert abs(np.asarray(image).astype(int) - luma).max() <= 3
+
+
+def test_other_formats_have_no_draft(tmp_path: Path) -> None:
+    assert read_image(blocks(tmp_path / "x.png"), "RGB", least=12).size == (160, 96)
+
+
 # --- hostile files ---------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs import Preprocessing
+from onnx_ood.inputs import Preprocessing, read_image
 
 IMAGENET: dict[str, Any] = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
@@ -286,3 +286,33 @@ def test_inputs_it_does_not_suit(shape: list[int | str | None]) -> None:
         UsageError, match=rf"makes \[N,3,8,6\], but the model takes \[{text}\]; state another"
     ):
         made().check_input(shape)
+
+
+# --- draft -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "least"),
+    [
+        ({"resize": "stretch"}, 16),
+        ({"resize": "short-side", "resize_to": 11}, 22),
+        ({"resize": "none", "size": (96, 160)}, None),
+    ],
+)
+def test_a_draft_is_at_least_twice_as_large_as_what_it_is_resized_to(
+    tmp_path: Path, changes: dict[str, Any], least: int | None
+) -> None:
+    path = tmp_path / "x.jpg"
+    picture(160, 96).save(path, quality=95)
+    draft, full = made(decode="draft", **changes), made(**changes)
+    np.testing.assert_array_equal(
+        draft.tensor(path), full.normalise(full.pixels(read_image(path, "RGB", least=least)))
+    )
+    assert (draft.tensor(path) == full.tensor(path)).all() == (least is None)
+    assert ("JPEGs in draft" in draft.describe(), "draft" in full.describe()) == (True, False)
+
+
+def test_a_picture_that_is_small_already_is_the_same_in_draft(tmp_path: Path) -> None:
+    path = tmp_path / "x.jpg"
+    picture(31, 31).save(path)
+    np.testing.assert_array_equal(made(decode="draft").tensor(path), made().tensor(path))

@@ -51,6 +51,13 @@ def test_words_change_a_preset() -> None:
     assert parse(" SIZE=299 , Nhwc,bgr,stretch,BICUBIC, ImageNet", ["N", None, None, None]) == made
 
 
+def test_draft_has_to_be_stated() -> None:
+    assert parse("imagenet", PICTURE).decode == "full"
+    assert parse("imagenet,draft", PICTURE) == parse("imagenet", PICTURE).model_copy(
+        update={"decode": "draft"}
+    )
+
+
 def test_stated_numbers_are_in_the_model_s_order() -> None:
     made = parse("imagenet,BGR,mean=0.1:0.2:0.3,std=0.5", PICTURE)
     assert (made.mean, made.std) == ((0.1, 0.2, 0.3), (0.5,))

@@ -2,6 +2,7 @@ import gc
 import threading
 import time
 import tracemalloc
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from scipy.io import wavfile
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader, is_picture
+from onnx_ood.inputs._ahead import one_ahead
+from onnx_ood.inputs._assembly import Assembly
 
 UNIT = Preprocessing(channels="RGB", layout="NCHW", size=(4, 5), resize="none")
 SHAPE: list[int | str | None] = ["N", 3, 4, 5]
@@ -335,7 +338,7 @@ def test_closing_an_iteration_ends_the_threads_and_closes_files(tmp_path: Path) 
     batches = iter(reader([tmp_path / "x.npy"]))
     next(batches)
     assert threads() > 0
-    batches.close()  # type: ignore[attr-defined]
+    batches.close()
     assert threads() == 0
     assert len(list(Path("/proc/self/fd").iterdir())) == opened
 
@@ -375,14 +378,67 @@ def test_decoding_runs_ahead_as_far_as_the_queue_and_no_further(tmp_path: Path) 
     seen = 0
     for batch in source:
         seen += len(batch)
-        # The consumer computes; the decoders go on meanwhile, up to the queue.
+        # The consumer computes; meanwhile the next batch is made, and the decoders go on, up to the queue.
+        ahead = 5 + 7
         patience = time.monotonic() + 10
-        while len(STARTED) < min(seen + 6, 60) and time.monotonic() < patience:
+        while len(STARTED) < min(seen + ahead - 1, 60) and time.monotonic() < patience:
             time.sleep(0.001)
-        assert len(STARTED) >= min(seen + 6, 60)
+        assert len(STARTED) >= min(seen + ahead - 1, 60)
         time.sleep(0.02)
-        assert len(STARTED) <= seen + 7
+        assert len(STARTED) <= seen + ahead
     assert seen == 60
+
+
+def test_the_next_batch_is_ready_before_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[tuple[str, str]] = []
+    ready = threading.Event()
+
+    def hand_out(assembly: Assembly) -> Batch:
+        batch = original(assembly)
+        made.append((threading.current_thread().name, batch.ids[0]))
+        if len(made) == 2:
+            ready.set()
+        return batch
+
+    original = Assembly._hand_out
+    monkeypatch.setattr(Assembly, "_hand_out", hand_out)
+    paths = pictures(tmp_path, 20)
+    with closing(iter(reader(paths))) as batches:
+        next(batches)
+        assert ready.wait(10)
+        time.sleep(0.02)
+        assert [name for _, name in made] == [paths[0].as_posix(), paths[4].as_posix()]  # no third
+        assert all(thread.startswith("onnx-ood-batches") for thread, _ in made)
+
+
+class GatedPreprocessing(CountingPreprocessing):
+    """From the second batch on, pictures are done only when the reader has been told to stop."""
+
+    def tensor(self, path: Path) -> Any:
+        tensor = super().tensor(path)
+        if path.name >= "p005":
+            assert STOPS[-1].wait(10)
+        return tensor
+
+
+STOPS: list[threading.Event] = []
+
+
+def test_nothing_is_begun_once_the_consumer_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def spying(make: Any, *, name: str) -> Any:
+        return one_ahead(lambda stop: (STOPS.append(stop), make(stop))[1], name=name)
+
+    monkeypatch.setattr("onnx_ood.inputs.reader.one_ahead", spying)
+    STARTED.clear()
+    gated = GatedPreprocessing(**UNIT.model_dump())
+    batches = iter(reader(pictures(tmp_path, 60), preprocessing=gated, batch=5, queue=20, threads=2))
+    assert values(next(batches)) == [0, 1, 2, 3, 4]
+    batches.close()
+    # Two were being decoded. All of the second batch would have been without the word to stop.
+    assert len(STARTED) <= 5 + 2
+    assert threads() == 0
 
 
 def test_memory_does_not_grow_with_the_number_of_inputs(tmp_path: Path) -> None:
@@ -421,7 +477,7 @@ def test_large_rows_are_not_queued_by_the_dozen(tmp_path: Path, monkeypatch: pyt
     )
     for seen, _batch in enumerate(source, 1):
         time.sleep(0.005)
-        assert len(STARTED) <= seen + 3
+        assert len(STARTED) <= seen + 1 + 3  # the next batch, and three beyond
 
 
 # --- waveforms and tables --------------------------------------------------------------------------------
@@ -536,7 +592,7 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
     for turn in (0, 1):
         batches = iter(rows_of([paths[turn]], input_shape=["N", 2], batch=1))
         next(batches)
-        batches.close()  # type: ignore[attr-defined]
+        batches.close()
     source = rows_of(paths, input_shape=["N", 2])
     assert source.count() == sum(len(batch) for batch in source) == 29
     assert len(list(Path("/proc/self/fd").iterdir())) == opened

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from onnx_ood.measurement import cores
-from onnx_ood.measurement.cores import Workers, run_threads, run_workers
+from onnx_ood.measurement.cores import Workers, decoding_threads, run_threads, run_workers
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 16, 64, 96])
@@ -17,6 +17,12 @@ def test_threads_of_all_runs_together_fit_the_cores(count: int, monkeypatch: pyt
     # No more than half of the cores may be left over, and none where they can be shared out evenly.
     assert run_workers("cpu") * run_threads("cpu") > count / 2
     assert run_workers("cuda") == 1
+
+
+@pytest.mark.parametrize("count", [1, 2, 8, 16, 96])
+def test_decoders_leave_no_core_idle_and_are_bounded(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cores, "cores", lambda: count)
+    assert decoding_threads() == min(count, 16)
 
 
 def test_runs_go_on_beside_each_other_on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
