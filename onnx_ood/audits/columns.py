@@ -8,10 +8,14 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.metrics.quantiles import Values
+
 Float = NDArray[np.float64]
 
 # Rows come to the file in blocks of about this size, within which each column is contiguous.
-_BLOCK_BYTES = 1 << 22
+_BLOCK_BYTES = 1 << 18
+# A column is read this many rows at a time, or a block.
+_PIECE_ROWS = 1 << 16
 
 
 class Columns:
@@ -43,16 +47,22 @@ class Columns:
             self._file.seek(0, 2)
             self._file.write(self._block.data)
 
-    def column(self, at: int) -> Float:
-        """One number of every row, [N]."""
+    def column(self, at: int) -> Values:
+        """One number of every row, [N]; as long as no row is added."""
+        return Values(self._count, lambda: self._pieces(at))
+
+    def _pieces(self, at: int) -> Iterator[Float]:
         size = self._block.shape[1]
-        out = np.empty(self._count)
+        together = max(1, _PIECE_ROWS // size)
         full = self._count // size
-        for block in range(full):
-            self._file.seek(block * self._block.nbytes + at * size * 8)
-            out[block * size : (block + 1) * size] = np.frombuffer(self._file.read(size * 8))
-        out[full * size :] = self._block[at, : self._count % size]
-        return out
+        for first in range(0, full, together):
+            blocks = range(first, min(first + together, full))
+            piece = np.empty((len(blocks), size))
+            for row, block in zip(piece, blocks, strict=True):
+                self._file.seek(block * self._block.nbytes + at * size * 8)
+                row[:] = np.frombuffer(self._file.read(size * 8))
+            yield piece.reshape(-1)
+        yield self._block[at, : self._count % size]
 
     def blocks(self) -> Iterator[Float]:
         """All rows in order, some at a time: [n, width] each."""

@@ -22,7 +22,7 @@ class Done:
         digests = bytearray()
         for name in ids:
             digests += _digest(name)
-        self._digests: NDArray[np.bytes_] = np.frombuffer(digests, dtype="S16").copy()
+        self._digests: NDArray[np.bytes_] = np.frombuffer(digests, dtype="S16")
         self._digests.sort()
         self._taken = np.zeros(len(self._digests), dtype=np.bool_)
 

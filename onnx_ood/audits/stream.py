@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,12 +47,13 @@ class Stream:
 
     header: Header
 
-    def __init__(self, file: BinaryIO, path: Path | None = None) -> None:
+    def __init__(self, file: BinaryIO, path: Path | None = None, *, remember: bool = True) -> None:
         """Reads what is in a file.
 
         Args:
             file: Open for reading and, unless it is only to be read, for writing.
             path: Its name for errors; None for a temporary file.
+            remember: False to leave `done` empty.
 
         Raises:
             OutputError: If it is no stream, or damaged.
@@ -62,7 +64,10 @@ class Stream:
         self.scored = self.unscored = 0
         self._end = 0
         self._check_beginning()
-        self.done = Done(self._read_ids())
+        ids = self._read_ids()
+        self.done = Done(ids) if remember else Done()
+        # What is not remembered has to be read all the same.
+        deque(ids, maxlen=0)
 
     @property
     def begun(self) -> bool:
@@ -224,7 +229,7 @@ def read_stream(path: Path) -> Iterator[Stream]:
     except OSError as error:
         raise OutputError(f"{path}: cannot be read: {error.strerror}") from None
     with file:
-        stream = Stream(file, path)
+        stream = Stream(file, path, remember=False)
         if not stream.begun:
             raise OutputError(f"{path}: breaks off in its first line")
         yield stream

@@ -1,7 +1,7 @@
 """What only a whole run can tell, from its stream: what is usual at each probe, and how strange each input is.
 
-The stream is read from its start, a column of numbers is looked at at a time, and results are made for those inputs
-that are listed. What stays in memory is a few numbers an input: its strangeness, its rank and one column.
+The stream is read from its start, its numbers are kept on disk by column, and results are made for those inputs that
+are listed: memory does not grow with the inputs. Only where ranks of all are wanted, two numbers an input stay in it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
@@ -21,7 +20,7 @@ from onnx_ood.audits.columns import Columns
 from onnx_ood.audits.score_result import Failure, InputResult, Number, ProbeResult
 from onnx_ood.audits.stream import Stream, read_stream
 from onnx_ood.audits.stream_records import CalibratedProbe, ScoredInput, StreamProbe, UnscoredInput
-from onnx_ood.detectors import Relative, Usual, compare, find_usual
+from onnx_ood.detectors import compare, find_usual
 from onnx_ood.exceptions import OutputError
 
 Float = NDArray[np.float64]
@@ -59,34 +58,33 @@ class Summary:
         for entry in stream.entries():
             if isinstance(entry, ScoredInput):
                 self._columns.append((*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate))
-        self._usual = self._find_usual()
-        self._scores = self._score()
-        # Places of the inputs, strangest first; in order of arrival where there are too few to compare.
-        self._order: NDArray[np.int64] = (
-            np.arange(len(self._columns))
-            if self._scores is None
-            else np.argsort(-self._scores, kind="stable")
-        )
+        columns = (self._columns.column(p) for p in range(count))
+        self._usual = find_usual(columns, self._floor) if count else None
 
-    @cached_property
-    def _ranks(self) -> NDArray[np.int64]:
-        """The rank of the input at each place, 1 for the strangest."""
-        ranks = np.empty(len(self._order), dtype=np.int64)
-        ranks[self._order] = np.arange(1, len(ranks) + 1)
-        return ranks
+    def _ranked(self, most: int | None) -> NDArray[np.int64]:
+        """Places of the inputs, strangest first; in order of arrival where there are too few to compare.
 
-    def _find_usual(self) -> Usual | None:
-        columns = (self._columns.column(p) for p in range(len(self.probes)))
-        return find_usual(columns, self._floor) if self.probes else None
-
-    def _score(self) -> Float | None:
-        if self._usual is None:
-            return None
+        Args:
+            most: How many, the latter half of them from the end; None for all.
+        """
         count = len(self.probes)
-        blocks = self._columns.blocks()
-        return np.concatenate(
-            [compare(block[:, :count], block[:, count : 2 * count], self._usual).score for block in blocks]
-        )
+        scores, places = np.empty(0), np.empty(0, dtype=np.int64)
+        end = 0
+        for block in self._columns.blocks():
+            score = np.zeros(len(block))
+            if self._usual is not None:
+                score = compare(block[:, :count], block[:, count : 2 * count], self._usual).score
+            scores = np.concatenate([scores, score])
+            places = np.concatenate([places, np.arange(end, end + len(block))])
+            end += len(block)
+            if most is not None:
+                # What is in the middle of some is not at an end of all.
+                kept = np.lexsort((places, -scores))
+                if len(kept) > most:
+                    kept = np.delete(kept, slice(most - most // 2, len(kept) - most // 2))
+                scores, places = scores[kept], places[kept]
+        order: NDArray[np.int64] = places[np.lexsort((places, -scores))]
+        return order
 
     def probe_results(self) -> tuple[ProbeResult, ...]:
         """Each probe over all inputs; none if no input was scored."""
@@ -98,8 +96,8 @@ class Summary:
     def _probe(self, p: int, chosen: StreamProbe, measured: CalibratedProbe) -> ProbeResult:
         count = len(self.probes)
         drops = self._columns.column(p)
-        low, middle, high = np.percentile(drops, [5, 50, 95]).tolist()
-        above = float(np.mean(drops > measured.noise_floor))
+        low, middle, high = drops.quantiles([0.05, 0.5, 0.95])
+        above = sum(int((block > measured.noise_floor).sum()) for block in drops.blocks()) / drops.count
         return ProbeResult(
             name=chosen.name,
             op=chosen.op,
@@ -111,8 +109,8 @@ class Summary:
             drop_low=low,
             drop_median=middle,
             drop_high=high,
-            distortion_median=_number(np.median(self._columns.column(2 * count + p))),
-            flip_rate_median=float(np.median(self._columns.column(3 * count + p))),
+            distortion_median=_number(self._columns.column(2 * count + p).median()),
+            flip_rate_median=self._columns.column(3 * count + p).median(),
             compared=bool(self._usual is not None and self._usual.used[p]),
         )
 
@@ -122,15 +120,16 @@ class Summary:
         Args:
             most: How many, half of them from the end; None for all.
         """
-        order = self._order
-        if most is not None and len(order) > most:
-            order = np.concatenate([order[: most - most // 2], order[len(order) - most // 2 :]])
-        places = np.sort(order)
+        order = self._ranked(most)
+        ranks = np.arange(1, len(order) + 1)
+        ranks[len(order) - len(order) // 2 :] += len(self._columns) - len(order)
+        by_place = np.argsort(order)
         found: dict[int, InputResult] = {}
-        for chunk in _chunks(self._at(places)):
-            at = [place for place, _ in chunk]
-            found.update(zip(at, self._results([entry for _, entry in chunk], at), strict=True))
-        return tuple(found[place] for place in order.tolist())
+        entries = zip(self._at(order[by_place]), ranks[by_place].tolist(), by_place.tolist(), strict=True)
+        for chunk in _chunks(entries):
+            results = self._results([entry for entry, _, _ in chunk], [rank for _, rank, _ in chunk])
+            found.update(zip((at for _, _, at in chunk), results, strict=True))
+        return tuple(found[at] for at in range(len(order)))
 
     def failed(self, most: int | None = None) -> tuple[Failure, ...]:
         """The inputs that were not scored, in order of arrival.
@@ -148,10 +147,14 @@ class Summary:
 
     def everything(self) -> Iterator[InputResult | Failure]:
         """All inputs in order of arrival."""
+        order = self._ranked(None)
+        ranks = np.empty(len(order), dtype=np.int64)
+        ranks[order] = np.arange(1, len(order) + 1)
+        del order
         place = 0
         for chunk in _chunks(self._stream.entries()):
             scored = [entry for entry in chunk if isinstance(entry, ScoredInput)]
-            results = iter(self._results(scored, range(place, place + len(scored))))
+            results = iter(self._results(scored, ranks[place : place + len(scored)].tolist()))
             place += len(scored)
             for entry in chunk:
                 if isinstance(entry, ScoredInput):
@@ -159,7 +162,7 @@ class Summary:
                 else:
                     yield Failure(id=entry.id, reason=entry.reason)
 
-    def _at(self, places: NDArray[np.int64]) -> Iterator[tuple[int, ScoredInput]]:
+    def _at(self, places: NDArray[np.int64]) -> Iterator[ScoredInput]:
         """The scored inputs at given places, which are sorted."""
         wanted = iter(places.tolist())
         following = next(wanted, None)
@@ -167,40 +170,42 @@ class Summary:
         for entry in self._stream.entries() if following is not None else ():
             if isinstance(entry, ScoredInput):
                 if place == following:
-                    yield place, entry
+                    yield entry
                     following = next(wanted, None)
                     if following is None:
                         return
                 place += 1
 
-    def _results(self, entries: Sequence[ScoredInput], places: Sequence[int]) -> list[InputResult]:
-        if not entries:
-            return []
-        relative: Relative | None = None
-        if self._usual is not None:
-            drops = np.array([entry.drop for entry in entries], dtype=np.float64)
-            errors = np.array([entry.drop_error for entry in entries], dtype=np.float64)
-            relative = compare(drops, errors, self._usual)
+    def _results(self, entries: Sequence[ScoredInput], ranks: Sequence[int]) -> list[InputResult]:
+        if self._usual is None or not entries:
+            return [_result(entry) for entry in entries]
+        drops = np.array([entry.drop for entry in entries], dtype=np.float64)
+        errors = np.array([entry.drop_error for entry in entries], dtype=np.float64)
+        relative = compare(drops, errors, self._usual)
         return [
-            self._result(entry, place, None if relative is None else relative.deviations[i])
-            for i, (entry, place) in enumerate(zip(entries, places, strict=True))
+            _result(entry, rank, score, deviation)
+            for entry, rank, score, deviation in zip(
+                entries, ranks, relative.score.tolist(), relative.deviations, strict=True
+            )
         ]
 
-    def _result(self, entry: ScoredInput, place: int, deviation: Float | None) -> InputResult:
-        ranked = deviation is not None and self._scores is not None
-        return InputResult(
-            id=entry.id,
-            rank=int(self._ranks[place]) if ranked else None,
-            strangeness=float(self._scores[place]) if ranked and self._scores is not None else None,
-            direction=None if deviation is None else "more" if deviation.mean() > 0 else "less",
-            published=entry.published,
-            drop=entry.drop,
-            drop_error=entry.drop_error,
-            distortion=entry.distortion,
-            flip_rate=entry.flip_rate,
-            deviation=None if deviation is None else tuple(deviation.tolist()),
-            prediction=entry.prediction,
-        )
+
+def _result(
+    entry: ScoredInput, rank: int | None = None, score: float | None = None, deviation: Float | None = None
+) -> InputResult:
+    return InputResult(
+        id=entry.id,
+        rank=rank,
+        strangeness=score,
+        direction=None if deviation is None else "more" if deviation.mean() > 0 else "less",
+        published=entry.published,
+        drop=entry.drop,
+        drop_error=entry.drop_error,
+        distortion=entry.distortion,
+        flip_rate=entry.flip_rate,
+        deviation=None if deviation is None else tuple(deviation.tolist()),
+        prediction=entry.prediction,
+    )
 
 
 @contextmanager

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+from onnx_ood.metrics.quantiles import Values
 
 Float = NDArray[np.float64]
 
@@ -58,11 +61,11 @@ class Relative:
     used: NDArray[np.bool_]
 
 
-def find_usual(columns: Iterable[Float], floor: Float) -> Usual | None:
+def find_usual(columns: Iterable[Values], floor: Float) -> Usual | None:
     """Learns from inputs what is usual, one probe after the other.
 
     Args:
-        columns: For each of P probes the mean cosine drops of the M inputs, [M].
+        columns: For each of P probes the mean cosine drops of the M inputs, which need not fit into memory.
         floor: Noise floor of each probe, [P], above 0; smaller drops are taken as the floor.
 
     Returns:
@@ -70,11 +73,11 @@ def find_usual(columns: Iterable[Float], floor: Float) -> Usual | None:
     """
     centre, spread = np.zeros(len(floor)), np.zeros(len(floor))
     for p, drops in enumerate(columns):
-        if len(drops) < FEWEST:
+        if drops.count < FEWEST:
             return None
-        logs = np.log(np.maximum(drops, floor[p]))
-        centre[p] = np.median(logs)
-        spread[p] = _MAD_TO_SIGMA * np.median(np.abs(logs - centre[p]))
+        logs = drops.map(partial(_log, floor=floor[p]))
+        centre[p] = logs.median()
+        spread[p] = _MAD_TO_SIGMA * logs.map(partial(_distance, centre=centre[p])).median()
     found = Usual(floor, centre, spread)
     return found if found.used.any() else None
 
@@ -113,5 +116,15 @@ def relative_score(drops: Float, errors: Float, floor: Float, usual: Float | Non
     Returns:
         The scores, or None if there are fewer than 8 inputs to compare with or no probe has any spread.
     """
-    found = find_usual((drops if usual is None else usual).T, floor)
+    found = find_usual(map(Values.of, (drops if usual is None else usual).T), floor)
     return None if found is None else compare(drops, errors, found)
+
+
+def _log(drops: Float, floor: float) -> Float:
+    logs: Float = np.log(np.maximum(drops, floor))
+    return logs
+
+
+def _distance(logs: Float, centre: float) -> Float:
+    distances: Float = np.abs(logs - centre)
+    return distances
