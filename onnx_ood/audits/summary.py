@@ -67,24 +67,30 @@ class Summary:
         Args:
             most: How many, the latter half of them from the end; None for all.
         """
-        count = len(self.probes)
+        if most is None:
+            everything = np.concatenate([np.empty(0), *self._scores()])
+            return np.argsort(-everything, kind="stable")
         scores, places = np.empty(0), np.empty(0, dtype=np.int64)
         end = 0
-        for block in self._columns.blocks():
-            score = np.zeros(len(block))
-            if self._usual is not None:
-                score = compare(block[:, :count], block[:, count : 2 * count], self._usual).score
-            scores = np.concatenate([scores, score])
+        for block in self._scores():
+            scores = np.concatenate([scores, block])
             places = np.concatenate([places, np.arange(end, end + len(block))])
             end += len(block)
-            if most is not None:
-                # What is in the middle of some is not at an end of all.
-                kept = np.lexsort((places, -scores))
-                if len(kept) > most:
-                    kept = np.delete(kept, slice(most - most // 2, len(kept) - most // 2))
-                scores, places = scores[kept], places[kept]
-        order: NDArray[np.int64] = places[np.lexsort((places, -scores))]
-        return order
+            # What is in the middle of some is not at an end of all.
+            kept = np.lexsort((places, -scores))
+            if len(kept) > most:
+                kept = np.delete(kept, slice(most - most // 2, len(kept) - most // 2))
+            scores, places = scores[kept], places[kept]
+        return places
+
+    def _scores(self) -> Iterator[Float]:
+        """Strangeness of the inputs, some at a time; zeros where there are too few to compare."""
+        count = len(self.probes)
+        for block in self._columns.blocks():
+            if self._usual is None:
+                yield np.zeros(len(block))
+            else:
+                yield compare(block[:, :count], block[:, count : 2 * count], self._usual).score
 
     def probe_results(self) -> tuple[ProbeResult, ...]:
         """Each probe over all inputs; none if no input was scored."""

@@ -5,7 +5,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,9 @@ class Reader:
             batch: Tensors in a batch.
             threads: Decoding threads; by default one a processor, at most 8.
             queue: Inputs to prepare ahead of the consumer; by default 2 * `batch`.
-            skip: Told an input's id, says whether it is not wanted; it is then passed over without being decoded. Asked
-                for each in order, and for files of rows as a whole, in the thread that iterates.
+            skip: Told an input's id, says whether it is not wanted. A picture is then not opened, and of rows of a file
+                nothing but the header is read. Asked for each in order, and for files of rows as a whole, in the
+                thread that iterates.
 
         Raises:
             UsageError: If a number is smaller than 1, or the preprocessing does not suit the input.
@@ -154,6 +155,9 @@ class Reader:
         """The work, in order. Headers are read here, so that their rows can be shared out."""
         for path in self.paths:
             if self._skip is not None and self._skip(name_of(path)):
+                if not is_picture(path):
+                    with suppress(InputError), closing(self._open(path)) as file:
+                        self._note(file)
                 continue
             if is_picture(path):
                 size = math.prod(self.preprocessing.shape) * self.dtype.itemsize if self.preprocessing else 0

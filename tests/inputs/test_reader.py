@@ -580,8 +580,20 @@ def test_what_is_skipped_is_not_read_whatever_the_kind_of_file(tmp_path: Path, b
         assert set(everything) <= set(asked)
 
 
-def test_a_file_that_is_skipped_is_not_opened(tmp_path: Path) -> None:
+def test_what_is_broken_may_be_skipped_too(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(b"nothing")
     (tmp_path / "b.png").write_bytes(b"nothing")
     paths = sorted(tmp_path.iterdir())
     assert list(reader(paths, skip={path.as_posix() for path in paths}.__contains__)) == []
+
+
+def test_notes_about_skipped_files_are_given_all_the_same(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(2))
+    notes = []
+    for skip in (None, {(tmp_path / "a.npy").as_posix()}.__contains__):
+        one = Reader(
+            [tmp_path / "a.npy"], preprocessing=None, input_name="x", input_shape=[None, 2], skip=skip
+        )
+        assert sum(map(len, one)) == (skip is None)
+        notes.append(one.notes)
+    assert notes[0] == notes[1] != ()
