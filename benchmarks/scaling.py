@@ -1,6 +1,7 @@
 """Time and memory of `onnx-ood score --jsonl` against the number of inputs, of copies and of probes.
 
-    python benchmarks/scaling.py [--counts 1000 10000 100000] [--rounds 3] [--json FILE]
+    python benchmarks/scaling.py [--rounds 5] [--json FILE]
+    python benchmarks/scaling.py --only inputs --counts 1000 1000000 --copies 1
 
 A small network of twelve layers is given rows of an .npy file. Each run is a process of its own, which reports its peak
 resident memory (VmHWM) and the time of the command without the start of Python. A straight line is fitted to the
@@ -29,7 +30,7 @@ FEATURES, LAYERS = 64, 12
 COPIES = (1, 2, 4, 8, 16, 32)
 PROBES = (1, 2, 4, 6, 8, 10, 12)
 # What is varied stands out from what every run costs, and a run of the many takes some seconds.
-INPUTS_FOR_COPIES, INPUTS_FOR_PROBES = 2000, 5000
+INPUTS_FOR_COPIES, INPUTS_FOR_PROBES = 4000, 8000
 
 
 @dataclass(frozen=True)
@@ -131,31 +132,35 @@ def main(words: Sequence[str]) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 10_000, 100_000])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--copies", type=int, default=4, help="where inputs and probes are varied")
+    parser.add_argument("--only", choices=["inputs", "copies", "probes"])
+    parser.add_argument("--rounds", type=int, default=5, help="where copies and probes are varied")
     parser.add_argument("--json", type=Path)
     options = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_network(folder / "layers.onnx")
-        inputs = measure(
-            "inputs (4 copies, 12 probes)",
-            "inputs",
-            {count: (folder, count, 4, LAYERS) for count in options.counts},
-            1,
-        )
-        copies = measure(
-            f"copies ({INPUTS_FOR_COPIES:,} inputs, 12 probes)",
-            "copies",
-            {count: (folder, INPUTS_FOR_COPIES, count, LAYERS) for count in COPIES},
-            options.rounds,
-        )
-        probes = measure(
-            f"probes ({INPUTS_FOR_PROBES:,} inputs, 4 copies)",
-            "probes",
-            {count: (folder, INPUTS_FOR_PROBES, 4, count) for count in PROBES},
-            options.rounds,
-        )
-    ratios.write(options.json, "cpu", inputs=inputs, copies=copies, probes=probes)
+        # Title and runs of each.
+        varied = {
+            "inputs": (
+                f"inputs ({options.copies} copies, {LAYERS} probes)",
+                {count: (folder, count, options.copies, LAYERS) for count in options.counts},
+            ),
+            "copies": (
+                f"copies ({INPUTS_FOR_COPIES:,} inputs, {LAYERS} probes)",
+                {count: (folder, INPUTS_FOR_COPIES, count, LAYERS) for count in COPIES},
+            ),
+            "probes": (
+                f"probes ({INPUTS_FOR_PROBES:,} inputs, {options.copies} copies)",
+                {count: (folder, INPUTS_FOR_PROBES, options.copies, count) for count in PROBES},
+            ),
+        }
+        found = {
+            what: measure(title, what, runs, 1 if what == "inputs" else options.rounds)
+            for what, (title, runs) in varied.items()
+            if options.only in {None, what}
+        }
+    ratios.write(options.json, "cpu", **found)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -192,8 +192,9 @@ def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
         OutputError: If it can't be opened.
     """
     if streaming is None:
-        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as spooled:
-            yield Stream(cast(BinaryIO, spooled))
+        spooled = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
+        with _closed(spooled, None):
+            yield Stream(spooled)
         return
     path = streaming.path
     try:
@@ -206,12 +207,44 @@ def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
     except OSError as error:
         raise _unwritable(path, error) from None
     try:
-        with file:
-            yield Stream(cast(BinaryIO, file), path)
+        with _closed(file, path):
+            _lock(file, path)
+            yield Stream(file, path)
     finally:
         # A mistake in the settings is found out before anything is written.
         if not old and path.stat().st_size == 0:
             path.unlink()
+
+
+@contextmanager
+def _closed(file: BinaryIO, path: Path | None) -> Iterator[None]:
+    """Closes a file; where its disk is full that fails, too, and must not hide the reason that was given first."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        raise
+    try:
+        file.close()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _lock(file: BinaryIO, path: Path) -> None:
+    """Keeps a second run from the file, as far as the system has locks; they go with the process."""
+    try:
+        import fcntl  # noqa: PLC0415 - Windows has none
+    except ImportError:
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UsageError(
+            f"{path}: another run is writing it; wait for that one, or choose another file"
+        ) from None
+    except OSError:
+        return  # A network's disk without locks.
 
 
 @contextmanager

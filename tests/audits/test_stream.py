@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import jsonschema
 import numpy as np
@@ -108,6 +110,20 @@ def test_strangeness_follows_from_the_stream_by_the_formula_in_the_docs(collecti
     assert {entry.id: entry for entry in entries if hasattr(entry, "rank")} == {
         entry.id: entry for entry in ranked
     }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_two_runs_do_not_write_one_file(rows_model, tmp_path):
+    rows_model(tmp_path / "s.jsonl")
+    other = "import fcntl, sys; fcntl.flock(f := open(sys.argv[1], 'rb+'), fcntl.LOCK_EX); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", other, tmp_path / "s.jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        with pytest.raises(UsageError, match="another run is writing it"):
+            rows_model(tmp_path / "s.jsonl", resume=True)
+        process.communicate(b"\n")
+    assert rows_model(tmp_path / "s.jsonl", resume=True).scored == 38
 
 
 class KilledError(Exception):

@@ -110,3 +110,19 @@ def test_other_settings_are_one_line_and_64(rows, tmp_path):
     assert run(rows, "--jsonl", tmp_path / "s.jsonl", "--quiet").returncode == 0
     line = one_line_error(run(rows, "--jsonl", tmp_path / "s.jsonl", "--resume", "--seed", "3"), 64)
     assert "seed 0, now 3" in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows limits no sizes of files")
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(rows, tmp_path):
+    stream = tmp_path / "s.jsonl"
+    result = subprocess.run(
+        ["bash", "-c", 'ulimit -f 100 && exec "$@"', "bash", *command(rows, "--jsonl", stream)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert "s.jsonl: cannot be written: File too large" in one_line_error(result, 2)
+    assert 90_000 < stream.stat().st_size <= 102_400
+    result = run(rows, "--jsonl", stream, "--resume", "--json", "-")
+    assert json.loads(result.stdout)["scored"] == 597
