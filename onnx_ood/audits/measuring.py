@@ -113,6 +113,7 @@ class Measuring:
             self._names, self._units = measured.probes, measured.size
         if lost := [name for name in self._names if name not in measured.probes]:
             raise ModelError(
-                f"probe {lost[0]!r} can't be measured for it, though for others; choose other probes"
+                f"probe {lost[0]!r} is empty for it or for an input before it, though not for the first; choose other "
+                "probes"
             )
         self._tally.add(batch.ids, measured, self._floor)
