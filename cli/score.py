@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -12,6 +14,7 @@ import typer
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.files import to_csv, write_text
+from onnx_ood.reports.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.terminal import print_score
 
 from .console import stdout
@@ -85,6 +88,24 @@ def score(
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write one line an input as CSV.")
     ] = None,
+    jsonl: Annotated[
+        Path | None,
+        typer.Option(
+            "--jsonl",
+            metavar="FILE",
+            help="Write what comes of each input to a file of JSON lines as the run goes, for runs of many inputs: the "
+            "result then lists 1000 at most.",
+        ),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in the file of --jsonl, if there is one.")
+    ] = False,
+    parquet: Annotated[
+        Path | None,
+        typer.Option(
+            "--parquet", metavar="FILE", help="Write one row an input as Parquet, streamed as by --jsonl."
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Rank inputs by how strange a model finds them, and show at which layer.
@@ -106,20 +127,47 @@ def score(
         batch_size=batch_size,
         exact=exact,
     )
-    check_outputs(json, csv)
-    with progress_bar("scoring", quiet=quiet) as progress:
-        result = audits.score(model, inputs, settings, stdin=sys.stdin, progress=progress)
+    if resume and jsonl is None:
+        raise UsageError("--resume goes on with the file of --jsonl, and none is named")
+    if csv is not None and (jsonl or parquet):
+        raise UsageError(
+            "--csv writes what the result lists, which with --jsonl or --parquet need not be all; drop it"
+        )
+    check_outputs(json, csv, jsonl, parquet)
+    with ExitStack() as closer:
+        streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * top)
+        with progress_bar("scoring", quiet=quiet) as progress:
+            result = audits.score(
+                model, inputs, settings, streaming=streaming, stdin=sys.stdin, progress=progress
+            )
+        if streaming is not None and parquet is not None:
+            with audits.read_summary(streaming.path) as summary:
+                write_parquet(parquet, summary)
     printed = write_json(result, json)
     if csv is not None:
         write_text(csv, to_csv(result))
     if not quiet and not printed:
         print_score(stdout(), result, top)
     if result.status == "not evaluated":
-        count = len(result.inputs) + len(result.failed)
+        count = result.scored + result.unscored
         reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""
         raise NotEvaluatedError(
-            f"not evaluated: {len(result.inputs)} of {count} inputs could be scored{reason}"
+            f"not evaluated: {result.scored:,} of {count:,} inputs could be scored{reason}"
         )
+
+
+def _streaming(
+    jsonl: Path | None, parquet: Path | None, closer: ExitStack, *, resume: bool, listed: int
+) -> audits.Streaming | None:
+    """Where the run is streamed to; for a table alone to a temporary file beside it."""
+    if parquet is not None:
+        check_pyarrow()
+    if jsonl is None and parquet is not None:
+        folder = closer.enter_context(TemporaryDirectory(prefix=f".{parquet.name}.", dir=parquet.parent))
+        jsonl = Path(folder) / "stream.jsonl"
+    if jsonl is None:
+        return None
+    return audits.Streaming(jsonl, resume=resume, most_listed=max(listed, audits.Streaming.most_listed))
 
 
 def _feeds(texts: Iterable[str]) -> dict[str, str]:

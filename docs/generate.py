@@ -17,11 +17,13 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from onnx_ood import audits
+from onnx_ood.audits.stream_records import StreamRecord
 from onnx_ood.reports.terminal import print_demo, print_score
 
 DOCS = Path(__file__).parent
 RESULTS: dict[str, type[BaseModel]] = {
     "score": audits.ScoreResult,
+    "score-stream": StreamRecord,
     "inspect": audits.InspectResult,
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,

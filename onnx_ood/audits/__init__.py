@@ -6,7 +6,8 @@ from onnx_ood.audits.doctor import DoctorResult, doctor
 from onnx_ood.audits.inspect import InspectResult, inspect
 from onnx_ood.audits.score import score
 from onnx_ood.audits.score_result import ScoreResult
-from onnx_ood.audits.settings import ScoreSettings
+from onnx_ood.audits.settings import ScoreSettings, Streaming
+from onnx_ood.audits.summary import Summary, read_summary
 
 __all__ = [
     "DemoResult",
@@ -14,8 +15,11 @@ __all__ = [
     "InspectResult",
     "ScoreResult",
     "ScoreSettings",
+    "Streaming",
+    "Summary",
     "demo",
     "doctor",
     "inspect",
+    "read_summary",
     "score",
 ]

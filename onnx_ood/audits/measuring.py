@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.nudging import Nudger
+from onnx_ood.audits.score_result import Run
+from onnx_ood.audits.stream_records import CalibratedProbe, Calibration
 from onnx_ood.audits.tally import Tally
 from onnx_ood.exceptions import ModelError
 from onnx_ood.inputs import Batch
@@ -17,17 +19,35 @@ _FIRST_INPUTS = 8
 
 
 class Measuring:
-    """Runs batches through the model and tallies them.
+    """Runs batches through the model and tallies them."""
 
-    Attributes:
-        floor: The noise floor of each probe, float64 [P]; 1 as long as nothing was run.
-        observer_effect: How far watching moves the model's outputs, None as long as nothing was run.
-    """
+    def __init__(
+        self,
+        prober: Prober,
+        nudger: Nudger,
+        feeding: Feeding,
+        tally: Tally,
+        *,
+        exact: bool,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Takes what measures.
 
-    def __init__(self, prober: Prober, nudger: Nudger, feeding: Feeding, tally: Tally) -> None:
+        Args:
+            prober: The model.
+            nudger: Makes the nudges.
+            feeding: Knows the values of the model's other inputs.
+            tally: Where everything goes.
+            exact: Whether the model is run without fusions.
+            calibration: What the first inputs of a run that is resumed told.
+        """
         self._prober, self._nudger, self._feeding, self._tally = prober, nudger, feeding, tally
-        self.floor: NDArray[np.float64] = np.ones(len(prober.probes))
-        self.observer_effect: float | None = None
+        self._exact, self._recorded = exact, calibration
+        known = calibration.probes if calibration else ()
+        self._names = tuple(probe.name for probe in known)
+        self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
+        self._floor: NDArray[np.float64] = np.array([probe.noise_floor for probe in known])
+        self._observer_effect = calibration.run.observer_effect if calibration else None
 
     def run(self, batch: Batch) -> None:
         """Measures a batch; of inputs that the model doesn't run, each is a failure of its own.
@@ -49,12 +69,51 @@ class Measuring:
             for name, reason in failed.items():
                 self._tally.fail(name, reason)
 
+    @property
+    def described(self) -> Run:
+        """How the model was run, as far as it was."""
+        prober, recorded = self._prober, self._recorded
+        return Run(
+            provider=prober.provider,
+            provider_note=prober.provider_note,
+            # When a run is resumed, what was skipped before isn't watched any more.
+            placement=recorded.run.placement if recorded else prober.placement,
+            rows=prober.rows or 0,
+            exact=self._exact,
+            observer_effect=self._observer_effect,
+            layout_note=prober.layout_note,
+        )
+
+    def calibration(self) -> Calibration | None:
+        """What the first inputs told; None as long as nothing was measured."""
+        if self._prober.rows is None or not self._names:
+            return self._recorded
+        skipped = (self._recorded.skipped_probes if self._recorded else {}) | self._prober.skipped
+        return Calibration(
+            run=self.described,
+            probes=tuple(
+                CalibratedProbe(name=name, units=units, noise_floor=floor)
+                for name, units, floor in zip(
+                    self._names, self._units.tolist(), self._floor.tolist(), strict=True
+                )
+            ),
+            skipped_probes={name: reason for name, reason in skipped.items() if name not in self._names},
+        )
+
     def _measure(self, batch: Batch) -> None:
         if not self._tally.scored:
             first = batch.part(0, _FIRST_INPUTS)
             beside = self._feeding.others(first)
-            self.floor = self._prober.noise_floor(first.tensors, beside)
-            self.observer_effect = self._prober.observer_effect(first.tensors, beside)
+            self._floor = self._prober.noise_floor(first.tensors, beside)
+            self._observer_effect = self._prober.observer_effect(first.tensors, beside)
         others = self._feeding.others(batch)
         nudges = self._nudger.nudges(self._prober, batch.tensors, others)
-        self._tally.add(batch.ids, self._prober.measure(batch.tensors, nudges, others))
+        measured = self._prober.measure(batch.tensors, nudges, others)
+        if not self._tally.scored:
+            self._names, self._units = measured.probes, measured.size
+        if lost := [name for name in self._names if name not in measured.probes]:
+            raise ModelError(
+                f"probe {lost[0]!r} is empty for it or for an input before it, though not for the first; choose other "
+                "probes"
+            )
+        self._tally.add(batch.ids, measured, self._floor)

@@ -12,8 +12,11 @@ from onnx_ood.audits.facts import ModelFacts, model_facts
 from onnx_ood.audits.feeding import Feeding, check_names
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
-from onnx_ood.audits.score_result import Failure, InputResult, Run, ScoreResult
-from onnx_ood.audits.settings import ScoreSettings
+from onnx_ood.audits.score_result import InputResult, ScoreResult
+from onnx_ood.audits.settings import ScoreSettings, Streaming
+from onnx_ood.audits.stream import Stream, open_stream
+from onnx_ood.audits.stream_records import Header, StreamProbe
+from onnx_ood.audits.summary import summarise
 from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import SelectorError, UsageError
@@ -33,6 +36,7 @@ def score(
     inputs: Sequence[str],
     settings: ScoreSettings | None = None,
     *,
+    streaming: Streaming | None = None,
     stdin: TextIO | None = None,
     progress: Progress | None = None,
 ) -> ScoreResult:
@@ -45,6 +49,8 @@ def score(
         model: A path or a loaded model.
         inputs: Files, folders, globs, or `-` for a list of paths on standard input.
         settings: What to measure and how; None for the defaults.
+        streaming: Where to write what comes of each input as the run goes, and whether to go on with what is there;
+            None to keep it until the end.
         stdin: Where `-` reads from.
         progress: Called with the number of inputs done and in all (None while unknown).
 
@@ -52,81 +58,107 @@ def score(
         The result; its status is "not evaluated" if fewer than half of the inputs could be scored.
 
     Raises:
-        UsageError: If a setting doesn't fit the model.
+        UsageError: If a setting doesn't fit the model, or the stream that is to be gone on with.
         ModelError: If the model can't be read or run.
         ProviderError: If the provider can't run here.
+        OutputError: If the stream can't be written, or is damaged.
     """
     settings = settings or ScoreSettings()
     loaded = model if isinstance(model, Model) else load(model)
     site, site_note = choose_site(loaded, settings)
-    feeding = Feeding(loaded, find_input(loaded, site, settings.feeds), settings.feeds)
+    fed = find_input(loaded, site, settings.feeds)
+    feeding = Feeding(loaded, fed, settings.feeds)
     found = discover(inputs, stdin=stdin)
     feeding.check(found.paths)
     probes = choose_probes(loaded, settings, site)
-    prober = Prober(
-        loaded,
-        [probe.tensor for probe in probes],
-        site=site.name,
-        provider=settings.provider,
-        batch_size=settings.batch_size,
-        exact=settings.exact,
-        others=settings.feeds,
-    )
     card, facts = read_card(loaded.path), model_facts(loaded)
-    chosen = _choose_preprocessing(prober.input, found, settings, card)
+    chosen = _choose_preprocessing(fed, found, settings, card)
     nudger = Nudger(settings, chosen, inner=not site.is_input)
-    reader = Reader(
-        found.paths,
-        preprocessing=chosen.preprocessing if chosen else None,
-        input_name=feeding.fed.name,
-        input_shape=feeding.fed.shape,
-        dtype=feeding.fed.dtype,
-        others=feeding.from_files,
-        batch=settings.batch_size or _READ_BATCH,
-        threads=decoding_threads(),
-    )
-    tally = Tally()
-    for missing in found.missing:
-        tally.fail(missing.id, missing.reason)
-    measuring = Measuring(prober, nudger, feeding, tally)
-    before = tally.seen
-    total = reader.count() if progress else None
-    # Closed at once if the model fails or the user gives up: no decoder goes on behind an error.
-    with closing(iter(reader)) as batches:
-        for batch in batches:
-            for failed in batch.failed:
-                tally.fail(failed.id, failed.reason)
-            if len(batch):
-                measuring.run(batch)
-            if progress:
-                progress(tally.seen - before, total)
-    summary = tally.summary(measuring.floor, card.class_names() if card else None)
-    results = summary.inputs()
-    kept = [probe for probe in probes if probe.tensor.name not in prober.skipped]
-    return ScoreResult(
-        status="scored" if results and 2 * len(results) >= tally.seen else "not evaluated",
-        model=facts,
-        nudges=nudger.described,
-        site=prober.site.name,
-        feeds=feeding.described,
-        preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
-        environment=environment(),
-        run=Run(
-            provider=prober.provider,
-            provider_note=prober.provider_note,
-            placement=prober.placement,
-            rows=prober.rows or 0,
+    with open_stream(streaming) as stream:
+        known = stream.calibration
+        prober = Prober(
+            loaded,
+            [probe.tensor for probe in probes if not known or probe.tensor.name not in known.skipped_probes],
+            site=site.name,
+            provider=settings.provider,
+            batch_size=settings.batch_size,
             exact=settings.exact,
-            observer_effect=measuring.observer_effect,
-            layout_note=prober.layout_note,
-        ),
-        probes=summary.probes(kept),
-        inputs=results,
-        failed=tuple(Failure(id=name, reason=reason) for name, reason in tally.failed),
-        ignored=tuple(path.as_posix() for path in found.ignored),
-        skipped_probes=prober.skipped,
-        notes=(*site_note, *feeding.notes, *reader.notes, *_notes(card, facts, chosen, results)),
-    )
+            others=settings.feeds,
+        )
+        reader = Reader(
+            found.paths,
+            preprocessing=chosen.preprocessing if chosen else None,
+            input_name=feeding.fed.name,
+            input_shape=feeding.fed.shape,
+            dtype=feeding.fed.dtype,
+            others=feeding.from_files,
+            batch=settings.batch_size or _READ_BATCH,
+            threads=decoding_threads(),
+            skip=stream.done.take if stream.begun else None,
+        )
+        stream.begin(
+            Header(
+                model=facts,
+                nudges=nudger.described,
+                site=site.name,
+                feeds=feeding.described,
+                preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
+                probes=tuple(map(_described, probes)),
+                provider=prober.provider,
+                exact=settings.exact,
+                batch_size=settings.batch_size,
+                environment=environment(),
+            )
+        )
+        tally = Tally(stream, card.class_names() if card else None)
+        for missing in found.missing:
+            tally.fail(missing.id, missing.reason)
+        measuring = Measuring(prober, nudger, feeding, tally, exact=settings.exact, calibration=known)
+        total = reader.count() if progress else None
+        # Closed at once if the model fails or the user gives up: no decoder goes on behind an error.
+        with closing(iter(reader)) as batches:
+            for batch in batches:
+                for failed in batch.failed:
+                    tally.fail(failed.id, failed.reason)
+                if len(batch):
+                    measuring.run(batch)
+                tally.commit(measuring.calibration())
+                if progress:
+                    progress(tally.seen - len(found.missing), total)
+        calibration = measuring.calibration()
+        tally.commit(calibration)
+        most = streaming.most_listed if streaming else None
+        with summarise(stream) as summary:
+            probe_results, results = summary.probe_results(), summary.inputs(most)
+        return ScoreResult(
+            status="scored" if results and 2 * tally.scored >= tally.seen else "not evaluated",
+            model=facts,
+            nudges=nudger.described,
+            site=prober.site.name,
+            feeds=feeding.described,
+            preprocessing=stream.header.preprocessing,
+            environment=environment(),
+            run=calibration.run if calibration else measuring.described,
+            probes=probe_results,
+            scored=tally.scored,
+            inputs=results,
+            unscored=stream.unscored,
+            failed=summary.failed(most),
+            ignored=tuple(path.as_posix() for path in found.ignored),
+            skipped_probes=calibration.skipped_probes if calibration else prober.skipped,
+            notes=(
+                *site_note,
+                *feeding.notes,
+                *reader.notes,
+                *_notes(card, facts, chosen, results),
+                *_stream_notes(stream, len(results)),
+            ),
+        )
+
+
+def _described(probe: Suggestion) -> StreamProbe:
+    tensor = probe.tensor
+    return StreamProbe(name=tensor.name, op=tensor.op, depth=tensor.depth, reason=probe.reason)
 
 
 def choose_site(model: Model, settings: ScoreSettings) -> tuple[Tensor, tuple[str, ...]]:
@@ -226,5 +258,20 @@ def _notes(
         notes.append(
             "Strangeness compares these inputs with each other. Without known-good references no threshold can be "
             "justified: it ranks, it does not judge."
+        )
+    return notes
+
+
+def _stream_notes(stream: Stream, listed: int) -> list[str]:
+    notes = []
+    if listed < stream.scored:
+        notes.append(
+            f"Of {stream.scored:,} scored inputs, {listed:,} are listed: the strangest and the most ordinary, half and "
+            "half. The stream has all."
+        )
+    if stream.done.left:
+        notes.append(
+            f"{stream.done.left:,} inputs of the run that was resumed are not among those named now; they count all "
+            "the same."
         )
     return notes

@@ -15,11 +15,13 @@ FROM_FILES = ".npz"
 """In place of a value: it came with each input, from the same file."""
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """What all parts of a result have in common."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
 
 
-class NudgeSettings(_Part):
+class NudgeSettings(Part):
     """How inputs were nudged."""
 
     recipe: Literal["lesswrong"] | None = Field(
@@ -36,7 +38,7 @@ class NudgeSettings(_Part):
     seed: int
 
 
-class Environment(_Part):
+class Environment(Part):
     """What the numbers were made with."""
 
     onnx_ood: str
@@ -47,7 +49,7 @@ class Environment(_Part):
     platform: str
 
 
-class Run(_Part):
+class Run(Part):
     """How the model was run."""
 
     provider: Literal["cuda", "cpu"] = Field(description="Where the model really ran.")
@@ -61,7 +63,7 @@ class Run(_Part):
     layout_note: str = Field(description="Why inputs were run one at a time, or empty.")
 
 
-class ProbeResult(_Part):
+class ProbeResult(Part):
     """One probe over all scored inputs. Medians and bounds are over inputs, of means over copies."""
 
     name: str
@@ -79,7 +81,7 @@ class ProbeResult(_Part):
     compared: bool = Field(description="True if the probe takes part in the strangeness.")
 
 
-class Prediction(_Part):
+class Prediction(Part):
     """The largest value of the model's own output for the clean input."""
 
     index: int
@@ -90,7 +92,7 @@ class Prediction(_Part):
     )
 
 
-class InputResult(_Part):
+class InputResult(Part):
     """One scored input; lists have one entry a probe, in the order of `probes`."""
 
     id: str
@@ -116,14 +118,14 @@ class InputResult(_Part):
     prediction: Prediction | None
 
 
-class Failure(_Part):
+class Failure(Part):
     """An input that was not scored."""
 
     id: str
     reason: str
 
 
-class ScoreResult(_Part):
+class ScoreResult(Part):
     """Which inputs a model finds strange, and at which layer."""
 
     format: Literal["onnx-ood/score/1"] = Field(default="onnx-ood/score/1", alias="schema")
@@ -143,10 +145,15 @@ class ScoreResult(_Part):
     environment: Environment
     run: Run
     probes: tuple[ProbeResult, ...]
+    scored: int = Field(description="Inputs that were scored.")
     inputs: tuple[InputResult, ...] = Field(
-        description="Strangest first; in the given order where not ranked."
+        description="Strangest first; in the given order where not ranked. All that were scored, or in a streamed run "
+        "of many the first and the last of them."
     )
-    failed: tuple[Failure, ...]
+    unscored: int = Field(description="Inputs that were not scored.")
+    failed: tuple[Failure, ...] = Field(
+        description="All that were not scored, or in a streamed run of many the first of them."
+    )
     ignored: tuple[str, ...] = Field(description="Files in given folders that are of no kind that is read.")
     skipped_probes: dict[str, str] = Field(
         description="Selected tensors that can't be measured, with the reason."

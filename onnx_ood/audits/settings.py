@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.nudges import FAMILIES
@@ -70,3 +71,18 @@ class ScoreSettings:
             raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
         if self.site is not None and self.site in self.feeds:
             raise UsageError(f"{self.site!r} is nudged, so the files feed it: leave out its --feed")
+
+
+@dataclass(frozen=True)
+class Streaming:
+    """That a run writes what comes of each input to a file as it goes, and keeps no more than that.
+
+    Attributes:
+        path: The file, JSON Lines.
+        resume: True to go on with a run that was interrupted, if the file exists; it must not exist otherwise.
+        most_listed: Inputs, and failed inputs, that the result lists at most; the file has all.
+    """
+
+    path: Path
+    resume: bool = False
+    most_listed: int = 1000

@@ -6,10 +6,14 @@ counts here, not direction.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+
+from onnx_ood.metrics.quantiles import Values
 
 Float = NDArray[np.float64]
 
@@ -17,6 +21,27 @@ Float = NDArray[np.float64]
 FEWEST = 8
 # Makes the median absolute deviation of normal data estimate its standard deviation: 1/Φ⁻¹(¾).
 _MAD_TO_SIGMA = 1.4826
+
+
+@dataclass(frozen=True)
+class Usual:
+    """What is usual at each probe.
+
+    Attributes:
+        floor: Noise floor, [P], above 0; smaller drops are taken as the floor.
+        centre: Median of the log drops, [P].
+        spread: Their scaled median absolute deviation, [P].
+    """
+
+    floor: Float
+    centre: Float
+    spread: Float
+
+    @property
+    def used(self) -> NDArray[np.bool_]:
+        """Probes whose drops differ between inputs at all, bool [P]."""
+        differ: NDArray[np.bool_] = self.spread > 0
+        return differ
 
 
 @dataclass(frozen=True)
@@ -36,11 +61,51 @@ class Relative:
     used: NDArray[np.bool_]
 
 
-def relative_score(drops: Float, errors: Float, floor: Float, usual: Float | None = None) -> Relative | None:
-    """Compares each input's log drops with the median of others.
+def find_usual(columns: Iterable[Values], floor: Float) -> Usual | None:
+    """Learns from inputs what is usual, one probe after the other.
+
+    Args:
+        columns: For each of P probes the mean cosine drops of the M inputs, which need not fit into memory.
+        floor: Noise floor of each probe, [P], above 0; smaller drops are taken as the floor.
+
+    Returns:
+        What is usual, or None if there are fewer than 8 inputs or no probe has any spread.
+    """
+    centre, spread = np.zeros(len(floor)), np.zeros(len(floor))
+    for p, drops in enumerate(columns):
+        if drops.count < FEWEST:
+            return None
+        logs = drops.map(partial(_log, floor=floor[p]))
+        centre[p] = logs.median()
+        spread[p] = _MAD_TO_SIGMA * logs.map(partial(_distance, centre=centre[p])).median()
+    found = Usual(floor, centre, spread)
+    return found if found.used.any() else None
+
+
+def compare(drops: Float, errors: Float, usual: Usual) -> Relative:
+    """Compares inputs with what is usual.
 
     z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation over the usual
     inputs and e the standard error of the log drop over copies, so that an uncertain drop counts less.
+
+    Args:
+        drops: Mean cosine drop over copies, [N, P].
+        errors: Its standard error, [N, P]; NaN (one copy only) counts as 0.
+        usual: What is usual at the P probes.
+
+    Returns:
+        The scores.
+    """
+    used = usual.used
+    raised = np.maximum(drops, usual.floor)
+    scale = np.sqrt(usual.spread**2 + (np.nan_to_num(errors) / raised) ** 2)
+    deviations = np.divide(np.log(raised) - usual.centre, scale, out=np.zeros_like(raised), where=used)
+    score = np.sqrt(np.mean(deviations[:, used] ** 2, axis=1))
+    return Relative(score, deviations, used)
+
+
+def relative_score(drops: Float, errors: Float, floor: Float, usual: Float | None = None) -> Relative | None:
+    """Compares each input's log drops with the median of others: `find_usual`, then `compare`.
 
     Args:
         drops: Mean cosine drop over copies, [N, P].
@@ -51,16 +116,15 @@ def relative_score(drops: Float, errors: Float, floor: Float, usual: Float | Non
     Returns:
         The scores, or None if there are fewer than 8 inputs to compare with or no probe has any spread.
     """
-    reference = np.log(np.maximum(drops if usual is None else usual, floor))
-    if len(reference) < FEWEST:
-        return None
-    centre = np.median(reference, axis=0)
-    spread = _MAD_TO_SIGMA * np.median(np.abs(reference - centre), axis=0)
-    used = spread > 0
-    if not used.any():
-        return None
-    raised = np.maximum(drops, floor)
-    scale = np.sqrt(spread**2 + (np.nan_to_num(errors) / raised) ** 2)
-    deviations = np.divide(np.log(raised) - centre, scale, out=np.zeros_like(raised), where=used)
-    score = np.sqrt(np.mean(deviations[:, used] ** 2, axis=1))
-    return Relative(score, deviations, used)
+    found = find_usual(map(Values.of, (drops if usual is None else usual).T), floor)
+    return None if found is None else compare(drops, errors, found)
+
+
+def _log(drops: Float, floor: float) -> Float:
+    logs: Float = np.log(np.maximum(drops, floor))
+    return logs
+
+
+def _distance(logs: Float, centre: float) -> Float:
+    distances: Float = np.abs(logs - centre)
+    return distances

@@ -20,6 +20,7 @@ class RowFeed:
     def __init__(self, opener: Callable[[Path], Bundle], dtype: np.dtype[Any]) -> None:
         self._opener = opener
         self._dtype = dtype
+        self._path: Path | None = None
         self._file: Bundle | None = None
         self._broken = False
 
@@ -30,10 +31,11 @@ class RowFeed:
             self._file = None
 
     def take(self, path: Path, start: int, stop: int) -> Piece:
-        """Rows of the file; chunks of a file come in order, and the one from row 0 opens it."""
+        """Rows of the file; chunks of a file come in order, and its first one, or the one from row 0, opens it."""
         name = name_of(path)
-        if start == 0:
+        if start == 0 or path != self._path:
             self.close()
+            self._path = path
             self._broken = False
         elif self._broken:
             return Piece()  # reported with the row where the file broke off

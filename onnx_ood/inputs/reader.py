@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,7 @@ class Reader:
         batch: int = 32,
         threads: int | None = None,
         queue: int | None = None,
+        skip: Callable[[str], bool] | None = None,
     ) -> None:
         """Set up; nothing is read yet.
 
@@ -78,6 +79,9 @@ class Reader:
             batch: Tensors in a batch.
             threads: Decoding threads; by default one a processor, at most 8.
             queue: Inputs to prepare beyond the batch that is next; by default as many as a batch has.
+            skip: Told an input's id, says whether it is not wanted. A picture is then not opened, and of rows of a file
+                nothing but the header is read. Asked for each in order, and for files of rows as a whole, in a
+                thread of the reader's.
 
         Raises:
             UsageError: If a number is smaller than 1, or the preprocessing does not suit the input.
@@ -91,6 +95,7 @@ class Reader:
         self.batch = _at_least_one("batch", batch)
         self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
         self.queue = _at_least_one("queue", batch if queue is None else queue)
+        self._skip = skip
         if preprocessing is not None:
             preprocessing.check_input(self.input_shape)
         self._notes: dict[str, None] = {}
@@ -156,6 +161,11 @@ class Reader:
     def _tasks(self, feed: RowFeed) -> Iterator["_Task"]:
         """The work, in order. Headers are read here, so that their rows can be shared out."""
         for path in self.paths:
+            if self._skip is not None and self._skip(name_of(path)):
+                if not is_picture(path):
+                    with suppress(InputError), closing(self._open(path)) as file:
+                        self._note(file)
+                continue
             if is_picture(path):
                 size = math.prod(self.preprocessing.shape) * self.dtype.itemsize if self.preprocessing else 0
                 yield _Task(lambda path=path: self._picture(path), inputs=1, bytes=size)  # type: ignore[misc]
@@ -164,20 +174,37 @@ class Reader:
                 with closing(self._open(path)) as file:
                     self._note(file)
                     count = len(file.rows)
+                    numbered = not file.rows.single
                     row_bytes = math.prod(file.rows.row_shape) * self.dtype.itemsize + file.row_bytes
             except InputError as error:
                 piece = Piece(failed=[FailedInput(name_of(path), reason_in(error, name_of(path)))])
                 yield _Task(lambda piece=piece: piece, inputs=1, bytes=0)  # type: ignore[misc]
                 continue
             step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
-            for start in range(0, count, step):
-                stop = min(start + step, count)
+            for start, stop in self._wanted_rows(path, count, step) if numbered else [(0, 1)]:
                 yield _Task(
                     lambda path=path, start=start, stop=stop: feed.take(path, start, stop),  # type: ignore[misc]
                     inputs=stop - start,
                     bytes=(stop - start) * row_bytes,
                     of_rows=True,
                 )
+
+    def _wanted_rows(self, path: Path, count: int, step: int) -> Iterator[tuple[int, int]]:
+        """Rows that are not skipped, as (start, stop) of at most `step` each."""
+        for first in range(0, count, step):
+            last = min(first + step, count)
+            if self._skip is None:
+                yield first, last
+                continue
+            name = name_of(path)
+            start = first
+            for row in range(first, last):
+                if self._skip(f"{name}[{row}]"):
+                    if start < row:
+                        yield start, row
+                    start = row + 1
+            if start < last:
+                yield start, last
 
     def _open(self, path: Path) -> Bundle:
         # Where an .npz holds several inputs, what none of them is named like is none of them.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 
@@ -33,6 +35,37 @@ def check_writable(path: Path) -> None:
     Path(name).unlink()
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a new file, which takes the place of another once it is written as a whole.
+
+    Args:
+        path: What it will be.
+
+    Yields:
+        Where to write; gone again if that fails.
+
+    Raises:
+        OutputError: If it can't be written.
+    """
+    new: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        os.close(handle)
+        new = Path(name)
+        yield new
+        # mkstemp makes files for the owner only; a result is as readable as any other new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        new.chmod(0o666 & ~mask)
+        new.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+    finally:
+        if new is not None:
+            new.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Writes a file as a whole: readers see the old one or the new one, nothing between.
 
@@ -43,17 +76,8 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         OutputError: If it can't be written.
     """
-    try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-        # mkstemp makes files for the owner only; a result is as readable as any other new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(name).chmod(0o666 & ~mask)
-        Path(name).replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+    with replacing(path) as new:
+        new.write_text(text, encoding="utf-8", newline="\n")
 
 
 def to_json(result: BaseModel) -> str:

@@ -369,3 +369,16 @@ def test_a_probe_before_the_site_is_refused(token_model):
     model, ids = token_model
     with pytest.raises(SelectorError, match="'side' does not depend on the site 'vectors'"):
         audits.score(model, [ids], ScoreSettings(probes=("side",)))
+
+
+def test_inputs_at_which_a_probe_gets_lost_fail_by_name(tmp_path):
+    graph = "g (float[N, T] x) => (float[N, T] y) { late = Slice (x, from, to, axis)  y = Relu (x) }"
+    weights = {"from": np.array([4]), "to": np.array([99]), "axis": np.array([1])}
+    onnx.save(small_models.build(graph, weights), tmp_path / "m.onnx")
+    np.save(tmp_path / "a.npy", small_models.normal(9, 8))
+    np.save(tmp_path / "b.npy", small_models.normal(3, 4))
+    result = audits.score(tmp_path / "m.onnx", [str(tmp_path)], ScoreSettings(probes=("late", "y")))
+    assert [probe.name for probe in result.probes] == ["late", "y"]
+    assert len(result.inputs) == 9
+    assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == [f"b.npy[{i}]" for i in range(3)]
+    assert "'late' is empty" in result.failed[0].reason

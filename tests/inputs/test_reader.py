@@ -603,3 +603,53 @@ def test_pictures_are_told_from_files_of_rows() -> None:
         assert not is_picture(Path(name))
     for name in ("a.png", "a", "a.txt", ".wav"):
         assert is_picture(Path(name))
+
+
+@pytest.mark.parametrize("batch", [2, 100])
+def test_what_is_skipped_is_not_read_whatever_the_kind_of_file(tmp_path: Path, batch: int) -> None:
+    waveform(tmp_path / "a.wav", np.arange(12) / 100)
+    table(tmp_path / "b.parquet", p=[1.0, None, 3.0, 4.0], q=[1.0, 2.0, 3.0, 4.0])
+    np.save(tmp_path / "c.npy", np.arange(8.0).reshape(4, 2))
+    np.savez_compressed(tmp_path / "d.npz", x=np.arange(10.0).reshape(5, 2))
+    np.save(tmp_path / "e.npy", np.arange(2.0))
+    paths = sorted(tmp_path.iterdir())
+
+    def read(**changes: Any) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for one in Reader(
+            paths, preprocessing=None, input_name="x", input_shape=[None, 2], batch=batch, **changes
+        ):
+            found |= {name: row.tolist() for name, row in zip(one.ids, one.tensors, strict=True)}
+            found |= {failure.id: failure.reason for failure in one.failed}
+        return found
+
+    everything = read()
+    assert len(everything) == 6 + 4 + 4 + 5 + 1
+    names = [*everything]
+    generator = np.random.default_rng(0)
+    choices = [set(names), set(names[:9]), *({*generator.choice(names, 12)} for _ in range(5))]
+    for skipped in choices:
+        asked: list[str] = []
+        found = read(skip=lambda name, skipped=skipped, asked=asked: asked.append(name) or name in skipped)
+        assert found == {name: value for name, value in everything.items() if name not in skipped}
+        assert len(asked) == len(set(asked))
+        assert set(everything) <= set(asked)
+
+
+def test_what_is_broken_may_be_skipped_too(tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(b"nothing")
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    paths = sorted(tmp_path.iterdir())
+    assert list(reader(paths, skip={path.as_posix() for path in paths}.__contains__)) == []
+
+
+def test_notes_about_skipped_files_are_given_all_the_same(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.arange(2))
+    notes = []
+    for skip in (None, {(tmp_path / "a.npy").as_posix()}.__contains__):
+        one = Reader(
+            [tmp_path / "a.npy"], preprocessing=None, input_name="x", input_shape=[None, 2], skip=skip
+        )
+        assert sum(map(len, one)) == (skip is None)
+        notes.append(one.notes)
+    assert notes[0] == notes[1] != ()

@@ -50,7 +50,7 @@ def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
 
 def _print_head(console: Console, result: ScoreResult) -> None:
     model, run = result.model, result.run
-    scored, failed = len(result.inputs), len(result.failed)
+    scored, failed = result.scored, result.unscored
     facts(
         console,
         [
@@ -258,11 +258,12 @@ def _print_failures(console: Console, result: ScoreResult) -> None:
     if not result.failed:
         return
     console.print()
-    count = len(result.failed)
+    count = result.unscored
     console.print(
         Text(f"{count} {'input was' if count == 1 else 'inputs were'} not scored:", style="bold red")
     )
     shown = result.failed[:_FAILURES_SHOWN]
     bullets(console, [f"{failure.id}: {failure.reason}" for failure in shown])
-    if len(result.failed) > len(shown):
-        console.print(Text(f"  and {len(result.failed) - len(shown)} more; --json lists them all"))
+    if count > len(shown):
+        where = "--json" if count == len(result.failed) else "the stream"
+        console.print(Text(f"  and {count - len(shown)} more; {where} lists them all"))
