@@ -25,7 +25,7 @@ from onnx_ood.audits.stream_records import (
 from onnx_ood.exceptions import OutputError, UsageError
 
 # A run that nobody asked to stream is kept in memory up to this size, in a temporary file beyond it.
-_IN_MEMORY = 1 << 26
+_IN_MEMORY = 1 << 24
 # How every stream begins, so that no other file is taken for one that broke off in its first line.
 _BEGINNING = b'{"record":"header","schema":"onnx-ood/score-stream/1"'
 

@@ -28,7 +28,7 @@ Float = NDArray[np.float64]
 Item = TypeVar("Item")
 
 # Without a file to lie beside: kept in memory up to this size.
-_IN_MEMORY = 1 << 26
+_IN_MEMORY = 1 << 24
 # Inputs whose results are made together.
 _TOGETHER = 1024
 

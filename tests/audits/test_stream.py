@@ -333,3 +333,11 @@ def test_a_disk_that_is_full_is_one_line(rows_model, tmp_path, monkeypatch):
     # The stream itself is whole: nothing has to be measured again.
     monkeypatch.setattr(Prober, "measure", full)
     assert rows_model(tmp_path / "s.jsonl", resume=True).scored == 38
+
+
+def test_a_run_that_grows_out_of_memory_goes_on_in_temporary_files(collection, monkeypatch):
+    whole = score(collection)
+    monkeypatch.setattr("onnx_ood.audits.stream._IN_MEMORY", 1000)
+    monkeypatch.setattr("onnx_ood.audits.summary._IN_MEMORY", 10)
+    monkeypatch.setattr("onnx_ood.audits.columns._BLOCK_BYTES", 500)
+    assert score(collection) == whole
