@@ -6,11 +6,12 @@ activations is read once, and everything else happens in the second-level cache.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 # Elements that are worked on at once: enough that Python's lock, which every step takes for a moment, is no matter
 # where several threads do this beside each other, and few enough to stay in cache.
@@ -23,6 +24,9 @@ _CHUNK = 4_096
 _WIDE = 2_048
 # So are rows whose squares are smaller than this in the mean, or overflow.
 _SMALLEST = 1e-36
+
+
+_own = threading.local()
 
 
 class RowStatistics(NamedTuple):
@@ -97,8 +101,8 @@ def pair_statistics(clean: CleanRows, nudged: NDArray[Any]) -> RowStatistics:
     ad, dd = np.zeros(len(b)), np.zeros(len(b))
     flips = np.zeros(len(b), np.int64)
     wide = b.shape[1] >= _WIDE
-    difference = np.empty(min(b.size, _TILE), clean.values.dtype if wide else np.float64)
-    codes = np.empty(difference.size, np.bool_)
+    difference = _scratch("difference", min(b.size, _TILE), clean.values.dtype if wide else np.float64)
+    codes = _scratch("codes", difference.size, np.bool_)
     # Overflow and arithmetic on NaN are results to report, not warnings to print.
     with np.errstate(invalid="ignore", over="ignore", under="ignore"):
         for block, part in _tiles(b.shape):
@@ -126,6 +130,16 @@ def tabulate(columns: Sequence[Sequence[RowStatistics]]) -> RowStatistics:
     """
     fields = (np.array([[cell[i] for cell in column] for column in columns]) for i in range(5))
     return RowStatistics(*(np.moveaxis(field, -1, 0) for field in fields))
+
+
+def _scratch(purpose: str, size: int, dtype: DTypeLike) -> NDArray[Any]:
+    """Memory to work in, of this thread alone. Asked for anew each time, it would have to be cleared each time."""
+    wanted = size * np.dtype(dtype).itemsize
+    kept = getattr(_own, purpose, None)
+    if kept is None or kept.size < wanted:
+        kept = np.empty(wanted, np.uint8)
+        setattr(_own, purpose, kept)
+    return kept[:wanted].view(dtype)
 
 
 def _tiles(shape: tuple[int, ...]) -> Iterator[tuple[slice, slice]]:
