@@ -16,6 +16,7 @@ from running import everything_computed, run, same_bits, stream
 
 import onnx_ood
 from onnx_ood import Instrumented, Model
+from onnx_ood.measurement.cores import run_threads
 from onnx_ood.measurement.observer import difference, largest
 
 Feeds = Mapping[str, Any]
@@ -300,7 +301,7 @@ def measured_like_numpy(
 
     def activations(feeds: Feeds, nudge: np.ndarray) -> dict[str, Any]:
         added = {batch: feeds[batch] + nudge} if site == batch else {"added": nudge}
-        return run(moved, {**feeds, **added}, folder=path.parent, threads=0)
+        return run(moved, {**feeds, **added}, folder=path.parent, threads=run_threads("cpu"))
 
     scale = relative * float(np.sqrt(np.mean(here.astype(np.float64) ** 2)))
     nudges = (np.random.default_rng(1).normal(size=(2, *here.shape[1:])) * scale).astype(here.dtype)
