@@ -9,7 +9,7 @@ from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto, shape_infere
 
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.activations import activation_outputs
-from onnx_ood.graph.order import execution_order, reads
+from onnx_ood.graph.order import execution_order, reads, stored_names
 from onnx_ood.graph.tensors import INPUT_OP, Shape, Tensor, type_of
 from onnx_ood.graph.weightless import without_weights
 
@@ -30,7 +30,7 @@ def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
     graph = model.graph
     nodes = execution_order(graph.node)
     types = _infer_types(model, nodes)
-    stored = _stored_names(graph)
+    stored = stored_names(graph)
     consumers = Counter(name for node in nodes for name in reads(node))
     activations = activation_outputs(nodes)
     outputs = {value.name for value in graph.output}
@@ -74,12 +74,6 @@ def catalogue(model: ModelProto) -> tuple[Tensor, ...]:
                     depth[name] = 1 + max(sources)
                 add(name, node.op_type, node.domain, node.name)
     return tuple(tensors)
-
-
-def _stored_names(graph: GraphProto) -> set[str]:
-    return {tensor.name for tensor in graph.initializer} | {
-        tensor.values.name for tensor in graph.sparse_initializer
-    }
 
 
 def _infer_types(model: ModelProto, nodes: Sequence[NodeProto]) -> dict[str, tuple[str | None, Shape]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
 
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph.order import dependents, execution_order, reads
+from onnx_ood.graph.order import dependents, execution_order, reads, stored_names
 from onnx_ood.graph.rewrite import Rewritten
 from onnx_ood.graph.tensors import Shape
 
@@ -75,13 +75,6 @@ def find_cut(opened: Rewritten, site: str, probes: Sequence[str]) -> Cut:
         carried=tuple(name for name in carried if name not in computed | stored | {entry}),
         nodes=tuple(nodes),
     )
-
-
-def stored_names(graph: GraphProto) -> set[str]:
-    """Names of a graph's initializers."""
-    return {tensor.name for tensor in graph.initializer} | {
-        tensor.values.name for tensor in graph.sparse_initializer
-    }
 
 
 def recomputed(order: Sequence[NodeProto], stored: set[str]) -> set[str]:

@@ -97,7 +97,7 @@ def declare_values(model: ModelProto, values: str, kind: TypeProto) -> None:
     value = model.graph.input.add(name=values)
     value.type.CopyFrom(kind)
     for i, dim in enumerate(value.type.tensor_type.shape.dim):
-        if i == 0 or not dim.HasField("dim_value"):
+        if i == 0 or not dim.HasField("dim_value") or dim.dim_value < 0:
             dim.Clear()
 
 

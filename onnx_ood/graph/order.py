@@ -34,11 +34,17 @@ def reads(node: NodeProto) -> list[str]:
     return names
 
 
+def stored_names(graph: GraphProto) -> set[str]:
+    """Names of a graph's initializers."""
+    return {tensor.name for tensor in graph.initializer} | {
+        tensor.values.name for tensor in graph.sparse_initializer
+    }
+
+
 def defined_in(graph: GraphProto) -> set[str]:
     """Names that a graph gives a meaning itself, so that they mean nothing of the graph around it."""
     own = {value.name for value in graph.input}
-    own.update(tensor.name for tensor in graph.initializer)
-    own.update(tensor.values.name for tensor in graph.sparse_initializer)
+    own.update(stored_names(graph))
     own.update(name for node in graph.node for name in node.output)
     return own
 
@@ -107,8 +113,7 @@ def sizes_only(model: ModelProto) -> frozenset[str]:
     Returns:
         What is computed from `Shape` and `Size`, and never meets a value.
     """
-    stored = {tensor.name for tensor in model.graph.initializer}
-    holds_data = {value.name for value in model.graph.input} - stored
+    holds_data = {value.name for value in model.graph.input} - stored_names(model.graph)
     holds_sizes: set[str] = set()
     for node in execution_order(model.graph.node):
         read = set(reads(node))

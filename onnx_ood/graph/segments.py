@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto
+from onnx import ModelProto, NodeProto, TypeProto
 
-from onnx_ood.graph.cut import copy_stored, recomputed, stored_names
-from onnx_ood.graph.order import execution_order, reads
+from onnx_ood.graph.cut import copy_stored, recomputed
+from onnx_ood.graph.nudged import declare_values
+from onnx_ood.graph.order import execution_order, reads, stored_names
 
 
 @dataclass(frozen=True)
@@ -149,21 +150,14 @@ class Splitter:
         part.graph.name = "part"
         part.graph.node.extend(nodes)
         for name in takes:
-            part.graph.input.append(self._inputs[name] if name in self._inputs else self._handed_over(name))
+            if name in self._inputs:
+                part.graph.input.append(self._inputs[name])
+            else:
+                declare_values(part, name, self._types[name])
         for name in gives:
             part.graph.output.add(name=name)
         copy_stored(source, part.graph, {name for node in nodes for name in reads(node)})
         return Segment(part, takes, gives)
-
-    def _handed_over(self, name: str) -> ValueInfoProto:
-        """Declares what comes from an earlier part: the sizes that are known for any batch."""
-        value = ValueInfoProto(name=name)
-        value.type.CopyFrom(self._types[name])
-        for i, dim in enumerate(value.type.tensor_type.shape.dim):
-            # The first axis is the batch, of which inference may know the size of one run only.
-            if i == 0 or not dim.HasField("dim_value") or dim.dim_value < 0:
-                dim.Clear()
-        return value
 
     def _has_type(self, name: str) -> bool:
         kind = self._types.get(name)

@@ -214,7 +214,6 @@ class Prober:
         clean, feeds, layout = self._prepare(batch, others)
         shape = (len(clean), 1, *self._site_shape(layout, clean))
         watched = self.measure(clean, np.zeros(shape, dtype=np.float32), others).outputs
-        layout = self._layout or layout
         plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact)
         outputs = [name for name in self.model.outputs if plain.is_tensor(name) and name in watched]
         shares: dict[str, list[Array]] = {name: [] for name in outputs}
@@ -376,7 +375,7 @@ class Prober:
             start = self._watched.origin.start(batch[inputs], _fed(feeds, inputs))
             site = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
             return _Begun(
-                inputs, start, site, clean_rows(site), self._own_outputs(layout, start.outputs, len(inputs))
+                inputs, start, site, clean_rows(site), self._cut(layout, start.outputs, len(inputs))
             )
 
         def run_clean(link: Link, run: _Begun, known: dict[str, Array]) -> list[CleanRows]:
@@ -441,14 +440,14 @@ class Prober:
             site = layout.join(self.site.name, site.reshape(len(site), *layout.shapes[self.site.name]))
         return self._watched.known(start, site)
 
-    def _own_outputs(self, layout: Layout, outputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
+    def _cut(self, layout: Layout, outputs: Mapping[str, Array], rows: int) -> dict[str, Array]:
         return {
             name: layout.cut(name, array, rows) for name, array in outputs.items() if name in layout.shapes
         }
 
     def _shares(self, layout: Layout, found: Mapping[str, Array], rows: int) -> dict[str, Array]:
         """Cuts what a run gave into one share for each input: [rows, *share]."""
-        shares = self._own_outputs(layout, found, rows)
+        shares = self._cut(layout, found, rows)
         for name, part in shares.items():
             if name in self._watched.probes and part[0].size != layout.units(name):
                 raise ModelError(

@@ -17,8 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 # where several threads do this beside each other, and few enough to stay in cache.
 _TILE = 262_144
 # Products are summed up in the activations' own type over this many elements, and in float64 beyond: that leaves
-# about 1e-8 of a sum. BLAS starts threads of its own for longer vectors, which would fight with those that share this
-# work out already.
+# at most some √4096·2⁻²⁴ of a sum. BLAS starts threads of its own for longer vectors, which would fight with those
+# that share this work out already.
 _CHUNK = 4_096
 # Shorter rows are summed up in float64 from the start: there is no chunk to gain from.
 _WIDE = 2_048
@@ -88,7 +88,7 @@ def clean_rows(clean: NDArray[Any]) -> CleanRows:
 def pair_statistics(clean: CleanRows, nudged: NDArray[Any]) -> RowStatistics:
     """Reduces pairs of activations to their pair statistics.
 
-    Small drops are not lost: differences of close numbers are exact, and sums are exact to about 1e-8.
+    Small drops are not lost: differences of close numbers are exact, and sums are right to √4096·2⁻²⁴.
 
     Args:
         clean: Activations of the clean inputs.

@@ -10,7 +10,7 @@ from onnx import ModelProto
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph import Model, Segment, Splitter, Tensor, not_floating
 from onnx_ood.measurement.arguments import FLOATS, Array
-from onnx_ood.measurement.origin import InnerOrigin, InputOrigin, Opened, Origin, Start
+from onnx_ood.measurement.origin import InnerOrigin, InputOrigin, Origin, Start
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.session import Session
 
@@ -129,7 +129,7 @@ class Watched:
         self.site = opened.site
         self.links = [Link(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
         self.tail: Link | None = None
-        self._split = False
+        self._decided = False
 
     @property
     def placement(self) -> dict[str, int]:
@@ -156,15 +156,17 @@ class Watched:
     def split(self, sizes: Mapping[str, int], limit: int) -> None:
         """Splits the model, so that what one part hands out at its probes stays small; drops what no probe needs.
 
-        A model that is split already stays as it is, unless a part of it has become much larger than it should be.
+        What was decided once, stays: inputs of many sizes are no reason to look at the model again for each, unless a
+        part has become much larger than it should be.
 
         Args:
             sizes: Bytes that one run takes at each probe.
             limit: How many bytes a part may have at its probes, if the model can be split there.
         """
         largest = max(sum(sizes[name] for name in link.probes if name in sizes) for link in self.links)
-        if self._split and largest <= 2 * limit:
+        if self._decided and largest <= 2 * limit:
             return
+        self._decided = True
         opened = self.origin.opened(self.probes)
         splitter = Splitter(opened.proto, list(opened.carriers.values()), self._model.survey.types)
         at = {carrier: sizes[probe] for probe, carrier in opened.carriers.items()}
@@ -174,7 +176,7 @@ class Watched:
             return
         segments, rest = splitter.segments(places, self.outputs)
         # Sessions hold weights: the old ones go before the new ones come.
-        self.links, self.tail, self._split = [], None, True
+        self.links, self.tail = [], None
         parts = [*segments, *([rest] if rest else [])]
         links = []
         for i, part in enumerate(parts):
@@ -183,13 +185,9 @@ class Watched:
         self.tail = links.pop() if rest else None
         self.links = links
 
-    def carriers(self) -> Opened:
-        """The rewritten model, with the outputs that carry the probes."""
-        return self.origin.opened(self.probes)
-
     def release(self) -> None:
         """Gives the sessions back; they are created anew when they are needed."""
-        self.links, self.tail, self._split = [], None, False
+        self.links, self.tail, self._decided = [], None, False
 
     def load(self) -> None:
         """Creates the session again if it was given back."""

@@ -7,30 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import onnxruntime
 import pytest
 import small_models
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import ModelProto
 from onnx.reference import ReferenceEvaluator
+from running import run
 
 import onnx_ood
 from onnx_ood.graph import rewrite
 
 Save = Callable[..., Path]
-
-
-def run(model: ModelProto, feeds: dict[str, np.ndarray], optimised: bool = True) -> dict[str, np.ndarray]:
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    if not optimised:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
-    names = [output.name for output in session.get_outputs()]
-    return dict(zip(names, session.run(names, feeds), strict=True))
 
 
 def test_outputs_are_added_in_execution_order_each_once(save: Save) -> None:
@@ -58,7 +46,10 @@ def test_the_models_own_outputs_stay_what_they_were(optimised: bool, save: Save)
     model, feeds = small_models.classifier(), {"image": small_models.images(4)}
     inner = ["conv1", "relu1", "conv2", "relu2", "pooled", "flat"]
     marked = rewrite(onnx_ood.load(save(model)), inner, ["image", "relu1"]).proto
-    plain, watched = run(model, feeds, optimised)["logits"], run(marked, feeds, optimised)["logits"]
+    plain, watched = (
+        run(model, feeds, optimised=optimised)["logits"],
+        run(marked, feeds, optimised=optimised)["logits"],
+    )
     # Without fusions, which a kept tensor prevents, there is nothing that could differ.
     np.testing.assert_allclose(watched, plain, rtol=1e-5 if optimised else 0, atol=1e-6 if optimised else 0)
 
@@ -91,7 +82,7 @@ class TestNudges:
         nudge = small_models.normal(*everything[site].shape, seed=seed + 2)
         result = rewrite(onnx_ood.load(save(model)), names[1:], [site])
 
-        found = run(result.proto, {**feeds, result.inputs[site]: nudge}, optimised=False)
+        found = run(result.proto, {**feeds, result.inputs[site]: nudge})
         expected = nudged_by_hand(model, everything, site, nudge)
         for name in names[1:]:
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
@@ -104,8 +95,8 @@ class TestNudges:
         x[0] = [-0.0, 0.0, np.inf, np.nan]
         names = [name for node in model.graph.node for name in node.output]
         result = rewrite(onnx_ood.load(save(model)), names, ["x", *names])
-        plain = run(small_models.marked(model, names), {"x": x}, optimised=False)
-        for name, value in run(result.proto, {"x": x}, optimised=False).items():
+        plain = run(small_models.marked(model, names), {"x": x})
+        for name, value in run(result.proto, {"x": x}).items():
             assert value.tobytes() == plain[name].tobytes(), name
 
     def test_minus_zero_stays_minus_zero(self, save: Save) -> None:
@@ -119,8 +110,8 @@ class TestNudges:
         model, images = small_models.classifier(), small_models.images(4)
         nudge = small_models.normal(*shape)
         result = rewrite(onnx_ood.load(save(model)), (), ["image"])
-        found = run(result.proto, {"image": images, result.inputs["image"]: nudge}, optimised=False)["logits"]
-        expected = run(model, {"image": images + nudge}, optimised=False)["logits"]
+        found = run(result.proto, {"image": images, result.inputs["image"]: nudge})["logits"]
+        expected = run(model, {"image": images + nudge})["logits"]
         np.testing.assert_array_equal(found, expected)
 
     def test_the_checker_passes_it_and_the_ir_version_stays(self, save: Save) -> None:

@@ -97,8 +97,11 @@ def test_agrees_with_the_host(
     assert found.probes == expected.probes
     np.testing.assert_array_equal(found.size, expected.size)
     if case == "float16":
-        # The CPU computes chains of float16 operators in float32, in other places here than there.
-        np.testing.assert_allclose(found.dd, expected.dd, rtol=0.2)
+        # The CPU computes chains of float16 operators in float32, in other places here than there: each of the 7
+        # tensors, clean and nudged, may have been rounded once more, which moves ‖d‖ by as much.
+        moved = np.abs(np.sqrt(found.dd) - np.sqrt(expected.dd))
+        assert (moved <= 7 * 2 * 2.0**-11 * np.sqrt(expected.aa)).all()
+        assert (expected.dd > 0).any()
         return
     # Sums of float32 products in another order.
     np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4, atol=1e-15)
