@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import onnx
 import onnxruntime
 from numpy.typing import NDArray
 from onnx import ModelProto
 
 from onnx_ood.exceptions import ModelError, ProviderError
 from onnx_ood.graph import PREFIX, relocated
+from onnx_ood.measurement.blocked import keep_blocked
 from onnx_ood.measurement.cores import run_threads
 from onnx_ood.measurement.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 
@@ -66,6 +69,7 @@ class Session:
         *,
         exact: bool = False,
         carriers: Mapping[str, str] | None = None,
+        unordered: Collection[str] = (),
     ) -> None:
         """Creates the session.
 
@@ -76,6 +80,7 @@ class Session:
             carriers: Outputs that carry a tensor of another name, by that name.
             exact: True to run the nodes as they stand in the file, without fusions, so that marking outputs can't
                 change a bit of the results; slower.
+            unordered: Outputs of which the units of each input may come in any order, if that is faster.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -83,28 +88,13 @@ class Session:
         """
         self._path = path
         self.provider: Provider = provider
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4  # Everything that matters is raised.
-        if exact:
-            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.intra_op_num_threads = run_threads(provider)
-        # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
-        options.add_session_config_entry("session.force_spinning_stop", "1")
-        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        self._carriers = dict(carriers or {})
         model, folder = relocated(model, path)
-        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        if unordered and provider == "cpu" and not exact and _convolves(model):
+            self._session = self._blocked(model, folder, unordered)
+        else:
+            self._session = self._create(model, folder, exact=exact)
         wanted = EXECUTION_PROVIDERS[provider]
-        providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
-        if provider == "cuda":
-            providers.insert(0, (wanted, _CUDA_OPTIONS))
-        try:
-            with quiet_runtime():
-                self._session = onnxruntime.InferenceSession(
-                    model.SerializeToString(), options, providers=providers
-                )
-                self._session.disable_fallback()
-        except Exception as error:
-            raise ModelError(f"{path}: onnxruntime cannot load it: {_short(error)}") from error
         if wanted not in self._session.get_providers():
             raise ProviderError(f"{path}: onnxruntime created no session on {wanted}; see onnx-ood doctor")
         placed = [
@@ -121,12 +111,70 @@ class Session:
         )
         types = {output.name: output.type for output in self._session.get_outputs()}
         self.dtypes: dict[str, str] = {name: _DTYPES.get(kind, kind) for name, kind in types.items()}
-        self._carriers = dict(carriers or {})
         for name, carrier in self._carriers.items():
             kind = types[carrier]
             if kind.startswith("seq(tensor("):
                 kind = kind.removeprefix("seq(").removesuffix(")")
             self.dtypes[name] = _DTYPES.get(kind, kind)
+
+    def _create(
+        self, model: ModelProto, folder: Path, *, exact: bool = False, written_to: Path | None = None
+    ) -> onnxruntime.InferenceSession:
+        """Hands a model to the runtime.
+
+        Args:
+            model: The model.
+            folder: Where its external data lies.
+            exact: True to run the nodes as they stand.
+            written_to: Where the runtime writes the model as it optimised it, None for nowhere.
+        """
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # Everything that matters is raised.
+        if exact:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.intra_op_num_threads = run_threads(self.provider)
+        # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        if written_to is not None:
+            options.optimized_model_filepath = str(written_to)
+            # Beside the graph, so that it can be changed without being read.
+            options.add_session_config_entry(
+                "session.optimized_model_external_initializers_file_name", f"{written_to.name}.data"
+            )
+        providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
+        if self.provider == "cuda":
+            providers.insert(0, (EXECUTION_PROVIDERS["cuda"], _CUDA_OPTIONS))
+        try:
+            with quiet_runtime():
+                session = onnxruntime.InferenceSession(
+                    model.SerializeToString(), options, providers=providers
+                )
+                session.disable_fallback()
+        except Exception as error:
+            raise ModelError(f"{self._path}: onnxruntime cannot load it: {_short(error)}") from error
+        return session
+
+    def _blocked(
+        self, model: ModelProto, folder: Path, unordered: Collection[str]
+    ) -> onnxruntime.InferenceSession:
+        """The session, handing out what it can as the runtime keeps it."""
+        with TemporaryDirectory(prefix="onnx_ood-", ignore_cleanup_errors=True) as name:
+            written_to = Path(name) / "optimized.onnx"
+            try:
+                session = self._create(model, folder, written_to=written_to)
+            except ModelError:
+                # Either the model is to blame, and this says so, or there is no room for it on disk.
+                return self._create(model, folder)
+            optimized = onnx.load(written_to, load_external_data=False)
+            blocked = keep_blocked(optimized, unordered)
+            if blocked:
+                del session  # One set of weights is enough.
+                session = self._create(optimized, written_to.parent, exact=True)
+                carried = {name: blocked.get(carrier, carrier) for name, carrier in self._carriers.items()}
+                self._carriers = blocked | carried
+        return session
 
     def element(self, output: str) -> str:
         """Element type of an output that is a tensor, in numpy's spelling where numpy has it."""
@@ -172,6 +220,10 @@ class Session:
                 f"{self._path}: {name!r} changes its shape from one iteration to the next, so it can't be measured"
             )
         return np.stack(values) if values else np.zeros(0, self.dtypes[name])
+
+
+def _convolves(model: ModelProto) -> bool:
+    return any(node.op_type.endswith("Conv") for node in model.graph.node)
 
 
 def _short(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from onnx import ModelProto
@@ -110,7 +110,7 @@ class Watched:
             else InnerOrigin(model, batch, site, list(asked), provider, exact=exact)
         )
         opened = self.origin.opened(list(asked))
-        session = self._session(opened.proto, opened.carriers)
+        session = self._session(opened.proto, opened.carriers, model.outputs)
         # Behind custom operators onnx can't infer types, so the runtime has the last word; but what numpy can't hold
         # is handed out through a cast, of which the runtime knows only the result.
         self.dtypes = {
@@ -193,7 +193,7 @@ class Watched:
         """Creates the session again if it was given back."""
         if not self.links:
             opened = self.origin.opened(self.probes)
-            session = self._session(opened.proto, opened.carriers)
+            session = self._session(opened.proto, opened.carriers, self._model.outputs)
             self.links = [Link(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
 
     def run_clean(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
@@ -225,7 +225,7 @@ class Watched:
     def _link(self, part: Segment, later: frozenset[str], carriers: Mapping[str, str]) -> Link:
         own = {probe: carrier for probe, carrier in carriers.items() if carrier in part.gives}
         return Link(
-            session=self._session(part.proto, own),
+            session=self._session(part.proto, own, {*self._model.outputs, *later}),
             takes=part.takes,
             probes=tuple(name for name in self.probes if name in own),
             outputs=tuple(name for name in self.outputs if name in part.gives),
@@ -233,8 +233,16 @@ class Watched:
             later=later,
         )
 
-    def _session(self, proto: ModelProto, carriers: Mapping[str, str]) -> Session:
-        return Session(proto, self._model.path, self._provider, exact=self._exact, carriers=carriers)
+    def _session(self, proto: ModelProto, carriers: Mapping[str, str], ordered: Collection[str]) -> Session:
+        """Creates a session of the model or of a part, of which some tensors are of use for more than statistics."""
+        return Session(
+            proto,
+            self._model.path,
+            self._provider,
+            exact=self._exact,
+            carriers=carriers,
+            unordered={carrier for carrier in carriers.values() if carrier not in ordered},
+        )
 
     def _check_probes(self) -> None:
         if not self.probes:
