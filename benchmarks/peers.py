@@ -6,7 +6,9 @@
 `score` does. The others run the 32 images as one batch:
 
 - torch forward hooks: the same network with the same weights, eager, under `inference_mode`, on all cores; each
-  hook reduces its activation at once, in float32. Runs where torch is installed (`pip install torch==2.13.0`).
+  hook reduces its activation at once, in float32. BatchNormalization is a layer of its own, as in a network that comes
+  out of training, or folded into the convolutions, as in the file. Runs where torch is installed
+  (`pip install torch==2.13.0`).
 - outputs marked, numpy: onnxruntime hands out the 49 ReLUs, and numpy reduces them by the plain formulas.
 - Polygraphy: every tensor marked (`mark all`), run by its runner, the 49 ReLUs reduced by numpy in the same way. Runs
   where Polygraphy is installed (`pip install polygraphy==0.53.6`).
@@ -42,7 +44,8 @@ Found = tuple[np.ndarray, np.ndarray]
 Way = Callable[[], Found]
 
 INPUTS, COPIES = overhead.INPUTS, overhead.COPIES
-HOOKS, NUMPY, POLYGRAPHY = "torch forward hooks", "outputs marked, numpy", "Polygraphy, all marked, numpy"
+HOOKS, FOLDED_HOOKS = "torch forward hooks", "torch forward hooks, BatchNormalization folded"
+NUMPY, POLYGRAPHY = "outputs marked, numpy", "Polygraphy, all marked, numpy"
 TARGET = 2.3  # times faster than hooks, on the CPU
 
 
@@ -97,7 +100,7 @@ def polygraphy(
 
 
 def in_torch(
-    model: onnx.ModelProto, provider: str, batch: np.ndarray, dtype: str = "float32"
+    model: onnx.ModelProto, provider: str, batch: np.ndarray, *, folded: bool, dtype: str = "float32"
 ) -> tuple[Way, Callable[[], np.ndarray]]:
     """The network in torch with hooks that reduce in a type, and without hooks (which gives the logits)."""
     torch = importlib.import_module("torch")
@@ -107,7 +110,7 @@ def in_torch(
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     device = torch.device(provider)
     images = torch.from_numpy(batch)
-    plain, hooked = load(model).to(device), load(model).to(device)
+    plain, hooked = (load(model, folded=folded).to(device) for _ in range(2))
     reduced: list[Any] = []
 
     def reduce(_module: object, _inputs: object, activation: Any) -> None:
@@ -170,11 +173,15 @@ def ways(folder: Path, provider: str, stack: ExitStack) -> tuple[dict[str, Calla
     else:
         print("Polygraphy is left out: pip install polygraphy==0.53.6")
     if importlib.util.find_spec("torch"):
-        found[HOOKS], found["torch alone"] = in_torch(proto, provider, batch)
         (logits,) = plain()
-        np.testing.assert_allclose(found["torch alone"](), logits, rtol=1e-3, atol=1e-3)
-        # Its sums in float32 are too rough to tell whether it measures the same.
-        check(HOOKS, in_torch(proto, provider, batch, "float64")[0](), expected)
+        for hooks, alone, folded in (
+            (HOOKS, "torch alone", False),
+            (FOLDED_HOOKS, "torch alone, BatchNormalization folded", True),
+        ):
+            found[hooks], found[alone] = in_torch(proto, provider, batch, folded=folded)
+            np.testing.assert_allclose(found[alone](), logits, rtol=1e-3, atol=1e-3)
+            # Its sums in float32 are too rough to tell whether it measures the same.
+            check(hooks, in_torch(proto, provider, batch, folded=folded, dtype="float64")[0](), expected)
         error = np.max(np.abs(found[HOOKS]()[0] / expected[0] - 1))
         print(f"drops of {HOOKS}, summed up in float32, are up to {error:.0%} off")
     else:
@@ -186,7 +193,7 @@ def faster(timings: Mapping[str, ratios.Timing], name: str) -> dict[str, float]:
     """How many times as long as ours the others take."""
     return {
         other: timings[other].ratio / timings[name].ratio
-        for other in (HOOKS, NUMPY, POLYGRAPHY)
+        for other in (HOOKS, FOLDED_HOOKS, NUMPY, POLYGRAPHY)
         if other in timings
     }
 

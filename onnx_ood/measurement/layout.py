@@ -12,9 +12,9 @@ import numpy as np
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.separation import Array, UnevenRowsError
 
-# Activations of one run at all probes where nobody says how many inputs it has: on the CPU about what the last cache
-# holds; a GPU wants many inputs.
-_RUN_BYTES = {"cpu": 32 * 2**20, "cuda": 128 * 2**20}
+# Activations of one run at all probes where nobody says how many inputs it has. Each run reads the weights again, so
+# that one input in a run is slow, but each worker keeps two runs in memory; a GPU wants many inputs.
+_RUN_BYTES = {"cpu": 96 * 2**20, "cuda": 128 * 2**20}
 # Activations at the probes of one part of a model. Smaller parts, which stay in cache until they are reduced, cost more
 # than they saved: tensors change their layout where a part ends, and each part reads its weights anew for each copy.
 PART_BYTES: dict[Provider, int] = {"cpu": 128 * 2**20, "cuda": 512 * 2**20}
