@@ -7,7 +7,18 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 # docs/architecture.md lists the same order.
-ROOMS = ["cli", "reports", "audits", "detectors", "measurement", "metrics", "nudges", "inputs", "graph"]
+ROOMS = [
+    "cli",
+    "reports",
+    "audits",
+    "detectors",
+    "measurement",
+    "piecewise",
+    "metrics",
+    "nudges",
+    "inputs",
+    "graph",
+]
 EVERYWHERE = {"exceptions", "models"}
 
 

@@ -1,0 +1,102 @@
+"""Reading a model as a piecewise-linear program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import onnx
+from onnx import NodeProto, inliner, numpy_helper
+from onnx.external_data_helper import load_external_data_for_model
+
+from onnx_ood.exceptions import ModelError
+from onnx_ood.graph import Model
+from onnx_ood.piecewise.affine import Array
+from onnx_ood.piecewise.operators import BENDING, Context, UnsupportedError, steps_of
+from onnx_ood.piecewise.steps import Affine, Program, Step, value_of
+
+
+def read_program(model: Model, input_name: str, sample: tuple[int, ...]) -> Program:
+    """Reads what a model computes up to its last unit that bends.
+
+    Args:
+        model: The model. Its weights are read, external ones too.
+        input_name: The input that points are fed to; the model must have no other.
+        sample: Shape of one input, its batch axis of 1 included.
+
+    Returns:
+        The steps that its units depend on. What comes behind the last of them, a softmax say, is left out.
+
+    Raises:
+        ModelError: If what a unit depends on is not piecewise linear, or there is no unit.
+    """
+    proto = onnx.ModelProto()
+    proto.CopyFrom(model.proto)
+    load_external_data_for_model(proto, str(model.path.absolute().parent))
+    proto = inliner.inline_local_functions(proto)
+    graph = proto.graph
+    context = Context(
+        constants={tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer},
+        samples={input_name: sample},
+        opsets={opset.domain: opset.version for opset in proto.opset_import},
+    )
+    steps: list[Step] = []
+    unsupported: dict[str, str] = {}
+    for node in graph.node:
+        _read(context, node, steps, unsupported)
+        behind = next((unsupported[name] for name in node.input if name in unsupported), None)
+        if behind is not None and node.op_type in BENDING:
+            raise ModelError(
+                f"{model.path}: it is not piecewise linear: {behind}; count transitions between samples instead"
+            )
+    steps = _needed(steps)
+    if not steps:
+        why = next(iter(unsupported.values()), "every operator of it is affine")
+        raise ModelError(f"{model.path}: it has no piecewise-linear units: {why}")
+    return Program(input_name, sample, tuple(steps))
+
+
+def _read(context: Context, node: NodeProto, steps: list[Step], unsupported: dict[str, str]) -> None:
+    """Takes a node in: into constants, into steps, or among what isn't supported."""
+    outputs = [name for name in node.output if name]
+    missing = next((name for name in node.input if name in unsupported), None)
+    if missing is not None:
+        # Shapes of what isn't known aren't either.
+        unsupported.update(dict.fromkeys(outputs, unsupported[missing]))
+        return
+    try:
+        varying = context.varying(node)
+        if not varying or node.op_type in {"Shape", "Size"}:
+            values = {**context.constants, **_zeros(context, varying)}
+            found = context.evaluate(node, values)
+            context.constants.update(zip(outputs, map(np.asarray, found), strict=True))
+            return
+        new = steps_of(context, node)
+    except UnsupportedError as error:
+        reason = f"node {node.name or outputs[0]!r} ({node.op_type}): {error}"
+        unsupported.update(dict.fromkeys(outputs, reason))
+        return
+    for step in new:
+        zeros = _zeros(context, step.inputs)
+        context.samples[step.output] = _shape_of(step, zeros)
+    steps += new
+
+
+def _zeros(context: Context, names: tuple[str, ...]) -> dict[str, Array]:
+    return {name: np.zeros(context.samples[name]) for name in names}
+
+
+def _shape_of(step: Step, zeros: Mapping[str, Array]) -> tuple[int, ...]:
+    """Shape of a step's output for one point."""
+    return value_of(step, [zeros[name][np.newaxis] for name in step.inputs]).shape[1:]
+
+
+def _needed(steps: list[Step]) -> list[Step]:
+    """The steps that units depend on."""
+    wanted: set[str] = set()
+    kept: list[Step] = []
+    for step in reversed(steps):
+        if not isinstance(step, Affine) or step.output in wanted:
+            kept.append(step)
+            wanted.update(step.inputs)
+    return kept[::-1]
