@@ -8,6 +8,7 @@ the inputs that they are made from.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import pi, sqrt
 
@@ -75,6 +76,7 @@ class Path(Trajectory):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of a corner."""
         return self.corners.shape[1:]
 
     @property
@@ -84,14 +86,17 @@ class Path(Trajectory):
 
     @property
     def knots(self) -> Float:
+        """Where the corners are."""
         return np.linspace(0.0, 1.0, len(self._around))
 
     @property
     def length(self) -> float:
+        """Sum of the segments' lengths."""
         steps = np.diff(self._around, axis=0).reshape(len(self._around) - 1, -1)
         return float(np.sqrt((steps**2).sum(axis=1)).sum())
 
     def at(self, t: ArrayLike) -> Float:
+        """Points on the segments; corners are hit exactly."""
         corners = self._around
         along = np.asarray(t, np.float64) * (len(corners) - 1)
         segment = np.clip(np.floor(along).astype(np.int64), 0, len(corners) - 2)
@@ -118,19 +123,23 @@ class Ellipse(Trajectory):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape of the centre."""
         return self.centre.shape
 
     @property
     def knots(self) -> Float:
+        """The ends, and where an `ellipse_through` three points hits them."""
         return np.concatenate([[0.0], _ANGLES / (2 * pi), [1.0]])
 
     @property
     def length(self) -> float:
+        """The perimeter."""
         # The semi-axes are the singular values of the matrix of both directions.
         large, small = np.linalg.svd(np.stack([self.a.ravel(), self.b.ravel()]), compute_uv=False)
         return perimeter(float(large), float(small))
 
     def at(self, t: ArrayLike) -> Float:
+        """Points on the ellipse."""
         theta = (2 * pi * np.asarray(t, np.float64)).reshape(-1, *[1] * len(self.shape))
         points: Float = self.centre + np.cos(theta) * self.a + np.sin(theta) * self.b
         return points
@@ -139,8 +148,8 @@ class Ellipse(Trajectory):
 def perimeter(large: float, small: float) -> float:
     """Perimeter of an ellipse, right to rounding, by the arithmetic-geometric mean.
 
-    With a₀ = large, b₀ = small, c₀² = a₀² − b₀² and the mean's steps aₙ₊₁ = (aₙ + bₙ)/2, bₙ₊₁ = √(aₙbₙ), cₙ₊₁ = (aₙ − bₙ)/2
-    it is 2π/M · (a₀² − Σ 2ⁿ⁻¹cₙ²), where M is the mean (Abramowitz and Stegun, 17.6).
+    With a₀ = large, b₀ = small, c₀² = a₀² − b₀² and the mean's steps aₙ₊₁ = (aₙ + bₙ)/2, bₙ₊₁ = √(aₙbₙ) and
+    cₙ₊₁ = (aₙ − bₙ)/2 it is 2π/M · (a₀² − Σ 2ⁿ⁻¹cₙ²), where M is the mean (Abramowitz and Stegun, 17.6).
 
     Args:
         large: The larger semi-axis, at least 0.
@@ -262,7 +271,7 @@ def random_ellipse(centre: ArrayLike, norms: tuple[float, float], seed: int) -> 
     return Ellipse(middle, a, b)
 
 
-def _corners(points: ArrayLike) -> Float:
+def _corners(points: ArrayLike | Sequence[ArrayLike]) -> Float:
     try:
         corners = np.asarray(points, np.float64)
     except (TypeError, ValueError):
