@@ -1,5 +1,6 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
+from onnx_ood.graph.codes import CodeSite, Units, find_units, with_places
 from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.instrument import Instrumented, instrument
@@ -17,6 +18,7 @@ __all__ = [
     "DEFAULT_LIMIT",
     "MOST_UNITS",
     "PREFIX",
+    "CodeSite",
     "Cut",
     "Instrumented",
     "Model",
@@ -26,9 +28,11 @@ __all__ = [
     "Splitter",
     "Suggestion",
     "Tensor",
+    "Units",
     "behind_cut",
     "element_type",
     "find_cut",
+    "find_units",
     "format_shape",
     "instrument",
     "load",
@@ -45,4 +49,5 @@ __all__ = [
     "why_not_measurable",
     "why_not_nudged",
     "with_pair_statistics",
+    "with_places",
 ]

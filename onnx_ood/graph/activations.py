@@ -7,6 +7,7 @@ second form only the last tensor is the activation; the gate before it is an int
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from onnx import NodeProto
 
@@ -39,40 +40,73 @@ ACTIVATION_OPS = frozenset(
 )
 # Nodes on the way from x to the tanh of a GELU, the cube aside: x + 0.044715·x³, times √(2/π).
 _GELU_ARGUMENT = 2
-_GATES = frozenset({"Sigmoid", "HardSigmoid", "Tanh"})
+# What x times each of them is called; with Tanh, that of x's Softplus.
+_GATES = {"Sigmoid": "Swish", "HardSigmoid": "HardSwish", "Tanh": "Mish"}
 
 
-def activation_outputs(nodes: Sequence[NodeProto]) -> frozenset[str]:
-    """Finds the tensors that activation functions give.
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """One activation function in a graph.
+
+    Attributes:
+        output: The tensor that it gives.
+        function: What it is called: the operator, or of a decomposed one the operator that would do the same.
+        source: The tensor that it is a function of, the pre-activation. Of operators that add a bias first it is
+            the tensor without it.
+        node: The operator; of a decomposed function the gate, or the Erf or Tanh in it.
+        decomposed: True if it is written as a few operators.
+    """
+
+    output: str
+    function: str
+    source: str
+    node: NodeProto
+    decomposed: bool
+
+
+def activations(nodes: Sequence[NodeProto]) -> dict[str, Activation]:
+    """Finds the activation functions of a graph.
 
     Args:
         nodes: The nodes of one graph in execution order.
 
     Returns:
-        The names of the first outputs of activation operators, and of the last product of the
+        By the tensor that each gives: activation operators, with their first outputs, and with the last product the
         decomposed forms of SiLU (`x·σ(x)`), hard swish (`x·hardsigmoid(x)`), Mish (`x·tanh(softplus(x))`) and
         GELU (`x·½(1 + erf(x/√2))`, and its tanh form).
     """
     # A damaged file may hold nodes that read or give nothing.
     nodes = [node for node in nodes if node.input and node.output]
     producer = {name: node for node in nodes for name in node.output if name}
-    found: set[str] = set()
+    found: dict[str, Activation] = {}
     for node in nodes:
         if node.op_type in ACTIVATION_OPS and node.output[0]:
-            found.add(node.output[0])
+            found[node.output[0]] = Activation(node.output[0], node.op_type, node.input[0], node, False)
     for node in nodes:
         if node.op_type == "Mul" and len(node.input) == 2:
             gate = _gate_of(node, producer)
             if gate is not None:
-                found.discard(gate.output[0])
+                found.pop(gate.output[0], None)
+                source = gate.input[0]
                 if gate.op_type == "Tanh":
                     # Mish: the softplus inside is a step of the formula as well.
-                    found.difference_update(gate.input[:1])
-                found.add(node.output[0])
-    for inner, last in _gelus(nodes, producer):
-        found.discard(inner.output[0])
-        found.add(last.output[0])
-    return frozenset(found)
+                    found.pop(source, None)
+                    source = producer[source].input[0]
+                output = node.output[0]
+                found[output] = Activation(output, _GATES[gate.op_type], source, gate, True)
+    for inner, source, last in _gelus(nodes, producer):
+        found.pop(inner.output[0], None)
+        found[last.output[0]] = Activation(last.output[0], "Gelu", source, inner, True)
+    return found
+
+
+def activation_outputs(nodes: Sequence[NodeProto]) -> frozenset[str]:
+    """The tensors that `activations` finds.
+
+    Args:
+        nodes: The nodes of one graph in execution order.
+    """
+    return frozenset(activations(nodes))
 
 
 def _gate_of(mul: NodeProto, producer: Mapping[str, NodeProto]) -> NodeProto | None:
@@ -92,8 +126,8 @@ def _gate_of(mul: NodeProto, producer: Mapping[str, NodeProto]) -> NodeProto | N
 
 def _gelus(
     nodes: Sequence[NodeProto], producer: Mapping[str, NodeProto]
-) -> Iterator[tuple[NodeProto, NodeProto]]:
-    """Yields the Erf or Tanh and the last Mul of each decomposed GELU.
+) -> Iterator[tuple[NodeProto, str, NodeProto]]:
+    """Yields the Erf or Tanh, x, and the last Mul of each decomposed GELU.
 
     Both written forms are known: `(x·½)·(1 + erf)`, whose first product is the last, and
     `(x·(1 + erf))·½`, which has one more.
@@ -111,10 +145,13 @@ def _gelus(
             continue
         other = next((name for name in product.input if name != plus_one.output[0]), "")
         # x itself enters the erf or tanh as well; x·½ is only multiplied.
-        unscaled = other in _read_before(inner, producer)
+        before = _read_before(inner, producer)
+        unscaled = other in before
         last = _only_reader(readers, product.output[0], "Mul") if unscaled else product
         if last is not None:
-            yield inner, last
+            scaled = producer[other].input if other in producer and not unscaled else ()
+            # If it can't be told where x is, x·½ has its sign.
+            yield inner, next((name for name in scaled if name in before), other), last
 
 
 def _read_before(node: NodeProto, producer: Mapping[str, NodeProto]) -> set[str]:

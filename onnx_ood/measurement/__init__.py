@@ -1,17 +1,24 @@
 """Plan → instrumented model → session → statistics: the one place that runs models."""
 
 from onnx_ood.measurement.arguments import batch_axis, can_feed, find_input, find_site, first_input
+from onnx_ood.measurement.codes import CodeReader, Codes, distances
 from onnx_ood.measurement.cores import decoding_threads
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
+from onnx_ood.measurement.transitions import Transitions, count_transitions
 
 __all__ = [
+    "CodeReader",
+    "Codes",
     "Measurement",
     "Prober",
+    "Transitions",
     "batch_axis",
     "can_feed",
+    "count_transitions",
     "decoding_threads",
+    "distances",
     "find_input",
     "find_site",
     "first_input",

@@ -26,7 +26,7 @@ def clean_sums(a: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]
     Returns:
         ‖a‖², float64 [R], and #{i : aᵢ > 0}, int64 [R].
     """
-    sums: tuple[NDArray[np.float64], NDArray[np.int64]] = _compiled(_clean_sums)(a)
+    sums: tuple[NDArray[np.float64], NDArray[np.int64]] = compiled(_clean_sums)(a)
     return sums
 
 
@@ -42,13 +42,17 @@ def pair_sums(
     Returns:
         ⟨a, b − a⟩ and ‖b − a‖², float64 [R], and #{i : [aᵢ > 0] ≠ [bᵢ > 0]}, int64 [R].
     """
-    sums: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]] = _compiled(_pair_sums)(a, b)
+    sums: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]] = compiled(_pair_sums)(a, b)
     return sums
 
 
 @cache
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The machine code of a loop, for each type of arguments it is called with; kept on disk where that can be."""
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The machine code of a loop, for each type of arguments it is called with; kept on disk where that can be.
+
+    Args:
+        function: A function of a module, that numba can compile.
+    """
     # It takes a third of a second, which only those who measure should wait.
     import numba  # noqa: PLC0415
 

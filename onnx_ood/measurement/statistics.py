@@ -55,7 +55,7 @@ def clean_rows(clean: NDArray[Any]) -> CleanRows:
     Returns:
         What `pair_statistics` takes.
     """
-    values = _rows(clean)
+    values = as_rows(clean)
     return CleanRows(values, *kernels.clean_sums(values))
 
 
@@ -71,7 +71,7 @@ def pair_statistics(clean: CleanRows, nudged: NDArray[Any]) -> RowStatistics:
     Returns:
         The statistics of each row. A NaN or infinite activation makes `aa`, `ad` or `dd` of its row not finite.
     """
-    return RowStatistics(clean.aa, *kernels.pair_sums(clean.values, _rows(nudged)), clean.active)
+    return RowStatistics(clean.aa, *kernels.pair_sums(clean.values, as_rows(nudged)), clean.active)
 
 
 def tabulate(columns: Sequence[Sequence[RowStatistics]]) -> RowStatistics:
@@ -87,8 +87,15 @@ def tabulate(columns: Sequence[Sequence[RowStatistics]]) -> RowStatistics:
     return RowStatistics(*(np.moveaxis(field, -1, 0) for field in fields))
 
 
-def _rows(activations: NDArray[Any]) -> NDArray[Any]:
-    """[R, U] in a dtype that can be computed with, contiguous."""
+def as_rows(activations: NDArray[Any]) -> NDArray[Any]:
+    """Brings activations into the form in which they are reduced.
+
+    Args:
+        activations: [R, ...], any floating dtype.
+
+    Returns:
+        [R, U], float64 or float32, contiguous; float16 is widened.
+    """
     rows = activations.reshape(len(activations), -1)
     wide = rows.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
     return np.ascontiguousarray(rows, dtype=None if wide else np.float32)

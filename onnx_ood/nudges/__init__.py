@@ -1,7 +1,31 @@
-"""Noise families and corruptions: pure functions on arrays, seeded."""
+"""Noise families, corruptions and trajectories: pure functions on arrays, seeded."""
 
 from onnx_ood.nudges.corruptions import CONTROLS, CORRUPTIONS
 from onnx_ood.nudges.lesswrong import lesswrong_nudges
 from onnx_ood.nudges.noise import FAMILIES, draw
+from onnx_ood.nudges.trajectories import (
+    Ellipse,
+    Path,
+    Trajectory,
+    closed_path,
+    ellipse_through,
+    random_ellipse,
+    segment,
+    translations,
+)
 
-__all__ = ["CONTROLS", "CORRUPTIONS", "FAMILIES", "draw", "lesswrong_nudges"]
+__all__ = [
+    "CONTROLS",
+    "CORRUPTIONS",
+    "FAMILIES",
+    "Ellipse",
+    "Path",
+    "Trajectory",
+    "closed_path",
+    "draw",
+    "ellipse_through",
+    "lesswrong_nudges",
+    "random_ellipse",
+    "segment",
+    "translations",
+]

@@ -13,11 +13,11 @@ def test_without_a_writable_folder_loops_are_compiled_all_the_same(monkeypatch: 
     # What numba finds where neither the package's folder nor the user's can be written to.
     monkeypatch.setattr(CacheImpl, "_locator_classes", [])
     a, b = np.array([[1.0, -2.0, 3.0]], np.float32), np.array([[-1.0, -2.0, 5.0]], np.float32)
-    kernels._compiled.cache_clear()
+    kernels.compiled.cache_clear()
     try:
         squares, active = kernels.clean_sums(a)
         products, distances, flips = kernels.pair_sums(a, b)
     finally:
-        kernels._compiled.cache_clear()
+        kernels.compiled.cache_clear()
     assert (squares[0], active[0]) == (14, 2)
     assert (products[0], distances[0], flips[0]) == (-2 + 6, 4 + 4, 1)

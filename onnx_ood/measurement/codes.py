@@ -1,0 +1,257 @@
+"""Activation codes of points: which piece of its activation function each unit is in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from onnx_ood.exceptions import ModelError, SelectorError, UsageError
+from onnx_ood.graph import CodeSite, Model, rewrite, with_places
+from onnx_ood.measurement.arguments import (
+    FLOATS,
+    Array,
+    Feed,
+    check_batch,
+    check_others,
+    find_input,
+    find_site,
+    fixed_rows,
+)
+from onnx_ood.measurement.code_kernels import channel_places, differing_bits, pack, packed_bytes
+from onnx_ood.measurement.cores import Workers
+from onnx_ood.measurement.layout import Layout
+from onnx_ood.measurement.providers import resolve
+from onnx_ood.measurement.separation import UnevenRowsError
+from onnx_ood.measurement.session import Session
+from onnx_ood.measurement.statistics import as_rows
+from onnx_ood.measurement.trial import make_layout, one_at_a_time
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Activation codes of M points.
+
+    Attributes:
+        at: For each site the codes, [M, ...]: uint8 with a bit for each unit and threshold (so that the Hamming
+            distance is the difference of how many thresholds a unit is above, summed up); int32 with the place of
+            the largest element of each window.
+    """
+
+    at: tuple[NDArray[Any], ...]
+
+    def __len__(self) -> int:
+        return len(self.at[0])
+
+    @property
+    def bytes_each(self) -> int:
+        """Bytes that the codes of one point take."""
+        return sum(prod(codes.shape[1:]) * codes.itemsize for codes in self.at)
+
+    def rows(self, which: Sequence[int] | slice) -> Codes:
+        """The codes of some of the points."""
+        return Codes(tuple(codes[which] for codes in self.at))
+
+    @staticmethod
+    def joined(parts: Sequence[Codes]) -> Codes:
+        """Codes of points one behind the other."""
+        return Codes(tuple(np.concatenate(codes) for codes in zip(*(part.at for part in parts), strict=True)))
+
+
+def distances(a: Codes, b: Codes) -> NDArray[np.int64]:
+    """How many codes change from one point to another.
+
+    Args:
+        a: Codes of M points.
+        b: Codes of as many, read by the same reader.
+
+    Returns:
+        [M, S]: for each two rows and each site the Hamming distance; of windows how many have another largest element.
+    """
+    columns = [
+        differing_bits(left, right) if left.dtype == np.uint8 else np.count_nonzero(left != right, axis=1)
+        for left, right in zip(a.at, b.at, strict=True)
+    ]
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+class CodeReader:
+    """A model made ready for reading codes.
+
+    Attributes:
+        model: The model as loaded.
+        input: The graph input that points are fed to.
+        sites: The units whose codes are read.
+        provider: `"cuda"` or `"cpu"`: where it really runs.
+        provider_note: Why it is the CPU although CUDA was looked for, or empty.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sites: Sequence[CodeSite],
+        *,
+        input_name: str | None = None,
+        provider: str = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        """Marks what is read, and creates the session.
+
+        Args:
+            model: The model.
+            sites: Its units, of those that `find_units` gives.
+            input_name: The input that points are fed to; None for the only input of floats.
+            provider: `"auto"`, `"cuda"` or `"cpu"`.
+            batch_size: Points in one run; None lets memory decide. A model with a fixed batch size keeps its own.
+
+        Raises:
+            SelectorError: If there are no sites.
+            UsageError: If the input, the provider or the batch size is wrong.
+            ModelError: If onnxruntime refuses the model, or a site holds no floats that numpy can hold.
+            ProviderError: If the provider can't run here.
+        """
+        if not sites:
+            raise SelectorError(f"{model.path}: no units are given whose codes could be read")
+        if batch_size is not None and batch_size < 1:
+            raise UsageError(f"batch size must be at least 1, but is {batch_size}")
+        self.model, self.sites = model, tuple(sites)
+        self.input = find_input(model, find_site(model, input_name))
+        resolved = resolve(provider)
+        self.provider, self.provider_note = resolved.provider, resolved.reason
+        self._batch_size = batch_size
+        self._workers = Workers(self.provider)
+        self._layout: Layout | None = None
+        self._planned_for: object = None
+        extended, self._places = with_places(model, [site.name for site in self.sites if site.argmax])
+        # What is run for each site, each once.
+        self._read = tuple(dict.fromkeys(self._tensor(site) for site in self.sites))
+        self._shapes = {places.indices: places.shape for places in self._places.values()}
+        rewritten = rewrite(extended, [*self._read, *self._shapes.values()], keep_outputs=False)
+        self._session = Session(
+            rewritten.proto,
+            model.path,
+            self.provider,
+            carriers=rewritten.outputs,
+            unordered={rewritten.outputs[name] for name in self._read if name not in self._shapes},
+        )
+        for name in self._read:
+            if name not in self._shapes and self._session.element(name) not in FLOATS:
+                raise ModelError(
+                    f"{model.path}: {name!r} holds {self._session.element(name)}; codes need {FLOATS}, so leave it out"
+                )
+
+    @property
+    def rows(self) -> int | None:
+        """Points in one run, or None as long as nothing was run."""
+        return self._layout.rows if self._layout else None
+
+    @property
+    def beside(self) -> int:
+        """How many runs go on beside each other."""
+        return self._workers.runs
+
+    @property
+    def layout_note(self) -> str:
+        """What a user should know about the way points are run (one at a time, and why), or empty."""
+        return self._layout.note if self._layout else ""
+
+    def units(self) -> tuple[int, ...]:
+        """Number of units of each site, once something was read."""
+        assert self._layout is not None
+        return tuple(self._layout.units(self._tensor(site)) for site in self.sites)
+
+    def read(self, points: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Codes:
+        """Reads the codes of points.
+
+        Args:
+            points: [M, *input].
+            others: Values of the other graph inputs by name: one for each point on the batch axis, or, where they
+                have none, as they are.
+
+        Returns:
+            Their codes.
+
+        Raises:
+            UsageError: If a shape doesn't fit, or an input is missing.
+            ModelError: If a run fails, gives NaN at a site, or a site has another number of units for another point.
+        """
+        values = check_batch(points, self.input)
+        feeds = check_others(others or {}, self.model, self.input, len(values))
+        layout = self._layout_for(values, feeds)
+        try:
+            return self._read_with(layout, values, feeds)
+        except UnevenRowsError as uneven:
+            self._layout = one_at_a_time(layout, uneven.name, self.model.path)
+            return self._read_with(self._layout, values, feeds)
+
+    def _tensor(self, site: CodeSite) -> str:
+        return self._places[site.name].indices if site.argmax else site.read
+
+    def _layout_for(self, values: Array, feeds: Mapping[str, Feed]) -> Layout:
+        shapes = (values.shape[1:], {name: feed.share_shape for name, feed in feeds.items()})
+        if self._layout is None or self._planned_for != shapes:
+            self._layout = make_layout(
+                lambda values, inputs: self._run(values, feeds, inputs),
+                values,
+                probes=self._read,
+                path=self.model.path,
+                provider=self.provider,
+                batch_size=self._batch_size,
+                fixed=fixed_rows(self.input),
+                inner_site=False,
+            )
+            self._planned_for = shapes
+        return self._layout
+
+    def _run(self, values: Array, feeds: Mapping[str, Feed], inputs: list[int]) -> dict[str, Array]:
+        """What one run gives of all that is read; places of the largest elements counted in their channels."""
+        names = [*self._read, *self._shapes.values()]
+        fed = {name: feed.at(inputs) for name, feed in feeds.items()}
+        found = dict(zip(names, self._session.run(names, {self.input.name: values, **fed}), strict=True))
+        for indices, shape in self._shapes.items():
+            found[indices] = channel_places(found[indices], prod(found.pop(shape).tolist()[2:]))
+        return found
+
+    def _read_with(self, layout: Layout, values: Array, feeds: Mapping[str, Feed]) -> Codes:
+        codes = Codes(
+            tuple(
+                np.empty((len(values), units), np.int32)
+                if site.argmax
+                else np.zeros((len(values), packed_bytes(units, len(site.above))), np.uint8)
+                for site, units in zip(self.sites, self.units(), strict=True)
+            )
+        )
+
+        def run(inputs: list[int]) -> None:
+            found = self._run(values[inputs], feeds, inputs)
+            for site, out in zip(self.sites, codes.at, strict=True):
+                self._take(layout, site, found[self._tensor(site)], inputs, out)
+
+        self._workers.map_runs(run, layout.runs(len(values), self._workers.runs))
+        return codes
+
+    def _take(
+        self, layout: Layout, site: CodeSite, array: Array, inputs: list[int], out: NDArray[Any]
+    ) -> None:
+        """Turns what a run gave at a site into codes."""
+        name = self._tensor(site)
+        shares = layout.cut(name, array, len(inputs))
+        if shares[0].size != layout.units(name):
+            raise ModelError(
+                f"{self.model.path}: {site.name!r} has {layout.units(name)} units for one point and {shares[0].size} "
+                "for another, so their codes can't be compared; leave it out"
+            )
+        if site.argmax:
+            out[inputs] = shares.reshape(len(inputs), -1)
+            return
+        rows = as_rows(shares)
+        undefined = pack(rows, np.array(site.above, rows.dtype), np.array(inputs, np.int64), out)
+        if undefined:
+            raise ModelError(
+                f"{self.model.path}: {site.name!r} is NaN for {undefined} units, which have no code; "
+                "choose points nearer to real inputs"
+            )
