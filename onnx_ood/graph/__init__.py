@@ -2,6 +2,7 @@
 
 from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
 from onnx_ood.graph.external import relocated
+from onnx_ood.graph.heads import gives_probabilities
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.names import PREFIX
@@ -30,6 +31,7 @@ __all__ = [
     "element_type",
     "find_cut",
     "format_shape",
+    "gives_probabilities",
     "instrument",
     "load",
     "measurable",

@@ -2,11 +2,15 @@
 
 from onnx_ood.measurement.arguments import batch_axis, can_feed, find_input, find_site, first_input
 from onnx_ood.measurement.cores import decoding_threads
+from onnx_ood.measurement.jacobian import JacobianCheck, JacobianNorms, JacobianProber, jacobian_norms
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
 
 __all__ = [
+    "JacobianCheck",
+    "JacobianNorms",
+    "JacobianProber",
     "Measurement",
     "Prober",
     "batch_axis",
@@ -15,6 +19,7 @@ __all__ = [
     "find_input",
     "find_site",
     "first_input",
+    "jacobian_norms",
     "measure",
     "observer_effect",
 ]
