@@ -3,6 +3,7 @@
 from onnx_ood.graph.codes import CodeSite, Units, find_units, with_places
 from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
 from onnx_ood.graph.external import relocated
+from onnx_ood.graph.heads import gives_probabilities
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.names import PREFIX
@@ -34,6 +35,7 @@ __all__ = [
     "find_cut",
     "find_units",
     "format_shape",
+    "gives_probabilities",
     "instrument",
     "load",
     "measurable",

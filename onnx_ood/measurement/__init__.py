@@ -3,6 +3,7 @@
 from onnx_ood.measurement.arguments import batch_axis, can_feed, find_input, find_site, first_input
 from onnx_ood.measurement.codes import CodeReader, Codes, distances
 from onnx_ood.measurement.cores import decoding_threads
+from onnx_ood.measurement.jacobian import JacobianCheck, JacobianNorms, JacobianProber, jacobian_norms
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
@@ -11,6 +12,9 @@ from onnx_ood.measurement.transitions import Transitions, count_transitions
 __all__ = [
     "CodeReader",
     "Codes",
+    "JacobianCheck",
+    "JacobianNorms",
+    "JacobianProber",
     "Measurement",
     "Prober",
     "Transitions",
@@ -22,6 +26,7 @@ __all__ = [
     "find_input",
     "find_site",
     "first_input",
+    "jacobian_norms",
     "measure",
     "observer_effect",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import repeat
 from typing import NamedTuple
 
@@ -59,6 +59,28 @@ class _Begun(NamedTuple):
     site: Array
     at_site: CleanRows
     outputs: dict[str, Array]
+
+
+class Group(NamedTuple):
+    """What copies that are compared with each other gave at one probe, in one run of R inputs.
+
+    Attributes:
+        inputs: Which inputs of the batch they are; the last one may come more than once, to fill up a run.
+        number: Which group of copies.
+        probe: Name of the probe.
+        sites: The site's values as they were fed, [R, *site] for each copy.
+        values: Activations at the probe, [R, *share] for each copy.
+    """
+
+    inputs: list[int]
+    number: int
+    probe: str
+    sites: list[Array]
+    values: list[Array]
+
+
+# The nudges [R, *site] of each copy of a group, of some inputs and the group's number.
+Shifts = Callable[[list[int], int], Sequence[FloatArray]]
 
 
 class Prober:
@@ -172,6 +194,35 @@ class Prober:
             # The first input and its neighbour had shares of one size by chance.
             self._layout = one_at_a_time(layout, uneven.name, self.model.path)
             return self._measure(self._layout, clean, shifts, feeds)
+
+    def run_groups(
+        self,
+        batch: ArrayLike,
+        groups: int,
+        shifts: Shifts,
+        reduce: Callable[[Group], None],
+        others: Mapping[str, ArrayLike] | None = None,
+    ) -> None:
+        """Runs groups of copies, of which each is compared among itself, not with the clean input.
+
+        Args:
+            batch: What feeds the model's input, [N, *input].
+            groups: How many groups there are for each input.
+            shifts: Gives a group's nudges.
+            reduce: Takes what a group gave, before its activations are let go. It is called from several threads, once
+                or more for the same input, group and probe: the last call counts.
+            others: As in `measure`.
+
+        Raises:
+            UsageError: If a shape doesn't fit, or an input is missing.
+            ModelError: If a run fails, or a probe has another size for another input.
+        """
+        clean, feeds, layout = self._prepare(batch, others)
+        try:
+            self._run_groups(layout, clean, feeds, groups, shifts, reduce)
+        except UnevenRowsError as uneven:
+            self._layout = one_at_a_time(layout, uneven.name, self.model.path)
+            self._run_groups(self._layout, clean, feeds, groups, shifts, reduce)
 
     def noise_floor(
         self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None, seed: int = 0
@@ -428,6 +479,41 @@ class Prober:
             )
             for i, run in enumerate(begun)
         ]
+
+    def _run_groups(
+        self,
+        layout: Layout,
+        clean: Array,
+        feeds: Mapping[str, Feed],
+        groups: int,
+        shifts: Shifts,
+        reduce: Callable[[Group], None],
+    ) -> None:
+        shape = self._site_shape(layout, clean)
+        self._watched.load()
+
+        def begin(inputs: list[int]) -> tuple[list[int], Start, Array]:
+            start = self._watched.origin.start(clean[inputs], _fed(feeds, inputs))
+            return inputs, start, self._clean_site(layout, start, (len(inputs), *shape))
+
+        def run(begun: tuple[list[int], Start, Array], number: int) -> None:
+            inputs, start, site = begun
+            sites = [_nudged(site, shift) for shift in shifts(inputs, number)]
+            known = [self._known(layout, start, values) for values in sites]
+            # All copies go through one part of the model before any goes through the next, so that no more is kept
+            # than what one part gives.
+            for link in self._watched.links:
+                found = [
+                    self._shares(layout, link.run(values, outputs=False), len(inputs)) for values in known
+                ]
+                for probe in link.probes:
+                    reduce(Group(inputs, number, probe, sites, [shares[probe] for shares in found]))
+
+        runs = layout.runs(len(clean), self._workers.runs)
+        for first in range(0, len(runs), self._workers.runs):
+            begun = self._workers.map_runs(begin, runs[first : first + self._workers.runs])
+            pairs = [(start, number) for number in range(groups) for start in begun]
+            self._workers.map_runs(run, *zip(*pairs, strict=True))
 
     def _passes(self, copies: int) -> list[range]:
         """Which copies go through the model together: what they hand over between its parts has to be kept."""
