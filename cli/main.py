@@ -10,7 +10,7 @@ import typer
 
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
-from . import demo, doctor, inspect, instrument, score
+from . import demo, doctor, inspect, instrument, score, sensitivity
 from .console import stderr
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("score")(score.score)
+app.command("sensitivity")(sensitivity.sensitivity)
 app.command("inspect")(inspect.inspect)
 app.command("instrument")(instrument.instrument)
 app.command("doctor")(doctor.doctor)

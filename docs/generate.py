@@ -24,6 +24,7 @@ DOCS = Path(__file__).parent
 RESULTS: dict[str, type[BaseModel]] = {
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
+    "sensitivity": audits.SensitivityResult,
     "inspect": audits.InspectResult,
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,

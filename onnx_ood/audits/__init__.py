@@ -6,6 +6,9 @@ from onnx_ood.audits.doctor import DoctorResult, doctor
 from onnx_ood.audits.inspect import InspectResult, inspect
 from onnx_ood.audits.score import score
 from onnx_ood.audits.score_result import ScoreResult
+from onnx_ood.audits.sensitivity import sensitivity
+from onnx_ood.audits.sensitivity_result import SensitivityResult
+from onnx_ood.audits.sensitivity_settings import SensitivitySettings
 from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.summary import Summary, read_summary
 
@@ -15,6 +18,8 @@ __all__ = [
     "InspectResult",
     "ScoreResult",
     "ScoreSettings",
+    "SensitivityResult",
+    "SensitivitySettings",
     "Streaming",
     "Summary",
     "demo",
@@ -22,4 +27,5 @@ __all__ = [
     "inspect",
     "read_summary",
     "score",
+    "sensitivity",
 ]

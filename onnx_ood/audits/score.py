@@ -12,6 +12,7 @@ from onnx_ood.audits.facts import ModelFacts, model_facts
 from onnx_ood.audits.feeding import Feeding, check_names
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
+from onnx_ood.audits.preprocessing import choose_preprocessing
 from onnx_ood.audits.score_result import InputResult, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.stream import Stream, open_stream
@@ -21,7 +22,7 @@ from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, measurable, select, suggest_probes
-from onnx_ood.inputs import Card, Chosen, Discovery, Reader, choose, discover, is_picture, read_card
+from onnx_ood.inputs import Card, Chosen, Reader, discover, read_card
 from onnx_ood.measurement import Prober, decoding_threads, find_input, find_site, first_input
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
@@ -72,7 +73,7 @@ def score(
     feeding.check(found.paths)
     probes = choose_probes(loaded, settings, site)
     card, facts = read_card(loaded.path), model_facts(loaded)
-    chosen = _choose_preprocessing(fed, found, settings, card)
+    chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
     nudger = Nudger(settings, chosen, inner=not site.is_input)
     with open_stream(streaming) as stream:
         known = stream.calibration
@@ -225,16 +226,6 @@ def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[
             ) from None
         return tuple(Suggestion(tensor, "the third-last Conv, as the recipe has it") for tensor in found)
     return suggest_probes(model, site=site)
-
-
-def _choose_preprocessing(
-    fed: Tensor, found: Discovery, settings: ScoreSettings, card: Card | None
-) -> Chosen | None:
-    """How pictures become tensors, or None if there are none and nobody said how they were made."""
-    pictures = any(map(is_picture, found.paths))
-    if not pictures and settings.preprocessing is None and (card is None or card.preprocessing is None):
-        return None
-    return choose(fed.shape or (), text=settings.preprocessing, card=card)
 
 
 def _notes(

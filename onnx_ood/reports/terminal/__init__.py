@@ -5,5 +5,13 @@ from onnx_ood.reports.terminal.doctor import print_doctor
 from onnx_ood.reports.terminal.inspect import print_inspect
 from onnx_ood.reports.terminal.instrument import print_instrumented
 from onnx_ood.reports.terminal.score import print_score
+from onnx_ood.reports.terminal.sensitivity import print_sensitivity
 
-__all__ = ["print_demo", "print_doctor", "print_inspect", "print_instrumented", "print_score"]
+__all__ = [
+    "print_demo",
+    "print_doctor",
+    "print_inspect",
+    "print_instrumented",
+    "print_score",
+    "print_sensitivity",
+]

@@ -1,0 +1,86 @@
+"""`onnx-ood sensitivity`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onnx_ood import audits
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.reports.terminal import print_sensitivity
+
+from .console import stdout
+from .output import JsonFile, check_outputs, write_json
+from .progress import progress_bar
+
+_DEFAULTS = audits.SensitivitySettings()
+
+
+def sensitivity(
+    named: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MODEL... INPUTS...",
+            help="ONNX files (what ends in .onnx), and pictures, .npy or .npz arrays, folders or globs.",
+        ),
+    ],
+    directions: Annotated[
+        int, typer.Option(help="Directions along which each Jacobian norm is estimated.")
+    ] = _DEFAULTS.directions,
+    trajectories: Annotated[
+        int, typer.Option(help="Trajectories of each kind; 0 for none.")
+    ] = _DEFAULTS.trajectories,
+    tolerance: Annotated[
+        float, typer.Option(help="Share of a trajectory's transitions that may be left to find.")
+    ] = _DEFAULTS.tolerance,
+    exact: Annotated[
+        bool,
+        typer.Option(
+            "--exact",
+            help="Also find all boundaries of linear regions between inputs, in float64: piecewise-linear networks "
+            "only.",
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of what is drawn.")] = _DEFAULTS.seed,
+    preprocess: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="How pictures become tensors, as for onnx-ood score."),
+    ] = None,
+    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Points in one run. Default: what memory allows.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="How many inputs and trajectories to list.")] = 5,
+    json: JsonFile = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
+) -> None:
+    """Measure how stable models are: Jacobian norms, and how many units switch along trajectories.
+
+    Of several models it also says which is the most stable.
+    """
+    models = [Path(name) for name in named if name.lower().endswith(".onnx")]
+    inputs = [name for name in named if not name.lower().endswith(".onnx")]
+    if not models:
+        raise UsageError("no model is named: give at least one file that ends in .onnx")
+    if not inputs:
+        raise UsageError("no inputs are named: give pictures, arrays, folders or globs behind the models")
+    settings = audits.SensitivitySettings(
+        directions=directions,
+        trajectories=trajectories,
+        tolerance=tolerance,
+        exact=exact,
+        seed=seed,
+        preprocessing=preprocess,
+        provider=provider,
+        batch_size=batch_size,
+    )
+    check_outputs(json)
+    with progress_bar("measuring", quiet=quiet) as progress:
+        result = audits.sensitivity(models, inputs, settings, progress=progress)
+    printed = write_json(result, json)
+    if not quiet and not printed:
+        print_sensitivity(stdout(), result, top)
+    if result.status == "not evaluated":
+        raise NotEvaluatedError("fewer than half of the inputs of a model could be measured")

@@ -1,0 +1,70 @@
+"""Confidence intervals of means."""
+
+from __future__ import annotations
+
+from math import exp, lgamma, pi, sqrt
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial.legendre import leggauss
+from numpy.typing import ArrayLike
+
+_NODES, _WEIGHTS = leggauss(200)
+
+
+class Interval(NamedTuple):
+    """A mean and its confidence interval; NaN where there are too few values."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """The mean of some values, and Student's interval for that of what they are drawn from.
+
+    mean ± t·s/√n with t of n − 1 degrees of freedom (Student, 1908): exact for normal values, good for means of many.
+
+    Args:
+        values: [n]; those that are not finite are left out.
+        confidence: Probability that the interval holds the mean, between 0 and 1.
+    """
+    x = np.asarray(values, np.float64)
+    x = x[np.isfinite(x)]
+    if not len(x):
+        return Interval(np.nan, np.nan, np.nan)
+    mean = float(x.mean())
+    if len(x) < 2:
+        return Interval(mean, np.nan, np.nan)
+    half = student_quantile((1 + confidence) / 2, len(x) - 1) * float(x.std(ddof=1)) / sqrt(len(x))
+    return Interval(mean, mean - half, mean + half)
+
+
+def student_quantile(probability: float, degrees: int) -> float:
+    """Quantile of Student's t distribution.
+
+    Args:
+        probability: Between 0.5 and 1.
+        degrees: Degrees of freedom, at least 1.
+
+    Returns:
+        The t below which that share lies, right to about nine digits.
+    """
+    low, high = 0.0, 1.0
+    while _above_zero(high, degrees) < probability - 0.5 and high < 1e12:
+        high *= 2
+    for _ in range(80):
+        middle = (low + high) / 2
+        if _above_zero(middle, degrees) < probability - 0.5:
+            low = middle
+        else:
+            high = middle
+    return (low + high) / 2
+
+
+def _above_zero(t: float, degrees: int) -> float:
+    """The distribution's mass between 0 and t, with t = √ν·tan φ: cos^(ν−1) φ, integrated over φ."""
+    end = float(np.arctan(t / sqrt(degrees)))
+    angles = end * (_NODES + 1) / 2
+    scale = exp(lgamma((degrees + 1) / 2) - lgamma(degrees / 2)) / sqrt(pi)
+    return scale * end / 2 * float((_WEIGHTS * np.cos(angles) ** (degrees - 1)).sum())

@@ -1,0 +1,239 @@
+"""The sensitivity audit on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from onnx_ood.audits.sensitivity_result import Estimate, Kind, ModelSensitivity, SensitivityResult
+from onnx_ood.reports.terminal import marks
+from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports.terminal.marks import Marks
+
+_NAMES: dict[Kind, str] = {
+    "translations": "translations of one input",
+    "same class": "through three of one class",
+    "different classes": "through three classes",
+    "random": "random, as far out as inputs",
+}
+
+
+def print_sensitivity(console: Console, result: SensitivityResult, top: int) -> None:
+    """Prints how stable models are.
+
+    Args:
+        console: Where to.
+        result: The result.
+        top: How many inputs, and trajectories of each kind, to list.
+    """
+    view = Marks(console)
+    if len(result.models) > 1:
+        console.print(_ranking(console, result, view))
+        console.print()
+    for i, model in enumerate(result.models):
+        if i:
+            console.print()
+        _model(console, model, view, top)
+    if result.notes:
+        console.print()
+        bullets(console, result.notes, style="dim")
+
+
+def _ranking(console: Console, result: SensitivityResult, view: Marks) -> Table:
+    def build(_level: int, names: int) -> Table:
+        grid = table("Models, the most stable first")
+        grid.add_column("model", no_wrap=True)
+        for name in ("Jacobian norm", "rank", "inputs"):
+            grid.add_column(name, justify="right", no_wrap=True)
+        for kind in _kinds(result):
+            grid.add_column(kind, justify="right", no_wrap=True)
+        grid.add_column("rank", justify="right", no_wrap=True)
+        for model in result.models:
+            density = {kind.kind: kind.density for kind in model.kinds}
+            cells = [
+                marks.shorten(model.model.path, names),
+                _estimate(model.jacobian.norm, view),
+                str(model.jacobian_rank),
+                str(len(model.inputs)),
+                *(_estimate(density.get(kind), view) for kind in _kinds(result)),
+                "-" if model.density_rank is None else str(model.density_rank),
+            ]
+            grid.add_row(*map(Text, cells))
+        return grid
+
+    return fitted(console, build, levels=1, longest=max(len(model.model.path) for model in result.models))
+
+
+def _kinds(result: SensitivityResult) -> list[Kind]:
+    return list(dict.fromkeys(kind.kind for model in result.models for kind in model.kinds))
+
+
+def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> None:
+    jacobian = model.jacobian
+    facts(
+        console,
+        [
+            ("model", model.model.path),
+            ("preprocessing", model.preprocessing or ""),
+            ("runs on", model.provider),
+            (
+                "Jacobian norm",
+                f"{_estimate(jacobian.norm, view)}  of {jacobian.of}, {jacobian.directions} directions",
+            ),
+            (
+                "",
+                ""
+                if jacobian.within_region is None
+                else f"{marks.percent(jacobian.within_region)} of the differences inside one linear region, where they "
+                "are exact",
+            ),
+            ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
+        ],
+    )
+    if model.kinds:
+        console.print()
+        console.print(_trajectories(console, model, view, top))
+    if model.sites:
+        console.print()
+        console.print(_layers(console, model, view))
+    if model.regions:
+        console.print()
+        console.print(_regions(console, model))
+    console.print()
+    console.print(_inputs(console, model, view, top))
+    if model.failed:
+        console.print()
+        bullets(
+            console, [f"failed: {failed.id}: {failed.reason}" for failed in model.failed[:top]], style="red"
+        )
+    unread = [f"not read: {name} {reason}" for name, reason in model.unread.items()]
+    if notes := [*unread[:top], *model.notes, *([jacobian.note] if jacobian.note else [])]:
+        console.print()
+        bullets(console, notes, style="dim")
+
+
+def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: int) -> Table:
+    """One line a trajectory with its profile, under the mean of its kind."""
+    highest = max((max(way.profile) for way in model.trajectories), default=0) or 1
+
+    def build(level: int, _names: int) -> Table:
+        grid = table("Transitions for each unit of length", "Heights of all profiles are to one scale.")
+        grid.add_column("way", no_wrap=True)
+        grid.add_column("density", justify="right", no_wrap=True)
+        grid.add_column("along the way", no_wrap=True)
+        if level == 0:
+            grid.add_column("transitions", justify="right", no_wrap=True)
+            grid.add_column("points", justify="right", no_wrap=True)
+        for kind in model.kinds:
+            mean = [Text(_NAMES[kind.kind], style="bold"), Text(_estimate(kind.density, view), style="bold")]
+            count = f"{kind.converged} of {kind.density.count} converged"
+            grid.add_row(*mean, Text(count, style="dim"))
+            for way in [way for way in model.trajectories if way.kind == kind.kind][:top]:
+                cells = [
+                    Text(f"  {marks.shorten(', '.join(way.inputs), 28)}", style="dim"),
+                    Text(marks.number(way.transitions / way.length, 3)),
+                    Text(_sparkline(way.profile, highest, view), style="cyan"),
+                ]
+                if level == 0:
+                    more = "" if way.converged else "+"
+                    cells += [Text(f"{way.transitions:,}{more}"), Text(f"{way.points:,}")]
+                grid.add_row(*cells)
+        return grid
+
+    return fitted(console, build, levels=2, longest=0)
+
+
+def _sparkline(profile: tuple[float, ...], highest: float, view: Marks) -> str:
+    steps = len(view.levels) - 1
+    return "".join(view.levels[round(value / highest * steps)] for value in profile)
+
+
+def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
+    kinds = list(dict.fromkeys(kind for site in model.sites for kind in site.density))
+    highest = {kind: max(site.density[kind] / max(site.units, 1) for site in model.sites) for kind in kinds}
+    names = marks.without_common_start([site.name for site in model.sites], 30)
+
+    def build(level: int, width: int) -> Table:
+        grid = table(
+            "Transitions for each unit of length and unit of the layer",
+            None
+            if all(site.exact == "linear" for site in model.sites)
+            else "Codes: linear regions, pieces, or signs.",
+        )
+        grid.add_column("units of", no_wrap=True)
+        grid.add_column("op", no_wrap=True)
+        if level == 0:
+            grid.add_column("codes", no_wrap=True)
+        grid.add_column("units", justify="right", no_wrap=True)
+        for kind in kinds:
+            grid.add_column(kind, no_wrap=True)
+        for site, name in zip(model.sites, names, strict=True):
+            cells = [Text(marks.shorten_middle(name, width)), Text(site.op)]
+            if level == 0:
+                cells.append(Text(site.exact))
+            cells.append(Text(f"{site.units:,}"))
+            for kind in kinds:
+                each = site.density[kind] / max(site.units, 1)
+                bar = view.bar(each, highest[kind] / 100, highest[kind], width=6)
+                cells.append(Text.assemble(f"{marks.number(each):<8}", (bar, "cyan")))
+            grid.add_row(*cells)
+        return grid
+
+    return fitted(console, build, levels=2, longest=max(map(len, names)))
+
+
+def _regions(console: Console, model: ModelSensitivity) -> Table:
+    grid = table("Linear regions on straight ways between inputs (all boundaries, in float64)")
+    for name in ("from", "to"):
+        grid.add_column(name, no_wrap=True)
+    for name in ("length", "boundaries", "regions"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    width = max(8, (console.width - 40) // 2)
+    for way in model.regions:
+        ends = [marks.shorten(end, width) for end in way.inputs]
+        counts = [marks.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
+        grid.add_row(*map(Text, [*ends, *counts]))
+    return grid
+
+
+def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) -> Table:
+    known = sorted(
+        (one for one in model.inputs if one.jacobian is not None), key=lambda one: -(one.jacobian or 0)
+    )
+    shown = known if len(known) <= 2 * top else [*known[:top], *known[-top:]]
+
+    def build(_level: int, width: int) -> Table:
+        title = "Inputs by Jacobian norm"
+        grid = table(title if len(shown) == len(known) else f"{title}: the {top} largest and smallest")
+        grid.add_column("input", no_wrap=True)
+        grid.add_column("norm", justify="right", no_wrap=True)
+        grid.add_column("", no_wrap=True)
+        grid.add_column("nearest boundary", justify="right", no_wrap=True)
+        grid.add_column("answer", no_wrap=True)
+        for one in shown:
+            answer = "" if one.prediction is None else one.prediction.label or str(one.prediction.index)
+            grid.add_row(
+                Text(marks.shorten(one.id, width)),
+                Text(marks.number(one.jacobian, 3)),
+                Text(
+                    f"{view.plus_minus} {marks.relative_error(one.jacobian, one.jacobian_error)}", style="dim"
+                ),
+                Text(marks.number(one.nearest_boundary) if one.nearest_boundary is not None else ""),
+                Text(answer),
+            )
+        if not any(one.nearest_boundary for one in shown):
+            del grid.columns[3]
+        return grid
+
+    return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=1))
+
+
+def _estimate(estimate: Estimate | None, view: Marks) -> str:
+    """A mean and half the width of its interval."""
+    if estimate is None or estimate.mean is None:
+        return "-"
+    text = marks.number(estimate.mean, 3)
+    if estimate.high is None:
+        return text
+    return f"{text} {view.plus_minus} {marks.number(estimate.high - estimate.mean)}"

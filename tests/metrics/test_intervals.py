@@ -1,0 +1,37 @@
+"""Intervals against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from onnx_ood.metrics.intervals import mean_interval, student_quantile
+
+
+@pytest.mark.parametrize("degrees", [1, 2, 3, 7, 30, 1000, 100_000])
+@pytest.mark.parametrize("probability", [0.75, 0.975, 0.9995])
+def test_quantiles_are_scipys(probability: float, degrees: int) -> None:
+    assert student_quantile(probability, degrees) == pytest.approx(
+        stats.t.ppf(probability, degrees), rel=1e-8
+    )
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=40).filter(lambda v: np.std(v) > 1e-3))
+def test_intervals_are_scipys(values: list[float]) -> None:
+    found = mean_interval(values)
+    low, high = stats.t.interval(0.95, len(values) - 1, np.mean(values), stats.sem(values))
+    width = high - low
+    assert found.mean == pytest.approx(np.mean(values), abs=1e-9 * max(1, abs(np.mean(values))))
+    assert found.low == pytest.approx(low, abs=1e-7 * width)
+    assert found.high == pytest.approx(high, abs=1e-7 * width)
+
+
+def test_what_is_not_finite_is_left_out_and_one_value_has_no_interval() -> None:
+    assert mean_interval([1.0, np.nan, 3.0, np.inf]).mean == 2
+    one = mean_interval([4.0, np.nan])
+    assert one.mean == 4
+    assert np.isnan([one.low, one.high]).all()
+    assert np.isnan(mean_interval([]).mean)
