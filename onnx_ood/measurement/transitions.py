@@ -30,7 +30,7 @@ _ALL = 2
 # How much an interval's own estimate counts beside that of intervals of its kind.
 _OWN = 0.25
 # Where there are few transitions, this much of one may be left to find.
-_LEFT = 0.01
+LEFT = 0.01
 # Bytes of the codes that are kept for points whose neighbourhood isn't settled.
 _KEPT_BYTES = 2**30
 # Points that a trajectory may well take: of no more trajectories at one time are codes kept than leaves room for these.
@@ -257,7 +257,7 @@ class _Walk:
         self._uniform.append((len(self.open) + 1, self._total))
 
     def _allowed(self, tolerance: float) -> float:
-        return max(tolerance * self._total, _LEFT)
+        return max(tolerance * self._total, LEFT)
 
     @property
     def _total(self) -> int:
