@@ -30,7 +30,7 @@ _ALL = 2
 # How much an interval's own estimate counts beside that of intervals of its kind.
 _OWN = 0.25
 # Where there are few transitions, this much of one may be left to find.
-_LEFT = 0.01
+LEFT = 0.01
 # Bytes of the codes that are kept for points whose neighbourhood isn't settled.
 _KEPT_BYTES = 2**30
 # Points that a trajectory may well take: of no more trajectories at one time are codes kept than leaves room for these.
@@ -210,13 +210,12 @@ class _Walk:
         if self._rounds >= _ALL:
             # What may be left to find is shared out by width, so that what is settled stays settled.
             allowed = self._allowed(tolerance)
-            chosen = (
-                [] if self._hidden <= allowed else [i for i in chosen if (i.hidden or 0) > allowed * i.width]
-            )
+            # Where a limit has left too much behind, going on elsewhere is of no use.
+            done = self._hidden <= allowed or _hidden_in(self.settled) > allowed
+            chosen = [] if done else [i for i in chosen if (i.hidden or 0) > allowed * i.width]
             chosen.sort(key=lambda interval: -(interval.hidden or 0))
         room = min(most_points - len(self.open) - len(self.settled) - 1, most_kept // 2)
-        if self._rounds or room < len(chosen):
-            chosen = chosen[: max(room, 0)]
+        chosen = chosen[: max(room, 0)]
         taken = {id(interval) for interval in chosen}
         for interval in self.open:
             if id(interval) not in taken:
@@ -257,7 +256,7 @@ class _Walk:
         self._uniform.append((len(self.open) + 1, self._total))
 
     def _allowed(self, tolerance: float) -> float:
-        return max(tolerance * self._total, _LEFT)
+        return max(tolerance * self._total, LEFT)
 
     @property
     def _total(self) -> int:
@@ -265,10 +264,12 @@ class _Walk:
 
     @property
     def _hidden(self) -> float:
-        # Of what was never bisected nothing is known.
-        return sum(
-            inf if interval.hidden is None else interval.hidden for interval in (*self.open, *self.settled)
-        )
+        return _hidden_in(self.open) + _hidden_in(self.settled)
+
+
+def _hidden_in(intervals: Sequence[_Interval]) -> float:
+    # Of what was never bisected nothing is known.
+    return sum(inf if interval.hidden is None else interval.hidden for interval in intervals)
 
 
 class _Points:
