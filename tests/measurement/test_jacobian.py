@@ -191,7 +191,7 @@ class TestNetworksWithBends:
         single = jacobian_norms(save(small_models.classifier()), batch, directions=192)
         assert "half precision" in found.note
         assert (found.step > single.step).all()
-        assert (np.abs(found.norm / single.norm - 1) <= 3 * found.disagreement).all()
+        assert (np.abs(found.norm / single.norm - 1) <= found.disagreement).all()
 
 
 class TestExactShare:

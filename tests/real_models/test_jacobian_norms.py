@@ -72,7 +72,7 @@ def test_a_language_model_by_its_embeddings() -> None:
 
     path = models.path("char_transformer")
     kinds = models.sentences()
-    texts = [text[:CHARACTERS] for kind in ("ordinary", "foreign", "random") for text in kinds[kind][:2]]
+    texts = [text[:CHARACTERS] for kind in ("ordinary", "foreign", "random") for text in kinds[kind][:1]]
     tokens = np.stack([models.encode(text) for text in texts])
     fed = {"tokens": torch.from_numpy(tokens)}
     vectors = evaluate(path, fed, EMBEDDING).numpy()
@@ -81,5 +81,5 @@ def test_a_language_model_by_its_embeddings() -> None:
     check = prober.check(tokens, 64)
     assert check.estimate.of == "'logits'"
     errors = told("char_transformer", check.estimate, expected)
-    assert (np.abs(errors * expected) <= 3 * check.estimate.standard_error).sum() >= len(texts) - 1
+    assert (np.abs(errors * expected) <= 3 * check.estimate.standard_error).all()
     assert np.abs(told("char_transformer", check.exact, expected)).max() < ONE_PERCENT
