@@ -22,7 +22,9 @@ def frobenius_norm(squares: ArrayLike, dimension: int) -> tuple[Float, Float]:
     method). The negative dependence of orthogonal directions is in it; for m = n it is 0.
 
     The root of an unbiased estimate is a little too small on average, by about (standard error)² / (2·norm). Where J
-    has one large singular value, the squares of few directions are skewed, and the standard error itself is uncertain.
+    has one large singular value, the squares of few directions are skewed, and the standard error itself is uncertain:
+    ±3 of them then hold the norm in 97% of draws of 16 or 32 directions, in 99% of 64 (simulated, 1,000 draws of 784
+    dimensions; 99.5% of 32 directions for nine equal singular values; a normal distribution has 99.7%).
 
     Args:
         squares: ‖J qᵢ‖², [..., m].

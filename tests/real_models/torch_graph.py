@@ -30,15 +30,18 @@ def evaluate(path: Path, known: Mapping[str, Tensor], wanted: str) -> Tensor:
     return values[wanted]
 
 
-def jacobian_norms(path: Path, site: str, values: np.ndarray, wanted: str, *, softmax: bool) -> np.ndarray:
-    """‖∂ wanted/∂ site‖_F, or that of its softmax, at each of the site's values [N, *site]."""
+def jacobians(
+    path: Path, site: str, values: np.ndarray, wanted: str, fed: Mapping[str, Tensor], *, softmax: bool
+) -> np.ndarray:
+    """∂ wanted/∂ site, or that of its softmax, at each of the site's values [N, *site]: [N, outputs, inputs].
 
-    def function(x: Tensor) -> Tensor:
-        output = evaluate(path, {site: x[None]}, wanted)
-        return output.softmax(-1) if softmax else output
-
-    inputs = torch.from_numpy(values.astype(np.float64))
-    return np.array([torch.autograd.functional.jacobian(function, x).norm().item() for x in inputs])
+    One backward pass for each output serves all inputs, which don't mix.
+    """
+    x = torch.from_numpy(values.astype(np.float64)).requires_grad_()
+    output = evaluate(path, {**fed, site: x}, wanted)
+    output = (output.softmax(-1) if softmax else output).flatten(1)
+    rows = [torch.autograd.grad(column.sum(), x, retain_graph=True)[0].flatten(1) for column in output.T]
+    return torch.stack(rows, dim=1).numpy()
 
 
 def _tensor(stored: onnx.TensorProto) -> Tensor:
@@ -73,9 +76,7 @@ def _compute(node: NodeProto, inputs: list[Tensor], a: dict[str, Any]) -> Tensor
                 x = x.unsqueeze(axis)
             return x
         case "Gather":
-            return x.index_select(a.get("axis", 0), inputs[1].reshape(-1)).reshape(
-                *x.shape[: a.get("axis", 0)], *inputs[1].shape, *x.shape[a.get("axis", 0) + 1 :]
-            )
+            return x[inputs[1]]  # Rows of a table, or one size of a shape.
         case "Slice":
             for first, last, axis in zip(*(part.tolist() for part in inputs[1:4]), strict=True):
                 at = torch.arange(x.shape[axis])[first:last]
