@@ -23,6 +23,7 @@ from onnx_ood.measurement.arguments import (
     fixed_rows,
 )
 from onnx_ood.measurement.cores import Workers
+from onnx_ood.measurement.freed import give_back
 from onnx_ood.measurement.in_graph import InGraph, can_be_in_graph
 from onnx_ood.measurement.layout import PART_BYTES, Layout
 from onnx_ood.measurement.observer import difference, largest
@@ -319,6 +320,7 @@ class Prober:
             self._watched.skip(dict.fromkeys(empty, _EMPTY))
             sizes = {name: self._layout.rows * self._layout.bytes_at[name] for name in self.probes}
             self._watched.split(sizes, PART_BYTES[self.provider])
+            give_back()
         return self._layout
 
     def _measure(

@@ -20,6 +20,7 @@ from onnx_ood.exceptions import ModelError, ProviderError
 from onnx_ood.graph import PREFIX, relocated
 from onnx_ood.measurement.blocked import keep_blocked
 from onnx_ood.measurement.cores import run_threads
+from onnx_ood.measurement.freed import give_back
 from onnx_ood.measurement.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 
 # What the runtime calls its tensor types, in numpy's spelling.
@@ -167,6 +168,7 @@ class Session:
                 session.disable_fallback()
         except Exception as error:
             raise ModelError(f"{self._path}: onnxruntime cannot load it: {_short(error)}") from error
+        give_back()
         return session
 
     def _blocked(

@@ -183,14 +183,17 @@ class Watched:
         if (not places and splitter.unneeded < _MUCH) or not computed.issuperset(self.outputs):
             return
         segments, rest = splitter.segments(places, self.outputs)
-        # Sessions hold weights: the old ones go before the new ones come.
-        self.links, self.tail = [], None
+        carriers, ends_in_tail = opened.carriers, rest is not None
         parts = [*segments, *([rest] if rest else [])]
+        # Sessions and models hold weights: the old ones go before the new ones come.
+        self.links, self.tail = [], None
+        del opened, splitter, segments, rest
         links = []
-        for i, part in enumerate(parts):
-            later = frozenset(name for further in parts[i + 1 :] for name in further.takes)
-            links.append(self._link(part, later, opened.carriers))
-        self.tail = links.pop() if rest else None
+        while parts:
+            part = parts.pop(0)
+            later = frozenset(name for further in parts for name in further.takes)
+            links.append(self._link(part, later, carriers))
+        self.tail = links.pop() if ends_in_tail else None
         self.links = links
 
     def release(self) -> None:
