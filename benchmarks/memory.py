@@ -12,7 +12,6 @@ else may use the GPU meanwhile.
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tempfile
@@ -21,7 +20,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-INPUTS, COPIES = 4, 7
+import numpy as np
+import overhead
+import plain_inference
+import ratios
+import resnet50
+
+import onnx_ood
+from onnx_ood.measurement.driver import free_memory
+
+INPUTS, COPIES = overhead.INPUTS, overhead.COPIES
 # ReLUs that are watched.
 CASES = {"plain inference": 0, "audit, 1 ReLU": 1, "audit, all 49 ReLUs": 49}
 TARGET = 1.1  # times plain inference, on CUDA
@@ -41,32 +49,8 @@ class Peak:
     device_mib: float | None
 
 
-def plain(path: Path, provider: str, runs: int) -> None:
-    """Runs the model as it is; nothing of onnx_ood is imported."""
-    import numpy as np
-    import onnxruntime
-
-    if provider == "cuda":
-        onnxruntime.preload_dlls()
-    options = {
-        "use_tf32": "0",
-        "arena_extend_strategy": "kSameAsRequested",
-        "cudnn_conv_algo_search": "HEURISTIC",
-    }
-    providers = {"cpu": ["CPUExecutionProvider"], "cuda": [("CUDAExecutionProvider", options)]}
-    session = onnxruntime.InferenceSession(path, providers=providers[provider])
-    images = np.random.default_rng(0).standard_normal((INPUTS * (1 + COPIES), 3, 224, 224)).astype(np.float32)
-    for _ in range(runs):
-        session.run(None, {"image": images})
-
-
 def audit(path: Path, provider: str, runs: int, probes: int) -> None:
-    """Measures as `score` does."""
-    import numpy as np
-    import overhead
-
-    import onnx_ood
-
+    """What the process of an audit does: measures as `score` does, and prints its peak."""
     model = onnx_ood.load(path)
     relus = [tensor for tensor in model.tensors if tensor.op == "Relu"]
     chosen = relus if probes == len(relus) else relus[len(relus) // 2 :][:probes]
@@ -76,28 +60,18 @@ def audit(path: Path, provider: str, runs: int, probes: int) -> None:
     for _ in range(runs):
         drops, _ = measure()
         assert drops.shape == (INPUTS, COPIES, probes)
-
-
-def run_child(path: Path, provider: str, runs: int, probes: int) -> None:
-    """What a process of its own does: runs a case and prints its peak of resident memory, in MiB."""
-    if probes:
-        audit(path, provider, runs, probes)
-    else:
-        plain(path, provider, runs)
-    (peak,) = (
-        line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
-    )
-    print(json.dumps(int(peak.split()[1]) / 1024))
+    print(plain_inference.peak_of_process())
 
 
 def peak(path: Path, provider: str, runs: int, probes: int) -> Peak:
     """Runs a case in a process of its own."""
-    from onnx_ood.measurement.driver import free_memory
-
+    if probes:
+        command = [__file__, str(path), "--provider", provider, "--runs", str(runs), "--probes", str(probes)]
+    else:
+        command = [plain_inference.__file__, str(path), provider, str(INPUTS * (1 + COPIES)), str(runs)]
     before = free_memory() if provider == "cuda" else None
     least = before
-    words = [str(path), "--provider", provider, "--runs", str(runs), "--child", str(probes)]
-    with subprocess.Popen([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, text=True) as child:
         while child.poll() is None:
             time.sleep(SAMPLED)
             if least is not None:
@@ -107,13 +81,13 @@ def peak(path: Path, provider: str, runs: int, probes: int) -> Peak:
     if child.returncode:
         raise SystemExit(f"failed with status {child.returncode}")
     device = (before - least) / 2**20 if before is not None and least is not None else None
-    return Peak(json.loads(host.splitlines()[-1]), device)
+    return Peak(float(host.splitlines()[-1]), device)
 
 
-def show(peaks: Mapping[str, Peak]) -> dict[str, dict[str, float | None]]:
+def compare(peaks: Mapping[str, Peak]) -> dict[str, dict[str, float | None]]:
     """Prints peaks and gives their ratios to those of plain inference."""
     base = peaks["plain inference"]
-    ratios: dict[str, dict[str, float | None]] = {}
+    times: dict[str, dict[str, float | None]] = {}
     for name, one in peaks.items():
         host, device = one.host_mib / base.host_mib, None
         text = f"{name:20} host {one.host_mib:8.1f} MiB, {host:.2f} times plain"
@@ -121,8 +95,8 @@ def show(peaks: Mapping[str, Peak]) -> dict[str, dict[str, float | None]]:
             device = one.device_mib / base.device_mib
             text += f"; device {one.device_mib:8.1f} MiB, {device:.2f} times plain (wanted: {TARGET})"
         print(text, flush=True)
-        ratios[name] = {"host": host, "device": device}
-    return ratios
+        times[name] = {"host": host, "device": device}
+    return times
 
 
 def main() -> None:
@@ -131,22 +105,19 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", nargs="?", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--probes", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--provider", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    if options.child is not None:
-        run_child(options.model, options.provider, options.runs, options.child)
+    if options.probes is not None:
+        audit(options.model, options.provider, options.runs, options.probes)
         return
-    import ratios
-    import resnet50
-
     with tempfile.TemporaryDirectory() as folder:
         path = resnet50.save(Path(folder))
         peaks = {name: peak(path, options.provider, options.runs, probes) for name, probes in CASES.items()}
     print(f"ResNet-50, {INPUTS} inputs x {1 + COPIES} forwards, {options.provider}")
-    times = show(peaks)
+    times = compare(peaks)
     ratios.write(
         options.json,
         options.provider,
