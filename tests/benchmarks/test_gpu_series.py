@@ -38,7 +38,7 @@ def test_a_step_that_fails_does_not_stop_the_others(series, tmp_path, monkeypatc
             "broken": step(series, "print('before'); raise SystemExit(3)"),
             "whole": step(
                 series,
-                "import sys, pathlib; pathlib.Path(sys.argv[2]).write_text('{\"on\": \"' + sys.argv[1] + '\"}')",
+                "import json, sys; json.dump(dict(on=sys.argv[1]), open(sys.argv[2], 'w'))",
             ),
         },
     )
