@@ -239,7 +239,7 @@ class Session:
             ModelError: If there is no room for it.
         """
         with self._running():
-            return onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self.provider, 0)
+            return onnxruntime.OrtValue.ortvalue_from_numpy(np.asarray(array, order="C"), self.provider, 0)
 
     def run_bound(
         self,
@@ -268,7 +268,7 @@ class Session:
                 if isinstance(value, onnxruntime.OrtValue):
                     binding.bind_ortvalue_input(name, value)
                 else:
-                    binding.bind_cpu_input(name, np.ascontiguousarray(value))
+                    binding.bind_cpu_input(name, np.asarray(value, order="C"))
             for name, shape in outputs.items():
                 if shape is None:
                     binding.bind_output(name)

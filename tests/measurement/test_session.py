@@ -154,6 +154,14 @@ class TestBound:
         (found,) = made.run_bound({"logits": None}, {"image": turned})
         np.testing.assert_array_equal(found, made.run(["logits"], {"image": turned.copy("C")})[0])
 
+    def test_scalars_stay_scalars(self) -> None:
+        made = session(small_models.build("g (float x) => (int64[R] y) { y = Shape (x) }"))
+        for value in (np.float32(3), np.array(3, np.float32)):
+            (found,) = made.run_bound({"y": None}, {"x": np.asarray(value)})
+            assert found.shape == (0,)
+        (found,) = made.run_bound({"y": None}, {"x": made.bring(np.array(3, np.float32))})
+        assert found.shape == (0,)
+
     def test_failures_are_said_in_one_line(self) -> None:
         with pytest.raises(ModelError) as caught:
             session(small_models.classifier()).run_bound(
