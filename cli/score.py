@@ -83,6 +83,10 @@ def score(
             "--exact", help="Run without fusions: slower, and watching changes no bit of the outputs."
         ),
     ] = False,
+    tf32: Annotated[
+        bool,
+        typer.Option("--tf32", help="Let CUDA round products to TF32: faster, and small nudges drown in it."),
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
     json: JsonFile = None,
     csv: Annotated[
@@ -126,6 +130,7 @@ def score(
         provider=provider,
         batch_size=batch_size,
         exact=exact,
+        tf32=tf32,
     )
     if resume and jsonl is None:
         raise UsageError("--resume goes on with the file of --jsonl, and none is named")

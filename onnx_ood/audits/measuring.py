@@ -78,8 +78,10 @@ class Measuring:
             provider_note=prober.provider_note,
             # When a run is resumed, what was skipped before isn't watched any more.
             placement=recorded.run.placement if recorded else prober.placement,
+            fallen_back=recorded.run.fallen_back if recorded else prober.fallen_back,
             rows=prober.rows or 0,
             exact=self._exact,
+            tf32=prober.tf32,
             observer_effect=self._observer_effect,
             layout_note=prober.layout_note,
         )

@@ -12,7 +12,8 @@ from onnx_ood.audits.facts import ModelFacts, model_facts
 from onnx_ood.audits.feeding import Feeding, check_names
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
-from onnx_ood.audits.score_result import InputResult, ScoreResult
+from onnx_ood.audits.placement import fallback_report
+from onnx_ood.audits.score_result import InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.stream import Stream, open_stream
 from onnx_ood.audits.stream_records import Header, StreamProbe
@@ -83,6 +84,7 @@ def score(
             provider=settings.provider,
             batch_size=settings.batch_size,
             exact=settings.exact,
+            tf32=settings.tf32,
             others=settings.feeds,
         )
         reader = Reader(
@@ -106,6 +108,7 @@ def score(
                 probes=tuple(map(_described, probes)),
                 provider=prober.provider,
                 exact=settings.exact,
+                tf32=prober.tf32,
                 batch_size=settings.batch_size,
                 environment=environment(),
             )
@@ -127,6 +130,7 @@ def score(
                     progress(tally.seen - len(found.missing), total)
         calibration = measuring.calibration()
         tally.commit(calibration)
+        run = calibration.run if calibration else measuring.described
         most = streaming.most_listed if streaming else None
         with summarise(stream) as summary:
             probe_results, results = summary.probe_results(), summary.inputs(most)
@@ -138,7 +142,7 @@ def score(
             feeds=feeding.described,
             preprocessing=stream.header.preprocessing,
             environment=environment(),
-            run=calibration.run if calibration else measuring.described,
+            run=run,
             probes=probe_results,
             scored=tally.scored,
             inputs=results,
@@ -151,6 +155,7 @@ def score(
                 *feeding.notes,
                 *reader.notes,
                 *_notes(card, facts, chosen, results),
+                *_run_notes(settings, run),
                 *_stream_notes(stream, len(results)),
             ),
         )
@@ -259,6 +264,15 @@ def _notes(
             "Strangeness compares these inputs with each other. Without known-good references no threshold can be "
             "justified: it ranks, it does not judge."
         )
+    return notes
+
+
+def _run_notes(settings: ScoreSettings, run: Run) -> list[str]:
+    notes = []
+    if settings.tf32 and not run.tf32:
+        notes.append("TF32 was asked for; the model ran on the CPU, which has none.")
+    if run.fallen_back:
+        notes.append(fallback_report(run.fallen_back))
     return notes
 
 

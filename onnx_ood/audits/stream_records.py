@@ -32,6 +32,7 @@ class Header(Part):
     probes: tuple[StreamProbe, ...]
     provider: Literal["cuda", "cpu"]
     exact: bool
+    tf32: bool
     batch_size: int | None = Field(description="Inputs in one run as the user has it, or null.")
     environment: Environment
 

@@ -293,6 +293,11 @@ def test_a_bug_of_ours_shows_its_traceback(monkeypatch, capsys):
     assert "please report it" in printed
 
 
+def test_tf32_needs_cuda(garments):
+    line = one_line_error(run("score", CNN, garments, "--provider", "cpu", "--tf32"), 64)
+    assert "leave out --tf32" in line
+
+
 def test_exact_is_said(garments):
     result = run("score", CNN, garments, "--probe", "op:Conv", "--exact", "--json", "-")
     assert json.loads(result.stdout)["run"]["observer_effect"] == 0

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onnx_ood.audits.placement import placement_text
 from onnx_ood.audits.score_result import (
     FROM_FILES,
     InputResult,
@@ -88,8 +89,8 @@ def _nudge(nudges: NudgeSettings, site: str) -> str:
 
 
 def _provider(run: Run) -> str:
-    nodes = ", ".join(f"{count} nodes on {name}" for name, count in run.placement.items())
-    text = f"{run.provider} ({nodes}"
+    text = f"{run.provider} ({placement_text(run.placement)}"
+    text += "; TF32" if run.tf32 else ""
     text += f"; {run.provider_note})" if run.provider_note else ")"
     return f"{text}; {run.layout_note}" if run.layout_note else text
 
