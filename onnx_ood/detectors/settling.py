@@ -1,0 +1,166 @@
+"""When more copies would hardly change an input's rank by strangeness.
+
+The nudges are shared by all inputs, so part of what a copy does to a drop it does to every input's: a draw that turns
+the first layers far turns them far for all. That changes no rank as long as all inputs have the same copies. Where
+an input has fewer, it is taken out: drops are scaled by what the inputs that have all copies tell about these draws
+(the ratio estimator of sample surveys: Cochran, Sampling Techniques, 3rd edition 1977, chapter 6).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.detectors.relative import Usual, compare, find_usual
+from onnx_ood.metrics.quantiles import Values
+from onnx_ood.metrics.sampling import standard_error
+
+Float = NDArray[np.float64]
+
+LEAST_COPIES = 4
+"""Of two or three copies the standard error itself is hardly known."""
+
+TOLERANCE = 0.02
+"""The share of the reference's scores that may lie within one standard error of a settled input's."""
+
+
+def plan_rounds(copies: int) -> tuple[int, ...]:
+    """How many copies an input has after each round: a quarter of all, half of them and all, but at least 4.
+
+    There are few rounds, because each runs the clean input once more.
+
+    Args:
+        copies: K, all copies.
+
+    Returns:
+        Ascending; the last is K.
+    """
+    return tuple(sorted({min(copies, max(LEAST_COPIES, -(-copies // part))) for part in (4, 2, 1)}))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the scores of other inputs are.
+
+    Attributes:
+        usual: What is usual at the P probes.
+        scores: Strangeness of the M inputs, ascending.
+    """
+
+    usual: Usual
+    scores: Float
+
+    @staticmethod
+    def learn(drops: Float, errors: Float, floor: Float) -> Reference | None:
+        """Learns from inputs.
+
+        Args:
+            drops: Mean cosine drop over copies, [M, P].
+            errors: Its standard error, [M, P].
+            floor: Noise floor of each probe, [P].
+
+        Returns:
+            None if they are fewer than 8, or no probe has any spread.
+        """
+        usual = find_usual(map(Values.of, drops.T), floor)
+        return None if usual is None else Reference(usual, np.sort(compare(drops, errors, usual).score))
+
+    def share_within(self, scores: Float, errors: Float) -> Float:
+        """The share of the reference that lies within an error of each score, on both sides together.
+
+        The distribution is taken as linear between the scores of the reference, with half a score's share on either
+        side of each, so that shares less than one score are told apart.
+
+        Args:
+            scores: [N].
+            errors: [N], at least 0.
+
+        Returns:
+            [N], from 0 to 1.
+        """
+        places = (np.arange(len(self.scores)) + 0.5) / len(self.scores)
+        low, high = (
+            np.interp(ends, self.scores, places, left=0, right=1)
+            for ends in (scores - errors, scores + errors)
+        )
+        share: Float = high - low
+        return share
+
+
+@dataclass(frozen=True)
+class CopyEffects:
+    """What each copy does to the drops of all inputs.
+
+    Attributes:
+        relative: The drop of a copy over the mean over all K copies, mean over inputs that have all, [K, P].
+    """
+
+    relative: Float
+
+    @property
+    def copies(self) -> int:
+        """K, all copies."""
+        return len(self.relative)
+
+    def scale(self, copies: int) -> Float:
+        """What makes the mean over the first copies stand for the mean over all, [P]; 1 for all of them."""
+        if copies == self.copies:
+            return np.ones(self.relative.shape[1])
+        mean = self.relative[:copies].mean(axis=0)
+        scale: Float = np.divide(1.0, mean, out=np.ones_like(mean), where=mean > 0)
+        return scale
+
+    def score_errors(self, drops: Float, usual: Usual) -> tuple[Float, Float]:
+        """The strangeness by the first copies, and how far off that by all copies may be.
+
+        The error is linearised: of each copy, what it adds to every log drop beyond what it adds for all inputs is
+        weighted with the derivative of the strangeness by that log drop, and summed up over probes. So what probes
+        have in common counts. With s the standard deviation of these sums over k copies, the error is
+        s·√(1/k − 1/K): that of a mean over k of K draws (Cochran, section 2.6).
+
+        Args:
+            drops: Cosine drops at the first k copies, [N, k, P], finite.
+            usual: What is usual at the P probes.
+
+        Returns:
+            Strangeness and error, [N] each; the error is 0 where k is K.
+        """
+        copies = drops.shape[1]
+        means, scale = drops.mean(axis=1), self.scale(copies)
+        errors = standard_error(drops)
+        compared = compare(means * scale, errors * scale, usual)
+        raised = np.maximum(means * scale, usual.floor)
+        spread = np.sqrt(usual.spread**2 + (errors * scale / raised) ** 2)
+        # Of the root mean square of deviations z by each z; all alike where all are 0.
+        length = np.sqrt(np.sum(compared.deviations**2, axis=1, keepdims=True))
+        direction = np.divide(
+            compared.deviations, length, out=np.ones_like(means) / np.sqrt(usual.used.sum()), where=length > 0
+        )
+        turned = (means * scale > usual.floor) & usual.used
+        slope = np.divide(
+            direction, spread * np.sqrt(usual.used.sum()), out=np.zeros_like(means), where=turned
+        )
+        own = np.divide(drops, means[:, np.newaxis], out=np.ones_like(drops), where=turned[:, np.newaxis])
+        beyond = own - self.relative[:copies] * scale
+        spread_of_sums = np.sum(beyond * slope[:, np.newaxis], axis=2).std(axis=1, ddof=1)
+        return compared.score, spread_of_sums * np.sqrt(1 / copies - 1 / self.copies)
+
+    def settled(self, drops: Float, reference: Reference) -> NDArray[np.bool_]:
+        """Which inputs need no more copies.
+
+        Args:
+            drops: Cosine drops at the first k copies, [N, k, P]; an input with one that is not finite is settled, as
+                no number will come of it.
+            reference: Other inputs.
+
+        Returns:
+            True where at most `TOLERANCE` of the reference lies within one standard error; all for k = K. [N]
+        """
+        settled = np.ones(len(drops), dtype=np.bool_)
+        finite: NDArray[np.bool_] = np.isfinite(drops).min(axis=(1, 2))
+        if drops.shape[1] < self.copies:
+            scores, errors = self.score_errors(drops[finite], reference.usual)
+            settled[finite] = reference.share_within(scores, errors) <= TOLERANCE
+        return settled
