@@ -142,7 +142,7 @@ class Measuring:
     def _in_rounds(
         self, batch: Batch, nudges: NDArray[np.floating], found: Neighbourhoods, known: Known
     ) -> Reduced:
-        """Goes on with those inputs that are not settled, together, until all are.
+        """Gives inputs further copies, those that want as many together, until all have what they want.
 
         Args:
             batch: N inputs.
@@ -150,19 +150,22 @@ class Measuring:
             found: What was measured with the copies of the first round.
             known: What decides.
         """
-        left = np.arange(len(batch))
+        unsettled = [(np.arange(len(batch)), found, 1)]
         parts, places = [], []
-        for clean_runs, copies in enumerate(known.rounds, start=1):
-            settled = known.effects.settled(found.drop, known.reference)
-            parts.append(
-                Reduced.of(found.at(settled), clean_runs=clean_runs, scale=known.effects.scale(copies))
-            )
-            places.append(left[settled])
-            left, found = left[~settled], found.at(~settled)
-            if not len(left):
-                break
-            gathered = batch.take(left)
-            more = self._nudger.some(nudges, slice(copies, known.rounds[clean_runs]), left)
-            measured = self._prober.measure(gathered.tensors, more, self._feeding.others(gathered))
-            found = found.with_more(Neighbourhoods.of(measured))
+        while unsettled:
+            rows, found, clean_runs = unsettled.pop()
+            copies = found.drop.shape[1]
+            wanted = known.effects.copies_wanted(found.drop, known.reference, known.rounds)
+            for more in np.unique(wanted).tolist():
+                alike = wanted == more
+                chosen, so_far = rows[alike], found.at(alike)
+                if more == copies:
+                    scale = known.effects.scale(copies)
+                    parts.append(Reduced.of(so_far, clean_runs=clean_runs, scale=scale))
+                    places.append(chosen)
+                else:
+                    part = batch.take(chosen)
+                    further = self._nudger.some(nudges, slice(copies, more), chosen)
+                    measured = self._prober.measure(part.tensors, further, self._feeding.others(part))
+                    unsettled.append((chosen, so_far.with_more(Neighbourhoods.of(measured)), clean_runs + 1))
         return Reduced.joined(parts, places)

@@ -8,6 +8,7 @@ an input has fewer, it is taken out: drops are scaled by what the inputs that ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,55 +113,61 @@ class CopyEffects:
         scale: Float = np.divide(1.0, mean, out=np.ones_like(mean), where=mean > 0)
         return scale
 
-    def score_errors(self, drops: Float, usual: Usual) -> tuple[Float, Float]:
-        """The strangeness by the first copies, and how far off that by all copies may be.
+    def linearise(self, drops: Float, usual: Usual) -> tuple[Float, Float]:
+        """The strangeness by the first copies, and by how much it differs from copy to copy.
 
-        The error is linearised: of each copy, what it adds to every log drop beyond what it adds for all inputs is
-        weighted with the derivative of the strangeness by that log drop, and summed up over probes. So what probes
-        have in common counts. With s the standard deviation of these sums over k copies, the error is
-        s·√(1/k − 1/K): that of a mean over k of K draws (Cochran, section 2.6).
+        Of each copy, what it adds to every log drop beyond what it adds for all inputs is weighted with the derivative
+        of the strangeness by that log drop, and summed up over probes. So what probes have in common counts.
 
         Args:
             drops: Cosine drops at the first k copies, [N, k, P], finite.
             usual: What is usual at the P probes.
 
         Returns:
-            Strangeness and error, [N] each; the error is 0 where k is K.
+            Strangeness, and the standard deviation of these sums over copies; [N] each.
         """
-        copies = drops.shape[1]
-        means, scale = drops.mean(axis=1), self.scale(copies)
-        errors = standard_error(drops)
+        copies, probes = drops.shape[1], int(usual.used.sum())
+        scale = self.scale(copies)
+        means, errors = drops.mean(axis=1), standard_error(drops)
         compared = compare(means * scale, errors * scale, usual)
         raised = np.maximum(means * scale, usual.floor)
         spread = np.sqrt(usual.spread**2 + (errors * scale / raised) ** 2)
-        # Of the root mean square of deviations z by each z; all alike where all are 0.
+        # The derivative of a root mean square by what goes into it; where all is 0, as if all went the same way.
         length = np.sqrt(np.sum(compared.deviations**2, axis=1, keepdims=True))
         direction = np.divide(
-            compared.deviations, length, out=np.ones_like(means) / np.sqrt(usual.used.sum()), where=length > 0
+            compared.deviations, length, out=np.full_like(means, 1 / np.sqrt(probes)), where=length > 0
         )
-        turned = (means * scale > usual.floor) & usual.used
-        slope = np.divide(
-            direction, spread * np.sqrt(usual.used.sum()), out=np.zeros_like(means), where=turned
-        )
-        own = np.divide(drops, means[:, np.newaxis], out=np.ones_like(drops), where=turned[:, np.newaxis])
+        moves = (means * scale > usual.floor) & usual.used
+        slope = np.divide(direction, spread * np.sqrt(probes), out=np.zeros_like(means), where=moves)
+        own = np.divide(drops, means[:, np.newaxis], out=np.ones_like(drops), where=moves[:, np.newaxis])
         beyond = own - self.relative[:copies] * scale
-        spread_of_sums = np.sum(beyond * slope[:, np.newaxis], axis=2).std(axis=1, ddof=1)
-        return compared.score, spread_of_sums * np.sqrt(1 / copies - 1 / self.copies)
+        return compared.score, np.sum(beyond * slope[:, np.newaxis], axis=2).std(axis=1, ddof=1)
 
-    def settled(self, drops: Float, reference: Reference) -> NDArray[np.bool_]:
-        """Which inputs need no more copies.
+    def copies_wanted(self, drops: Float, reference: Reference, rounds: Sequence[int]) -> NDArray[np.int64]:
+        """How many copies inputs should have.
+
+        After k copies with a standard deviation s from copy to copy, the mean over all K copies is known to
+        s·√(1/k − 1/K): the standard error of k of K draws (Cochran, section 2.6). An input is settled when no more than
+        `TOLERANCE` of the reference lies within that of its strangeness.
 
         Args:
-            drops: Cosine drops at the first k copies, [N, k, P]; an input with one that is not finite is settled, as
-                no number will come of it.
+            drops: Cosine drops at the first k copies, [N, k, P].
             reference: Other inputs.
+            rounds: The numbers of copies to choose from, ascending; k is one of them, K the last.
 
         Returns:
-            True where at most `TOLERANCE` of the reference lies within one standard error; all for k = K. [N]
+            [N]. k for an input that is settled, and for one with a drop that is not finite, as no number will come of
+            it. Else the first later round at which it will be settled if its strangeness and s stay as they are.
         """
-        settled = np.ones(len(drops), dtype=np.bool_)
+        copies = drops.shape[1]
+        wanted = np.full(len(drops), copies)
         finite: NDArray[np.bool_] = np.isfinite(drops).min(axis=(1, 2))
-        if drops.shape[1] < self.copies:
-            scores, errors = self.score_errors(drops[finite], reference.usual)
-            settled[finite] = reference.share_within(scores, errors) <= TOLERANCE
-        return settled
+        if copies == self.copies or not finite.any():
+            return wanted
+        scores, spread = self.linearise(drops[finite], reference.usual)
+        chosen = np.full(len(scores), self.copies)
+        for k in reversed([k for k in rounds if k >= copies]):
+            errors = spread * np.sqrt(1 / k - 1 / self.copies)
+            chosen[reference.share_within(scores, errors) <= TOLERANCE] = k
+        wanted[finite] = chosen
+        return wanted
