@@ -89,6 +89,26 @@ class Reference:
         share: Float = high - low
         return share
 
+    def settles_at(self, scores: Float, spread: Float, rounds: Sequence[int]) -> NDArray[np.int64]:
+        """With how many copies inputs are settled: with so few that at most `TOLERANCE` is within the standard error.
+
+        With a standard deviation s from copy to copy, the mean over all K copies is known from k to s·√(1/k − 1/K): the
+        standard error of k of K draws (Cochran, section 2.6).
+
+        Args:
+            scores: Strangeness, [N].
+            spread: Its standard deviation from copy to copy, [N].
+            rounds: The numbers of copies to choose from, ascending; the last is K, at which every input is settled.
+
+        Returns:
+            The first of them that is enough, [N].
+        """
+        chosen = np.full(len(scores), rounds[-1])
+        for copies in reversed(rounds):
+            errors = spread * np.sqrt(1 / copies - 1 / rounds[-1])
+            chosen[self.share_within(scores, errors) <= TOLERANCE] = copies
+        return chosen
+
 
 @dataclass(frozen=True)
 class CopyEffects:
@@ -100,14 +120,9 @@ class CopyEffects:
 
     relative: Float
 
-    @property
-    def copies(self) -> int:
-        """K, all copies."""
-        return len(self.relative)
-
     def scale(self, copies: int) -> Float:
         """What makes the mean over the first copies stand for the mean over all, [P]; 1 for all of them."""
-        if copies == self.copies:
+        if copies == len(self.relative):
             return np.ones(self.relative.shape[1])
         mean = self.relative[:copies].mean(axis=0)
         scale: Float = np.divide(1.0, mean, out=np.ones_like(mean), where=mean > 0)
@@ -146,10 +161,6 @@ class CopyEffects:
     def copies_wanted(self, drops: Float, reference: Reference, rounds: Sequence[int]) -> NDArray[np.int64]:
         """How many copies inputs should have.
 
-        After k copies with a standard deviation s from copy to copy, the mean over all K copies is known to
-        s·√(1/k − 1/K): the standard error of k of K draws (Cochran, section 2.6). An input is settled when no more than
-        `TOLERANCE` of the reference lies within that of its strangeness.
-
         Args:
             drops: Cosine drops at the first k copies, [N, k, P].
             reference: Other inputs.
@@ -157,17 +168,12 @@ class CopyEffects:
 
         Returns:
             [N]. k for an input that is settled, and for one with a drop that is not finite, as no number will come of
-            it. Else the first later round at which it will be settled if its strangeness and s stay as they are.
+            it. Else the first later round at which it will be settled if all else stays as it is.
         """
         copies = drops.shape[1]
         wanted = np.full(len(drops), copies)
         finite: NDArray[np.bool_] = np.isfinite(drops).min(axis=(1, 2))
-        if copies == self.copies or not finite.any():
-            return wanted
-        scores, spread = self.linearise(drops[finite], reference.usual)
-        chosen = np.full(len(scores), self.copies)
-        for k in reversed([k for k in rounds if k >= copies]):
-            errors = spread * np.sqrt(1 / k - 1 / self.copies)
-            chosen[reference.share_within(scores, errors) <= TOLERANCE] = k
-        wanted[finite] = chosen
+        if finite.any():
+            scores, spread = self.linearise(drops[finite], reference.usual)
+            wanted[finite] = reference.settles_at(scores, spread, [k for k in rounds if k >= copies])
         return wanted
