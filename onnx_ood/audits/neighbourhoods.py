@@ -32,7 +32,9 @@ class Neighbourhoods:
     @staticmethod
     def of(measured: Measurement) -> Neighbourhoods:
         """What a measurement holds."""
-        return Neighbourhoods(measured.cosine_drop(), measured.distortion(), measured.flip_rate())
+        values = (measured.cosine_drop(), measured.distortion(), measured.flip_rate())
+        # How they lie in memory decides in which order copies are summed up: it must not depend on how they came.
+        return Neighbourhoods(*map(np.ascontiguousarray, values))
 
     def at(self, rows: NDArray[np.bool_]) -> Neighbourhoods:
         """Those inputs for which `rows` is true."""

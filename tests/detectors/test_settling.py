@@ -60,7 +60,9 @@ def test_more_spread_never_means_fewer_copies(others, score, one, another, copie
 
 
 @given(scores_of_others, one_score, st.floats(0, 20), st.integers(5, 64))
-def test_copies_are_the_fewest_that_leave_at_most_the_tolerance_within_the_error(others, score, spread, copies):
+def test_copies_are_the_fewest_that_leave_at_most_the_tolerance_within_the_error(
+    others, score, spread, copies
+):
     compared = reference(others)
     rounds = plan_rounds(copies)
 
@@ -86,7 +88,9 @@ def drawn(
     means = np.exp(generator.normal(-5, 0.5, (inputs, 4)))
     shared = generator.normal(0, common, (1, copies, 4))
     # What probes of one input have in common counts, too.
-    own = generator.normal(0, noise, (inputs, copies, 1)) + generator.normal(0, noise / 2, (inputs, copies, 4))
+    own = generator.normal(0, noise, (inputs, copies, 1)) + generator.normal(
+        0, noise / 2, (inputs, copies, 4)
+    )
     return means, means[:, np.newaxis] * (1 + shared + own)
 
 
