@@ -19,6 +19,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -153,8 +154,15 @@ def find(name: str, rounds: int, folder: Path) -> list[Finding]:
     findings = []
     drops, floor = drops_of(name, inputs, score("shuffled.npy", 1, adaptive=False)[0].site, scale)
     for copies in COPIES:
-        all_copies = score("shuffled.npy", copies, adaptive=False)[1]
-        result, adapted = score("shuffled.npy", copies, adaptive=True)
+        found: dict[bool, tuple[ScoreResult, Float]] = {}
+
+        def run(copies: int, adaptive: bool, found: dict[bool, tuple[ScoreResult, Float]]) -> None:
+            found[adaptive] = score("shuffled.npy", copies, adaptive=adaptive)
+
+        timing = ratios.compare(
+            {"all": partial(run, copies, False, found), "adaptive": partial(run, copies, True, found)}, rounds
+        )["adaptive"]
+        all_copies, (result, adapted) = found[False][1], found[True]
         in_order = score("sorted.npy", copies, adaptive=True)[1]
         used = result.adaptive
         if used is None:
@@ -164,13 +172,6 @@ def find(name: str, rounds: int, folder: Path) -> list[Finding]:
         full = strangeness(drops[:, :copies], floor)
         if (same := tau(full[shuffled], all_copies)) < 0.999:
             raise AssertionError(f"{name}: the runs to compare with differ, tau {same}")
-        timing = ratios.compare(
-            {
-                "all": lambda copies=copies: score("shuffled.npy", copies, adaptive=False),
-                "adaptive": lambda copies=copies: score("shuffled.npy", copies, adaptive=True),
-            },
-            rounds,
-        )["adaptive"]
         findings.append(
             Finding(
                 model=name,

@@ -149,6 +149,8 @@ def test_top_is_how_many_are_listed(garments):
         (["score", CNN, "x.png", "--copies", "many"], "--copies"),
         (["score", CNN, "x.png", "--copies", "0"], "copies"),
         (["score", CNN, "x.png", "--nope"], "--nope"),
+        (["score", CNN, "x.png", "--adaptive", "--copies", "2"], "--copies 2"),
+        (["score", CNN, "x.png", "--adaptive"], "state more copies"),
         (["score", CNN, "x.png", "--probe", "op:Rellu"], "op:Relu"),
         (["score", CNN, "x.png", "--provider", "tpu"], "tpu"),
         (["score", CNN, "x.png", "--recipe", "cake"], "cake"),
