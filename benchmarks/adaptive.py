@@ -1,6 +1,6 @@
 """What `onnx-ood score --adaptive` saves, and what it costs in the order of the inputs.
 
-    python benchmarks/adaptive.py [--rounds 3] [--models fashion_cnn ...] [--json FILE]
+    python benchmarks/adaptive.py [--rounds 3] [--models fashion_cnn ...] [--copies 16 32] [--json FILE]
 
 Bundled models score bundled inputs and damaged versions of them (of the transformer, all bundled sentences) with all of
 K copies and with copies that adapt. Ranks by strangeness are compared by Kendall's tau-b:
@@ -39,7 +39,6 @@ from onnx_ood.nudges import CORRUPTIONS, draw
 
 Float = NDArray[np.float64]
 
-COPIES = (16, 32)
 # Every fourth of the 200 garments, the first characters of each sentence: as many as the shortest one has.
 GARMENTS, CHARACTERS = slice(1, None, 4), 44
 # A second version of each photo for every damage that is drawn, so that there are more than 200.
@@ -108,13 +107,15 @@ def inputs_of(name: str, preprocessing: Preprocessing | None) -> NDArray[np.gene
     )
 
 
-def drops_of(name: str, inputs: NDArray[np.generic], site: str, scale: float) -> tuple[Float, Float]:
-    """Cosine drops of every input at twice as many draws as there are copies, [N, 2K, P], and noise floors, [P]."""
+def drops_of(
+    name: str, inputs: NDArray[np.generic], site: str, scale: float, draws: int
+) -> tuple[Float, Float]:
+    """Cosine drops of every input at each draw, [N, draws, P], and noise floors, [P]."""
     model = load(models.path(name))
     card = read_card(model.path)
     probes = suggest_probes(model, site=find_site(model, site))
     prober = Prober(model, [found.tensor for found in probes], site=site)
-    noise = draw("gaussian", prober.site_shape(inputs[:1]), 2 * max(COPIES), ScoreSettings.seed) * scale
+    noise = draw("gaussian", prober.site_shape(inputs[:1]), draws, ScoreSettings.seed) * scale
     if card and card.preprocessing:
         noise = noise * card.preprocessing.gain
     floor = prober.noise_floor(inputs[:8])
@@ -135,7 +136,7 @@ def tau(a: Float, b: Float) -> float:
     return float(kendalltau(a, b).statistic)
 
 
-def find(name: str, rounds: int, folder: Path) -> list[Finding]:
+def find(name: str, counts: Sequence[int], rounds: int, folder: Path) -> list[Finding]:
     """Measures one model with each number of copies."""
     card = read_card(models.path(name))
     inputs = inputs_of(name, card.preprocessing if card else None)
@@ -152,8 +153,10 @@ def find(name: str, rounds: int, folder: Path) -> list[Finding]:
         return result, np.array([by_id[f"{(folder / file).as_posix()}[{i}]"] for i in range(len(inputs))])
 
     findings = []
-    drops, floor = drops_of(name, inputs, score("shuffled.npy", 1, adaptive=False)[0].site, scale)
-    for copies in COPIES:
+    drops, floor = drops_of(
+        name, inputs, score("shuffled.npy", 1, adaptive=False)[0].site, scale, 2 * max(counts)
+    )
+    for copies in counts:
         found: dict[bool, tuple[ScoreResult, Float]] = {}
 
         def run(copies: int, adaptive: bool, found: dict[bool, tuple[ScoreResult, Float]]) -> None:
@@ -219,12 +222,13 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=3, help="rounds of timing (3)")
     parser.add_argument("--models", nargs="+", choices=models.names(), default=models.names())
+    parser.add_argument("--copies", type=int, nargs="+", default=[16, 32], metavar="K", help="(16 32)")
     parser.add_argument("--json", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     findings: list[Finding] = []
     for name in arguments.models:
         with tempfile.TemporaryDirectory() as folder:
-            findings += find(name, arguments.rounds, Path(folder))
+            findings += find(name, arguments.copies, arguments.rounds, Path(folder))
     show(findings)
     ratios.write(arguments.json, "cpu", findings=[asdict(one) for one in findings])
 

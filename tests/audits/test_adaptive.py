@@ -13,6 +13,7 @@ from small_models import build, classifier, images, normal
 
 from onnx_ood import audits, models
 from onnx_ood.audits import ScoreSettings, Streaming
+from onnx_ood.audits.adaptive import check_adaptive
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load, select
 from onnx_ood.measurement import Prober
@@ -370,3 +371,9 @@ def test_inputs_that_are_all_alike_get_all_copies(network, tmp_path):
     result = run(network, tmp_path / "rows.npy")
     assert {entry.copies for entry in result.inputs} == {COPIES}
     assert result.adaptive.forwards == result.adaptive.forwards_fixed == 40 * 17
+
+
+def test_on_cuda_there_is_nothing_to_save():
+    with pytest.raises(UsageError, match=r"leave it out, or use --provider cpu"):
+        check_adaptive(16, "cuda")
+    check_adaptive(5, "cpu")
