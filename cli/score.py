@@ -43,6 +43,13 @@ def score(
         ),
     ] = None,
     copies: Annotated[int | None, typer.Option(help="Nudged copies of each input. Default: 4.")] = None,
+    adaptive: Annotated[
+        bool,
+        typer.Option(
+            "--adaptive",
+            help="Give an input no more copies once they would hardly change its rank; --copies is the most.",
+        ),
+    ] = False,
     scale: Annotated[
         float, typer.Option(help="Standard deviation of the noise; pixels go from 0 to 1.")
     ] = _DEFAULTS.scale,
@@ -122,6 +129,7 @@ def score(
         space=space,
         scale=scale,
         copies=copies,
+        adaptive=adaptive,
         seed=seed,
         recipe=recipe,
         preprocessing=preprocess,

@@ -7,17 +7,20 @@ from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+
+from onnx_ood.audits.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import ModelFacts, model_facts
 from onnx_ood.audits.feeding import Feeding, check_names
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.placement import fallback_report
-from onnx_ood.audits.score_result import InputResult, Run, ScoreResult
+from onnx_ood.audits.score_result import CopiesUsed, InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.stream import Stream, open_stream
-from onnx_ood.audits.stream_records import Header, StreamProbe
-from onnx_ood.audits.summary import summarise
+from onnx_ood.audits.stream_records import Header, ScoredInput, StreamProbe
+from onnx_ood.audits.summary import Summary, summarise
 from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import SelectorError, UsageError
@@ -87,6 +90,10 @@ def score(
             tf32=settings.tf32,
             others=settings.feeds,
         )
+        adaptive = None
+        if settings.adaptive:
+            check_adaptive(nudger.copies, prober.provider)
+            adaptive = Adaptive(nudger.copies, known.copy_sums if known else ())
         reader = Reader(
             found.paths,
             preprocessing=chosen.preprocessing if chosen else None,
@@ -116,7 +123,13 @@ def score(
         tally = Tally(stream, card.class_names() if card else None)
         for missing in found.missing:
             tally.fail(missing.id, missing.reason)
-        measuring = Measuring(prober, nudger, feeding, tally, exact=settings.exact, calibration=known)
+        measuring = Measuring(
+            prober, nudger, feeding, tally, exact=settings.exact, adaptive=adaptive, calibration=known
+        )
+        if adaptive and known:
+            floor = np.array([probe.noise_floor for probe in known.probes])
+            entries = (entry for entry in stream.entries() if isinstance(entry, ScoredInput))
+            adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
         total = reader.count() if progress else None
         # Closed at once if the model fails or the user gives up: no decoder goes on behind an error.
         with closing(iter(reader)) as batches:
@@ -134,6 +147,7 @@ def score(
         most = streaming.most_listed if streaming else None
         with summarise(stream) as summary:
             probe_results, results = summary.probe_results(), summary.inputs(most)
+            used = _copies_used(adaptive, summary, tally.scored) if adaptive else None
         return ScoreResult(
             status="scored" if results and 2 * tally.scored >= tally.seen else "not evaluated",
             model=facts,
@@ -143,6 +157,7 @@ def score(
             preprocessing=stream.header.preprocessing,
             environment=environment(),
             run=run,
+            adaptive=used,
             probes=probe_results,
             scored=tally.scored,
             inputs=results,
@@ -159,6 +174,16 @@ def score(
                 *_stream_notes(stream, len(results)),
             ),
         )
+
+
+def _copies_used(adaptive: Adaptive, summary: Summary, scored: int) -> CopiesUsed:
+    return CopiesUsed(
+        rule=adaptive.rule,
+        copies=summary.copies,
+        copies_fixed=scored * adaptive.copies,
+        forwards=summary.forwards,
+        forwards_fixed=scored * (1 + adaptive.copies),
+    )
 
 
 def _described(probe: Suggestion) -> StreamProbe:

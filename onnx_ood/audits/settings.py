@@ -24,6 +24,7 @@ class ScoreSettings:
             the normalisation is known.
         scale: Standard deviation of the noise in that space; pixels go from 0 to 1.
         copies: Nudged copies of each input; None for 4, or the recipe's.
+        adaptive: True to give an input no more copies once they would hardly change its rank; `copies` is the most.
         seed: Seed of the noise.
         recipe: `"lesswrong"` for the published recipe in place of family, space and scale, or None.
         preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
@@ -43,6 +44,7 @@ class ScoreSettings:
     space: str = "auto"
     scale: float = 0.02
     copies: int | None = None
+    adaptive: bool = False
     seed: int = 0
     recipe: str | None = None
     preprocessing: str | None = None
