@@ -1,6 +1,6 @@
 """Time and memory of `onnx-ood score --jsonl` against the number of inputs, of copies and of probes.
 
-    python benchmarks/scaling.py [--rounds 5] [--json FILE]
+    python benchmarks/scaling.py [--rounds 5] [--provider cpu|cuda] [--json FILE]
     python benchmarks/scaling.py --only inputs --counts 1000 1000000 --copies 1
 
 A small network of twelve layers is given rows of an .npy file. Each run is a process of its own, which reports its peak
@@ -69,14 +69,14 @@ def save_network(path: Path) -> None:
     onnx.save(helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]), path)
 
 
-def cost(folder: Path, count: int, copies: int, probes: int) -> Cost:
+def cost(folder: Path, count: int, copies: int, probes: int, provider: str = "cpu") -> Cost:
     """Scores `count` rows in a process of its own."""
     rows = folder / f"rows-{count}.npy"
     if not rows.exists():
         np.save(rows, np.random.default_rng(1).standard_normal((count, FEATURES), dtype=np.float32))
     stream, result = folder / "stream.jsonl", folder / "result.json"
     stream.unlink(missing_ok=True)
-    command = ["score", str(folder / "layers.onnx"), str(rows), "--provider", "cpu", "--quiet"]
+    command = ["score", str(folder / "layers.onnx"), str(rows), "--provider", provider, "--quiet"]
     command += ["--copies", str(copies), "--jsonl", str(stream), "--json", str(result)]
     command += [word for i in range(probes) for word in ("--probe", f"r{i}")]
     child = subprocess.run(
@@ -108,12 +108,14 @@ def fit(times: Mapping[int, float]) -> Line:
     return Line(float(start), float(slope), float(1 - residual.var() / y.var()))
 
 
-def measure(title: str, unit: str, runs: Mapping[int, tuple[Path, int, int, int]], rounds: int) -> object:
+def measure(
+    title: str, unit: str, runs: Mapping[int, tuple[Path, int, int, int]], rounds: int, provider: str
+) -> object:
     """Runs everything `rounds` times in turn, prints the fastest of each and fits a line."""
     found: dict[int, list[Cost]] = {x: [] for x in runs}
     for _ in range(rounds):
         for x, arguments in runs.items():
-            found[x].append(cost(*arguments))
+            found[x].append(cost(*arguments, provider))
     # What else goes on on a machine only ever adds time.
     best = {x: Cost(min(c.seconds for c in all_), max(c.peak_mib for c in all_)) for x, all_ in found.items()}
     line = fit({x: one.seconds for x, one in best.items()})
@@ -133,6 +135,7 @@ def main(words: Sequence[str]) -> None:
     )
     parser.add_argument("--counts", type=int, nargs="+", default=[1000, 10_000, 100_000])
     parser.add_argument("--copies", type=int, default=4, help="where inputs and probes are varied")
+    parser.add_argument("--provider", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--only", choices=["inputs", "copies", "probes"])
     parser.add_argument("--rounds", type=int, default=5, help="where copies and probes are varied")
     parser.add_argument("--json", type=Path)
@@ -156,11 +159,11 @@ def main(words: Sequence[str]) -> None:
             ),
         }
         found = {
-            what: measure(title, what, runs, 1 if what == "inputs" else options.rounds)
+            what: measure(title, what, runs, 1 if what == "inputs" else options.rounds, options.provider)
             for what, (title, runs) in varied.items()
             if options.only in {None, what}
         }
-    ratios.write(options.json, "cpu", **found)
+    ratios.write(options.json, options.provider, **found)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,13 @@ def score(
         ),
     ] = None,
     copies: Annotated[int | None, typer.Option(help="Nudged copies of each input. Default: 4.")] = None,
+    adaptive: Annotated[
+        bool,
+        typer.Option(
+            "--adaptive",
+            help="Give an input no more copies once they would hardly change its rank; --copies is the most.",
+        ),
+    ] = False,
     scale: Annotated[
         float, typer.Option(help="Standard deviation of the noise; pixels go from 0 to 1.")
     ] = _DEFAULTS.scale,
@@ -83,6 +90,10 @@ def score(
             "--exact", help="Run without fusions: slower, and watching changes no bit of the outputs."
         ),
     ] = False,
+    tf32: Annotated[
+        bool,
+        typer.Option("--tf32", help="Let CUDA round products to TF32: faster, and small nudges drown in it."),
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
     json: JsonFile = None,
     csv: Annotated[
@@ -118,6 +129,7 @@ def score(
         space=space,
         scale=scale,
         copies=copies,
+        adaptive=adaptive,
         seed=seed,
         recipe=recipe,
         preprocessing=preprocess,
@@ -126,6 +138,7 @@ def score(
         provider=provider,
         batch_size=batch_size,
         exact=exact,
+        tf32=tf32,
     )
     if resume and jsonl is None:
         raise UsageError("--resume goes on with the file of --jsonl, and none is named")

@@ -103,6 +103,8 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
         scale=_SCALE,
         provider=prober.provider,
         provider_note=prober.provider_note,
+        placement=prober.placement,
+        fallen_back=prober.fallen_back,
         answers={
             path.name: labels[answer] for path, answer in zip(photos, original.answers.tolist(), strict=True)
         },

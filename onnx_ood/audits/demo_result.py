@@ -51,5 +51,9 @@ class DemoResult(_Part):
     scale: float
     provider: str
     provider_note: str
+    placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
+    fallen_back: tuple[str, ...] = Field(
+        description="Nodes that measuring added and that ran on the CPU although the model ran on CUDA: a bug."
+    )
     answers: dict[str, str] = Field(description="The model's answer for each photo.")
     alterations: tuple[AlterationResult, ...]

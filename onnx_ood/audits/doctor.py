@@ -7,10 +7,17 @@ import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
 from typing import Literal
 
+import numpy as np
 import onnxruntime
 from pydantic import BaseModel, ConfigDict, Field
 
-from onnx_ood.measurement.providers import cuda_problem, gpu_count, missing_cuda_library, session_works
+from onnx_ood import models
+from onnx_ood.audits.placement import fallback_report, placement_text
+from onnx_ood.exceptions import OnnxOodError
+from onnx_ood.graph import load, suggest_probes
+from onnx_ood.measurement import Prober
+from onnx_ood.measurement.driver import gpu_count
+from onnx_ood.measurement.providers import cuda_problem, missing_cuda_library, session_works
 
 _PACKAGES = (
     "onnx_ood",
@@ -31,6 +38,11 @@ _RUNTIMES = (
     "onnxruntime-openvino",
     "onnxruntime-qnn",
 )
+
+# What is measured to see where nodes run: small, with the operators of most classifiers of pictures.
+_TRIED = "fashion_cnn"
+_TRIED_INPUTS = 2
+_REPORT = "report it as a bug, with all of this output"
 
 _PIP = f"{sys.executable} -m pip"
 
@@ -69,7 +81,14 @@ def doctor() -> DoctorResult:
         versions={name: found for name in _PACKAGES if (found := _version(name)) is not None},
         python=platform.python_version(),
         platform=f"{platform.system()} {platform.release()} {platform.machine()}",
-        checks=(_check_runtimes(), _check_cpu(), _check_gpu(), _check_cuda_libraries(), _check_cuda()),
+        checks=(
+            _check_runtimes(),
+            _check_cpu(),
+            _check_gpu(),
+            _check_cuda_libraries(),
+            _check_cuda(),
+            _check_placement(),
+        ),
     )
 
 
@@ -147,4 +166,28 @@ def _check_cuda() -> Check:
         state="note" if problem else "good",
         found=f"not usable: {problem}; audits run on the CPU" if problem else "sessions can be created",
         remedy="see the two lines above" if problem else "",
+    )
+
+
+def _check_placement() -> Check:
+    """Measures a bundled model where audits would run, and looks where its nodes ran."""
+    model = load(models.path(_TRIED))
+    (fed,) = model.inputs
+    shape = [size if isinstance(size, int) else _TRIED_INPUTS for size in fed.shape or ()]
+    images = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    try:
+        prober = Prober(model, [suggestion.tensor for suggestion in suggest_probes(model)])
+        prober.measure(images, np.full_like(images[:1], 0.01))
+    except OnnxOodError as error:
+        return Check(
+            name="nodes", state="bad", found=f"a bundled model can't be measured: {error}", remedy=_REPORT
+        )
+    lost = prober.fallen_back
+    return Check(
+        name="nodes",
+        state="bad" if lost else "good",
+        found=fallback_report(lost)
+        if lost
+        else f"of a bundled model, watched: {placement_text(prober.placement)}",
+        remedy=_REPORT if lost else "",
     )

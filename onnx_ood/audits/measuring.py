@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.adaptive import Adaptive, Known
 from onnx_ood.audits.feeding import Feeding
+from onnx_ood.audits.neighbourhoods import Neighbourhoods, Reduced
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.score_result import Run
 from onnx_ood.audits.stream_records import CalibratedProbe, Calibration
@@ -29,6 +31,7 @@ class Measuring:
         tally: Tally,
         *,
         exact: bool,
+        adaptive: Adaptive | None = None,
         calibration: Calibration | None = None,
     ) -> None:
         """Takes what measures.
@@ -39,10 +42,11 @@ class Measuring:
             feeding: Knows the values of the model's other inputs.
             tally: Where everything goes.
             exact: Whether the model is run without fusions.
+            adaptive: What decides which inputs get fewer copies; None for all copies for all.
             calibration: What the first inputs of a run that is resumed told.
         """
         self._prober, self._nudger, self._feeding, self._tally = prober, nudger, feeding, tally
-        self._exact, self._recorded = exact, calibration
+        self._exact, self._adaptive, self._recorded = exact, adaptive, calibration
         known = calibration.probes if calibration else ()
         self._names = tuple(probe.name for probe in known)
         self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
@@ -55,6 +59,12 @@ class Measuring:
         Raises:
             ModelError: If the model runs none of the first batch.
         """
+        while len(batch):
+            together = self._adaptive.until_renewal if self._adaptive else len(batch)
+            self._run(batch.part(0, together))
+            batch = batch.part(together, len(batch))
+
+    def _run(self, batch: Batch) -> None:
         try:
             self._measure(batch)
         except ModelError:
@@ -78,8 +88,10 @@ class Measuring:
             provider_note=prober.provider_note,
             # When a run is resumed, what was skipped before isn't watched any more.
             placement=recorded.run.placement if recorded else prober.placement,
+            fallen_back=recorded.run.fallen_back if recorded else prober.fallen_back,
             rows=prober.rows or 0,
             exact=self._exact,
+            tf32=prober.tf32,
             observer_effect=self._observer_effect,
             layout_note=prober.layout_note,
         )
@@ -98,6 +110,7 @@ class Measuring:
                 )
             ),
             skipped_probes={name: reason for name, reason in skipped.items() if name not in self._names},
+            copy_sums=self._adaptive.sums if self._adaptive else (),
         )
 
     def _measure(self, batch: Batch) -> None:
@@ -108,7 +121,9 @@ class Measuring:
             self._observer_effect = self._prober.observer_effect(first.tensors, beside)
         others = self._feeding.others(batch)
         nudges = self._nudger.nudges(self._prober, batch.tensors, others)
-        measured = self._prober.measure(batch.tensors, nudges, others)
+        known = self._adaptive.known if self._adaptive else None
+        first_copies = self._nudger.some(nudges, slice(known.rounds[0] if known else None))
+        measured = self._prober.measure(batch.tensors, first_copies, others)
         if not self._tally.scored:
             self._names, self._units = measured.probes, measured.size
         if lost := [name for name in self._names if name not in measured.probes]:
@@ -116,4 +131,43 @@ class Measuring:
                 f"probe {lost[0]!r} is empty for it or for an input before it, though not for the first; choose other "
                 "probes"
             )
-        self._tally.add(batch.ids, measured, self._floor)
+        found = Neighbourhoods.of(measured)
+        reduced = self._in_rounds(batch, nudges, found, known) if known else Reduced.of(found)
+        scored = self._tally.add(batch.ids, reduced, measured, self._floor)
+        if self._adaptive:
+            self._adaptive.add(
+                [(entry.drop, entry.drop_error) for entry in scored],
+                self._floor,
+                None if known else found.drop[np.isfinite(reduced.drop).all(axis=1)],
+            )
+
+    def _in_rounds(
+        self, batch: Batch, nudges: NDArray[np.floating], found: Neighbourhoods, known: Known
+    ) -> Reduced:
+        """Gives inputs further copies, those that want as many together, until all have what they want.
+
+        Args:
+            batch: N inputs.
+            nudges: All nudges for them.
+            found: What was measured with the copies of the first round.
+            known: What decides.
+        """
+        unsettled = [(np.arange(len(batch)), found, 1)]
+        parts, places = [], []
+        while unsettled:
+            rows, found, clean_runs = unsettled.pop()
+            copies = found.drop.shape[1]
+            wanted = known.effects.copies_wanted(found.drop, known.reference, known.rounds)
+            for more in np.unique(wanted).tolist():
+                alike = wanted == more
+                chosen, so_far = rows[alike], found.at(alike)
+                if more == copies:
+                    scale = known.effects.scale(copies)
+                    parts.append(Reduced.of(so_far, clean_runs=clean_runs, scale=scale))
+                    places.append(chosen)
+                else:
+                    part = batch.take(chosen)
+                    further = self._nudger.some(nudges, slice(copies, more), chosen)
+                    measured = self._prober.measure(part.tensors, further, self._feeding.others(part))
+                    unsettled.append((chosen, so_far.with_more(Neighbourhoods.of(measured)), clean_runs + 1))
+        return Reduced.joined(parts, places)

@@ -73,6 +73,20 @@ class Nudger:
             self._drawn = self._draw(shape)
         return self._drawn
 
+    def some(
+        self, nudges: NDArray[np.floating], copies: slice, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.floating]:
+        """Some of the nudges that `nudges` gave.
+
+        Args:
+            nudges: For a batch.
+            copies: Which of the K copies.
+            rows: Which inputs of the batch; None for all.
+        """
+        if self.recipe is None:
+            return nudges[copies]
+        return nudges[:, copies] if rows is None else nudges[rows, copies]
+
     def _draw(self, shape: Sequence[int]) -> NDArray[np.float32]:
         noise = draw(self._settings.family, shape, self.copies, self._settings.seed)
         scaled: NDArray[np.float32] = (noise * self._settings.scale * self._gain).astype(np.float32)
@@ -88,5 +102,6 @@ class Nudger:
             space="pixel" if self.space == "pixel" else "tensor",
             scale=1e-5 if lesswrong else self._settings.scale,
             copies=self.copies,
+            adaptive=self._settings.adaptive,
             seed=self._settings.seed,
         )

@@ -7,17 +7,21 @@ from contextlib import closing
 from pathlib import Path
 from typing import TextIO
 
+import numpy as np
+
+from onnx_ood.audits.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import ModelFacts, model_facts
 from onnx_ood.audits.feeding import Feeding, check_names
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
+from onnx_ood.audits.placement import fallback_report
 from onnx_ood.audits.preprocessing import choose_preprocessing
-from onnx_ood.audits.score_result import InputResult, ScoreResult
+from onnx_ood.audits.score_result import CopiesUsed, InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.stream import Stream, open_stream
-from onnx_ood.audits.stream_records import Header, StreamProbe
-from onnx_ood.audits.summary import summarise
+from onnx_ood.audits.stream_records import Header, ScoredInput, StreamProbe
+from onnx_ood.audits.summary import Summary, summarise
 from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import SelectorError, UsageError
@@ -84,8 +88,13 @@ def score(
             provider=settings.provider,
             batch_size=settings.batch_size,
             exact=settings.exact,
+            tf32=settings.tf32,
             others=settings.feeds,
         )
+        adaptive = None
+        if settings.adaptive:
+            check_adaptive(nudger.copies, prober.provider)
+            adaptive = Adaptive(nudger.copies, known.copy_sums if known else ())
         reader = Reader(
             found.paths,
             preprocessing=chosen.preprocessing if chosen else None,
@@ -107,6 +116,7 @@ def score(
                 probes=tuple(map(_described, probes)),
                 provider=prober.provider,
                 exact=settings.exact,
+                tf32=prober.tf32,
                 batch_size=settings.batch_size,
                 environment=environment(),
             )
@@ -114,7 +124,13 @@ def score(
         tally = Tally(stream, card.class_names() if card else None)
         for missing in found.missing:
             tally.fail(missing.id, missing.reason)
-        measuring = Measuring(prober, nudger, feeding, tally, exact=settings.exact, calibration=known)
+        measuring = Measuring(
+            prober, nudger, feeding, tally, exact=settings.exact, adaptive=adaptive, calibration=known
+        )
+        if adaptive and known:
+            floor = np.array([probe.noise_floor for probe in known.probes])
+            entries = (entry for entry in stream.entries() if isinstance(entry, ScoredInput))
+            adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
         total = reader.count() if progress else None
         # Closed at once if the model fails or the user gives up: no decoder goes on behind an error.
         with closing(iter(reader)) as batches:
@@ -128,9 +144,11 @@ def score(
                     progress(tally.seen - len(found.missing), total)
         calibration = measuring.calibration()
         tally.commit(calibration)
+        run = calibration.run if calibration else measuring.described
         most = streaming.most_listed if streaming else None
         with summarise(stream) as summary:
             probe_results, results = summary.probe_results(), summary.inputs(most)
+            used = _copies_used(adaptive, summary, tally.scored) if adaptive else None
         return ScoreResult(
             status="scored" if results and 2 * tally.scored >= tally.seen else "not evaluated",
             model=facts,
@@ -139,7 +157,8 @@ def score(
             feeds=feeding.described,
             preprocessing=stream.header.preprocessing,
             environment=environment(),
-            run=calibration.run if calibration else measuring.described,
+            run=run,
+            adaptive=used,
             probes=probe_results,
             scored=tally.scored,
             inputs=results,
@@ -152,9 +171,20 @@ def score(
                 *feeding.notes,
                 *reader.notes,
                 *_notes(card, facts, chosen, results),
+                *_run_notes(settings, run),
                 *_stream_notes(stream, len(results)),
             ),
         )
+
+
+def _copies_used(adaptive: Adaptive, summary: Summary, scored: int) -> CopiesUsed:
+    return CopiesUsed(
+        rule=adaptive.rule,
+        copies=summary.copies,
+        copies_fixed=scored * adaptive.copies,
+        forwards=summary.forwards,
+        forwards_fixed=scored * (1 + adaptive.copies),
+    )
 
 
 def _described(probe: Suggestion) -> StreamProbe:
@@ -250,6 +280,15 @@ def _notes(
             "Strangeness compares these inputs with each other. Without known-good references no threshold can be "
             "justified: it ranks, it does not judge."
         )
+    return notes
+
+
+def _run_notes(settings: ScoreSettings, run: Run) -> list[str]:
+    notes = []
+    if settings.tf32 and not run.tf32:
+        notes.append("TF32 was asked for; the model ran on the CPU, which has none.")
+    if run.fallen_back:
+        notes.append(fallback_report(run.fallen_back))
     return notes
 
 

@@ -15,6 +15,13 @@ FROM_FILES = ".npz"
 """In place of a value: it came with each input, from the same file."""
 
 
+DROP = (
+    "Cosine drop, mean over copies; of an input with fewer than all, scaled by what these copies give the first inputs "
+    "beside all copies."
+)
+"""What the drop of an input is, for the schemas."""
+
+
 class Part(BaseModel):
     """What all parts of a result have in common."""
 
@@ -35,6 +42,7 @@ class NudgeSettings(Part):
         description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1."
     )
     copies: int
+    adaptive: bool = Field(description="True if inputs whose rank is settled get fewer copies.")
     seed: int
 
 
@@ -55,8 +63,12 @@ class Run(Part):
     provider: Literal["cuda", "cpu"] = Field(description="Where the model really ran.")
     provider_note: str = Field(description="Why it is the CPU although CUDA was looked for, or empty.")
     placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
+    fallen_back: tuple[str, ...] = Field(
+        description="Nodes that measuring added and that ran on the CPU although the model ran on CUDA: a bug."
+    )
     rows: int = Field(description="Inputs in one run of the model.")
     exact: bool = Field(description="True if the model was run without fusions.")
+    tf32: bool = Field(description="True if CUDA was let round products to TF32.")
     observer_effect: Number = Field(
         description="Largest relative change of a model output by watching, on up to 8 inputs; null if none was run."
     )
@@ -96,6 +108,7 @@ class InputResult(Part):
     """One scored input; lists have one entry a probe, in the order of `probes`."""
 
     id: str
+    copies: int = Field(description="Nudged copies it got.")
     rank: int | None = Field(description="1 = strangest; null where inputs were too few to compare.")
     strangeness: Number = Field(
         description="Two-sided distance of the log drops from the other inputs', in robust standard deviations."
@@ -104,7 +117,7 @@ class InputResult(Part):
         description="Whether its activations turned more or less than the other inputs', over all probes."
     )
     published: float = Field(description="−mean log10 cosine drop: the published reading, often inverted.")
-    drop: tuple[Number, ...] = Field(description="Cosine drop, mean over copies.")
+    drop: tuple[Number, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(
         description="Standard error of the drop over copies; null for one copy."
     )
@@ -116,6 +129,18 @@ class InputResult(Part):
         description="Signed distance at each probe, robust deviations."
     )
     prediction: Prediction | None
+
+
+class CopiesUsed(Part):
+    """What giving inputs no more copies than they need came to, over all scored inputs."""
+
+    rule: str = Field(description="When an input gets no more copies.")
+    copies: int = Field(description="Nudged copies in all.")
+    copies_fixed: int = Field(description="What they would be had every input got all.")
+    forwards: int = Field(
+        description="Inputs that went through the model, nudged or not: every further round runs the clean one again."
+    )
+    forwards_fixed: int = Field(description="What they would be had every input got all copies.")
 
 
 class Failure(Part):
@@ -144,6 +169,7 @@ class ScoreResult(Part):
     )
     environment: Environment
     run: Run
+    adaptive: CopiesUsed | None = Field(description="Null where every input got all copies.")
     probes: tuple[ProbeResult, ...]
     scored: int = Field(description="Inputs that were scored.")
     inputs: tuple[InputResult, ...] = Field(

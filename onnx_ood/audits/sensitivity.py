@@ -343,6 +343,7 @@ def _kinds(ways: Sequence[Chosen], counted: Sequence[Transitions]) -> tuple[Kind
         results.append(
             KindResult(
                 kind=kind,
+                transitions=_estimate(np.array([found.total for found in mine], np.float64)),
                 density=_estimate(np.array([found.total / found.length for found in mine])),
                 converged=sum(found.converged for found in mine),
             )

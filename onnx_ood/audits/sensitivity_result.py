@@ -56,6 +56,7 @@ class KindResult(Part):
     """All trajectories of one kind."""
 
     kind: Kind
+    transitions: Estimate = Field(description="Along a whole trajectory, as published.")
     density: Estimate = Field(description="Transitions for each unit of length.")
     converged: int = Field(description="How many of them converged.")
 

@@ -24,6 +24,7 @@ class ScoreSettings:
             the normalisation is known.
         scale: Standard deviation of the noise in that space; pixels go from 0 to 1.
         copies: Nudged copies of each input; None for 4, or the recipe's.
+        adaptive: True to give an input no more copies once they would hardly change its rank; `copies` is the most.
         seed: Seed of the noise.
         recipe: `"lesswrong"` for the published recipe in place of family, space and scale, or None.
         preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
@@ -35,6 +36,7 @@ class ScoreSettings:
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
         exact: True to run without fusions, so that watching can't change a bit of the model's outputs.
+        tf32: True to let CUDA round products to TF32: faster, and small nudges drown in it.
     """
 
     probes: tuple[str, ...] = ()
@@ -42,6 +44,7 @@ class ScoreSettings:
     space: str = "auto"
     scale: float = 0.02
     copies: int | None = None
+    adaptive: bool = False
     seed: int = 0
     recipe: str | None = None
     preprocessing: str | None = None
@@ -50,6 +53,7 @@ class ScoreSettings:
     provider: str = "auto"
     batch_size: int | None = None
     exact: bool = False
+    tf32: bool = False
 
     def __post_init__(self) -> None:
         """Checks what can be checked without a model.
@@ -69,6 +73,8 @@ class ScoreSettings:
             raise UsageError(f"copies must be at least 1, but is {self.copies}")
         if self.seed < 0:
             raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
+        if self.tf32 and self.provider == "cpu":
+            raise UsageError("TF32 is a way in which CUDA rounds, and the provider is cpu: leave out --tf32")
         if self.site is not None and self.site in self.feeds:
             raise UsageError(f"{self.site!r} is nudged, so the files feed it: leave out its --feed")
 

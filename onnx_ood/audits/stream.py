@@ -295,6 +295,7 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "probes", probes[0], probes[1]
     yield "provider", old.provider, new.provider
     yield "exact", old.exact, new.exact
+    yield "tf32", old.tf32, new.tf32
     yield "batch size", old.batch_size, new.batch_size
     yield "onnx_ood", old.environment.onnx_ood, new.environment.onnx_ood
     yield "onnxruntime", old.environment.onnxruntime, new.environment.onnxruntime

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 
 from onnx_ood.audits.facts import ModelFacts
-from onnx_ood.audits.score_result import Environment, NudgeSettings, Number, Part, Prediction, Run
+from onnx_ood.audits.score_result import DROP, Environment, NudgeSettings, Number, Part, Prediction, Run
 
 
 class StreamProbe(Part):
@@ -32,6 +32,7 @@ class Header(Part):
     probes: tuple[StreamProbe, ...]
     provider: Literal["cuda", "cpu"]
     exact: bool
+    tf32: bool
     batch_size: int | None = Field(description="Inputs in one run as the user has it, or null.")
     environment: Environment
 
@@ -53,6 +54,10 @@ class Calibration(Part):
         description="What the lists of the inputs that follow are about."
     )
     skipped_probes: dict[str, str]
+    copy_sums: tuple[tuple[float, ...], ...] = Field(
+        description="With --adaptive: for each copy and probe, the drop over the mean over all copies, summed up over "
+        "the inputs so far, 32 at most; else empty."
+    )
 
 
 class ScoredInput(Part):
@@ -60,8 +65,10 @@ class ScoredInput(Part):
 
     record: Literal["scored"] = "scored"
     id: str
+    copies: int = Field(description="Nudged copies it got.")
+    forwards: int = Field(description="Runs of the model for it, nudged or not.")
     published: float = Field(description="−mean log10 cosine drop: the published reading, often inverted.")
-    drop: tuple[float, ...] = Field(description="Cosine drop, mean over copies.")
+    drop: tuple[float, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(
         description="Standard error of the drop over copies; null for one copy."
     )

@@ -39,6 +39,8 @@ class Summary:
     Attributes:
         header: What the run is about.
         probes: The probes that were measured.
+        copies: Nudged copies of all scored inputs.
+        forwards: Runs of the model for them, nudged or not.
     """
 
     def __init__(self, stream: Stream, file: BinaryIO) -> None:
@@ -55,8 +57,11 @@ class Summary:
         count = len(self.probes)
         # By probe: drops, their errors, distortions, flip rates.
         self._columns = Columns(file, max(1, 4 * count))
+        self.copies = self.forwards = 0
         for entry in stream.entries():
             if isinstance(entry, ScoredInput):
+                self.copies += entry.copies
+                self.forwards += entry.forwards
                 self._columns.append((*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate))
         columns = (self._columns.column(p) for p in range(count))
         self._usual = find_usual(columns, self._floor) if count else None
@@ -201,6 +206,7 @@ def _result(
 ) -> InputResult:
     return InputResult(
         id=entry.id,
+        copies=entry.copies,
         rank=rank,
         strangeness=score,
         direction=None if deviation is None else "more" if deviation.mean() > 0 else "less",

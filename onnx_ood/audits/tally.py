@@ -1,4 +1,4 @@
-"""Reducing what was measured to a few numbers an input, and handing them to the stream batch by batch."""
+"""Making records of what came of inputs, and handing them to the stream batch by batch."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.neighbourhoods import Reduced
 from onnx_ood.audits.predictions import read_answers
 from onnx_ood.audits.score_result import Number
 from onnx_ood.audits.stream import Stream
@@ -46,39 +47,44 @@ class Tally:
         if not self._stream.done.take(name):
             self._batch.append(UnscoredInput(id=name, reason=reason))
 
-    def add(self, ids: Sequence[str], measured: Measurement, floor: Float) -> None:
-        """Reduces what was measured to a few numbers an input.
+    def add(
+        self, ids: Sequence[str], reduced: Reduced, measured: Measurement, floor: Float
+    ) -> list[ScoredInput]:
+        """Takes inputs that were measured.
 
         Args:
             ids: Names of the N inputs.
-            measured: Their measurement; inputs with a statistic that is not finite are noted as failed.
+            reduced: Their numbers; inputs with a drop that is not finite are noted as failed.
+            measured: Their measurement, for its probes and the model's own outputs.
             floor: Noise floor of each probe, [P].
+
+        Returns:
+            Those that are scored, in order.
         """
-        drops = measured.cosine_drop()
-        finite: NDArray[np.bool_] = np.isfinite(drops).min(axis=1)  # [N, P]
+        finite = np.isfinite(reduced.drop)
         usable: NDArray[np.bool_] = finite.min(axis=1)
         for i in np.flatnonzero(~usable).tolist():
             probe = measured.probes[int(np.argmin(finite[i]))]
             self.fail(ids[i], f"the model computes NaN or infinity for it, first seen at probe {probe!r}")
         answers = read_answers(measured.outputs)
         good = np.flatnonzero(usable)
-        drop = drops[good].mean(axis=1)
-        error = _standard_error(drops[good])
-        distortion = measured.distortion()[good].mean(axis=1)
-        flip_rate = measured.flip_rate()[good].mean(axis=1)
-        published = published_score(drop, floor)
-        for row, i in enumerate(good.tolist()):
-            self._batch.append(
-                ScoredInput(
-                    id=ids[i],
-                    published=float(published[row]),
-                    drop=tuple(drop[row].tolist()),
-                    drop_error=_numbers(error[row]),
-                    distortion=_numbers(distortion[row]),
-                    flip_rate=tuple(flip_rate[row].tolist()),
-                    prediction=None if answers is None else answers.prediction(i, self._labels),
-                )
+        published = published_score(reduced.drop[good], floor)
+        scored = [
+            ScoredInput(
+                id=ids[i],
+                copies=int(reduced.copies[i]),
+                forwards=int(reduced.forwards[i]),
+                published=float(score),
+                drop=tuple(reduced.drop[i].tolist()),
+                drop_error=_numbers(reduced.drop_error[i]),
+                distortion=_numbers(reduced.distortion[i]),
+                flip_rate=tuple(reduced.flip_rate[i].tolist()),
+                prediction=None if answers is None else answers.prediction(i, self._labels),
             )
+            for i, score in zip(good.tolist(), published, strict=True)
+        ]
+        self._batch += scored
+        return scored
 
     def commit(self, calibration: Calibration | None) -> None:
         """Writes the inputs that came in since the last time.
@@ -88,15 +94,6 @@ class Tally:
         """
         self._stream.write(self._batch, calibration)
         self._batch = []
-
-
-def _standard_error(values: Float) -> Float:
-    """Standard error of the mean over copies, [N, K, P] → [N, P]; NaN for one copy, which has none."""
-    copies = values.shape[1]
-    if copies == 1:
-        return np.full((len(values), values.shape[2]), np.nan)
-    error: Float = values.std(axis=1, ddof=1) / np.sqrt(copies)
-    return error
 
 
 def _numbers(values: Float) -> tuple[Number, ...]:

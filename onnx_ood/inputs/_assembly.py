@@ -39,6 +39,11 @@ class Batch:
         others = {name: values[start:stop] for name, values in self.others.items()}
         return Batch(self.ids[start:stop], self.tensors[start:stop], (), others)
 
+    def take(self, rows: npt.NDArray[np.int64]) -> "Batch":
+        """Some of the inputs, without failures."""
+        others = {name: values[rows] for name, values in self.others.items()}
+        return Batch(tuple(self.ids[row] for row in rows), self.tensors[rows], (), others)
+
 
 @dataclass(frozen=True)
 class Piece:

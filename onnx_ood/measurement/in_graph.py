@@ -1,7 +1,7 @@
 """Pair statistics that the model computes itself: the way on a GPU, where only they cross the bus.
 
 Clean inputs and their copies go through together; copies are made on the device, from one clean tensor and nudges that
-are brought there once.
+are brought there once for all runs of a measurement.
 """
 
 from __future__ import annotations
@@ -11,17 +11,25 @@ from pathlib import Path
 
 import numpy as np
 from onnx import ModelProto
+from onnxruntime import OrtValue
 
 from onnx_ood.graph import MOST_UNITS, Tensor, with_pair_statistics
 from onnx_ood.measurement.arguments import FLOATS, Array, FloatArray
+from onnx_ood.measurement.driver import free_memory
 from onnx_ood.measurement.layout import Layout
 from onnx_ood.measurement.providers import Provider
 from onnx_ood.measurement.result import Part
 from onnx_ood.measurement.session import OutOfMemoryError, Session
 from onnx_ood.measurement.statistics import RowStatistics, tabulate
 
-# Inputs and copies that go through together: more than a GPU can do at once brings nothing.
+# Inputs and copies that go through together, and where memory is known to be enough: more than a GPU can do at once
+# brings nothing.
 _TOGETHER = 64
+_MOST_TOGETHER = 128
+# Of the memory that is free, what runs may take: the device is others' too, and runs of other sizes leave gaps.
+_SHARE = 0.5
+# Activations of one run that are compared at once, in float32: their differences and codes take as much again, twice.
+_PIECE_BYTES = 32 * 2**20
 # Probes of fewer units are compared in float64: over them the rounding of products doesn't average out.
 _FEW = 4_096
 # What the inputs other than the site are fed for some inputs of the batch, which may repeat.
@@ -74,6 +82,7 @@ class InGraph:
         inputs: int | None,
         copies: int,
         exact: bool,
+        tf32: bool,
     ) -> None:
         """Adds the statistics and creates the session.
 
@@ -86,9 +95,11 @@ class InGraph:
             dtypes: Element type of each probe.
             outputs: The model's own outputs that are wanted.
             provider: Where to run.
-            inputs: How many inputs one run has; None for as many as are of use.
+            inputs: How many inputs one run has; None for as many as are of use and, where that can be told, as fit
+                well into the device's memory.
             copies: K, how many copies there will be.
             exact: True to run without fusions.
+            tf32: True to let CUDA round products to TF32.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -96,27 +107,39 @@ class InGraph:
         self.most = _TOGETHER - 1
         self.copies = min(copies, self.most)
         self.inputs = inputs or _TOGETHER // (1 + self.copies)
+        self._fitted = inputs is not None
         self._site, self._outputs = site.name, tuple(outputs)
         self._dtype = site.dtype or "float32"
         handed_out = {
             carriers[name]: "float32" if dtypes[name] not in FLOATS else dtypes[name] for name in carriers
         }
+        self._probes = len(handed_out)
         self._order = [list(handed_out).index(carriers[name]) for name in carriers]
+        units = {carriers[name]: layout.units(name) for name in carriers}
         self._pairs = with_pair_statistics(
             proto,
             site.name,
             list(handed_out),
             {site.name: self._dtype, **handed_out},
-            {carriers[name] for name in carriers if layout.units(name) < _FEW},
+            {carrier for carrier, count in units.items() if count < _FEW},
+            {
+                name: self._bounds(count)
+                for name, count in {site.name: layout.units(site.name), **units}.items()
+            },
             self.copies,
             self._outputs,
         )
-        self._session = Session(self._pairs.proto, path, provider, exact=exact)
+        self._session = Session(self._pairs.proto, path, provider, exact=exact, tf32=tf32, in_order=True)
 
     @property
     def placement(self) -> dict[str, int]:
         """Number of nodes that run on each execution provider of the runtime."""
         return self._session.placement
+
+    @property
+    def fallen_back(self) -> tuple[str, ...]:
+        """Names of added nodes that don't run on the provider."""
+        return self._session.fallen_back
 
     def measure(self, layout: Layout, clean: Array, shifts: FloatArray, feeds: Feeds) -> list[Part]:
         """Measures a batch.
@@ -134,12 +157,15 @@ class InGraph:
             ModelError: If a run fails.
             UnevenRowsError: If an output has not as many rows as it should.
         """
+        nudges = _Nudges(shifts, self.copies, self._dtype, self._session.bring)
+        if not self._fitted and len(clean) > 1:
+            self._fit(layout, clean, nudges, feeds)
         parts: list[Part] = []
         done = 0
         while done < len(clean):
             inputs = list(range(done, min(done + self.inputs, len(clean))))
             try:
-                parts.append(self._measure_run(layout, inputs, clean, shifts, feeds))
+                parts.append(self._measure_run(layout, inputs, clean, nudges, feeds))
             except OutOfMemoryError:
                 if len(inputs) == 1:
                     raise
@@ -149,49 +175,71 @@ class InGraph:
             done += len(inputs)
         return parts
 
+    def _fit(self, layout: Layout, clean: Array, nudges: _Nudges, feeds: Feeds) -> None:
+        """Chooses how many inputs one run has, by what one more of them took of the device's memory.
+
+        The runtime keeps what it has taken, so that what is free shows it after the run. What it had left over from the
+        first run counts for the second: where that is all, nothing can be told, and the choice stays.
+        """
+        self._fitted = True
+        left = []
+        for count in (1, 2):
+            try:
+                self._measure_run(layout, list(range(count)), clean, nudges, feeds)
+            except OutOfMemoryError:
+                if count == 1:
+                    raise
+                self.inputs = 1
+                return
+            left.append(free_memory())
+        if left[0] is None or left[1] is None or left[0] <= left[1]:
+            return
+        fitting = int(left[1] * _SHARE) // (left[0] - left[1])
+        self.inputs = max(1, min(_MOST_TOGETHER // (1 + self.copies), fitting))
+
+    def _bounds(self, units: int) -> list[int]:
+        """Where the units of a probe are parted, so that what one run compares at once stays small."""
+        size = units * self.inputs * (1 + self.copies) * np.dtype(np.float32).itemsize
+        pieces = max(1, -(-size // _PIECE_BYTES))
+        return [i * units // pieces for i in range(pieces + 1)]
+
     def _measure_run(
-        self, layout: Layout, inputs: list[int], clean: Array, shifts: FloatArray, feeds: Feeds
+        self, layout: Layout, inputs: list[int], clean: Array, nudges: _Nudges, feeds: Feeds
     ) -> Part:
         fed = feeds([i for i in inputs for _ in range(1 + self.copies)])
         columns: list[tuple[Array, Array]] = []
         outputs: dict[str, Array] = {}
-        for start in range(0, shifts.shape[1], self.copies):
-            nudges = self._nudges(shifts, inputs, start)
-            columns.append(self._run(layout, clean[inputs], nudges, fed, outputs))
-        return self._part(columns, shifts.shape[1], outputs)
-
-    def _nudges(self, shifts: FloatArray, inputs: list[int], start: int) -> FloatArray:
-        """The nudges of one run in the site's dtype, [1 or N, c, *site]; those that are missing at the end are 0."""
-        shared = shifts.strides[0] == 0
-        chosen = (
-            shifts[:1, start : start + self.copies] if shared else shifts[inputs, start : start + self.copies]
-        )
-        # A nudge out of the dtype's range shows as an infinite activation.
-        with np.errstate(over="ignore"):
-            nudges: FloatArray = chosen.astype(self._dtype)
-        missing = self.copies - nudges.shape[1]
-        if missing:
-            nudges = np.concatenate([nudges, np.zeros_like(nudges[:, :1]).repeat(missing, axis=1)], axis=1)
-        return nudges
+        for start in range(0, nudges.count, self.copies):
+            columns.append(self._run(layout, clean[inputs], nudges.at(inputs, start), fed, outputs))
+        return self._part(columns, nudges.count, outputs)
 
     def _run(
         self,
         layout: Layout,
         clean: Array,
-        nudges: FloatArray,
+        nudges: Array | OrtValue,
         fed: Mapping[str, Array],
         outputs: dict[str, Array],
     ) -> tuple[Array, Array]:
-        """Runs inputs and copies together; notes what the model gives for the clean inputs the first time."""
+        """Runs inputs and copies together; notes what the model gives for the clean inputs the first time.
+
+        Returns:
+            E·Eᵀ of the site and the probes, [N, 1 + P, 1 + c, 1 + c], and C·Cᵀ of the probes, [N, P, 1 + c, 1 + c].
+        """
         own = () if outputs else tuple(name for name in self._outputs if name in layout.shapes)
-        names = [self._pairs.products, self._pairs.counts, *own]
-        products, counts, *rest = self._session.run(
-            names, {self._site: clean, self._pairs.nudges: nudges, **fed}
+        rows, group, probes = len(clean), 1 + self.copies, self._probes
+        shapes: dict[str, tuple[int, ...] | None] = {
+            self._pairs.products: (rows, (1 + probes) * group, group),
+            self._pairs.counts: (rows, probes * group, group),
+            # What a file says of its outputs' shapes need not be so.
+            **dict.fromkeys(own),
+        }
+        products, counts, *rest = self._session.run_bound(
+            shapes, {self._site: clean, self._pairs.nudges: nudges, **fed}
         )
         for name, array in zip(own, rest, strict=True):
-            shares = layout.cut(name, array, len(clean) * (1 + self.copies))
-            outputs[name] = shares[:: 1 + self.copies]
-        return products, counts
+            outputs[name] = layout.cut(name, array, rows * group)[::group]
+        return products.reshape(rows, -1, group, group), counts.reshape(rows, -1, group, group)
 
     def _part(self, columns: list[tuple[Array, Array]], copies: int, outputs: Mapping[str, Array]) -> Part:
         """Reads the statistics off the products."""
@@ -211,3 +259,51 @@ def _pairs(products: Array, counts: Array | None, copy: int) -> RowStatistics:
         active = counts[:, 0, 0].astype(np.int64)
         flips = active + counts[:, copy, copy].astype(np.int64) - 2 * counts[:, 0, copy].astype(np.int64)
     return RowStatistics(products[:, 0, 0], products[:, 0, copy], products[:, copy, copy], flips, active)
+
+
+class _Nudges:
+    """The nudges of one measurement, as runs are fed them.
+
+    Attributes:
+        count: K, how many copies there are.
+    """
+
+    def __init__(
+        self, shifts: FloatArray, together: int, dtype: str, bring: Callable[[Array], OrtValue]
+    ) -> None:
+        """Takes them.
+
+        Args:
+            shifts: The nudges, [N, K, *site]; with a stride of 0 on the first axis they are shared.
+            together: c, how many copies go through together.
+            dtype: The site's.
+            bring: Brings an array to the device.
+        """
+        self.count = shifts.shape[1]
+        self._shifts, self._together, self._dtype, self._bring = shifts, together, dtype, bring
+        self._shared = shifts.strides[0] == 0
+        self._brought: dict[int, OrtValue] = {}
+
+    def at(self, inputs: list[int], start: int) -> Array | OrtValue:
+        """The nudges of one run, [1 or N, c, *site]: on the device already where all inputs share them.
+
+        Args:
+            inputs: Which inputs the run has.
+            start: The first copy.
+        """
+        if not self._shared:
+            return self._filled(inputs, start)
+        if start not in self._brought:
+            self._brought[start] = self._bring(self._filled([0], start))
+        return self._brought[start]
+
+    def _filled(self, inputs: list[int], start: int) -> Array:
+        """In the site's dtype; those that are missing at the end are 0."""
+        chosen = self._shifts[inputs, start : start + self._together]
+        # A nudge out of the dtype's range shows as an infinite activation.
+        with np.errstate(over="ignore"):
+            nudges: Array = chosen.astype(self._dtype)
+        missing = self._together - nudges.shape[1]
+        if missing:
+            nudges = np.concatenate([nudges, np.zeros_like(nudges[:, :1]).repeat(missing, axis=1)], axis=1)
+        return nudges

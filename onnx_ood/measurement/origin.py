@@ -111,6 +111,7 @@ class InnerOrigin:
         provider: Provider,
         *,
         exact: bool,
+        tf32: bool,
     ) -> None:
         """Cuts the model and creates the session of the whole.
 
@@ -121,6 +122,7 @@ class InnerOrigin:
             probes: Names of the probes.
             provider: Where to run.
             exact: True to run without fusions.
+            tf32: True to let CUDA round products to TF32.
 
         Raises:
             SelectorError: If a probe does not depend on the site.
@@ -145,6 +147,7 @@ class InnerOrigin:
             model.path,
             provider,
             exact=exact,
+            tf32=tf32,
             carriers={site.name: whole.outputs[site.name]},
         )
         self.outputs = tuple(name for name in model.outputs if self._session.is_tensor(name))

@@ -23,6 +23,7 @@ from onnx_ood.measurement.arguments import (
     fixed_rows,
 )
 from onnx_ood.measurement.cores import Workers
+from onnx_ood.measurement.freed import give_back
 from onnx_ood.measurement.in_graph import InGraph, can_be_in_graph
 from onnx_ood.measurement.layout import PART_BYTES, Layout
 from onnx_ood.measurement.observer import difference, largest
@@ -94,6 +95,7 @@ class Prober:
         site: The tensor that is nudged: that input, or a tensor inside.
         provider: `"cuda"` or `"cpu"`: where it really runs.
         provider_note: Why it is the CPU although CUDA was looked for, or empty.
+        tf32: True if CUDA is let round products to TF32.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class Prober:
         provider: str = "auto",
         batch_size: int | None = None,
         exact: bool = False,
+        tf32: bool = False,
         others: Collection[str] = (),
     ) -> None:
         """Instruments the model and creates its session.
@@ -118,6 +121,7 @@ class Prober:
             batch_size: Inputs in one run; None lets memory decide. A model with a fixed batch size keeps its own.
             exact: True to run without fusions, so that the model's outputs stay bit-equal to those of the plain
                 model run without fusions; slower.
+            tf32: True to let CUDA round products to TF32, which is faster and hides small nudges; the CPU has none.
             others: Names of inputs that the batch doesn't feed. It feeds the site where that is an input; else the
                 first input not named here.
 
@@ -135,8 +139,10 @@ class Prober:
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
-        self._exact = exact
-        self._watched = Watched(model, self.input, self.site, probes, self.provider, exact=exact)
+        self._exact, self.tf32 = exact, tf32 and self.provider == "cuda"
+        self._watched = Watched(
+            model, self.input, self.site, probes, self.provider, exact=exact, tf32=self.tf32
+        )
         self._layout: Layout | None = None
         self._planned_for: object = None
         self._workers = Workers(self.provider)
@@ -160,7 +166,14 @@ class Prober:
     @property
     def rows(self) -> int | None:
         """Inputs in one run, or None as long as nothing was run."""
+        if self._in_graph is not None:
+            return self._in_graph.inputs
         return self._layout.rows if self._layout else None
+
+    @property
+    def fallen_back(self) -> tuple[str, ...]:
+        """Names of added nodes that don't run on the provider though they should; any is a bug."""
+        return self._in_graph.fallen_back if self._in_graph else self._watched.fallen_back
 
     @property
     def layout_note(self) -> str:
@@ -265,7 +278,7 @@ class Prober:
         clean, feeds, layout = self._prepare(batch, others)
         shape = (len(clean), 1, *self._site_shape(layout, clean))
         watched = self.measure(clean, np.zeros(shape, dtype=np.float32), others).outputs
-        plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact)
+        plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact, tf32=self.tf32)
         outputs = [name for name in self.model.outputs if plain.is_tensor(name) and name in watched]
         shares: dict[str, list[Array]] = {name: [] for name in outputs}
         for inputs in layout.runs(len(clean)):
@@ -358,6 +371,7 @@ class Prober:
             self._watched.skip(dict.fromkeys(empty, _EMPTY))
             sizes = {name: self._layout.rows * self._layout.bytes_at[name] for name in self.probes}
             self._watched.split(sizes, PART_BYTES[self.provider])
+            give_back()
         return self._layout
 
     def _measure(
@@ -406,6 +420,7 @@ class Prober:
             inputs=self._batch_size,
             copies=copies,
             exact=self._exact,
+            tf32=self.tf32,
         )
         return self._in_graph
 

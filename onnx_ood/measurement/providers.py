@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import onnxruntime
 from onnx import TensorProto, helper
 
 from onnx_ood.exceptions import ProviderError, UsageError
+from onnx_ood.measurement.driver import gpu_count
 
 Choice = Literal["auto", "cuda", "cpu"]
 Provider = Literal["cuda", "cpu"]
@@ -81,19 +81,6 @@ def cuda_problem() -> str | None:
     if session_works("cuda"):
         return None
     return missing_cuda_library() or "onnxruntime could not create a session on CUDA"
-
-
-def gpu_count() -> int | None:
-    """Number of NVIDIA GPUs that the driver shows, or None where there is no driver."""
-    try:
-        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return None
-    count = ctypes.c_int(0)
-    # Both calls return 0 for success; a driver without a device fails at cuInit already.
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)):
-        return 0
-    return count.value
 
 
 @cache

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,6 +20,7 @@ from onnx_ood.exceptions import ModelError, ProviderError
 from onnx_ood.graph import PREFIX, relocated
 from onnx_ood.measurement.blocked import keep_blocked
 from onnx_ood.measurement.cores import run_threads
+from onnx_ood.measurement.freed import give_back
 from onnx_ood.measurement.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 
 # What the runtime calls its tensor types, in numpy's spelling.
@@ -32,12 +35,12 @@ _SHAPE_OPS = frozenset({"Concat", "Gather", "Shape"})
 
 # What the runtime's arenas, CUDA and its libraries say when memory is short.
 _NO_MEMORY = re.compile(
-    "failed to allocate memory|out of memory|ALLOC_FAILED|bad allocation|bad_alloc", re.IGNORECASE
+    "failed to allocate memory|out of memory|ALLOC_FAILED|bad allocation|bad_alloc|"
+    "available memory of .* is smaller than requested",
+    re.IGNORECASE,
 )
 
 _CUDA_OPTIONS = {
-    # TF32 rounds products to 10 bits of mantissa, a thousand times the nudges that audits look for.
-    "use_tf32": "0",
     # The default search times every algorithm for every new shape; the heuristic is as good for one pass.
     "cudnn_conv_algo_search": "HEURISTIC",
     # Grow by what is needed, not by powers of two, so that memory stays bounded by the batch.
@@ -68,8 +71,10 @@ class Session:
         provider: Provider,
         *,
         exact: bool = False,
+        tf32: bool = False,
         carriers: Mapping[str, str] | None = None,
         unordered: Collection[str] = (),
+        in_order: bool = False,
     ) -> None:
         """Creates the session.
 
@@ -80,7 +85,9 @@ class Session:
             carriers: Outputs that carry a tensor of another name, by that name.
             exact: True to run the nodes as they stand in the file, without fusions, so that marking outputs can't
                 change a bit of the results; slower.
+            tf32: True to let CUDA round products to TF32; the CPU has none.
             unordered: Outputs of which the units of each input may come in any order, if that is faster.
+            in_order: True to run nodes in the order in which they stand in the model, as far as that can be.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -88,6 +95,8 @@ class Session:
         """
         self._path = path
         self.provider: Provider = provider
+        self._tf32, self._in_order = tf32, in_order
+        self._buffers: dict[str, onnxruntime.OrtValue] = {}
         self._carriers = dict(carriers or {})
         model, folder = relocated(model, path)
         if unordered and provider == "cpu" and not exact and _convolves(model):
@@ -132,6 +141,9 @@ class Session:
         options.log_severity_level = 4  # Everything that matters is raised.
         if exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if self._in_order:
+            # Of the nodes that could run, the one that stands first does; by default what ends in nothing comes last.
+            options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         options.intra_op_num_threads = run_threads(self.provider)
         # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
         options.add_session_config_entry("session.force_spinning_stop", "1")
@@ -145,7 +157,9 @@ class Session:
             )
         providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
         if self.provider == "cuda":
-            providers.insert(0, (EXECUTION_PROVIDERS["cuda"], _CUDA_OPTIONS))
+            # TF32 rounds products to 10 bits of mantissa: by more than many of the nudges that audits look for.
+            cuda = {**_CUDA_OPTIONS, "use_tf32": "1" if self._tf32 else "0"}
+            providers.insert(0, (EXECUTION_PROVIDERS["cuda"], cuda))
         try:
             with quiet_runtime():
                 session = onnxruntime.InferenceSession(
@@ -154,6 +168,7 @@ class Session:
                 session.disable_fallback()
         except Exception as error:
             raise ModelError(f"{self._path}: onnxruntime cannot load it: {_short(error)}") from error
+        give_back()
         return session
 
     def _blocked(
@@ -204,15 +219,88 @@ class Session:
         """
         carriers = [self._carriers.get(name, name) for name in outputs]
         fetched = list(dict.fromkeys(carriers))
-        try:
+        with self._running():
             values = dict(zip(fetched, self._session.run(fetched, dict(feeds)), strict=True))
-        except Exception as error:
-            kind = OutOfMemoryError if _NO_MEMORY.search(str(error)) else ModelError
-            raise kind(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
         return [
             self._stacked(name, value) if isinstance(value := values[carrier], list) else value
             for name, carrier in zip(outputs, carriers, strict=True)
         ]
+
+    def bring(self, array: NDArray[np.generic]) -> onnxruntime.OrtValue:
+        """Brings an array to the device, where it stays as long as the result is kept.
+
+        Args:
+            array: Any array of numbers.
+
+        Returns:
+            What `run_bound` can be fed in place of the array, any number of times.
+
+        Raises:
+            ModelError: If there is no room for it.
+        """
+        with self._running():
+            return onnxruntime.OrtValue.ortvalue_from_numpy(np.asarray(array, order="C"), self.provider, 0)
+
+    def run_bound(
+        self,
+        outputs: Mapping[str, tuple[int, ...] | None],
+        feeds: Mapping[str, NDArray[np.generic] | onnxruntime.OrtValue],
+    ) -> list[NDArray[np.generic]]:
+        """Runs the model once with inputs and outputs bound to where the device has them.
+
+        Nothing is waited for between the inputs' way to the device and the end of the run.
+
+        Args:
+            outputs: Shape of each output to fetch, or None where it isn't known. What has a shape is written into
+                memory of the device that is kept from run to run; the rest is allocated by the runtime.
+            feeds: One value for each input, by name: arrays, which the runtime copies to where they are read, or what
+                `bring` gave.
+
+        Returns:
+            The outputs as arrays of their own, in the order asked for.
+
+        Raises:
+            ModelError: If the run fails; the message is the runtime's first line.
+        """
+        with self._running():
+            binding = self._session.io_binding()
+            for name, value in feeds.items():
+                if isinstance(value, onnxruntime.OrtValue):
+                    binding.bind_ortvalue_input(name, value)
+                else:
+                    binding.bind_cpu_input(name, np.asarray(value, order="C"))
+            for name, shape in outputs.items():
+                if shape is None:
+                    binding.bind_output(name)
+                else:
+                    buffer = self._buffer(name, prod(shape))
+                    binding.bind_output(
+                        name, self.provider, 0, np.dtype(self.dtypes[name]), shape, buffer.data_ptr()
+                    )
+            binding.synchronize_inputs()
+            self._session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+            found: list[NDArray[np.generic]] = binding.copy_outputs_to_cpu()
+        return found
+
+    def _buffer(self, output: str, size: int) -> onnxruntime.OrtValue:
+        """Memory of the device for an output; a run with fewer inputs takes the front of it."""
+        if output in self._buffers and prod(self._buffers[output].shape()) < size:
+            del self._buffers[output]  # The old one goes before the new one comes.
+        if output not in self._buffers:
+            self._buffers[output] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+                [size], np.dtype(self.dtypes[output]), self.provider, 0
+            )
+        return self._buffers[output]
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Turns what the runtime raises into errors of ours."""
+        try:
+            yield
+        except Exception as error:
+            kind = OutOfMemoryError if _NO_MEMORY.search(str(error)) else ModelError
+            raise kind(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
 
     def _stacked(self, name: str, values: list[NDArray[np.generic]]) -> NDArray[np.generic]:
         if len({value.shape for value in values}) > 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
@@ -82,6 +83,7 @@ class Watched:
         provider: Provider,
         *,
         exact: bool,
+        tf32: bool,
     ) -> None:
         """Rewrites the model and creates one session of it, of all probes.
 
@@ -92,6 +94,7 @@ class Watched:
             probes: The tensors to measure.
             provider: Where to run.
             exact: True to run without fusions.
+            tf32: True to let CUDA round products to TF32.
 
         Raises:
             SelectorError: If no probe can be measured.
@@ -102,12 +105,12 @@ class Watched:
         asked = {tensor.name: tensor for tensor in probes}
         if not asked:
             raise SelectorError("no probe is given: name at least one tensor")
-        self._model, self._provider, self._exact = model, provider, exact
+        self._model, self._provider, self._exact, self._tf32 = model, provider, exact, tf32
         self._own_site = site.name
         self.origin: Origin = (
             InputOrigin(model, site)
             if site.is_input
-            else InnerOrigin(model, batch, site, list(asked), provider, exact=exact)
+            else InnerOrigin(model, batch, site, list(asked), provider, exact=exact, tf32=tf32)
         )
         opened = self.origin.opened(list(asked))
         session = self._session(opened.proto, opened.carriers, model.outputs)
@@ -134,11 +137,16 @@ class Watched:
     @property
     def placement(self) -> dict[str, int]:
         """Number of nodes that run on each execution provider of the runtime."""
-        total: dict[str, int] = {}
+        total: Counter[str] = Counter()
         for link in [*self.links, *([self.tail] if self.tail else [])]:
-            for name, count in link.session.placement.items():
-                total[name] = total.get(name, 0) + count
-        return total
+            total.update(link.session.placement)
+        return dict(total)
+
+    @property
+    def fallen_back(self) -> tuple[str, ...]:
+        """Names of added nodes that don't run on the provider."""
+        links = [*self.links, *([self.tail] if self.tail else [])]
+        return tuple(name for link in links for name in link.session.fallen_back)
 
     def skip(self, reasons: Mapping[str, str]) -> None:
         """Leaves probes out.
@@ -175,14 +183,17 @@ class Watched:
         if (not places and splitter.unneeded < _MUCH) or not computed.issuperset(self.outputs):
             return
         segments, rest = splitter.segments(places, self.outputs)
-        # Sessions hold weights: the old ones go before the new ones come.
-        self.links, self.tail = [], None
+        carriers, ends_in_tail = opened.carriers, rest is not None
         parts = [*segments, *([rest] if rest else [])]
+        # Sessions and models hold weights: the old ones go before the new ones come.
+        self.links, self.tail = [], None
+        del opened, splitter, segments, rest
         links = []
-        for i, part in enumerate(parts):
-            later = frozenset(name for further in parts[i + 1 :] for name in further.takes)
-            links.append(self._link(part, later, opened.carriers))
-        self.tail = links.pop() if rest else None
+        while parts:
+            part = parts.pop(0)
+            later = frozenset(name for further in parts for name in further.takes)
+            links.append(self._link(part, later, carriers))
+        self.tail = links.pop() if ends_in_tail else None
         self.links = links
 
     def release(self) -> None:
@@ -240,6 +251,7 @@ class Watched:
             self._model.path,
             self._provider,
             exact=self._exact,
+            tf32=self._tf32,
             carriers=carriers,
             unordered={carrier for carrier in carriers.values() if carrier not in ordered},
         )

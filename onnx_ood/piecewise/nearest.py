@@ -59,7 +59,9 @@ def nearest_boundary(program: Program, point: Array) -> Nearest:
             distances = np.where(square > 0, np.abs(margin) / np.sqrt(square), inf)
         place = int(np.argmin(distances))
         if distances.flat[place] < best.distance:
-            direction = np.sign(-margin.flat[place]) * region.gradient(site, place)
+            gradient = region.gradient(site, place)
+            # A point that lies on a boundary may leave to either side.
+            direction = -gradient if margin.flat[place] > 0 else gradient
             best = Nearest(
                 float(distances.flat[place]),
                 site,

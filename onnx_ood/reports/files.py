@@ -92,18 +92,18 @@ def to_csv(result: ScoreResult) -> str:
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["input", "rank", "strangeness", "direction", "published", "prediction", "probability"]
+        ["input", "copies", "rank", "strangeness", "direction", "published", "prediction", "probability"]
         + [f"{measure}:{name}" for name in names for measure in measures]
         + ["failed"]
     )
     for entry in result.inputs:
         guess = entry.prediction
         writer.writerow(
-            [entry.id, entry.rank, entry.strangeness, entry.direction, entry.published]
+            [entry.id, entry.copies, entry.rank, entry.strangeness, entry.direction, entry.published]
             + ([guess.label or guess.index, guess.probability] if guess else [None, None])
             + [getattr(entry, measure)[p] for p in range(len(names)) for measure in measures]
             + [None]
         )
     for failure in result.failed:
-        writer.writerow([failure.id] + [None] * (6 + len(names) * len(measures)) + [failure.reason])
+        writer.writerow([failure.id] + [None] * (7 + len(names) * len(measures)) + [failure.reason])
     return text.getvalue()

@@ -49,6 +49,7 @@ def write_parquet(path: Path, summary: Summary) -> None:
         [
             ("input", text),
             ("failed", text),
+            ("copies", pyarrow.int64()),
             ("rank", pyarrow.int64()),
             ("strangeness", number),
             ("direction", text),
@@ -72,13 +73,14 @@ def write_parquet(path: Path, summary: Summary) -> None:
 
 def _row(entry: InputResult | Failure, probes: int) -> Sequence[Any]:
     if isinstance(entry, Failure):
-        return [entry.id, entry.reason, *[None] * (7 + probes * len(_MEASURES))]
+        return [entry.id, entry.reason, *[None] * (8 + probes * len(_MEASURES))]
     guess = entry.prediction
     deviation = entry.deviation or (None,) * probes
     measured = zip(entry.drop, entry.drop_error, entry.distortion, entry.flip_rate, deviation, strict=True)
     return [
         entry.id,
         None,
+        entry.copies,
         entry.rank,
         entry.strangeness,
         entry.direction,

@@ -1,6 +1,7 @@
 """The doctor audit."""
 
 import json
+import re
 from importlib import import_module
 
 import jsonschema
@@ -9,7 +10,7 @@ import onnx
 import onnxruntime
 import pytest
 
-from onnx_ood import audits
+from onnx_ood import ModelError, audits
 
 # The package offers the function under the same name.
 module = import_module("onnx_ood.audits.doctor")
@@ -23,7 +24,14 @@ def test_versions_are_those_of_the_modules_that_run(schema):
         result.versions.get("onnxruntime"),
         result.versions.get("onnxruntime-gpu"),
     }
-    assert [check.name for check in result.checks] == ["runtime", "cpu", "gpu", "cuda libraries", "cuda"]
+    assert [check.name for check in result.checks] == [
+        "runtime",
+        "cpu",
+        "gpu",
+        "cuda libraries",
+        "cuda",
+        "nodes",
+    ]
     jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("doctor"))
 
 
@@ -74,3 +82,28 @@ def test_a_missing_cuda_library_is_named_with_what_to_type(monkeypatch):
     check = audits.doctor().checks[3]
     assert "without CUDA" in check.found
     assert check.remedy.endswith("-m pip install onnxruntime-gpu")
+
+
+def test_where_the_nodes_of_a_watched_model_run_is_said(monkeypatch):
+    check = audits.doctor().checks[-1]
+    where = "CPUExecutionProvider" if module.cuda_problem() else "CUDAExecutionProvider"
+    assert check.state == "good"
+    assert re.search(rf"\b\d+ nodes on {where}", check.found)
+    monkeypatch.setattr(
+        module.Prober, "fallen_back", ("__onnx_ood__/pairs/MatMul", "__onnx_ood__/pairs/Cast")
+    )
+    result = audits.doctor()
+    assert not result.healthy
+    assert "2 added nodes ran on the CPU" in result.checks[-1].found
+    assert "__onnx_ood__/pairs/MatMul, __onnx_ood__/pairs/Cast" in result.checks[-1].found
+    assert "bug" in result.checks[-1].remedy
+
+
+def test_a_model_that_cannot_be_measured_is_said(monkeypatch):
+    def fail(*_):
+        raise ModelError("no such kernel")
+
+    monkeypatch.setattr(module.Prober, "measure", fail)
+    check = audits.doctor().checks[-1]
+    assert check.state == "bad"
+    assert "no such kernel" in check.found

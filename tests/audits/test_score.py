@@ -17,7 +17,8 @@ from onnx_ood import audits, models
 from onnx_ood.audits import ScoreSettings
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.inputs import read_card
-from onnx_ood.measurement import Prober
+from onnx_ood.measurement import Prober, prober
+from onnx_ood.measurement.providers import Resolved
 
 FASHION = ["fashion_cnn", "fashion_resnet"]
 
@@ -382,3 +383,27 @@ def test_inputs_at_which_a_probe_gets_lost_fail_by_name(tmp_path):
     assert len(result.inputs) == 9
     assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == [f"b.npy[{i}]" for i in range(3)]
     assert "'late' is empty" in result.failed[0].reason
+
+
+def test_tf32_is_refused_on_the_cpu_and_off_unless_asked_for():
+    with pytest.raises(UsageError, match="leave out --tf32"):
+        ScoreSettings(provider="cpu", tf32=True)
+    assert not ScoreSettings().tf32
+
+
+def test_tf32_that_the_provider_lacks_is_said(garments, monkeypatch):
+    monkeypatch.setattr(prober, "resolve", lambda _: Resolved("cpu", "there is no GPU"))
+    result = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(tf32=True, copies=1))
+    assert not result.run.tf32
+    assert any("TF32 was asked for" in note for note in result.notes)
+
+
+def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeypatch):
+    settings = ScoreSettings(provider="cpu", copies=1)
+    assert audits.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallen_back == ()
+    monkeypatch.setattr(Prober, "fallen_back", ("__onnx_ood__/pairs/Greater",))
+    result = audits.score(models.path("fashion_cnn"), [str(garments)], settings)
+    assert result.run.fallen_back == ("__onnx_ood__/pairs/Greater",)
+    (note,) = (note for note in result.notes if "bug" in note)
+    assert "1 added node ran on the CPU" in note
+    assert "__onnx_ood__/pairs/Greater" in note

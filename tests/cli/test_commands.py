@@ -118,7 +118,8 @@ def test_all_settings_reach_the_result(garments):
     )  # fmt: skip
     data = json.loads(result.stdout)
     assert data["nudges"] == {
-        "recipe": None, "family": "uniform", "space": "tensor", "scale": 0.5, "copies": 3, "seed": 7
+        "recipe": None, "family": "uniform", "space": "tensor", "scale": 0.5, "copies": 3, "adaptive": False,
+            "seed": 7,
     }  # fmt: skip
     relus = [t.name for t in onnx_ood.load(CNN).tensors if t.op == "Relu"]
     assert [probe["name"] for probe in data["probes"]] == [*relus[::2], "logits"]
@@ -148,6 +149,8 @@ def test_top_is_how_many_are_listed(garments):
         (["score", CNN, "x.png", "--copies", "many"], "--copies"),
         (["score", CNN, "x.png", "--copies", "0"], "copies"),
         (["score", CNN, "x.png", "--nope"], "--nope"),
+        (["score", CNN, "x.png", "--adaptive", "--copies", "2"], "--copies 2"),
+        (["score", CNN, "x.png", "--adaptive"], "state more copies"),
         (["score", CNN, "x.png", "--probe", "op:Rellu"], "op:Relu"),
         (["score", CNN, "x.png", "--provider", "tpu"], "tpu"),
         (["score", CNN, "x.png", "--recipe", "cake"], "cake"),
@@ -291,6 +294,11 @@ def test_a_bug_of_ours_shows_its_traceback(monkeypatch, capsys):
     printed = capsys.readouterr().err
     assert "ZeroDivisionError" in printed
     assert "please report it" in printed
+
+
+def test_tf32_needs_cuda(garments):
+    line = one_line_error(run("score", CNN, garments, "--provider", "cpu", "--tf32"), 64)
+    assert "leave out --tf32" in line
 
 
 def test_exact_is_said(garments):

@@ -46,11 +46,14 @@ def one_line_error(result, code):
     return line
 
 
-def test_a_killed_run_is_resumed_to_the_same_bytes(rows, tmp_path):
-    result = run(rows, "--quiet", "--jsonl", tmp_path / "whole.jsonl", "--json", tmp_path / "whole.json")
+@pytest.mark.parametrize("options", [(), ("--adaptive", "--copies", "10")])
+def test_a_killed_run_is_resumed_to_the_same_bytes(rows, tmp_path, options):
+    result = run(
+        rows, *options, "--quiet", "--jsonl", tmp_path / "whole.jsonl", "--json", tmp_path / "whole.json"
+    )
     assert result.returncode == 0, result.stderr
     stream = tmp_path / "s.jsonl"
-    process = subprocess.Popen(command(rows, "--quiet", "--jsonl", stream))
+    process = subprocess.Popen(command(rows, *options, "--quiet", "--jsonl", stream))
     while process.poll() is None and not (stream.exists() and stream.stat().st_size > 50_000):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -61,7 +64,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(rows, tmp_path):
     assert whole.startswith(killed)
     # At most the last line is broken.
     assert all(json.loads(line) for line in killed.split(b"\n")[:-1])
-    result = run(rows, "--quiet", "--jsonl", stream, "--resume", "--json", tmp_path / "r.json")
+    result = run(rows, *options, "--quiet", "--jsonl", stream, "--resume", "--json", tmp_path / "r.json")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     assert stream.read_bytes() == whole
     assert (tmp_path / "r.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
@@ -73,6 +76,27 @@ def test_resume_begins_where_there_is_nothing_yet_and_prints_the_same_report(row
     plain = run(rows)
     assert first.returncode == again.returncode == 0
     assert first.stdout == again.stdout == plain.stdout
+
+
+def test_adapted_copies_are_told_in_every_form(rows, tmp_path):
+    options = ("--adaptive", "--copies", "10", "--probe", "op:Relu")
+    result = run(rows, *options, "--parquet", tmp_path / "t.parquet", "--json", tmp_path / "r.json")
+    assert (result.returncode, result.stderr) == (0, "")
+    data = json.loads((tmp_path / "r.json").read_text())
+    copies = {entry["id"]: entry["copies"] for entry in data["inputs"]}
+    assert set(copies.values()) == {4, 5, 10}
+    assert sum(copies.values()) == data["adaptive"]["copies"] < data["adaptive"]["copies_fixed"] == 5970
+    table = parquet.read_table(tmp_path / "t.parquet").to_pylist()
+    assert {row["input"]: row["copies"] for row in table if row["failed"] is None} == copies
+    report = " ".join(result.stdout.split())
+    assert f"copies {data['adaptive']['copies'] / 597:.1f} in the mean" in report
+    assert data["adaptive"]["rule"] in report
+    assert "up to 10 copies" in report
+    csv = run(rows, *options, "--csv", tmp_path / "t.csv", "--quiet")
+    assert csv.returncode == 0
+    lines = [line.split(",") for line in (tmp_path / "t.csv").read_text().splitlines()]
+    assert lines[0][:2] == ["input", "copies"]
+    assert {line[0]: int(line[1]) for line in lines[1:] if line[1]} == copies
 
 
 def test_a_table_alone_leaves_nothing_else(rows, tmp_path):

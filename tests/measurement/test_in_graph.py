@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import small_models
 
 import onnx_ood
 from onnx_ood import ModelError
-from onnx_ood.measurement import Prober, in_graph, prober
+from onnx_ood.measurement import Prober, in_graph, prober, session
 from onnx_ood.measurement.in_graph import InGraph
 from onnx_ood.measurement.session import OutOfMemoryError, Session
 from onnx_ood.nudges import draw
@@ -162,7 +165,171 @@ def test_models_that_can_t_are_measured_on_the_host(
     np.testing.assert_array_equal(found.dd, expected.dd)
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_shared_nudges_are_brought_to_the_device_once(
+    shared: bool, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = small_models.images(9)
+    host, device = probers(save(small_models.classifier()), monkeypatch, exact=True, batch_size=2)
+    nudges = (draw("gaussian", batch.shape[1:], 2, seed=1) * 0.05).astype(np.float32)
+    if not shared:
+        nudges = np.stack([nudges * (1 + i) for i in range(len(batch))])
+    bring, brought = Session.bring, []
+
+    def noted(self: Session, array: np.ndarray) -> Any:
+        brought.append(array)
+        return bring(self, array)
+
+    monkeypatch.setattr(Session, "bring", noted)
+    # Other nudges in the same memory, as a caller may have them.
+    for factor in (1, -3):
+        nudges *= np.float32(factor)
+        brought.clear()
+        found = in_graph_measure(device, monkeypatch, batch, nudges)
+        assert [array.shape for array in brought] == [(1, 2, 3, 8, 8)] * shared
+        expected = host.measure(batch, nudges)
+        np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4, atol=1e-15)
+
+
+@pytest.mark.parametrize("opset", [8, 17])
+def test_large_probes_are_compared_piece_by_piece(
+    opset: int, save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = small_models.build(
+        "g (float[N, 700] x) => (float[N, 700] y) { h = Sin (x) r = Relu (h) y = Neg (r) }", opset=opset
+    )
+    # 64 rows of 4 bytes: pieces of 100 units.
+    monkeypatch.setattr(in_graph, "_PIECE_BYTES", 100 * 4 * 64)
+    batch = small_models.normal(6, 700)
+    host, device = probers(save(model), monkeypatch, exact=True, batch_size=16)
+    nudges = small_models.normal(3, 700, seed=3) * 0.01
+    expected = host.measure(batch, nudges)
+    found = in_graph_measure(device, monkeypatch, batch, nudges)
+    assert device._in_graph is not None
+    slices = [node for node in device._in_graph._pairs.proto.graph.node if node.op_type == "Slice"]
+    # Products of the site, products and counts of each of three probes.
+    assert len(slices) == 7 * (1 + 2 * 3)
+    np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4)
+    np.testing.assert_allclose(found.site_dd, expected.site_dd, rtol=1e-5)
+    np.testing.assert_array_equal(found.flips, expected.flips)
+    np.testing.assert_array_equal(found.active, expected.active)
+
+
+def test_a_probe_is_compared_before_the_model_goes_on(
+    save: Save, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else the activations of all probes would be held until the end."""
+    body = " ".join(f"h{i} = Gemm (r{i - 1}, w) r{i} = Relu (h{i})" for i in range(1, 6))
+    model = small_models.build(
+        f"g (float[N, 16] r0) => (float[N, 16] r5) {{ {body} }}", {"w": small_models.normal(16, 16)}
+    )
+    options = onnxruntime.SessionOptions
+
+    def profiled() -> Any:
+        made = options()
+        made.enable_profiling, made.profile_file_prefix = True, str(tmp_path / "run")
+        return made
+
+    _, device = probers(save(model), monkeypatch)
+    monkeypatch.setattr(onnxruntime, "SessionOptions", profiled)
+    in_graph_measure(device, monkeypatch, small_models.normal(1, 16), small_models.normal(2, 16, seed=3))
+    assert device._in_graph is not None
+    events = json.loads(Path(device._in_graph._session._session.end_profiling()).read_text())
+    ran = [event["args"]["op_name"] for event in events if event["name"].endswith("_kernel_time")]
+    layers = [i for i, op in enumerate(ran) if "Gemm" in op]
+    compared = [i for i, op in enumerate(ran) if op == "Greater"]
+    assert len(layers) == 5
+    # Between any two layers something is compared.
+    assert all(any(a < i < b for i in compared) for a, b in pairwise(layers))
+
+
 class TestMemory:
+    @pytest.mark.parametrize(
+        ("free", "inputs"),
+        [
+            # One more input takes 100, and half of what is left is for runs: room for ten.
+            ([2100, 2000], 10),
+            # No more than is of use, 128 rows of 3.
+            ([10**9 + 1, 10**9], 42),
+            ([100, 50], 1),
+            # What can't be told leaves the choice, 64 rows of 3.
+            ([2000, 2000], 21),
+            ([1900, 2000], 21),
+            ([None, None], 21),
+        ],
+    )
+    def test_decides_how_many_inputs_one_run_has(
+        self, free: list[int | None], inputs: int, save: Save, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        batch = small_models.images(50)
+        host, device = probers(save(small_models.classifier()), monkeypatch, exact=True)
+        nudges = (draw("gaussian", batch.shape[1:], 2, seed=1) * 0.05).astype(np.float32)
+        left, sizes, run = iter(free), [], Session.run_bound
+
+        def noted(self: Session, outputs: Any, feeds: Mapping[str, np.ndarray]) -> Any:
+            sizes.append(len(feeds["image"]))
+            return run(self, outputs, feeds)
+
+        monkeypatch.setattr(in_graph, "free_memory", lambda: next(left))
+        monkeypatch.setattr(Session, "run_bound", noted)
+        # One input alone tells nothing.
+        in_graph_measure(device, monkeypatch, batch[:1], nudges)
+        found = in_graph_measure(device, monkeypatch, batch, nudges)
+        assert sizes[:3] == [1, 1, 2]
+        assert sizes[3:-1] == [inputs] * ((50 - 1) // inputs)
+        assert device.rows == inputs
+        np.testing.assert_allclose(found.cosine_drop(), host.measure(batch, nudges).cosine_drop(), rtol=1e-4)
+        in_graph_measure(device, monkeypatch, batch, nudges)
+        assert next(left, "all asked for") == "all asked for"
+
+    def test_is_not_asked_for_where_the_user_says_how_many(
+        self, save: Save, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, device = probers(save(small_models.classifier()), monkeypatch, batch_size=3)
+        monkeypatch.setattr(in_graph, "free_memory", lambda: pytest.fail("was asked for"))
+        in_graph_measure(device, monkeypatch, small_models.images(9), np.zeros((1, 3, 8, 8), np.float32))
+        assert device.rows == 3
+
+    def test_that_is_short_for_two_inputs_leaves_one(
+        self, save: Save, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        host, device = probers(save(small_models.classifier()), monkeypatch, exact=True)
+        batch, nudges = small_models.images(4), small_models.images(2, seed=4) * 0.01
+        run = Session.run_bound
+
+        def short(self: Session, outputs: Any, feeds: Mapping[str, np.ndarray]) -> Any:
+            if len(feeds["image"]) > 1:
+                raise OutOfMemoryError("no memory")
+            return run(self, outputs, feeds)
+
+        monkeypatch.setattr(Session, "run_bound", short)
+        found = in_graph_measure(device, monkeypatch, batch, nudges)
+        assert device.rows == 1
+        np.testing.assert_allclose(found.cosine_drop(), host.measure(batch, nudges).cosine_drop(), rtol=1e-4)
+
+    @pytest.mark.gpu
+    def test_of_a_gpu_halves_the_inputs_of_a_run(self, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+        """64 inputs and their copies take 1 GiB in the middle, and the runtime may have half of it."""
+        weights = small_models.normal(32, 1)
+        model = small_models.build(
+            "g (float[N, 1, 65536] x) => (float[N, 32, 1] y) { h = MatMul (w, x) r = Relu (h) "
+            "y = ReduceMean <axes = [2]> (r) }",
+            {"w": weights},
+        )
+        monkeypatch.setitem(session._CUDA_OPTIONS, "gpu_mem_limit", str(2**29))
+        batch, nudges = small_models.normal(64, 1, 65536), small_models.normal(1, 1, 65536, seed=3) * 0.1
+        loaded = onnx_ood.load(save(model))
+        device = Prober(loaded, onnx_ood.select(loaded, ["y"]), provider="cuda", batch_size=64)
+        found = device.measure(batch, nudges)
+        assert device.rows is not None
+        assert device.rows < 64
+        clean, nudged = (
+            np.maximum(weights.astype(np.float64) * values, 0).mean(axis=2)
+            for values in (batch.astype(np.float64), batch + nudges.astype(np.float64))
+        )
+        np.testing.assert_allclose(found.dd[:, 0, 0], np.sum((nudged - clean) ** 2, axis=1), rtol=1e-2)
+        np.testing.assert_allclose(found.aa[:, 0, 0], np.sum(clean**2, axis=1), rtol=1e-3)
+
     def test_that_is_short_halves_the_inputs_of_a_run(
         self, save: Save, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -170,16 +337,16 @@ class TestMemory:
         host, device = probers(save(small_models.classifier()), monkeypatch, exact=True)
         nudges = (draw("gaussian", batch.shape[1:], 2, seed=1) * 0.05).astype(np.float32)
         expected = host.measure(batch, nudges)
-        run, sizes = Session.run, []
+        run, sizes = Session.run_bound, []
 
         def short(self: Session, outputs: Any, feeds: Mapping[str, np.ndarray]) -> Any:
-            if any("nudges" in name for name in feeds):
-                sizes.append(len(feeds["image"]))
-                if len(feeds["image"]) > 2:
-                    raise OutOfMemoryError("no memory")
+            sizes.append(len(feeds["image"]))
+            if len(feeds["image"]) > 2:
+                raise OutOfMemoryError("no memory")
             return run(self, outputs, feeds)
 
-        monkeypatch.setattr(Session, "run", short)
+        monkeypatch.setattr(Session, "run_bound", short)
+        monkeypatch.setattr(InGraph, "_fit", lambda *_: None)
         found = in_graph_measure(device, monkeypatch, batch, nudges)
         np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4)
         assert sizes == [9, 4, 2, 2, 2, 2, 1]
@@ -204,19 +371,20 @@ class TestMemory:
             "CUDA failure 2: out of memory ; GPU=0",
             "CUBLAS_STATUS_ALLOC_FAILED",
             "std::bad_alloc",
+            "BFCArena: Available memory of 0 is smaller than requested bytes of 411041792",
         ],
     )
     def test_is_told_from_other_errors(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        session = Session(small_models.classifier(), Path("m.onnx"), "cpu")
+        made = Session(small_models.classifier(), Path("m.onnx"), "cpu")
 
         class Failing:
             def run(self, *_: Any) -> Any:
                 raise RuntimeError(text)
 
-        monkeypatch.setattr(session, "_session", Failing())
+        monkeypatch.setattr(made, "_session", Failing())
         with pytest.raises(OutOfMemoryError):
-            session.run(["logits"], {})
+            made.run(["logits"], {})
         text = "something else"
         with pytest.raises(ModelError) as caught:
-            session.run(["logits"], {})
+            made.run(["logits"], {})
         assert not isinstance(caught.value, OutOfMemoryError)

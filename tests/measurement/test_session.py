@@ -7,13 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import small_models
 from onnx import ModelProto
 from onnx.external_data_helper import convert_model_to_external_data
 
 from onnx_ood import ModelError
-from onnx_ood.measurement.session import Session
+from onnx_ood.measurement.session import OutOfMemoryError, Session
 
 FILE = Path("somewhere/net.onnx")
 
@@ -110,6 +111,102 @@ def test_weights_are_read_from_the_folder_of_the_original(
     np.testing.assert_array_equal(session(slim, tmp_path / "model.onnx").run(["logits"], feeds)[0], expected)
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(session(slim, Path("model.onnx")).run(["logits"], feeds)[0], expected)
+
+
+class TestBound:
+    """Runs with inputs and outputs bound, against plain runs."""
+
+    def test_gives_what_a_plain_run_gives(self) -> None:
+        made, images = session(small_models.classifier()), small_models.images(6)
+        (expected,) = made.run(["logits"], {"image": images})
+        for shape in (None, (6, 5)):
+            (found,) = made.run_bound({"logits": shape}, {"image": images})
+            np.testing.assert_array_equal(found, expected)
+            # What stays on the device is fed as often as it is wanted.
+            held = made.bring(images)
+            for _ in range(2):
+                (found,) = made.run_bound({"logits": shape}, {"image": held})
+                np.testing.assert_array_equal(found, expected)
+
+    def test_memory_is_reused_and_results_are_not_in_it(self) -> None:
+        made = session(small_models.classifier())
+        first, second = small_models.images(6), small_models.images(4, seed=8)
+        (a,) = made.run_bound({"logits": (6, 5)}, {"image": first})
+        where = made._buffers["logits"].data_ptr()
+        (b,) = made.run_bound({"logits": (4, 5)}, {"image": second})
+        assert made._buffers["logits"].data_ptr() == where
+        (c,) = made.run_bound({"logits": (6, 5)}, {"image": -first})
+        assert made._buffers["logits"].data_ptr() == where
+        for found, images in ((a, first), (b, second), (c, -first)):
+            np.testing.assert_array_equal(found, made.run(["logits"], {"image": images})[0])
+
+    def test_memory_grows_with_what_is_run(self) -> None:
+        made = session(small_models.classifier())
+        for count in (2, 7):
+            images = small_models.images(count)
+            (found,) = made.run_bound({"logits": (count, 5)}, {"image": images})
+            np.testing.assert_array_equal(found, made.run(["logits"], {"image": images})[0])
+            assert made._buffers["logits"].shape() == [count * 5]
+
+    def test_inputs_may_lie_in_memory_as_they_like(self) -> None:
+        made = session(small_models.classifier())
+        turned = np.asfortranarray(small_models.images(3))
+        (found,) = made.run_bound({"logits": None}, {"image": turned})
+        np.testing.assert_array_equal(found, made.run(["logits"], {"image": turned.copy("C")})[0])
+
+    def test_scalars_stay_scalars(self) -> None:
+        made = session(small_models.build("g (float x) => (int64[R] y) { y = Shape (x) }"))
+        for value in (np.float32(3), np.array(3, np.float32)):
+            (found,) = made.run_bound({"y": None}, {"x": np.asarray(value)})
+            assert found.shape == (0,)
+        (found,) = made.run_bound({"y": None}, {"x": made.bring(np.array(3, np.float32))})
+        assert found.shape == (0,)
+
+    def test_failures_are_said_in_one_line(self) -> None:
+        with pytest.raises(ModelError) as caught:
+            session(small_models.classifier()).run_bound(
+                {"logits": None}, {"image": np.zeros((1, 4, 8, 8), np.float32)}
+            )
+        assert_one_line(caught, "cannot run it", "image")
+
+    def test_no_room_for_what_is_brought_is_told_from_other_errors(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: object) -> None:
+            raise RuntimeError("Failed to allocate memory for requested buffer of size 5")
+
+        made = session(small_models.classifier())
+        monkeypatch.setattr(onnxruntime.OrtValue, "ortvalue_from_numpy", full)
+        with pytest.raises(OutOfMemoryError):
+            made.bring(np.zeros(3))
+
+    @pytest.mark.gpu
+    def test_what_is_brought_and_what_is_kept_is_on_the_device(self) -> None:
+        made = Session(small_models.classifier(), FILE, "cuda")
+        images = small_models.images(6)
+        held = made.bring(images)
+        assert held.device_name() == "cuda"
+        (found,) = made.run_bound({"logits": (6, 5)}, {"image": held})
+        assert made._buffers["logits"].device_name() == "cuda"
+        expected = session(small_models.classifier()).run(["logits"], {"image": images})[0]
+        np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_tf32_is_off_unless_asked_for(tf32: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = {}
+
+    class StoppedError(Exception):
+        pass
+
+    def create(*_: object, providers: list[object]) -> None:
+        asked.update(dict(entry for entry in providers if isinstance(entry, tuple)))
+        raise StoppedError
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", create)
+    with pytest.raises(ModelError):
+        Session(small_models.classifier(), FILE, "cuda", tf32=tf32)
+    assert asked["CUDAExecutionProvider"]["use_tf32"] == str(int(tf32))
 
 
 def test_nodes_are_counted_where_they_run() -> None:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.demo_result import AlterationResult, Area, DemoResult
+from onnx_ood.audits.placement import fallback_report, placement_text
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
@@ -25,13 +26,14 @@ def print_demo(console: Console, result: DemoResult) -> None:
         result: The findings.
     """
     signs = Marks(console)
-    note = f" ({result.provider_note})" if result.provider_note else ""
+    note = f"; {result.provider_note}" if result.provider_note else ""
+    placed = f"{result.provider} ({placement_text(result.placement)}{note})"
     examples = list(result.answers.items())[:: max(1, len(result.answers) // _ANSWERS_SHOWN)]
     answers = ", ".join(f"{photo}: {answer}" for photo, answer in examples)
     facts(
         console,
         [
-            ("model", f"{result.model}, on {result.provider}{note}"),
+            ("model", f"{result.model}, on {placed}"),
             ("photos", f"{result.photos}, and what the model sees in some: {answers}"),
             (
                 "nudge",
@@ -51,6 +53,8 @@ def print_demo(console: Console, result: DemoResult) -> None:
     )
     console.print()
     bullets(console, _conclusions(result))
+    if result.fallen_back:
+        bullets(console, [fallback_report(result.fallen_back)], style="bold red")
 
 
 def _table(signs: Marks, result: DemoResult, level: int) -> Table:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from onnx_ood.audits.placement import placement_text
 from onnx_ood.audits.score_result import (
     FROM_FILES,
     InputResult,
@@ -64,6 +65,7 @@ def _print_head(console: Console, result: ScoreResult) -> None:
             ("preprocessing", result.preprocessing or "none: inputs as the model takes them"),
             ("other inputs", _feeds(result.feeds)),
             ("nudge", _nudge(result.nudges, result.site)),
+            ("copies", _copies_used(result)),
             ("provider", _provider(run)),
             ("noise floor", _above_floor(result.probes)),
             ("observer effect", _observer_effect(run)),
@@ -79,7 +81,10 @@ def _feeds(feeds: Mapping[str, str]) -> str:
 
 
 def _nudge(nudges: NudgeSettings, site: str) -> str:
-    copies = f"{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"
+    most = "up to " if nudges.adaptive else ""
+    copies = (
+        f"{most}{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"
+    )
     if nudges.recipe == "lesswrong":
         return (
             f"lesswrong recipe: gaussian of {nudges.scale:g}*|x| in tensor space, rescaled to |x|; {copies}"
@@ -87,9 +92,20 @@ def _nudge(nudges: NudgeSettings, site: str) -> str:
     return f"{nudges.family}, std {nudges.scale:g} in {nudges.space} space; {copies}"
 
 
+def _copies_used(result: ScoreResult) -> str:
+    used = result.adaptive
+    if used is None or not result.scored:
+        return ""
+    saved = 1 - used.forwards / used.forwards_fixed
+    return (
+        f"{used.copies / result.scored:.1f} in the mean, {marks.percent(abs(saved))} "
+        f"{'fewer' if saved >= 0 else 'more'} runs of the model than with all; {used.rule}"
+    )
+
+
 def _provider(run: Run) -> str:
-    nodes = ", ".join(f"{count} nodes on {name}" for name, count in run.placement.items())
-    text = f"{run.provider} ({nodes}"
+    text = f"{run.provider} ({placement_text(run.placement)}"
+    text += "; TF32" if run.tf32 else ""
     text += f"; {run.provider_note})" if run.provider_note else ")"
     return f"{text}; {run.layout_note}" if run.layout_note else text
 
@@ -129,6 +145,7 @@ def _print_table(
     console: Console, signs: Marks, title: str, inputs: Sequence[InputResult], gap_after: int
 ) -> None:
     ranked = inputs[0].rank is not None
+    adapted = len({entry.copies for entry in inputs}) > 1
     last = len(inputs[0].drop) - 1
     # With less room: the drops of fewer probes, then no predictions.
     drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [last]]
@@ -143,6 +160,8 @@ def _print_table(
             view.add_column("strange", justify="right", no_wrap=True)
             view.add_column("turned", no_wrap=True)
             view.add_column("by layer", no_wrap=True)
+        if adapted:
+            view.add_column("copies", justify="right", no_wrap=True)
         for p in drops[level]:
             view.add_column(f"drop [{p + 1}]", justify="right", no_wrap=True)
         view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
@@ -153,6 +172,7 @@ def _print_table(
                 *([str(entry.rank)] if ranked else []),
                 marks.shorten(entry.id, names),
                 *(_strangeness(signs, entry) if ranked else []),
+                *([str(entry.copies)] if adapted else []),
                 *(_drop(signs, entry, p) for p in drops[level]),
                 marks.number(entry.distortion[last]),
                 *([_prediction(entry.prediction)] if predicted else []),
