@@ -126,9 +126,14 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
             grid.add_column("transitions", justify="right", no_wrap=True)
             grid.add_column("points", justify="right", no_wrap=True)
         for kind in model.kinds:
-            mean = [Text(_NAMES[kind.kind], style="bold"), Text(_estimate(kind.density, view), style="bold")]
-            count = f"{kind.converged} of {kind.density.count} converged"
-            grid.add_row(*mean, Text(count, style="dim"))
+            cells = [
+                Text(_NAMES[kind.kind], style="bold"),
+                Text(_estimate(kind.density, view), style="bold"),
+                Text(f"{kind.converged} of {kind.density.count} converged", style="dim"),
+            ]
+            if level == 0:
+                cells.append(Text(f"{round(kind.transitions.mean or 0):,}", style="bold"))
+            grid.add_row(*cells)
             for way in [way for way in model.trajectories if way.kind == kind.kind][:top]:
                 cells = [
                     Text(f"  {marks.shorten(', '.join(way.inputs), 28)}", style="dim"),
