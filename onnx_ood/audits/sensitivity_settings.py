@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.measurement import TOLERANCE
 
 
 @dataclass(frozen=True)
@@ -27,7 +26,7 @@ class SensitivitySettings:
 
     directions: int = 32
     trajectories: int = 8
-    tolerance: float = TOLERANCE
+    tolerance: float = 0.005
     exact: bool = False
     seed: int = 0
     preprocessing: str | None = None

@@ -7,10 +7,9 @@ from onnx_ood.measurement.jacobian import JacobianCheck, JacobianNorms, Jacobian
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Prober
 from onnx_ood.measurement.result import Measurement
-from onnx_ood.measurement.transitions import TOLERANCE, Transitions, count_transitions
+from onnx_ood.measurement.transitions import Transitions, count_transitions
 
 __all__ = [
-    "TOLERANCE",
     "CodeReader",
     "Codes",
     "JacobianCheck",

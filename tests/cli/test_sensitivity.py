@@ -1,0 +1,78 @@
+"""`onnx-ood sensitivity` through the installed program."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from onnx_ood import models
+
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "sensitivity.json"
+
+
+@pytest.fixture
+def garments(tmp_path: Path) -> Path:
+    images, _ = models.fashion_samples()
+    np.save(tmp_path / "garments.npy", (images[::20, np.newaxis] / 255).astype(np.float32))
+    return tmp_path / "garments.npy"
+
+
+def run(*arguments: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, "sensitivity", *map(str, arguments)], capture_output=True, text=True, check=False, **kwargs
+    )
+
+
+def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, tmp_path: Path) -> None:
+    paths = [models.path("fashion_cnn"), models.path("fashion_resnet")]
+    options = ["--directions", 4, "--trajectories", 1, "--tolerance", 0.05, "--json", tmp_path / "r.json"]
+    done = run(*paths, garments, *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads((tmp_path / "r.json").read_text())
+    jsonschema.validate(result, json.loads(SCHEMA.read_text()))
+    means = [model["jacobian"]["norm"]["mean"] for model in result["models"]]
+    assert means == sorted(means)
+    for text in (
+        "Models, the most stable first",
+        "fashion_resnet.onnx",
+        "through three classes",
+        "Jacobian norm",
+    ):
+        assert text in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([models.path("fashion_cnn")], "no inputs are named"),
+        (["a.npy"], "no model is named"),
+        ([models.path("fashion_cnn"), "x.npy", "--directions", "1"], "directions must be at least 2"),
+    ],
+)
+def test_mistakes_are_one_line_and_exit_with_64(arguments: list[object], message: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == 64
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_model_without_an_input_of_floats_is_refused(tmp_path: Path) -> None:
+    tokens = np.zeros((2, 8), np.int64)
+    np.save(tmp_path / "tokens.npy", tokens)
+    done = run(models.path("char_transformer"), tmp_path / "tokens.npy")
+    assert done.returncode == 64
+    assert done.stderr.count("\n") == 1
+
+
+def test_nothing_measured_exits_with_3(tmp_path: Path) -> None:
+    np.save(tmp_path / "nan.npy", np.full((2, 1, 28, 28), np.nan, np.float32))
+    done = run(models.path("fashion_cnn"), tmp_path / "nan.npy", "--trajectories", 0, "--directions", 2)
+    assert done.returncode == 3
+    assert "no input could be measured" in done.stderr
