@@ -103,7 +103,7 @@ def sensitivity(
         _measure(one if isinstance(one, Model) else load(one), inputs, settings, progress) for one in models
     ]
     norms = _ranks([audit.jacobian.norm.mean for audit in audits])
-    densities = _ranks([_density(audit) for audit in audits])
+    densities = _ranks([audit.density for audit in audits])
     ranked = [
         audit.model_copy(update={"jacobian_rank": norm or 1, "density_rank": density})
         for audit, norm, density in zip(audits, norms, densities, strict=True)
@@ -187,9 +187,11 @@ def _measure(
     # Codes that tell the whole region: all units bend at zero alone.
     exact = not units.unread and len(linear) == len(units.sites)
     first = inputs.norms[0]
+    kinds = _kinds(ways, counted)
     return ModelSensitivity(
         model=model_facts(model),
         jacobian_rank=1,
+        density=_density(kinds),
         density_rank=None,
         preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
         provider=prober.prober.provider,
@@ -202,7 +204,7 @@ def _measure(
             disagreement=_number(float(np.nanmedian(inputs.all("disagreement")))),
             note=first.note,
         ),
-        kinds=_kinds(ways, counted),
+        kinds=kinds,
         trajectories=tuple(
             _trajectory(way, transitions, inputs.ids) for way, transitions in zip(ways, counted, strict=True)
         ),
@@ -421,8 +423,8 @@ def _estimate(values: NDArray[np.float64]) -> Estimate:
     )
 
 
-def _density(audit: ModelSensitivity) -> float | None:
-    means = [kind.density.mean for kind in audit.kinds if kind.density.mean is not None]
+def _density(kinds: Sequence[KindResult]) -> float | None:
+    means = [kind.density.mean for kind in kinds if kind.density.mean is not None]
     return float(np.mean(means)) if means else None
 
 

@@ -102,9 +102,10 @@ class ModelSensitivity(Part):
 
     model: ModelFacts
     jacobian_rank: int = Field(description="1 = smallest mean Jacobian norm.")
-    density_rank: int | None = Field(
-        description="1 = lowest density of transitions, over all kinds measured."
+    density: Number = Field(
+        description="Transitions for each unit of length, mean of all kinds of trajectories."
     )
+    density_rank: int | None = Field(description="1 = lowest density.")
     preprocessing: str | None
     provider: Literal["cuda", "cpu"]
     provider_note: str

@@ -25,7 +25,7 @@ class SensitivitySettings:
     """
 
     directions: int = 32
-    trajectories: int = 8
+    trajectories: int = 4
     tolerance: float = 0.005
     exact: bool = False
     seed: int = 0

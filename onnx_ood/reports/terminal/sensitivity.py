@@ -17,6 +17,12 @@ _NAMES: dict[Kind, str] = {
     "different classes": "through three classes",
     "random": "random, as far out as inputs",
 }
+_SHORT = {
+    "translations": "shifts",
+    "same class": "1 class",
+    "different classes": "3 classes",
+    "random": "random",
+}
 
 
 def print_sensitivity(console: Console, result: SensitivityResult, top: int) -> None:
@@ -41,32 +47,27 @@ def print_sensitivity(console: Console, result: SensitivityResult, top: int) -> 
 
 
 def _ranking(console: Console, result: SensitivityResult, view: Marks) -> Table:
-    def build(_level: int, names: int) -> Table:
+    def build(level: int, names: int) -> Table:
         grid = table("Models, the most stable first")
         grid.add_column("model", no_wrap=True)
-        for name in ("Jacobian norm", "rank", "inputs"):
+        if level == 0:
+            grid.add_column("inputs", justify="right", no_wrap=True)
+        for name in ("Jacobian norm", "rank", "density", "rank"):
             grid.add_column(name, justify="right", no_wrap=True)
-        for kind in _kinds(result):
-            grid.add_column(kind, justify="right", no_wrap=True)
-        grid.add_column("rank", justify="right", no_wrap=True)
         for model in result.models:
-            density = {kind.kind: kind.density for kind in model.kinds}
             cells = [
                 marks.shorten(model.model.path, names),
+                *([str(len(model.inputs))] if level == 0 else []),
                 _estimate(model.jacobian.norm, view),
                 str(model.jacobian_rank),
-                str(len(model.inputs)),
-                *(_estimate(density.get(kind), view) for kind in _kinds(result)),
+                marks.number(model.density, 3),
                 "-" if model.density_rank is None else str(model.density_rank),
             ]
             grid.add_row(*map(Text, cells))
         return grid
 
-    return fitted(console, build, levels=1, longest=max(len(model.model.path) for model in result.models))
-
-
-def _kinds(result: SensitivityResult) -> list[Kind]:
-    return list(dict.fromkeys(kind.kind for model in result.models for kind in model.kinds))
+    longest = max(len(model.model.path) for model in result.models)
+    return fitted(console, build, levels=2, longest=longest)
 
 
 def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> None:
@@ -138,7 +139,7 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
                 cells = [
                     Text(f"  {marks.shorten(', '.join(way.inputs), 28)}", style="dim"),
                     Text(marks.number(way.transitions / way.length, 3)),
-                    Text(_sparkline(way.profile, highest, view), style="cyan"),
+                    Text(_sparkline(way.profile, highest, view, level), style="cyan"),
                 ]
                 if level == 0:
                     more = "" if way.converged else "+"
@@ -146,12 +147,16 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
                 grid.add_row(*cells)
         return grid
 
-    return fitted(console, build, levels=2, longest=0)
+    return fitted(console, build, levels=3, longest=0)
 
 
-def _sparkline(profile: tuple[float, ...], highest: float, view: Marks) -> str:
+def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: int) -> str:
+    """One mark for each part of the way, or for two where there is little room."""
     steps = len(view.levels) - 1
-    return "".join(view.levels[round(value / highest * steps)] for value in profile)
+    values = (
+        profile if level < 2 else [sum(pair) / 2 for pair in zip(profile[::2], profile[1::2], strict=True)]
+    )
+    return "".join(view.levels[round(value / highest * steps)] for value in values)
 
 
 def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
@@ -172,7 +177,7 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
             grid.add_column("codes", no_wrap=True)
         grid.add_column("units", justify="right", no_wrap=True)
         for kind in kinds:
-            grid.add_column(kind, no_wrap=True)
+            grid.add_column(kind if level < 2 else _SHORT[kind], no_wrap=True)
         for site, name in zip(model.sites, names, strict=True):
             cells = [Text(marks.shorten_middle(name, width)), Text(site.op)]
             if level == 0:
@@ -180,12 +185,14 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
             cells.append(Text(f"{site.units:,}"))
             for kind in kinds:
                 each = site.density[kind] / max(site.units, 1)
-                bar = view.bar(each, highest[kind] / 100, highest[kind], width=6)
-                cells.append(Text.assemble(f"{marks.number(each):<8}", (bar, "cyan")))
+                bar = view.bar(each, highest[kind] / 100, highest[kind], width=6) if level < 2 else ""
+                cells.append(
+                    Text.assemble(f"{marks.number(each):<8}" if bar else marks.number(each), (bar, "cyan"))
+                )
             grid.add_row(*cells)
         return grid
 
-    return fitted(console, build, levels=2, longest=max(map(len, names)))
+    return fitted(console, build, levels=3, longest=max(map(len, names)))
 
 
 def _regions(console: Console, model: ModelSensitivity) -> Table:
