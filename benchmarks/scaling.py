@@ -30,7 +30,7 @@ FEATURES, LAYERS = 64, 12
 COPIES = (1, 2, 4, 8, 16, 32)
 PROBES = (1, 2, 4, 6, 8, 10, 12)
 # What is varied stands out from what every run costs, and a run of the many takes some seconds.
-INPUTS_FOR_COPIES, INPUTS_FOR_PROBES = 4000, 8000
+INPUTS_FOR_COPIES, INPUTS_FOR_PROBES = 20_000, 40_000
 
 
 @dataclass(frozen=True)
