@@ -181,7 +181,8 @@ def _measure(
         reason = inputs.failed[0].reason if inputs.failed else "there is none"
         raise NotEvaluatedError(f"{model.path}: no input could be measured: {reason}")
     points = np.stack(inputs.kept)
-    ways, counted, reader_notes = _trajectories(model, units.sites, points, inputs, chosen, settings)
+    preprocessing = chosen.preprocessing if chosen else None
+    ways, counted, read = _trajectories(model, units.sites, points, inputs, preprocessing, settings)
     program = _program(model, fed, points) if settings.exact else None
     nearest = _nearest(program, points)
     # Codes that tell the whole region: all units bend at zero alone.
@@ -208,7 +209,7 @@ def _measure(
         trajectories=tuple(
             _trajectory(way, transitions, inputs.ids) for way, transitions in zip(ways, counted, strict=True)
         ),
-        sites=_sites(units.sites, ways, counted, reader_notes.units),
+        sites=_sites(units.sites, ways, counted, read.units),
         unread=dict(units.unread),
         regions=_regions(program, points, inputs.ids),
         inputs=tuple(
@@ -232,7 +233,7 @@ def _measure(
             )
         ),
         failed=tuple(inputs.failed),
-        notes=tuple(reader.notes) + _notes(units.sites, inputs, ways, counted, reader_notes.note),
+        notes=tuple(reader.notes) + _notes(units.sites, inputs, ways, counted, read.note),
     )
 
 
@@ -305,7 +306,7 @@ def _trajectories(
     sites: Sequence[CodeSite],
     points: NDArray[Any],
     inputs: _Inputs,
-    chosen: Any,
+    preprocessing: Preprocessing | None,
     settings: SensitivitySettings,
 ) -> tuple[list[Chosen], list[Transitions], _ReadUnits]:
     """Counts transitions along trajectories of each kind that the inputs allow."""
@@ -313,7 +314,7 @@ def _trajectories(
         return [], [], _ReadUnits()
     known = [one for one in inputs.classes[: len(points)] if one is not None]
     classes = known if len(known) == len(points) else None
-    width = _width(points.shape[1:], chosen.preprocessing if chosen else None)
+    width = _width(points.shape[1:], preprocessing)
     ways = choose_trajectories(points, classes, width, settings.trajectories, settings.seed)
     if not ways:
         return [], [], _ReadUnits()
