@@ -1,6 +1,15 @@
 """Detectors: one score an input from what was measured; higher = more out-of-distribution, always."""
 
+from onnx_ood.detectors.detector import Detector, Need, Scorer
+from onnx_ood.detectors.evidence import (
+    ChannelStatistics,
+    Evidence,
+    LinearHead,
+    RunningStatistics,
+    Subject,
+)
 from onnx_ood.detectors.published import published_score
+from onnx_ood.detectors.registry import find_detector, register, registered
 from onnx_ood.detectors.relative import FEWEST, Relative, Usual, compare, find_usual, relative_score
 from onnx_ood.detectors.settling import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
 
@@ -8,13 +17,24 @@ __all__ = [
     "FEWEST",
     "LEAST_COPIES",
     "TOLERANCE",
+    "ChannelStatistics",
     "CopyEffects",
+    "Detector",
+    "Evidence",
+    "LinearHead",
+    "Need",
     "Reference",
     "Relative",
+    "RunningStatistics",
+    "Scorer",
+    "Subject",
     "Usual",
     "compare",
+    "find_detector",
     "find_usual",
     "plan_rounds",
     "published_score",
+    "register",
+    "registered",
     "relative_score",
 ]
