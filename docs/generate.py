@@ -25,6 +25,7 @@ RESULTS: dict[str, type[BaseModel]] = {
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
     "sensitivity": audits.SensitivityResult,
+    "plane": audits.PlaneResult,
     "inspect": audits.InspectResult,
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,
