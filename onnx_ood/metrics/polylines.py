@@ -40,12 +40,12 @@ def polylines(lines: ZeroLines) -> list[Polyline]:
     # End 2s + i is end i of piece s; −1 where no other piece goes on.
     beyond = np.full(len(keys), -1, np.int64)
     beyond[order[shared]], beyond[order[shared + 1]] = order[shared + 1], order[shared]
-    loose = np.flatnonzero(beyond < 0)
     flat = lines.ends.reshape(-1, 2)
     follow = beyond.tolist()
     used = bytearray(len(lines.unit))
     found = []
-    for start in [*loose.tolist(), *range(0, len(keys), 2)]:
+    # By the number of their edge: the same lines whichever way pieces come.
+    for start in [*order[beyond[order] < 0].tolist(), *order.tolist()]:
         if used[start // 2]:
             continue
         way, end = [start], start

@@ -128,7 +128,7 @@ def _norms(figure: Figure, axes: Axes, result: PlaneResult) -> None:
         cmap="cividis",
     )
     bar = figure.colorbar(image, ax=axes, shrink=0.9, extend="min" if positive.min() < low else "neither")
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     if result.classes:
         _lines(axes, result.classes.lines, color="white", linewidth=0.8)
 

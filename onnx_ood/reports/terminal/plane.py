@@ -28,7 +28,7 @@ def print_plane(console: Console, result: PlaneResult, pictures: Sequence[Path])
     """
     view = Marks(console)
     grid, layer, jacobian = result.grid, result.layer, result.jacobian
-    looked_at = "" if layer.looked_at == layer.units else f", a sample of {layer.units:,}"
+    sample = "" if layer.looked_at == layer.units else f", a sample of the layer's {layer.units:,}"
     facts(
         console,
         [
@@ -41,7 +41,7 @@ def print_plane(console: Console, result: PlaneResult, pictures: Sequence[Path])
             ),
             ("grid", f"{grid.columns} by {grid.rows} points, {marks.number(grid.step)} apart"),
             ("layer", f"{layer.name} ({layer.op})"),
-            ("units that switch", f"{layer.switching:,} of {layer.looked_at:,}{looked_at}"),
+            ("units that switch", f"{layer.switching:,} of {layer.looked_at:,}{sample}"),
             (
                 "Jacobian norm",
                 ""
@@ -106,7 +106,7 @@ def _classes(classes: PlaneClasses, view: Marks) -> Table:
     grid.add_column("share", justify="right", no_wrap=True)
     grid.add_column("", no_wrap=True)
     for one in shown:
-        # Of the window, not of the largest class.
+        # Marks have a logarithmic scale; a share of the window has not.
         bar = view.bar(10**one.share, 1, 10, width=20)
         grid.add_row(
             Text(one.label or str(one.index)), Text(marks.percent(one.share)), Text(bar, style="cyan")
