@@ -14,6 +14,7 @@ from onnx_ood import audits, load, models
 from onnx_ood.audits import plane_window
 from onnx_ood.audits.plane_result import PlaneLine, PlaneResult
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
+from onnx_ood.measurement import jacobian_norms
 from onnx_ood.piecewise import boundaries, read_program
 
 # Of units of two inputs the plane is all there is.
@@ -185,6 +186,19 @@ def test_answers_are_those_of_plain_runs(slice_of_cnn: PlaneResult, garments) ->
         gap = scores[:, line.of] - np.delete(scores, line.of, axis=1).max(axis=1)
         spread = np.abs(np.diff(np.sort(logits, axis=1)[:, -2:])).mean()
         assert np.median(np.abs(gap)) < 0.02 * spread
+
+
+def test_a_step_for_all_points_does_as_well_as_one_for_each(slice_of_cnn: PlaneResult, garments) -> None:
+    corners, _ = garments
+    jacobian = slice_of_cnn.jacobian
+    assert jacobian is not None
+    points = grid_points(slice_of_cnn, corners, jacobian.grid)[::4, ::4].reshape(-1, 1, 28, 28)
+    own = jacobian_norms(models.path("fashion_cnn"), points.astype(np.float32), directions=2)
+    found = np.array(jacobian.norms)[::4, ::4].ravel()
+    assert len(found) > 20
+    off = np.abs(found / own.norm - 1)
+    assert np.median(off) < 0.005
+    assert np.quantile(off, 0.9) < 0.02
 
 
 def test_boundaries_are_those_found_in_float64_along_a_segment(slice_of_cnn: PlaneResult, garments) -> None:

@@ -32,12 +32,18 @@ _COLOURS = (
 _OTHERS = "#dddddd"
 _UNDEFINED = "#ffffff"
 # Width of a panel, and the room beside and above it, in inches.
-_PANEL, _KEY, _HEAD = 5.0, 1.7, 1.0
+_PANEL, _KEY, _HEAD = 5.0, 1.8, 0.8
+# Of the title: inches that a character and a line take, about.
+_CHARACTER, _LINE = 0.075, 0.17
 _TALLEST, _FLATTEST = 1.6, 0.35
-# Lines are as faint as they are many.
-_FAINTEST, _DARKEST = 0.4, 0.9
+# Lines are the fainter the more they are, so that where they are dense can be seen.
+_FAINTEST, _DARKEST, _FEW = 0.06, 0.9, 36
+# Lines in one path, which is as dark where they cross as elsewhere. A path for each would make a file several times as
+# large, and one for all would make dense places solid.
+_TOGETHER = 64
+# Points of lines that an SVG holds as such: of more it would have megabytes, so they are dots there.
+_MOST_POINTS = 80_000
 _NAMES = "ABC"
-_LONGEST = 44
 
 
 def draw_plane(path: Path, result: PlaneResult) -> None:
@@ -53,22 +59,24 @@ def draw_plane(path: Path, result: PlaneResult) -> None:
     sides = (result.grid.rows - 1) / (result.grid.columns - 1)
     panels = 2 if result.jacobian else 1
     width = panels * (_PANEL + _KEY)
-    with drawing(path, width, _HEAD + _PANEL * float(np.clip(sides, _FLATTEST, _TALLEST))) as figure:
+    title = _title(result, int(width / _CHARACTER))
+    height = _HEAD + len(title) * _LINE + _PANEL * float(np.clip(sides, _FLATTEST, _TALLEST))
+    with drawing(path, width, height) as figure:
         axes = figure.subplots(1, panels, squeeze=False)[0]
         _boundaries(axes[0], result)
         if result.jacobian:
             _norms(figure, axes[1], result)
         for panel in axes:
             _frame(panel, result)
-        figure.suptitle(_title(result), fontsize=9)
+        figure.suptitle("\n".join(title), fontsize=9)
 
 
 def _boundaries(axes: Axes, result: PlaneResult) -> None:
     layer = result.layer
     if result.classes:
         _classes(axes, result.classes, result.grid)
-    darkness = _DARKEST / max(1.0, np.sqrt(layer.switching) / 8)
-    _lines(axes, layer.lines, color="#222222", alpha=max(_FAINTEST, darkness), linewidth=0.35)
+    alpha = max(_FAINTEST, _DARKEST / np.sqrt(max(1.0, layer.switching / _FEW)))
+    _lines(axes, layer.lines, color="#111111", alpha=alpha, linewidth=0.4)
     if result.classes:
         _lines(axes, result.classes.lines, color="black", linewidth=1.6)
     of = "" if layer.looked_at == layer.units else f"a sample of {layer.looked_at:,} of "
@@ -146,16 +154,19 @@ def _image(axes: Axes, values: Any, grid: PlaneGrid, **style: Any) -> Any:
 
 
 def _lines(axes: Axes, lines: Sequence[PlaneLine], **style: Any) -> None:
-    """All lines as one path: a file of a path each would be several times as large."""
+    """Lines, in a path for some of them at a time."""
     from matplotlib.patches import PathPatch  # noqa: PLC0415
     from matplotlib.path import Path as Outline  # noqa: PLC0415
 
-    if not lines:
-        return
-    points = np.concatenate([np.stack([line.x, line.y], axis=-1) for line in lines])
-    codes = np.full(len(points), Outline.LINETO, Outline.code_type)
-    codes[np.cumsum([0, *(len(line.x) for line in lines[:-1])])] = Outline.MOVETO
-    axes.add_patch(PathPatch(Outline(points, codes), fill=False, joinstyle="round", capstyle="butt", **style))
+    many = sum(len(line.x) for line in lines) > _MOST_POINTS
+    for first in range(0, len(lines), _TOGETHER):
+        some = lines[first : first + _TOGETHER]
+        points = np.concatenate([np.stack([line.x, line.y], axis=-1) for line in some])
+        codes = np.full(len(points), Outline.LINETO, Outline.code_type)
+        codes[np.cumsum([0, *(len(line.x) for line in some[:-1])])] = Outline.MOVETO
+        outline = PathPatch(Outline(points, codes), fill=False, joinstyle="round", **style)
+        outline.set_rasterized(many)
+        axes.add_patch(outline)
 
 
 def _frame(axes: Axes, result: PlaneResult) -> None:
@@ -179,13 +190,18 @@ def _frame(axes: Axes, result: PlaneResult) -> None:
     axes.set_xlabel("distance in input space")
 
 
-def _title(result: PlaneResult) -> str:
-    points = [
-        f"{name}: {shorten(point.id, _LONGEST)}{_answer(point.prediction)}"
-        for name, point in zip(_NAMES, result.points, strict=True)
-    ]
+def _title(result: PlaneResult, width: int) -> list[str]:
+    """The model and the inputs, in lines of so many characters; inputs share a line if they can."""
+    points = []
+    for name, point in zip(_NAMES, result.points, strict=True):
+        answer = _answer(point.prediction)
+        points.append(f"{name}: {shorten(point.id, width - len(answer) - 3)}{answer}")
     # Not spaces alone, which SVG makes one.
-    return f"{Path(result.model.path).name}, {result.layer.name}\n{'  ·  '.join(points)}"
+    together = "  ·  ".join(points)
+    return [
+        f"{Path(result.model.path).name}, {result.layer.name}",
+        *([together] if len(together) <= width else points),
+    ]
 
 
 def _answer(prediction: Prediction | None) -> str:
@@ -198,6 +214,6 @@ def _named(one: PlaneClass) -> str:
     return f"{_cut(one.label) if one.label else f'class {one.index}'}, {percent(one.share)}"
 
 
-def _cut(text: str, width: int = 18) -> str:
+def _cut(text: str, width: int = 16) -> str:
     """Keeps the beginning of a class name."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
