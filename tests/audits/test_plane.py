@@ -197,8 +197,9 @@ def test_a_step_for_all_points_does_as_well_as_one_for_each(slice_of_cnn: PlaneR
     found = np.array(jacobian.norms)[::4, ::4].ravel()
     assert len(found) > 20
     off = np.abs(found / own.norm - 1)
-    assert np.median(off) < 0.005
-    assert np.quantile(off, 0.9) < 0.02
+    # Of two directions; more even out.
+    assert np.median(off) < 0.01
+    assert np.quantile(off, 0.9) < 0.03
 
 
 def test_boundaries_are_those_found_in_float64_along_a_segment(slice_of_cnn: PlaneResult, garments) -> None:
