@@ -93,11 +93,14 @@ def plane(
     clean = watched.values(read.points)
     answers = read_answers({"output": clean.outputs}) if clean.outputs is not None else None
     units = _sample(clean.layer.shape[1], settings)
-    window = look(watched, through, grid, shown.site.thresholds, clean, units, done)
-    norms, jacobian = None, None
+    prober, norms, jacobian = None, None, None
     if settings.directions:
+        # Before the grid is run: a model that has no norms is known at once.
         prober = JacobianProber(loaded, provider=settings.provider)
         norms = prober.measure(read.points, settings.directions, settings.seed)
+    classes = answers.classes if answers else 0
+    window = look(watched, through, grid, shown.site.thresholds, units, classes, done)
+    if prober and norms:
         jacobian = _jacobian(prober, norms, through, coarse, settings, lambda runs: done(points + runs))
     labels = card.class_names() if card else None
     a, b, c = (

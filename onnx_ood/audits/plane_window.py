@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.plane_layer import Shown
 from onnx_ood.audits.plane_result import PlaneLine
-from onnx_ood.audits.predictions import read_answers
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model, why_not_measurable
 from onnx_ood.measurement import Group, Prober
@@ -128,8 +127,8 @@ def look(
     through: Plane,
     grid: Grid,
     thresholds: tuple[float, ...],
-    clean: Values,
     units: NDArray[np.int64],
+    classes: int,
     done: Callable[[int], None],
 ) -> Window:
     """Runs the points of a grid and finds the lines in it, some rows at a time.
@@ -139,8 +138,8 @@ def look(
         through: The plane.
         grid: The points.
         thresholds: With what the values of the layer are compared.
-        clean: What the model gave for the three inputs.
         units: The units that are looked at, ascending, [U].
+        classes: Length of the model's first output, 0 if it is no row of class scores.
         done: Called with the number of points that were run.
 
     Returns:
@@ -150,9 +149,8 @@ def look(
         ModelError: If a run fails.
     """
     columns = len(grid.x)
-    classes = _has_classes(clean)
-    length = clean.outputs[0].size if classes and clean.outputs is not None else 0
-    at_once = max(1, _VALUES_BYTES // (columns * (clean.layer.itemsize * len(units) + 8 * length)))
+    # As float64, and outputs once more as margins.
+    at_once = max(1, _VALUES_BYTES // (8 * columns * (len(units) + 2 * classes)))
     boundaries = [_Tracer() for _ in thresholds]
     changes = _Tracer()
     answers, rounding = [], 0.0
@@ -168,14 +166,14 @@ def look(
             tracer.add(layer - threshold if threshold else layer)
         if classes:
             scores = np.concatenate([values.outputs for values in found if values.outputs is not None])
-            scores = scores.reshape(-1, columns, length).astype(np.float64)
+            scores = scores.reshape(-1, columns, classes).astype(np.float64)
             answers.append(np.where(np.isfinite(scores).all(axis=-1), scores.argmax(axis=-1), -1))
             changes.add(margins(scores))
         done((first + len(rows.y)) * columns)
     return Window(
         tuple(line for tracer in boundaries for line in _drawn(tracer.lines(), grid, units)),
         np.concatenate(answers) if classes else None,
-        _drawn(changes.lines(), grid, np.arange(length)) if classes else (),
+        _drawn(changes.lines(), grid, np.arange(classes)) if classes else (),
         rounding,
     )
 
@@ -263,7 +261,3 @@ def _drawn(lines: ZeroLines, grid: Grid, names: NDArray[np.int64]) -> tuple[Plan
             )
         )
     return tuple(found)
-
-
-def _has_classes(clean: Values) -> bool:
-    return clean.outputs is not None and read_answers({"output": clean.outputs}) is not None
