@@ -10,7 +10,7 @@ import typer
 
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
-from . import demo, doctor, inspect, instrument, score, sensitivity
+from . import demo, doctor, inspect, instrument, plane, score, sensitivity
 from .console import stderr
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("sensitivity")(sensitivity.sensitivity)
+app.command("plane")(plane.plane)
 app.command("inspect")(inspect.inspect)
 app.command("instrument")(instrument.instrument)
 app.command("doctor")(doctor.doctor)

@@ -1,7 +1,7 @@
 """Makes what the documentation shows: JSON Schemas of the results, and pictures of real terminal output.
 
 python docs/generate.py schemas     writes docs/schemas/*.json
-python docs/generate.py pictures    runs the commands and writes docs/images/*.svg
+python docs/generate.py pictures    runs the commands and writes docs/images/demo.svg, score.svg and plane.svg
 """
 
 from __future__ import annotations
@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import chdir
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import numpy as np
 from pydantic import BaseModel
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from onnx_ood import audits
+from onnx_ood import audits, models
 from onnx_ood.audits.stream_records import StreamRecord
+from onnx_ood.reports.pictures import draw_plane
 from onnx_ood.reports.terminal import print_demo, print_score
 
 DOCS = Path(__file__).parent
@@ -25,6 +29,7 @@ RESULTS: dict[str, type[BaseModel]] = {
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
     "sensitivity": audits.SensitivityResult,
+    "plane": audits.PlaneResult,
     "inspect": audits.InspectResult,
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,
@@ -82,6 +87,16 @@ def pictures() -> None:
     score = _console()
     print_score(score, audits.score("models/efficientnet_lite0.onnx", ["models/photos"]), top=4)
     _save(score, "score")
+    _plane()
+
+
+def _plane() -> None:
+    with TemporaryDirectory() as name, chdir(name):
+        # As docs/sensitivity.md has it.
+        images, _ = models.fashion_samples()
+        np.save("garments.npy", (images[:, np.newaxis] / 255).astype(np.float32))
+        rows = ["garments.npy[60]", "garments.npy[20]", "garments.npy[0]"]
+        draw_plane(DOCS.resolve() / "images" / "plane.svg", audits.plane(models.path("fashion_cnn"), rows))
 
 
 def _console() -> Console:

@@ -67,6 +67,8 @@ def before_and_after(
                 for entry in entries
                 if entry["untrained"] and entry["settings"]["kind"] == kind
             ]
+            if not pairs:
+                continue
             for name, images in sorts.items():
                 values = np.array([[function(path, images) for path in pair] for pair in pairs])
                 untrained, trained = values.mean(axis=0)

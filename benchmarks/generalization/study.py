@@ -1,11 +1,13 @@
 """Do a network's Jacobian norm and transition density tell how well it generalizes?
 
-    python benchmarks/generalization/study.py FOLDER [--pictures 100] [--json FILE] [--svg FILE]
+    python benchmarks/generalization/study.py FOLDER [--networks 96] [--pictures 100] [--json FILE] [--figure FILE]
 
-FOLDER is what train.py wrote. R. Novak et al. ("Sensitivity and Generalization in Neural Networks: an Empirical Study",
-ICLR 2018) found that among networks which all fit their training data, those that are more sensitive at test points,
-by the norm of the Jacobian of their softmax, generalize worse; the density of transitions between linear regions told
-less. Here both metrics are averaged over test pictures and correlated with the generalization gap: training accuracy,
+What FOLDER lacks is trained first, by train.py; that takes what models/training/requirements.txt lists.
+
+R. Novak et al. ("Sensitivity and Generalization in Neural Networks: an Empirical Study", ICLR 2018) found that among
+networks which all fit their training data, those that are more sensitive at test points, by the norm of the Jacobian of
+their softmax, generalize worse; the density of transitions between linear regions told less. Here both metrics, as
+onnx_ood measures them, are averaged over test pictures and correlated with the generalization gap: training accuracy,
 which is 1, minus test accuracy. Kendall's tau asks for the same order alone, Pearson's r for a line; r is given against
 the logarithm of a metric as well. Intervals are where 95% of 2,000 resamples of networks lie.
 
@@ -20,14 +22,17 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, fields
+from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-import figure
 import metrics
 import numpy as np
 import onnxruntime
@@ -38,9 +43,14 @@ from rich.console import Console
 from rich.table import Table
 
 from onnx_ood.metrics import auroc
+from onnx_ood.reports.pictures import check_pictures
+from onnx_ood.reports.pictures.canvas import drawing
 
 Network = Mapping[str, Any]
 
+TRAINER = Path(__file__).with_name("train.py")
+TRAINING = Path(__file__).parents[2] / "models" / "training"
+DATA = Path("/usr/share/datasets/fashion-mnist")
 RESAMPLES = 2_000
 MIN_NETWORKS = 8
 SEED = 0
@@ -50,6 +60,14 @@ NAMES = {
     DENSITY: "transition density",
     DENSITY_PER_UNIT: "transition density per ReLU",
 }
+# Of Okabe and Ito: colours that people with any colour vision can tell apart.
+COLOURS = {
+    0.0: ("#0072b2", "true labels"),
+    0.25: ("#56b4e9", "25% random labels"),
+    0.5: ("#e69f00", "50%"),
+    1.0: ("#d55e00", "100%"),
+}
+MARKERS = {"fc": ("o", "fully connected"), "conv": ("s", "convolutional")}
 KINDS: dict[str, Callable[[Network], bool]] = {
     "all": lambda network: True,  # noqa: ARG005
     "fully connected": lambda network: network["kind"] == "fc",
@@ -117,6 +135,32 @@ class Setting:
     auroc_probability: float
 
 
+def trained(folder: Path, networks: int, data: Path) -> list[dict[str, Any]]:
+    """What train.py tells of each network of a folder; what is missing is trained.
+
+    Args:
+        folder: Where networks are, or will be.
+        networks: How many are wanted.
+        data: Folder of the four files of Fashion-MNIST.
+
+    Returns:
+        One entry a network.
+
+    Raises:
+        subprocess.CalledProcessError: If training fails; it continues where it stopped when called again.
+    """
+    listing = folder / "networks.json"
+    if not listing.exists() or len(json.loads(listing.read_text())) < networks:
+        if find_spec("torch") is None:
+            raise SystemExit(f"training needs more packages: pip install -r {TRAINING / 'requirements.txt'}")
+        words = [TRAINER, "--out", folder, "--data", data, "--networks", str(networks)]
+        # A process of its own, for torch's threads would stay beside those of the runtime.
+        paths = os.pathsep.join([str(TRAINING), os.environ.get("PYTHONPATH", "")])
+        subprocess.run([sys.executable, *words], check=True, env={**os.environ, "PYTHONPATH": paths})
+    entries: list[dict[str, Any]] = json.loads(listing.read_text())
+    return entries[:networks]
+
+
 def measure(
     folder: Path, entry: Mapping[str, Any], images: metrics.Pictures, labels: NDArray[np.int64]
 ) -> dict[str, Any]:
@@ -171,23 +215,33 @@ def summarise(networks: Sequence[Network]) -> list[Setting]:
     return settings
 
 
-def draw(networks: Sequence[Network]) -> str:
-    """Gap against each metric, as SVG."""
-    shares, kinds = (0.0, 0.25, 0.5, 1.0), ("fc", "conv")
-    panels = []
-    for metric, name in NAMES.items():
-        points = [
-            figure.Point(
-                network[metric],
-                network["gap"],
-                shares.index(network["random_labels"]),
-                kinds.index(network["kind"]),
-            )
-            for network in networks
-        ]
-        panels.append(figure.Panel(name, "mean at test pictures, logarithmic", points))
-    colours = ("true labels", "25% random labels", "50%", "100%")
-    return figure.draw(panels, "generalization gap", colours, ("fully connected", "convolutional"))
+def draw(networks: Sequence[Network], path: Path) -> None:
+    """Draws gap against each metric."""
+    from matplotlib.ticker import LogLocator, NullLocator  # noqa: PLC0415 - needed for the figure alone
+
+    with drawing(path, 10.5, 4.2) as figure:
+        panels = figure.subplots(1, len(NAMES), sharey=True)
+        for share, (colour, text) in COLOURS.items():
+            panels[0].scatter([], [], color=colour, label=text)
+            for kind, (marker, _) in MARKERS.items():
+                chosen = [
+                    network
+                    for network in networks
+                    if network["kind"] == kind and network["random_labels"] == share
+                ]
+                gaps = [network["gap"] for network in chosen]
+                for panel, metric in zip(panels, NAMES, strict=True):
+                    values = [network[metric] for network in chosen]
+                    panel.scatter(values, gaps, s=22, color=colour, marker=marker, alpha=0.7)
+        for marker, text in MARKERS.values():
+            panels[0].scatter([], [], color="#666666", marker=marker, label=text)
+        for panel, name in zip(panels, NAMES.values(), strict=True):
+            panel.set(title=name, xscale="log", xlabel="mean at test pictures, logarithmic")
+            panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.xaxis.set_major_formatter("{x:g}")
+            panel.xaxis.set_minor_locator(NullLocator())
+        panels[0].set(ylabel="generalization gap", ylim=(0, None))
+        figure.legend(loc="outside upper center", ncols=len(COLOURS) + len(MARKERS))
 
 
 def show(
@@ -239,11 +293,14 @@ def _text(correlation: Correlation) -> str:
     return f"{correlation.value:.2f} ({correlation.low:.2f} to {correlation.high:.2f})"
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
+    """Trains, measures, prints and writes."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("folder", type=Path, help="what train.py wrote")
+    parser.add_argument("folder", type=Path, help="where networks are, or will be once they are trained")
+    parser.add_argument("--networks", type=int, default=96, help="how many to study")
+    parser.add_argument("--data", type=Path, default=DATA, help="folder of the four files of Fashion-MNIST")
     parser.add_argument(
         "--pictures",
         type=int,
@@ -251,12 +308,13 @@ def main() -> None:
         help="test pictures to average over, 100 to 500; half as many for before and after",
     )
     parser.add_argument("--json", type=Path, help="write the results to this file")
-    parser.add_argument("--svg", type=Path, help="write the figure to this file")
-    arguments = parser.parse_args()
+    parser.add_argument("--figure", type=Path, help="draw to this file, .svg or .png")
+    arguments = parser.parse_args(words)
     if not 100 <= arguments.pictures <= 500:
         parser.error("--pictures takes 100 to 500")
+    check_pictures(arguments.figure)
     folder: Path = arguments.folder
-    entries = json.loads((folder / "networks.json").read_text())
+    entries = trained(folder, arguments.networks, arguments.data)
     fitting = [entry for entry in entries if entry["fits"]]
     with np.load(folder / "pictures.npz") as stored:
         names = ("train", "test", "test_labels")
@@ -270,8 +328,8 @@ def main() -> None:
     sorts = {"training": train, "test": test, "training, pixels in random order": shuffled(train)}
     changes = before_and_after(folder, fitting, sorts)
     show(rows, settings, changes, Console(width=170))
-    if arguments.svg:
-        arguments.svg.write_text(draw(networks), "utf-8")
+    if arguments.figure:
+        draw(networks, arguments.figure)
     if arguments.json:
         results = {
             "pictures": arguments.pictures,

@@ -1,6 +1,6 @@
 """Train the networks of the generalization study: many small classifiers that all fit their pictures.
 
-    PYTHONPATH=models/training python benchmarks/generalization/train.py --out FOLDER [--data FOLDER] [--networks 96]
+study.py runs this, with models/training on the path.
 
 Every network learns the same 1,000 pictures of Fashion-MNIST until it gets all of them right, so that networks differ
 in how they generalize and not in how well they fit. Settings are drawn from the network's number: half are fully
@@ -275,13 +275,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path("/usr/share/datasets/fashion-mnist"),
-        help="folder of the four .gz files",
-    )
-    parser.add_argument("--networks", type=int, default=96, help="how many to train")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the four .gz files")
+    parser.add_argument("--networks", type=int, required=True, help="how many to train")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(mode=True)

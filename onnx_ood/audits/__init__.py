@@ -4,6 +4,9 @@ from onnx_ood.audits.demo import demo
 from onnx_ood.audits.demo_result import DemoResult
 from onnx_ood.audits.doctor import DoctorResult, doctor
 from onnx_ood.audits.inspect import InspectResult, inspect
+from onnx_ood.audits.plane import plane
+from onnx_ood.audits.plane_result import PlaneResult
+from onnx_ood.audits.plane_settings import PlaneSettings
 from onnx_ood.audits.score import score
 from onnx_ood.audits.score_result import ScoreResult
 from onnx_ood.audits.sensitivity import sensitivity
@@ -16,6 +19,8 @@ __all__ = [
     "DemoResult",
     "DoctorResult",
     "InspectResult",
+    "PlaneResult",
+    "PlaneSettings",
     "ScoreResult",
     "ScoreSettings",
     "SensitivityResult",
@@ -25,6 +30,7 @@ __all__ = [
     "demo",
     "doctor",
     "inspect",
+    "plane",
     "read_summary",
     "score",
     "sensitivity",

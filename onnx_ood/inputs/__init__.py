@@ -14,6 +14,7 @@ from onnx_ood.inputs.feeds import GRAMMAR as FEED_GRAMMAR
 from onnx_ood.inputs.feeds import SharedValue
 from onnx_ood.inputs.images import Channels, as_channels, read_image
 from onnx_ood.inputs.kinds import is_archive, is_picture
+from onnx_ood.inputs.named_rows import NamedRows, named_rows
 from onnx_ood.inputs.preprocessing import Interpolation, Layout, Preprocessing, Resize
 from onnx_ood.inputs.presets import PRESETS, Chosen, guess, parse
 from onnx_ood.inputs.reader import Reader
@@ -32,6 +33,7 @@ __all__ = [
     "FailedInput",
     "Interpolation",
     "Layout",
+    "NamedRows",
     "Preprocessing",
     "Reader",
     "Resize",
@@ -46,6 +48,7 @@ __all__ = [
     "guess",
     "is_archive",
     "is_picture",
+    "named_rows",
     "open_array",
     "open_table",
     "open_waveform",

@@ -5,13 +5,14 @@ from onnx_ood.measurement.codes import CodeReader, Codes, distances
 from onnx_ood.measurement.cores import decoding_threads
 from onnx_ood.measurement.jacobian import JacobianCheck, JacobianNorms, JacobianProber, jacobian_norms
 from onnx_ood.measurement.measure import measure, observer_effect
-from onnx_ood.measurement.prober import Prober
+from onnx_ood.measurement.prober import Group, Prober
 from onnx_ood.measurement.result import Measurement
 from onnx_ood.measurement.transitions import Transitions, count_transitions
 
 __all__ = [
     "CodeReader",
     "Codes",
+    "Group",
     "JacobianCheck",
     "JacobianNorms",
     "JacobianProber",

@@ -54,7 +54,8 @@ class JacobianNorms:
         step: Length h of the nudge to either side, float64 [N], in units of the site.
         disagreement: How far the lengths of J q with the step h and with 2·h are apart, relative, root mean square
             over a few directions, float64 [N]: about the error of a single length, and more than that of the norm, in
-            which errors of directions cancel as far as they are rounding. NaN where an activation is not finite.
+            which errors of directions cancel as far as they are rounding. NaN where an activation is not finite, and
+            everywhere if the step was given.
         directions: m, the number of directions.
         of: Which f it is: `"softmax of 'logits'"` where the softmax was taken here, else the tensor in quotes.
         exact_share: Share of the differences of each input for which no unit of the code tensors switched between both
@@ -166,6 +167,8 @@ class JacobianProber:
         directions: int = 32,
         seed: int = 0,
         others: Mapping[str, ArrayLike] | None = None,
+        *,
+        step: float | None = None,
     ) -> JacobianNorms:
         """Estimates the norms of one batch.
 
@@ -177,6 +180,7 @@ class JacobianProber:
             directions: m; as many as the site has elements, or more, give the norm without sampling error.
             seed: Seed of the directions.
             others: Values of the other graph inputs by name, as in `Prober.measure`.
+            step: h for all inputs, such as one that was chosen for their neighbours; None to choose one for each.
 
         Returns:
             The norms.
@@ -196,25 +200,16 @@ class JacobianProber:
             raise UsageError(f"seed must be 0 or larger, but is {seed}")
         drawn = Directions(site.shape[1:], directions, seed)
         along = _Differences(self, batch, drawn, others)
-        # All inputs try the same directions. The first one-hot vectors would all lie in one corner of a picture.
-        tried = np.random.default_rng(seed).permutation(drawn.count)[:_TRIED]
-        candidates = _scales(site)[:, np.newaxis] * sqrt(self._epsilon) * 4.0 ** np.array(_POWERS)
-        compared = np.stack(
-            [
-                metrics.step_disagreement(along.squares(tried, steps), along.squares(tried, steps / 2))
-                for steps in candidates.T
-            ],
-            axis=1,
-        )
-        best = np.where(np.isnan(compared), np.inf, compared).argmin(axis=1)[:, np.newaxis]
-        step = np.take_along_axis(candidates, best, axis=1)[:, 0] / _FINER
-        disagreement = metrics.step_disagreement(along.squares(tried, 2 * step), along.squares(tried, step))
+        if step is None:
+            steps, disagreement = self._steps(site, along, drawn.count, seed)
+        else:
+            steps, disagreement = np.full(len(site), step), np.full(len(site), np.nan)
         flips = np.zeros((len(site), drawn.count), dtype=np.int64)
-        norm, error = metrics.frobenius_norm(along.squares(np.arange(drawn.count), step, flips), size)
+        norm, error = metrics.frobenius_norm(along.squares(np.arange(drawn.count), steps, flips), size)
         return JacobianNorms(
             norm=norm,
             standard_error=error,
-            step=step,
+            step=steps,
             disagreement=disagreement,
             directions=drawn.count,
             of=f"softmax of {self.of!r}" if along.probabilities is not None else repr(self.of),
@@ -254,6 +249,23 @@ class JacobianProber:
         return JacobianCheck(
             self.measure(batch, directions, seed, others), self.measure(batch, size, seed, others)
         )
+
+    def _steps(self, site: Array, along: _Differences, count: int, seed: int) -> tuple[Float, Float]:
+        """The step of each input, [N], and how far lengths with it and its double are apart, [N]."""
+        # All inputs try the same directions. The first one-hot vectors would all lie in one corner of a picture.
+        tried = np.random.default_rng(seed).permutation(count)[:_TRIED]
+        candidates = _scales(site)[:, np.newaxis] * sqrt(self._epsilon) * 4.0 ** np.array(_POWERS)
+        compared = np.stack(
+            [
+                metrics.step_disagreement(along.squares(tried, steps), along.squares(tried, steps / 2))
+                for steps in candidates.T
+            ],
+            axis=1,
+        )
+        best = np.where(np.isnan(compared), np.inf, compared).argmin(axis=1)[:, np.newaxis]
+        step = np.take_along_axis(candidates, best, axis=1)[:, 0] / _FINER
+        disagreement = metrics.step_disagreement(along.squares(tried, 2 * step), along.squares(tried, step))
+        return step, disagreement
 
     def _check_probes(self) -> None:
         for name in (self.of, *self.codes):

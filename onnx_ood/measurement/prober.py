@@ -108,6 +108,7 @@ class Prober:
         batch_size: int | None = None,
         exact: bool = False,
         tf32: bool = False,
+        in_order: bool = False,
         others: Collection[str] = (),
     ) -> None:
         """Instruments the model and creates its session.
@@ -122,6 +123,8 @@ class Prober:
             exact: True to run without fusions, so that the model's outputs stay bit-equal to those of the plain
                 model run without fusions; slower.
             tf32: True to let CUDA round products to TF32, which is faster and hides small nudges; the CPU has none.
+            in_order: True if `run_groups` has to give units in the order of the tensor; else convolutions
+                may give theirs as the runtime keeps them, which is faster and of no matter for statistics.
             others: Names of inputs that the batch doesn't feed. It feeds the site where that is an input; else the
                 first input not named here.
 
@@ -141,7 +144,14 @@ class Prober:
         self._batch_size = batch_size
         self._exact, self.tf32 = exact, tf32 and self.provider == "cuda"
         self._watched = Watched(
-            model, self.input, self.site, probes, self.provider, exact=exact, tf32=self.tf32
+            model,
+            self.input,
+            self.site,
+            probes,
+            self.provider,
+            exact=exact,
+            tf32=self.tf32,
+            in_order=in_order,
         )
         self._layout: Layout | None = None
         self._planned_for: object = None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from math import inf, prod
 
 import numpy as np
@@ -303,8 +303,14 @@ class _Points:
         """
         for first in range(0, len(at), self._chunk):
             part = at[first : first + self._chunk]
-            points = np.concatenate([self._trajectories[number].at([t]) for number, t in part])
             owners = [number for number, _ in part]
+            # Together for each trajectory: a call for each point would take longer than a small network does.
+            points = np.concatenate(
+                [
+                    self._trajectories[number].at([t for _, t in mine])
+                    for number, mine in groupby(part, key=lambda place: place[0])
+                ]
+            )
             yield self._reader.read(points, {name: feed.at(owners) for name, feed in self._others.items()})
 
 

@@ -84,6 +84,7 @@ class Watched:
         *,
         exact: bool,
         tf32: bool,
+        in_order: bool,
     ) -> None:
         """Rewrites the model and creates one session of it, of all probes.
 
@@ -95,6 +96,7 @@ class Watched:
             provider: Where to run.
             exact: True to run without fusions.
             tf32: True to let CUDA round products to TF32.
+            in_order: True if the units of probes have to come in the order of the tensor.
 
         Raises:
             SelectorError: If no probe can be measured.
@@ -106,6 +108,7 @@ class Watched:
         if not asked:
             raise SelectorError("no probe is given: name at least one tensor")
         self._model, self._provider, self._exact, self._tf32 = model, provider, exact, tf32
+        self._in_order = in_order
         self._own_site = site.name
         self.origin: Origin = (
             InputOrigin(model, site)
@@ -253,7 +256,9 @@ class Watched:
             exact=self._exact,
             tf32=self._tf32,
             carriers=carriers,
-            unordered={carrier for carrier in carriers.values() if carrier not in ordered},
+            unordered=()
+            if self._in_order
+            else {carrier for carrier in carriers.values() if carrier not in ordered},
         )
 
     def _check_probes(self) -> None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from onnx_ood.reports.pictures.canvas import check_pictures
+from onnx_ood.reports.pictures.plane import draw_plane
 
-__all__ = ["check_pictures"]
+__all__ = ["check_pictures", "draw_plane"]

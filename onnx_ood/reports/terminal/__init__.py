@@ -4,6 +4,7 @@ from onnx_ood.reports.terminal.demo import print_demo
 from onnx_ood.reports.terminal.doctor import print_doctor
 from onnx_ood.reports.terminal.inspect import print_inspect
 from onnx_ood.reports.terminal.instrument import print_instrumented
+from onnx_ood.reports.terminal.plane import print_plane
 from onnx_ood.reports.terminal.score import print_score
 from onnx_ood.reports.terminal.sensitivity import print_sensitivity
 
@@ -12,6 +13,7 @@ __all__ = [
     "print_doctor",
     "print_inspect",
     "print_instrumented",
+    "print_plane",
     "print_score",
     "print_sensitivity",
 ]
