@@ -26,6 +26,14 @@ def sensitivity(
             help="ONNX files (what ends in .onnx), and pictures, .npy or .npz arrays, folders or globs.",
         ),
     ],
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SELECTOR",
+            help="The tensor whose Jacobian norm is measured: a name, op:Gemm[-1]. Default: the softmax of the model's "
+            "output.",
+        ),
+    ] = None,
     directions: Annotated[
         int, typer.Option(help="Directions along which each Jacobian norm is estimated.")
     ] = _DEFAULTS.directions,
@@ -35,6 +43,13 @@ def sensitivity(
     tolerance: Annotated[
         float, typer.Option(help="Share of a trajectory's transitions that may be left to find.")
     ] = _DEFAULTS.tolerance,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Choose ellipses by these classes: a CSV with the columns input,class. Default: the model's answers.",
+        ),
+    ] = None,
     exact: Annotated[
         bool,
         typer.Option(
@@ -67,9 +82,11 @@ def sensitivity(
     if not inputs:
         raise UsageError("no inputs are named: give pictures, arrays, folders or globs behind the models")
     settings = audits.SensitivitySettings(
+        of=of,
         directions=directions,
         trajectories=trajectories,
         tolerance=tolerance,
+        classes=classes,
         exact=exact,
         seed=seed,
         preprocessing=preprocess,

@@ -14,6 +14,7 @@ import numpy as np
 
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.exact_regions import ExactRegions, find_regions
+from onnx_ood.audits.input_classes import classes_of
 from onnx_ood.audits.measured_inputs import MeasuredInputs
 from onnx_ood.audits.preprocessing import choose_preprocessing
 from onnx_ood.audits.score_result import Failure
@@ -23,8 +24,8 @@ from onnx_ood.audits.sensitivity_settings import SensitivitySettings
 from onnx_ood.audits.trajectory_counts import count
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import CodeSite, Model, Tensor, find_units, load
-from onnx_ood.inputs import Reader, discover, read_card
-from onnx_ood.measurement import JacobianProber, decoding_threads, find_input, find_site
+from onnx_ood.inputs import Classes, Discovery, Reader, discover, read_card, read_classes
+from onnx_ood.measurement import JacobianProber, decoding_threads, find_derived, find_input, find_site
 
 Progress = Callable[[int, int | None], None]
 
@@ -65,8 +66,14 @@ def sensitivity(
     settings = settings or SensitivitySettings()
     if not models:
         raise UsageError("no model is given")
+    found = discover(inputs)
+    classes = None
+    if settings.classes is not None:
+        classes = read_classes(settings.classes)
+        classes.check(found.paths)
     audits = [
-        _measure(one if isinstance(one, Model) else load(one), inputs, settings, progress) for one in models
+        _measure(one if isinstance(one, Model) else load(one), found, classes, settings, progress)
+        for one in models
     ]
     norms = _ranks([audit.jacobian.norm.mean for audit in audits])
     densities = _ranks([audit.density for audit in audits])
@@ -87,17 +94,24 @@ def sensitivity(
 
 
 def _measure(
-    model: Model, paths: Sequence[str], settings: SensitivitySettings, progress: Progress | None
+    model: Model,
+    found: Discovery,
+    classes: Classes | None,
+    settings: SensitivitySettings,
+    progress: Progress | None,
 ) -> ModelSensitivity:
     site = find_site(model, None)
     fed = find_input(model, site)
-    found = discover(paths)
     card = read_card(model.path)
     chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
     units = find_units(model)
     linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
     prober = JacobianProber(
-        model, codes=_tensors(model, linear), provider=settings.provider, batch_size=settings.batch_size
+        model,
+        find_derived(model, settings.of, site),
+        codes=_tensors(model, linear),
+        provider=settings.provider,
+        batch_size=settings.batch_size,
     )
     reader = Reader(
         found.paths,
@@ -123,7 +137,8 @@ def _measure(
         raise NotEvaluatedError(f"{model.path}: no input could be measured: {reason}")
     points = np.stack(inputs.kept)
     preprocessing = chosen.preprocessing if chosen else None
-    counted = count(model, units.sites, points, _answers(inputs), preprocessing, settings)
+    known = classes_of(inputs.ids[: len(points)], inputs.predictions[: len(points)], classes)
+    counted = count(model, units.sites, points, known.of, preprocessing, settings)
     return build(
         Measured(
             model=model,
@@ -133,17 +148,12 @@ def _measure(
             whole_regions=bool(linear) and not units.unread and len(linear) == len(units.sites),
             preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
             inputs=inputs,
+            classes=known,
             counted=counted,
             regions=find_regions(model, fed, points, inputs.ids) if settings.exact else ExactRegions(),
             notes=tuple(reader.notes),
         )
     )
-
-
-def _answers(inputs: MeasuredInputs) -> list[int] | None:
-    """The class that the model gives each input that trajectories may go through, if it gives all of them one."""
-    known = [one.index for one in inputs.predictions[: len(inputs.kept)] if one is not None]
-    return known if len(known) == len(inputs.kept) else None
 
 
 def _tensors(model: Model, sites: Iterable[CodeSite]) -> list[Tensor]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.exact_regions import ExactRegions
 from onnx_ood.audits.facts import model_facts
+from onnx_ood.audits.input_classes import InputClasses
 from onnx_ood.audits.measured_inputs import MeasuredInputs
 from onnx_ood.audits.sensitivity_result import (
     Estimate,
@@ -42,6 +43,7 @@ class Measured:
         whole_regions: True if codes that Jacobian norms were measured with tell the whole linear region.
         preprocessing: How pictures became tensors, in words.
         inputs: Inputs and their norms, at least one.
+        classes: Classes of the inputs that trajectories may go through.
         counted: Transitions along trajectories.
         regions: Exact boundaries.
         notes: What a user should know about how the inputs were read.
@@ -53,6 +55,7 @@ class Measured:
     whole_regions: bool
     preprocessing: str | None
     inputs: MeasuredInputs
+    classes: InputClasses
     counted: Counted
     regions: ExactRegions
     notes: tuple[str, ...]
@@ -82,12 +85,13 @@ def build(measured: Measured) -> ModelSensitivity:
             _trajectory(way, transitions, measured.inputs.ids)
             for way, transitions in zip(measured.counted.ways, measured.counted.transitions, strict=True)
         ),
+        classes=measured.classes.source,
         sites=_sites(measured.units.sites, measured.counted),
         unread=dict(measured.units.unread),
         regions=measured.regions.between,
         inputs=_inputs(measured.inputs, measured.regions),
         failed=tuple(measured.inputs.failed),
-        notes=measured.notes + _notes(measured.units.sites, measured.inputs, measured.counted),
+        notes=measured.notes + _notes(measured),
     )
 
 
@@ -190,11 +194,8 @@ def _number(value: float) -> float | None:
     return value if isfinite(value) else None
 
 
-def _notes(
-    sites: Sequence[CodeSite],
-    inputs: MeasuredInputs,
-    counted: Counted,
-) -> tuple[str, ...]:
+def _notes(measured: Measured) -> tuple[str, ...]:
+    sites, inputs, counted = measured.units.sites, measured.inputs, measured.counted
     notes = []
     proxies = sum(site.exact == "sign" for site in sites)
     if proxies:
@@ -209,6 +210,8 @@ def _notes(
         notes.append(
             f"Trajectories and exact boundaries are of the first {len(inputs.kept)} inputs; all have a Jacobian norm."
         )
+    if counted.ways and measured.classes.note:
+        notes.append(measured.classes.note)
     slow = sum(not found.converged for found in counted.transitions)
     if slow:
         notes.append(

@@ -112,6 +112,10 @@ class ModelSensitivity(Part):
     jacobian: JacobianResult
     kinds: tuple[KindResult, ...]
     trajectories: tuple[TrajectoryResult, ...]
+    classes: str | None = Field(
+        description="Whose classes ellipses through inputs go by: those of a file, or the model's own answers; null "
+        "where there are none."
+    )
     sites: tuple[SiteResult, ...]
     unread: dict[str, str] = Field(description="Units whose codes can't be read, with the reason.")
     regions: tuple[RegionsResult, ...]

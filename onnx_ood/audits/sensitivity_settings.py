@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from onnx_ood.exceptions import UsageError
 
@@ -12,9 +13,13 @@ class SensitivitySettings:
     """Settings of the sensitivity audit.
 
     Attributes:
+        of: Selector of the one tensor of which Jacobians are taken; None for the model's answer, as
+            `onnx_ood.measurement.JacobianProber` has it.
         directions: Directions along which the Jacobian norm of each input is estimated.
         trajectories: Trajectories of each kind; 0 for none.
         tolerance: Share of the transitions of a trajectory that may be left to find, by the estimate.
+        classes: File of the classes by which ellipses are chosen, as `onnx_ood.inputs.read_classes` reads it; None for
+            the model's own answers.
         exact: True to find all boundaries of linear regions on straight ways between inputs, and the nearest one of
             each input, in float64; for networks of piecewise-linear units only.
         seed: Seed of all that is drawn.
@@ -24,9 +29,11 @@ class SensitivitySettings:
         batch_size: Points in one run; None lets memory decide.
     """
 
+    of: str | None = None
     directions: int = 32
     trajectories: int = 4
     tolerance: float = 0.005
+    classes: Path | None = None
     exact: bool = False
     seed: int = 0
     preprocessing: str | None = None

@@ -39,7 +39,7 @@ def count(
     model: Model,
     sites: Sequence[CodeSite],
     points: NDArray[Any],
-    classes: Sequence[int] | None,
+    classes: Sequence[str | None],
     preprocessing: Preprocessing | None,
     settings: SensitivitySettings,
 ) -> Counted:
@@ -49,7 +49,7 @@ def count(
         model: The model.
         sites: Its units.
         points: Inputs as the model takes them, [N, *input].
-        classes: The class of each, or None where they have none.
+        classes: The class of each, None for those without.
         preprocessing: How pictures became tensors, if inputs are pictures.
         settings: The user's settings.
 

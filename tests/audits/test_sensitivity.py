@@ -89,6 +89,41 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
     assert sum(way.profile) * way.length / len(way.profile) == pytest.approx(way.transitions)
 
 
+def test_the_norm_is_that_of_the_tensor_the_user_names(tmp_path: Path) -> None:
+    inputs, _ = garments(2)
+    path = models.path("fashion_cnn")
+    settings = audits.SensitivitySettings(of="op:Gemm[-1]", trajectories=0, directions=784)
+    (model,) = audits.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings).models
+    assert model.jacobian.of == "'logits'"
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    every = (1e-3 * np.eye(784, dtype=np.float32)).reshape(784, 1, 28, 28)
+    for one, x in zip(model.inputs, inputs, strict=True):
+        before, after = (session.run(["logits"], {"image": x + side * every})[0] for side in (-1, 1))
+        assert one.jacobian == pytest.approx(np.linalg.norm((after - before) / 2e-3), rel=0.01)
+
+
+def test_ellipses_go_by_the_classes_of_a_file(tmp_path: Path) -> None:
+    """By classes that have nothing to do with what the model says."""
+    inputs, _ = garments(10)
+    file = saved(tmp_path, "x.npy", inputs)
+    given = {f"x.npy[{i}]": "abc"[i % 3] for i in range(9)}
+    (tmp_path / "classes.csv").write_text(
+        "class,input,weight\n" + "".join(f"{of},{name},1\n" for name, of in given.items())
+    )
+    settings = audits.SensitivitySettings(
+        classes=tmp_path / "classes.csv", trajectories=3, directions=2, tolerance=0.2
+    )
+    (model,) = audits.sensitivity([models.path("fashion_cnn")], [file], settings).models
+    ways = {"same class": 1, "different classes": 3}
+    for kind, wanted in ways.items():
+        through = [way.inputs for way in model.trajectories if way.kind == kind]
+        assert len(through) == 3
+        for ids in through:
+            assert len({given[Path(name).name] for name in ids}) == wanted
+    assert model.classes == str(tmp_path / "classes.csv")
+    assert any(note.startswith("1 of 10 inputs have no class") for note in model.notes)
+
+
 @pytest.mark.parametrize("name", ["fashion_cnn", "fashion_resnet"])
 def test_as_published_functions_are_more_stable_near_data(name: str, tmp_path: Path) -> None:
     """Novak et al.: fewer transitions within a class than between classes and far off, and smaller norms near data.

@@ -54,6 +54,9 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
         ([models.path("fashion_cnn")], "no inputs are named"),
         (["a.npy"], "no model is named"),
         ([models.path("fashion_cnn"), "x.npy", "--directions", "1"], "directions must be at least 2"),
+        ([models.path("fashion_cnn"), "x.npy", "--of", "op:Relu"], "selects 5 tensors"),
+        ([models.path("fashion_cnn"), "x.npy", "--of", "op:Sigmoid"], "op:Sigmoid"),
+        ([models.path("fashion_cnn"), "x.npy", "--classes", "none.csv"], "none.csv: no such file"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_with_64(arguments: list[object], message: str) -> None:

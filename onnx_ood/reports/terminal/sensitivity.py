@@ -89,6 +89,7 @@ def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> 
                 else f"{marks.percent(jacobian.within_region)} of the differences inside one linear region, where they "
                 "are exact",
             ),
+            ("ellipses go by", (model.classes or "") if model.kinds else ""),
             ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
         ],
     )
