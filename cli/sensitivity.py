@@ -9,6 +9,7 @@ import typer
 
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.terminal import print_sensitivity
 
 from .console import stdout
@@ -69,6 +70,13 @@ def sensitivity(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many inputs and trajectories to list.")] = 5,
     json: JsonFile = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw densities along trajectories, and all norms, as .png or .svg; needs matplotlib.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Measure how stable models are: Jacobian norms, and how many units switch along trajectories.
@@ -94,9 +102,12 @@ def sensitivity(
         batch_size=batch_size,
     )
     check_outputs(json)
+    check_pictures(picture)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.sensitivity(models, inputs, settings, progress=progress)
     printed = write_json(result, json)
+    if picture is not None:
+        draw_sensitivity(result, picture)
     if not quiet and not printed:
         print_sensitivity(stdout(), result, top)
     if result.status == "not evaluated":

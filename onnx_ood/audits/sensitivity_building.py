@@ -148,6 +148,7 @@ def _kinds(counted: Counted) -> tuple[KindResult, ...]:
 
 def _trajectory(way: Chosen, found: Transitions, ids: Sequence[str]) -> TrajectoryResult:
     bounds = np.linspace(0, 1, _PARTS + 1)
+    lengths = way.trajectory.lengths(bounds)
     so_far = np.interp(bounds, found.at, np.concatenate([[0], np.cumsum(found.between)]))
     return TrajectoryResult(
         kind=way.kind,
@@ -157,7 +158,8 @@ def _trajectory(way: Chosen, found: Transitions, ids: Sequence[str]) -> Trajecto
         remainder=_number(found.remainder),
         converged=found.converged,
         points=found.points,
-        profile=tuple((np.diff(so_far) * _PARTS / found.length).tolist()),
+        # A part may have no length: a step of the ring of an image that repeats itself.
+        profile=tuple(np.divide(np.diff(so_far), lengths, out=np.zeros(_PARTS), where=lengths > 0).tolist()),
     )
 
 

@@ -48,7 +48,8 @@ class TrajectoryResult(Part):
     converged: bool
     points: int = Field(description="Points that were read.")
     profile: tuple[float, ...] = Field(
-        description="Transitions for each unit of length, in 40 equal parts of the way."
+        description="Transitions for each unit of length, in 40 parts of the way: those of an ellipse are equal in "
+        "angle, those of translations in segments."
     )
 
 

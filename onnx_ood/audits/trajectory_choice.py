@@ -45,7 +45,8 @@ def choose_trajectories(
 
     Returns:
         Rings of translations of single inputs; the smallest ellipses through three inputs of one class, and of three
-        classes; ellipses in random directions around the mean of all inputs, as far from it as two of them are.
+        classes; ellipses in random directions around the mean of all inputs, as far from it as two of them are. Those
+        that don't leave their point (translations of a blank picture) are left out.
     """
     rng = np.random.default_rng(seed)
     values = np.asarray(points, np.float64)
@@ -72,7 +73,7 @@ def choose_trajectories(
                     "random", (), random_ellipse(centre, (float(norms[first]), float(norms[second])), drawn)
                 )
             )
-    return chosen
+    return [way for way in chosen if way.trajectory.length > 0]
 
 
 def _triples(

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import jsonschema
 import numpy as np
@@ -33,6 +34,7 @@ def run(*arguments: object, **kwargs: object) -> subprocess.CompletedProcess[str
 def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, tmp_path: Path) -> None:
     paths = [models.path("fashion_cnn"), models.path("fashion_resnet")]
     options = ["--directions", 4, "--trajectories", 1, "--tolerance", 0.05, "--json", tmp_path / "r.json"]
+    options += ["--picture", tmp_path / "r.svg"]
     done = run(*paths, garments, *options)
     assert (done.returncode, done.stderr) == (0, "")
     result = json.loads((tmp_path / "r.json").read_text())
@@ -46,6 +48,9 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
         "Jacobian norm",
     ):
         assert text in done.stdout
+    drawn = "".join(ElementTree.fromstring((tmp_path / "r.svg").read_text()).itertext())
+    for text in ("fashion_cnn.onnx", "fashion_resnet.onnx", "through three classes", "softmax of 'logits'"):
+        assert text in drawn
 
 
 @pytest.mark.parametrize(
@@ -56,6 +61,7 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
         ([models.path("fashion_cnn"), "x.npy", "--directions", "1"], "directions must be at least 2"),
         ([models.path("fashion_cnn"), "x.npy", "--of", "op:Relu"], "selects 5 tensors"),
         ([models.path("fashion_cnn"), "x.npy", "--of", "op:Sigmoid"], "op:Sigmoid"),
+        ([models.path("fashion_cnn"), "x.npy", "--picture", "x.pdf"], ".png or .svg"),
         ([models.path("fashion_cnn"), "x.npy", "--classes", "none.csv"], "none.csv: no such file"),
     ],
 )

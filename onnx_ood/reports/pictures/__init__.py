@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from onnx_ood.reports.pictures.canvas import check_pictures
+from onnx_ood.reports.pictures.sensitivity import draw_sensitivity
 
-__all__ = ["check_pictures"]
+__all__ = ["check_pictures", "draw_sensitivity"]
