@@ -24,6 +24,9 @@ _SHORT = {
     "random": "random",
 }
 
+# Widths of what is not fitted to the terminal: inputs on a trajectory, a density, and its bar.
+_WAY, _NUMBER, _BAR = 34, 8, 8
+
 
 def print_sensitivity(console: Console, result: SensitivityResult, top: int) -> None:
     """Prints how stable models are.
@@ -136,9 +139,10 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
             if level == 0:
                 cells.append(Text(f"{round(kind.transitions.mean or 0):,}", style="bold"))
             grid.add_row(*cells)
-            for way in [way for way in model.trajectories if way.kind == kind.kind][:top]:
+            ways = [way for way in model.trajectories if way.kind == kind.kind][:top]
+            for number, way in enumerate(ways, start=1):
                 cells = [
-                    Text(f"  {marks.shorten(', '.join(way.inputs), 28)}", style="dim"),
+                    Text(f"  {_through(way.inputs) or number}", style="dim"),
                     Text(marks.number(way.transitions / way.length, 3)),
                     Text(_sparkline(way.profile, highest, view, level), style="cyan"),
                 ]
@@ -149,6 +153,12 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
         return grid
 
     return fitted(console, build, levels=3, longest=0)
+
+
+def _through(ids: tuple[str, ...]) -> str:
+    """The inputs that a trajectory goes through, by their files' names."""
+    each = _WAY // max(len(ids), 1) - 2
+    return ", ".join(marks.shorten(name.rsplit("/", 1)[-1], each) for name in ids)
 
 
 def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: int) -> str:
@@ -162,15 +172,18 @@ def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: i
 
 def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
     kinds = list(dict.fromkeys(kind for site in model.sites for kind in site.density))
-    highest = {kind: max(site.density[kind] / max(site.units, 1) for site in model.sites) for kind in kinds}
+    highest = max(density / max(site.units, 1) for site in model.sites for density in site.density.values())
     names = marks.without_common_start([site.name for site in model.sites], 30)
 
     def build(level: int, width: int) -> Table:
-        grid = table(
-            "Transitions for each unit of length and unit of the layer",
-            None
+        notes = [
+            ""
             if all(site.exact == "linear" for site in model.sites)
             else "Codes: linear regions, pieces, or signs.",
+            "All bars are to one scale, from 0." if level < 2 else "",
+        ]
+        grid = table(
+            "Transitions for each unit of length and unit of the layer", " ".join(filter(None, notes)) or None
         )
         grid.add_column("units of", no_wrap=True)
         grid.add_column("op", no_wrap=True)
@@ -186,10 +199,8 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
             cells.append(Text(f"{site.units:,}"))
             for kind in kinds:
                 each = site.density[kind] / max(site.units, 1)
-                bar = view.bar(each, highest[kind] / 100, highest[kind], width=6) if level < 2 else ""
-                cells.append(
-                    Text.assemble(f"{marks.number(each):<8}" if bar else marks.number(each), (bar, "cyan"))
-                )
+                bar = f"{view.share(each, highest, _BAR):<{_BAR}}" if level < 2 else ""
+                cells.append(Text.assemble(f"{marks.number(each):<{_NUMBER if bar else 0}}", (bar, "cyan")))
             grid.add_row(*cells)
         return grid
 
