@@ -13,6 +13,7 @@ from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.terminal import print_sensitivity
 
 from .console import stdout
+from .feeds import read_feeds
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -64,6 +65,19 @@ def sensitivity(
         str | None,
         typer.Option(metavar="TEXT", help="How pictures become tensors, as for onnx-ood score."),
     ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The tensor to derive by and to vary: a model input, or one inside."
+        ),
+    ] = None,
+    feed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="The value of another model input, the same for all inputs, as for onnx-ood score. Repeatable.",
+        ),
+    ] = None,
     provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
     batch_size: Annotated[
         int | None, typer.Option(help="Points in one run. Default: what memory allows.")
@@ -98,6 +112,8 @@ def sensitivity(
         exact=exact,
         seed=seed,
         preprocessing=preprocess,
+        site=site,
+        feeds=read_feeds(feed or ()),
         provider=provider,
         batch_size=batch_size,
     )

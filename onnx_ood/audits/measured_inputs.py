@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.predictions import read_answers
 from onnx_ood.audits.score_result import Failure, Prediction
 from onnx_ood.audits.sensitivity_settings import SensitivitySettings
@@ -26,25 +27,34 @@ class MeasuredInputs:
         ids: Names of those that were measured.
         norms: What was measured of each batch.
         predictions: The model's own answers, None where it gives none.
-        kept: The first of them, as the model takes them.
+        kept: Places of the first of them that have one shape.
+        points: What the site holds for each of these, [*site].
+        first: The first of them, with what goes with it.
         failed: The others.
     """
 
     def __init__(
-        self, prober: JacobianProber, settings: SensitivitySettings, labels: Sequence[str] | None
+        self,
+        prober: JacobianProber,
+        feeding: Feeding,
+        settings: SensitivitySettings,
+        labels: Sequence[str] | None,
     ) -> None:
         """Begins without inputs.
 
         Args:
             prober: Measures them.
+            feeding: Gives what the model's other inputs take.
             settings: The user's settings.
             labels: Names of the model's classes, if known.
         """
-        self._prober, self._settings, self._labels = prober, settings, labels
+        self._prober, self._feeding, self._settings, self._labels = prober, feeding, settings, labels
         self.ids: list[str] = []
         self.norms: list[JacobianNorms] = []
         self.predictions: list[Prediction | None] = []
-        self.kept: list[NDArray[Any]] = []
+        self.kept: list[int] = []
+        self.points: list[NDArray[Any]] = []
+        self.first: Batch | None = None
         self.failed: list[Failure] = []
 
     def all(self, field: str) -> NDArray[np.float64]:
@@ -60,11 +70,12 @@ class MeasuredInputs:
         Raises:
             ModelError: If the model doesn't run the very first input.
         """
-        prober = self._prober
+        prober, others = self._prober, self._feeding.others(batch)
         try:
-            norms = prober.measure(batch.tensors, self._settings.directions, self._settings.seed)
-            zero = np.zeros((1, *prober.prober.site_shape(batch.tensors)), np.float32)
-            answers = read_answers(prober.prober.measure(batch.tensors, zero).outputs)
+            norms = prober.measure(batch.tensors, self._settings.directions, self._settings.seed, others)
+            points = prober.prober.site_values(batch.tensors, others)
+            zero = np.zeros((1, *points.shape[1:]), np.float32)
+            answers = read_answers(prober.prober.measure(batch.tensors, zero, others).outputs)
         except ModelError as error:
             if len(batch) > 1:
                 for i in range(len(batch)):
@@ -81,8 +92,11 @@ class MeasuredInputs:
         for i in np.flatnonzero(finite).tolist():
             self.ids.append(batch.ids[i])
             self.predictions.append(answers.prediction(i, self._labels) if answers else None)
-            if len(self.kept) < _KEPT:
-                self.kept.append(batch.tensors[i])
+            if self.first is None:
+                self.first = batch.part(i, i + 1)
+            if len(self.kept) < _KEPT and (not self.points or self.points[0].shape == points.shape[1:]):
+                self.kept.append(len(self.ids) - 1)
+                self.points.append(points[i])
 
 
 def _some(norms: JacobianNorms, rows: NDArray[np.bool_]) -> JacobianNorms:

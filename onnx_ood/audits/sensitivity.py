@@ -14,6 +14,7 @@ import numpy as np
 
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.exact_regions import ExactRegions, find_regions
+from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.input_classes import classes_of
 from onnx_ood.audits.measured_inputs import MeasuredInputs
 from onnx_ood.audits.preprocessing import choose_preprocessing
@@ -21,11 +22,12 @@ from onnx_ood.audits.score_result import Failure
 from onnx_ood.audits.sensitivity_building import Measured, build
 from onnx_ood.audits.sensitivity_result import ModelSensitivity, SensitivityResult
 from onnx_ood.audits.sensitivity_settings import SensitivitySettings
+from onnx_ood.audits.site_choice import choose_site
 from onnx_ood.audits.trajectory_counts import count
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.graph import CodeSite, Model, Tensor, find_units, load
+from onnx_ood.graph import CodeSite, Model, Tensor, Units, find_units, load, measurable
 from onnx_ood.inputs import Classes, Discovery, Reader, discover, read_card, read_classes
-from onnx_ood.measurement import JacobianProber, decoding_threads, find_derived, find_input, find_site
+from onnx_ood.measurement import JacobianProber, decoding_threads, find_derived, find_input
 
 Progress = Callable[[int, int | None], None]
 
@@ -100,29 +102,38 @@ def _measure(
     settings: SensitivitySettings,
     progress: Progress | None,
 ) -> ModelSensitivity:
-    site = find_site(model, None)
-    fed = find_input(model, site)
+    site, site_note = choose_site(model, settings.site, settings.feeds)
+    if settings.exact and not site.is_input:
+        raise UsageError(
+            f"exact boundaries are those of the model's input, not of {site.name}: leave --exact out"
+        )
+    feeding = Feeding(model, find_input(model, site, settings.feeds), settings.feeds)
+    feeding.check(found.paths)
+    fed = feeding.fed
     card = read_card(model.path)
-    chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
-    units = find_units(model)
+    chosen = choose_preprocessing(model.by_name[fed.name], found, settings.preprocessing, card)
+    units = _units_behind(model, site)
     linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
     prober = JacobianProber(
         model,
         find_derived(model, settings.of, site),
         codes=_tensors(model, linear),
+        site=site.name,
         provider=settings.provider,
         batch_size=settings.batch_size,
+        others=settings.feeds,
     )
     reader = Reader(
         found.paths,
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=fed.name,
-        input_shape=fed.shape or (),
-        dtype=np.dtype(fed.dtype or "float32"),
+        input_shape=fed.shape,
+        dtype=fed.dtype,
+        others=feeding.from_files,
         batch=_READ_BATCH,
         threads=decoding_threads(),
     )
-    inputs = MeasuredInputs(prober, settings, card.class_names() if card else None)
+    inputs = MeasuredInputs(prober, feeding, settings, card.class_names() if card else None)
     inputs.failed += [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
     total = reader.count() if progress else None
     with closing(iter(reader)) as batches:
@@ -135,10 +146,11 @@ def _measure(
     if not inputs.ids:
         reason = inputs.failed[0].reason if inputs.failed else "there is none"
         raise NotEvaluatedError(f"{model.path}: no input could be measured: {reason}")
-    points = np.stack(inputs.kept)
     preprocessing = chosen.preprocessing if chosen else None
-    known = classes_of(inputs.ids[: len(points)], inputs.predictions[: len(points)], classes)
-    counted = count(model, units.sites, points, known.of, preprocessing, settings)
+    ids = [inputs.ids[i] for i in inputs.kept]
+    known = classes_of(ids, [inputs.predictions[i] for i in inputs.kept], classes)
+    counted = count(units.sites, inputs, known.of, preprocessing, feeding, prober.prober, settings)
+    regions = find_regions(model, site, np.stack(inputs.points), ids) if settings.exact else ExactRegions()
     return build(
         Measured(
             model=model,
@@ -150,10 +162,18 @@ def _measure(
             inputs=inputs,
             classes=known,
             counted=counted,
-            regions=find_regions(model, fed, points, inputs.ids) if settings.exact else ExactRegions(),
-            notes=tuple(reader.notes),
+            feeds=feeding.described,
+            regions=regions,
+            notes=(*site_note, *feeding.notes, *reader.notes),
         )
     )
+
+
+def _units_behind(model: Model, site: Tensor) -> Units:
+    units = find_units(model)
+    behind = {tensor.name for tensor in measurable(model, site)}
+    sites = tuple(one for one in units.sites if {one.name, one.read} <= behind)
+    return Units(sites, {name: reason for name, reason in units.unread.items() if name in behind})
 
 
 def _tensors(model: Model, sites: Iterable[CodeSite]) -> list[Tensor]:

@@ -45,6 +45,7 @@ class Measured:
         inputs: Inputs and their norms, at least one.
         classes: Classes of the inputs that trajectories may go through.
         counted: Transitions along trajectories.
+        feeds: Where the value of each other model input came from.
         regions: Exact boundaries.
         notes: What a user should know about how the inputs were read.
     """
@@ -57,6 +58,7 @@ class Measured:
     inputs: MeasuredInputs
     classes: InputClasses
     counted: Counted
+    feeds: dict[str, str]
     regions: ExactRegions
     notes: tuple[str, ...]
 
@@ -77,12 +79,14 @@ def build(measured: Measured) -> ModelSensitivity:
         density=_density(kinds),
         density_rank=None,
         preprocessing=measured.preprocessing,
+        site=measured.prober.site.name,
+        feeds=measured.feeds,
         provider=measured.prober.provider,
         provider_note=measured.prober.provider_note,
         jacobian=_jacobian(measured),
         kinds=kinds,
         trajectories=tuple(
-            _trajectory(way, transitions, measured.inputs.ids)
+            _trajectory(way, transitions, [measured.inputs.ids[i] for i in measured.inputs.kept])
             for way, transitions in zip(measured.counted.ways, measured.counted.transitions, strict=True)
         ),
         classes=measured.classes.source,
@@ -108,6 +112,7 @@ def _jacobian(measured: Measured) -> JacobianResult:
 
 
 def _inputs(inputs: MeasuredInputs, regions: ExactRegions) -> tuple[SensitivityInput, ...]:
+    nearest = dict(zip(inputs.kept, regions.nearest, strict=False))
     rows = zip(
         inputs.ids,
         inputs.all("norm").tolist(),
@@ -122,7 +127,7 @@ def _inputs(inputs: MeasuredInputs, regions: ExactRegions) -> tuple[SensitivityI
             jacobian=_number(norm),
             jacobian_error=_number(error),
             step=_number(step),
-            nearest_boundary=regions.nearest[i] if i < len(regions.nearest) else None,
+            nearest_boundary=nearest.get(i),
             prediction=prediction,
         )
         for i, (name, norm, error, step, prediction) in enumerate(rows)
@@ -210,7 +215,8 @@ def _notes(measured: Measured) -> tuple[str, ...]:
         notes.append(f"{pieces} of {len(sites)} activation functions have pieces that are not all linear.")
     if len(inputs.ids) > len(inputs.kept):
         notes.append(
-            f"Trajectories and exact boundaries are of the first {len(inputs.kept)} inputs; all have a Jacobian norm."
+            f"Trajectories and exact boundaries are of the first {len(inputs.kept)} inputs of one shape; all have a "
+            "Jacobian norm."
         )
     if counted.ways and measured.classes.note:
         notes.append(measured.classes.note)

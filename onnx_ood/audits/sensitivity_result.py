@@ -42,7 +42,7 @@ class TrajectoryResult(Part):
 
     kind: Kind
     inputs: tuple[str, ...] = Field(description="The inputs it goes through.")
-    length: float = Field(description="In units of the model's input.")
+    length: float = Field(description="In units of the site.")
     transitions: int
     remainder: Number = Field(description="Estimate of how many more there are; null for no estimate.")
     converged: bool
@@ -90,7 +90,7 @@ class SensitivityInput(Part):
     id: str
     jacobian: Number
     jacobian_error: Number = Field(description="Standard error of the norm over directions.")
-    step: Number = Field(description="Length of the nudge to either side, in units of the model's input.")
+    step: Number = Field(description="Length of the nudge to either side, in units of the site.")
     nearest_boundary: Number = Field(
         default=None,
         description="Distance to the nearest boundary of its linear region; null where not asked for.",
@@ -108,6 +108,10 @@ class ModelSensitivity(Part):
     )
     density_rank: int | None = Field(description="1 = lowest density.")
     preprocessing: str | None
+    site: str = Field(
+        description="The tensor by whose values the model is derived, and through which trajectories go."
+    )
+    feeds: dict[str, str] = Field(description="Where the value of each other model input came from.")
     provider: Literal["cuda", "cpu"]
     provider_note: str
     jacobian: JacobianResult

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from onnx_ood.exceptions import UsageError
@@ -25,6 +26,10 @@ class SensitivitySettings:
         seed: Seed of all that is drawn.
         preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
             card's, or else a guess.
+        site: The tensor by whose values the model is derived, and through which trajectories go: a model input or a
+            tensor of floats inside; None for the only input of floats, or else the first floats inside.
+        feeds: Values of other model inputs by name, the same for all inputs, in the grammar of
+            `onnx_ood.inputs.SharedValue`; what is not here comes with each input, from .npz files.
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Points in one run; None lets memory decide.
     """
@@ -37,6 +42,8 @@ class SensitivitySettings:
     exact: bool = False
     seed: int = 0
     preprocessing: str | None = None
+    site: str | None = None
+    feeds: Mapping[str, str] = field(default_factory=dict)
     provider: str = "auto"
     batch_size: int | None = None
 

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from onnx_ood.audits.sensitivity_result import Estimate, Kind, ModelSensitivity, SensitivityResult
 from onnx_ood.reports.terminal import marks
-from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports.terminal.layout import bullets, facts, feeds, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
 _NAMES: dict[Kind, str] = {
@@ -80,6 +80,8 @@ def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> 
         [
             ("model", model.model.path),
             ("preprocessing", model.preprocessing or ""),
+            ("site", model.site),
+            ("other inputs", feeds(model.feeds)),
             ("runs on", model.provider),
             (
                 "Jacobian norm",
