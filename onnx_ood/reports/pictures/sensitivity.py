@@ -25,10 +25,11 @@ _THROUGH = (1 / 6, 1 / 2, 5 / 6)
 # Of a palette that the colour-blind can tell apart (Okabe and Ito); dark and bright also in grey.
 _DARK, _BRIGHT = "#0072B2", "#E69F00"
 # In inches.
-_WIDTH = 10.0
-_PANEL = 2.4
+_PANEL, _PANEL_WIDTH, _NARROWEST = 2.4, 2.5, 6.5
 _STRIP, _STRIP_FRAME = 0.35, 1.0
 _LONGEST_NAME = 40
+# Norms that are wider apart are drawn on a logarithmic axis.
+_DECADE = 10
 
 
 def draw_sensitivity(result: SensitivityResult, path: Path) -> None:
@@ -47,7 +48,8 @@ def draw_sensitivity(result: SensitivityResult, path: Path) -> None:
     drawn = [model for model in result.models if model.trajectories]
     strips = _STRIP_FRAME + _STRIP * len(result.models)
     heights = [*[_PANEL] * len(drawn), strips]
-    with drawing(path, _WIDTH, sum(heights)) as figure:
+    width = max([_PANEL_WIDTH * len(model.kinds) for model in drawn], default=0)
+    with drawing(path, max(width, _NARROWEST), sum(heights)) as figure:
         rows: list[SubFigure] = list(
             figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
         )
@@ -102,7 +104,7 @@ def _norms(axes: Axes, result: SensitivityResult) -> None:
         for model in result.models
     ]
     for row, values in enumerate(norms):
-        low, median, high = np.quantile(values, [0.25, 0.5, 0.75])
+        lower, median, upper = np.quantile(values, [0.25, 0.5, 0.75])
         # On three levels in turn, so that dots of close norms don't hide each other.
         off = (np.argsort(np.argsort(values)) % 3 - 1) * 0.2
         dots: dict[str, Any] = {
@@ -113,7 +115,7 @@ def _norms(axes: Axes, result: SensitivityResult) -> None:
         }
         parts: list[Any] = [
             *axes.plot(values, row + off, "o", **dots),
-            axes.barh(row, high - low, 0.6, low, color=_DARK, alpha=0.25),
+            axes.barh(row, upper - lower, 0.6, lower, color=_DARK, alpha=0.25),
             *axes.plot([median], [row], "|", color=_DARK, markersize=13, markeredgewidth=2.5),
             *axes.plot([values.mean()], [row], "D", color="black", markersize=6, markeredgecolor="white"),
         ]
@@ -121,7 +123,8 @@ def _norms(axes: Axes, result: SensitivityResult) -> None:
     axes.legend(parts, names, loc="lower right", bbox_to_anchor=(1, 0.98), ncols=len(names))
     axes.set_yticks(range(len(norms)), [_short(model.model.path) for model in result.models])
     axes.set_ylim(len(norms) - 0.5, -0.5)
-    if all((values > 0).all() for values in norms):
+    low, high = min(values.min() for values in norms), max(values.max() for values in norms)
+    if 0 < low < high / _DECADE:
         axes.set_xscale("log")
     axes.set_xlabel(
         "Jacobian norm of " + " and ".join(dict.fromkeys(one.jacobian.of for one in result.models))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -24,6 +26,8 @@ _SHORT = {
     "random": "random",
 }
 
+# The name of an input whose file holds several.
+_ROW = re.compile(r"(?P<file>.+)\[(?P<number>\d+)\]")
 # Widths of what is not fitted to the terminal: inputs on a trajectory, a density, and its bar.
 _WAY, _NUMBER, _BAR = 34, 8, 8
 
@@ -158,9 +162,15 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
 
 
 def _through(ids: tuple[str, ...]) -> str:
-    """The inputs that a trajectory goes through, by their files' names."""
-    each = _WAY // max(len(ids), 1) - 2
-    return ", ".join(marks.shorten(name.rsplit("/", 1)[-1], each) for name in ids)
+    """The inputs that a trajectory goes through, by their files' names: `a.jpg, b.jpg`, `x.npy[1, 2, 3]`."""
+    names = [name.rsplit("/", 1)[-1] for name in ids]
+    rows = [_ROW.fullmatch(name) for name in names]
+    files = {row["file"] for row in rows if row}
+    if len(files) == 1 and all(rows):
+        numbers = ", ".join(row["number"] for row in rows if row)
+        return f"{marks.shorten(files.pop(), _WAY - len(numbers) - 2)}[{numbers}]"
+    each = _WAY // max(len(names), 1) - 2
+    return ", ".join(marks.shorten(name, each) for name in names)
 
 
 def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: int) -> str:
@@ -230,8 +240,8 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
     shown = known if len(known) <= 2 * top else [*known[:top], *known[-top:]]
 
     def build(_level: int, width: int) -> Table:
-        title = "Inputs by Jacobian norm"
-        grid = table(title if len(shown) == len(known) else f"{title}: the {top} largest and smallest")
+        which = "" if len(shown) == len(known) else f": the {top} largest and smallest"
+        grid = table(f"Inputs by norm{which}")
         grid.add_column("input", no_wrap=True)
         grid.add_column("norm", justify="right", no_wrap=True)
         grid.add_column("", no_wrap=True)
