@@ -120,14 +120,31 @@ def test_another_input_is_fed_the_same_for_all(scaled: Path, tmp_path: Path) -> 
         assert all(way.transitions % 2 == 0 and way.transitions <= 10 for way in model.trajectories)
 
 
-def test_another_input_that_comes_with_each_leaves_no_trajectories(scaled: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("site", "norm"), [("x", None), ("h", 2.0)])
+def test_another_input_that_comes_with_each_leaves_no_trajectories(
+    scaled: Path, tmp_path: Path, site: str, norm: float | None
+) -> None:
     x = np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32)
     np.savez(tmp_path / "x.npz", x=x, scale=np.full((6, 1), 2, np.float32))
-    settings = audits.SensitivitySettings(of="y", site="x", directions=3, trajectories=2)
+    settings = audits.SensitivitySettings(of="y", site=site, directions=5, trajectories=2)
     (model,) = audits.sensitivity([scaled], [str(tmp_path / "x.npz")], settings).models
-    assert [one.jacobian for one in model.inputs] == pytest.approx(expected_norms(scaled, x, 2), rel=1e-3)
+    expected = expected_norms(scaled, x, 2)
+    if norm is not None:
+        # Of relu(scale·h) by h: as many times the scale as units are on.
+        weights = numpy_helper.to_array(onnx.load(scaled).graph.initializer[0])
+        expected = [norm * np.sqrt((row @ weights > 0).sum()) for row in x]
+    assert [one.jacobian for one in model.inputs] == pytest.approx(expected, rel=1e-3)
     assert model.trajectories == ()
     assert any(note.endswith("have none of it: scale.") for note in model.notes)
+
+
+def test_another_input_of_one_value_leaves_trajectories_inside(scaled: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32))
+    settings = audits.SensitivitySettings(of="y", site="h", trajectories=2, feeds={"scale": "-1"})
+    (model,) = audits.sensitivity([scaled], [str(tmp_path / "x.npy")], settings).models
+    # An ellipse crosses each of five planes twice, or not at all.
+    assert {way.transitions for way in model.trajectories} <= {0, 2, 4, 6, 8, 10}
+    assert any(way.transitions for way in model.trajectories)
 
 
 def test_exact_boundaries_are_those_of_the_input(tmp_path: Path) -> None:
