@@ -57,8 +57,9 @@ def count(
         settings: The user's settings.
 
     Returns:
-        The trajectories and their transitions; none if what the model reads beside the site differs from input to
-        input, for then there is nothing to go with a point between them.
+        The trajectories and their transitions; none, with a note, if the site has its inputs on another axis than the
+        first, or if what the model reads beside the site differs from input to input, for then there is nothing to go
+        with a point between them.
 
     Raises:
         ModelError: If a run fails.
@@ -67,6 +68,10 @@ def count(
     if not sites or not settings.trajectories or inputs.first is None:
         return Counted()
     points, site = np.stack(inputs.points), prober.site
+    if not prober.site_in_rows:
+        return Counted(
+            note=f"Trajectories were left out: the inputs don't lie along the first axis of {site.name}."
+        )
     width = _width(points.shape[1:], preprocessing) if site.is_input else None
     ways = choose_trajectories(points, classes, width, settings.trajectories, settings.seed)
     if not ways:

@@ -107,8 +107,8 @@ class CodeReader:
         Args:
             model: The model.
             sites: Its units, of those that `find_units` gives.
-            site: The tensor whose values points are: a graph input, or a tensor of floats inside the model; None for
-                the only input of floats.
+            site: The tensor whose values points are: a graph input, or a tensor of floats inside the model that has
+                one entry for each input on its first axis; None for the only input of floats.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Points in one run; None lets memory decide. A model with a fixed batch size keeps its own.
 
@@ -139,19 +139,20 @@ class CodeReader:
         wanted = [*self._read, *self._shapes.values()]
         if self.site.is_input:
             rewritten = rewrite(extended, wanted, keep_outputs=False)
+            proto = rewritten.proto
             self._entry, self.passing = self.site.name, frozenset[str]()
         else:
             rewritten = open_at(extended, [*wanted, self.site.name], self.site.name)
+            # Without other outputs, so that the runtime drops what lies before the site.
+            proto = with_outputs(rewritten.proto, [rewritten.outputs[name] for name in wanted])
             self._entry = rewritten.inputs[self.site.name]
             self.passing = frozenset(find_cut(rewritten, self.site.name, wanted).carried) - extended.sizes
-        carriers = {name: rewritten.outputs[name] for name in wanted}
         self._session = Session(
-            # Without other outputs, so that the runtime drops what lies before the site.
-            with_outputs(rewritten.proto, list(carriers.values())),
+            proto,
             model.path,
             self.provider,
-            carriers=carriers,
-            unordered={carriers[name] for name in self._read if name not in self._shapes},
+            carriers={name: rewritten.outputs[name] for name in wanted},
+            unordered={rewritten.outputs[name] for name in self._read if name not in self._shapes},
         )
         for name in self._read:
             if name not in self._shapes and self._session.element(name) not in FLOATS:

@@ -14,7 +14,7 @@ from onnx.utils import extract_model
 from onnx_ood import audits, models
 from onnx_ood.exceptions import UsageError
 
-SETTINGS = {"trajectories": 2, "directions": 8, "tolerance": 0.01}
+SETTINGS = {"trajectories": 1, "directions": 4, "tolerance": 0.02}
 
 
 def garments(folder: Path) -> tuple[str, np.ndarray]:
@@ -145,6 +145,44 @@ def test_another_input_of_one_value_leaves_trajectories_inside(scaled: Path, tmp
     # An ellipse crosses each of five planes twice, or not at all.
     assert {way.transitions for way in model.trajectories} <= {0, 2, 4, 6, 8, 10}
     assert any(way.transitions for way in model.trajectories)
+
+
+def test_a_site_whose_inputs_lie_along_another_axis_has_norms_alone(tmp_path: Path) -> None:
+    """relu(xᵀ)ᵀ·W, by xᵀ."""
+    weights = np.random.default_rng(1).normal(size=(3, 2)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Transpose", ["x"], ["t"], perm=[1, 0]),
+            helper.make_node("Relu", ["t"], ["r"]),
+            helper.make_node("Transpose", ["r"], ["b"], perm=[1, 0]),
+            helper.make_node("MatMul", ["b", "w"], ["y"]),
+        ],
+        "turned",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 2])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, tmp_path / "turned.onnx")
+    x = np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32)
+    np.save(tmp_path / "x.npy", x)
+    settings = audits.SensitivitySettings(of="y", site="t", directions=3, trajectories=1)
+    (found,) = audits.sensitivity([tmp_path / "turned.onnx"], [str(tmp_path / "x.npy")], settings).models
+    expected = [np.linalg.norm(weights[row > 0]) for row in x]
+    assert [one.jacobian for one in found.inputs] == pytest.approx(expected, rel=1e-3, abs=1e-6)
+    assert found.trajectories == ()
+    assert any("first axis of t" in note for note in found.notes)
+
+
+def test_inputs_of_other_shapes_have_norms_and_those_of_the_first_have_trajectories(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name, length in (("a", 8), ("b", 12), ("c", 8)):
+        np.save(tmp_path / f"{name}.npy", rng.integers(1, 60, (2, length)))
+    settings = audits.SensitivitySettings(trajectories=1, directions=2, tolerance=0.2)
+    (model,) = audits.sensitivity([models.path("char_transformer")], [str(tmp_path)], settings).models
+    assert len(model.inputs) == 6
+    assert len(model.trajectories) == 1
+    assert any("first 4 inputs of one shape" in note for note in model.notes)
 
 
 def test_exact_boundaries_are_those_of_the_input(tmp_path: Path) -> None:
