@@ -108,7 +108,7 @@ def main() -> None:
     start, end = inputs[0], inputs[0] + options.exact_share * (inputs[1] - inputs[0])
     (found,) = count_transitions(reader, [segment(start, end)])
     before = time.perf_counter()
-    exact = len(boundaries(read_program(model, reader.input.name, (1, *start.shape)), start, end).at)
+    exact = len(boundaries(read_program(model, reader.site.name, (1, *start.shape)), start, end).at)
     seconds = time.perf_counter() - before
     print(
         f"{options.exact_share:.0%} of the segment: {found.total} with {found.points} points, exactly {exact} "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +17,7 @@ from onnx_ood.reports.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.terminal import print_score
 
 from .console import stdout
+from .feeds import read_feeds
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -134,7 +134,7 @@ def score(
         recipe=recipe,
         preprocessing=preprocess,
         site=site,
-        feeds=_feeds(feed or ()),
+        feeds=read_feeds(feed or ()),
         provider=provider,
         batch_size=batch_size,
         exact=exact,
@@ -181,15 +181,3 @@ def _streaming(
     if jsonl is None:
         return None
     return audits.Streaming(jsonl, resume=resume, most_listed=max(listed, audits.Streaming.most_listed))
-
-
-def _feeds(texts: Iterable[str]) -> dict[str, str]:
-    feeds: dict[str, str] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise UsageError(f"--feed {text}: is not NAME=VALUE, as in --feed sample_rate=16000")
-        if name in feeds:
-            raise UsageError(f"--feed {text}: {name} has a value already, {feeds[name]}")
-        feeds[name] = value
-    return feeds

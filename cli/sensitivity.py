@@ -9,9 +9,11 @@ import typer
 
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.terminal import print_sensitivity
 
 from .console import stdout
+from .feeds import read_feeds
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -26,6 +28,14 @@ def sensitivity(
             help="ONNX files (what ends in .onnx), and pictures, .npy or .npz arrays, folders or globs.",
         ),
     ],
+    of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SELECTOR",
+            help="The tensor whose Jacobian norm is measured: a name, op:Gemm[-1]. Default: the softmax of the model's "
+            "output.",
+        ),
+    ] = None,
     directions: Annotated[
         int, typer.Option(help="Directions along which each Jacobian norm is estimated.")
     ] = _DEFAULTS.directions,
@@ -35,6 +45,13 @@ def sensitivity(
     tolerance: Annotated[
         float, typer.Option(help="Share of a trajectory's transitions that may be left to find.")
     ] = _DEFAULTS.tolerance,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Choose ellipses by these classes: a CSV with the columns input,class. Default: the model's answers.",
+        ),
+    ] = None,
     exact: Annotated[
         bool,
         typer.Option(
@@ -48,12 +65,32 @@ def sensitivity(
         str | None,
         typer.Option(metavar="TEXT", help="How pictures become tensors, as for onnx-ood score."),
     ] = None,
+    site: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The tensor to derive by and to vary: a model input, or one inside."
+        ),
+    ] = None,
+    feed: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=VALUE",
+            help="The value of another model input, the same for all inputs, as for onnx-ood score. Repeatable.",
+        ),
+    ] = None,
     provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
     batch_size: Annotated[
         int | None, typer.Option(help="Points in one run. Default: what memory allows.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many inputs and trajectories to list.")] = 5,
     json: JsonFile = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Draw densities along trajectories, and all norms, as .png or .svg; needs matplotlib.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Measure how stable models are: Jacobian norms, and how many units switch along trajectories.
@@ -67,19 +104,26 @@ def sensitivity(
     if not inputs:
         raise UsageError("no inputs are named: give pictures, arrays, folders or globs behind the models")
     settings = audits.SensitivitySettings(
+        of=of,
         directions=directions,
         trajectories=trajectories,
         tolerance=tolerance,
+        classes=classes,
         exact=exact,
         seed=seed,
         preprocessing=preprocess,
+        site=site,
+        feeds=read_feeds(feed or ()),
         provider=provider,
         batch_size=batch_size,
     )
     check_outputs(json)
+    check_pictures(picture)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.sensitivity(models, inputs, settings, progress=progress)
     printed = write_json(result, json)
+    if picture is not None:
+        draw_sensitivity(result, picture)
     if not quiet and not printed:
         print_sensitivity(stdout(), result, top)
     if result.status == "not evaluated":

@@ -21,8 +21,8 @@ from rich.terminal_theme import TerminalTheme
 
 from onnx_ood import audits, models
 from onnx_ood.audits.stream_records import StreamRecord
-from onnx_ood.reports.pictures import draw_plane
-from onnx_ood.reports.terminal import print_demo, print_score
+from onnx_ood.reports.pictures import draw_plane, draw_sensitivity
+from onnx_ood.reports.terminal import print_demo, print_score, print_sensitivity
 
 DOCS = Path(__file__).parent
 RESULTS: dict[str, type[BaseModel]] = {
@@ -88,6 +88,7 @@ def pictures() -> None:
     print_score(score, audits.score("models/efficientnet_lite0.onnx", ["models/photos"]), top=4)
     _save(score, "score")
     _plane()
+    _sensitivity()
 
 
 def _plane() -> None:
@@ -97,6 +98,26 @@ def _plane() -> None:
         np.save("garments.npy", (images[:, np.newaxis] / 255).astype(np.float32))
         rows = ["garments.npy[60]", "garments.npy[20]", "garments.npy[0]"]
         draw_plane(DOCS.resolve() / "images" / "plane.svg", audits.plane(models.path("fashion_cnn"), rows))
+
+
+def _sensitivity() -> None:
+    """As docs/sensitivity.md has it: the bundled garments with their true classes, in files beside the models."""
+    garments, classes = Path("garments.npy"), Path("garments.csv")
+    images, labels = models.fashion_samples()
+    try:
+        np.save(garments, (images[::4, np.newaxis] / 255).astype(np.float32))
+        lines = [f"{garments}[{i}],{label}" for i, label in enumerate(labels[::4])]
+        classes.write_text("\n".join(["input,class", *lines]))
+        settings = audits.SensitivitySettings(classes=classes)
+        nets = ["models/fashion_cnn.onnx", "models/fashion_resnet.onnx"]
+        result = audits.sensitivity(nets, [str(garments)], settings)
+    finally:
+        garments.unlink(missing_ok=True)
+        classes.unlink(missing_ok=True)
+    shown = _console()
+    print_sensitivity(shown, result, top=3)
+    _save(shown, "sensitivity")
+    draw_sensitivity(result, DOCS / "images" / "sensitivity-trajectories.svg")
 
 
 def _console() -> Console:

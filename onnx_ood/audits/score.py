@@ -12,22 +12,23 @@ import numpy as np
 from onnx_ood.audits.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import ModelFacts, model_facts
-from onnx_ood.audits.feeding import Feeding, check_names
+from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.placement import fallback_report
 from onnx_ood.audits.preprocessing import choose_preprocessing
 from onnx_ood.audits.score_result import CopiesUsed, InputResult, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings, Streaming
+from onnx_ood.audits.site_choice import choose_site
 from onnx_ood.audits.stream import Stream, open_stream
 from onnx_ood.audits.stream_records import Header, ScoredInput, StreamProbe
 from onnx_ood.audits.summary import Summary, summarise
 from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph import Model, Suggestion, Tensor, load, measurable, select, suggest_probes
+from onnx_ood.graph import Model, Suggestion, Tensor, load, select, suggest_probes
 from onnx_ood.inputs import Card, Chosen, Reader, discover, read_card
-from onnx_ood.measurement import Prober, decoding_threads, find_input, find_site, first_input
+from onnx_ood.measurement import Prober, decoding_threads, find_input
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
 Progress = Callable[[int, int | None], None]
@@ -70,7 +71,7 @@ def score(
     """
     settings = settings or ScoreSettings()
     loaded = model if isinstance(model, Model) else load(model)
-    site, site_note = choose_site(loaded, settings)
+    site, site_note = choose_site(loaded, settings.site, settings.feeds)
     fed = find_input(loaded, site, settings.feeds)
     feeding = Feeding(loaded, fed, settings.feeds)
     found = discover(inputs, stdin=stdin)
@@ -190,42 +191,6 @@ def _copies_used(adaptive: Adaptive, summary: Summary, scored: int) -> CopiesUse
 def _described(probe: Suggestion) -> StreamProbe:
     tensor = probe.tensor
     return StreamProbe(name=tensor.name, op=tensor.op, depth=tensor.depth, reason=probe.reason)
-
-
-def choose_site(model: Model, settings: ScoreSettings) -> tuple[Tensor, tuple[str, ...]]:
-    """The tensor to nudge: the user's, the only input of floats that the files can feed, or the first floats inside.
-
-    Args:
-        model: The model.
-        settings: The settings.
-
-    Returns:
-        The tensor, and a note if it was chosen inside because no input of floats is left to feed.
-
-    Raises:
-        UsageError: If the user's site can't be nudged, several inputs could be meant, or a feed is for no input.
-    """
-    check_names(model, settings.feeds)
-    if settings.site is not None:
-        return find_site(model, settings.site), ()
-    floats = [tensor for tensor in model.inputs if tensor.floating and tensor.name not in settings.feeds]
-    if len(floats) > 1:
-        raise UsageError(
-            f"{model.path} has several inputs of floats ({', '.join(tensor.name for tensor in floats)}): name the one "
-            "to nudge with --site, or state the others' values with --feed"
-        )
-    if floats:
-        return find_site(model, floats[0].name), ()
-    # Behind the input that the files feed: what another one gives (a mask) is no place for a nudge.
-    candidates = measurable(model, first_input(model, settings.feeds)) if model.inputs else ()
-    inside = [tensor for tensor in candidates if tensor.floating and not tensor.output]
-    if not inside:
-        return find_site(model, None), ()
-    takes_floats = any(tensor.floating for tensor in model.inputs)
-    reason = "is fed no floats by the files" if takes_floats else "takes no floats"
-    return inside[0], (
-        f"The model {reason}: it was nudged at {inside[0].name}, the first tensor of floats inside.",
-    )
 
 
 def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[Suggestion, ...]:

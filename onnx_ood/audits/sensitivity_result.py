@@ -42,13 +42,14 @@ class TrajectoryResult(Part):
 
     kind: Kind
     inputs: tuple[str, ...] = Field(description="The inputs it goes through.")
-    length: float = Field(description="In units of the model's input.")
+    length: float = Field(description="In units of the site.")
     transitions: int
     remainder: Number = Field(description="Estimate of how many more there are; null for no estimate.")
     converged: bool
     points: int = Field(description="Points that were read.")
     profile: tuple[float, ...] = Field(
-        description="Transitions for each unit of length, in 40 equal parts of the way."
+        description="Transitions for each unit of length, in 40 parts of the way: those of an ellipse are equal in "
+        "angle, those of translations in segments."
     )
 
 
@@ -89,7 +90,7 @@ class SensitivityInput(Part):
     id: str
     jacobian: Number
     jacobian_error: Number = Field(description="Standard error of the norm over directions.")
-    step: Number = Field(description="Length of the nudge to either side, in units of the model's input.")
+    step: Number = Field(description="Length of the nudge to either side, in units of the site.")
     nearest_boundary: Number = Field(
         default=None,
         description="Distance to the nearest boundary of its linear region; null where not asked for.",
@@ -107,11 +108,19 @@ class ModelSensitivity(Part):
     )
     density_rank: int | None = Field(description="1 = lowest density.")
     preprocessing: str | None
+    site: str = Field(
+        description="The tensor by whose values the model is derived, and through which trajectories go."
+    )
+    feeds: dict[str, str] = Field(description="Where the value of each other model input came from.")
     provider: Literal["cuda", "cpu"]
     provider_note: str
     jacobian: JacobianResult
     kinds: tuple[KindResult, ...]
     trajectories: tuple[TrajectoryResult, ...]
+    classes: str | None = Field(
+        description="Whose classes ellipses through inputs go by: those of a file, or the model's own answers; null "
+        "where there are none."
+    )
     sites: tuple[SiteResult, ...]
     unread: dict[str, str] = Field(description="Units whose codes can't be read, with the reason.")
     regions: tuple[RegionsResult, ...]

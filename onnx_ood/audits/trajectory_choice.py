@@ -32,20 +32,21 @@ class Chosen(NamedTuple):
 
 
 def choose_trajectories(
-    points: NDArray[Any], classes: Sequence[int] | None, width: int | None, count: int, seed: int
+    points: NDArray[Any], classes: Sequence[str | None], width: int | None, count: int, seed: int
 ) -> list[Chosen]:
     """Chooses trajectories of each kind that the inputs allow.
 
     Args:
         points: Inputs as the model takes them, [N, *input].
-        classes: The class that the model gives each, or None where it gives none.
+        classes: The class of each, None for those without: no ellipse of classes goes through them.
         width: The axis of `input` along which pictures are shifted, None if they are no pictures.
         count: How many of each kind at most.
         seed: Seed of what is drawn.
 
     Returns:
         Rings of translations of single inputs; the smallest ellipses through three inputs of one class, and of three
-        classes; ellipses in random directions around the mean of all inputs, as far from it as two of them are.
+        classes; ellipses in random directions around the mean of all inputs, as far from it as two of them are. Those
+        that don't leave their point (translations of a blank picture) are left out.
     """
     rng = np.random.default_rng(seed)
     values = np.asarray(points, np.float64)
@@ -56,11 +57,10 @@ def choose_trajectories(
             Chosen("translations", (i,), translations(values[i], positions, axis=width))
             for i in range(min(count, len(values)))
         ]
-    if classes is not None:
-        kinds: tuple[tuple[Kind, int], ...] = (("same class", 1), ("different classes", 3))
-        for kind, wanted in kinds:
-            for triple in _triples(classes, wanted, count, rng):
-                chosen.append(Chosen(kind, triple, ellipse_through(*values[list(triple)])))
+    kinds: tuple[tuple[Kind, int], ...] = (("same class", 1), ("different classes", 3))
+    for kind, wanted in kinds:
+        for triple in _triples(classes, wanted, count, rng):
+            chosen.append(Chosen(kind, triple, ellipse_through(*values[list(triple)])))
     centre = values.mean(axis=0)
     norms = np.linalg.norm((values - centre).reshape(len(values), -1), axis=1)
     far = np.flatnonzero(norms > 0)
@@ -73,14 +73,16 @@ def choose_trajectories(
                     "random", (), random_ellipse(centre, (float(norms[first]), float(norms[second])), drawn)
                 )
             )
-    return chosen
+    return [way for way in chosen if way.trajectory.length > 0]
 
 
 def _triples(
-    classes: Sequence[int], wanted: int, count: int, rng: np.random.Generator
+    classes: Sequence[str | None], wanted: int, count: int, rng: np.random.Generator
 ) -> list[tuple[int, ...]]:
     """Different sets of three inputs, all of one class or each of another."""
-    members = [np.flatnonzero(np.array(classes) == one) for one in dict.fromkeys(classes)]
+    members = [
+        np.flatnonzero([of == one for of in classes]) for one in dict.fromkeys(classes) if one is not None
+    ]
     if wanted == 1:
         members = [some for some in members if len(some) > 2]
     if len(members) < wanted:

@@ -11,6 +11,7 @@ from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.names import PREFIX
 from onnx_ood.graph.pairs import MOST_UNITS, PairGraph, with_pair_statistics
 from onnx_ood.graph.rewrite import Rewritten, open_at, rewrite
+from onnx_ood.graph.scopes import reached_from
 from onnx_ood.graph.segments import Segment, Splitter
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
@@ -51,6 +52,7 @@ __all__ = [
     "not_floating",
     "nudgeable",
     "open_at",
+    "reached_from",
     "relocated",
     "rewrite",
     "select",

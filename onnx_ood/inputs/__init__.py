@@ -9,6 +9,7 @@ from onnx_ood.inputs._rows import Wanted
 from onnx_ood.inputs.arrays import ArrayRows, check_row_shape, open_array
 from onnx_ood.inputs.audio import WaveformRows, open_waveform
 from onnx_ood.inputs.cards import Accuracy, Card, choose, read_card
+from onnx_ood.inputs.classes import Classes, read_classes
 from onnx_ood.inputs.discover import Discovery, discover
 from onnx_ood.inputs.feeds import GRAMMAR as FEED_GRAMMAR
 from onnx_ood.inputs.feeds import SharedValue
@@ -29,6 +30,7 @@ __all__ = [
     "Card",
     "Channels",
     "Chosen",
+    "Classes",
     "Discovery",
     "FailedInput",
     "Interpolation",
@@ -54,5 +56,6 @@ __all__ = [
     "open_waveform",
     "parse",
     "read_card",
+    "read_classes",
     "read_image",
 ]

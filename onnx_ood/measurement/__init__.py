@@ -3,7 +3,13 @@
 from onnx_ood.measurement.arguments import batch_axis, can_feed, find_input, find_site, first_input
 from onnx_ood.measurement.codes import CodeReader, Codes, distances
 from onnx_ood.measurement.cores import decoding_threads
-from onnx_ood.measurement.jacobian import JacobianCheck, JacobianNorms, JacobianProber, jacobian_norms
+from onnx_ood.measurement.jacobian import (
+    JacobianCheck,
+    JacobianNorms,
+    JacobianProber,
+    find_derived,
+    jacobian_norms,
+)
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Group, Prober
 from onnx_ood.measurement.result import Measurement
@@ -24,6 +30,7 @@ __all__ = [
     "count_transitions",
     "decoding_threads",
     "distances",
+    "find_derived",
     "find_input",
     "find_site",
     "first_input",

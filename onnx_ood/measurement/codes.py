@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
-from onnx_ood.graph import CodeSite, Model, rewrite, with_places
+from onnx_ood.graph import CodeSite, Model, find_cut, open_at, rewrite, with_places
 from onnx_ood.measurement.arguments import (
     FLOATS,
     Array,
@@ -25,6 +25,7 @@ from onnx_ood.measurement.arguments import (
 from onnx_ood.measurement.code_kernels import channel_places, differing_bits, pack, packed_bytes
 from onnx_ood.measurement.cores import Workers
 from onnx_ood.measurement.layout import Layout
+from onnx_ood.measurement.origin import with_outputs
 from onnx_ood.measurement.providers import resolve
 from onnx_ood.measurement.separation import UnevenRowsError
 from onnx_ood.measurement.session import Session
@@ -84,7 +85,9 @@ class CodeReader:
 
     Attributes:
         model: The model as loaded.
-        input: The graph input that points are fed to.
+        site: The tensor whose values points are: a graph input, or a tensor inside.
+        passing: Tensors that are computed from inputs and read behind an inner site without going through it, those
+            that tell sizes alone left out. Inputs that are fed beside points have to give what goes with the points.
         sites: The units whose codes are read.
         provider: `"cuda"` or `"cpu"`: where it really runs.
         provider_note: Why it is the CPU although CUDA was looked for, or empty.
@@ -95,7 +98,7 @@ class CodeReader:
         model: Model,
         sites: Sequence[CodeSite],
         *,
-        input_name: str | None = None,
+        site: str | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
     ) -> None:
@@ -104,13 +107,14 @@ class CodeReader:
         Args:
             model: The model.
             sites: Its units, of those that `find_units` gives.
-            input_name: The input that points are fed to; None for the only input of floats.
+            site: The tensor whose values points are: a graph input, or a tensor of floats inside the model that has
+                one entry for each input on its first axis; None for the only input of floats.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Points in one run; None lets memory decide. A model with a fixed batch size keeps its own.
 
         Raises:
-            SelectorError: If there are no sites.
-            UsageError: If the input, the provider or the batch size is wrong.
+            SelectorError: If there are no units, or one does not depend on the site.
+            UsageError: If the site, the provider or the batch size is wrong.
             ModelError: If onnxruntime refuses the model, or a site holds no floats that numpy can hold.
             ProviderError: If the provider can't run here.
         """
@@ -119,7 +123,9 @@ class CodeReader:
         if batch_size is not None and batch_size < 1:
             raise UsageError(f"batch size must be at least 1, but is {batch_size}")
         self.model, self.sites = model, tuple(sites)
-        self.input = find_input(model, find_site(model, input_name))
+        self.site = find_site(model, site)
+        if self.site.dtype not in FLOATS:
+            raise UsageError(f"the site {self.site.name!r} holds {self.site.dtype}; points need {FLOATS}")
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
@@ -130,12 +136,22 @@ class CodeReader:
         # What is run for each site, each once.
         self._read = tuple(dict.fromkeys(self._tensor(site) for site in self.sites))
         self._shapes = {places.indices: places.shape for places in self._places.values()}
-        rewritten = rewrite(extended, [*self._read, *self._shapes.values()], keep_outputs=False)
+        wanted = [*self._read, *self._shapes.values()]
+        if self.site.is_input:
+            rewritten = rewrite(extended, wanted, keep_outputs=False)
+            proto = rewritten.proto
+            self._entry, self.passing = self.site.name, frozenset[str]()
+        else:
+            rewritten = open_at(extended, [*wanted, self.site.name], self.site.name)
+            # Without other outputs, so that the runtime drops what lies before the site.
+            proto = with_outputs(rewritten.proto, [rewritten.outputs[name] for name in wanted])
+            self._entry = rewritten.inputs[self.site.name]
+            self.passing = frozenset(find_cut(rewritten, self.site.name, wanted).carried) - extended.sizes
         self._session = Session(
-            rewritten.proto,
+            proto,
             model.path,
             self.provider,
-            carriers=rewritten.outputs,
+            carriers={name: rewritten.outputs[name] for name in wanted},
             unordered={rewritten.outputs[name] for name in self._read if name not in self._shapes},
         )
         for name in self._read:
@@ -168,9 +184,9 @@ class CodeReader:
         """Reads the codes of points.
 
         Args:
-            points: [M, *input].
-            others: Values of the other graph inputs by name: one for each point on the batch axis, or, where they
-                have none, as they are.
+            points: [M, *site].
+            others: Values of the graph inputs that are not the site, by name: one for each point on the batch axis, or,
+                where they have none, as they are.
 
         Returns:
             Their codes.
@@ -179,8 +195,8 @@ class CodeReader:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails, gives NaN at a site, or a site has another number of units for another point.
         """
-        values = check_batch(points, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(values))
+        values = check_batch(points, self.site)
+        feeds = check_others(others or {}, self.model, self.site, len(values))
         layout = self._layout_for(values, feeds)
         try:
             return self._read_with(layout, values, feeds)
@@ -201,7 +217,7 @@ class CodeReader:
                 path=self.model.path,
                 provider=self.provider,
                 batch_size=self._batch_size,
-                fixed=fixed_rows(self.input),
+                fixed=fixed_rows(find_input(self.model, self.site)),
                 inner_site=False,
             )
             self._planned_for = shapes
@@ -211,7 +227,7 @@ class CodeReader:
         """What one run gives of all that is read; places of the largest elements counted in their channels."""
         names = [*self._read, *self._shapes.values()]
         fed = {name: feed.at(inputs) for name, feed in feeds.items()}
-        found = dict(zip(names, self._session.run(names, {self.input.name: values, **fed}), strict=True))
+        found = dict(zip(names, self._session.run(names, {self._entry: values, **fed}), strict=True))
         for indices, shape in self._shapes.items():
             found[indices] = channel_places(found[indices], prod(found.pop(shape).tolist()[2:]))
         return found

@@ -387,8 +387,7 @@ def jacobian_norms(
     Args:
         model: A path or a loaded model.
         batch: Inputs [N, *input], as the model takes them. With an inner site they feed the model's first input.
-        of: Name of the tensor of which the Jacobian is taken, as it is; None for the model's answer, as
-            `JacobianProber` has it.
+        of: As `find_derived` takes it.
         codes: Selectors of tensors whose signs tell the linear region, for `exact_share`; see `JacobianProber`.
         directions: m, how many directions are tried.
         seed: Seed of the directions.
@@ -409,14 +408,9 @@ def jacobian_norms(
     """
     loaded = model if isinstance(model, Model) else load(model)
     nudged = find_site(loaded, site)
-    target = None
-    if of is not None:
-        target, *more = select(loaded, of, nudged)
-        if more:
-            raise SelectorError(f"{of!r} selects {len(more) + 1} tensors; a Jacobian is that of one: name it")
     prober = JacobianProber(
         loaded,
-        target,
+        find_derived(loaded, of, nudged),
         codes=select(loaded, codes, nudged) if codes else (),
         site=site,
         provider=provider,
@@ -425,6 +419,31 @@ def jacobian_norms(
         others=others or (),
     )
     return prober.measure(batch, directions, seed, others)
+
+
+def find_derived(model: Model, of: str | None, site: Tensor) -> Tensor | None:
+    """The tensor to take the Jacobian of.
+
+    Args:
+        model: The model.
+        of: A selector of one tensor, of which the Jacobian is taken as it is; None for the model's answer.
+        site: What the derivative is taken by.
+
+    Returns:
+        The tensor, or None for the model's answer, as `JacobianProber` takes it.
+
+    Raises:
+        SelectorError: If the selector matches no tensor that can be measured, or several.
+    """
+    if of is None:
+        return None
+    target, *more = select(model, of, site)
+    if more:
+        listed = ", ".join(tensor.name for tensor in (target, *more[:2])) + (", …" if len(more) > 2 else "")
+        raise SelectorError(
+            f"{of!r} selects {len(more) + 1} tensors of {model.path} ({listed}); a Jacobian is that of one: name it"
+        )
+    return target
 
 
 def _output(model: Model) -> Tensor:

@@ -143,7 +143,7 @@ class InnerOrigin:
         self._passed = tuple(name for name in cut.carried if name in inputs)
         own = [value.name for value in model.proto.graph.output]
         self._session = Session(
-            _with_outputs(whole.proto, [*own, whole.outputs[site.name], *self._computed]),
+            with_outputs(whole.proto, [*own, whole.outputs[site.name], *self._computed]),
             model.path,
             provider,
             exact=exact,
@@ -166,7 +166,7 @@ class InnerOrigin:
     def opened(self, probes: Sequence[str]) -> Opened:
         """What lies behind the site."""
         carriers = {probe: self._carriers[probe] for probe in probes}
-        return Opened(_with_outputs(self._part, list(carriers.values())), self._entry, carriers)
+        return Opened(with_outputs(self._part, list(carriers.values())), self._entry, carriers)
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
         """Runs the whole model once."""
@@ -184,7 +184,7 @@ class InnerOrigin:
         return session.element(self._site)
 
 
-def _with_outputs(model: ModelProto, names: Sequence[str]) -> ModelProto:
+def with_outputs(model: ModelProto, names: Sequence[str]) -> ModelProto:
     """A copy of a model with these outputs and no others, those that it declares as it declares them."""
     declared = {value.name: value for value in model.graph.output}
     copy = ModelProto()

@@ -190,6 +190,14 @@ class Prober:
         """What a user should know about the way inputs are run (one at a time, and why), or empty."""
         return self._layout.note if self._layout else ""
 
+    @property
+    def site_in_rows(self) -> bool:
+        """Whether the site has one entry for each input on its first axis, as far as runs have told."""
+        if self.site.is_input or self._layout is None:
+            return self.site.is_input
+        name = self.site.name
+        return not self._layout.axes.get(name) and self._layout.shapes.get(name, ())[:1] == (1,)
+
     def measure(
         self, batch: ArrayLike, nudges: ArrayLike, others: Mapping[str, ArrayLike] | None = None
     ) -> Measurement:

@@ -91,9 +91,9 @@ def count_transitions(
 
     Args:
         reader: Reads the codes.
-        trajectories: At least one; points are in the units of the model's input.
-        others: Values of the model's other inputs by name: one for each trajectory on the batch axis, or, where they
-            have none, as they are.
+        trajectories: At least one, through values of the reader's site.
+        others: Values of the model's inputs that are not the site, by name: one for each trajectory on the batch axis,
+            or, where they have none, as they are.
         tolerance: Share of the transitions that may be left to find, by the estimate.
         most_points: Points on one trajectory at most. Where codes are so large that those of so many points can't be
             kept, fewer are taken.
@@ -284,7 +284,7 @@ class _Points:
     ) -> None:
         """Reads one point, to know how large codes are."""
         self._reader, self._trajectories = reader, trajectories
-        self._others = check_others(others, reader.model, reader.input, len(trajectories))
+        self._others = check_others(others, reader.model, reader.site, len(trajectories))
         self._chunk = 1
         (codes,) = self.read([(0, 0.0)])
         self.bytes_each = codes.bytes_each

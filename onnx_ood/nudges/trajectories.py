@@ -22,6 +22,8 @@ Float = NDArray[np.float64]
 
 # Where an ellipse through three points hits them, as angles.
 _ANGLES = np.array([pi / 3, pi, 5 * pi / 3])
+# Nodes of the integral along a piece of an ellipse.
+_NODES = 64
 # Steps of the arithmetic-geometric mean, which doubles the right digits with each.
 _MOST_STEPS = 64
 
@@ -49,6 +51,17 @@ class Trajectory(ABC):
     @abstractmethod
     def length(self) -> float:
         """Its length, in the units of inputs."""
+
+    @abstractmethod
+    def lengths(self, t: Float) -> Float:
+        """Lengths of its pieces, in the units of inputs: t is even in angles or segments, not in lengths.
+
+        Args:
+            t: Ascending values in [0, 1], [T].
+
+        Returns:
+            The length of the way from each to the next, float64 [T − 1].
+        """
 
     @abstractmethod
     def at(self, t: ArrayLike) -> Float:
@@ -92,8 +105,19 @@ class Path(Trajectory):
     @property
     def length(self) -> float:
         """Sum of the segments' lengths."""
+        return float(self._segments.sum())
+
+    @property
+    def _segments(self) -> Float:
+        """Length of each segment."""
         steps = np.diff(self._around, axis=0).reshape(len(self._around) - 1, -1)
-        return float(np.sqrt((steps**2).sum(axis=1)).sum())
+        lengths: Float = np.linalg.norm(steps, axis=1)
+        return lengths
+
+    def lengths(self, t: Float) -> Float:
+        """Lengths of its pieces: between corners length grows evenly."""
+        so_far = np.concatenate([[0.0], np.cumsum(self._segments)])
+        return np.diff(np.interp(t, self.knots, so_far))
 
     def at(self, t: ArrayLike) -> Float:
         """Points on the segments; corners are hit exactly."""
@@ -137,6 +161,16 @@ class Ellipse(Trajectory):
         # The semi-axes are the singular values of the matrix of both directions.
         large, small = np.linalg.svd(np.stack([self.a.ravel(), self.b.ravel()]), compute_uv=False)
         return perimeter(float(large), float(small))
+
+    def lengths(self, t: Float) -> Float:
+        """Lengths of its pieces, by Gauss's rule for the integral of |b·cos θ − a·sin θ|."""
+        nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+        half = np.diff(t)[:, np.newaxis] * pi
+        theta = 2 * pi * t[:-1, np.newaxis] + half * (1 + nodes)
+        a, b = self.a.ravel(), self.b.ravel()
+        squares = a @ a * np.sin(theta) ** 2 + b @ b * np.cos(theta) ** 2 - a @ b * np.sin(2 * theta)
+        pieces: Float = (half * np.sqrt(np.maximum(squares, 0)) * weights).sum(axis=1)
+        return pieces
 
     def at(self, t: ArrayLike) -> Float:
         """Points on the ellipse."""

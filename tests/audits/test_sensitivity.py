@@ -66,8 +66,8 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
     assert set(found) == {"translations", "same class", "different classes", "random"}
     way = found["different classes"]
     first, second, third = (inputs[int(name.split("[")[1][:-1])].astype(np.float64) for name in way.inputs)
-    theta = np.linspace(0, 2 * np.pi, 4097).reshape(-1, 1, 1, 1)
-    # Through three points at equal angles: the affine image of a circle, whatever its phase.
+    # Through three points at equal angles, the affine image of a circle; the first is at π/3.
+    theta = (np.linspace(0, 2 * np.pi, 4097) - np.pi / 3).reshape(-1, 1, 1, 1)
     mean = (first + second + third) / 3
     a, b = first - mean, (second - third) / np.sqrt(3)
     points = (mean + np.cos(theta) * a + np.sin(theta) * b).astype(np.float32)
@@ -75,18 +75,62 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
     relus = [node.output[0] for node in proto.graph.node if node.op_type == "Relu"]
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in relus)
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    counts = dict.fromkeys(relus, 0)
+    counts, switches = dict.fromkeys(relus, 0), np.zeros(4096)
     for start in range(0, 4096, 256):
         values = session.run(relus, {"image": points[start : start + 257]})
         for name, value in zip(relus, values, strict=True):
-            counts[name] += int(((value[1:] > 0) != (value[:-1] > 0)).sum())
+            changed = ((value[1:] > 0) != (value[:-1] > 0)).reshape(len(value) - 1, -1).sum(axis=1)
+            counts[name] += int(changed.sum())
+            switches[start : start + 256] += changed
     assert way.transitions == pytest.approx(sum(counts.values()), rel=2e-3)
-    length = np.linalg.norm(np.diff(points.astype(np.float64), axis=0).reshape(4096, -1), axis=1).sum()
+    steps = np.linalg.norm(np.diff(points.astype(np.float64), axis=0).reshape(4096, -1), axis=1)
+    length = steps.sum()
     assert way.length == pytest.approx(length, rel=1e-5)
     for site in model.sites:
         assert site.density["different classes"] * length == pytest.approx(counts[site.name], rel=5e-3)
         assert site.exact == "linear"
-    assert sum(way.profile) * way.length / len(way.profile) == pytest.approx(way.transitions)
+    # The profile: what the sweep finds in each part of the angle, by the length of that part.
+    bounds, places = np.linspace(0, 1, len(way.profile) + 1), np.linspace(0, 1, 4097)
+    found_by, long = (
+        np.diff(np.interp(bounds, places, np.concatenate([[0], np.cumsum(values)])))
+        for values in (switches, steps)
+    )
+    assert way.profile == pytest.approx(found_by / long, rel=0.05)
+
+
+def test_the_norm_is_that_of_the_tensor_the_user_names(tmp_path: Path) -> None:
+    inputs, _ = garments(2)
+    path = models.path("fashion_cnn")
+    settings = audits.SensitivitySettings(of="op:Gemm[-1]", trajectories=0, directions=784)
+    (model,) = audits.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings).models
+    assert model.jacobian.of == "'logits'"
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    every = (1e-3 * np.eye(784, dtype=np.float32)).reshape(784, 1, 28, 28)
+    for one, x in zip(model.inputs, inputs, strict=True):
+        before, after = (session.run(["logits"], {"image": x + side * every})[0] for side in (-1, 1))
+        assert one.jacobian == pytest.approx(np.linalg.norm((after - before) / 2e-3), rel=0.01)
+
+
+def test_ellipses_go_by_the_classes_of_a_file(tmp_path: Path) -> None:
+    """By classes that have nothing to do with what the model says."""
+    inputs, _ = garments(10)
+    file = saved(tmp_path, "x.npy", inputs)
+    given = {f"x.npy[{i}]": "abc"[i % 3] for i in range(9)}
+    (tmp_path / "classes.csv").write_text(
+        "class,input,weight\n" + "".join(f"{of},{name},1\n" for name, of in given.items())
+    )
+    settings = audits.SensitivitySettings(
+        classes=tmp_path / "classes.csv", trajectories=3, directions=2, tolerance=0.2
+    )
+    (model,) = audits.sensitivity([models.path("fashion_cnn")], [file], settings).models
+    ways = {"same class": 1, "different classes": 3}
+    for kind, wanted in ways.items():
+        through = [way.inputs for way in model.trajectories if way.kind == kind]
+        assert len(through) == 3
+        for ids in through:
+            assert len({given[Path(name).name] for name in ids}) == wanted
+    assert model.classes == str(tmp_path / "classes.csv")
+    assert any(note.startswith("1 of 10 inputs have no class") for note in model.notes)
 
 
 @pytest.mark.parametrize("name", ["fashion_cnn", "fashion_resnet"])

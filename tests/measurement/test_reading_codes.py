@@ -184,7 +184,7 @@ def test_other_types_of_floats(kind: str, dtype: type[np.floating], save: Save) 
 
 def test_other_inputs(save: Save) -> None:
     model = small_models.two_inputs()
-    reader = reader_of(save, model, input_name="embedding")
+    reader = reader_of(save, model, site="embedding")
     x = small_models.normal(3, 4, 6, seed=6)
     mask = np.array([[1, 1, 1, 1], [1, 0, 0, 1], [0, 1, 0, 1]])
     others = {"mask": mask, "temperature": np.float32(1)}
@@ -204,7 +204,7 @@ def test_nan_has_no_code(save: Save) -> None:
 
 
 def test_units_in_a_branch(save: Save) -> None:
-    reader = reader_of(save, small_models.with_if(), input_name="x")
+    reader = reader_of(save, small_models.with_if(), site="x")
     x = small_models.normal(5, 4, seed=7)
     codes = reader.read(x, {"switch": np.array(True)})
     h = x @ small_models.normal(4, 4, seed=40)

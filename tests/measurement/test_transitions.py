@@ -247,7 +247,7 @@ def test_a_smaller_tolerance_finds_no_less(classifier: CodeReader) -> None:
 
 
 def test_other_inputs_belong_to_their_trajectories(save: Save) -> None:
-    reader = reader_of(save(small_models.two_inputs()), input_name="embedding")
+    reader = reader_of(save(small_models.two_inputs()), site="embedding")
     ends = small_models.normal(2, 4, 6, seed=6)
     mask = np.array([[1, 1, 1, 1], [0, 0, 0, 0], [1, 1, 0, 0]])
     others = {"mask": mask, "temperature": np.float32(1)}

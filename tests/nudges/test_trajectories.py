@@ -145,3 +145,23 @@ def test_what_cannot_be_a_trajectory() -> None:
             translations(np.zeros(6), count)
     with pytest.raises(UsageError, match="positive lengths"):
         random_ellipse(np.zeros(3), (1.0, 0.0), 0)
+
+
+@pytest.mark.parametrize(
+    "trajectory",
+    [
+        translations(np.arange(24.0).reshape(2, 12) ** 2, 5),
+        random_ellipse(np.zeros(6), (1.0, 20.0), 0),
+        random_ellipse(np.ones((2, 3)), (3.0, 3.0), 1),
+    ],
+)
+def test_lengths_of_pieces_are_those_of_chords_where_points_are_dense(trajectory: Trajectory) -> None:
+    bounds = np.array([0, 0.01, 0.2, 0.21, 0.5, 0.9, 1])
+    chords = [
+        np.linalg.norm(
+            np.diff(trajectory.at(np.linspace(a, b, 20_001)), axis=0).reshape(20_000, -1), axis=1
+        ).sum()
+        for a, b in pairwise(bounds)
+    ]
+    assert trajectory.lengths(bounds) == pytest.approx(chords, rel=1e-4)
+    assert trajectory.lengths(np.linspace(0, 1, 41)).sum() == pytest.approx(trajectory.length, rel=1e-6)

@@ -1,12 +1,15 @@
-"""Names that are too long for a column."""
+"""Names that are too long for a column, and bars."""
 
 from __future__ import annotations
+
+from io import BytesIO, TextIOWrapper
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
-from onnx_ood.reports.terminal.marks import without_common_start
+from onnx_ood.reports.terminal.marks import Marks, without_common_start
 
 NAMES = ["If_0/then/encoder/0/Relu", "If_0/then/encoder/1/Relu", "If_0/then/decoder/Sigmoid"]
 
@@ -28,3 +31,19 @@ def test_names_stay_apart(names: list[str]) -> None:
     shown = without_common_start(names, 0)
     assert len(set(shown)) == len(names)
     assert all(name.endswith(short.removeprefix("…")) for name, short in zip(names, shown, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "value", "expected"),
+    [
+        ("utf-8", 1.0, "████"),
+        ("utf-8", 0.5, "██"),
+        ("utf-8", 0.28, "█▏"),
+        ("utf-8", 0.0, ""),
+        ("ascii", 1.0, "####"),
+        ("ascii", 0.5, "##"),
+    ],
+)
+def test_a_share_is_as_long_as_its_value(encoding: str, value: float, expected: str) -> None:
+    console = Console(file=TextIOWrapper(BytesIO(), encoding=encoding))
+    assert Marks(console).share(3 * value, 3.0, 4) == expected

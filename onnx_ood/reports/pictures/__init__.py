@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from onnx_ood.reports.pictures.canvas import check_pictures
 from onnx_ood.reports.pictures.plane import draw_plane
+from onnx_ood.reports.pictures.sensitivity import draw_sensitivity
 
-__all__ = ["check_pictures", "draw_plane"]
+__all__ = ["check_pictures", "draw_plane", "draw_sensitivity"]

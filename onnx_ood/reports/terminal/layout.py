@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from onnx_ood.audits.score_result import FROM_FILES
 
 
 def table(title: str, caption: str | None = None) -> Table:
@@ -57,6 +59,14 @@ def facts(console: Console, pairs: Iterable[tuple[str, str]]) -> None:
         if value:
             grid.add_row(name, Text(value))
     console.print(grid)
+
+
+def feeds(given: Mapping[str, str]) -> str:
+    """Where the values of a model's other inputs came from, as a result has it."""
+    return ", ".join(
+        f"{name} from the files" if value == FROM_FILES else f"{name}={value}"
+        for name, value in given.items()
+    )
 
 
 def bullets(console: Console, lines: Iterable[str], style: str = "") -> None:

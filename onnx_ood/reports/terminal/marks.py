@@ -9,6 +9,7 @@ from math import isfinite, log10
 from rich.console import Console
 
 _EIGHTHS = "▁▂▃▄▅▆▇█"
+_ENDS = " ▏▎▍▌▋▊▉"
 _ASCII_LEVELS = "_.-=+*#@"
 
 
@@ -50,6 +51,13 @@ class Marks:
         share = 1.0 if high <= low else (log10(value) - log10(low)) / (log10(high) - log10(low))
         cells = 1 + round(max(0.0, min(1.0, share)) * (width - 1))
         return ("#" if self._ascii else "█") * cells
+
+    def share(self, value: float, highest: float, width: int) -> str:
+        """A horizontal bar from 0, in proportion to a value that is at most `highest`; exact to an eighth of a mark."""
+        eighths = round(8 * width * value / highest) if highest > 0 else 0
+        if self._ascii:
+            return "#" * round(eighths / 8)
+        return ("█" * (eighths // 8) + _ENDS[eighths % 8]).rstrip()
 
 
 def number(value: float | None, digits: int = 2) -> str:

@@ -11,7 +11,6 @@ from rich.text import Text
 
 from onnx_ood.audits.placement import placement_text
 from onnx_ood.audits.score_result import (
-    FROM_FILES,
     InputResult,
     NudgeSettings,
     Prediction,
@@ -20,7 +19,7 @@ from onnx_ood.audits.score_result import (
     ScoreResult,
 )
 from onnx_ood.reports.terminal import marks
-from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports.terminal.layout import bullets, facts, feeds, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
 # Failed inputs that are named one by one; the rest are counted, and all are in the JSON.
@@ -63,20 +62,13 @@ def _print_head(console: Console, result: ScoreResult) -> None:
                 + (f", {len(result.ignored)} of other kinds ignored" if result.ignored else ""),
             ),
             ("preprocessing", result.preprocessing or "none: inputs as the model takes them"),
-            ("other inputs", _feeds(result.feeds)),
+            ("other inputs", feeds(result.feeds)),
             ("nudge", _nudge(result.nudges, result.site)),
             ("copies", _copies_used(result)),
             ("provider", _provider(run)),
             ("noise floor", _above_floor(result.probes)),
             ("observer effect", _observer_effect(run)),
         ],
-    )
-
-
-def _feeds(feeds: Mapping[str, str]) -> str:
-    return ", ".join(
-        f"{name} from the files" if value == FROM_FILES else f"{name}={value}"
-        for name, value in feeds.items()
     )
 
 

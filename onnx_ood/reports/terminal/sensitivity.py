@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.sensitivity_result import Estimate, Kind, ModelSensitivity, SensitivityResult
 from onnx_ood.reports.terminal import marks
-from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports.terminal.layout import bullets, facts, feeds, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
 _NAMES: dict[Kind, str] = {
@@ -23,6 +25,11 @@ _SHORT = {
     "different classes": "3 classes",
     "random": "random",
 }
+
+# The name of an input whose file holds several.
+_ROW = re.compile(r"(?P<file>.+)\[(?P<number>\d+)\]")
+# Widths of what is not fitted to the terminal: inputs on a trajectory, a density, and its bar.
+_WAY, _NUMBER, _BAR = 34, 8, 8
 
 
 def print_sensitivity(console: Console, result: SensitivityResult, top: int) -> None:
@@ -77,6 +84,8 @@ def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> 
         [
             ("model", model.model.path),
             ("preprocessing", model.preprocessing or ""),
+            ("site", model.site),
+            ("other inputs", feeds(model.feeds)),
             ("runs on", model.provider),
             (
                 "Jacobian norm",
@@ -89,6 +98,7 @@ def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> 
                 else f"{marks.percent(jacobian.within_region)} of the differences inside one linear region, where they "
                 "are exact",
             ),
+            ("ellipses go by", (model.classes or "") if model.kinds else ""),
             ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
         ],
     )
@@ -135,9 +145,10 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
             if level == 0:
                 cells.append(Text(f"{round(kind.transitions.mean or 0):,}", style="bold"))
             grid.add_row(*cells)
-            for way in [way for way in model.trajectories if way.kind == kind.kind][:top]:
+            ways = [way for way in model.trajectories if way.kind == kind.kind][:top]
+            for number, way in enumerate(ways, start=1):
                 cells = [
-                    Text(f"  {marks.shorten(', '.join(way.inputs), 28)}", style="dim"),
+                    Text(f"  {_through(way.inputs) or number}", style="dim"),
                     Text(marks.number(way.transitions / way.length, 3)),
                     Text(_sparkline(way.profile, highest, view, level), style="cyan"),
                 ]
@@ -148,6 +159,18 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
         return grid
 
     return fitted(console, build, levels=3, longest=0)
+
+
+def _through(ids: tuple[str, ...]) -> str:
+    """The inputs that a trajectory goes through, by their files' names: `a.jpg, b.jpg`, `x.npy[1, 2, 3]`."""
+    names = [name.rsplit("/", 1)[-1] for name in ids]
+    rows = [_ROW.fullmatch(name) for name in names]
+    files = {row["file"] for row in rows if row}
+    if len(files) == 1 and all(rows):
+        numbers = ", ".join(row["number"] for row in rows if row)
+        return f"{marks.shorten(files.pop(), _WAY - len(numbers) - 2)}[{numbers}]"
+    each = _WAY // max(len(names), 1) - 2
+    return ", ".join(marks.shorten(name, each) for name in names)
 
 
 def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: int) -> str:
@@ -161,15 +184,18 @@ def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: i
 
 def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
     kinds = list(dict.fromkeys(kind for site in model.sites for kind in site.density))
-    highest = {kind: max(site.density[kind] / max(site.units, 1) for site in model.sites) for kind in kinds}
+    highest = max(density / max(site.units, 1) for site in model.sites for density in site.density.values())
     names = marks.without_common_start([site.name for site in model.sites], 30)
 
     def build(level: int, width: int) -> Table:
-        grid = table(
-            "Transitions for each unit of length and unit of the layer",
-            None
+        notes = [
+            ""
             if all(site.exact == "linear" for site in model.sites)
             else "Codes: linear regions, pieces, or signs.",
+            "All bars are to one scale, from 0." if level < 2 else "",
+        ]
+        grid = table(
+            "Transitions for each unit of length and unit of the layer", " ".join(filter(None, notes)) or None
         )
         grid.add_column("units of", no_wrap=True)
         grid.add_column("op", no_wrap=True)
@@ -185,10 +211,8 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
             cells.append(Text(f"{site.units:,}"))
             for kind in kinds:
                 each = site.density[kind] / max(site.units, 1)
-                bar = view.bar(each, highest[kind] / 100, highest[kind], width=6) if level < 2 else ""
-                cells.append(
-                    Text.assemble(f"{marks.number(each):<8}" if bar else marks.number(each), (bar, "cyan"))
-                )
+                bar = f"{view.share(each, highest, _BAR):<{_BAR}}" if level < 2 else ""
+                cells.append(Text.assemble(f"{marks.number(each):<{_NUMBER if bar else 0}}", (bar, "cyan")))
             grid.add_row(*cells)
         return grid
 
@@ -216,8 +240,8 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
     shown = known if len(known) <= 2 * top else [*known[:top], *known[-top:]]
 
     def build(_level: int, width: int) -> Table:
-        title = "Inputs by Jacobian norm"
-        grid = table(title if len(shown) == len(known) else f"{title}: the {top} largest and smallest")
+        which = "" if len(shown) == len(known) else f": the {top} largest and smallest"
+        grid = table(f"Inputs by norm{which}")
         grid.add_column("input", no_wrap=True)
         grid.add_column("norm", justify="right", no_wrap=True)
         grid.add_column("", no_wrap=True)

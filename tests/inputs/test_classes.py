@@ -1,0 +1,96 @@
+"""Classes that a user gives inputs: which line is meant for which input, and what can be wrong with the file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import Classes, read_classes
+
+
+def read(folder: Path, text: str) -> Classes:
+    file = folder / "classes.csv"
+    file.write_text(text, encoding="utf-8")
+    return read_classes(file)
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "meant"),
+    [
+        ("photos/cat.jpg", "photos/cat.jpg", True),
+        ("cat.jpg", "photos/cat.jpg", True),
+        ("./cat.jpg", "photos/cat.jpg", True),
+        ("photos/cat.jpg", "/data/photos/cat.jpg", True),
+        ("/data/photos/cat.jpg", "photos/cat.jpg", True),
+        ("a/cat.jpg", "b/cat.jpg", False),
+        ("cat.jpg", "photos/wildcat.jpg", False),
+        ("x.npy[3]", "data/x.npy[3]", True),
+        ("x.npy[3]", "data/x.npy[13]", False),
+        ("x.npy", "data/x.npy[3]", False),
+    ],
+)
+def test_a_line_is_meant_for_an_input_by_whole_steps_of_its_path(
+    tmp_path: Path, line: str, name: str, meant: bool
+) -> None:
+    assert read(tmp_path, f"input,class\n{line},tabby\n").of(name) == ("tabby" if meant else None)
+
+
+def test_the_line_that_says_most_wins(tmp_path: Path) -> None:
+    classes = read(tmp_path, "input,class\n1.png,other\na/1.png,cat\n")
+    assert classes.of("data/a/1.png") == "cat"
+    assert classes.of("data/b/1.png") == "other"
+
+
+def test_other_columns_quotes_and_a_byte_order_mark_are_no_matter(tmp_path: Path) -> None:
+    classes = read(tmp_path, '\ufeffsplit,class,input\ntest,"shirt, blouse",1.png\n\n')
+    assert classes.of("1.png") == "shirt, blouse"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,class\n1.png,cat\n", "no column 'input'"),
+        ("input,label\n1.png,cat\n", "no column 'class'"),
+        ("", "no column 'input'"),
+        ("input,class\n1.png\n", "line 2 names no class"),
+        ("input,class\n1.png,cat\n,dog\n", "line 3 names no input"),
+        (
+            "input,class\n1.png,cat\n1.png,dog\n",
+            "line 3 gives 1.png the class 'dog', and a line before it 'cat'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_file_is_one_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=r"classes\.csv: ") as error:
+        read(tmp_path, text)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_no_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "classes.csv").write_bytes(b"input,class\n\xff.png,cat\n")
+    with pytest.raises(UsageError, match="UTF-8"):
+        read_classes(tmp_path / "classes.csv")
+
+
+def test_an_input_that_two_lines_may_mean_is_told(tmp_path: Path) -> None:
+    classes = read(tmp_path, "input,class\na/1.png,cat\nb/1.png,dog\n")
+    with pytest.raises(UsageError, match="several lines may be meant for 1"):
+        classes.of("1.png")
+
+
+def test_names_are_checked_before_the_run(tmp_path: Path) -> None:
+    classes = read(tmp_path, "input,class\n1.png,cat\nx.npy[0],dog\nb/2.png,cat\n")
+    classes.check([Path("a/1.png"), Path("x.npy")])
+    classes.check([])
+    # Each has a line of its own, though one of them ends both.
+    both = [Path("a/1.png"), Path("1.png")]
+    read(tmp_path, "input,class\n1.png,cat\na/1.png,dog\n").check(both)
+    with pytest.raises(UsageError, match="several lines may be meant for 1"):
+        read(tmp_path, "input,class\nb/1.png,cat\na/1.png,dog\n").check(both)
+    with pytest.raises(UsageError, match=r"1\.png may be meant for a/1\.png and for b/1\.png"):
+        classes.check([Path("a/1.png"), Path("b/1.png")])
+    with pytest.raises(UsageError, match="no line is meant for any of the inputs"):
+        classes.check([Path("a/2.png"), Path("a/3.png")])
