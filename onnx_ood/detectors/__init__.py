@@ -2,7 +2,6 @@
 
 from onnx_ood.detectors.detector import Detector, Need, Scorer
 from onnx_ood.detectors.evidence import (
-    ChannelStatistics,
     Evidence,
     LinearHead,
     RunningStatistics,
@@ -17,7 +16,6 @@ __all__ = [
     "FEWEST",
     "LEAST_COPIES",
     "TOLERANCE",
-    "ChannelStatistics",
     "CopyEffects",
     "Detector",
     "Evidence",

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from typing_extensions import override
 
 from onnx_ood.detectors.detector import Detector, Scorer
-from onnx_ood.detectors.evidence import ChannelStatistics, Evidence, Subject
+from onnx_ood.detectors.evidence import Evidence, Subject
+from onnx_ood.measurement import ChannelStatistics
 
 _LEAST_RATIO = 1e-6
 _SMALLEST = 1e-12

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.measurement import ChannelStatistics
+
 Float = NDArray[np.float64]
 
 
@@ -62,40 +64,6 @@ class Subject:
     pooled: bool
     norms: tuple[RunningStatistics, ...]
     layers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ChannelStatistics:
-    """What the channels of a tensor hold, over its places.
-
-    Attributes:
-        mean: float64 [N, C].
-        variance: float64 [N, C].
-        largest: float64 [N, C].
-        active: Share of places where the channel is above 0, float64 [N, C].
-    """
-
-    mean: Float
-    variance: Float
-    largest: Float
-    active: Float
-
-    def __len__(self) -> int:
-        return len(self.mean)
-
-    def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> ChannelStatistics:
-        """The statistics of some of the inputs."""
-        return ChannelStatistics(*(getattr(self, field.name)[which] for field in fields(self)))
-
-    @staticmethod
-    def joined(parts: Sequence[ChannelStatistics]) -> ChannelStatistics:
-        """Statistics of inputs one behind the other."""
-        return ChannelStatistics(
-            *(
-                np.concatenate([getattr(part, field.name) for part in parts])
-                for field in fields(ChannelStatistics)
-            )
-        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
+from onnx_ood.graph.channels import ChannelAxes
 from onnx_ood.graph.codes import CodeSite, Units, find_units, with_places
 from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
 from onnx_ood.graph.external import relocated
@@ -23,6 +24,7 @@ __all__ = [
     "MOST_UNITS",
     "PREFIX",
     "BatchNorm",
+    "ChannelAxes",
     "ClassScores",
     "CodeSite",
     "Cut",

@@ -10,7 +10,6 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import entropy, norm
 
 from onnx_ood.detectors import (
-    ChannelStatistics,
     Detector,
     Evidence,
     LinearHead,
@@ -21,6 +20,7 @@ from onnx_ood.detectors import (
     registered,
 )
 from onnx_ood.exceptions import UsageError
+from onnx_ood.measurement import ChannelStatistics
 
 CLASSES, FEATURES = 7, 40
 
