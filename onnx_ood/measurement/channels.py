@@ -16,8 +16,7 @@ from onnx_ood.measurement.arguments import (
     Array,
     check_batch,
     check_others,
-    find_input,
-    find_site,
+    first_input,
     fixed_rows,
 )
 from onnx_ood.measurement.channel_kernels import channel_sums
@@ -88,7 +87,7 @@ class ChannelReader:
 
     Attributes:
         model: The model as loaded.
-        input: The graph input that inputs are fed to.
+        input: The graph input that inputs are fed to: the first.
         provider: `"cuda"` or `"cpu"`: where it really runs.
         provider_note: Why it is the CPU although CUDA was looked for, or empty.
     """
@@ -100,7 +99,6 @@ class ChannelReader:
         *,
         values: Sequence[str] = (),
         without_rank_1: Sequence[str] = (),
-        input_name: str | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
     ) -> None:
@@ -111,12 +109,11 @@ class ChannelReader:
             tensors: Names of tensors of floats whose channels are summed up.
             values: Names of tensors that are wanted as they are.
             without_rank_1: Names of feature maps, [N, C, ...], whose first singular component is taken out.
-            input_name: The input that inputs are fed to; None for the first.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None lets memory decide.
 
         Raises:
-            UsageError: If the input, the provider or the batch size is wrong, or nothing is to be read.
+            UsageError: If the provider or the batch size is wrong, or nothing is to be read.
             ModelError: If onnxruntime refuses the model, or a tensor holds no floats that numpy can hold.
             ProviderError: If the provider can't run here.
         """
@@ -128,7 +125,7 @@ class ChannelReader:
         self.model = model
         self._tensors, self._values = tuple(dict.fromkeys(tensors)), tuple(dict.fromkeys(values))
         self._maps = tuple(dict.fromkeys(without_rank_1))
-        self.input = find_input(model, find_site(model, input_name))
+        self.input = first_input(model)
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         axes = ChannelAxes(model)

@@ -98,7 +98,7 @@ def test_transformers_have_channels_last() -> None:
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     (values,) = session.run([rows], {model.inputs[0].name: tokens})
     assert values.ndim == 3
-    reader = ChannelReader(model, [rows], input_name=model.inputs[0].name, provider="cpu")
+    reader = ChannelReader(model, [rows], provider="cpu")
     found = reader.read(tokens).statistics[rows]
     assert found.mean.shape == (5, values.shape[2])
     np.testing.assert_allclose(found.mean, values.mean(axis=1), rtol=1e-4, atol=1e-5)
