@@ -11,6 +11,7 @@ from onnx_ood.detectors.published import published_score
 from onnx_ood.detectors.registry import find_detector, register, registered
 from onnx_ood.detectors.relative import FEWEST, Relative, Usual, compare, find_usual, relative_score
 from onnx_ood.detectors.settling import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
+from onnx_ood.detectors.subject import Sources, find_sources
 
 __all__ = [
     "FEWEST",
@@ -25,10 +26,12 @@ __all__ = [
     "Relative",
     "RunningStatistics",
     "Scorer",
+    "Sources",
     "Subject",
     "Usual",
     "compare",
     "find_detector",
+    "find_sources",
     "find_usual",
     "plan_rounds",
     "published_score",
