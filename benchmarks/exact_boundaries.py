@@ -33,7 +33,8 @@ def reference(model: Model) -> tuple[ReferenceEvaluator, list[str], list[str]]:
     """The model in float64 with what codes are read from; the names of those, and of the units' outputs."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
-    for tensor in proto.graph.initializer:
+    constants = [node.attribute[0].t for node in proto.graph.node if node.op_type == "Constant"]
+    for tensor in [*proto.graph.initializer, *constants]:
         if tensor.data_type == TensorProto.FLOAT:
             tensor.CopyFrom(
                 numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
