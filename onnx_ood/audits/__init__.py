@@ -1,5 +1,8 @@
 """Audits: one question answered end to end, one module each."""
 
+from onnx_ood.audits.bench import bench
+from onnx_ood.audits.bench_result import BenchResult
+from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.demo import demo
 from onnx_ood.audits.demo_result import DemoResult
 from onnx_ood.audits.doctor import DoctorResult, doctor
@@ -16,6 +19,8 @@ from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.summary import Summary, read_summary
 
 __all__ = [
+    "BenchResult",
+    "BenchSettings",
     "DemoResult",
     "DoctorResult",
     "InspectResult",
@@ -27,6 +32,7 @@ __all__ = [
     "SensitivitySettings",
     "Streaming",
     "Summary",
+    "bench",
     "demo",
     "doctor",
     "inspect",

@@ -110,3 +110,23 @@ class Evidence:
             return None if value is None else value[which]
 
         return Evidence(**{field.name: some(getattr(self, field.name)) for field in fields(self)})
+
+    @staticmethod
+    def joined(parts: Sequence[Evidence]) -> Evidence:
+        """Evidence of inputs one behind the other; empty of no parts."""
+
+        def together(values: list[Any]) -> Any:
+            if isinstance(values[0], tuple):
+                return tuple(ChannelStatistics.joined(each) for each in zip(*values, strict=True))
+            if isinstance(values[0], ChannelStatistics):
+                return ChannelStatistics.joined(values)
+            return None if values[0] is None else np.concatenate(values)
+
+        if not parts:
+            return Evidence()
+        return Evidence(
+            **{
+                field.name: together([getattr(part, field.name) for part in parts])
+                for field in fields(Evidence)
+            }
+        )

@@ -1,0 +1,233 @@
+"""The bench audit: how well do detectors tell out-of-distribution inputs from ordinary ones, on this model?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.bench_result import (
+    BenchDetector,
+    BenchInterval,
+    BenchResult,
+    BenchSet,
+    SetFigures,
+)
+from onnx_ood.audits.bench_settings import BenchSettings
+from onnx_ood.audits.collecting import Collected, Collector
+from onnx_ood.audits.environment import environment
+from onnx_ood.audits.evidence import EvidenceReader
+from onnx_ood.audits.facts import model_facts
+from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.detectors import Detector, Evidence, find_detector, find_sources, registered
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.graph import Model, load
+from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
+from onnx_ood.measurement import first_input
+from onnx_ood.metrics.bootstrap import RESAMPLES, Interval, Resampling, interval
+from onnx_ood.metrics.detection import detection
+from onnx_ood.nudges import CONTROLS, CORRUPTIONS
+
+Progress = Callable[[int, int | None], None]
+Float = NDArray[np.float64]
+
+# Pictures of nothing are as many as ordinary inputs, and no more than this.
+_MOST_MADE = 300
+# Fewer ordinary inputs, or fewer of a set, and an AUROC says nothing.
+_FEWEST = 10
+
+
+def bench(
+    model: str | Path | Model,
+    ordinary: Sequence[str],
+    strange: Mapping[str, Sequence[str]] | None = None,
+    settings: BenchSettings | None = None,
+    *,
+    reference: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> BenchResult:
+    """Measures detectors.
+
+    Args:
+        model: A path or a loaded model.
+        ordinary: Files, folders or globs of inputs that the model is made for.
+        strange: The same of out-of-distribution sets, by name.
+        settings: What to measure and how; None for the defaults.
+        reference: Known-good inputs that detectors may learn from; they should not be among `ordinary`.
+        progress: Called with the number of inputs that are done.
+
+    Returns:
+        The result; its status is "not evaluated" if there are fewer than 10 ordinary inputs, or fewer of a set.
+
+    Raises:
+        UsageError: If a detector is unknown or doesn't apply, or there is nothing to compare with.
+        ModelError: If the model can't be read or run.
+        NotEvaluatedError: If no ordinary input could be measured.
+        ProviderError: If the provider can't run here.
+    """
+    settings = settings or BenchSettings()
+    loaded = model if isinstance(model, Model) else load(model)
+    strange = strange or {}
+    detectors, not_applicable = _choose(loaded, settings, bool(reference))
+    fed = first_input(loaded)
+    found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
+    preprocessing = _preprocessing(loaded, found, settings)
+    controls = settings.controls and preprocessing is not None
+    if not strange and not controls:
+        raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
+    reader = EvidenceReader(
+        loaded,
+        {need for detector in detectors for need in detector.needs},
+        preprocessing=preprocessing,
+        seed=settings.seed,
+        provider=settings.provider,
+        batch_size=settings.batch_size,
+    )
+    collector = Collector(reader, fed, preprocessing, settings.limit, settings.seed)
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress(done, None)
+
+    usual = collector.collect(ordinary, CORRUPTIONS if controls else None, step)
+    if not usual.ids:
+        reason = usual.failed[0].reason if usual.failed else "there is none"
+        raise NotEvaluatedError(f"{loaded.path}: no ordinary input could be measured: {reason}")
+    known = collector.collect(reference, progress=step) if reference else None
+    collected = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
+    sets = {name: one.evidence for name, one in collected.items() if one.ids}
+    made: dict[str, Evidence] = {}
+    if controls and preprocessing is not None:
+        made = _made(collector, preprocessing, min(len(usual.ids), _MOST_MADE), settings.seed) | usual.altered
+    tested = {**sets, **made}
+    return BenchResult(
+        status="measured" if _enough(usual, tested) else "not evaluated",
+        model=model_facts(loaded),
+        preprocessing=None if preprocessing is None else preprocessing.describe(),
+        provider=reader.provider,
+        seed=settings.seed,
+        resamples=RESAMPLES,
+        environment=environment(),
+        ordinary=len(usual.ids),
+        references=len(known.ids) if known else 0,
+        failed=tuple(usual.failed + (known.failed if known else [])),
+        sets=tuple(
+            BenchSet(name=name, inputs=len(one.ids), made=False, failed=tuple(one.failed))
+            for name, one in collected.items()
+        )
+        + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in made.items()),
+        detectors=_figures(detectors, reader, known, usual.evidence, tested, settings.seed),
+        not_applicable=not_applicable,
+        notes=_notes(usual, controls, settings),
+    )
+
+
+def _choose(model: Model, settings: BenchSettings, reference: bool) -> tuple[list[Detector], dict[str, str]]:
+    """The detectors that apply, and why the others don't.
+
+    Raises:
+        UsageError: If one that was asked for is unknown or doesn't apply, or none does.
+    """
+    subject = find_sources(model).subject
+    reasons: dict[str, str] = {}
+    chosen = []
+    for detector in map(find_detector, settings.detectors) if settings.detectors else registered().values():
+        reason = detector.why_not(subject)
+        if reason is None and detector.reference and not reference:
+            reason = "it learns from reference inputs, and there are none"
+        if reason is None:
+            chosen.append(detector)
+        elif settings.detectors:
+            raise UsageError(f"{detector.name} doesn't apply to {model.path}: {reason}")
+        else:
+            reasons[detector.name] = reason
+    if not chosen:
+        raise UsageError(f"no detector applies to {model.path}: {next(iter(reasons.values()))}")
+    return chosen, reasons
+
+
+def _preprocessing(model: Model, found: Discovery, settings: BenchSettings) -> Preprocessing | None:
+    chosen = choose_preprocessing(first_input(model), found, settings.preprocessing, read_card(model.path))
+    return chosen.preprocessing if chosen else None
+
+
+def _made(collector: Collector, preprocessing: Preprocessing, count: int, seed: int) -> dict[str, Evidence]:
+    """Pictures of nothing."""
+    shape = preprocessing.shape
+    if preprocessing.layout == "NCHW":
+        shape = (*shape[1:], shape[0])
+    return {
+        name: collector.made(make((count, *shape), np.random.default_rng([seed, 1, number])))
+        for number, (name, make) in enumerate(CONTROLS.items())
+    }
+
+
+def _enough(usual: Collected, tested: Mapping[str, Evidence]) -> bool:
+    return len(usual.ids) >= _FEWEST and all(len(one) >= _FEWEST for one in tested.values())
+
+
+def _figures(
+    detectors: Sequence[Detector],
+    reader: EvidenceReader,
+    known: Collected | None,
+    usual: Evidence,
+    tested: Mapping[str, Evidence],
+    seed: int,
+) -> tuple[BenchDetector, ...]:
+    """Figures of all detectors, the best first."""
+    resampling = Resampling(len(usual), {name: len(one) for name, one in tested.items()}, seed)
+    aurocs: dict[str, Float] = {}
+    scores: dict[str, tuple[Float, dict[str, Float]]] = {}
+    for detector in detectors:
+        scorer = detector.fit(reader.subject, known.evidence if known else None)
+        ordinary, strange = scorer(usual), {name: scorer(one) for name, one in tested.items()}
+        scores[detector.name] = ordinary, strange
+        aurocs[detector.name] = resampling.aurocs(ordinary, strange)
+    order = sorted(detectors, key=lambda one: -float(aurocs[one.name][0].mean()))
+    best = aurocs[order[0].name].mean(axis=1)
+    results = []
+    for detector in order:
+        samples = aurocs[detector.name]
+        ordinary, strange = scores[detector.name]
+        results.append(
+            BenchDetector(
+                name=detector.name,
+                formula=detector.formula,
+                source=detector.source,
+                reference=detector.reference,
+                macro=_interval(interval(samples.mean(axis=1))),
+                behind=_interval(interval(best - samples.mean(axis=1))),
+                figures=tuple(
+                    _set(name, ordinary, values, samples[:, column])
+                    for column, (name, values) in enumerate(strange.items())
+                ),
+            )
+        )
+    return tuple(results)
+
+
+def _set(name: str, ordinary: Float, strange: Float, samples: Float) -> SetFigures:
+    found = detection(ordinary, strange)
+    return SetFigures(
+        set=name,
+        auroc=_interval(interval(samples)),
+        aupr_in=found.aupr_in,
+        aupr_out=found.aupr_out,
+        fpr95=found.fpr95,
+    )
+
+
+def _interval(found: Interval) -> BenchInterval:
+    return BenchInterval(value=found.value, low=found.low, high=found.high)
+
+
+def _notes(usual: Collected, controls: bool, settings: BenchSettings) -> tuple[str, ...]:
+    notes = usual.notes
+    if settings.controls and not controls:
+        notes += ("inputs are no pictures, so that no sets were made of them",)
+    return notes

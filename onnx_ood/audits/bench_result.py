@@ -1,0 +1,78 @@
+"""The result of the bench audit: the JSON is this model, and every report is made from it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from onnx_ood.audits.facts import ModelFacts
+from onnx_ood.audits.score_result import Environment, Failure, Part
+
+
+class BenchInterval(Part):
+    """A figure and where 95% of its bootstrap resamples lie."""
+
+    value: float
+    low: float
+    high: float
+
+
+class BenchSet(Part):
+    """One out-of-distribution set."""
+
+    name: str
+    inputs: int
+    made: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
+    failed: tuple[Failure, ...] = ()
+
+
+class SetFigures(Part):
+    """How well one detector tells one set from the ordinary inputs."""
+
+    set: str
+    auroc: BenchInterval
+    aupr_in: float = Field(description="Average precision with ordinary inputs as positives.")
+    aupr_out: float = Field(description="Average precision with out-of-distribution inputs as positives.")
+    fpr95: float = Field(description="Share of the set that passes where 95% of ordinary inputs do.")
+
+
+class BenchDetector(Part):
+    """One detector on all sets."""
+
+    name: str
+    formula: str
+    source: str
+    reference: bool = Field(description="Learns from the reference inputs.")
+    macro: BenchInterval = Field(description="Mean AUROC over sets.")
+    behind: BenchInterval = Field(
+        description="Mean AUROC of the best detector less this one's, on the same resamples; 0 for the best."
+    )
+    figures: tuple[SetFigures, ...]
+
+    @property
+    def worst(self) -> SetFigures:
+        """The set that it tells worst."""
+        return min(self.figures, key=lambda one: one.auroc.value)
+
+
+class BenchResult(Part):
+    """Result of `onnx-ood bench`."""
+
+    format: Literal["onnx-ood/bench/1"] = Field(default="onnx-ood/bench/1", alias="schema")
+    status: Literal["measured", "not evaluated"]
+    model: ModelFacts
+    preprocessing: str | None
+    provider: str
+    seed: int
+    resamples: int
+    environment: Environment
+    ordinary: int = Field(description="Ordinary inputs that were measured.")
+    references: int = Field(description="Known-good inputs that detectors learned from.")
+    failed: tuple[Failure, ...] = Field(
+        description="Ordinary and reference inputs that couldn't be measured."
+    )
+    sets: tuple[BenchSet, ...]
+    detectors: tuple[BenchDetector, ...] = Field(description="The best first.")
+    not_applicable: dict[str, str] = Field(description="Detectors that don't apply to this model, and why.")
+    notes: tuple[str, ...] = ()
