@@ -26,6 +26,7 @@ from onnx_ood.reports.terminal import print_demo, print_score, print_sensitivity
 
 DOCS = Path(__file__).parent
 RESULTS: dict[str, type[BaseModel]] = {
+    "bench": audits.BenchResult,
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
     "sensitivity": audits.SensitivityResult,

@@ -1,5 +1,6 @@
 """Results on a terminal, by rich: readable without colour, as wide as the terminal is."""
 
+from onnx_ood.reports.terminal.bench import print_bench
 from onnx_ood.reports.terminal.demo import print_demo
 from onnx_ood.reports.terminal.doctor import print_doctor
 from onnx_ood.reports.terminal.inspect import print_inspect
@@ -9,6 +10,7 @@ from onnx_ood.reports.terminal.score import print_score
 from onnx_ood.reports.terminal.sensitivity import print_sensitivity
 
 __all__ = [
+    "print_bench",
     "print_demo",
     "print_doctor",
     "print_inspect",
