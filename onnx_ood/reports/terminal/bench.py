@@ -14,8 +14,9 @@ from onnx_ood.reports.terminal.marks import Marks
 # AUROCs at which a cell changes its style: what is no better than a guess, and what is good.
 _GUESS = 0.6
 _GOOD = 0.9
-# What a set's column takes.
-_CELL = 7
+# What a set's column takes, and what is between columns.
+_CELL = 8
+_GAP = 3
 
 
 def print_bench(console: Console, result: BenchResult, top: int) -> None:
@@ -84,7 +85,7 @@ def _detectors(result: BenchResult, view: Marks) -> Table:
 
 def _parts(console: Console, result: BenchResult, width: int) -> list[range]:
     """Sets that fit side by side."""
-    fitting = max(1, (console.width - width) // (_CELL + 3))
+    fitting = max(1, (console.width - width) // (_CELL + _GAP))
     count = len(result.sets)
     return [range(start, min(start + fitting, count)) for start in range(0, count, fitting)]
 
@@ -93,7 +94,9 @@ def _sets(result: BenchResult, part: range, width: int) -> Table:
     grid = table("AUROC" if part.start == 0 else "AUROC, continued")
     grid.add_column("detector", no_wrap=True, width=width)
     for i in part:
-        grid.add_column(marks.shorten(result.sets[i].name, _CELL + 2), justify="right", no_wrap=True)
+        words = result.sets[i].name.replace("_", " ").split()
+        heading = "\n".join(marks.shorten_middle(word, _CELL) for word in words)
+        grid.add_column(heading, justify="right", no_wrap=True, width=_CELL)
     for detector in result.detectors:
         grid.add_row(Text(detector.name), *(_cell(detector.figures[i].auroc.value) for i in part))
     return grid
