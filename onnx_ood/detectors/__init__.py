@@ -1,5 +1,15 @@
 """Detectors: one score an input from what was measured; higher = more out-of-distribution, always."""
 
+from onnx_ood.detectors.activity_profile import activity_profile
+from onnx_ood.detectors.combine import combined_score, held_out_scores, z_scores
+from onnx_ood.detectors.conformal import (
+    flag,
+    full_p_values,
+    p_values,
+    split_p_values,
+    two_sided_p_values,
+)
+from onnx_ood.detectors.controls import Discriminant
 from onnx_ood.detectors.detector import Detector, Need, Scorer
 from onnx_ood.detectors.evidence import (
     Evidence,
@@ -7,6 +17,7 @@ from onnx_ood.detectors.evidence import (
     RunningStatistics,
     Subject,
 )
+from onnx_ood.detectors.gaussian import ShrunkGaussian
 from onnx_ood.detectors.published import published_score
 from onnx_ood.detectors.registry import find_detector, register, registered
 from onnx_ood.detectors.relative import FEWEST, Relative, Usual, compare, find_usual, relative_score
@@ -19,6 +30,7 @@ __all__ = [
     "TOLERANCE",
     "CopyEffects",
     "Detector",
+    "Discriminant",
     "Evidence",
     "LinearHead",
     "Need",
@@ -26,16 +38,26 @@ __all__ = [
     "Relative",
     "RunningStatistics",
     "Scorer",
+    "ShrunkGaussian",
     "Sources",
     "Subject",
     "Usual",
+    "activity_profile",
+    "combined_score",
     "compare",
     "find_detector",
     "find_sources",
     "find_usual",
+    "flag",
+    "full_p_values",
+    "held_out_scores",
+    "p_values",
     "plan_rounds",
     "published_score",
     "register",
     "registered",
     "relative_score",
+    "split_p_values",
+    "two_sided_p_values",
+    "z_scores",
 ]

@@ -26,7 +26,7 @@ class Detector(ABC):
         formula: What it computes, on one line.
         source: Where the formula is from.
         needs: Parts of the evidence that it reads.
-        reference: True if it learns from reference inputs, and can't do without.
+        reference: True if it learns from reference inputs.
     """
 
     name: ClassVar[str]
@@ -38,6 +38,10 @@ class Detector(ABC):
     @abstractmethod
     def why_not(self, subject: Subject) -> str | None:
         """Why it doesn't apply to a model, as the end of a sentence; None if it does."""
+
+    def learns(self, subject: Subject) -> bool:  # noqa: ARG002 - for detectors to which it matters
+        """Whether it can't do without references on a model that it applies to."""
+        return self.reference
 
     @abstractmethod
     def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:

@@ -79,6 +79,7 @@ class Evidence:
         pooled: Channel statistics of the feature map that the features are means of.
         drops: Mean cosine drop over copies of a nudged input at each of P probes, [N, P], noise floor at least.
         flips: Mean share of units that flip, [N, P].
+        altered: Of references, what was measured of the same inputs altered: one entry a kind.
     """
 
     logits: Float | None = None
@@ -89,6 +90,7 @@ class Evidence:
     pooled: ChannelStatistics | None = None
     drops: Float | None = None
     flips: Float | None = None
+    altered: tuple[Evidence, ...] = ()
 
     def __len__(self) -> int:
         for field in fields(self):
@@ -117,7 +119,7 @@ class Evidence:
 
         def together(values: list[Any]) -> Any:
             if isinstance(values[0], tuple):
-                return tuple(ChannelStatistics.joined(each) for each in zip(*values, strict=True))
+                return tuple(type(each[0]).joined(each) for each in zip(*values, strict=True))
             if isinstance(values[0], ChannelStatistics):
                 return ChannelStatistics.joined(values)
             return None if values[0] is None else np.concatenate(values)

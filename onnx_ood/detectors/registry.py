@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from onnx_ood.detectors.activation_prior import ActivationPrior
+from onnx_ood.detectors.activity import Activity
 from onnx_ood.detectors.ash import ActivationShaping
+from onnx_ood.detectors.auto import Auto
 from onnx_ood.detectors.batch_norm import BatchNorm
 from onnx_ood.detectors.detector import Detector
+from onnx_ood.detectors.doubt import Doubt
 from onnx_ood.detectors.energy import Energy
 from onnx_ood.detectors.entropy import Entropy
 from onnx_ood.detectors.fdbd import FastBoundaryDistance
@@ -13,10 +16,14 @@ from onnx_ood.detectors.feature_norm import FeatureNorm
 from onnx_ood.detectors.gen import GeneralizedEntropy
 from onnx_ood.detectors.grad_norm import GradNorm
 from onnx_ood.detectors.head_angle import HeadAngle
+from onnx_ood.detectors.knn import NearestNeighbour
+from onnx_ood.detectors.mahalanobis import Mahalanobis
 from onnx_ood.detectors.max_logit import MaxLogit
 from onnx_ood.detectors.msp import MaximumProbability
+from onnx_ood.detectors.profile import SensitivityProfile
 from onnx_ood.detectors.rank_feat import RankFeat
 from onnx_ood.detectors.scale import Scale
+from onnx_ood.detectors.vim import VirtualLogit
 from onnx_ood.exceptions import UsageError
 
 _registry: dict[str, Detector] = {}
@@ -50,6 +57,8 @@ def find_detector(name: str) -> Detector:
 
 
 for _detector in (
+    Auto(),
+    Doubt(),
     MaximumProbability(),
     MaxLogit(),
     Energy(),
@@ -64,5 +73,10 @@ for _detector in (
     FeatureNorm(),
     ActivationPrior(),
     BatchNorm(),
+    Activity(),
+    SensitivityProfile(),
+    Mahalanobis(),
+    NearestNeighbour(),
+    VirtualLogit(),
 ):
     register(_detector)

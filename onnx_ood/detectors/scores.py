@@ -28,6 +28,12 @@ def head_of(subject: Subject) -> LinearHead:
     return subject.head
 
 
+def reference_of(reference: Evidence | None) -> Evidence:
+    """What was measured of reference inputs."""
+    assert reference is not None
+    return reference
+
+
 def softmax(logits: Float) -> Float:
     """exp(z) / Σ exp(z) along the last axis, without overflow."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))

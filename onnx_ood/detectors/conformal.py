@@ -1,0 +1,194 @@
+"""Conformal p-values: how rarely an input like the references is as strange as this one.
+
+What is assumed is that an input and the references are *exchangeable*: any order of them is as likely as any other, as
+for independent draws from one source. Nothing is assumed of their distribution, nor that a detector is any good.
+
+Exact in finite samples, P(p ≤ α) ≤ α for each α and each number of references, are
+
+- `full_p_values`: the distance is learnt from references and new input alike, so that every one of them was treated in
+  the same way. All n references calibrate: p can be as small as 1 / (n + 1).
+- `two_sided_p_values`: the same for one number an input, folded at a median that the new input takes part in.
+- `split_p_values` and `p_values`: the scorer knows nothing of the m references that calibrate it. Any scorer will do,
+  but references that it learnt from can't calibrate: p is at least 1 / (m + 1).
+
+Ties count against the new input, so that with ties P(p ≤ α) may be below α, never above.
+
+Not exact, and not offered: ranking a new score among the scores of the references that the scorer was fitted to (too
+many flags), and among their leave-one-out scores (cross-conformal prediction and jackknife+ guarantee 2α only).
+
+The guarantee holds for one new input, on average over draws of references. Inputs that are compared with the same
+references share their luck: the share of good inputs that one set of references flags scatters around α, by about
+√(α·(1 − α) / n) in standard deviation. And of many good inputs a share of about α is flagged; for a list with few false
+discoveries, p-values have to be adjusted for their number.
+
+Sources: V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World, 2005; H. Papadopoulos et al., ECML
+2002 (split); R. F. Barber et al., Annals of Statistics 49 (2021) (jackknife+); S. Bates et al., Annals of Statistics 51
+(2023) (p-values that share references).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.detectors.detector import Scorer
+from onnx_ood.detectors.evidence import Evidence, Float
+from onnx_ood.detectors.gaussian import SHRINKAGE, Standard
+
+# Equal rows of a bag may get distances that differ in the last bits, because sums are taken in another order. What is
+# smaller by this share of the largest squared distance counts as a tie, which can only raise a p-value.
+_ROUNDING = 1e-9
+
+
+def p_values(calibration: Float, scores: Float) -> Float:
+    """Ranks new scores: p = (1 + #{i: c_i ≥ s}) / (m + 1). Exact if the scorer learnt from none of the m.
+
+    Args:
+        calibration: Scores of m good inputs that the scorer didn't learn from, c, float64 [m]; higher = stranger.
+        scores: Scores of new inputs, s, float64 [N].
+
+    Returns:
+        p-values, float64 [N], from 1 / (m + 1) to 1.
+
+    Raises:
+        ValueError: If there are no calibration scores, or a score is NaN, which has no rank.
+    """
+    if not len(calibration):
+        raise ValueError("there are no scores to compare with")
+    if np.isnan(calibration).any() or np.isnan(scores).any():
+        raise ValueError("scores must not be NaN")
+    below = np.searchsorted(np.sort(calibration), scores, side="left")
+    values: Float = (1 + len(calibration) - below) / (len(calibration) + 1)
+    return values
+
+
+def split_p_values(
+    fit: Callable[[Evidence], Scorer], reference: Evidence, inputs: Evidence, learning: int
+) -> Float:
+    """Split-conformal p-values, for any detector: exact, but some references only learn and others only calibrate.
+
+    Args:
+        fit: Makes a scorer from references.
+        reference: What was measured of n references. Which of them stand first must have nothing to do with what
+            they look like.
+        inputs: What was measured of N new inputs.
+        learning: How many references, from the first on, the scorer learns from; the other m = n − learning calibrate.
+
+    Returns:
+        p-values, float64 [N], from 1 / (m + 1) to 1.
+
+    Raises:
+        ValueError: If no reference would be left on one side, or a score is NaN.
+    """
+    if not 0 < learning < len(reference):
+        raise ValueError(f"{learning} of {len(reference)} references can't learn while others calibrate")
+    scorer = fit(reference.rows(slice(learning)))
+    return p_values(scorer(reference.rows(slice(learning, None))), scorer(inputs))
+
+
+def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -> Float:
+    """Full-conformal p-values of the shrunk Mahalanobis distance (`ShrunkGaussian`): exact.
+
+    For each new input a bag is made of it and the n references; mean, spread and covariance are those of the bag; p is
+    the share of the bag, the new input included, that is at least as far from its mean as the new input.
+
+    With Z the standardised bag [n + 1, d] and A = (1 − s)·Z·Zᵀ/n + s·t·I, t the mean variance, the squared distances
+    are the diagonal of Z·Zᵀ·A⁻¹, since (1 − s)·Zᵀ·Z/n + s·t·I on the other side of Z has the same inverse; so the
+    smaller of an (n + 1) × (n + 1) and a d × d matrix is inverted for each new input.
+
+    Args:
+        reference: Features of the references, float64 [n, d], n at least 1.
+        rows: Features of the new inputs, float64 [N, d].
+        shrinkage: s, above 0, 1 at most. (At 0, with more features than references, all are equally far.)
+
+    Returns:
+        p-values, float64 [N], from 1 / (n + 1) to 1. They don't depend on each other's inputs.
+
+    Raises:
+        ValueError: If there are no references, anything isn't finite, or the shrinkage is out of range.
+    """
+    if not 0 < shrinkage <= 1:
+        raise ValueError(f"the shrinkage has to be above 0 and at most 1, not {shrinkage}")
+    if not len(reference):
+        raise ValueError("there are no references to compare with")
+    bag = np.concatenate([reference, reference[:1]])
+    values = np.empty(len(rows))
+    for i, row in enumerate(rows):
+        bag[-1] = row
+        squares = _squared_distances(bag, shrinkage)
+        values[i] = np.mean(squares >= squares[-1] - _ROUNDING * squares.max())
+    return values
+
+
+def two_sided_p_values(reference: Float, scores: Float) -> Float:
+    """Full-conformal p-values of scores that are strange if they are unusually high or unusually low: exact.
+
+    How strange a score is, is its distance from the median of the n references *and* the new score. From the median of
+    the references alone, theirs would be smaller than that of an input just like them.
+
+    Args:
+        reference: Scores of the references, float64 [n], by a scorer that treats them as it treats new inputs: one
+            that didn't learn from them.
+        scores: Scores of new inputs, float64 [N].
+
+    Returns:
+        p-values, float64 [N], from 1 / (n + 1) to 1.
+
+    Raises:
+        ValueError: If there are no references, or a score isn't finite.
+    """
+    if not len(reference):
+        raise ValueError("there are no scores to compare with")
+    if not (np.isfinite(reference).all() and np.isfinite(scores).all()):
+        raise ValueError("scores have to be finite")
+    # No allowance for rounding: here what an element of a bag gets is, to the last bit, the same in any order.
+    bags = np.concatenate(
+        [np.broadcast_to(reference, (len(scores), len(reference))), scores[:, None]], axis=1
+    )
+    distances = np.abs(bags - np.median(bags, axis=1, keepdims=True))
+    values: Float = (distances >= distances[:, -1:]).mean(axis=1)
+    return values
+
+
+def flag(values: Float, rate: float, calibrating: int) -> NDArray[np.bool_]:
+    """Flags new inputs so that a good one is flagged with a probability of at most `rate`.
+
+    Args:
+        values: p-values, float64 [N].
+        rate: False-positive rate, above 0 and below 1.
+        calibrating: How many references the p-values were ranked among: n, or m where they were split.
+
+    Returns:
+        True where p ≤ rate, bool [N].
+
+    Raises:
+        ValueError: If no p-value could be that small, because there are too few references: fewer than 1 / rate − 1.
+    """
+    if not 0 < rate < 1:
+        raise ValueError(f"a false-positive rate is above 0 and below 1, not {rate}")
+    smallest = 1 / (calibrating + 1)
+    if smallest > rate:
+        raise ValueError(
+            f"with {calibrating} references no p-value is below {smallest:.3g}, so none could be {rate:g}"
+        )
+    flagged: NDArray[np.bool_] = values <= rate
+    return flagged
+
+
+def _squared_distances(bag: Float, shrinkage: float) -> Float:
+    """Squared distances of a bag's rows from its own mean, [n + 1]; all 0 where no feature differs."""
+    standardised = Standard.of(bag).apply(bag)
+    count, features = standardised.shape
+    # Standardised features have variance 1, hence t = 1.
+    spread = (1 - shrinkage) / (count - 1)
+    squares: Float
+    if features < count:
+        inverse = np.linalg.inv(spread * (standardised.T @ standardised) + shrinkage * np.eye(features))
+        squares = ((standardised @ inverse) * standardised).sum(axis=1)
+    else:
+        products = standardised @ standardised.T
+        inverse = np.linalg.inv(spread * products + shrinkage * np.eye(count))
+        squares = (products * inverse).sum(axis=1)
+    return squares
