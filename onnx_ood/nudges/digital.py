@@ -74,9 +74,9 @@ def elastic_transform(picture: Picture, generator: Generator, width: float, stre
         float64 `[H, W, C]`.
     """
     side = min(picture.shape[:2])
-    noise = generator.uniform(-1, 1, (*picture.shape[:2], 2))
+    noise = np.moveaxis(generator.uniform(-1, 1, (2, *picture.shape[:2])), 0, -1)
     moved = strength * side * gaussian(noise, width * side, "symmetric", reach=3)
-    return displaced(picture, moved[..., 0], moved[..., 1])
+    return displaced(picture, down=moved[..., 1], right=moved[..., 0])
 
 
 def pixelate(picture: Picture, generator: Generator, share: float) -> Floats:  # noqa: ARG001

@@ -16,7 +16,7 @@ Float = NDArray[np.float64]
 _ICE = (0.88, 0.95, 1.0)
 # Frost is drawn this much larger than it is needed, which smooths its lines.
 _FINER = 2
-_CRYSTALS = 14
+_CRYSTALS = 20
 _TWIG = np.pi / 3
 
 
@@ -137,7 +137,7 @@ def _ice(height: int, width: int, generator: Generator) -> Float:
     canvas = Image.new("L", (_FINER * width, _FINER * height))
     draw = ImageDraw.Draw(canvas)
     side = _FINER * min(height, width)
-    thickness = max(1, round(side / 200))
+    thickness = max(1, round(side / 130))
     size = np.array([canvas.width, canvas.height])
 
     def line(start: Float, angle: float, length: float, light: float) -> Float:
@@ -157,4 +157,4 @@ def _ice(height: int, width: int, generator: Generator) -> Float:
     drawn = np.asarray(canvas, np.float64).reshape(height, _FINER, width, _FINER).mean(axis=(1, 3))
     needles = gaussian(drawn[..., np.newaxis] / 255, max(min(height, width) / 250, 0.3), "edge")
     clouds = pink_noise((height, width, 1), generator)
-    return np.clip(0.3 + 0.5 * clouds + 0.6 * needles, 0, 1)
+    return np.clip(0.28 + 0.5 * clouds + 0.9 * needles, 0, 1)

@@ -132,7 +132,7 @@ def test_a_picture_alone_is_altered_as_the_first_of_a_batch(name: str) -> None:
 def test_a_higher_severity_changes_pictures_more(name: str) -> None:
     kind = KINDS[name]
     # Draws of the same state, and enough pictures that those which differ between severities even out.
-    sets = [photos(224, 6), photos(64, 24), photos(32, 24), garments(150)]
+    sets = [photos(224, 4), photos(64, 16), photos(32, 24), garments(60)]
     for images in sets:
         if kind.needs_colour and images.shape[-1] == 1:
             continue
