@@ -43,6 +43,12 @@ def bench(
     controls: Annotated[
         bool, typer.Option(help="Add sets that are made: noise, and the ordinary pictures altered.")
     ] = _DEFAULTS.controls,
+    generic: Annotated[
+        bool,
+        typer.Option(
+            help="Let bundled photos stand for references where there are none, if the model takes colours."
+        ),
+    ] = _DEFAULTS.generic,
     limit: Annotated[
         int | None, typer.Option(help="Inputs of a set at most: a random sample of its files.")
     ] = None,
@@ -72,6 +78,7 @@ def bench(
     settings = audits.BenchSettings(
         detectors=tuple(name.strip() for name in detectors.split(",")) if detectors else (),
         controls=controls,
+        generic=generic,
         limit=limit,
         seed=seed,
         preprocessing=preprocess,

@@ -20,6 +20,7 @@ from onnx_ood.audits.collecting import Collected, Collector
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.facts import model_facts
+from onnx_ood.audits.known import Known, generic_references, given_references
 from onnx_ood.audits.preprocessing import choose_preprocessing
 from onnx_ood.detectors import Detector, Evidence, find_detector, find_sources, registered
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
@@ -28,7 +29,7 @@ from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
 from onnx_ood.measurement import first_input
 from onnx_ood.metrics.bootstrap import RESAMPLES, Interval, Resampling, interval
 from onnx_ood.metrics.detection import detection
-from onnx_ood.nudges import CONTROLS, CORRUPTIONS
+from onnx_ood.nudges import ALTERATIONS, CONTROLS
 
 Progress = Callable[[int, int | None], None]
 Float = NDArray[np.float64]
@@ -70,7 +71,7 @@ def bench(
     settings = settings or BenchSettings()
     loaded = model if isinstance(model, Model) else load(model)
     strange = strange or {}
-    detectors, not_applicable = _choose(loaded, settings, bool(reference))
+    detectors, not_applicable = _choose(loaded, settings)
     fed = first_input(loaded)
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
     preprocessing = _preprocessing(loaded, found, settings)
@@ -94,11 +95,16 @@ def bench(
         if progress:
             progress(done, None)
 
-    usual = collector.collect(ordinary, CORRUPTIONS if controls else None, step)
+    known = Known("none")
+    if reference:
+        known = given_references(collector, reference, preprocessing, step)
+    elif settings.generic and any(detector.reference for detector in detectors):
+        known = generic_references(collector, preprocessing)
+    detectors = _learnable(detectors, reader, known, not_applicable, settings)
+    usual = collector.collect(ordinary, ALTERATIONS if controls else None, step)
     if not usual.ids:
         reason = usual.failed[0].reason if usual.failed else "there is none"
         raise NotEvaluatedError(f"{loaded.path}: no ordinary input could be measured: {reason}")
-    known = collector.collect(reference, progress=step) if reference else None
     collected = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
     sets = {name: one.evidence for name, one in collected.items() if one.ids}
     made: dict[str, Evidence] = {}
@@ -114,8 +120,9 @@ def bench(
         resamples=RESAMPLES,
         environment=environment(),
         ordinary=len(usual.ids),
-        references=len(known.ids) if known else 0,
-        failed=tuple(usual.failed + (known.failed if known else [])),
+        references=len(known.evidence) if known.evidence else 0,
+        reference=known.source,
+        failed=tuple(usual.failed) + known.failed,
         sets=tuple(
             BenchSet(name=name, inputs=len(one.ids), made=False, failed=tuple(one.failed))
             for name, one in collected.items()
@@ -123,32 +130,45 @@ def bench(
         + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in made.items()),
         detectors=_figures(detectors, reader, known, usual.evidence, tested, settings.seed),
         not_applicable=not_applicable,
-        notes=_notes(usual, controls, settings),
+        notes=_notes(usual, controls, settings) + ((known.note,) if known.note else ()),
     )
 
 
-def _choose(model: Model, settings: BenchSettings, reference: bool) -> tuple[list[Detector], dict[str, str]]:
+def _choose(model: Model, settings: BenchSettings) -> tuple[list[Detector], dict[str, str]]:
     """The detectors that apply, and why the others don't.
 
     Raises:
         UsageError: If one that was asked for is unknown or doesn't apply, or none does.
     """
     subject = find_sources(model).subject
-    reasons: dict[str, str] = {}
-    chosen = []
-    for detector in map(find_detector, settings.detectors) if settings.detectors else registered().values():
-        reason = detector.why_not(subject)
-        if reason is None and detector.reference and not reference:
-            reason = "it learns from reference inputs, and there are none"
-        if reason is None:
-            chosen.append(detector)
-        elif settings.detectors:
-            raise UsageError(f"{detector.name} doesn't apply to {model.path}: {reason}")
-        else:
-            reasons[detector.name] = reason
-    if not chosen:
-        raise UsageError(f"no detector applies to {model.path}: {next(iter(reasons.values()))}")
-    return chosen, reasons
+    wanted = [find_detector(name) for name in settings.detectors] or list(registered().values())
+    reasons = {detector.name: detector.why_not(subject) for detector in wanted}
+    chosen = [detector for detector in wanted if reasons[detector.name] is None]
+    not_applicable = {name: reason for name, reason in reasons.items() if reason is not None}
+    if not_applicable and (settings.detectors or not chosen):
+        name, reason = next(iter(not_applicable.items()))
+        raise UsageError(f"{name} doesn't apply to {model.path}: {reason}")
+    return chosen, not_applicable
+
+
+def _learnable(
+    detectors: Sequence[Detector],
+    reader: EvidenceReader,
+    known: Known,
+    not_applicable: dict[str, str],
+    settings: BenchSettings,
+) -> list[Detector]:
+    """Those that don't lack references; the others are added to what doesn't apply.
+
+    Raises:
+        UsageError: If one that was asked for lacks them, or all do.
+    """
+    lacking = [one for one in detectors if known.evidence is None and one.learns(reader.subject)]
+    reason = "it learns from references: give known-good inputs with --reference"
+    if lacking and (settings.detectors or len(lacking) == len(detectors)):
+        raise UsageError(f"{lacking[0].name} can't be measured: {reason}")
+    not_applicable.update({one.name: reason for one in lacking})
+    return [one for one in detectors if one not in lacking]
 
 
 def _preprocessing(model: Model, found: Discovery, settings: BenchSettings) -> Preprocessing | None:
@@ -174,7 +194,7 @@ def _enough(usual: Collected, tested: Mapping[str, Evidence]) -> bool:
 def _figures(
     detectors: Sequence[Detector],
     reader: EvidenceReader,
-    known: Collected | None,
+    known: Known,
     usual: Evidence,
     tested: Mapping[str, Evidence],
     seed: int,
@@ -184,7 +204,7 @@ def _figures(
     aurocs: dict[str, Float] = {}
     scores: dict[str, tuple[Float, dict[str, Float]]] = {}
     for detector in detectors:
-        scorer = detector.fit(reader.subject, known.evidence if known else None)
+        scorer = detector.fit(reader.subject, known.evidence)
         ordinary, strange = scorer(usual), {name: scorer(one) for name, one in tested.items()}
         scores[detector.name] = ordinary, strange
         aurocs[detector.name] = resampling.aurocs(ordinary, strange)

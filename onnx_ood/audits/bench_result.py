@@ -68,7 +68,10 @@ class BenchResult(Part):
     resamples: int
     environment: Environment
     ordinary: int = Field(description="Ordinary inputs that were measured.")
-    references: int = Field(description="Known-good inputs that detectors learned from.")
+    references: int = Field(description="Inputs that detectors learned from.")
+    reference: Literal["given", "generic", "none"] = Field(
+        description="Whether those are known-good inputs that were given, or crops of bundled photos."
+    )
     failed: tuple[Failure, ...] = Field(
         description="Ordinary and reference inputs that couldn't be measured."
     )

@@ -14,6 +14,8 @@ class BenchSettings:
     Attributes:
         detectors: Names of detectors; empty for all that apply to the model.
         controls: True to add sets that are made: noise, and the ordinary pictures altered.
+        generic: True to let bundled photos stand for references where none are given and the model takes colour
+            pictures.
         limit: Inputs of a set that are measured at most, a random sample of its files; None for all.
         seed: Seed of samples, alterations, nudges and resamples.
         preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
@@ -24,6 +26,7 @@ class BenchSettings:
 
     detectors: tuple[str, ...] = ()
     controls: bool = True
+    generic: bool = True
     limit: int | None = None
     seed: int = 0
     preprocessing: str | None = None

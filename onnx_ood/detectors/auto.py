@@ -28,6 +28,7 @@ class Auto(Detector):
     formula = "z(log activity) + z(discriminant of activity against altered references) + z(doubt), or doubt"
     source = "onnx_ood; docs/detectors.md says how it was chosen"
     needs = ("layers", "logits", "features")
+    reference = True
 
     @override
     def why_not(self, subject: Subject) -> str | None:

@@ -29,7 +29,8 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
     """
     view = Marks(console)
     failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-    references = f", {result.references} references" if result.references else ""
+    kind = "crops of bundled photos for references" if result.reference == "generic" else "references"
+    references = f", {result.references} {kind}" if result.references else ""
     facts(
         console,
         [
