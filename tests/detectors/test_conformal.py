@@ -181,7 +181,7 @@ def test_rounding_breaks_no_ties() -> None:
     np.testing.assert_allclose(p_values(scores, np.array([2 * up, 2.001, np.inf])), [2 / 4, 1 / 4, 1 / 4])
     np.testing.assert_allclose(p_values(np.array([1, np.inf]), np.array([1 * up, 2])), [1, 2 / 3])
     scores = np.array([0.0, 1.0, 2.0, 3.0, -9.0])
-    np.testing.assert_allclose(two_sided_p_values(scores, np.array([-9 / up, -9.1])), [2 / 6, 1 / 6])
+    np.testing.assert_allclose(two_sided_p_values(scores, np.array([-9 * up, -9.1])), [2 / 6, 1 / 6])
 
 
 def test_splitting_shares_out_references() -> None:
