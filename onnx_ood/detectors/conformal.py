@@ -97,9 +97,9 @@ def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -
     For each new input a bag is made of it and the n references; mean, spread and covariance are those of the bag; p is
     the share of the bag, the new input included, that is at least as far from its mean as the new input.
 
-    With Z the standardised bag [n + 1, d] and A = (1 − s)·Z·Zᵀ/n + s·t·I, t the mean variance, the squared distances
-    are the diagonal of Z·Zᵀ·A⁻¹, since (1 − s)·Zᵀ·Z/n + s·t·I on the other side of Z has the same inverse; so the
-    smaller of an (n + 1) × (n + 1) and a d × d matrix is inverted for each new input.
+    With Z the standardised bag [n + 1, d], whose features have variance 1, the squared distances are the diagonal of
+    Z·(a·ZᵀZ + s·I)⁻¹·Zᵀ = Z·Zᵀ·(a·ZZᵀ + s·I)⁻¹, a = (1 − s) / n (Woodbury): for each new input a d × d or an
+    (n + 1) × (n + 1) matrix is inverted, whichever is smaller.
 
     Args:
         reference: Features of the references, float64 [n, d], n at least 1.
@@ -116,7 +116,7 @@ def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -
         raise ValueError(f"the shrinkage has to be above 0 and at most 1, not {shrinkage}")
     if not len(reference):
         raise ValueError("there are no references to compare with")
-    bag = np.concatenate([reference, reference[:1]])
+    bag = np.concatenate([reference, reference[:1]], dtype=np.float64)
     values = np.empty(len(rows))
     for i, row in enumerate(rows):
         bag[-1] = row

@@ -155,6 +155,9 @@ def test_values_are_each_inputs_own() -> None:
     alone = [full_p_values(reference, row[np.newaxis])[0] for row in rows]
     np.testing.assert_array_equal(full_p_values(reference, rows), alone)
     np.testing.assert_array_equal(full_p_values(reference[::-1], rows), alone)
+    # References of whole numbers don't make whole numbers of new inputs.
+    whole = rng.integers(0, 5, (12, 4))
+    np.testing.assert_array_equal(full_p_values(whole, rows), full_p_values(whole.astype(float), rows))
 
 
 def test_features_that_never_differ_say_nothing() -> None:
