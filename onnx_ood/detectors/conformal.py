@@ -11,7 +11,8 @@ Exact in finite samples, P(p ≤ α) ≤ α for each α and each number of refer
 - `split_p_values` and `p_values`: the scorer knows nothing of the m references that calibrate it. Any scorer will do,
   but references that it learnt from can't calibrate: p is at least 1 / (m + 1).
 
-Ties count against the new input, so that with ties P(p ≤ α) may be below α, never above.
+Ties, and what differs by rounding, raise p, so that with ties P(p ≤ α) may be below α, never above. They are not broken
+at random: the same inputs give the same p-values.
 
 Not exact, and not offered: ranking a new score among the scores of the references that the scorer was fitted to (too
 many flags), and among their leave-one-out scores (cross-conformal prediction and jackknife+ guarantee 2α only).
@@ -37,8 +38,9 @@ from onnx_ood.detectors.detector import Scorer
 from onnx_ood.detectors.evidence import Evidence, Float
 from onnx_ood.detectors.gaussian import SHRINKAGE, Standard
 
-# Equal rows of a bag may get distances that differ in the last bits, because sums are taken in another order. What is
-# smaller by this share of the largest squared distance counts as a tie, which can only raise a p-value.
+# Equal inputs may get scores that differ in the last bits, because sums are taken in another order (as they do in other
+# places of a bag, or in a batch of another size). What is smaller by this share of the largest counts as a tie, which
+# can only raise a p-value.
 _ROUNDING = 1e-9
 
 
@@ -59,7 +61,8 @@ def p_values(calibration: Float, scores: Float) -> Float:
         raise ValueError("there are no scores to compare with")
     if np.isnan(calibration).any() or np.isnan(scores).any():
         raise ValueError("scores must not be NaN")
-    below = np.searchsorted(np.sort(calibration), scores, side="left")
+    room = _ROUNDING * np.abs(calibration[np.isfinite(calibration)]).max(initial=0)
+    below = np.searchsorted(np.sort(calibration), scores - room, side="left")
     values: Float = (1 + len(calibration) - below) / (len(calibration) + 1)
     return values
 
@@ -94,9 +97,9 @@ def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -
     For each new input a bag is made of it and the n references; mean, spread and covariance are those of the bag; p is
     the share of the bag, the new input included, that is at least as far from its mean as the new input.
 
-    With Z the standardised bag [n + 1, d] and A = (1 − s)·Z·Zᵀ/n + s·t·I, t the mean variance, the squared distances
-    are the diagonal of Z·Zᵀ·A⁻¹, since (1 − s)·Zᵀ·Z/n + s·t·I on the other side of Z has the same inverse; so the
-    smaller of an (n + 1) × (n + 1) and a d × d matrix is inverted for each new input.
+    With Z the standardised bag [n + 1, d], whose features have variance 1, the squared distances are the diagonal of
+    Z·(a·ZᵀZ + s·I)⁻¹·Zᵀ = Z·Zᵀ·(a·ZZᵀ + s·I)⁻¹, a = (1 − s) / n (Woodbury): for each new input a d × d or an
+    (n + 1) × (n + 1) matrix is inverted, whichever is smaller.
 
     Args:
         reference: Features of the references, float64 [n, d], n at least 1.
@@ -113,7 +116,7 @@ def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -
         raise ValueError(f"the shrinkage has to be above 0 and at most 1, not {shrinkage}")
     if not len(reference):
         raise ValueError("there are no references to compare with")
-    bag = np.concatenate([reference, reference[:1]])
+    bag = np.concatenate([reference, reference[:1]], dtype=np.float64)
     values = np.empty(len(rows))
     for i, row in enumerate(rows):
         bag[-1] = row
@@ -143,12 +146,12 @@ def two_sided_p_values(reference: Float, scores: Float) -> Float:
         raise ValueError("there are no scores to compare with")
     if not (np.isfinite(reference).all() and np.isfinite(scores).all()):
         raise ValueError("scores have to be finite")
-    # No allowance for rounding: here what an element of a bag gets is, to the last bit, the same in any order.
     bags = np.concatenate(
         [np.broadcast_to(reference, (len(scores), len(reference))), scores[:, None]], axis=1
     )
     distances = np.abs(bags - np.median(bags, axis=1, keepdims=True))
-    values: Float = (distances >= distances[:, -1:]).mean(axis=1)
+    room = _ROUNDING * np.abs(bags).max(axis=1, keepdims=True)
+    values: Float = (distances >= distances[:, -1:] - room).mean(axis=1)
     return values
 
 

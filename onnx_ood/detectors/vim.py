@@ -17,7 +17,7 @@ class VirtualLogit(Detector):
     """What of the features lies outside the subspace of known-good ones, as a logit beside the others."""
 
     name = "vim"
-    formula = "α·‖residual of h + W⁺b outside k principal directions‖ − log Σ exp z, k = min(n, D) / 2"
+    formula = "α·‖residual of h + W⁺b outside k principal directions‖ − log Σ exp z, k = min(n / 4, D / 2)"
     source = "H. Wang et al., CVPR 2022; k for few references is onnx_ood's"
     needs = ("features",)
     reference = True
@@ -54,9 +54,10 @@ class VirtualLogit(Detector):
 
 
 def dimension(references: int, features: int) -> int:
-    """How many principal directions there are: half of what the references span at most.
+    """How many principal directions there are: half of D at most, as about in the paper, and a quarter of n.
 
-    The paper takes about half of the features' dimension. Of n references n directions leave no residual, from which α
-    could not be told; half of them leave the other half for it.
+    As many directions as references would leave them no residual, from which α could not be told, and the last of them
+    are hardly known: four references have to pay for each. (Mean AUROC over kinds of corruption on the bundled
+    fashion_cnn from 10, 32 and 72 references: 0.88, 0.88, 0.92 for n / 4; 0.78, 0.89, 0.91 for n / 2.)
     """
-    return min(references, features) // 2
+    return min(references // 4, features // 2)

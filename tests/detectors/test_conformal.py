@@ -118,7 +118,9 @@ def test_of_all_orders_without_ties_just_as_many_are_flagged_as_said() -> None:
 def test_the_fast_form_is_a_refit(seed: int, count: int, features: int, shrinkage: float) -> None:
     """For each new input everything anew: the distance of the whole bag from itself, by dense inverses."""
     rng = np.random.default_rng(seed)
-    reference, rows = normal(rng, count, features), 1.5 * normal(rng, 4, features)
+    reference = normal(rng, count, features)
+    # An input that is a reference over again is as far out as that one, whatever the last bits say.
+    rows = np.vstack([1.5 * normal(rng, 4, features), reference[:2]])
     expected = []
     for row in rows:
         bag = np.vstack([reference, row])
@@ -153,6 +155,9 @@ def test_values_are_each_inputs_own() -> None:
     alone = [full_p_values(reference, row[np.newaxis])[0] for row in rows]
     np.testing.assert_array_equal(full_p_values(reference, rows), alone)
     np.testing.assert_array_equal(full_p_values(reference[::-1], rows), alone)
+    # References of whole numbers don't make whole numbers of new inputs.
+    whole = rng.integers(0, 5, (12, 4))
+    np.testing.assert_array_equal(full_p_values(whole, rows), full_p_values(whole.astype(float), rows))
 
 
 def test_features_that_never_differ_say_nothing() -> None:
@@ -172,6 +177,14 @@ def test_ranks_are_counted(calibration: list[int], scores: list[int]) -> None:
     expected = [(1 + sum(c >= s for c in calibration)) / (len(calibration) + 1) for s in scores]
     found = p_values(np.array(calibration, dtype=np.float64), np.array(scores, dtype=np.float64))
     np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_rounding_breaks_no_ties() -> None:
+    scores, up = np.array([1.0, 2.0, -3.0]), 1 + 1e-13
+    np.testing.assert_allclose(p_values(scores, np.array([2 * up, 2.001, np.inf])), [2 / 4, 1 / 4, 1 / 4])
+    np.testing.assert_allclose(p_values(np.array([1, np.inf]), np.array([1 * up, 2])), [1, 2 / 3])
+    scores = np.array([0.0, 1.0, 2.0, 3.0, -9.0])
+    np.testing.assert_allclose(two_sided_p_values(scores, np.array([-9 * up, -9.1])), [2 / 6, 1 / 6])
 
 
 def test_splitting_shares_out_references() -> None:

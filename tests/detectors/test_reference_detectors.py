@@ -81,9 +81,13 @@ def test_they_are_the_ones_that_need_references() -> None:
 
 
 def test_the_activity_profile_is_that_of_loops() -> None:
-    layers = evidence(3, 6).layers
+    rng = np.random.default_rng(3)
+    # Without a ReLU: the largest value of each channel is below 0, as it may be.
+    below = -np.exp(rng.normal(0, 1, (6, 5, 9)))
+    low = ChannelStatistics(below.mean(2), below.var(2), below.max(2), (below > 0).mean(2))
+    layers = (*evidence(3, 6).layers, low)
     found = activity_profile(layers)
-    assert found.shape == (6, 18)
+    assert found.shape == (6, 27)
     for i in range(6):
         expected = []
         for layer in layers:
@@ -140,14 +144,14 @@ def test_mahalanobis_is_a_log_density_of_features() -> None:
     assert inputs is not None
     deviation = reference.std(axis=0, ddof=1)
     correlation = np.corrcoef(reference.T)
-    shrunk = (correlation + np.eye(FEATURES)) / 2 * np.outer(deviation, deviation)
+    shrunk = (0.9 * correlation + 0.1 * np.eye(FEATURES)) * np.outer(deviation, deviation)
     density = multivariate_normal(reference.mean(axis=0), shrunk)
     expected = np.sqrt(2 * (density.logpdf(reference.mean(axis=0)) - density.logpdf(inputs)))
     found = score("mahalanobis", Evidence(features=reference), Evidence(features=inputs))
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
-@pytest.mark.parametrize(("count", "k"), [(10, 2), (32, 3), (100, 5)])
+@pytest.mark.parametrize(("count", "k"), [(10, 1), (32, 1), (2200, 2)])
 def test_knn_is_the_distance_of_a_sorted_list(count: int, k: int) -> None:
     reference, inputs = evidence(8, count), evidence(9, 7)
     assert reference.features is not None
@@ -160,10 +164,11 @@ def test_knn_is_the_distance_of_a_sorted_list(count: int, k: int) -> None:
 
 
 def test_there_is_always_a_neighbour() -> None:
-    assert [neighbour(n) for n in (1, 2, 5, 10, 32, 72)] == [1, 1, 1, 2, 3, 4]
+    """The paper's share of references."""
+    assert [neighbour(n) for n in (1, 10, 72, 1000, 50_000)] == [1, 1, 1, 1, 50]
 
 
-@pytest.mark.parametrize("count", [10, 80])
+@pytest.mark.parametrize("count", [10, 32, 80])
 def test_vim_is_a_logit_of_the_null_space(count: int) -> None:
     reference, inputs = evidence(10, count), evidence(11, 7)
     head = subject().head
@@ -174,7 +179,7 @@ def test_vim_is_a_logit_of_the_null_space(count: int) -> None:
     origin = np.linalg.lstsq(head.weight, -head.bias, rcond=None)[0]
     moved = reference.features - origin
     _, vectors = np.linalg.eigh(moved.T @ moved)
-    left = null_space(vectors[:, -min(count, FEATURES) // 2 :].T)
+    left = null_space(vectors[:, -min(count // 4, FEATURES // 2) :].T)
     largest = [(head.weight @ h + head.bias).max() for h in reference.features]
     factor = np.mean(largest) / np.mean([np.linalg.norm(h @ left) for h in moved])
     expected = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -14,7 +14,9 @@ import onnxruntime
 import pytest
 
 from onnx_ood import models
-from onnx_ood.detectors import Evidence, LinearHead, Subject, find_detector
+from onnx_ood.detectors import Evidence, LinearHead, ShrunkGaussian, Subject, find_detector
+from onnx_ood.detectors.knn import neighbour
+from onnx_ood.detectors.vim import dimension
 from onnx_ood.graph import find_class_scores, find_linear_layer, load
 
 pytestmark = pytest.mark.real
@@ -170,3 +172,53 @@ def test_grad_norm_is_what_autograd_gives(found: tuple[Subject, Evidence, np.nda
         expected.append(-float(head.weight.grad.abs().sum()))
     ours = find_detector("grad_norm").fit(subject, None)(evidence)
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+@pytest.fixture
+def in_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Theirs computes in float32, of whose digits an inverse or a small eigenvector leaves few."""
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    yield
+    torch.set_default_dtype(usual)
+
+
+# Fewer references than the 64 features, and more.
+@pytest.mark.parametrize("count", [20, 100])
+@pytest.mark.parametrize("name", ["knn", "vim"])
+@pytest.mark.usefixtures("in_double")
+def test_what_learns_from_references_is_theirs(
+    name: str, count: int, found: tuple[Subject, Evidence, np.ndarray]
+) -> None:
+    subject, evidence, _ = found
+    assert evidence.features is not None
+    assert subject.head is not None
+    known = torch.from_numpy(evidence.features[:count])
+    if name == "knn":
+        pytest.importorskip(
+            "sklearn", reason="theirs finds neighbours with scikit-learn, which is not installed"
+        )
+        detector = theirs.KNN(None, k=neighbour(count))
+    else:
+        head = map(torch.from_numpy, (subject.head.weight, subject.head.bias))
+        detector = theirs.ViM(None, dimension(*known.shape), *head)
+    detector.fit_features(known, torch.zeros(count, dtype=torch.int64))
+    new = evidence.rows(slice(count, None))
+    assert new.features is not None
+    expected = detector.predict_features(torch.from_numpy(new.features)).numpy()
+    ours = find_detector(name).fit(subject, evidence.rows(slice(count)))(new)
+    np.testing.assert_allclose(ours, expected, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("in_double")
+def test_an_unshrunk_gaussian_is_theirs(found: tuple[Subject, Evidence, np.ndarray]) -> None:
+    features = found[1].features
+    assert features is not None
+    # Larger by a factor that no Mahalanobis distance knows of, so that the 1e-6 that theirs adds is nothing.
+    known, new = 1e3 * features[:100], 1e3 * features[100:]
+    detector = theirs.Mahalanobis(None)
+    detector.fit_features(torch.from_numpy(known), torch.zeros(100, dtype=torch.int64))
+    # Theirs is half the squared distance, with a sum in place of the covariance.
+    squares = 2 * (100 - 1) * detector.predict_features(torch.from_numpy(new)).numpy()
+    np.testing.assert_allclose(ShrunkGaussian(known, 0).distances(new), np.sqrt(squares), rtol=1e-6)
