@@ -22,7 +22,7 @@ from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.known import Known, generic_references, given_references
 from onnx_ood.audits.preprocessing import choose_preprocessing
-from onnx_ood.detectors import Detector, Evidence, find_detector, find_sources, registered
+from onnx_ood.detectors import Detector, Evidence, Need, find_detector, find_sources, registered
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
@@ -78,15 +78,17 @@ def bench(
     controls = settings.controls and preprocessing is not None
     if not strange and not controls:
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
-    reader = EvidenceReader(
-        loaded,
-        {need for detector in detectors for need in detector.needs},
-        preprocessing=preprocessing,
-        seed=settings.seed,
-        provider=settings.provider,
-        batch_size=settings.batch_size,
-    )
+    needs = {need for detector in detectors for need in detector.needs}
+    reader = _reader(loaded, needs, preprocessing, settings)
     collector = Collector(reader, fed, preprocessing, settings.limit, settings.seed)
+    # Altered references are learnt from by their activity alone.
+    rehearsing = Collector(
+        _reader(loaded, {"layers"}, preprocessing, settings),
+        fed,
+        preprocessing,
+        settings.limit,
+        settings.seed,
+    )
     done = 0
 
     def step(count: int) -> None:
@@ -97,9 +99,9 @@ def bench(
 
     known = Known("none")
     if reference:
-        known = given_references(collector, reference, preprocessing, step)
+        known = given_references(collector, rehearsing, reference, preprocessing, step)
     elif settings.generic and any(detector.reference for detector in detectors):
-        known = generic_references(collector, preprocessing)
+        known = generic_references(collector, rehearsing, preprocessing)
     detectors = _learnable(detectors, reader, known, not_applicable, settings)
     usual = collector.collect(ordinary, ALTERATIONS if controls else None, step)
     if not usual.ids:
@@ -131,6 +133,19 @@ def bench(
         detectors=_figures(detectors, reader, known, usual.evidence, tested, settings.seed),
         not_applicable=not_applicable,
         notes=_notes(usual, controls, settings) + ((known.note,) if known.note else ()),
+    )
+
+
+def _reader(
+    model: Model, needs: set[Need], preprocessing: Preprocessing | None, settings: BenchSettings
+) -> EvidenceReader:
+    return EvidenceReader(
+        model,
+        needs,
+        preprocessing=preprocessing,
+        seed=settings.seed,
+        provider=settings.provider,
+        batch_size=settings.batch_size,
     )
 
 

@@ -19,8 +19,8 @@ _LEAST, _MOST = 0.5, 1.0
 def generic_photos(preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Crops squares of the bundled photos and brings them to a model's size.
 
-    Crops are of any size between a half and the whole of the photo, as objects in collections are; a square is stretched
-    to the model's size.
+    Crops are of any size between a half and the whole of the photo, as objects in collections are; a square is
+    stretched to the model's size.
 
     Args:
         preprocessing: How pictures become tensors; of it the size and the channels matter.

@@ -45,6 +45,7 @@ class Known:
 
 def given_references(
     collector: Collector,
+    rehearsing: Collector,
     paths: Sequence[str],
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
@@ -53,6 +54,7 @@ def given_references(
 
     Args:
         collector: Reads and measures.
+        rehearsing: Measures them altered: what detectors learn from that.
         paths: Files, folders or globs.
         preprocessing: How pictures become tensors; without it references can't be altered.
         progress: Called with the number of inputs of each batch that is done.
@@ -63,17 +65,21 @@ def given_references(
     Raises:
         UsageError: If fewer than 10 could be measured.
     """
-    found = collector.collect(paths, rehearsals(preprocessing) if preprocessing else None, progress)
+    found = collector.collect(paths, progress=progress)
     if len(found.ids) < LEAST:
         raise UsageError(
             f"{len(found.ids)} references could be measured, and fewer than {LEAST} tell nothing of what is usual: "
             "give more with --reference"
         )
-    evidence = replace(found.evidence, altered=tuple(found.altered.values()))
-    return Known("given", evidence, tuple(found.failed))
+    altered: tuple[Evidence, ...] = ()
+    if preprocessing is not None:
+        altered = tuple(rehearsing.collect(paths, rehearsals(preprocessing)).altered.values())
+    return Known("given", replace(found.evidence, altered=altered), tuple(found.failed))
 
 
-def generic_references(collector: Collector, preprocessing: Preprocessing | None) -> Known:
+def generic_references(
+    collector: Collector, rehearsing: Collector, preprocessing: Preprocessing | None
+) -> Known:
     """Measures the bundled photos, if the model takes photographs.
 
     What it was made for can't be told from a file. A model of three colour channels is taken for one of
@@ -81,6 +87,7 @@ def generic_references(collector: Collector, preprocessing: Preprocessing | None
 
     Args:
         collector: Measures.
+        rehearsing: Measures them altered: what detectors learn from that.
         preprocessing: How pictures become tensors, or None.
 
     Returns:
@@ -97,7 +104,7 @@ def generic_references(collector: Collector, preprocessing: Preprocessing | None
         )
     pictures = generic_photos(preprocessing)
     rng = np.random.default_rng(0)
-    altered = tuple(collector.made(alter(pictures, rng)) for alter in rehearsals(preprocessing).values())
+    altered = tuple(rehearsing.made(alter(pictures, rng)) for alter in rehearsals(preprocessing).values())
     evidence = replace(collector.made(pictures), altered=altered)
     return Known(
         "generic",
