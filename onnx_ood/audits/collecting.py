@@ -149,7 +149,13 @@ class Collector:
                 return
             collected.failed.append(Failure(id=batch.ids[0], reason=str(error)))
             return
-        parts.append(evidence)
+        finite = evidence.finite()
+        for i in np.flatnonzero(~finite).tolist():
+            collected.failed.append(Failure(id=batch.ids[i], reason="the model gives NaN or infinity for it"))
+        if not finite.any():
+            return
+        batch = batch.take(np.flatnonzero(finite))
+        parts.append(evidence.rows(np.flatnonzero(finite)))
         for number, (kind, alter) in enumerate(alterations.items()):
             generator = np.random.default_rng([self._seed, number, len(collected.ids)])
             altered[kind].append(self._reader.read(self._alter(batch.tensors, alter, generator)))

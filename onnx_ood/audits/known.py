@@ -73,7 +73,9 @@ def given_references(
         )
     altered: tuple[Evidence, ...] = ()
     if preprocessing is not None:
-        altered = tuple(rehearsing.collect(paths, rehearsals(preprocessing)).altered.values())
+        kinds = rehearsing.collect(paths, rehearsals(preprocessing)).altered.values()
+        # Of a kind that the model gives NaN for nothing can be learnt.
+        altered = tuple(kind for kind in kinds if kind.finite().all())
     return Known("given", replace(found.evidence, altered=altered), tuple(found.failed))
 
 

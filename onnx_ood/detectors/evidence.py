@@ -113,6 +113,20 @@ class Evidence:
 
         return Evidence(**{field.name: some(getattr(self, field.name)) for field in fields(self)})
 
+    def finite(self) -> NDArray[np.bool_]:
+        """Inputs for which nothing is NaN or infinite, bool [N]."""
+        good = np.ones(len(self), np.bool_)
+        for field in fields(self):
+            value = getattr(self, field.name)
+            for one in value if isinstance(value, tuple) else (value,):
+                if isinstance(one, Evidence):
+                    good &= one.finite()
+                elif isinstance(one, ChannelStatistics):
+                    good &= np.isfinite(one.mean + one.variance + one.largest).all(axis=1)
+                elif one is not None:
+                    good &= np.isfinite(one.reshape(len(one), -1)).all(axis=1)
+        return good
+
     @staticmethod
     def joined(parts: Sequence[Evidence]) -> Evidence:
         """Evidence of inputs one behind the other; empty of no parts."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import pytest
+import small_models
 from PIL import Image
 from scipy.special import logsumexp, softmax
 from scipy.stats import mannwhitneyu
@@ -117,3 +119,31 @@ def test_too_few_inputs_are_not_evaluated(folders: tuple[Path, Path]) -> None:
     settings = audits.BenchSettings(detectors=("energy",), controls=False, limit=4, provider="cpu")
     found = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     assert found.status == "not evaluated"
+
+
+def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Path) -> None:
+    """A root of pixels less one half is NaN for dark pictures."""
+    graph = """
+        roots (float[N, 1, 12, 12] x) => (float[N, 3] logits) {
+            moved = Sub (x, half)
+            root = Sqrt (moved)
+            act = Relu (root)
+            pooled = GlobalAveragePool (act)
+            flat = Flatten (pooled)
+            logits = Gemm <transB = 1> (flat, w)
+        }
+    """
+    model = small_models.build(graph, {"half": np.array(0.5, np.float32), "w": small_models.normal(3, 1)})
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        bright = rng.integers(140, 256, (12, 12)) if i else np.zeros((12, 12))
+        Image.fromarray(bright.astype(np.uint8)).save(tmp_path / f"{i:02}.png")
+    settings = audits.BenchSettings(
+        detectors=("msp",), preprocessing="unit,L,size=12", provider="cpu", controls=False
+    )
+    files = [str(tmp_path)]
+    found = audits.bench(save(model), files, {"same": files}, settings)
+    assert found.ordinary == 11
+    assert [failure.id.endswith("00.png") for failure in found.failed] == [True]
+    assert "NaN" in found.failed[0].reason
+    assert [len(one.failed) for one in found.sets] == [1]
