@@ -157,7 +157,7 @@ def main() -> None:
                     found[way][path.stem] = result
                     shown = {one.name: round(one.macro.value, 3) for one in result.detectors[:4]}
                     print(path.stem, way, f"{time.perf_counter() - began:.0f} s", shown, flush=True)
-    write(options, found)
+                write(options, found)
 
 
 def write(options: argparse.Namespace, found: dict[str, dict[str, BenchResult]]) -> None:
