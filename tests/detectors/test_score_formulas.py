@@ -192,8 +192,8 @@ def test_batch_norm_is_the_divergence_of_gaussians() -> None:
     ("subject", "names"),
     [
         (Subject(None, None, False, (), ()), set()),
-        (Subject(True, None, False, (), ()), {"msp", "entropy", "gen"}),
-        (Subject(False, None, False, (), ()), {"msp", "entropy", "gen", "max_logit", "energy"}),
+        (Subject(True, None, False, (), ()), {"msp", "entropy", "gen", "doubt"}),
+        (Subject(False, None, False, (), ()), {"msp", "entropy", "gen", "doubt", "max_logit", "energy"}),
     ],
 )
 def test_a_model_has_the_detectors_that_fit_it(subject: Subject, names: set[str]) -> None:
