@@ -49,6 +49,9 @@ def bench(
             help="Let bundled photos stand for references where there are none, if the model takes colours."
         ),
     ] = _DEFAULTS.generic,
+    rate: Annotated[
+        float, typer.Option(help="False-positive rate at which inputs are flagged as unlike the references.")
+    ] = _DEFAULTS.rate,
     limit: Annotated[
         int | None, typer.Option(help="Inputs of a set at most: a random sample of its files.")
     ] = None,
@@ -79,6 +82,7 @@ def bench(
         detectors=tuple(name.strip() for name in detectors.split(",")) if detectors else (),
         controls=controls,
         generic=generic,
+        rate=rate,
         limit=limit,
         seed=seed,
         preprocessing=preprocess,

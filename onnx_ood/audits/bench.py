@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.bench_result import (
     BenchDetector,
+    BenchFlags,
     BenchInterval,
     BenchResult,
     BenchSet,
@@ -22,13 +23,25 @@ from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.known import Known, generic_references, given_references
 from onnx_ood.audits.preprocessing import choose_preprocessing
-from onnx_ood.detectors import Detector, Evidence, Need, find_detector, find_sources, registered
+from onnx_ood.detectors import (
+    VERDICT_NEEDS,
+    Detector,
+    Evidence,
+    Need,
+    Subject,
+    find_detector,
+    find_sources,
+    flag,
+    registered,
+    verdict_p_values,
+)
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
 from onnx_ood.measurement import first_input
 from onnx_ood.metrics.bootstrap import RESAMPLES, Interval, Resampling, interval
 from onnx_ood.metrics.detection import detection
+from onnx_ood.metrics.intervals import share_interval
 from onnx_ood.nudges import ALTERATIONS, CONTROLS
 
 Progress = Callable[[int, int | None], None]
@@ -78,7 +91,9 @@ def bench(
     controls = settings.controls and preprocessing is not None
     if not strange and not controls:
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
-    needs = {need for detector in detectors for need in detector.needs}
+    needs: set[Need] = {need for detector in detectors for need in detector.needs}
+    if reference:
+        needs.update(VERDICT_NEEDS)
     reader = _reader(loaded, needs, preprocessing, settings)
     collector = Collector(reader, fed, preprocessing, settings.limit, settings.seed)
     # Altered references are learnt from by their activity alone.
@@ -131,6 +146,7 @@ def bench(
         )
         + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in made.items()),
         detectors=_figures(detectors, reader, known, usual.evidence, tested, settings.seed),
+        flags=_flags(reader.subject, known, usual.evidence, tested, settings.rate),
         not_applicable=not_applicable,
         notes=_notes(usual, controls, settings) + ((known.note,) if known.note else ()),
     )
@@ -244,6 +260,28 @@ def _figures(
             )
         )
     return tuple(results)
+
+
+def _flags(
+    subject: Subject, known: Known, usual: Evidence, tested: Mapping[str, Evidence], rate: float
+) -> BenchFlags | None:
+    """What is flagged as unlike references that were given."""
+    if known.source != "given" or known.evidence is None or (len(known.evidence) + 1) * rate < 1:
+        return None
+    if not subject.layers and subject.probabilities is None:
+        return None
+    reference = known.evidence
+
+    def flagged(inputs: Evidence) -> NDArray[np.bool_]:
+        return flag(verdict_p_values(subject, reference, inputs), rate, len(reference))
+
+    ordinary = flagged(usual)
+    low, high = share_interval(int(ordinary.sum()), len(ordinary))
+    return BenchFlags(
+        rate=rate,
+        ordinary=BenchInterval(value=float(ordinary.mean()), low=low, high=high),
+        sets={name: float(flagged(one).mean()) for name, one in tested.items()},
+    )
 
 
 def _set(name: str, ordinary: Float, strange: Float, samples: Float) -> SetFigures:

@@ -56,6 +56,17 @@ class BenchDetector(Part):
         return min(self.figures, key=lambda one: one.auroc.value)
 
 
+class BenchFlags(Part):
+    """What is flagged as unlike the references, at a false-positive rate that was chosen."""
+
+    rate: float = Field(description="Probability at most, that an input like the references is flagged.")
+    ordinary: BenchInterval = Field(
+        description="Share of the ordinary inputs that is flagged, and its exact (Clopper-Pearson) 95% interval, "
+        "as if flags didn't share the luck of one set of references."
+    )
+    sets: dict[str, float] = Field(description="Share of each set that is flagged.")
+
+
 class BenchResult(Part):
     """Result of `onnx-ood bench`."""
 
@@ -77,5 +88,8 @@ class BenchResult(Part):
     )
     sets: tuple[BenchSet, ...]
     detectors: tuple[BenchDetector, ...] = Field(description="The best first.")
+    flags: BenchFlags | None = Field(
+        description="None without references that were given, or with too few of them for the rate."
+    )
     not_applicable: dict[str, str] = Field(description="Detectors that don't apply to this model, and why.")
     notes: tuple[str, ...] = ()

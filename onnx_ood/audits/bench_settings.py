@@ -16,6 +16,7 @@ class BenchSettings:
         controls: True to add sets that are made: noise, and the ordinary pictures altered.
         generic: True to let bundled photos stand for references where none are given and the model takes colour
             pictures.
+        rate: False-positive rate at which inputs are flagged as unlike the references.
         limit: Inputs of a set that are measured at most, a random sample of its files; None for all.
         seed: Seed of samples, alterations, nudges and resamples.
         preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
@@ -27,6 +28,7 @@ class BenchSettings:
     detectors: tuple[str, ...] = ()
     controls: bool = True
     generic: bool = True
+    rate: float = 0.05
     limit: int | None = None
     seed: int = 0
     preprocessing: str | None = None
@@ -41,5 +43,7 @@ class BenchSettings:
         """
         if self.limit is not None and self.limit < 1:
             raise UsageError(f"limit must be at least 1, but is {self.limit}")
+        if not 0 < self.rate < 1:
+            raise UsageError(f"rate must be above 0 and below 1, but is {self.rate}")
         if self.seed < 0:
             raise UsageError(f"seed must be 0 or larger, but is {self.seed}")

@@ -23,11 +23,14 @@ from onnx_ood.detectors.registry import find_detector, register, registered
 from onnx_ood.detectors.relative import FEWEST, Relative, Usual, compare, find_usual, relative_score
 from onnx_ood.detectors.settling import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
 from onnx_ood.detectors.subject import Sources, find_sources
+from onnx_ood.detectors.verdict import NEEDS as VERDICT_NEEDS
+from onnx_ood.detectors.verdict import verdict_p_values
 
 __all__ = [
     "FEWEST",
     "LEAST_COPIES",
     "TOLERANCE",
+    "VERDICT_NEEDS",
     "CopyEffects",
     "Detector",
     "Discriminant",
@@ -59,5 +62,6 @@ __all__ = [
     "relative_score",
     "split_p_values",
     "two_sided_p_values",
+    "verdict_p_values",
     "z_scores",
 ]

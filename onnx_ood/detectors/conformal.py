@@ -91,7 +91,13 @@ def split_p_values(
     return p_values(scorer(reference.rows(slice(learning, None))), scorer(inputs))
 
 
-def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -> Float:
+def full_p_values(
+    reference: Float,
+    rows: Float,
+    shrinkage: float = SHRINKAGE,
+    *,
+    scores: tuple[Float, Float] | None = None,
+) -> Float:
     """Full-conformal p-values of the shrunk Mahalanobis distance (`ShrunkGaussian`): exact.
 
     For each new input a bag is made of it and the n references; mean, spread and covariance are those of the bag; p is
@@ -105,6 +111,9 @@ def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -
         reference: Features of the references, float64 [n, d], n at least 1.
         rows: Features of the new inputs, float64 [N, d].
         shrinkage: s, above 0, 1 at most. (At 0, with more features than references, all are equally far.)
+        scores: Scores of the references, [n], and of the new inputs, [N], by a scorer that learnt from none of them;
+            how strange an input is, is then the sum of its squared distance and its score, each in standard deviations
+            of the bag. None for the distance alone.
 
     Returns:
         p-values, float64 [N], from 1 / (n + 1) to 1. They don't depend on each other's inputs.
@@ -120,8 +129,11 @@ def full_p_values(reference: Float, rows: Float, shrinkage: float = SHRINKAGE) -
     values = np.empty(len(rows))
     for i, row in enumerate(rows):
         bag[-1] = row
-        squares = _squared_distances(bag, shrinkage)
-        values[i] = np.mean(squares >= squares[-1] - _ROUNDING * squares.max())
+        strangeness = _squared_distances(bag, shrinkage)
+        if scores is not None:
+            others = np.append(scores[0], scores[1][i])
+            strangeness = _in_deviations(strangeness) + _in_deviations(others)
+        values[i] = np.mean(strangeness >= strangeness[-1] - _ROUNDING * np.abs(strangeness).max())
     return values
 
 
@@ -178,6 +190,13 @@ def flag(values: Float, rate: float, calibrating: int) -> NDArray[np.bool_]:
         )
     flagged: NDArray[np.bool_] = values <= rate
     return flagged
+
+
+def _in_deviations(values: Float) -> Float:
+    """Values of a bag in its own standard deviations; all 0 where they don't differ."""
+    spread = values.std(ddof=1) if np.ptp(values) > 0 else np.inf
+    deviations: Float = (values - values.mean()) / spread
+    return deviations
 
 
 def _squared_distances(bag: Float, shrinkage: float) -> Float:

@@ -29,7 +29,7 @@ class SensitivityProfile(Detector):
 
     @override
     def why_not(self, subject: Subject) -> str | None:
-        return None
+        return None if subject.layers else "it has no layers whose activations can be read"
 
     @override
     def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:

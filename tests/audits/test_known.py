@@ -87,3 +87,19 @@ def test_detectors_that_learn_need_references(garments: Path) -> None:
             audits.BenchSettings(detectors=("activity",), provider="cpu"),
             reference=files[:9],
         )
+
+
+def test_flags_keep_their_rate_and_catch_what_is_strange(garments: Path) -> None:
+    """With 32 references, 5% is the strangest of 33 alone."""
+    files = sorted(map(str, garments.iterdir()))
+    settings = audits.BenchSettings(detectors=("activity",), provider="cpu", rate=0.05)
+    found = audits.bench(models.path("fashion_cnn"), files[32:], None, settings, reference=files[:32])
+    assert found.flags is not None
+    assert found.flags.rate == 0.05
+    # Of 12, a rate of 5% gives more than 3 with a probability of 0.2%, more if references are unlucky.
+    assert found.flags.ordinary.value <= 3 / 12
+    assert found.flags.sets["uniform_noise"] == 1
+    assert found.flags.sets["pink_noise"] == 1
+    # The smallest p-value is 1 in 13.
+    few = audits.bench(models.path("fashion_cnn"), files[12:], None, settings, reference=files[:12])
+    assert few.flags is None

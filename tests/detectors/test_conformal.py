@@ -233,3 +233,33 @@ def test_what_has_no_rank_is_refused() -> None:
             split_p_values(
                 lambda _: lambda _: np.ones(1), Evidence(features=one), Evidence(features=one), learning
             )
+
+
+def test_scores_are_added_in_deviations_of_the_bag() -> None:
+    """Against the definition, with distances from a plain inverse."""
+    rng = np.random.default_rng(5)
+    reference, rows = rng.normal(size=(11, 3)), rng.normal(1, 1, (4, 3))
+    scores = rng.normal(size=11), rng.normal(1, 1, 4)
+    for i, value in enumerate(full_p_values(reference, rows, 0.5, scores=scores)):
+        bag = np.concatenate([reference, rows[i : i + 1]])
+        z = (bag - bag.mean(axis=0)) / bag.std(axis=0, ddof=1)
+        spread = 0.5 * np.cov(z.T) + 0.5 * np.eye(3)
+        squares = np.array([one @ np.linalg.inv(spread) @ one for one in z])
+        other = np.append(scores[0], scores[1][i])
+        total = (squares - squares.mean()) / squares.std(ddof=1) + (other - other.mean()) / other.std(ddof=1)
+        assert value == np.mean(total >= total[-1])
+
+
+def test_p_values_with_scores_are_exact() -> None:
+    """Under exchangeability p is uniform on k / (n + 1) where there are no ties."""
+    rng = np.random.default_rng(6)
+    count, trials = 19, 1500
+    found = np.empty(trials)
+    for trial in range(trials):
+        rows = rng.standard_t(2, (count + 1, 30))
+        scores = rows[:, 0] + rng.normal(size=count + 1)
+        found[trial] = full_p_values(rows[:count], rows[count:], scores=(scores[:count], scores[count:]))[0]
+    for rate in (0.05, 0.1, 0.5):
+        # 99.9% of binomial draws.
+        spread = 3.3 * np.sqrt(rate * (1 - rate) / trials)
+        assert abs((found <= rate + 1e-9).mean() - rate) < spread

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.bench_result import BenchDetector, BenchInterval, BenchResult
+from onnx_ood.audits.bench_result import BenchDetector, BenchFlags, BenchInterval, BenchResult
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import bullets, facts, table
 from onnx_ood.reports.terminal.marks import Marks
@@ -43,6 +43,9 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
     )
     console.print()
     console.print(_detectors(result, view))
+    if result.flags:
+        console.print()
+        bullets(console, _flags(result.flags))
     width = 20
     for part in _parts(console, result, width):
         console.print()
@@ -82,6 +85,18 @@ def _detectors(result: BenchResult, view: Marks) -> Table:
     if any(detector.reference for detector in result.detectors):
         grid.caption = f"{grid.caption} * learns from references."
     return grid
+
+
+def _flags(flags: BenchFlags) -> list[str]:
+    """Verdicts in words."""
+    usual = flags.ordinary
+    caught = ", ".join(f"{name} {marks.percent(share)}" for name, share in flags.sets.items())
+    interval = f"{marks.percent(usual.low)} to {marks.percent(usual.high)}"
+    return [
+        f"flagged at a false-positive rate of {marks.percent(flags.rate)}: {marks.percent(usual.value)} of the "
+        f"ordinary inputs ({interval})",
+        f"and of the sets: {caught}",
+    ]
 
 
 def _parts(console: Console, result: BenchResult, width: int) -> list[range]:
