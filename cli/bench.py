@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,8 @@ from onnx_ood.reports.files import write_text
 from onnx_ood.reports.terminal import print_bench
 
 from .console import stdout
+from .directions import directions as bench_directions
+from .directions import read_scales
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -75,9 +78,59 @@ def bench(
     latex: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write AUROCs as a LaTeX tabular.")
     ] = None,
+    directions: Annotated[
+        bool,
+        typer.Option(
+            "--directions",
+            help="In place of detectors, measure where a smaller cosine drop means out-of-distribution, and where it "
+            "is the other way round: over layers, scales, families and copies of nudges.",
+        ),
+    ] = False,
+    probe: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="SELECTOR", help="With --directions: layers, as for onnx-ood score. Repeatable."
+        ),
+    ] = None,
+    scales: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBERS",
+            help="With --directions: standard deviations of nudges, with commas between. Default: 0.005,0.02,0.08.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
-    """Measure how well detectors tell out-of-distribution inputs from ordinary ones, on one model."""
+    """Measure how well detectors tell out-of-distribution inputs from ordinary ones, on one model.
+
+    With --directions, measure when a smaller cosine drop does.
+    """
+    sets = _sets(strange or [])
+    of_detectors = {
+        "--reference": reference,
+        "--detectors": detectors,
+        "--no-generic": not generic,
+        "--csv": csv,
+        "--markdown": markdown,
+        "--latex": latex,
+    }
+    if directions:
+        _check_absent(
+            of_detectors, "is about detectors, which --directions doesn't measure; leave out either"
+        )
+        swept = audits.DirectionsSettings(
+            probes=tuple(probe or ()),
+            scales=read_scales(scales),
+            controls=controls,
+            limit=limit,
+            seed=seed,
+            preprocessing=preprocess,
+            provider=provider,
+            batch_size=batch_size,
+        )
+        bench_directions(model, ordinary, sets, swept, json, quiet=quiet)
+        return
+    _check_absent({"--probe": probe, "--scales": scales}, "goes with --directions; add that, or leave it out")
     settings = audits.BenchSettings(
         detectors=tuple(name.strip() for name in detectors.split(",")) if detectors else (),
         controls=controls,
@@ -89,7 +142,6 @@ def bench(
         provider=provider,
         batch_size=batch_size,
     )
-    sets = _sets(strange or [])
     check_outputs(json, csv, markdown, latex)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.bench(model, ordinary, sets, settings, reference=reference or (), progress=progress)
@@ -101,6 +153,17 @@ def bench(
         print_bench(stdout(), result, top=5)
     if result.status == "not evaluated":
         raise NotEvaluatedError("there are fewer than 10 ordinary inputs, or fewer of a set")
+
+
+def _check_absent(options: Mapping[str, object], reason: str) -> None:
+    """Refuses options that don't go with what is measured.
+
+    Raises:
+        UsageError: If one is given.
+    """
+    for name, value in options.items():
+        if value:
+            raise UsageError(f"{name} {reason}")
 
 
 def _sets(given: list[str]) -> dict[str, list[str]]:

@@ -5,6 +5,9 @@ from onnx_ood.audits.bench_result import BenchResult
 from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.demo import demo
 from onnx_ood.audits.demo_result import DemoResult
+from onnx_ood.audits.directions import directions
+from onnx_ood.audits.directions_result import DirectionsResult
+from onnx_ood.audits.directions_settings import DirectionsSettings
 from onnx_ood.audits.doctor import DoctorResult, doctor
 from onnx_ood.audits.inspect import InspectResult, inspect
 from onnx_ood.audits.plane import plane
@@ -22,6 +25,8 @@ __all__ = [
     "BenchResult",
     "BenchSettings",
     "DemoResult",
+    "DirectionsResult",
+    "DirectionsSettings",
     "DoctorResult",
     "InspectResult",
     "PlaneResult",
@@ -34,6 +39,7 @@ __all__ = [
     "Summary",
     "bench",
     "demo",
+    "directions",
     "doctor",
     "inspect",
     "plane",

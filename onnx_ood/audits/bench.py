@@ -17,7 +17,7 @@ from onnx_ood.audits.bench_result import (
     SetFigures,
 )
 from onnx_ood.audits.bench_settings import BenchSettings
-from onnx_ood.audits.collecting import Collected, Collector
+from onnx_ood.audits.collecting import FEWEST, Collected, Collector
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.facts import model_facts
@@ -42,15 +42,10 @@ from onnx_ood.measurement import first_input
 from onnx_ood.metrics.bootstrap import RESAMPLES, Interval, Resampling, interval
 from onnx_ood.metrics.detection import detection
 from onnx_ood.metrics.intervals import share_interval
-from onnx_ood.nudges import ALTERATIONS, CONTROLS
+from onnx_ood.nudges import ALTERATIONS
 
 Progress = Callable[[int, int | None], None]
 Float = NDArray[np.float64]
-
-# Pictures of nothing are as many as ordinary inputs, and no more than this.
-_MOST_MADE = 300
-# Fewer ordinary inputs, or fewer of a set, and an AUROC says nothing.
-_FEWEST = 10
 
 
 def bench(
@@ -125,8 +120,8 @@ def bench(
     collected = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
     sets = {name: one.evidence for name, one in collected.items() if one.ids}
     made: dict[str, Evidence] = {}
-    if controls and preprocessing is not None:
-        made = _made(collector, preprocessing, min(len(usual.ids), _MOST_MADE), settings.seed) | usual.altered
+    if controls:
+        made = collector.nothing(len(usual.ids)) | usual.altered
     tested = {**sets, **made}
     return BenchResult(
         status="measured" if _enough(usual, tested) else "not evaluated",
@@ -207,19 +202,8 @@ def _preprocessing(model: Model, found: Discovery, settings: BenchSettings) -> P
     return chosen.preprocessing if chosen else None
 
 
-def _made(collector: Collector, preprocessing: Preprocessing, count: int, seed: int) -> dict[str, Evidence]:
-    """Pictures of nothing."""
-    shape = preprocessing.shape
-    if preprocessing.layout == "NCHW":
-        shape = (*shape[1:], shape[0])
-    return {
-        name: collector.made(make((count, *shape), np.random.default_rng([seed, 1, number])))
-        for number, (name, make) in enumerate(CONTROLS.items())
-    }
-
-
-def _enough(usual: Collected, tested: Mapping[str, Evidence]) -> bool:
-    return len(usual.ids) >= _FEWEST and all(len(one) >= _FEWEST for one in tested.values())
+def _enough(usual: Collected[Evidence], tested: Mapping[str, Evidence]) -> bool:
+    return len(usual.ids) >= FEWEST and all(len(one) >= FEWEST for one in tested.values())
 
 
 def _figures(
@@ -299,7 +283,7 @@ def _interval(found: Interval) -> BenchInterval:
     return BenchInterval(value=found.value, low=found.low, high=found.high)
 
 
-def _notes(usual: Collected, controls: bool, settings: BenchSettings) -> tuple[str, ...]:
+def _notes(usual: Collected[Evidence], controls: bool, settings: BenchSettings) -> tuple[str, ...]:
     notes = usual.notes
     if settings.controls and not controls:
         notes += ("inputs are no pictures, so that no sets were made of them",)

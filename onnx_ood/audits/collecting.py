@@ -6,28 +6,49 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.score_result import Failure
-from onnx_ood.detectors import Evidence
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Tensor
 from onnx_ood.inputs import Batch, Preprocessing, Reader, discover
 from onnx_ood.measurement import decoding_threads
+from onnx_ood.nudges import CONTROLS
 
 # Inputs read at once.
 BATCH = 32
+FEWEST = 10
+"""With fewer inputs in a collection, an AUROC says nothing."""
+# Pictures of nothing are as many as ordinary inputs, and no more than this.
+_MOST_MADE = 300
 
 # Alters pictures [N, H, W, C] in [0, 1].
 Alteration = Callable[[NDArray[np.floating], np.random.Generator], NDArray[np.float32]]
 
+Found = TypeVar("Found")
+
+
+class Measures(Protocol[Found]):
+    """Measures inputs, some at a time."""
+
+    def read(self, batch: NDArray[Any]) -> Found:
+        """Measures inputs [N, *input]; raises `ModelError` if a run fails."""
+
+    def joined(self, parts: Sequence[Found]) -> Found:
+        """What was measured of inputs one behind the other; empty of no parts."""
+
+    def finite(self, found: Found) -> NDArray[np.bool_]:
+        """Inputs for which nothing is NaN or infinite, [N]."""
+
+    def rows(self, found: Found, which: NDArray[np.intp]) -> Found:
+        """What was measured of some of the inputs."""
+
 
 @dataclass
-class Collected:
+class Collected(Generic[Found]):
     """What was measured of one collection.
 
     Attributes:
@@ -39,18 +60,18 @@ class Collected:
     """
 
     ids: list[str]
-    evidence: Evidence
-    altered: dict[str, Evidence]
+    evidence: Found
+    altered: dict[str, Found]
     failed: list[Failure] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
 
-class Collector:
+class Collector(Generic[Found]):
     """Measures collections of one model's inputs."""
 
     def __init__(
         self,
-        reader: EvidenceReader,
+        reader: Measures[Found],
         fed: Tensor,
         preprocessing: Preprocessing | None,
         limit: int | None,
@@ -73,7 +94,7 @@ class Collector:
         paths: Sequence[str],
         alterations: Mapping[str, Alteration] | None = None,
         progress: Callable[[int], None] | None = None,
-    ) -> Collected:
+    ) -> Collected[Found]:
         """Reads and measures a collection.
 
         Args:
@@ -94,10 +115,10 @@ class Collector:
             batch=BATCH,
             threads=decoding_threads(),
         )
-        collected = Collected([], Evidence(), {})
+        collected = Collected([], self._reader.joined([]), {})
         collected.failed = [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
-        parts: list[Evidence] = []
-        altered: dict[str, list[Evidence]] = {kind: [] for kind in alterations or {}}
+        parts: list[Found] = []
+        altered: dict[str, list[Found]] = {kind: [] for kind in alterations or {}}
         with closing(iter(reader)) as batches:
             for batch in batches:
                 collected.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
@@ -108,21 +129,40 @@ class Collector:
                     self._take(batch.part(0, left), alterations or {}, collected, parts, altered)
                 if progress:
                     progress(len(batch))
-        collected.evidence = Evidence.joined(parts)
-        collected.altered = {kind: Evidence.joined(each) for kind, each in altered.items()}
+        collected.evidence = self._reader.joined(parts)
+        collected.altered = {kind: self._reader.joined(each) for kind, each in altered.items()}
         collected.notes = tuple(reader.notes)
         return collected
 
-    def made(self, pictures: NDArray[np.floating]) -> Evidence:
+    def made(self, pictures: NDArray[np.floating]) -> Found:
         """Measures pictures that are made.
 
         Args:
             pictures: [N, H, W, C] in [0, 1].
         """
         tensors = self._tensors(pictures)
-        return Evidence.joined(
+        return self._reader.joined(
             [self._reader.read(tensors[start : start + BATCH]) for start in range(0, len(tensors), BATCH)]
         )
+
+    def nothing(self, ordinary: int) -> dict[str, Found]:
+        """Measures pictures of nothing, as many of each kind as there are ordinary inputs, but not too many.
+
+        Args:
+            ordinary: Number of ordinary inputs.
+
+        Returns:
+            By kind.
+        """
+        assert self._preprocessing is not None
+        shape = self._preprocessing.shape
+        if self._preprocessing.layout == "NCHW":
+            shape = (*shape[1:], shape[0])
+        count = min(ordinary, _MOST_MADE)
+        return {
+            name: self.made(make((count, *shape), np.random.default_rng([self._seed, 1, number])))
+            for number, (name, make) in enumerate(CONTROLS.items())
+        }
 
     def _sampled(self, paths: Sequence[Path]) -> Sequence[Path]:
         """A sample of files, in their order; each may hold several inputs."""
@@ -135,9 +175,9 @@ class Collector:
         self,
         batch: Batch,
         alterations: Mapping[str, Alteration],
-        collected: Collected,
-        parts: list[Evidence],
-        altered: dict[str, list[Evidence]],
+        collected: Collected[Found],
+        parts: list[Found],
+        altered: dict[str, list[Found]],
     ) -> None:
         """Measures one batch; of one that the model doesn't run, each input alone."""
         try:
@@ -149,13 +189,13 @@ class Collector:
                 return
             collected.failed.append(Failure(id=batch.ids[0], reason=str(error)))
             return
-        finite = evidence.finite()
+        finite = self._reader.finite(evidence)
         for i in np.flatnonzero(~finite).tolist():
             collected.failed.append(Failure(id=batch.ids[i], reason="the model gives NaN or infinity for it"))
         if not finite.any():
             return
         batch = batch.take(np.flatnonzero(finite))
-        parts.append(evidence.rows(np.flatnonzero(finite)))
+        parts.append(self._reader.rows(evidence, np.flatnonzero(finite)))
         for number, (kind, alter) in enumerate(alterations.items()):
             generator = np.random.default_rng([self._seed, number, len(collected.ids)])
             altered[kind].append(self._reader.read(self._alter(batch.tensors, alter, generator)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -117,6 +117,18 @@ class EvidenceReader:
             drops=drops,
             flips=flips,
         )
+
+    def joined(self, parts: Sequence[Evidence]) -> Evidence:
+        """Evidence of inputs one behind the other; empty of no parts."""
+        return Evidence.joined(parts)
+
+    def finite(self, found: Evidence) -> NDArray[np.bool_]:
+        """Inputs for which nothing is NaN or infinite, [N]."""
+        return found.finite()
+
+    def rows(self, found: Evidence, which: NDArray[np.intp]) -> Evidence:
+        """What was measured of some of the inputs."""
+        return found.rows(which)
 
     def _pairs(
         self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None

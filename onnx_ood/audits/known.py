@@ -44,8 +44,8 @@ class Known:
 
 
 def given_references(
-    collector: Collector,
-    rehearsing: Collector,
+    collector: Collector[Evidence],
+    rehearsing: Collector[Evidence],
     paths: Sequence[str],
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
@@ -80,7 +80,7 @@ def given_references(
 
 
 def generic_references(
-    collector: Collector, rehearsing: Collector, preprocessing: Preprocessing | None
+    collector: Collector[Evidence], rehearsing: Collector[Evidence], preprocessing: Preprocessing | None
 ) -> Known:
     """Measures the bundled photos, if the model takes photographs.
 
