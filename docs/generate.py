@@ -33,6 +33,7 @@ RESULTS: dict[str, type[BaseModel]] = {
     "sensitivity": audits.SensitivityResult,
     "plane": audits.PlaneResult,
     "inspect": audits.InspectResult,
+    "preprocess": audits.DetectiveResult,
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,
 }

@@ -5,6 +5,9 @@ from onnx_ood.audits.bench_result import BenchResult
 from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.demo import demo
 from onnx_ood.audits.demo_result import DemoResult
+from onnx_ood.audits.detective import detective
+from onnx_ood.audits.detective_result import DetectiveResult
+from onnx_ood.audits.detective_settings import DetectiveSettings
 from onnx_ood.audits.directions import directions
 from onnx_ood.audits.directions_result import DirectionsResult
 from onnx_ood.audits.directions_settings import DirectionsSettings
@@ -25,6 +28,8 @@ __all__ = [
     "BenchResult",
     "BenchSettings",
     "DemoResult",
+    "DetectiveResult",
+    "DetectiveSettings",
     "DirectionsResult",
     "DirectionsSettings",
     "DoctorResult",
@@ -39,6 +44,7 @@ __all__ = [
     "Summary",
     "bench",
     "demo",
+    "detective",
     "directions",
     "doctor",
     "inspect",

@@ -1,6 +1,7 @@
 """Detectors: one score an input from what was measured; higher = more out-of-distribution, always."""
 
 from onnx_ood.detectors.activity_profile import activity_profile
+from onnx_ood.detectors.batch_norm import collection_distance
 from onnx_ood.detectors.combine import combined_score, held_out_scores, z_scores
 from onnx_ood.detectors.conformal import (
     flag,
@@ -46,6 +47,7 @@ __all__ = [
     "Subject",
     "Usual",
     "activity_profile",
+    "collection_distance",
     "combined_score",
     "compare",
     "find_detector",

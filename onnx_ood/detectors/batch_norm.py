@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from onnx_ood.detectors.detector import Detector, Scorer
-from onnx_ood.detectors.evidence import Evidence, Subject
+from onnx_ood.detectors.evidence import Evidence, Float, Subject
 from onnx_ood.measurement import ChannelStatistics
 
 _LEAST_RATIO = 1e-6
@@ -32,23 +33,41 @@ class BatchNorm(Detector):
     def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
         known = [(one.mean, one.variance + one.epsilon) for one in subject.norms]
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Evidence) -> Float:
             layers = [
-                _divergence(found, mean, variance)
+                _divergence(found.mean, found.variance, mean, variance)
                 for found, (mean, variance) in zip(evidence.norms, known, strict=True)
             ]
-            total: NDArray[np.float64] = np.mean(layers, axis=0)
+            total: Float = np.mean(layers, axis=0)
             return total
 
         return score
 
 
-def _divergence(
-    found: ChannelStatistics, mean: NDArray[np.float64], variance: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Log of the mean divergence of channels from what they held in training, [N]."""
-    # A channel that is constant in an input would be infinitely far; a thousandth of the usual spread stands for it.
-    ratio = np.maximum(found.variance / variance, _LEAST_RATIO)
-    each = 0.5 * (ratio + (found.mean - mean) ** 2 / variance - 1 - np.log(ratio))
-    logs: NDArray[np.float64] = np.log(np.maximum(each.mean(axis=1), _SMALLEST))
+def collection_distance(norms: Sequence[ChannelStatistics], subject: Subject, weights: Float) -> Float:
+    """The score's formula for a whole collection, whose channels should hold what they held in training.
+
+    Args:
+        norms: What each BatchNormalization node reads, of N inputs of the same number of places.
+        subject: The model; it has such nodes.
+        weights: Of inputs, [B, N], each row with the sum 1: resamples.
+
+    Returns:
+        [B]: mean over layers of log mean over channels of KL(N(μ, σ²) of the collection ‖ N(μ, σ²) of training).
+    """
+    layers = []
+    for found, known in zip(norms, subject.norms, strict=True):
+        mean = weights @ found.mean
+        variance = weights @ (found.variance + found.mean**2) - mean**2
+        layers.append(_divergence(mean, variance, known.mean, known.variance + known.epsilon))
+    total: Float = np.mean(layers, axis=0)
+    return total
+
+
+def _divergence(mean: Float, variance: Float, usual_mean: Float, usual_variance: Float) -> Float:
+    """Log of the mean divergence of channels, [N, C], from what they held in training, [C]; [N]."""
+    # A channel that is constant in an input would be infinitely far; a millionth of the usual variance stands for it.
+    ratio = np.maximum(variance / usual_variance, _LEAST_RATIO)
+    each = 0.5 * (ratio + (mean - usual_mean) ** 2 / usual_variance - 1 - np.log(ratio))
+    logs: Float = np.log(np.maximum(each.mean(axis=1), _SMALLEST))
     return logs

@@ -5,6 +5,7 @@ from onnx_ood.nudges.corruption_kinds import BY_HAND, KINDS, REHEARSALS, STANDAR
 from onnx_ood.nudges.lesswrong import lesswrong_nudges
 from onnx_ood.nudges.noise import FAMILIES, draw, draw_pink
 from onnx_ood.nudges.planes import Grid, Plane, plane_through
+from onnx_ood.nudges.slight import slight_copies
 from onnx_ood.nudges.synthetic import CONTROLS
 from onnx_ood.nudges.trajectories import (
     Ellipse,
@@ -40,5 +41,6 @@ __all__ = [
     "plane_through",
     "random_ellipse",
     "segment",
+    "slight_copies",
     "translations",
 ]

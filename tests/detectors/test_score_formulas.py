@@ -15,6 +15,7 @@ from onnx_ood.detectors import (
     LinearHead,
     RunningStatistics,
     Subject,
+    collection_distance,
     find_detector,
     register,
     registered,
@@ -186,6 +187,22 @@ def test_batch_norm_is_the_divergence_of_gaussians() -> None:
         expected.append(np.log(np.mean(each)))
     scores = find_detector("batch_norm").fit(subject, None)(Evidence(norms=(found,)))
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
+
+
+def test_a_collection_has_the_moments_of_all_its_places() -> None:
+    rng = np.random.default_rng(9)
+    values = rng.normal(rng.normal(size=(4, 3, 1)), 1, (4, 3, 50))
+    none = np.zeros((4, 3))
+    found = ChannelStatistics(values.mean(axis=2), values.var(axis=2), none, none)
+    running = RunningStatistics("x", rng.normal(size=3), rng.uniform(0.5, 2, 3), 1e-5)
+    subject = Subject(None, None, False, (running,), ())
+    weights = np.array([[1, 1, 1, 1], [0, 2, 1, 1]]) / 4
+    distances = collection_distance((found,), subject, weights)
+    scorer = find_detector("batch_norm").fit(subject, None)
+    for rows, distance in zip(([0, 1, 2, 3], [1, 1, 2, 3]), distances, strict=True):
+        places = values[rows].transpose(1, 0, 2).reshape(1, 3, -1)
+        whole = ChannelStatistics(places.mean(axis=2), places.var(axis=2), none[:1], none[:1])
+        assert distance == pytest.approx(scorer(Evidence(norms=(whole,)))[0])
 
 
 @pytest.mark.parametrize(

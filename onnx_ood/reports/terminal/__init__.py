@@ -2,6 +2,7 @@
 
 from onnx_ood.reports.terminal.bench import print_bench
 from onnx_ood.reports.terminal.demo import print_demo
+from onnx_ood.reports.terminal.detective import print_detective
 from onnx_ood.reports.terminal.directions import print_directions
 from onnx_ood.reports.terminal.doctor import print_doctor
 from onnx_ood.reports.terminal.inspect import print_inspect
@@ -13,6 +14,7 @@ from onnx_ood.reports.terminal.sensitivity import print_sensitivity
 __all__ = [
     "print_bench",
     "print_demo",
+    "print_detective",
     "print_directions",
     "print_doctor",
     "print_inspect",
