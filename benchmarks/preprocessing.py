@@ -152,6 +152,7 @@ def line(pair: Pair, result: audits.DetectiveResult) -> tuple[str, bool, bool]:
     first, second = values.candidates[:2]
     right = first.name == pair.right
     margin = f"{second.behind.value:.2f} ({second.behind.low:.2f} to {second.behind.high:.2f})"
+    told = resize.candidates[0].name if resize.verdict == "told" else resize.verdict
     among = (
         ""
         if right
@@ -161,7 +162,7 @@ def line(pair: Pair, result: audits.DetectiveResult) -> tuple[str, bool, bool]:
     )
     return (
         f"{pair.name:38} {pair.right:34} {first.name if not right else 'the same':34} {margin:24} "
-        f"{values.verdict}{among}; resize: {len(resize.leading)} first",
+        f"{values.verdict}{among}; resize: {told}",
         right,
         not right and values.verdict == "told",
     )

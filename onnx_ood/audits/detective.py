@@ -260,7 +260,7 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
                 answers=tried.answers,
             )
         )
-    reason = _why_not_told(candidates)
+    reason = _why_not_told(asks, candidates)
     return Question(
         asks=asks,
         verdict="can't tell" if reason else "told",
@@ -269,12 +269,13 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
     )
 
 
-def _why_not_told(candidates: Sequence[TriedPreprocessing]) -> str:
+def _why_not_told(asks: Literal["values", "resize"], candidates: Sequence[TriedPreprocessing]) -> str:
     """Why the first isn't the answer, or empty."""
     first = candidates[0]
-    if first.batch_norm is None and (first.information or 0) < _LEAST_INFORMATION:
+    # Of resizing norms alone don't tell: what channels hold depends on how large things are pictured, too.
+    if (first.batch_norm is None or asks == "resize") and (first.information or 0) < _LEAST_INFORMATION:
         return (
-            f"answers tell photos apart by {first.information:.2f} nats, and below {_LEAST_INFORMATION:g} a wrong "
+            f"answers tell photos apart by {first.information or 0:.2f} nats, and below {_LEAST_INFORMATION:g} a wrong "
             "preprocessing can look better than the right one: give photos of more kinds, of what the model is made for"
         )
     close = [one for one in candidates[1:] if one.leading]

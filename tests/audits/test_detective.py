@@ -90,6 +90,17 @@ def test_photos_of_one_class_tell_nothing_but_are_not_believed(
         assert "more kinds" in values.reason
 
 
+def test_norms_alone_tell_no_resizing(tmp_path: Path) -> None:
+    """Of garments of one kind the values are told by norms, but a crop could be anything."""
+    images, labels = models.fashion_samples()
+    photos = _write(images[labels == 7][:30], tmp_path)
+    values, resize = audits.detective(models.path("fashion_cnn"), [photos], SETTINGS).questions
+    assert values.verdict == "told"
+    assert values.candidates[0].words == "unit,L,stretch"
+    assert resize.verdict == "can't tell"
+    assert "more kinds" in resize.reason
+
+
 def test_evidence_is_that_of_the_model(garments: str, result: audits.DetectiveResult) -> None:
     session = onnxruntime.InferenceSession(models.path("fashion_cnn"), providers=["CPUExecutionProvider"])
     pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(Path(garments).iterdir())])
