@@ -72,7 +72,7 @@ def _verdict(question: Question, view: Marks) -> Text:
         (f"{view.dot} ", "yellow"),
         f"{question.asks}: ",
         ("can't tell", "bold yellow"),
-        f" between {names}" if len(question.leading) > 1 else f"; the first is {names}",
+        f"; first {'come' if len(question.leading) > 1 else 'comes'} {names}",
         f". {question.reason[0].upper()}{question.reason[1:]}",
     )
 
