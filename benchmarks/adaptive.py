@@ -35,7 +35,7 @@ from onnx_ood.detectors import relative_score
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
 from onnx_ood.measurement import Prober, find_site
-from onnx_ood.nudges import CORRUPTIONS, draw
+from onnx_ood.nudges import ALTERATIONS, draw
 
 Float = NDArray[np.float64]
 
@@ -82,10 +82,10 @@ class Finding:
 def versions(pixels: Sequence[NDArray[np.float32]], twice: bool) -> Iterator[NDArray[np.float32]]:
     """Pictures [H, W, C], first as they are, then damaged in one way after the other."""
     yield from pixels
-    kinds = [(kind, 0) for kind in CORRUPTIONS] + [(kind, 1) for kind in DRAWN if twice]
+    kinds = [(kind, 0) for kind in ALTERATIONS] + [(kind, 1) for kind in DRAWN if twice]
     for kind, again in kinds:
         for i, picture in enumerate(pixels):
-            yield CORRUPTIONS[kind](picture, np.random.default_rng([again, i]))
+            yield ALTERATIONS[kind](picture, np.random.default_rng([again, i]))
 
 
 def inputs_of(name: str, preprocessing: Preprocessing | None) -> NDArray[np.generic]:

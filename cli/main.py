@@ -10,7 +10,7 @@ import typer
 
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
-from . import demo, doctor, inspect, instrument, plane, score, sensitivity
+from . import bench, demo, doctor, inspect, instrument, plane, preprocess, score, sensitivity
 from .console import stderr
 
 app = typer.Typer(
@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 app.command("score")(score.score)
 app.command("sensitivity")(sensitivity.sensitivity)
+app.command("bench")(bench.bench)
+app.command("preprocess")(preprocess.preprocess)
 app.command("plane")(plane.plane)
 app.command("inspect")(inspect.inspect)
 app.command("instrument")(instrument.instrument)

@@ -94,6 +94,13 @@ def score(
         bool,
         typer.Option("--tf32", help="Let CUDA round products to TF32: faster, and small nudges drown in it."),
     ] = False,
+    advise: Annotated[
+        bool,
+        typer.Option(
+            "--advise",
+            help="Say which of the probes to watch: those that tell these inputs apart, none twice.",
+        ),
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
     json: JsonFile = None,
     csv: Annotated[
@@ -138,6 +145,7 @@ def score(
         provider=provider,
         batch_size=batch_size,
         exact=exact,
+        advise=advise,
         tf32=tf32,
     )
     if resume and jsonl is None:

@@ -26,11 +26,14 @@ from onnx_ood.reports.terminal import print_demo, print_score, print_sensitivity
 
 DOCS = Path(__file__).parent
 RESULTS: dict[str, type[BaseModel]] = {
+    "bench": audits.BenchResult,
+    "directions": audits.DirectionsResult,
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
     "sensitivity": audits.SensitivityResult,
     "plane": audits.PlaneResult,
     "inspect": audits.InspectResult,
+    "preprocess": audits.DetectiveResult,
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,
 }

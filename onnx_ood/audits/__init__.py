@@ -1,7 +1,16 @@
 """Audits: one question answered end to end, one module each."""
 
+from onnx_ood.audits.bench import bench
+from onnx_ood.audits.bench_result import BenchResult
+from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.demo import demo
 from onnx_ood.audits.demo_result import DemoResult
+from onnx_ood.audits.detective import detective
+from onnx_ood.audits.detective_result import DetectiveResult
+from onnx_ood.audits.detective_settings import DetectiveSettings
+from onnx_ood.audits.directions import directions
+from onnx_ood.audits.directions_result import DirectionsResult
+from onnx_ood.audits.directions_settings import DirectionsSettings
 from onnx_ood.audits.doctor import DoctorResult, doctor
 from onnx_ood.audits.inspect import InspectResult, inspect
 from onnx_ood.audits.plane import plane
@@ -16,7 +25,13 @@ from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.summary import Summary, read_summary
 
 __all__ = [
+    "BenchResult",
+    "BenchSettings",
     "DemoResult",
+    "DetectiveResult",
+    "DetectiveSettings",
+    "DirectionsResult",
+    "DirectionsSettings",
     "DoctorResult",
     "InspectResult",
     "PlaneResult",
@@ -27,7 +42,10 @@ __all__ = [
     "SensitivitySettings",
     "Streaming",
     "Summary",
+    "bench",
     "demo",
+    "detective",
+    "directions",
     "doctor",
     "inspect",
     "plane",

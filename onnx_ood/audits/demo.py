@@ -17,7 +17,7 @@ from onnx_ood.inputs import Preprocessing, read_card, read_image
 from onnx_ood.measurement import Prober
 from onnx_ood.models import path as model_path
 from onnx_ood.models import photos as photo_paths
-from onnx_ood.nudges import CORRUPTIONS, draw
+from onnx_ood.nudges import ALTERATIONS, draw
 
 _MODEL = "efficientnet_lite0"
 _SCALE = 0.02
@@ -70,7 +70,7 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
     photos: list[Path] = photo_paths()
     pixels = [_pixels(path, preprocessing) for path in photos]
     nudges = draw("gaussian", pixels[0].shape, _COPIES, _SEED) * _SCALE * preprocessing.gain
-    total = len(photos) * (1 + len(CORRUPTIONS))
+    total = len(photos) * (1 + len(ALTERATIONS))
     done = 0
 
     def measure(versions: list[NDArray[np.float32]]) -> _Measured:
@@ -92,7 +92,7 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
     original = measure(pixels)
     floor = prober.noise_floor(np.stack([preprocessing.normalise(image) for image in pixels[:8]]))
     alterations = []
-    for kind in CORRUPTIONS:
+    for kind in ALTERATIONS:
         altered = measure([_altered(image, kind, i, preprocessing) for i, image in enumerate(pixels)])
         alterations.append(_compare(kind, original, altered, floor))
     return DemoResult(
@@ -123,7 +123,7 @@ def _altered(
     generator = np.random.default_rng([_SEED, index])
     channels_first = preprocessing.layout == "NCHW"
     image = np.moveaxis(pixels, 0, -1) if channels_first else pixels
-    changed = CORRUPTIONS[kind](image, generator)
+    changed = ALTERATIONS[kind](image, generator)
     return np.ascontiguousarray(np.moveaxis(changed, -1, 0) if channels_first else changed, dtype=np.float32)
 
 

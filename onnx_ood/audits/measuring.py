@@ -51,6 +51,7 @@ class Measuring:
         self._names = tuple(probe.name for probe in known)
         self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
         self._floor: NDArray[np.float64] = np.array([probe.noise_floor for probe in known])
+        self._on: NDArray[np.float64] = np.array([probe.on for probe in known])
         self._observer_effect = calibration.run.observer_effect if calibration else None
 
     def run(self, batch: Batch) -> None:
@@ -104,9 +105,9 @@ class Measuring:
         return Calibration(
             run=self.described,
             probes=tuple(
-                CalibratedProbe(name=name, units=units, noise_floor=floor)
-                for name, units, floor in zip(
-                    self._names, self._units.tolist(), self._floor.tolist(), strict=True
+                CalibratedProbe(name=name, units=units, noise_floor=floor, on=on)
+                for name, units, floor, on in zip(
+                    self._names, self._units.tolist(), self._floor.tolist(), self._on.tolist(), strict=True
                 )
             ),
             skipped_probes={name: reason for name, reason in skipped.items() if name not in self._names},
@@ -126,6 +127,8 @@ class Measuring:
         measured = self._prober.measure(batch.tensors, first_copies, others)
         if not self._tally.scored:
             self._names, self._units = measured.probes, measured.size
+            # All copies have the same clean activation.
+            self._on = (measured.active[:, 0] / measured.size).mean(axis=0)
         if lost := [name for name in self._names if name not in measured.probes]:
             raise ModelError(
                 f"probe {lost[0]!r} is empty for it or for an input before it, though not for the first; choose other "

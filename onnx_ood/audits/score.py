@@ -17,7 +17,7 @@ from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.placement import fallback_report
 from onnx_ood.audits.preprocessing import choose_preprocessing
-from onnx_ood.audits.score_result import CopiesUsed, InputResult, Run, ScoreResult
+from onnx_ood.audits.score_result import CopiesUsed, InputResult, ProbeAdvice, Run, ScoreResult
 from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.site_choice import choose_site
 from onnx_ood.audits.stream import Stream, open_stream
@@ -80,6 +80,8 @@ def score(
     card, facts = read_card(loaded.path), model_facts(loaded)
     chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
     nudger = Nudger(settings, chosen, inner=not site.is_input)
+    if settings.advise and nudger.copies < 2:
+        raise UsageError("advice compares copies of an input with each other: give --copies 2 or more")
     with open_stream(streaming) as stream:
         known = stream.calibration
         prober = Prober(
@@ -149,6 +151,7 @@ def score(
         most = streaming.most_listed if streaming else None
         with summarise(stream) as summary:
             probe_results, results = summary.probe_results(), summary.inputs(most)
+            advice = summary.advice() if settings.advise else None
             used = _copies_used(adaptive, summary, tally.scored) if adaptive else None
         return ScoreResult(
             status="scored" if results and 2 * tally.scored >= tally.seen else "not evaluated",
@@ -161,6 +164,7 @@ def score(
             run=run,
             adaptive=used,
             probes=probe_results,
+            advice=advice,
             scored=tally.scored,
             inputs=results,
             unscored=stream.unscored,
@@ -173,6 +177,7 @@ def score(
                 *reader.notes,
                 *_notes(card, facts, chosen, results),
                 *_run_notes(settings, run),
+                *_advice_notes(settings, advice),
                 *_stream_notes(stream, len(results)),
             ),
         )
@@ -255,6 +260,17 @@ def _run_notes(settings: ScoreSettings, run: Run) -> list[str]:
     if run.fallen_back:
         notes.append(fallback_report(run.fallen_back))
     return notes
+
+
+def _advice_notes(settings: ScoreSettings, advice: tuple[ProbeAdvice, ...] | None) -> list[str]:
+    if not settings.advise:
+        return []
+    if advice is None:
+        return [f"Fewer than {FEWEST} inputs don't tell which probes to watch."]
+    return [
+        "Advice is found without labels: it says where the nudge tells these inputs apart, not where it tells strange "
+        "inputs from ordinary ones; onnx-ood bench --directions measures that."
+    ]
 
 
 def _stream_notes(stream: Stream, listed: int) -> list[str]:

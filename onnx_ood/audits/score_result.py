@@ -93,6 +93,26 @@ class ProbeResult(Part):
     compared: bool = Field(description="True if the probe takes part in the strangeness.")
 
 
+class ProbeAdvice(Part):
+    """Whether to watch a probe, told by the inputs alone. Drops are means over copies, at least the noise floor."""
+
+    name: str
+    advised: bool
+    on: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
+    under_floor: float = Field(description="Share of inputs whose drop is not above the noise floor.")
+    saturated: float = Field(description="Share of inputs whose drop is at least 0.9.")
+    spread: float = Field(description="Standard deviation of log10 drop over inputs: the dynamic range.")
+    reliability: float = Field(
+        description="Share of the variance of the log drop over inputs that isn't error of the mean over copies."
+    )
+    like: str | None = Field(
+        description="The advised probe, of an advised one among those before it, with which its log drop is correlated "
+        "most; null for the first, and for one that is left out whatever the others are."
+    )
+    correlation: Number = Field(description="That correlation, absolute.")
+    reason: str
+
+
 class Prediction(Part):
     """The largest value of the model's own output for the clean input."""
 
@@ -171,6 +191,10 @@ class ScoreResult(Part):
     run: Run
     adaptive: CopiesUsed | None = Field(description="Null where every input got all copies.")
     probes: tuple[ProbeResult, ...]
+    advice: tuple[ProbeAdvice, ...] | None = Field(
+        description="Which probes to watch: the advised ones, the best first, then those left out. Null where it was "
+        "not asked for, or inputs were too few."
+    )
     scored: int = Field(description="Inputs that were scored.")
     inputs: tuple[InputResult, ...] = Field(
         description="Strangest first; in the given order where not ranked. All that were scored, or in a streamed run "

@@ -36,6 +36,7 @@ class ScoreSettings:
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
         exact: True to run without fusions, so that watching can't change a bit of the model's outputs.
+        advise: True to say which of the probes to watch; it takes at least two copies.
         tf32: True to let CUDA round products to TF32: faster, and small nudges drown in it.
     """
 
@@ -53,6 +54,7 @@ class ScoreSettings:
     provider: str = "auto"
     batch_size: int | None = None
     exact: bool = False
+    advise: bool = False
     tf32: bool = False
 
     def __post_init__(self) -> None:

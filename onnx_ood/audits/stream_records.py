@@ -43,6 +43,7 @@ class CalibratedProbe(Part):
     name: str
     units: int = Field(description="Elements of the activation of one input.")
     noise_floor: float = Field(description="Cosine drop that float rounding alone can make here.")
+    on: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
 
 
 class Calibration(Part):

@@ -16,11 +16,12 @@ from typing import BinaryIO, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.advice import advise
 from onnx_ood.audits.columns import Columns
-from onnx_ood.audits.score_result import Failure, InputResult, Number, ProbeResult
+from onnx_ood.audits.score_result import Failure, InputResult, Number, ProbeAdvice, ProbeResult
 from onnx_ood.audits.stream import Stream, read_stream
 from onnx_ood.audits.stream_records import CalibratedProbe, ScoredInput, StreamProbe, UnscoredInput
-from onnx_ood.detectors import compare, find_usual
+from onnx_ood.detectors import FEWEST, compare, find_usual
 from onnx_ood.exceptions import OutputError
 
 Float = NDArray[np.float64]
@@ -31,6 +32,8 @@ Item = TypeVar("Item")
 _IN_MEMORY = 1 << 24
 # Inputs whose results are made together.
 _TOGETHER = 1024
+# Probes are advised by so many inputs at most, evenly spread over the run.
+_ADVISING = 4096
 
 
 class Summary:
@@ -124,6 +127,19 @@ class Summary:
             flip_rate_median=self._columns.column(3 * count + p).median(),
             compared=bool(self._usual is not None and self._usual.used[p]),
         )
+
+    def advice(self) -> tuple[ProbeAdvice, ...] | None:
+        """Which probes to watch; None where inputs are too few to tell."""
+        count, total = len(self.probes), len(self._columns)
+        if total < FEWEST:
+            return None
+        step = -(-total // _ADVISING)
+        kept, start = [], 0
+        for block in self._columns.blocks():
+            kept.append(block[-start % step :: step, : 2 * count])
+            start += len(block)
+        rows = np.concatenate(kept)
+        return advise(rows[:, :count], rows[:, count:], self.probes)
 
     def inputs(self, most: int | None = None) -> tuple[InputResult, ...]:
         """The inputs, strangest first; in order of arrival where there are too few to compare.

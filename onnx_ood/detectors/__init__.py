@@ -1,20 +1,69 @@
 """Detectors: one score an input from what was measured; higher = more out-of-distribution, always."""
 
+from onnx_ood.detectors.activity_profile import activity_profile
+from onnx_ood.detectors.batch_norm import collection_distance
+from onnx_ood.detectors.combine import combined_score, held_out_scores, z_scores
+from onnx_ood.detectors.conformal import (
+    flag,
+    full_p_values,
+    p_values,
+    split_p_values,
+    two_sided_p_values,
+)
+from onnx_ood.detectors.controls import Discriminant
+from onnx_ood.detectors.detector import Detector, Need, Scorer
+from onnx_ood.detectors.evidence import (
+    Evidence,
+    LinearHead,
+    RunningStatistics,
+    Subject,
+)
+from onnx_ood.detectors.gaussian import ShrunkGaussian
 from onnx_ood.detectors.published import published_score
+from onnx_ood.detectors.registry import find_detector, register, registered
 from onnx_ood.detectors.relative import FEWEST, Relative, Usual, compare, find_usual, relative_score
 from onnx_ood.detectors.settling import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
+from onnx_ood.detectors.subject import Sources, find_sources
+from onnx_ood.detectors.verdict import NEEDS as VERDICT_NEEDS
+from onnx_ood.detectors.verdict import verdict_p_values
 
 __all__ = [
     "FEWEST",
     "LEAST_COPIES",
     "TOLERANCE",
+    "VERDICT_NEEDS",
     "CopyEffects",
+    "Detector",
+    "Discriminant",
+    "Evidence",
+    "LinearHead",
+    "Need",
     "Reference",
     "Relative",
+    "RunningStatistics",
+    "Scorer",
+    "ShrunkGaussian",
+    "Sources",
+    "Subject",
     "Usual",
+    "activity_profile",
+    "collection_distance",
+    "combined_score",
     "compare",
+    "find_detector",
+    "find_sources",
     "find_usual",
+    "flag",
+    "full_p_values",
+    "held_out_scores",
+    "p_values",
     "plan_rounds",
     "published_score",
+    "register",
+    "registered",
     "relative_score",
+    "split_p_values",
+    "two_sided_p_values",
+    "verdict_p_values",
+    "z_scores",
 ]

@@ -1,10 +1,13 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
+from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
+from onnx_ood.graph.channels import ChannelAxes
 from onnx_ood.graph.codes import CodeSite, Units, find_units, with_places
 from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.heads import gives_probabilities
 from onnx_ood.graph.instrument import Instrumented, instrument
+from onnx_ood.graph.linear_head import ClassScores, LinearLayer, find_class_scores, find_linear_layer
 from onnx_ood.graph.model import Model, load
 from onnx_ood.graph.names import PREFIX
 from onnx_ood.graph.pairs import MOST_UNITS, PairGraph, with_pair_statistics
@@ -20,9 +23,13 @@ __all__ = [
     "DEFAULT_LIMIT",
     "MOST_UNITS",
     "PREFIX",
+    "BatchNorm",
+    "ChannelAxes",
+    "ClassScores",
     "CodeSite",
     "Cut",
     "Instrumented",
+    "LinearLayer",
     "Model",
     "PairGraph",
     "Rewritten",
@@ -33,7 +40,10 @@ __all__ = [
     "Units",
     "behind_cut",
     "element_type",
+    "find_batch_norms",
+    "find_class_scores",
     "find_cut",
+    "find_linear_layer",
     "find_units",
     "format_shape",
     "gives_probabilities",

@@ -1,6 +1,7 @@
 """Plan → instrumented model → session → statistics: the one place that runs models."""
 
 from onnx_ood.measurement.arguments import batch_axis, can_feed, find_input, find_site, first_input
+from onnx_ood.measurement.channels import ChannelReader, Channels, ChannelStatistics
 from onnx_ood.measurement.codes import CodeReader, Codes, distances
 from onnx_ood.measurement.cores import decoding_threads
 from onnx_ood.measurement.jacobian import (
@@ -16,6 +17,9 @@ from onnx_ood.measurement.result import Measurement
 from onnx_ood.measurement.transitions import Transitions, count_transitions
 
 __all__ = [
+    "ChannelReader",
+    "ChannelStatistics",
+    "Channels",
     "CodeReader",
     "Codes",
     "Group",

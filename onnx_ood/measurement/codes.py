@@ -15,7 +15,6 @@ from onnx_ood.graph import CodeSite, Model, find_cut, open_at, rewrite, with_pla
 from onnx_ood.measurement.arguments import (
     FLOATS,
     Array,
-    Feed,
     check_batch,
     check_others,
     find_input,
@@ -23,14 +22,12 @@ from onnx_ood.measurement.arguments import (
     fixed_rows,
 )
 from onnx_ood.measurement.code_kernels import channel_places, differing_bits, pack, packed_bytes
-from onnx_ood.measurement.cores import Workers
 from onnx_ood.measurement.layout import Layout
 from onnx_ood.measurement.origin import with_outputs
+from onnx_ood.measurement.point_runner import Found, PointRunner
 from onnx_ood.measurement.providers import resolve
-from onnx_ood.measurement.separation import UnevenRowsError
 from onnx_ood.measurement.session import Session
 from onnx_ood.measurement.statistics import as_rows
-from onnx_ood.measurement.trial import make_layout, one_at_a_time
 
 
 @dataclass(frozen=True)
@@ -128,10 +125,6 @@ class CodeReader:
             raise UsageError(f"the site {self.site.name!r} holds {self.site.dtype}; points need {FLOATS}")
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
-        self._batch_size = batch_size
-        self._workers = Workers(self.provider)
-        self._layout: Layout | None = None
-        self._planned_for: object = None
         extended, self._places = with_places(model, [site.name for site in self.sites if site.argmax])
         # What is run for each site, each once.
         self._read = tuple(dict.fromkeys(self._tensor(site) for site in self.sites))
@@ -140,14 +133,14 @@ class CodeReader:
         if self.site.is_input:
             rewritten = rewrite(extended, wanted, keep_outputs=False)
             proto = rewritten.proto
-            self._entry, self.passing = self.site.name, frozenset[str]()
+            entry, self.passing = self.site.name, frozenset[str]()
         else:
             rewritten = open_at(extended, [*wanted, self.site.name], self.site.name)
             # Without other outputs, so that the runtime drops what lies before the site.
             proto = with_outputs(rewritten.proto, [rewritten.outputs[name] for name in wanted])
-            self._entry = rewritten.inputs[self.site.name]
+            entry = rewritten.inputs[self.site.name]
             self.passing = frozenset(find_cut(rewritten, self.site.name, wanted).carried) - extended.sizes
-        self._session = Session(
+        session = Session(
             proto,
             model.path,
             self.provider,
@@ -155,30 +148,40 @@ class CodeReader:
             unordered={rewritten.outputs[name] for name in self._read if name not in self._shapes},
         )
         for name in self._read:
-            if name not in self._shapes and self._session.element(name) not in FLOATS:
+            if name not in self._shapes and session.element(name) not in FLOATS:
                 raise ModelError(
-                    f"{model.path}: {name!r} holds {self._session.element(name)}; codes need {FLOATS}, so leave it out"
+                    f"{model.path}: {name!r} holds {session.element(name)}; codes need {FLOATS}, so leave it out"
                 )
+        self._runner = PointRunner(
+            session,
+            model.path,
+            entry,
+            self._read,
+            beside=list(self._shapes.values()),
+            finish=self._count_in_channels,
+            batch_size=batch_size,
+            fixed=fixed_rows(find_input(model, self.site)),
+        )
 
     @property
     def rows(self) -> int | None:
         """Points in one run, or None as long as nothing was run."""
-        return self._layout.rows if self._layout else None
+        return self._runner.layout.rows if self._runner.layout else None
 
     @property
     def beside(self) -> int:
         """How many runs go on beside each other."""
-        return self._workers.runs
+        return self._runner.beside
 
     @property
     def layout_note(self) -> str:
         """What a user should know about the way points are run (one at a time, and why), or empty."""
-        return self._layout.note if self._layout else ""
+        return self._runner.layout.note if self._runner.layout else ""
 
     def units(self) -> tuple[int, ...]:
         """Number of units of each site, once something was read."""
-        assert self._layout is not None
-        return tuple(self._layout.units(self._tensor(site)) for site in self.sites)
+        assert self._runner.layout is not None
+        return self._units(self._runner.layout)
 
     def read(self, points: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Codes:
         """Reads the codes of points.
@@ -197,58 +200,33 @@ class CodeReader:
         """
         values = check_batch(points, self.site)
         feeds = check_others(others or {}, self.model, self.site, len(values))
-        layout = self._layout_for(values, feeds)
-        try:
-            return self._read_with(layout, values, feeds)
-        except UnevenRowsError as uneven:
-            self._layout = one_at_a_time(layout, uneven.name, self.model.path)
-            return self._read_with(self._layout, values, feeds)
+
+        def begin(layout: Layout) -> Codes:
+            return Codes(
+                tuple(
+                    np.empty((len(values), units), np.int32)
+                    if site.argmax
+                    else np.zeros((len(values), packed_bytes(units, len(site.above))), np.uint8)
+                    for site, units in zip(self.sites, self._units(layout), strict=True)
+                )
+            )
+
+        def take(layout: Layout, found: Found, inputs: list[int], codes: Codes) -> None:
+            for site, out in zip(self.sites, codes.at, strict=True):
+                self._take(layout, site, found[self._tensor(site)], inputs, out)
+
+        return self._runner.reduce(values, feeds, begin, take)
 
     def _tensor(self, site: CodeSite) -> str:
         return self._places[site.name].indices if site.argmax else site.read
 
-    def _layout_for(self, values: Array, feeds: Mapping[str, Feed]) -> Layout:
-        shapes = (values.shape[1:], {name: feed.share_shape for name, feed in feeds.items()})
-        if self._layout is None or self._planned_for != shapes:
-            self._layout = make_layout(
-                lambda values, inputs: self._run(values, feeds, inputs),
-                values,
-                probes=self._read,
-                path=self.model.path,
-                provider=self.provider,
-                batch_size=self._batch_size,
-                fixed=fixed_rows(find_input(self.model, self.site)),
-                inner_site=False,
-            )
-            self._planned_for = shapes
-        return self._layout
+    def _units(self, layout: Layout) -> tuple[int, ...]:
+        return tuple(layout.units(self._tensor(site)) for site in self.sites)
 
-    def _run(self, values: Array, feeds: Mapping[str, Feed], inputs: list[int]) -> dict[str, Array]:
-        """What one run gives of all that is read; places of the largest elements counted in their channels."""
-        names = [*self._read, *self._shapes.values()]
-        fed = {name: feed.at(inputs) for name, feed in feeds.items()}
-        found = dict(zip(names, self._session.run(names, {self._entry: values, **fed}), strict=True))
+    def _count_in_channels(self, found: Found) -> None:
+        """Counts places of the largest elements in their channels."""
         for indices, shape in self._shapes.items():
             found[indices] = channel_places(found[indices], prod(found.pop(shape).tolist()[2:]))
-        return found
-
-    def _read_with(self, layout: Layout, values: Array, feeds: Mapping[str, Feed]) -> Codes:
-        codes = Codes(
-            tuple(
-                np.empty((len(values), units), np.int32)
-                if site.argmax
-                else np.zeros((len(values), packed_bytes(units, len(site.above))), np.uint8)
-                for site, units in zip(self.sites, self.units(), strict=True)
-            )
-        )
-
-        def run(inputs: list[int]) -> None:
-            found = self._run(values[inputs], feeds, inputs)
-            for site, out in zip(self.sites, codes.at, strict=True):
-                self._take(layout, site, found[self._tensor(site)], inputs, out)
-
-        self._workers.map_runs(run, layout.runs(len(values), self._workers.runs))
-        return codes
 
     def _take(
         self, layout: Layout, site: CodeSite, array: Array, inputs: list[int], out: NDArray[Any]

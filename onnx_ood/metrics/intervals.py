@@ -1,8 +1,9 @@
-"""Confidence intervals of means."""
+"""Confidence intervals of means and shares."""
 
 from __future__ import annotations
 
-from math import exp, lgamma, pi, sqrt
+from collections.abc import Callable
+from math import exp, lgamma, log, log1p, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -68,3 +69,40 @@ def _above_zero(t: float, degrees: int) -> float:
     angles = end * (_NODES + 1) / 2
     scale = exp(lgamma((degrees + 1) / 2) - lgamma(degrees / 2)) / sqrt(pi)
     return scale * end / 2 * float((_WEIGHTS * np.cos(angles) ** (degrees - 1)).sum())
+
+
+def share_interval(count: int, total: int) -> tuple[float, float]:
+    """Exact 95% interval of a share (C. J. Clopper and E. S. Pearson, Biometrika 26, 1934).
+
+    Args:
+        count: k, how many of them.
+        total: n, of how many; n ≥ 1.
+
+    Returns:
+        The shares at which k or more, and k or fewer, have a probability of 2.5%; 0 and 1 at the ends.
+    """
+    low = 0.0 if count == 0 else _share_where(lambda share: _at_least(count, total, share) - 0.025)
+    high = (
+        1.0
+        if count == total
+        else _share_where(lambda share: 0.025 - (1 - _at_least(count + 1, total, share)))
+    )
+    return low, high
+
+
+def _at_least(count: int, total: int, share: float) -> float:
+    """P(X ≥ count) of a binomial distribution, of a share between 0 and 1."""
+    ways = lgamma(total + 1)
+    return sum(
+        exp(ways - lgamma(k + 1) - lgamma(total - k + 1) + k * log(share) + (total - k) * log1p(-share))
+        for k in range(count, total + 1)
+    )
+
+
+def _share_where(rising: Callable[[float], float]) -> float:
+    """The zero of a function that rises from 0 to 1, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+    return (low + high) / 2

@@ -1,9 +1,12 @@
 """Noise families, corruptions, trajectories and planes: pure functions on arrays, seeded."""
 
-from onnx_ood.nudges.corruptions import CONTROLS, CORRUPTIONS
+from onnx_ood.nudges.alterations import ALTERATIONS
+from onnx_ood.nudges.corruption_kinds import BY_HAND, KINDS, REHEARSALS, STANDARD, Kind, apply
 from onnx_ood.nudges.lesswrong import lesswrong_nudges
-from onnx_ood.nudges.noise import FAMILIES, draw
+from onnx_ood.nudges.noise import FAMILIES, draw, draw_pink
 from onnx_ood.nudges.planes import Grid, Plane, plane_through
+from onnx_ood.nudges.slight import slight_copies
+from onnx_ood.nudges.synthetic import CONTROLS
 from onnx_ood.nudges.trajectories import (
     Ellipse,
     Path,
@@ -16,20 +19,28 @@ from onnx_ood.nudges.trajectories import (
 )
 
 __all__ = [
+    "ALTERATIONS",
+    "BY_HAND",
     "CONTROLS",
-    "CORRUPTIONS",
     "FAMILIES",
+    "KINDS",
+    "REHEARSALS",
+    "STANDARD",
     "Ellipse",
     "Grid",
+    "Kind",
     "Path",
     "Plane",
     "Trajectory",
+    "apply",
     "closed_path",
     "draw",
+    "draw_pink",
     "ellipse_through",
     "lesswrong_nudges",
     "plane_through",
     "random_ellipse",
     "segment",
+    "slight_copies",
     "translations",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.exceptions import UsageError
+from onnx_ood.nudges.synthetic import pink_noise
 
 Float = NDArray[np.float64]
 
@@ -52,7 +53,31 @@ def draw(family: str, shape: Sequence[int], copies: int, seed: int) -> Float:
         raise UsageError(f"copies must be at least 1, but is {copies}")
     if seed < 0:
         raise UsageError(f"seed must be 0 or larger, but is {seed}")
+    return np.stack([FAMILIES[family](stream, tuple(shape)) for stream in _streams(copies, seed)])
+
+
+def draw_pink(shape: Sequence[int], copies: int, seed: int) -> Float:
+    """Draws unit 1/f noise for pictures, whose energy lies where that of photographs does, at low frequencies.
+
+    Each channel of each copy is `pink_noise` brought to mean 0 and standard deviation 1; copies have the streams that
+    they have in `draw`.
+
+    Args:
+        shape: `[H, W, C]`, of at least two pixels.
+        copies: K, at least 1.
+        seed: Any integer from 0.
+
+    Returns:
+        float64 [K, H, W, C].
+    """
+    noise = np.stack([pink_noise(shape, stream) for stream in _streams(copies, seed)]).astype(np.float64)
+    centred = noise - noise.mean(axis=(1, 2), keepdims=True)
+    unit: Float = centred / centred.std(axis=(1, 2), keepdims=True)
+    return unit
+
+
+def _streams(copies: int, seed: int) -> list[np.random.Generator]:
     # A spawn key, unlike a list of both numbers, keeps copy 0 apart from default_rng(seed), with which callers draw
     # other things, and large seeds apart from small ones with another copy.
-    streams = [np.random.SeedSequence(seed, spawn_key=(copy,)) for copy in range(copies)]
-    return np.stack([FAMILIES[family](np.random.default_rng(stream), tuple(shape)) for stream in streams])
+    sequences = (np.random.SeedSequence(seed, spawn_key=(copy,)) for copy in range(copies))
+    return [np.random.default_rng(sequence) for sequence in sequences]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from onnx_ood.metrics.intervals import mean_interval, student_quantile
+from onnx_ood.metrics.intervals import mean_interval, share_interval, student_quantile
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 7, 30, 1000, 100_000])
@@ -35,3 +35,10 @@ def test_what_is_not_finite_is_left_out_and_one_value_has_no_interval() -> None:
     assert one.mean == 4
     assert np.isnan([one.low, one.high]).all()
     assert np.isnan(mean_interval([]).mean)
+
+
+@given(st.integers(1, 3000), st.data())
+def test_intervals_of_shares_are_scipys(total: int, data: st.DataObject) -> None:
+    count = data.draw(st.integers(0, total))
+    expected = stats.binomtest(count, total).proportion_ci(0.95, method="exact")
+    np.testing.assert_allclose(share_interval(count, total), (expected.low, expected.high), atol=1e-9)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from onnx_ood import UsageError
-from onnx_ood.nudges import FAMILIES, draw
+from onnx_ood.nudges import FAMILIES, draw, draw_pink
 
 MANY = 200_000
 
@@ -87,3 +87,20 @@ def test_they_have_the_shape_of_one_input() -> None:
 def test_what_is_out_of_range_is_named(arguments: tuple[str, tuple[int], int, int], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         draw(*arguments)
+
+
+def test_pink_noise_is_of_unit_spread_and_of_low_frequencies():
+    noise = draw_pink((32, 48, 3), 3, seed=5)
+    assert noise.shape == (3, 32, 48, 3)
+    np.testing.assert_allclose(noise.mean(axis=(1, 2)), 0, atol=1e-12)
+    np.testing.assert_allclose(noise.std(axis=(1, 2)), 1)
+    # Fewer copies are the first of more, and each is another.
+    np.testing.assert_array_equal(draw_pink((32, 48, 3), 2, seed=5), noise[:2])
+    assert np.abs(noise[0] - noise[1]).max() > 1
+    # Power falls as one over the square of frequency: over that of white noise, which is flat, slope -2.
+    pictures = draw_pink((128, 128, 1), 40, seed=0)[..., 0]
+    power = (np.abs(np.fft.fft2(pictures)) ** 2).mean(axis=0)
+    frequency = np.hypot(np.fft.fftfreq(128)[:, None], np.fft.fftfreq(128))
+    band = (frequency > 0.02) & (frequency < 0.5)
+    slope = np.polyfit(np.log(frequency[band]), np.log(power[band]), 1)[0]
+    assert abs(slope + 2) < 0.05

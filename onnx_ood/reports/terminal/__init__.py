@@ -1,6 +1,9 @@
 """Results on a terminal, by rich: readable without colour, as wide as the terminal is."""
 
+from onnx_ood.reports.terminal.bench import print_bench
 from onnx_ood.reports.terminal.demo import print_demo
+from onnx_ood.reports.terminal.detective import print_detective
+from onnx_ood.reports.terminal.directions import print_directions
 from onnx_ood.reports.terminal.doctor import print_doctor
 from onnx_ood.reports.terminal.inspect import print_inspect
 from onnx_ood.reports.terminal.instrument import print_instrumented
@@ -9,7 +12,10 @@ from onnx_ood.reports.terminal.score import print_score
 from onnx_ood.reports.terminal.sensitivity import print_sensitivity
 
 __all__ = [
+    "print_bench",
     "print_demo",
+    "print_detective",
+    "print_directions",
     "print_doctor",
     "print_inspect",
     "print_instrumented",

@@ -19,6 +19,7 @@ from onnx_ood.audits.score_result import (
     ScoreResult,
 )
 from onnx_ood.reports.terminal import marks
+from onnx_ood.reports.terminal.advice import print_advice
 from onnx_ood.reports.terminal.layout import bullets, facts, feeds, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
@@ -41,6 +42,8 @@ def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
     if result.inputs:
         _print_inputs(console, signs, result.inputs, top)
         _print_layers(console, signs, result.probes)
+        if result.advice:
+            print_advice(console, result.advice, [probe.name for probe in result.probes])
     _print_failures(console, result)
     _print_skipped(console, result.skipped_probes)
     if result.notes:

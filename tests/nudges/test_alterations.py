@@ -1,4 +1,4 @@
-"""Corruptions against references that share no code with them."""
+"""The demo's alterations, and pictures of nothing, against references that share no code with them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from onnx_ood.nudges import CONTROLS, CORRUPTIONS
-from onnx_ood.nudges.corruptions import (
-    constant,
-    gaussian_blur,
-    gaussian_noise,
-    low_contrast,
-    pink_noise,
-    scribble,
-    shuffle_patches,
-    uniform_noise,
-)
+from onnx_ood.nudges import ALTERATIONS, CONTROLS
+from onnx_ood.nudges.damage import scribble
+from onnx_ood.nudges.synthetic import constant, pink_noise, uniform_noise
+
+gaussian_noise = ALTERATIONS["gaussian_noise"]
+gaussian_blur = ALTERATIONS["gaussian_blur"]
+low_contrast = ALTERATIONS["low_contrast"]
+shuffle_patches = ALTERATIONS["shuffle_patches"]
 
 Picture = NDArray[np.float32]
 
@@ -37,18 +34,18 @@ def picture(*shape: int, seed: int = 1) -> Picture:
     return generator(seed).random(shape, dtype=np.float32)
 
 
-@given(shapes, seeds, st.sampled_from(sorted(CORRUPTIONS)))
-def test_every_corruption_keeps_shape_and_range_and_its_input(
+@given(shapes, seeds, st.sampled_from(sorted(ALTERATIONS)))
+def test_every_alteration_keeps_shape_and_range_and_its_input(
     shape: tuple[int, ...], seed: int, kind: str
 ) -> None:
     image = picture(*shape, seed=seed)
     before = image.copy()
-    altered = CORRUPTIONS[kind](image, generator(seed))
+    altered = ALTERATIONS[kind](image, generator(seed))
     assert (altered.shape, altered.dtype) == (shape, np.float32)
     assert ((altered >= 0) & (altered <= 1)).all()
     np.testing.assert_array_equal(image, before)
     assert not np.shares_memory(altered, image)
-    np.testing.assert_array_equal(CORRUPTIONS[kind](image, generator(seed)), altered)
+    np.testing.assert_array_equal(ALTERATIONS[kind](image, generator(seed)), altered)
 
 
 @given(shapes, seeds, st.sampled_from(sorted(CONTROLS)))
@@ -60,11 +57,11 @@ def test_every_control_fills_the_shape_within_range(shape: tuple[int, ...], seed
 
 
 @pytest.mark.parametrize("kind", ["gaussian_noise", "scribble", "shuffle_patches"])
-def test_random_corruptions_follow_the_generator_and_differ_between_pictures(kind: str) -> None:
+def test_random_alterations_follow_the_generator_and_differ_between_pictures(kind: str) -> None:
     batch = np.repeat(picture(1, 24, 24, 3), 2, axis=0)
-    first, second = CORRUPTIONS[kind](batch, generator(0))
+    first, second = ALTERATIONS[kind](batch, generator(0))
     assert (first != second).any()
-    assert (CORRUPTIONS[kind](batch, generator(1))[0] != first).any()
+    assert (ALTERATIONS[kind](batch, generator(1))[0] != first).any()
 
 
 @pytest.mark.parametrize("kind", ["gaussian_blur", "low_contrast"])
@@ -72,10 +69,10 @@ def test_the_others_draw_nothing_and_treat_each_picture_alone(kind: str) -> None
     batch = picture(3, 24, 18, 3)
     source = generator(5)
     state = source.bit_generator.state
-    altered = CORRUPTIONS[kind](batch, source)
+    altered = ALTERATIONS[kind](batch, source)
     assert source.bit_generator.state == state
     for image, result in zip(batch, altered, strict=True):
-        np.testing.assert_array_equal(CORRUPTIONS[kind](image, source), result)
+        np.testing.assert_array_equal(ALTERATIONS[kind](image, source), result)
 
 
 def test_noise_has_the_stated_spread_and_no_colour() -> None:
@@ -129,9 +126,9 @@ def test_contrast_by_hand() -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_scribble_adds_up_to_three_connected_strokes_of_one_colour_each(seed: int) -> None:
+def test_scribbling_adds_up_to_three_connected_strokes_of_one_colour_each(seed: int) -> None:
     image = np.full((112, 160, 3), 2.0, np.float32)  # No colour that is drawn.
-    scribbled = scribble(image, generator(seed))
+    scribbled = scribble(image, generator(seed), 3)
     covered = (scribbled != 2).all(axis=-1)
     assert ((scribbled == 2).all(axis=-1) | covered).all()
     colours, counts = np.unique(scribbled[covered], axis=0, return_counts=True)
@@ -222,16 +219,16 @@ def test_a_constant_is_one_colour_a_picture() -> None:
     assert (drawn == 7).sum() == 3
 
 
-@pytest.mark.parametrize("kind", sorted(CORRUPTIONS))
+@pytest.mark.parametrize("kind", sorted(ALTERATIONS))
 def test_pictures_that_are_not_floats_are_refused(kind: str) -> None:
     with pytest.raises(TypeError, match="uint8"):
-        CORRUPTIONS[kind](np.zeros((8, 8, 3), np.uint8), generator())  # type: ignore[arg-type]
+        ALTERATIONS[kind](np.zeros((8, 8, 3), np.uint8), generator())  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", sorted(CORRUPTIONS))
+@pytest.mark.parametrize("kind", sorted(ALTERATIONS))
 def test_pictures_without_a_channel_axis_are_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=r"\[H, W, C\]"):
-        CORRUPTIONS[kind](np.zeros((8, 8), np.float32), generator())
+        ALTERATIONS[kind](np.zeros((8, 8), np.float32), generator())
 
 
 @pytest.mark.parametrize("kind", sorted(CONTROLS))
@@ -241,10 +238,10 @@ def test_shapes_without_a_channel_axis_are_refused(kind: str) -> None:
 
 
 def test_the_registries_are_read_only() -> None:
-    assert list(CORRUPTIONS) == [
+    assert list(ALTERATIONS) == [
         "gaussian_noise", "gaussian_blur", "low_contrast", "scribble", "shuffle_patches",
     ]  # fmt: skip
     assert list(CONTROLS) == ["uniform_noise", "pink_noise", "constant"]
-    for registry in (CORRUPTIONS, CONTROLS):
+    for registry in (ALTERATIONS, CONTROLS):
         with pytest.raises(TypeError):
             registry["other"] = None  # type: ignore[index]

@@ -1,0 +1,211 @@
+"""All detectors on models and sets in a folder: the tables of docs/detectors.md.
+
+    python benchmarks/detectors.py DATA [--only NAME]... [--json FILE] [--markdown FILE]
+
+DATA has a folder for each kind of input: models as .onnx, ordinary inputs as `id.npz` (`images`, uint8) or a folder
+`id/` of pictures, and out-of-distribution sets as the same in `ood/`. Each model is measured as it is and cut before
+its head, without references and with 32 of its ordinary inputs, which are not among those that it is measured on. To
+the sets that are there come those that `onnx-ood bench` makes. 300 inputs a set, 100 of pictures larger than 64
+pixels; all by one seed.
+
+How a model takes pictures is read from its card, else from the table below; a folder that isn't in it is guessed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+import ratios
+from onnx import ModelProto, utils
+from PIL import Image
+
+from onnx_ood import audits
+from onnx_ood.audits.bench_result import BenchResult
+from onnx_ood.detectors import find_sources
+from onnx_ood.exceptions import UsageError
+from onnx_ood.graph import load
+
+REFERENCES = 32
+MANY, FEW = 300, 100
+SMALL = 64
+# Models that come without a card.
+PREPROCESSING = {
+    "mnist": "unit,stretch",
+    "fashion": "unit,stretch",
+    "cifar10": "imagenet,stretch",
+    "imagenet": "inception,bicubic",
+}
+
+
+@contextmanager
+def pictures(folder: Path) -> Iterator[dict[str, list[str]]]:
+    """Sets of a folder as picture files, by name; those that are arrays are written out."""
+    with TemporaryDirectory() as temporary:
+        sets = {}
+        for path in [*folder.glob("id*"), *sorted((folder / "ood").iterdir())]:
+            if path.is_dir():
+                sets[path.name] = sorted(map(str, path.glob("*.*")))
+            elif path.suffix == ".npz":
+                sets[path.stem] = list(_written(path, Path(temporary) / path.stem))
+        yield sets
+
+
+def _written(path: Path, folder: Path) -> Iterator[str]:
+    folder.mkdir()
+    with np.load(path) as stored:
+        for i, image in enumerate(stored["images"]):
+            Image.fromarray(image).save(folder / f"{i:05}.png")
+            yield str(folder / f"{i:05}.png")
+
+
+def cut(path: Path, folder: Path) -> Path:
+    """The model without its linear head: it gives the features that the head reads."""
+    features = find_sources(load(path)).features
+    assert features is not None
+    proto = onnx.load(path)
+    names = [value.name for value in proto.graph.input if value.name not in _stored(proto)]
+    target = folder / f"{path.stem}-cut.onnx"
+    onnx.save(
+        utils.Extractor(onnx.shape_inference.infer_shapes(proto)).extract_model(names, [features]), target
+    )
+    return target
+
+
+def _stored(proto: ModelProto) -> set[str]:
+    return {tensor.name for tensor in proto.graph.initializer}
+
+
+def measure(path: Path, kind: str, sets: dict[str, list[str]], references: int) -> BenchResult:
+    """One model on all sets."""
+    usual, rest = sets["id"], {name: files for name, files in sets.items() if name != "id"}
+    with Image.open(usual[0]) as first:
+        limit = MANY if max(first.size) <= SMALL else FEW
+    order = np.random.default_rng(0).permutation(len(usual))
+    measured = [usual[i] for i in order[: len(usual) - REFERENCES]]
+    settings = audits.BenchSettings(limit=limit, preprocessing=PREPROCESSING.get(kind))
+    known = [usual[i] for i in order[len(usual) - REFERENCES :]][:references]
+    return audits.bench(path, measured, rest, settings, reference=known)
+
+
+def table(results: dict[str, BenchResult], detectors: list[str]) -> str:
+    """Mean AUROCs, a column a model."""
+    lines = [
+        "| detector | " + " | ".join(results) + " |",
+        "|---|" + "---:|" * len(results),
+    ]
+    for name in detectors:
+        cells = []
+        for result in results.values():
+            found = next((one for one in result.detectors if one.name == name), None)
+            cells.append("–" if found is None else f"{found.macro.value:.3f}")
+        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def worst(results: dict[str, BenchResult], detectors: list[str]) -> str:
+    """Where each detector fails: its three worst sets over all models."""
+    lines = ["| detector | fails on |", "|---|---|"]
+    for name in detectors:
+        found = [
+            (figure.auroc.value, figure.set, model)
+            for model, result in results.items()
+            for one in result.detectors
+            if one.name == name
+            for figure in one.figures
+        ]
+        cells = [f"{value:.2f} {figure} ({model})" for value, figure, model in sorted(found)[:3]]
+        lines.append(f"| `{name}` | " + ", ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measures and writes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", action="append", help="models to measure, by name; default: all")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--markdown", type=Path)
+    options = parser.parse_args()
+    found: dict[str, dict[str, BenchResult]] = {"none": {}, "cut": {}, "given": {}, "cut, given": {}}
+    with TemporaryDirectory() as temporary:
+        for path in sorted(options.data.glob("*/*.onnx")):
+            if options.only and path.stem not in options.only:
+                continue
+            with pictures(path.parent) as sets:
+                headless = cut(path, Path(temporary))
+                for way, model, references in (
+                    ("none", path, 0),
+                    ("cut", headless, 0),
+                    ("given", path, REFERENCES),
+                    ("cut, given", headless, REFERENCES),
+                ):
+                    began = time.perf_counter()
+                    try:
+                        result = measure(model, path.parent.name, sets, references)
+                    except UsageError as error:
+                        print(path.stem, way, error, flush=True)
+                        continue
+                    found[way][path.stem] = result
+                    shown = {one.name: round(one.macro.value, 3) for one in result.detectors[:4]}
+                    print(path.stem, way, f"{time.perf_counter() - began:.0f} s", shown, flush=True)
+                write(options, found)
+
+
+def write(options: argparse.Namespace, found: dict[str, dict[str, BenchResult]]) -> None:
+    """Writes figures and tables."""
+    if options.markdown:
+        titles = {
+            "none": "Without any data",
+            "cut": "Without any data, models cut before their heads",
+            "given": f"With {REFERENCES} known-good inputs",
+            "cut, given": f"With {REFERENCES} known-good inputs, models cut before their heads",
+        }
+        text = ""
+        for way, results in found.items():
+            if not results:
+                continue
+            names = list(dict.fromkeys(one.name for result in results.values() for one in result.detectors))
+            mean = {
+                name: np.mean(
+                    [
+                        one.macro.value
+                        for result in results.values()
+                        for one in result.detectors
+                        if one.name == name
+                    ]
+                )
+                for name in names
+            }
+            names.sort(key=lambda name: -mean[name])
+            text += f"### {titles[way]}\n\n{table(results, names)}\n"
+            if way in {"none", "given"}:
+                text += f"Where each fails: its lowest AUROCs.\n\n{worst(results, names)}\n"
+        options.markdown.write_text(text)
+    figures = {
+        way: {model: _figures(result) for model, result in results.items()} for way, results in found.items()
+    }
+    ratios.write(options.json, "cpu", detectors=figures)
+
+
+def _figures(result: BenchResult) -> dict[str, object]:
+    return {
+        one.name: {
+            "mean": round(one.macro.value, 4),
+            "interval": [round(one.macro.low, 4), round(one.macro.high, 4)],
+            "sets": {figure.set: round(figure.auroc.value, 4) for figure in one.figures},
+        }
+        for one in result.detectors
+    } | {"references": {"source": result.reference, "count": result.references, "ordinary": result.ordinary}}
+
+
+if __name__ == "__main__":
+    main()

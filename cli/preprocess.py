@@ -1,0 +1,52 @@
+"""`onnx-ood preprocess`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onnx_ood import audits
+from onnx_ood.exceptions import NotEvaluatedError
+from onnx_ood.reports.terminal import print_detective
+
+from .console import stdout
+from .output import JsonFile, check_outputs, write_json
+from .progress import progress_bar
+
+_DEFAULTS = audits.DetectiveSettings()
+
+
+def preprocess(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    photos: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PHOTOS...",
+            help="Pictures of the kind that the model is made for, of several classes: files, folders, globs.",
+        ),
+    ],
+    limit: Annotated[
+        int, typer.Option(help="Photos at most: a random sample of the files.")
+    ] = _DEFAULTS.limit,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the sample, of noise and of resamples.")
+    ] = _DEFAULTS.seed,
+    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Photos in one run. Default: what memory allows.")
+    ] = None,
+    json: JsonFile = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
+) -> None:
+    """Find out how a model wants its pictures preprocessed, or say that it can't be told."""
+    settings = audits.DetectiveSettings(limit=limit, seed=seed, provider=provider, batch_size=batch_size)
+    check_outputs(json)
+    with progress_bar("trying", quiet=quiet) as progress:
+        result = audits.detective(model, photos, settings, progress=progress)
+    printed = write_json(result, json)
+    if not quiet and not printed:
+        print_detective(stdout(), result, top=5)
+    if result.status == "not evaluated":
+        raise NotEvaluatedError("there are fewer than 10 photos; give more")

@@ -1,0 +1,95 @@
+"""The result of the bench audit: the JSON is this model, and every report is made from it."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from onnx_ood.audits.facts import ModelFacts
+from onnx_ood.audits.score_result import Environment, Failure, Part
+
+
+class BenchInterval(Part):
+    """A figure and where 95% of its bootstrap resamples lie."""
+
+    value: float
+    low: float
+    high: float
+
+
+class BenchSet(Part):
+    """One out-of-distribution set."""
+
+    name: str
+    inputs: int
+    made: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
+    failed: tuple[Failure, ...] = ()
+
+
+class SetFigures(Part):
+    """How well one detector tells one set from the ordinary inputs."""
+
+    set: str
+    auroc: BenchInterval
+    aupr_in: float = Field(description="Average precision with ordinary inputs as positives.")
+    aupr_out: float = Field(description="Average precision with out-of-distribution inputs as positives.")
+    fpr95: float = Field(description="Share of the set that passes where 95% of ordinary inputs do.")
+
+
+class BenchDetector(Part):
+    """One detector on all sets."""
+
+    name: str
+    formula: str
+    source: str
+    reference: bool = Field(description="Learns from the reference inputs.")
+    macro: BenchInterval = Field(description="Mean AUROC over sets.")
+    behind: BenchInterval = Field(
+        description="Mean AUROC of the best detector less this one's, on the same resamples; 0 for the best."
+    )
+    figures: tuple[SetFigures, ...]
+
+    @property
+    def worst(self) -> SetFigures:
+        """The set that it tells worst."""
+        return min(self.figures, key=lambda one: one.auroc.value)
+
+
+class BenchFlags(Part):
+    """What is flagged as unlike the references, at a false-positive rate that was chosen."""
+
+    rate: float = Field(description="Probability at most, that an input like the references is flagged.")
+    ordinary: BenchInterval = Field(
+        description="Share of the ordinary inputs that is flagged, and its exact (Clopper-Pearson) 95% interval, "
+        "as if flags didn't share the luck of one set of references."
+    )
+    sets: dict[str, float] = Field(description="Share of each set that is flagged.")
+
+
+class BenchResult(Part):
+    """Result of `onnx-ood bench`."""
+
+    format: Literal["onnx-ood/bench/1"] = Field(default="onnx-ood/bench/1", alias="schema")
+    status: Literal["measured", "not evaluated"]
+    model: ModelFacts
+    preprocessing: str | None
+    provider: str
+    seed: int
+    resamples: int
+    environment: Environment
+    ordinary: int = Field(description="Ordinary inputs that were measured.")
+    references: int = Field(description="Inputs that detectors learned from.")
+    reference: Literal["given", "generic", "none"] = Field(
+        description="Whether those are known-good inputs that were given, or crops of bundled photos."
+    )
+    failed: tuple[Failure, ...] = Field(
+        description="Ordinary and reference inputs that couldn't be measured."
+    )
+    sets: tuple[BenchSet, ...]
+    detectors: tuple[BenchDetector, ...] = Field(description="The best first.")
+    flags: BenchFlags | None = Field(
+        description="None without references that were given, or with too few of them for the rate."
+    )
+    not_applicable: dict[str, str] = Field(description="Detectors that don't apply to this model, and why.")
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,110 @@
+"""Which preprocessings the detective tries: what frameworks and model zoos do, in the words of `--preprocess`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onnx_ood.inputs import Preprocessing, parse
+
+# Below this side pictures are stretched, as `guess` has it.
+_SMALL = 64
+
+_COLOUR = {
+    "0 to 1": "unit",
+    "-1 to 1": "symmetric",
+    "-0.5 to 0.5": "mean=0.5,std=1",
+    "ImageNet mean/std": "imagenet",
+    "0 to 255": "bytes",
+}
+# Caffe's mean, in the order B, G, R: 103.939, 116.779 and 123.68 of 255. Turned round for RGB.
+_CAFFE = ("0.4076039", "0.4579569", "0.4850196")
+_GREY = {
+    "0 to 1": "unit",
+    "-1 to 1": "symmetric",
+    "-0.5 to 0.5": "mean=0.5,std=1",
+    "0 to 255": "bytes",
+    "-127.5 to 127.5": "mean=0.5,std=0.0039215686",
+    "MNIST mean/std": "mean=0.1307,std=0.3081",
+    "Fashion-MNIST mean/std": "mean=0.286,std=0.353",
+}
+
+Shape = Sequence[int | str | None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to preprocess.
+
+    Attributes:
+        name: What a reader calls what is tried.
+        values: Channels, mean and deviation in the grammar of `onnx_ood.inputs.parse`.
+        resize: The geometry, in the same grammar.
+        preprocessing: Both as data.
+    """
+
+    name: str
+    values: str
+    resize: str
+    preprocessing: Preprocessing
+
+    @property
+    def words(self) -> str:
+        """What `--preprocess` takes."""
+        return f"{self.values},{self.resize}"
+
+
+def value_candidates(input_shape: Shape) -> tuple[Candidate, ...]:
+    """Ranges, means and deviations, for colour in both orders of channels; all with the same geometry.
+
+    Means and deviations that differ little (those of ImageNet, CIFAR-10 and CLIP) have one candidate between them.
+
+    Args:
+        input_shape: The model input's shape with its batch axis.
+
+    Returns:
+        12 for colour, 7 for grey; the first leaves values as they are, from 0 to 1, in RGB or grey.
+
+    Raises:
+        UsageError: If it is no input for pictures, or could be one in two ways.
+    """
+    plain = parse("unit", input_shape)
+    resize = "stretch" if min(plain.size) < _SMALL else "short-side"
+    if plain.channels == "L":
+        named = [(name, f"{words},L") for name, words in _GREY.items()]
+    else:
+        named = [
+            (f"{name}, {order}", f"{words},{order}")
+            for order in ("RGB", "BGR")
+            for name, words in {**_COLOUR, "0 to 255 - Caffe mean": _caffe(order)}.items()
+        ]
+    return tuple(_candidate(name, values, resize, input_shape) for name, values in named)
+
+
+def resize_candidates(chosen: Candidate, input_shape: Shape) -> tuple[Candidate, ...]:
+    """Ways to bring pictures to the model's size, all with the values of one candidate.
+
+    Args:
+        chosen: The candidate whose values they have.
+        input_shape: The model input's shape with its batch axis.
+
+    Returns:
+        Stretched; and three sizes of the centre that is cut out. One of them is the geometry of `value_candidates`.
+    """
+    longer = max(chosen.preprocessing.size)
+    named = {
+        "stretched": "stretch",
+        "centre, all of the short side": f"short-side,resize-to={longer}",
+        "centre, 7/8 of the short side": "short-side",
+        "centre, 3/4 of the short side": f"short-side,resize-to={round(longer * 4 / 3)}",
+    }
+    return tuple(_candidate(name, chosen.values, resize, input_shape) for name, resize in named.items())
+
+
+def _caffe(order: str) -> str:
+    mean = _CAFFE if order == "BGR" else _CAFFE[::-1]
+    return f"mean={':'.join(mean)},std=0.0039215686"
+
+
+def _candidate(name: str, values: str, resize: str, input_shape: Shape) -> Candidate:
+    return Candidate(name, values, resize, parse(f"{values},{resize}", input_shape))

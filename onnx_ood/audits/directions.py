@@ -1,0 +1,162 @@
+"""The direction audit: where does "a smaller cosine drop is out-of-distribution" hold, and where does it flip?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.collecting import FEWEST, Collector
+from onnx_ood.audits.directions_figures import (
+    Levels,
+    aurocs,
+    conclude,
+    count,
+    factors_of,
+    set_directions,
+)
+from onnx_ood.audits.directions_result import DirectionsResult, SweptLayer
+from onnx_ood.audits.directions_settings import COPIES, DirectionsSettings
+from onnx_ood.audits.directions_sweep import Sweep
+from onnx_ood.audits.environment import environment
+from onnx_ood.audits.facts import model_facts
+from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.site_choice import choose_site
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.graph import Model, load, select, suggest_probes
+from onnx_ood.inputs import discover, read_card
+from onnx_ood.measurement import find_input
+from onnx_ood.nudges import ALTERATIONS
+
+Progress = Callable[[int, int | None], None]
+Float = NDArray[np.float64]
+
+_NOT_A_NUMBER = "the model gives NaN or infinity for it"
+
+
+def directions(
+    model: str | Path | Model,
+    ordinary: Sequence[str],
+    strange: Mapping[str, Sequence[str]] | None = None,
+    settings: DirectionsSettings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> DirectionsResult:
+    """Sweeps layer, scale, family and copies of nudges.
+
+    Args:
+        model: A path or a loaded model.
+        ordinary: Files, folders or globs of inputs that the model is made for.
+        strange: The same of out-of-distribution sets, by name.
+        settings: What to sweep and how; None for the defaults.
+        progress: Called with the number of inputs that are done.
+
+    Returns:
+        The AUROC of each set in each setting, and what follows; its status is "not evaluated" if there are fewer than
+        10 ordinary inputs, or fewer of a set.
+
+    Raises:
+        UsageError: If a selector matches nothing, there is nothing to compare with, or the model has several inputs.
+        ModelError: If the model can't be read or run.
+        NotEvaluatedError: If no ordinary input could be measured, or none of a set.
+        ProviderError: If the provider can't run here.
+    """
+    settings = settings or DirectionsSettings()
+    loaded = model if isinstance(model, Model) else load(model)
+    strange = strange or {}
+    if len(loaded.inputs) > 1:
+        names = ", ".join(tensor.name for tensor in loaded.inputs)
+        raise UsageError(
+            f"{loaded.path} has several inputs ({names}), and directions are measured on models of one; onnx-ood score "
+            "measures drops of such models, with --feed"
+        )
+    site, site_note = choose_site(loaded, None, {})
+    fed = find_input(loaded, site)
+    found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
+    chosen = choose_preprocessing(fed, found, settings.preprocessing, read_card(loaded.path))
+    preprocessing = chosen.preprocessing if chosen else None
+    controls = settings.controls and preprocessing is not None
+    if not strange and not controls:
+        raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
+    probes = (
+        select(loaded, settings.probes, site)
+        if settings.probes
+        else tuple(suggestion.tensor for suggestion in suggest_probes(loaded, site=site))
+    )
+    sweep = Sweep(
+        loaded,
+        probes,
+        settings.scales,
+        site=site,
+        preprocessing=preprocessing,
+        seed=settings.seed,
+        provider=settings.provider,
+        batch_size=settings.batch_size,
+    )
+    collector = Collector(sweep, fed, preprocessing, settings.limit, settings.seed)
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress:
+            progress(done, None)
+
+    usual = collector.collect(ordinary, ALTERATIONS if controls else None, step)
+    usual_drops = usual.evidence
+    if not len(usual_drops):
+        reason = usual.failed[0].reason if usual.failed else "there is none"
+        raise NotEvaluatedError(f"{loaded.path}: no ordinary input could be measured: {reason}")
+    given = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
+    drops = {name: one.evidence for name, one in given.items()}
+    for name, values in drops.items():
+        if not len(values):
+            raise NotEvaluatedError(f"{loaded.path}: no input of {name} could be measured")
+    notes = site_note + usual.notes
+    if settings.controls and not controls:
+        notes += ("inputs are no pictures, so that no sets were made of them",)
+    made = collector.nothing(len(usual.ids)) | usual.altered if controls else {}
+    for name, swept in made.items():
+        values = swept[sweep.finite(swept)]
+        if not len(values):
+            notes += (f"{name} is left out: {_NOT_A_NUMBER}",)
+        elif name not in drops:
+            drops[name] = values
+    grids = {name: aurocs(usual_drops, values) for name, values in drops.items()}
+    tensors = {tensor.name: tensor for tensor in probes}
+    layers = tuple(
+        SweptLayer(name=name, op=tensors[name].op, depth=tensors[name].depth, noise_floor=floor)
+        for name, floor in zip(sweep.prober.probes, sweep.floor.tolist(), strict=True)
+    )
+    levels = Levels(tuple(layer.name for layer in layers), settings.scales, sweep.families, COPIES)
+    sets = tuple(
+        set_directions(name, grids[name], levels, len(values), given[name].failed if name in given else None)
+        for name, values in drops.items()
+    )
+    factors = factors_of(grids, levels)
+    counts = count(np.stack(list(grids.values())))
+    everything = [len(usual_drops), *map(len, drops.values())]
+    return DirectionsResult(
+        status="measured" if min(everything) >= FEWEST else "not evaluated",
+        model=model_facts(loaded),
+        preprocessing=None if preprocessing is None else preprocessing.describe(),
+        provider=sweep.prober.provider,
+        seed=settings.seed,
+        environment=environment(),
+        site=site.name,
+        space="tensor" if preprocessing is None else "pixel",
+        scales=settings.scales,
+        families=sweep.families,
+        copies=COPIES,
+        layers=layers,
+        skipped=sweep.prober.skipped,
+        ordinary=len(usual_drops),
+        failed=tuple(usual.failed),
+        counts=counts,
+        factors=factors,
+        sets=sets,
+        conclusion=conclude(counts, sets, factors),
+        notes=notes,
+    )

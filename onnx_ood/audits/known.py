@@ -1,0 +1,133 @@
+"""Inputs that detectors learn from: known-good ones that are given, or photos that come with the package."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.collecting import Alteration, Collector
+from onnx_ood.audits.generic_photos import generic_photos
+from onnx_ood.audits.score_result import Failure
+from onnx_ood.detectors import Evidence
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import Preprocessing
+from onnx_ood.nudges import KINDS, REHEARSALS, apply
+
+Source = Literal["given", "generic", "none"]
+
+LEAST = 10
+"""Fewer references tell nothing of what is usual."""
+# How strongly references are altered, where there is a choice.
+_SEVERITY = 4
+
+
+@dataclass(frozen=True)
+class Known:
+    """What was measured of references.
+
+    Attributes:
+        source: Whether they are known-good inputs that were given, bundled photos, or there are none.
+        evidence: Of each, with `altered`; None where there are none.
+        failed: References that could not be measured.
+        note: Why it is what it is, where nobody chose it; or empty.
+    """
+
+    source: Source
+    evidence: Evidence | None = None
+    failed: tuple[Failure, ...] = ()
+    note: str = ""
+
+
+def given_references(
+    collector: Collector[Evidence],
+    rehearsing: Collector[Evidence],
+    paths: Sequence[str],
+    preprocessing: Preprocessing | None,
+    progress: Callable[[int], None] | None = None,
+) -> Known:
+    """Measures known-good inputs that were given.
+
+    Args:
+        collector: Reads and measures.
+        rehearsing: Measures them altered: what detectors learn from that.
+        paths: Files, folders or globs.
+        preprocessing: How pictures become tensors; without it references can't be altered.
+        progress: Called with the number of inputs of each batch that is done.
+
+    Returns:
+        What was measured.
+
+    Raises:
+        UsageError: If fewer than 10 could be measured.
+    """
+    found = collector.collect(paths, progress=progress)
+    if len(found.ids) < LEAST:
+        raise UsageError(
+            f"{len(found.ids)} references could be measured, and fewer than {LEAST} tell nothing of what is usual: "
+            "give more with --reference"
+        )
+    altered: tuple[Evidence, ...] = ()
+    if preprocessing is not None:
+        kinds = rehearsing.collect(paths, rehearsals(preprocessing)).altered.values()
+        # Of a kind that the model gives NaN for nothing can be learnt.
+        altered = tuple(kind for kind in kinds if kind.finite().all())
+    return Known("given", replace(found.evidence, altered=altered), tuple(found.failed))
+
+
+def generic_references(
+    collector: Collector[Evidence], rehearsing: Collector[Evidence], preprocessing: Preprocessing | None
+) -> Known:
+    """Measures the bundled photos, if the model takes photographs.
+
+    What it was made for can't be told from a file. A model of three colour channels is taken for one of
+    photographs, any other not: for pictures of digits or garments, photos are the wrong reference and do harm.
+
+    Args:
+        collector: Measures.
+        rehearsing: Measures them altered: what detectors learn from that.
+        preprocessing: How pictures become tensors, or None.
+
+    Returns:
+        What was measured, or nothing and why.
+    """
+    if preprocessing is None:
+        return Known(
+            "none", note="inputs are no pictures, so that the bundled photos are no reference for them"
+        )
+    if preprocessing.channels == "L":
+        return Known(
+            "none",
+            note="the model takes pictures without colours, so that the bundled photos are no reference for it",
+        )
+    pictures = generic_photos(preprocessing)
+    rng = np.random.default_rng(0)
+    altered = tuple(rehearsing.made(alter(pictures, rng)) for alter in rehearsals(preprocessing).values())
+    evidence = replace(collector.made(pictures), altered=altered)
+    return Known(
+        "generic",
+        evidence,
+        note="the model takes colour pictures, so the bundled photos stand for what is usual; "
+        "--reference with known-good inputs is better, and --no-generic leaves them out",
+    )
+
+
+def rehearsals(preprocessing: Preprocessing) -> Mapping[str, Alteration]:
+    """The alterations from which detectors learn what altered pictures look like.
+
+    Args:
+        preprocessing: How pictures become tensors; what needs colours is left out where there are none.
+
+    Returns:
+        By kind.
+    """
+    coloured = preprocessing.channels != "L"
+    return {name: partial(_alter, name) for name in REHEARSALS if coloured or not KINDS[name].needs_colour}
+
+
+def _alter(name: str, pictures: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.float32]:
+    return apply(name, min(_SEVERITY, KINDS[name].severities[-1]), pictures, generator)

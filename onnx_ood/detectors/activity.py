@@ -1,0 +1,30 @@
+"""Distance of the activity profile from that of reference inputs."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from onnx_ood.detectors.activity_profile import activity_profile
+from onnx_ood.detectors.detector import Detector, Scorer
+from onnx_ood.detectors.evidence import Evidence, Subject
+from onnx_ood.detectors.gaussian import ShrunkGaussian
+from onnx_ood.detectors.scores import reference_of
+
+
+class Activity(Detector):
+    """Strange inputs make some layer more, less or otherwise active than known-good ones do."""
+
+    name = "activity"
+    formula = "Mahalanobis distance of nine numbers on the activity of each layer, covariance shrunk by ½"
+    source = "onnx_ood; the distance after K. Lee et al., NeurIPS 2018, without classes"
+    needs = ("layers",)
+    reference = True
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return None if subject.layers else "it has no layers whose activations can be read"
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        usual = ShrunkGaussian(activity_profile(reference_of(reference).layers))
+        return lambda evidence: usual.distances(activity_profile(evidence.layers))

@@ -1,0 +1,72 @@
+"""The default verdict: the best combination that a model allows, the same for all models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from onnx_ood.detectors.activity import Activity
+from onnx_ood.detectors.activity_profile import activity_profile
+from onnx_ood.detectors.combine import held_out_scores, z_scores
+from onnx_ood.detectors.controls import Discriminant
+from onnx_ood.detectors.detector import Detector, Scorer
+from onnx_ood.detectors.doubt import Doubt
+from onnx_ood.detectors.evidence import Evidence, Subject
+from onnx_ood.detectors.scores import reference_of
+
+# Crops of one photo are as many places apart as there are photos, a multiple of this, so that they share a fold.
+_FOLDS = 8
+
+
+class Auto(Detector):
+    """The sum of what says most, in standard deviations of held-out references; without references the doubt alone."""
+
+    name = "auto"
+    formula = "z(log activity) + z(discriminant of activity against altered references) + z(doubt), or doubt"
+    source = "onnx_ood; docs/detectors.md says how it was chosen"
+    needs = ("layers", "logits", "features")
+    reference = True
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        if subject.probabilities is None and not subject.layers:
+            return "it has neither class scores nor layers whose activations can be read"
+        return None
+
+    @override
+    def learns(self, subject: Subject) -> bool:
+        return subject.probabilities is None
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        if reference is None:
+            return Doubt().fit(subject, None)
+        parts: list[tuple[Callable[[Evidence], Scorer], bool]] = []
+        if subject.layers:
+            parts.append((lambda some: Activity().fit(subject, some), True))
+            if reference.altered:
+                parts.append((_discriminant, False))
+        if subject.probabilities is not None:
+            parts.append((lambda some: Doubt().fit(subject, some), False))
+        known = reference_of(reference)
+        folds = min(_FOLDS, len(known))
+        learnt = [(fit(known), held_out_scores(fit, known, folds), distance) for fit, distance in parts]
+
+        def score(evidence: Evidence) -> NDArray[np.float64]:
+            total: NDArray[np.float64] = np.sum(
+                [z_scores(scorer(evidence), usual, distance=distance) for scorer, usual, distance in learnt],
+                axis=0,
+            )
+            return total
+
+        return score
+
+
+def _discriminant(known: Evidence) -> Scorer:
+    """Tells altered references from the references themselves by their activity."""
+    controls = [activity_profile(kind.layers) for kind in known.altered]
+    found = Discriminant(activity_profile(known.layers), controls)
+    return lambda evidence: found.score(activity_profile(evidence.layers))

@@ -1,0 +1,82 @@
+"""The registry: all detectors by name."""
+
+from __future__ import annotations
+
+from onnx_ood.detectors.activation_prior import ActivationPrior
+from onnx_ood.detectors.activity import Activity
+from onnx_ood.detectors.ash import ActivationShaping
+from onnx_ood.detectors.auto import Auto
+from onnx_ood.detectors.batch_norm import BatchNorm
+from onnx_ood.detectors.detector import Detector
+from onnx_ood.detectors.doubt import Doubt
+from onnx_ood.detectors.energy import Energy
+from onnx_ood.detectors.entropy import Entropy
+from onnx_ood.detectors.fdbd import FastBoundaryDistance
+from onnx_ood.detectors.feature_norm import FeatureNorm
+from onnx_ood.detectors.gen import GeneralizedEntropy
+from onnx_ood.detectors.grad_norm import GradNorm
+from onnx_ood.detectors.head_angle import HeadAngle
+from onnx_ood.detectors.knn import NearestNeighbour
+from onnx_ood.detectors.mahalanobis import Mahalanobis
+from onnx_ood.detectors.max_logit import MaxLogit
+from onnx_ood.detectors.msp import MaximumProbability
+from onnx_ood.detectors.profile import SensitivityProfile
+from onnx_ood.detectors.rank_feat import RankFeat
+from onnx_ood.detectors.scale import Scale
+from onnx_ood.detectors.vim import VirtualLogit
+from onnx_ood.exceptions import UsageError
+
+_registry: dict[str, Detector] = {}
+
+
+def register(detector: Detector) -> None:
+    """Makes a detector known by its name.
+
+    Raises:
+        ValueError: If the name is taken: results that are called alike must be alike.
+    """
+    if detector.name in _registry:
+        raise ValueError(f"there is a detector called {detector.name!r} already")
+    _registry[detector.name] = detector
+
+
+def registered() -> dict[str, Detector]:
+    """All detectors by name, in the order in which they were registered."""
+    return dict(_registry)
+
+
+def find_detector(name: str) -> Detector:
+    """The detector of a name.
+
+    Raises:
+        UsageError: If there is none.
+    """
+    if name not in _registry:
+        raise UsageError(f"there is no detector {name!r}; there are {', '.join(_registry)}")
+    return _registry[name]
+
+
+for _detector in (
+    Auto(),
+    Doubt(),
+    MaximumProbability(),
+    MaxLogit(),
+    Energy(),
+    Entropy(),
+    GeneralizedEntropy(),
+    ActivationShaping(),
+    Scale(),
+    GradNorm(),
+    FastBoundaryDistance(),
+    HeadAngle(),
+    RankFeat(),
+    FeatureNorm(),
+    ActivationPrior(),
+    BatchNorm(),
+    Activity(),
+    SensitivityProfile(),
+    Mahalanobis(),
+    NearestNeighbour(),
+    VirtualLogit(),
+):
+    register(_detector)

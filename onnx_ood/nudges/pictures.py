@@ -1,0 +1,69 @@
+"""What all ways to alter pictures share: what a picture is, and altering each one of a batch by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.floating]
+Picture = NDArray[np.float32]
+
+
+def each(images: Floats, alter: Callable[[Picture], Floats]) -> Picture:
+    """Alters pictures one by one.
+
+    Args:
+        images: Float `[H, W, C]` or `[N, H, W, C]` in [0, 1].
+        alter: Takes one picture, float32 `[H, W, C]`, that it must not change, and returns floats of the same shape.
+
+    Returns:
+        float32 of the shape of `images`, cut off at 0 and 1; never memory of theirs.
+
+    Raises:
+        TypeError: If the pictures aren't floats.
+        ValueError: If they have another number of axes.
+    """
+    if not np.issubdtype(images.dtype, np.floating):
+        raise TypeError(f"Expected floats in [0, 1], but got {images.dtype}")
+    shape = checked_shape(images.shape)
+    pictures = np.asarray(images, dtype=np.float32)
+    altered = np.empty(shape, np.float32)
+    for source, target in zip(
+        pictures.reshape(-1, *shape[-3:]), altered.reshape(-1, *shape[-3:]), strict=True
+    ):
+        target[...] = np.clip(alter(source), 0, 1)
+    return altered
+
+
+def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
+    """The shape of pictures, after a look at whether it is one.
+
+    Args:
+        shape: `[H, W, C]` or `[N, H, W, C]`.
+
+    Returns:
+        The same as a tuple.
+
+    Raises:
+        ValueError: If it has another number of axes.
+    """
+    if len(shape) not in {3, 4}:
+        raise ValueError(f"Expected a shape [H, W, C] or [N, H, W, C], but got {list(shape)}")
+    return tuple(shape)
+
+
+def luminance(picture: Floats) -> Floats:
+    """How bright each pixel is: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), or the one channel there is.
+
+    Args:
+        picture: `[H, W, C]`, C 1 or 3.
+
+    Returns:
+        `[H, W, 1]`.
+    """
+    if picture.shape[-1] == 1:
+        return picture
+    weighted: Floats = (picture @ np.array([0.299, 0.587, 0.114]))[..., np.newaxis]
+    return weighted

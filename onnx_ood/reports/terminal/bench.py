@@ -1,0 +1,136 @@
+"""The bench audit on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from onnx_ood.audits.bench_result import BenchDetector, BenchFlags, BenchInterval, BenchResult
+from onnx_ood.reports.terminal import marks
+from onnx_ood.reports.terminal.layout import bullets, facts, table
+from onnx_ood.reports.terminal.marks import Marks
+
+# AUROCs at which a cell changes its style: what is no better than a guess, and what is good.
+_GUESS = 0.6
+_GOOD = 0.9
+# What a set's column takes, and what is between columns.
+_CELL = 8
+_GAP = 3
+
+
+def print_bench(console: Console, result: BenchResult, top: int) -> None:
+    """Prints how well detectors do.
+
+    Args:
+        console: Where to.
+        result: The result.
+        top: How many failed inputs to list.
+    """
+    view = Marks(console)
+    failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
+    kind = "crops of bundled photos for references" if result.reference == "generic" else "references"
+    references = f", {result.references} {kind}" if result.references else ""
+    facts(
+        console,
+        [
+            ("model", result.model.path),
+            ("preprocessing", result.preprocessing or ""),
+            ("runs on", result.provider),
+            ("ordinary", f"{result.ordinary} inputs{references}, {len(failed)} failed"),
+            ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
+        ],
+    )
+    console.print()
+    console.print(_detectors(result, view))
+    if result.flags:
+        console.print()
+        bullets(console, _flags(result.flags))
+    width = 20
+    for part in _parts(console, result, width):
+        console.print()
+        console.print(_sets(result, part, width))
+    if result.not_applicable:
+        console.print()
+        bullets(
+            console,
+            [f"{name}: {reason}" for name, reason in result.not_applicable.items()],
+            style="dim",
+        )
+    if failed:
+        console.print()
+        bullets(console, [f"failed: {failure.id}: {failure.reason}" for failure in failed[:top]], style="red")
+    if result.notes:
+        console.print()
+        bullets(console, result.notes, style="dim")
+
+
+def _detectors(result: BenchResult, view: Marks) -> Table:
+    grid = table(
+        "Mean AUROC over sets, the best detector first",
+        f"Intervals: 95% of {result.resamples:,} resamples. Behind: paired with the best.",
+    )
+    grid.add_column("detector", no_wrap=True)
+    for name in ("AUROC", "95%", "behind"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("worst on", no_wrap=True)
+    for detector in result.detectors:
+        grid.add_row(
+            Text(detector.name + (" *" if detector.reference else "")),
+            _cell(detector.macro.value),
+            Text(_between(detector.macro), style="dim"),
+            Text(_behind(detector, view)),
+            Text(f"{detector.worst.set} {detector.worst.auroc.value:.2f}"),
+        )
+    if any(detector.reference for detector in result.detectors):
+        grid.caption = f"{grid.caption} * learns from references."
+    return grid
+
+
+def _flags(flags: BenchFlags) -> list[str]:
+    """Verdicts in words."""
+    usual = flags.ordinary
+    caught = ", ".join(f"{name} {marks.percent(share)}" for name, share in flags.sets.items())
+    interval = f"{marks.percent(usual.low)} to {marks.percent(usual.high)}"
+    return [
+        f"flagged at a false-positive rate of {marks.percent(flags.rate)}: {marks.percent(usual.value)} of the "
+        f"ordinary inputs ({interval})",
+        f"and of the sets: {caught}",
+    ]
+
+
+def _parts(console: Console, result: BenchResult, width: int) -> list[range]:
+    """Sets that fit side by side."""
+    fitting = max(1, (console.width - width) // (_CELL + _GAP))
+    count = len(result.sets)
+    return [range(start, min(start + fitting, count)) for start in range(0, count, fitting)]
+
+
+def _sets(result: BenchResult, part: range, width: int) -> Table:
+    grid = table("AUROC" if part.start == 0 else "AUROC, continued")
+    grid.add_column("detector", no_wrap=True, width=width)
+    for i in part:
+        words = result.sets[i].name.replace("_", " ").split()
+        heading = "\n".join(marks.shorten_middle(word, _CELL) for word in words)
+        grid.add_column(heading, justify="right", no_wrap=True, width=_CELL)
+    for detector in result.detectors:
+        grid.add_row(Text(detector.name), *(_cell(detector.figures[i].auroc.value) for i in part))
+    return grid
+
+
+def _cell(value: float) -> Text:
+    """An area; below a guess it is bracketed too, for those who see no colours."""
+    if value < _GUESS:
+        return Text(f"({value:.2f})", style="red")
+    return Text(f"{value:.2f}", style="green" if value >= _GOOD else "")
+
+
+def _between(found: BenchInterval) -> str:
+    return f"{found.low:.2f}-{found.high:.2f}"
+
+
+def _behind(detector: BenchDetector, view: Marks) -> str:
+    behind = detector.behind
+    if behind.value == 0:
+        return "-"
+    return f"{behind.value:.3f} {view.plus_minus} {(behind.high - behind.low) / 2:.3f}"

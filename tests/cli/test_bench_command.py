@@ -1,0 +1,83 @@
+"""`onnx-ood bench` through the installed program."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image
+
+from onnx_ood import models
+
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "bench.json"
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> tuple[Path, Path]:
+    images, _ = models.fashion_samples()
+    good, odd = tmp_path / "garments", tmp_path / "odd"
+    for folder, pictures in ((good, images[:12]), (odd, 255 - images[:12])):
+        folder.mkdir()
+        for i, image in enumerate(pictures):
+            Image.fromarray(np.ascontiguousarray(image)).save(folder / f"{i:02}.png")
+    return good, odd
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, "bench", models.path("fashion_cnn"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_report_and_tables_agree(sets: tuple[Path, Path], tmp_path: Path) -> None:
+    good, odd = sets
+    files = {kind: tmp_path / f"table.{kind}" for kind in ("json", "csv", "markdown", "latex")}
+    options = [text for kind, path in files.items() for text in (f"--{kind}", path)]
+    done = run("--id", good, "--ood", f"inverted={odd}", "--detectors", "energy,head_angle", *options)
+    assert (done.returncode, done.stderr) == (0, "")
+    result = json.loads(files["json"].read_text())
+    jsonschema.validate(result, json.loads(SCHEMA.read_text()))
+    with files["csv"].open() as lines:
+        rows = {(row["detector"], row["set"]): row for row in csv.DictReader(lines)}
+    markdown = files["markdown"].read_text().splitlines()
+    latex = files["latex"].read_text()
+    assert latex.count(r"\\") == 1 + len(result["detectors"])
+    assert r"head\_angle" in latex
+    for place, detector in enumerate(result["detectors"]):
+        for figure in detector["figures"]:
+            assert float(rows[detector["name"], figure["set"]]["auroc"]) == figure["auroc"]["value"]
+            assert float(rows[detector["name"], figure["set"]]["fpr95"]) == figure["fpr95"]
+        cells = [cell.strip() for cell in markdown[2 + place].strip("|").split("|")]
+        assert cells[0] == f"`{detector['name']}`"
+        assert cells[2:] == [f"{figure['auroc']['value']:.3f}" for figure in detector["figures"]]
+        assert detector["name"] in done.stdout
+    assert "inverted" in done.stdout
+
+
+def test_mistakes_are_one_line(sets: tuple[Path, Path]) -> None:
+    good, odd = sets
+    for arguments, expected in (
+        (["--ood", odd], "is not NAME=PATH"),
+        (["--detectors", "nothing"], "no detector 'nothing'"),
+        (["--no-controls"], "no set to tell"),
+    ):
+        done = run("--id", good, *arguments)
+        assert done.returncode == 64
+        assert expected in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_too_few_inputs_end_with_3(sets: tuple[Path, Path]) -> None:
+    good, _ = sets
+    done = run("--id", good, "--limit", 5, "--detectors", "msp")
+    assert done.returncode == 3

@@ -1,0 +1,53 @@
+"""`onnx-ood preprocess` through the installed program."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from PIL import Image
+
+from onnx_ood import models
+
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "preprocess.json"
+
+
+@pytest.fixture
+def garments(tmp_path: Path) -> Path:
+    folder = tmp_path / "garments"
+    folder.mkdir()
+    images, _ = models.fashion_samples()
+    for i, image in enumerate(images[:: len(images) // 30][:30]):
+        Image.fromarray(image).save(folder / f"{i:02}.png")
+    return folder
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, "preprocess", *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_report_and_json_agree(garments: Path, tmp_path: Path) -> None:
+    done = run(models.path("fashion_cnn"), garments, "--json", tmp_path / "result.json")
+    assert done.returncode == 0, done.stderr
+    result = json.loads((tmp_path / "result.json").read_text())
+    jsonschema.validate(result, json.loads(SCHEMA.read_text()))
+    assert "values: 0 to 1 (unit,L,stretch)" in done.stdout
+    assert "resize: can't tell" in done.stdout
+    assert f"--preprocess {result['questions'][1]['candidates'][0]['words']}" in done.stdout
+    for question in result["questions"]:
+        for candidate in question["candidates"]:
+            assert f"{candidate['score']:.2f}" in done.stdout
+
+
+def test_too_few_photos(garments: Path) -> None:
+    done = run(models.path("fashion_cnn"), garments / "00.png")
+    assert done.returncode == 3
+    assert "fewer than 10 photos" in done.stderr
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,224 @@
+"""Detectors against pytorch-ood, on the logits, features and maps of a bundled network."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from onnx_ood import models
+from onnx_ood.detectors import Evidence, LinearHead, ShrunkGaussian, Subject, find_detector
+from onnx_ood.detectors.knn import neighbour
+from onnx_ood.detectors.vim import dimension
+from onnx_ood.graph import find_class_scores, find_linear_layer, load
+
+pytestmark = pytest.mark.real
+# Not installed by `make test-real`, because torch is large: `.venv/bin/python -m pip install torch pytorch-ood`.
+torch = pytest.importorskip("torch", reason="torch is not installed, by `make test-real` neither: too large")
+_package = importlib.util.find_spec("pytorch_ood")
+if _package is None:
+    pytest.skip("pytorch-ood is not installed", allow_module_level=True)
+# Without the package's own beginning, which imports data sets, and torchvision for them.
+sys.modules["pytorch_ood"] = importlib.util.module_from_spec(_package)
+theirs = importlib.import_module("pytorch_ood.detector")
+
+
+@pytest.fixture(scope="module")
+def found() -> tuple[Subject, Evidence, np.ndarray]:
+    """Garments and noise, as fashion_resnet sees them."""
+    model = load(models.path("fashion_resnet"))
+    scores = find_class_scores(model)
+    assert scores is not None
+    layer = find_linear_layer(model, scores.name)
+    assert layer is not None
+    assert layer.pooled is not None
+    proto = type(model.proto)()
+    proto.CopyFrom(model.proto)
+    for name in (layer.features, layer.pooled):
+        proto.graph.output.add(name=name)
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    images, _ = models.fashion_samples()
+    noise = np.random.default_rng(0).random((20, 28, 28))
+    batch = np.concatenate([images / 255, noise])[:, np.newaxis].astype(np.float32)
+    logits, features, maps = session.run(
+        [scores.name, layer.features, layer.pooled], {model.inputs[0].name: batch}
+    )
+    subject = Subject(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
+    flat = maps.reshape(*maps.shape[:2], -1).astype(np.float64)
+    u, s, v = np.linalg.svd(flat, full_matrices=False)
+    removed = flat - s[:, :1, np.newaxis] * u[:, :, :1] @ v[:, :1]
+    evidence = Evidence(
+        logits=logits.astype(np.float64),
+        features=features.astype(np.float64),
+        without_rank_1=removed.mean(axis=2),
+    )
+    return subject, evidence, maps
+
+
+# Theirs takes no probability for smaller than 1e-7, so that logits are brought closer together.
+BOUNDED = {"entropy", "gen"}
+
+
+class Case(NamedTuple):
+    """A network's head, and what inputs gave, as tensors of torch."""
+
+    subject: Subject
+    logits: Any
+    features: Any
+    maps: Any
+
+
+def _head(subject: Subject) -> Any:
+    assert subject.head is not None
+    layer = torch.nn.Linear(*subject.head.weight.shape[::-1]).double()
+    with torch.no_grad():
+        layer.weight.copy_(torch.from_numpy(subject.head.weight))
+        layer.bias.copy_(torch.from_numpy(subject.head.bias))
+    return layer
+
+
+def _gen(case: Case) -> Any:
+    # Theirs is a mean over classes, ours the sum, as in the paper.
+    return theirs.GEN.score(case.logits, gamma=0.1, M=100) * case.logits.shape[1]
+
+
+def _shaped(module: str, function: str, percentile: float) -> Callable[..., Any]:
+    shape = getattr(importlib.import_module(f"pytorch_ood.detector.{module}"), function)
+
+    def score(case: Case) -> Any:
+        return theirs.EnergyBased.score(
+            _head(case.subject)(shape(case.features[:, :, None, None], percentile)[:, :, 0, 0])
+        )
+
+    return score
+
+
+def _fdbd(case: Case) -> Any:
+    detector = theirs.fDBD(None, _head(case.subject).float())
+    # With a training mean of 0 the distance from it is the norm.
+    detector.fit_features(torch.zeros_like(case.features))
+    return detector.predict_features(case.features)
+
+
+def _nci(case: Case) -> Any:
+    head, features = _head(case.subject), case.features
+    with torch.no_grad():
+        head.weight -= head.weight.mean(dim=0)
+    detector = theirs.NCI(None, head.float())
+    detector.fit_features(torch.zeros_like(features))
+    weight = head.weight
+    cosines = torch.nn.functional.normalize(features.float()) @ torch.nn.functional.normalize(weight).T
+    # Theirs leaves out the norm of the weight, which is the same for all inputs of a class.
+    answer = head(features.float()).argmax(dim=1)
+    norm = weight.norm(dim=1)[answer]
+    agree = cosines.argmax(dim=1) == answer
+    return torch.where(agree, detector.predict_features(features) / norm, torch.nan)
+
+
+def _rank_feat(case: Case) -> Any:
+    head = _head(case.subject)
+    detector = theirs.RankFeat(backbone=lambda x: x, head=lambda x: head(x.mean(dim=(2, 3))))
+    return detector.predict(case.maps)
+
+
+@pytest.mark.parametrize(
+    ("name", "score"),
+    [
+        ("msp", lambda case: 1 + theirs.MaxSoftmax.score(case.logits)),
+        ("max_logit", lambda case: theirs.MaxLogit.score(case.logits)),
+        ("energy", lambda case: theirs.EnergyBased.score(case.logits)),
+        ("entropy", lambda case: theirs.Entropy.score(case.logits)),
+        ("gen", _gen),
+        ("ash", _shaped("ash", "ash_b", 0.9)),
+        ("scale", _shaped("scale", "scale", 0.85)),
+        ("fdbd", _fdbd),
+        ("head_angle", _nci),
+        ("rank_feat", _rank_feat),
+    ],
+)
+def test_a_score_is_theirs(
+    name: str, score: Callable[..., Any], found: tuple[Subject, Evidence, np.ndarray]
+) -> None:
+    subject, evidence, maps = found
+    assert evidence.logits is not None
+    assert evidence.features is not None
+    if name in BOUNDED:
+        evidence = replace(evidence, logits=evidence.logits * 14 / np.ptp(evidence.logits))
+        assert evidence.logits is not None
+    with torch.no_grad():
+        given = map(torch.from_numpy, (evidence.logits, evidence.features, maps.astype(np.float64)))
+        expected = score(Case(subject, *given)).numpy()
+    known = np.isfinite(expected)
+    assert known.sum() > 20
+    ours = find_detector(name).fit(subject, None)(evidence)
+    np.testing.assert_allclose(ours[known], expected[known], rtol=1e-5, atol=1e-6)
+
+
+def test_grad_norm_is_what_autograd_gives(found: tuple[Subject, Evidence, np.ndarray]) -> None:
+    subject, evidence, _ = found
+    head = _head(subject)
+    assert evidence.features is not None
+    expected = []
+    for h in torch.from_numpy(evidence.features):
+        head.zero_grad()
+        (-torch.log_softmax(head(h), dim=0).mean()).backward()
+        expected.append(-float(head.weight.grad.abs().sum()))
+    ours = find_detector("grad_norm").fit(subject, None)(evidence)
+    np.testing.assert_allclose(ours, expected, rtol=1e-5)
+
+
+@pytest.fixture
+def in_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Theirs computes in float32, of whose digits an inverse or a small eigenvector leaves few."""
+    usual = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    yield
+    torch.set_default_dtype(usual)
+
+
+# Fewer references than the 64 features, and more.
+@pytest.mark.parametrize("count", [20, 100])
+@pytest.mark.parametrize("name", ["knn", "vim"])
+@pytest.mark.usefixtures("in_double")
+def test_what_learns_from_references_is_theirs(
+    name: str, count: int, found: tuple[Subject, Evidence, np.ndarray]
+) -> None:
+    subject, evidence, _ = found
+    assert evidence.features is not None
+    assert subject.head is not None
+    known = torch.from_numpy(evidence.features[:count])
+    if name == "knn":
+        pytest.importorskip(
+            "sklearn", reason="theirs finds neighbours with scikit-learn, which is not installed"
+        )
+        detector = theirs.KNN(None, k=neighbour(count))
+    else:
+        head = map(torch.from_numpy, (subject.head.weight, subject.head.bias))
+        detector = theirs.ViM(None, dimension(*known.shape), *head)
+    detector.fit_features(known, torch.zeros(count, dtype=torch.int64))
+    new = evidence.rows(slice(count, None))
+    assert new.features is not None
+    expected = detector.predict_features(torch.from_numpy(new.features)).numpy()
+    ours = find_detector(name).fit(subject, evidence.rows(slice(count)))(new)
+    np.testing.assert_allclose(ours, expected, rtol=1e-9)
+
+
+@pytest.mark.usefixtures("in_double")
+def test_an_unshrunk_gaussian_is_theirs(found: tuple[Subject, Evidence, np.ndarray]) -> None:
+    features = found[1].features
+    assert features is not None
+    # Larger by a factor that no Mahalanobis distance knows of, so that the 1e-6 that theirs adds is nothing.
+    known, new = 1e3 * features[:100], 1e3 * features[100:]
+    detector = theirs.Mahalanobis(None)
+    detector.fit_features(torch.from_numpy(known), torch.zeros(100, dtype=torch.int64))
+    # Theirs is half the squared distance, with a sum in place of the covariance.
+    squares = 2 * (100 - 1) * detector.predict_features(torch.from_numpy(new)).numpy()
+    np.testing.assert_allclose(ShrunkGaussian(known, 0).distances(new), np.sqrt(squares), rtol=1e-6)
