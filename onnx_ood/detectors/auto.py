@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.activity import Activity
 from onnx_ood.detectors.activity_profile import activity_profile
-from onnx_ood.detectors.combine import held_out_scores, z_scores
+from onnx_ood.detectors.combine import combined_score, held_out_scores
 from onnx_ood.detectors.controls import Discriminant
 from onnx_ood.detectors.detector import Detector, Scorer
 from onnx_ood.detectors.doubt import Doubt
@@ -53,14 +53,13 @@ class Auto(Detector):
             parts.append((lambda some: Doubt().fit(subject, some), False))
         known = reference_of(reference)
         folds = min(_FOLDS, len(known))
-        learnt = [(fit(known), held_out_scores(fit, known, folds), distance) for fit, distance in parts]
+        scorers = [fit(known) for fit, _ in parts]
+        usual = np.stack([held_out_scores(fit, known, folds) for fit, _ in parts], axis=1)
+        distances = [distance for _, distance in parts]
 
         def score(evidence: Evidence) -> NDArray[np.float64]:
-            total: NDArray[np.float64] = np.sum(
-                [z_scores(scorer(evidence), usual, distance=distance) for scorer, usual, distance in learnt],
-                axis=0,
-            )
-            return total
+            scores = np.stack([scorer(evidence) for scorer in scorers], axis=1)
+            return combined_score(scores, usual, distances)
 
         return score
 
