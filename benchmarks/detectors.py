@@ -169,7 +169,11 @@ def write(options: argparse.Namespace, found: dict[str, dict[str, BenchResult]])
             "given": f"With {REFERENCES} known-good inputs",
             "cut, given": f"With {REFERENCES} known-good inputs, models cut before their heads",
         }
-        text = ""
+        only = "".join(f" --only {name}" for name in options.only or ())
+        text = (
+            "# Detectors: tables\n\nMean AUROCs over sets, as [detectors.md](detectors.md) says. Made by "
+            f"`python benchmarks/detectors.py DATA{only}`.\n\n"
+        )
         for way, results in found.items():
             if not results:
                 continue
