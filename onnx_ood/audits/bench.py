@@ -23,6 +23,7 @@ from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.known import Known, generic_references, given_references
 from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.sets import collect_sets, counting
 from onnx_ood.detectors import (
     VERDICT_NEEDS,
     Detector,
@@ -35,14 +36,13 @@ from onnx_ood.detectors import (
     registered,
     verdict_p_values,
 )
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
 from onnx_ood.measurement import first_input
 from onnx_ood.metrics.bootstrap import RESAMPLES, Interval, Resampling, interval
 from onnx_ood.metrics.detection import detection
 from onnx_ood.metrics.intervals import share_interval
-from onnx_ood.nudges import ALTERATIONS
 
 Progress = Callable[[int, int | None], None]
 Float = NDArray[np.float64]
@@ -83,8 +83,7 @@ def bench(
     fed = first_input(loaded)
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
     preprocessing = _preprocessing(loaded, found, settings)
-    controls = settings.controls and preprocessing is not None
-    if not strange and not controls:
+    if not strange and not (settings.controls and preprocessing is not None):
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
     needs: set[Need] = {need for detector in detectors for need in detector.needs}
     if reference:
@@ -99,30 +98,23 @@ def bench(
         settings.limit,
         settings.seed,
     )
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress(done, None)
-
+    step = counting(progress)
     known = Known("none")
     if reference:
         known = given_references(collector, rehearsing, reference, preprocessing, step)
     elif settings.generic and any(detector.reference for detector in detectors):
         known = generic_references(collector, rehearsing, preprocessing)
     detectors = _learnable(detectors, reader, known, not_applicable, settings)
-    usual = collector.collect(ordinary, ALTERATIONS if controls else None, step)
-    if not usual.ids:
-        reason = usual.failed[0].reason if usual.failed else "there is none"
-        raise NotEvaluatedError(f"{loaded.path}: no ordinary input could be measured: {reason}")
-    collected = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
-    sets = {name: one.evidence for name, one in collected.items() if one.ids}
-    made: dict[str, Evidence] = {}
-    if controls:
-        made = collector.nothing(len(usual.ids)) | usual.altered
-    tested = {**sets, **made}
+    sets = collect_sets(
+        collector,
+        loaded.path,
+        ordinary,
+        strange,
+        controls=settings.controls,
+        pictures=preprocessing is not None,
+        step=step,
+    )
+    usual, tested = sets.usual, sets.tested
     return BenchResult(
         status="measured" if _enough(usual, tested) else "not evaluated",
         model=model_facts(loaded),
@@ -137,13 +129,13 @@ def bench(
         failed=tuple(usual.failed) + known.failed,
         sets=tuple(
             BenchSet(name=name, inputs=len(one.ids), made=False, failed=tuple(one.failed))
-            for name, one in collected.items()
+            for name, one in sets.given.items()
         )
-        + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in made.items()),
+        + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in sets.made.items()),
         detectors=_figures(detectors, reader, known, usual.evidence, tested, settings.seed),
         flags=_flags(reader.subject, known, usual.evidence, tested, settings.rate),
         not_applicable=not_applicable,
-        notes=_notes(usual, controls, settings) + ((known.note,) if known.note else ()),
+        notes=sets.notes + ((known.note,) if known.note else ()),
     )
 
 
@@ -281,10 +273,3 @@ def _set(name: str, ordinary: Float, strange: Float, samples: Float) -> SetFigur
 
 def _interval(found: Interval) -> BenchInterval:
     return BenchInterval(value=found.value, low=found.low, high=found.high)
-
-
-def _notes(usual: Collected[Evidence], controls: bool, settings: BenchSettings) -> tuple[str, ...]:
-    notes = usual.notes
-    if settings.controls and not controls:
-        notes += ("inputs are no pictures, so that no sets were made of them",)
-    return notes

@@ -164,6 +164,11 @@ class Collector(Generic[Found]):
             for number, (name, make) in enumerate(CONTROLS.items())
         }
 
+    def numbers(self, found: Found) -> Found | None:
+        """What was measured of the inputs for which all of it are numbers; None if there are none."""
+        rows = np.flatnonzero(self._reader.finite(found))
+        return self._reader.rows(found, rows) if len(rows) else None
+
     def _sampled(self, paths: Sequence[Path]) -> Sequence[Path]:
         """A sample of files, in their order; each may hold several inputs."""
         if self._limit is None or len(paths) <= self._limit:

@@ -23,17 +23,15 @@ from onnx_ood.audits.directions_sweep import Sweep
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.sets import collect_sets, counting
 from onnx_ood.audits.site_choice import choose_site
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load, select, suggest_probes
 from onnx_ood.inputs import discover, read_card
 from onnx_ood.measurement import find_input
-from onnx_ood.nudges import ALTERATIONS
 
 Progress = Callable[[int, int | None], None]
 Float = NDArray[np.float64]
-
-_NOT_A_NUMBER = "the model gives NaN or infinity for it"
 
 
 def directions(
@@ -77,8 +75,7 @@ def directions(
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
     chosen = choose_preprocessing(fed, found, settings.preprocessing, read_card(loaded.path))
     preprocessing = chosen.preprocessing if chosen else None
-    controls = settings.controls and preprocessing is not None
-    if not strange and not controls:
+    if not strange and not (settings.controls and preprocessing is not None):
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
     probes = (
         select(loaded, settings.probes, site)
@@ -96,34 +93,17 @@ def directions(
         batch_size=settings.batch_size,
     )
     collector = Collector(sweep, fed, preprocessing, settings.limit, settings.seed)
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress(done, None)
-
-    usual = collector.collect(ordinary, ALTERATIONS if controls else None, step)
+    found_sets = collect_sets(
+        collector,
+        loaded.path,
+        ordinary,
+        strange,
+        controls=settings.controls,
+        pictures=preprocessing is not None,
+        step=counting(progress),
+    )
+    usual, given, drops = found_sets.usual, found_sets.given, found_sets.tested
     usual_drops = usual.evidence
-    if not len(usual_drops):
-        reason = usual.failed[0].reason if usual.failed else "there is none"
-        raise NotEvaluatedError(f"{loaded.path}: no ordinary input could be measured: {reason}")
-    given = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
-    drops = {name: one.evidence for name, one in given.items()}
-    for name, values in drops.items():
-        if not len(values):
-            raise NotEvaluatedError(f"{loaded.path}: no input of {name} could be measured")
-    notes = site_note + usual.notes
-    if settings.controls and not controls:
-        notes += ("inputs are no pictures, so that no sets were made of them",)
-    made = collector.nothing(len(usual.ids)) | usual.altered if controls else {}
-    for name, swept in made.items():
-        values = swept[sweep.finite(swept)]
-        if not len(values):
-            notes += (f"{name} is left out: {_NOT_A_NUMBER}",)
-        elif name not in drops:
-            drops[name] = values
     grids = {name: aurocs(usual_drops, values) for name, values in drops.items()}
     tensors = {tensor.name: tensor for tensor in probes}
     layers = tuple(
@@ -158,5 +138,5 @@ def directions(
         factors=factors,
         sets=sets,
         conclusion=conclude(counts, sets, factors),
-        notes=notes,
+        notes=site_note + found_sets.notes,
     )

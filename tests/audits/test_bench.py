@@ -147,3 +147,33 @@ def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Pat
     assert [failure.id.endswith("00.png") for failure in found.failed] == [True]
     assert "NaN" in found.failed[0].reason
     assert [len(one.failed) for one in found.sets] == [1]
+    # All noise has dark pixels; of what is made, that is left out which gives no numbers, and said.
+    made = audits.bench(
+        save(model), files, None, audits.BenchSettings(detectors=("msp",), preprocessing="unit,L,size=12")
+    )
+    names = {one.name for one in made.sets}
+    assert "uniform_noise" not in names
+    assert "shuffle_patches" in names
+    assert any(note.startswith("uniform_noise is left out") for note in made.notes)
+
+
+def test_a_set_that_is_named_comes_before_one_that_is_made(folders: tuple[Path, Path]) -> None:
+    good, odd = folders
+    settings = audits.BenchSettings(detectors=("msp",), provider="cpu")
+    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"scribble": [str(odd)]}, settings)
+    assert [one.made for one in found.sets if one.name == "scribble"] == [False]
+    assert any("scribble" in note for note in found.notes)
+    plain = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    aurocs = [
+        next(figure.auroc.value for figure in result.detectors[0].figures if figure.set == name)
+        for result, name in ((found, "scribble"), (plain, "odd"))
+    ]
+    assert aurocs[0] == aurocs[1]
+
+
+def test_a_set_without_inputs_is_not_passed_over(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    good, _ = folders
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    settings = audits.BenchSettings(detectors=("msp",), provider="cpu")
+    with pytest.raises(NotEvaluatedError, match="no input of odd could be measured"):
+        audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(tmp_path)]}, settings)
