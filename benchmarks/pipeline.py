@@ -105,7 +105,10 @@ def model_alone(
 
 def pipeline(model: onnx_ood.Model, case: Case, provider: str, paths: list[Path]) -> Callable[[], object]:
     """From paths to a result, in which every picture has to be scored."""
-    settings = ScoreSettings(probes=case.probes, copies=case.copies, provider=provider)
+    # Detectors would be a further run of the model that plain inference has no counterpart of.
+    settings = ScoreSettings(
+        detectors=("strangeness",), probes=case.probes, copies=case.copies, provider=provider
+    )
 
     def run() -> None:
         result = score(model.path, [str(path) for path in paths], settings)

@@ -77,6 +77,7 @@ def cost(folder: Path, count: int, copies: int, probes: int, provider: str = "cp
     stream, result = folder / "stream.jsonl", folder / "result.json"
     stream.unlink(missing_ok=True)
     command = ["score", str(folder / "layers.onnx"), str(rows), "--provider", provider, "--quiet"]
+    command += ["--detectors", "strangeness"]
     command += ["--copies", str(copies), "--jsonl", str(stream), "--json", str(result)]
     command += [word for i in range(probes) for word in ("--probe", f"r{i}")]
     child = subprocess.run(

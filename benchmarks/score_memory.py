@@ -45,6 +45,8 @@ def peak_memory(folder: Path, count: int) -> float:
     listed = "\n".join(str(path) for path in sorted(folder.iterdir())[:count])
     command = [sys.executable, "-m", "onnx_ood", "score", str(models.path("efficientnet_lite0")), "-"]
     options = [
+        "--detectors",
+        "strangeness",
         "--probe",
         "op:Conv[-3]",
         "--copies",

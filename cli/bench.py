@@ -17,6 +17,7 @@ from onnx_ood.reports.terminal import print_bench
 from .console import stdout
 from .directions import directions as bench_directions
 from .directions import read_scales
+from .names import read_names
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -132,7 +133,7 @@ def bench(
         return
     _check_absent({"--probe": probe, "--scales": scales}, "goes with --directions; add that, or leave it out")
     settings = audits.BenchSettings(
-        detectors=tuple(name.strip() for name in detectors.split(",")) if detectors else (),
+        detectors=read_names(detectors),
         controls=controls,
         generic=generic,
         rate=rate,

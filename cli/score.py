@@ -18,6 +18,7 @@ from onnx_ood.reports.terminal import print_score
 
 from .console import stdout
 from .feeds import read_feeds
+from .names import read_names
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -34,6 +35,30 @@ def score(
             "input.",
         ),
     ],
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="Known-good inputs, from 10 on: a file, folder or glob. Inputs unlike them are flagged. Repeatable.",
+        ),
+    ] = None,
+    detectors: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Detectors, with commas between; the first ranks. strangeness compares the inputs with each other "
+            "instead. Default: auto where it applies.",
+        ),
+    ] = None,
+    generic: Annotated[
+        bool,
+        typer.Option(
+            help="Let bundled photos stand for references where there are none, if the model takes colours."
+        ),
+    ] = _DEFAULTS.generic,
+    rate: Annotated[
+        float, typer.Option(help="False-positive rate at which inputs are flagged as unlike the references.")
+    ] = _DEFAULTS.rate,
     probe: Annotated[
         list[str] | None,
         typer.Option(
@@ -47,7 +72,7 @@ def score(
         bool,
         typer.Option(
             "--adaptive",
-            help="Give an input no more copies once they would hardly change its rank; --copies is the most.",
+            help="Give an input no more copies once they would hardly change its strangeness; --copies is the most.",
         ),
     ] = False,
     scale: Annotated[
@@ -128,9 +153,13 @@ def score(
 ) -> None:
     """Rank inputs by how strange a model finds them, and show at which layer.
 
-    Each input is nudged a few times; what is measured is how far the model's activations turn (the cosine drop).
+    A detector ranks them; with known-good inputs (--reference) those unlike them are flagged. Each input is nudged
+    a few times, too: measured is how far the model's activations turn (the cosine drop).
     """
     settings = audits.ScoreSettings(
+        detectors=read_names(detectors),
+        generic=generic,
+        rate=rate,
         probes=tuple(probe or ()),
         family=noise,
         space=space,
@@ -159,7 +188,13 @@ def score(
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * top)
         with progress_bar("scoring", quiet=quiet) as progress:
             result = audits.score(
-                model, inputs, settings, streaming=streaming, stdin=sys.stdin, progress=progress
+                model,
+                inputs,
+                settings,
+                reference=reference or (),
+                streaming=streaming,
+                stdin=sys.stdin,
+                progress=progress,
             )
         if streaming is not None and parquet is not None:
             with audits.read_summary(streaming.path) as summary:

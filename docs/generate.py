@@ -88,7 +88,14 @@ def pictures() -> None:
     print_demo(demo, audits.demo())
     _save(demo, "demo")
     score = _console()
-    print_score(score, audits.score("models/efficientnet_lite0.onnx", ["models/photos"]), top=4)
+    settings = audits.ScoreSettings(rate=0.1)
+    result = audits.score(
+        "models/efficientnet_lite0.onnx",
+        ["models/photos/[a-c]*.jpg"],
+        settings,
+        reference=["models/photos/[d-z]*.jpg"],
+    )
+    print_score(score, result, top=4)
     _save(score, "score")
     _plane()
     _sensitivity()

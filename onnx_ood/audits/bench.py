@@ -18,24 +18,14 @@ from onnx_ood.audits.bench_result import (
 )
 from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.collecting import FEWEST, Collected, Collector
+from onnx_ood.audits.detector_choice import choose_detectors, learnable
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.known import Known, generic_references, given_references
 from onnx_ood.audits.preprocessing import choose_preprocessing
 from onnx_ood.audits.sets import collect_sets, counting
-from onnx_ood.detectors import (
-    VERDICT_NEEDS,
-    Detector,
-    Evidence,
-    Need,
-    Subject,
-    find_detector,
-    find_sources,
-    flag,
-    registered,
-    verdict_p_values,
-)
+from onnx_ood.detectors import Detector, Evidence, Need, Subject, find_detector, flag, verdict_p_values
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
@@ -79,7 +69,7 @@ def bench(
     settings = settings or BenchSettings()
     loaded = model if isinstance(model, Model) else load(model)
     strange = strange or {}
-    detectors, not_applicable = _choose(loaded, settings)
+    detectors, not_applicable = choose_detectors(loaded, settings.detectors)
     fed = first_input(loaded)
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
     preprocessing = _preprocessing(loaded, found, settings)
@@ -87,24 +77,21 @@ def bench(
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
     needs: set[Need] = {need for detector in detectors for need in detector.needs}
     if reference:
-        needs.update(VERDICT_NEEDS)
+        needs.update(find_detector("auto").needs)
     reader = _reader(loaded, needs, preprocessing, settings)
     collector = Collector(reader, fed, preprocessing, settings.limit, settings.seed)
     # Altered references are learnt from by their activity alone.
-    rehearsing = Collector(
-        _reader(loaded, {"layers"}, preprocessing, settings),
-        fed,
-        preprocessing,
-        settings.limit,
-        settings.seed,
-    )
+    rehearsing = None
+    if "altered" in needs:
+        altered = _reader(loaded, {"layers"}, preprocessing, settings)
+        rehearsing = Collector(altered, fed, preprocessing, settings.limit, settings.seed)
     step = counting(progress)
     known = Known("none")
     if reference:
         known = given_references(collector, rehearsing, reference, preprocessing, step)
     elif settings.generic and any(detector.reference for detector in detectors):
         known = generic_references(collector, rehearsing, preprocessing)
-    detectors = _learnable(detectors, reader, known, not_applicable, settings)
+    detectors = learnable(detectors, reader.subject, known, not_applicable, asked=bool(settings.detectors))
     sets = collect_sets(
         collector,
         loaded.path,
@@ -150,43 +137,6 @@ def _reader(
         provider=settings.provider,
         batch_size=settings.batch_size,
     )
-
-
-def _choose(model: Model, settings: BenchSettings) -> tuple[list[Detector], dict[str, str]]:
-    """The detectors that apply, and why the others don't.
-
-    Raises:
-        UsageError: If one that was asked for is unknown or doesn't apply, or none does.
-    """
-    subject = find_sources(model).subject
-    wanted = [find_detector(name) for name in settings.detectors] or list(registered().values())
-    reasons = {detector.name: detector.why_not(subject) for detector in wanted}
-    chosen = [detector for detector in wanted if reasons[detector.name] is None]
-    not_applicable = {name: reason for name, reason in reasons.items() if reason is not None}
-    if not_applicable and (settings.detectors or not chosen):
-        name, reason = next(iter(not_applicable.items()))
-        raise UsageError(f"{name} doesn't apply to {model.path}: {reason}")
-    return chosen, not_applicable
-
-
-def _learnable(
-    detectors: Sequence[Detector],
-    reader: EvidenceReader,
-    known: Known,
-    not_applicable: dict[str, str],
-    settings: BenchSettings,
-) -> list[Detector]:
-    """Those that don't lack references; the others are added to what doesn't apply.
-
-    Raises:
-        UsageError: If one that was asked for lacks them, or all do.
-    """
-    lacking = [one for one in detectors if known.evidence is None and one.learns(reader.subject)]
-    reason = "it learns from references: give known-good inputs with --reference"
-    if lacking and (settings.detectors or len(lacking) == len(detectors)):
-        raise UsageError(f"{lacking[0].name} can't be measured: {reason}")
-    not_applicable.update({one.name: reason for one in lacking})
-    return [one for one in detectors if one not in lacking]
 
 
 def _preprocessing(model: Model, found: Discovery, settings: BenchSettings) -> Preprocessing | None:

@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.score_result import Failure
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Tensor
@@ -34,8 +35,8 @@ Found = TypeVar("Found")
 class Measures(Protocol[Found]):
     """Measures inputs, some at a time."""
 
-    def read(self, batch: NDArray[Any]) -> Found:
-        """Measures inputs [N, *input]; raises `ModelError` if a run fails."""
+    def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Found:
+        """Measures inputs [N, *input], with values of the model's other inputs; `ModelError` if a run fails."""
 
     def joined(self, parts: Sequence[Found]) -> Found:
         """What was measured of inputs one behind the other; empty of no parts."""
@@ -76,6 +77,7 @@ class Collector(Generic[Found]):
         preprocessing: Preprocessing | None,
         limit: int | None,
         seed: int,
+        feeding: Feeding | None = None,
     ) -> None:
         """Settles how.
 
@@ -85,7 +87,9 @@ class Collector(Generic[Found]):
             preprocessing: How pictures become tensors, or None.
             limit: Inputs of a collection at most, or None.
             seed: Seed of samples and alterations.
+            feeding: Knows the values of the model's other inputs; None for a model of one.
         """
+        self._feeding = feeding
         self._reader, self._fed, self._preprocessing = reader, fed, preprocessing
         self._limit, self._seed = limit, seed
 
@@ -112,6 +116,7 @@ class Collector(Generic[Found]):
             input_name=self._fed.name,
             input_shape=self._fed.shape or (),
             dtype=np.dtype(self._fed.dtype or "float32"),
+            others=self._feeding.from_files if self._feeding else None,
             batch=BATCH,
             threads=decoding_threads(),
         )
@@ -186,7 +191,7 @@ class Collector(Generic[Found]):
     ) -> None:
         """Measures one batch; of one that the model doesn't run, each input alone."""
         try:
-            evidence = self._reader.read(batch.tensors)
+            evidence = self._reader.read(batch.tensors, self._others(batch))
         except ModelError as error:
             if len(batch) > 1:
                 for i in range(len(batch)):
@@ -203,8 +208,12 @@ class Collector(Generic[Found]):
         parts.append(self._reader.rows(evidence, np.flatnonzero(finite)))
         for number, (kind, alter) in enumerate(alterations.items()):
             generator = np.random.default_rng([self._seed, number, len(collected.ids)])
-            altered[kind].append(self._reader.read(self._alter(batch.tensors, alter, generator)))
+            tensors = self._alter(batch.tensors, alter, generator)
+            altered[kind].append(self._reader.read(tensors, self._others(batch)))
         collected.ids += batch.ids
+
+    def _others(self, batch: Batch) -> dict[str, NDArray[Any]]:
+        return self._feeding.others(batch) if self._feeding else {}
 
     def _alter(
         self, tensors: NDArray[Any], alter: Alteration, generator: np.random.Generator

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -63,11 +63,12 @@ class Sweep:
         self._scales, self._preprocessing, self._seed = scales, preprocessing, seed
         self._nudges: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
-    def read(self, batch: NDArray[Any]) -> Float:
+    def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Float:
         """Measures inputs.
 
         Args:
             batch: [N, *input].
+            others: Values of the model's other inputs.
 
         Returns:
             Cosine drops, float64 [N, families, scales, copies, P]; where rounding alone makes more, that.
@@ -76,11 +77,13 @@ class Sweep:
             ModelError: If a run fails.
         """
         if not self.floor.size:
-            self.floor = self.prober.noise_floor(batch[:_FIRST_INPUTS])
-        shape = self.prober.site_shape(batch)
+            # Which axis of the others is that of inputs isn't known here.
+            first = batch if others else batch[:_FIRST_INPUTS]
+            self.floor = self.prober.noise_floor(first, others)
+        shape = self.prober.site_shape(batch, others)
         if self._nudges.shape[1:] != shape:
             self._nudges = self._drawn(shape)
-        drops = np.maximum(self.prober.measure(batch, self._nudges).cosine_drop(), self.floor)
+        drops = np.maximum(self.prober.measure(batch, self._nudges, others).cosine_drop(), self.floor)
         swept: Float = drops.reshape(len(batch), len(self.families), len(self._scales), max(COPIES), -1)
         return swept
 

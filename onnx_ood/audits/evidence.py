@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.detectors import Evidence, Need, find_sources
-from onnx_ood.graph import Model
+from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.measurement import ChannelReader, Channels, Prober, first_input
 from onnx_ood.nudges import draw
@@ -35,6 +35,7 @@ class EvidenceReader:
         model: Model,
         needs: Collection[Need],
         *,
+        fed: Tensor | None = None,
         preprocessing: Preprocessing | None = None,
         seed: int = 0,
         provider: str = "auto",
@@ -45,6 +46,7 @@ class EvidenceReader:
         Args:
             model: The model.
             needs: Parts of the evidence that are wanted; those that the model doesn't have stay empty.
+            fed: The graph input that inputs are fed to; None for the first that a batch can feed.
             preprocessing: How pictures became tensors, for the scale of nudges; None if that isn't known.
             seed: Seed of the nudges.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
@@ -64,8 +66,9 @@ class EvidenceReader:
         self._features = wanted.features if "features" in self._needs else None
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank-1" in self._needs else None
-        # The input is a layer too.
-        first = (first_input(model).name,) if self._layers else ()
+        fed = fed or first_input(model)
+        # The input is a layer too, unless it is token ids or the like.
+        first = (fed.name,) if self._layers and fed.floating else ()
         self._layers = (*first, *self._layers)
         tensors = [*self._layers, *self._norms, *_known(self._pooled)]
         values = _known(self._scores, self._features)
@@ -75,6 +78,7 @@ class EvidenceReader:
                 tensors,
                 values=values,
                 without_rank_1=_known(self._map),
+                fed=fed,
                 provider=provider,
                 batch_size=batch_size,
             )
@@ -86,7 +90,14 @@ class EvidenceReader:
         self._gain: NDArray[np.floating] | float = 1.0 if preprocessing is None else preprocessing.gain
         if "pairs" in self._needs and self.subject.layers:
             probes = [model.by_name[name] for name in self.subject.layers]
-            self._prober = Prober(model, probes, provider=provider, batch_size=batch_size)
+            self._prober = Prober(
+                model,
+                probes,
+                site=fed.name if fed.floating else None,
+                others=[tensor.name for tensor in model.inputs if tensor.name != fed.name],
+                provider=provider,
+                batch_size=batch_size,
+            )
         running = self._reader or self._prober
         self.provider = running.provider if running else "cpu"
 

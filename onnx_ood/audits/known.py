@@ -33,19 +33,21 @@ class Known:
     Attributes:
         source: Whether they are known-good inputs that were given, bundled photos, or there are none.
         evidence: Of each, with `altered`; None where there are none.
+        ids: Names of those that were given.
         failed: References that could not be measured.
         note: Why it is what it is, where nobody chose it; or empty.
     """
 
     source: Source
     evidence: Evidence | None = None
+    ids: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     note: str = ""
 
 
 def given_references(
     collector: Collector[Evidence],
-    rehearsing: Collector[Evidence],
+    rehearsing: Collector[Evidence] | None,
     paths: Sequence[str],
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
@@ -54,7 +56,7 @@ def given_references(
 
     Args:
         collector: Reads and measures.
-        rehearsing: Measures them altered: what detectors learn from that.
+        rehearsing: Measures them altered: what detectors learn from that; None if none of them does.
         paths: Files, folders or globs.
         preprocessing: How pictures become tensors; without it references can't be altered.
         progress: Called with the number of inputs of each batch that is done.
@@ -72,15 +74,19 @@ def given_references(
             "give more with --reference"
         )
     altered: tuple[Evidence, ...] = ()
-    if preprocessing is not None:
+    if rehearsing is not None and preprocessing is not None:
         kinds = rehearsing.collect(paths, rehearsals(preprocessing)).altered.values()
         # Of a kind that the model gives NaN for nothing can be learnt.
         altered = tuple(kind for kind in kinds if kind.finite().all())
-    return Known("given", replace(found.evidence, altered=altered), tuple(found.failed))
+    return Known(
+        "given", replace(found.evidence, altered=altered), tuple(found.ids), failed=tuple(found.failed)
+    )
 
 
 def generic_references(
-    collector: Collector[Evidence], rehearsing: Collector[Evidence], preprocessing: Preprocessing | None
+    collector: Collector[Evidence],
+    rehearsing: Collector[Evidence] | None,
+    preprocessing: Preprocessing | None,
 ) -> Known:
     """Measures the bundled photos, if the model takes photographs.
 
@@ -89,7 +95,7 @@ def generic_references(
 
     Args:
         collector: Measures.
-        rehearsing: Measures them altered: what detectors learn from that.
+        rehearsing: Measures them altered: what detectors learn from that; None if none of them does.
         preprocessing: How pictures become tensors, or None.
 
     Returns:
@@ -106,7 +112,10 @@ def generic_references(
         )
     pictures = generic_photos(preprocessing)
     rng = np.random.default_rng(0)
-    altered = tuple(rehearsing.made(alter(pictures, rng)) for alter in rehearsals(preprocessing).values())
+    kinds = rehearsals(preprocessing).values() if rehearsing is not None else ()
+    altered = (
+        tuple(rehearsing.made(alter(pictures, rng)) for alter in kinds) if rehearsing is not None else ()
+    )
     evidence = replace(collector.made(pictures), altered=altered)
     return Known(
         "generic",

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.adaptive import Adaptive, Known
 from onnx_ood.audits.feeding import Feeding
+from onnx_ood.audits.judging import Judge
 from onnx_ood.audits.neighbourhoods import Neighbourhoods, Reduced
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.score_result import Run
@@ -31,6 +32,7 @@ class Measuring:
         tally: Tally,
         *,
         exact: bool,
+        judge: Judge | None = None,
         adaptive: Adaptive | None = None,
         calibration: Calibration | None = None,
     ) -> None:
@@ -42,11 +44,13 @@ class Measuring:
             feeding: Knows the values of the model's other inputs.
             tally: Where everything goes.
             exact: Whether the model is run without fusions.
+            judge: What scores inputs by detectors; None to compare them with each other alone.
             adaptive: What decides which inputs get fewer copies; None for all copies for all.
             calibration: What the first inputs of a run that is resumed told.
         """
         self._prober, self._nudger, self._feeding, self._tally = prober, nudger, feeding, tally
         self._exact, self._adaptive, self._recorded = exact, adaptive, calibration
+        self._judge = judge
         known = calibration.probes if calibration else ()
         self._names = tuple(probe.name for probe in known)
         self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
@@ -136,12 +140,16 @@ class Measuring:
             )
         found = Neighbourhoods.of(measured)
         reduced = self._in_rounds(batch, nudges, found, known) if known else Reduced.of(found)
-        scored = self._tally.add(batch.ids, reduced, measured, self._floor)
+        judged = self._judge.judge(batch) if self._judge else None
+        scored = self._tally.add(batch.ids, reduced, measured, self._floor, judged)
         if self._adaptive:
+            usable = np.isfinite(reduced.drop).all(axis=1)
+            if judged is not None:
+                usable &= judged.finite
             self._adaptive.add(
                 [(entry.drop, entry.drop_error) for entry in scored],
                 self._floor,
-                None if known else found.drop[np.isfinite(reduced.drop).all(axis=1)],
+                None if known else found.drop[usable],
             )
 
     def _in_rounds(

@@ -9,15 +9,18 @@ from typing import TextIO
 
 import numpy as np
 
+from onnx_ood import models
 from onnx_ood.audits.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import ModelFacts, model_facts
 from onnx_ood.audits.feeding import Feeding
+from onnx_ood.audits.judging import choose_judge
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.placement import fallback_report
 from onnx_ood.audits.preprocessing import choose_preprocessing
-from onnx_ood.audits.score_result import CopiesUsed, InputResult, ProbeAdvice, Run, ScoreResult
+from onnx_ood.audits.score_result import CopiesUsed, InputResult, ProbeAdvice, Run, ScoreResult, Verdict
+from onnx_ood.audits.sets import counting
 from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.site_choice import choose_site
 from onnx_ood.audits.stream import Stream, open_stream
@@ -42,11 +45,15 @@ def score(
     inputs: Sequence[str],
     settings: ScoreSettings | None = None,
     *,
+    reference: Sequence[str] = (),
     streaming: Streaming | None = None,
     stdin: TextIO | None = None,
     progress: Progress | None = None,
 ) -> ScoreResult:
-    """Scores inputs by how a model's activations turn when the inputs are nudged.
+    """Ranks inputs by how strange a model finds them, and measures how its activations turn when they are nudged.
+
+    What ranks them is a detector, `auto` unless another is asked for; where it doesn't apply, inputs are compared with
+    each other by their cosine drops.
 
     Inputs that can't be read, that the model doesn't run, or for which it gives NaN or infinity, are listed as failed;
     the others are scored all the same.
@@ -55,6 +62,7 @@ def score(
         model: A path or a loaded model.
         inputs: Files, folders, globs, or `-` for a list of paths on standard input.
         settings: What to measure and how; None for the defaults.
+        reference: Known-good inputs, from 10 on: files, folders or globs. None of them should be among `inputs`.
         streaming: Where to write what comes of each input as the run goes, and whether to go on with what is there;
             None to keep it until the end.
         stdin: Where `-` reads from.
@@ -83,6 +91,10 @@ def score(
     if settings.advise and nudger.copies < 2:
         raise UsageError("advice compares copies of an input with each other: give --copies 2 or more")
     with open_stream(streaming) as stream:
+        step = counting(progress) if reference else None
+        judge, judge_notes = choose_judge(
+            loaded, fed, feeding, settings, reference, chosen.preprocessing if chosen else None, step
+        )
         known = stream.calibration
         prober = Prober(
             loaded,
@@ -116,6 +128,7 @@ def score(
                 site=site.name,
                 feeds=feeding.described,
                 preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
+                verdict=judge.described if judge else None,
                 probes=tuple(map(_described, probes)),
                 provider=prober.provider,
                 exact=settings.exact,
@@ -128,7 +141,14 @@ def score(
         for missing in found.missing:
             tally.fail(missing.id, missing.reason)
         measuring = Measuring(
-            prober, nudger, feeding, tally, exact=settings.exact, adaptive=adaptive, calibration=known
+            prober,
+            nudger,
+            feeding,
+            tally,
+            exact=settings.exact,
+            judge=judge,
+            adaptive=adaptive,
+            calibration=known,
         )
         if adaptive and known:
             floor = np.array([probe.noise_floor for probe in known.probes])
@@ -153,6 +173,8 @@ def score(
             probe_results, results = summary.probe_results(), summary.inputs(most)
             advice = summary.advice() if settings.advise else None
             used = _copies_used(adaptive, summary, tally.scored) if adaptive else None
+            flagged = summary.flagged
+        verdict = stream.header.verdict
         return ScoreResult(
             status="scored" if results and 2 * tally.scored >= tally.seen else "not evaluated",
             model=facts,
@@ -160,12 +182,14 @@ def score(
             site=prober.site.name,
             feeds=feeding.described,
             preprocessing=stream.header.preprocessing,
+            verdict=verdict,
             environment=environment(),
             run=run,
             adaptive=used,
             probes=probe_results,
             advice=advice,
             scored=tally.scored,
+            flagged=flagged if verdict is not None and verdict.flags else None,
             inputs=results,
             unscored=stream.unscored,
             failed=summary.failed(most),
@@ -176,6 +200,8 @@ def score(
                 *feeding.notes,
                 *reader.notes,
                 *_notes(card, facts, chosen, results),
+                *judge_notes,
+                *_verdict_notes(verdict, found.paths),
                 *_run_notes(settings, run),
                 *_advice_notes(settings, advice),
                 *_stream_notes(stream, len(results)),
@@ -245,11 +271,33 @@ def _notes(
             f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they are listed as given, "
             "without a rank."
         )
-    elif results:
-        notes.append(
-            "Strangeness compares these inputs with each other. Without known-good references no threshold can be "
-            "justified: it ranks, it does not judge."
-        )
+    return notes
+
+
+def _verdict_notes(verdict: Verdict | None, paths: Sequence[Path]) -> list[str]:
+    """What can be said of an input, and what can't."""
+    if verdict is None or verdict.rate is None:
+        notes = [
+            "Without known-good references no threshold can be justified: inputs are ranked, not judged."
+        ]
+    elif verdict.flags:
+        notes = [
+            f"An input is flagged where p is at most {verdict.rate:g}: that happens to a share of at most "
+            f"{verdict.rate:g} of inputs like the references, on average over draws of references."
+        ]
+    else:
+        notes = [
+            f"So few references allow no p-value below {verdict.smallest_p:.2g}, so nothing can be flagged at a rate "
+            f"of {verdict.rate:g}: give more with --reference."
+        ]
+    if verdict is not None and verdict.reference == "generic":
+        bundled = {photo.name for photo in models.photos()}
+        among = sum(path.name in bundled for path in paths)
+        if among:
+            notes.append(
+                f"{among} of the inputs have names of the bundled photos, which stand for the references here: if they "
+                "are, they look more ordinary than they should."
+            )
     return notes
 
 

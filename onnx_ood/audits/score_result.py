@@ -75,6 +75,38 @@ class Run(Part):
     layout_note: str = Field(description="Why inputs were run one at a time, or empty.")
 
 
+class UsedDetector(Part):
+    """A detector that scored inputs."""
+
+    name: str
+    formula: str
+    source: str
+
+
+class Verdict(Part):
+    """What inputs are judged by."""
+
+    detectors: tuple[UsedDetector, ...] = Field(description="The first ranks inputs and makes p-values.")
+    reference: Literal["given", "generic", "none"] = Field(
+        description="What is known of good inputs: given ones, bundled photos that stand for them, or nothing."
+    )
+    references: int
+    references_sha256: str | None = Field(
+        description="Of the names of given references, one a line, in order; null without."
+    )
+    rate: Number = Field(
+        description="False-positive rate of flags; null without given references, for no threshold is justified then."
+    )
+    smallest_p: Number = Field(
+        description="No p-value can be smaller, with so many references; above the rate, nothing can be flagged."
+    )
+
+    @property
+    def flags(self) -> bool:
+        """Whether inputs can be flagged."""
+        return self.rate is not None and self.smallest_p is not None and self.smallest_p <= self.rate
+
+
 class ProbeResult(Part):
     """One probe over all scored inputs. Medians and bounds are over inputs, of means over copies."""
 
@@ -129,7 +161,20 @@ class InputResult(Part):
 
     id: str
     copies: int = Field(description="Nudged copies it got.")
-    rank: int | None = Field(description="1 = strangest; null where inputs were too few to compare.")
+    rank: int | None = Field(
+        description="1 = strangest, by the first detector, or without one by strangeness; null where inputs were too "
+        "few to compare."
+    )
+    scores: tuple[float, ...] = Field(
+        description="Of each detector of the verdict; higher = more out-of-distribution. Empty without a verdict."
+    )
+    p_value: Number = Field(
+        description="How rarely an input like the references is as strange, by the first detector; exact in finite "
+        "samples. Null without given references."
+    )
+    flagged: bool | None = Field(
+        description="True if the p-value is at most the rate of the verdict; null where nothing can be flagged."
+    )
     strangeness: Number = Field(
         description="Two-sided distance of the log drops from the other inputs', in robust standard deviations."
     )
@@ -187,6 +232,9 @@ class ScoreResult(Part):
     preprocessing: str | None = Field(
         description="In words, with its source; null if there were no pictures."
     )
+    verdict: Verdict | None = Field(
+        description="What inputs are judged by; null where they are compared with each other alone."
+    )
     environment: Environment
     run: Run
     adaptive: CopiesUsed | None = Field(description="Null where every input got all copies.")
@@ -196,6 +244,9 @@ class ScoreResult(Part):
         "not asked for, or inputs were too few."
     )
     scored: int = Field(description="Inputs that were scored.")
+    flagged: int | None = Field(
+        description="How many of them are flagged; null where nothing can be flagged."
+    )
     inputs: tuple[InputResult, ...] = Field(
         description="Strangest first; in the given order where not ranked. All that were scored, or in a streamed run "
         "of many the first and the last of them."

@@ -11,6 +11,8 @@ from onnx_ood.nudges import FAMILIES
 
 RECIPES = ("lesswrong",)
 SPACES = ("auto", "pixel", "tensor")
+RELATIVE = "strangeness"
+"""In place of a detector: inputs are compared with each other by their cosine drops."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,11 @@ class ScoreSettings:
     """Settings of the score audit.
 
     Attributes:
+        detectors: Names of detectors, the first of which ranks inputs; `("strangeness",)` to compare them with each
+            other by their cosine drops instead; empty for `auto` where it applies, else that comparison.
+        generic: True to let bundled photos stand for references where none are given and the model takes colour
+            pictures.
+        rate: False-positive rate at which inputs are flagged as unlike references that are given.
         probes: Selectors; empty for the suggested probes (or the recipe's).
         family: Noise family, `"gaussian"` or `"uniform"`.
         space: `"pixel"` (before normalisation), `"tensor"` (as the model takes it), or `"auto"`: pixel wherever
@@ -40,6 +47,9 @@ class ScoreSettings:
         tf32: True to let CUDA round products to TF32: faster, and small nudges drown in it.
     """
 
+    detectors: tuple[str, ...] = ()
+    generic: bool = True
+    rate: float = 0.05
     probes: tuple[str, ...] = ()
     family: str = "gaussian"
     space: str = "auto"
@@ -63,6 +73,10 @@ class ScoreSettings:
         Raises:
             UsageError: If a value is out of range.
         """
+        if RELATIVE in self.detectors and len(self.detectors) > 1:
+            raise UsageError(f"{RELATIVE} is part of every result: name it alone, to rank by it")
+        if not 0 < self.rate < 1:
+            raise UsageError(f"rate must be above 0 and below 1, but is {self.rate}")
         if self.family not in FAMILIES:
             raise UsageError(f"noise family {self.family!r} is unknown: choose one of {', '.join(FAMILIES)}")
         if self.space not in SPACES:

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 from pydantic import ValidationError
 
 from onnx_ood.audits.done import Done
+from onnx_ood.audits.score_result import Number, Verdict
 from onnx_ood.audits.settings import Streaming
 from onnx_ood.audits.stream_records import (
     Calibration,
@@ -291,6 +292,11 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "site", old.site, new.site
     yield "feeds", old.feeds, new.feeds
     yield "preprocessing", old.preprocessing, new.preprocessing
+    # A detector's own words may be improved on; what it computes may not change within a version.
+    verdicts = [_judged_by(header.verdict) for header in (old, new)]
+    yield "detectors", verdicts[0][0], verdicts[1][0]
+    yield "references", verdicts[0][1], verdicts[1][1]
+    yield "rate", verdicts[0][2], verdicts[1][2]
     probes = [[probe.name for probe in header.probes] for header in (old, new)]
     yield "probes", probes[0], probes[1]
     yield "provider", old.provider, new.provider
@@ -299,6 +305,14 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "batch size", old.batch_size, new.batch_size
     yield "onnx_ood", old.environment.onnx_ood, new.environment.onnx_ood
     yield "onnxruntime", old.environment.onnxruntime, new.environment.onnxruntime
+
+
+def _judged_by(verdict: Verdict | None) -> tuple[list[str], str, Number]:
+    if verdict is None:
+        return [], "none", None
+    names = [one.name for one in verdict.detectors]
+    digest = f" ({verdict.references_sha256[:8]})" if verdict.references_sha256 else ""
+    return names, f"{verdict.references} {verdict.reference}{digest}", verdict.rate
 
 
 def _short(value: object) -> str:

@@ -7,7 +7,16 @@ from typing import Annotated, Literal
 from pydantic import Field, RootModel
 
 from onnx_ood.audits.facts import ModelFacts
-from onnx_ood.audits.score_result import DROP, Environment, NudgeSettings, Number, Part, Prediction, Run
+from onnx_ood.audits.score_result import (
+    DROP,
+    Environment,
+    NudgeSettings,
+    Number,
+    Part,
+    Prediction,
+    Run,
+    Verdict,
+)
 
 
 class StreamProbe(Part):
@@ -29,6 +38,7 @@ class Header(Part):
     site: str
     feeds: dict[str, str]
     preprocessing: str | None
+    verdict: Verdict | None
     probes: tuple[StreamProbe, ...]
     provider: Literal["cuda", "cpu"]
     exact: bool
@@ -68,6 +78,9 @@ class ScoredInput(Part):
     id: str
     copies: int = Field(description="Nudged copies it got.")
     forwards: int = Field(description="Runs of the model for it, nudged or not.")
+    scores: tuple[float, ...] = Field(description="Of each detector of the header's verdict.")
+    p_value: Number
+    flagged: bool | None
     published: float = Field(description="−mean log10 cosine drop: the published reading, often inverted.")
     drop: tuple[float, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(

@@ -44,6 +44,7 @@ class Summary:
         probes: The probes that were measured.
         copies: Nudged copies of all scored inputs.
         forwards: Runs of the model for them, nudged or not.
+        flagged: How many of them are flagged.
     """
 
     def __init__(self, stream: Stream, file: BinaryIO) -> None:
@@ -58,14 +59,17 @@ class Summary:
         self.probes: tuple[CalibratedProbe, ...] = stream.calibration.probes if stream.calibration else ()
         self._floor = np.array([probe.noise_floor for probe in self.probes])
         count = len(self.probes)
-        # By probe: drops, their errors, distortions, flip rates.
-        self._columns = Columns(file, max(1, 4 * count))
-        self.copies = self.forwards = 0
+        # By probe: drops, their errors, distortions, flip rates. Last the score that ranks, if there is one.
+        self._judged = stream.header.verdict is not None
+        self._columns = Columns(file, max(1, 4 * count + self._judged))
+        self.copies = self.forwards = self.flagged = 0
         for entry in stream.entries():
             if isinstance(entry, ScoredInput):
                 self.copies += entry.copies
                 self.forwards += entry.forwards
-                self._columns.append((*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate))
+                self.flagged += bool(entry.flagged)
+                numbers = (*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate)
+                self._columns.append((*numbers, *entry.scores[:1]))
         columns = (self._columns.column(p) for p in range(count))
         self._usual = find_usual(columns, self._floor) if count else None
 
@@ -92,10 +96,12 @@ class Summary:
         return places
 
     def _scores(self) -> Iterator[Float]:
-        """Strangeness of the inputs, some at a time; zeros where there are too few to compare."""
+        """What ranks the inputs, some at a time; zeros where there are too few to compare."""
         count = len(self.probes)
         for block in self._columns.blocks():
-            if self._usual is None:
+            if self._judged:
+                yield block[:, 4 * count]
+            elif self._usual is None:
                 yield np.zeros(len(block))
             else:
                 yield compare(block[:, :count], block[:, count : 2 * count], self._usual).score
@@ -205,7 +211,8 @@ class Summary:
 
     def _results(self, entries: Sequence[ScoredInput], ranks: Sequence[int]) -> list[InputResult]:
         if self._usual is None or not entries:
-            return [_result(entry) for entry in entries]
+            given = ranks if self._judged else [None] * len(entries)
+            return [_result(entry, rank) for entry, rank in zip(entries, given, strict=True)]
         drops = np.array([entry.drop for entry in entries], dtype=np.float64)
         errors = np.array([entry.drop_error for entry in entries], dtype=np.float64)
         relative = compare(drops, errors, self._usual)
@@ -224,6 +231,9 @@ def _result(
         id=entry.id,
         copies=entry.copies,
         rank=rank,
+        scores=entry.scores,
+        p_value=entry.p_value,
+        flagged=entry.flagged,
         strangeness=score,
         direction=None if deviation is None else "more" if deviation.mean() > 0 else "less",
         published=entry.published,

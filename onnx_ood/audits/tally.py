@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.judging import Judged
 from onnx_ood.audits.neighbourhoods import Reduced
 from onnx_ood.audits.predictions import read_answers
 from onnx_ood.audits.score_result import Number
@@ -48,7 +49,12 @@ class Tally:
             self._batch.append(UnscoredInput(id=name, reason=reason))
 
     def add(
-        self, ids: Sequence[str], reduced: Reduced, measured: Measurement, floor: Float
+        self,
+        ids: Sequence[str],
+        reduced: Reduced,
+        measured: Measurement,
+        floor: Float,
+        judged: Judged | None,
     ) -> list[ScoredInput]:
         """Takes inputs that were measured.
 
@@ -57,6 +63,7 @@ class Tally:
             reduced: Their numbers; inputs with a drop that is not finite are noted as failed.
             measured: Their measurement, for its probes and the model's own outputs.
             floor: Noise floor of each probe, [P].
+            judged: What detectors say of them; None where none is asked.
 
         Returns:
             Those that are scored, in order.
@@ -66,6 +73,10 @@ class Tally:
         for i in np.flatnonzero(~usable).tolist():
             probe = measured.probes[int(np.argmin(finite[i]))]
             self.fail(ids[i], f"the model computes NaN or infinity for it, first seen at probe {probe!r}")
+        if judged is not None:
+            for i in np.flatnonzero(usable & ~judged.finite).tolist():
+                self.fail(ids[i], "the model computes NaN or infinity for it, in what detectors read")
+            usable = usable & judged.finite
         answers = read_answers(measured.outputs)
         good = np.flatnonzero(usable)
         published = published_score(reduced.drop[good], floor)
@@ -74,6 +85,9 @@ class Tally:
                 id=ids[i],
                 copies=int(reduced.copies[i]),
                 forwards=int(reduced.forwards[i]),
+                scores=() if judged is None else tuple(judged.scores[i].tolist()),
+                p_value=None if judged is None or judged.p_values is None else float(judged.p_values[i]),
+                flagged=None if judged is None or judged.flagged is None else bool(judged.flagged[i]),
                 published=float(score),
                 drop=tuple(reduced.drop[i].tolist()),
                 drop_error=_numbers(reduced.drop_error[i]),

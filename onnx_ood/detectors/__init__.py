@@ -7,7 +7,6 @@ from onnx_ood.detectors.conformal import (
     flag,
     full_p_values,
     p_values,
-    split_p_values,
     two_sided_p_values,
 )
 from onnx_ood.detectors.controls import Discriminant
@@ -24,14 +23,13 @@ from onnx_ood.detectors.registry import find_detector, register, registered
 from onnx_ood.detectors.relative import FEWEST, Relative, Usual, compare, find_usual, relative_score
 from onnx_ood.detectors.settling import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
 from onnx_ood.detectors.subject import Sources, find_sources
-from onnx_ood.detectors.verdict import NEEDS as VERDICT_NEEDS
-from onnx_ood.detectors.verdict import verdict_p_values
+from onnx_ood.detectors.verdict import Calibrated, calibrate, verdict_p_values
 
 __all__ = [
     "FEWEST",
     "LEAST_COPIES",
     "TOLERANCE",
-    "VERDICT_NEEDS",
+    "Calibrated",
     "CopyEffects",
     "Detector",
     "Discriminant",
@@ -47,6 +45,7 @@ __all__ = [
     "Subject",
     "Usual",
     "activity_profile",
+    "calibrate",
     "collection_distance",
     "combined_score",
     "compare",
@@ -62,7 +61,6 @@ __all__ = [
     "register",
     "registered",
     "relative_score",
-    "split_p_values",
     "two_sided_p_values",
     "verdict_p_values",
     "z_scores",

@@ -19,6 +19,7 @@ class ActivationPrior(Detector):
     formula = "−mean over channels of max / (mean + ε) before global pooling"
     source = "S. Chen et al., Neuron activation prior, 2024"
     needs = ("pooled",)
+    two_sided = True
 
     @override
     def why_not(self, subject: Subject) -> str | None:

@@ -27,7 +27,7 @@ class Auto(Detector):
     name = "auto"
     formula = "z(log activity) + z(discriminant of activity against altered references) + z(doubt), or doubt"
     source = "onnx_ood; docs/detectors.md says how it was chosen"
-    needs = ("layers", "logits", "features")
+    needs = ("layers", "logits", "features", "altered")
     reference = True
 
     @override

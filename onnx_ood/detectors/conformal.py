@@ -8,8 +8,8 @@ Exact in finite samples, P(p ≤ α) ≤ α for each α and each number of refer
 - `full_p_values`: the distance is learnt from references and new input alike, so that every one of them was treated in
   the same way. All n references calibrate: p can be as small as 1 / (n + 1).
 - `two_sided_p_values`: the same for one number an input, folded at a median that the new input takes part in.
-- `split_p_values` and `p_values`: the scorer knows nothing of the m references that calibrate it. Any scorer will do,
-  but references that it learnt from can't calibrate: p is at least 1 / (m + 1).
+- `p_values`: the scorer knows nothing of the m references that calibrate it. Any scorer will do, but references that
+  it learnt from can't calibrate: p is at least 1 / (m + 1).
 
 Ties, and what differs by rounding, raise p, so that with ties P(p ≤ α) may be below α, never above. They are not broken
 at random: the same inputs give the same p-values.
@@ -29,13 +29,10 @@ Sources: V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random W
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors.detector import Scorer
-from onnx_ood.detectors.evidence import Evidence, Float
+from onnx_ood.detectors.evidence import Float
 from onnx_ood.detectors.gaussian import SHRINKAGE, Standard
 
 # Equal inputs may get scores that differ in the last bits, because sums are taken in another order (as they do in other
@@ -65,30 +62,6 @@ def p_values(calibration: Float, scores: Float) -> Float:
     below = np.searchsorted(np.sort(calibration), scores - room, side="left")
     values: Float = (1 + len(calibration) - below) / (len(calibration) + 1)
     return values
-
-
-def split_p_values(
-    fit: Callable[[Evidence], Scorer], reference: Evidence, inputs: Evidence, learning: int
-) -> Float:
-    """Split-conformal p-values, for any detector: exact, but some references only learn and others only calibrate.
-
-    Args:
-        fit: Makes a scorer from references.
-        reference: What was measured of n references. Which of them stand first must have nothing to do with what
-            they look like.
-        inputs: What was measured of N new inputs.
-        learning: How many references, from the first on, the scorer learns from; the other m = n − learning calibrate.
-
-    Returns:
-        p-values, float64 [N], from 1 / (m + 1) to 1.
-
-    Raises:
-        ValueError: If no reference would be left on one side, or a score is NaN.
-    """
-    if not 0 < learning < len(reference):
-        raise ValueError(f"{learning} of {len(reference)} references can't learn while others calibrate")
-    scorer = fit(reference.rows(slice(learning)))
-    return p_values(scorer(reference.rows(slice(learning, None))), scorer(inputs))
 
 
 def full_p_values(

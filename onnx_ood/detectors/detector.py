@@ -14,8 +14,8 @@ from onnx_ood.detectors.evidence import Evidence, Subject
 Scorer = Callable[[Evidence], NDArray[np.float64]]
 """Scores N inputs, [N]: higher = more out-of-distribution, always."""
 
-Need = Literal["logits", "features", "rank-1", "layers", "norms", "pooled", "pairs"]
-"""A part of the evidence."""
+Need = Literal["logits", "features", "rank-1", "layers", "norms", "pooled", "pairs", "altered"]
+"""A part of the evidence; `altered` is of references alone."""
 
 
 class Detector(ABC):
@@ -27,6 +27,8 @@ class Detector(ABC):
         source: Where the formula is from.
         needs: Parts of the evidence that it reads.
         reference: True if it learns from reference inputs.
+        two_sided: True if on some models strange inputs score unusually low: then an unusual score counts in a p-value,
+            whichever way it differs.
     """
 
     name: ClassVar[str]
@@ -34,6 +36,7 @@ class Detector(ABC):
     source: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]]
     reference: ClassVar[bool] = False
+    two_sided: ClassVar[bool] = False
 
     @abstractmethod
     def why_not(self, subject: Subject) -> str | None:

@@ -17,6 +17,7 @@ class FeatureNorm(Detector):
     formula = "−‖h‖"
     source = "Y. Yu et al., CVPR 2023"
     needs = ("features",)
+    two_sided = True
 
     @override
     def why_not(self, subject: Subject) -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import ModelError, UsageError
-from onnx_ood.graph import ChannelAxes, Model, rewrite
+from onnx_ood.graph import ChannelAxes, Model, Tensor, rewrite
 from onnx_ood.measurement.arguments import (
     FLOATS,
     Array,
@@ -87,7 +87,7 @@ class ChannelReader:
 
     Attributes:
         model: The model as loaded.
-        input: The graph input that inputs are fed to: the first.
+        input: The graph input that inputs are fed to.
         provider: `"cuda"` or `"cpu"`: where it really runs.
         provider_note: Why it is the CPU although CUDA was looked for, or empty.
     """
@@ -99,6 +99,7 @@ class ChannelReader:
         *,
         values: Sequence[str] = (),
         without_rank_1: Sequence[str] = (),
+        fed: Tensor | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
     ) -> None:
@@ -109,6 +110,7 @@ class ChannelReader:
             tensors: Names of tensors of floats whose channels are summed up.
             values: Names of tensors that are wanted as they are.
             without_rank_1: Names of feature maps, [N, C, ...], whose first singular component is taken out.
+            fed: The graph input that inputs are fed to; None for the first that a batch can feed.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None lets memory decide.
 
@@ -125,7 +127,7 @@ class ChannelReader:
         self.model = model
         self._tensors, self._values = tuple(dict.fromkeys(tensors)), tuple(dict.fromkeys(values))
         self._maps = tuple(dict.fromkeys(without_rank_1))
-        self.input = first_input(model)
+        self.input = fed or first_input(model)
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         axes = ChannelAxes(model)

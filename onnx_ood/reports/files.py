@@ -89,21 +89,25 @@ def to_csv(result: ScoreResult) -> str:
     """A score result as CSV text: one line an input, strangest first, then those that failed."""
     names = [probe.name for probe in result.probes]
     measures = ("drop", "drop_error", "distortion", "flip_rate")
+    detectors = [one.name for one in result.verdict.detectors] if result.verdict else []
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
-        ["input", "copies", "rank", "strangeness", "direction", "published", "prediction", "probability"]
+        ["input", "copies", "rank", *(f"score:{name}" for name in detectors), "p_value", "flagged"]
+        + ["strangeness", "direction", "published", "prediction", "probability"]
         + [f"{measure}:{name}" for name in names for measure in measures]
         + ["failed"]
     )
     for entry in result.inputs:
         guess = entry.prediction
         writer.writerow(
-            [entry.id, entry.copies, entry.rank, entry.strangeness, entry.direction, entry.published]
+            [entry.id, entry.copies, entry.rank, *entry.scores, entry.p_value, entry.flagged]
+            + [entry.strangeness, entry.direction, entry.published]
             + ([guess.label or guess.index, guess.probability] if guess else [None, None])
             + [getattr(entry, measure)[p] for p in range(len(names)) for measure in measures]
             + [None]
         )
     for failure in result.failed:
-        writer.writerow([failure.id] + [None] * (7 + len(names) * len(measures)) + [failure.reason])
+        empty = 9 + len(detectors) + len(names) * len(measures)
+        writer.writerow([failure.id] + [None] * empty + [failure.reason])
     return text.getvalue()

@@ -30,8 +30,9 @@ def check_pyarrow() -> None:
 def write_parquet(path: Path, summary: Summary) -> None:
     """Writes all inputs of a run in order of arrival, one a row.
 
-    A column for each of `drop`, `drop_error`, `distortion`, `flip_rate` and `deviation` at each probe is called
-    `drop:PROBE` and so on. The header of the stream is in the metadata of the file, under `onnx_ood`.
+    Scores of detectors are in columns `score:NAME`. A column for each of `drop`, `drop_error`, `distortion`,
+    `flip_rate` and `deviation` at each probe is called `drop:PROBE` and so on. The header of the stream is in the
+    metadata of the file, under `onnx_ood`.
 
     Args:
         path: Where to; readers see the old file or the whole new one.
@@ -44,6 +45,8 @@ def write_parquet(path: Path, summary: Summary) -> None:
     from pyarrow import parquet  # noqa: PLC0415
 
     names = [probe.name for probe in summary.probes]
+    verdict = summary.header.verdict
+    detectors = [one.name for one in verdict.detectors] if verdict else []
     number, text = pyarrow.float64(), pyarrow.string()
     schema = pyarrow.schema(
         [
@@ -51,6 +54,9 @@ def write_parquet(path: Path, summary: Summary) -> None:
             ("failed", text),
             ("copies", pyarrow.int64()),
             ("rank", pyarrow.int64()),
+            *((f"score:{name}", number) for name in detectors),
+            ("p_value", number),
+            ("flagged", pyarrow.bool_()),
             ("strangeness", number),
             ("direction", text),
             ("published", number),
@@ -63,7 +69,7 @@ def write_parquet(path: Path, summary: Summary) -> None:
     )
     entries = summary.everything()
     with replacing(path) as new, parquet.ParquetWriter(new, schema) as writer:
-        while rows := [_row(entry, len(names)) for entry in islice(entries, _ROWS_IN_GROUP)]:
+        while rows := [_row(entry, len(detectors), len(names)) for entry in islice(entries, _ROWS_IN_GROUP)]:
             columns = [
                 pyarrow.array(values, field.type)
                 for values, field in zip(zip(*rows, strict=True), schema, strict=True)
@@ -71,9 +77,9 @@ def write_parquet(path: Path, summary: Summary) -> None:
             writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
 
 
-def _row(entry: InputResult | Failure, probes: int) -> Sequence[Any]:
+def _row(entry: InputResult | Failure, detectors: int, probes: int) -> Sequence[Any]:
     if isinstance(entry, Failure):
-        return [entry.id, entry.reason, *[None] * (8 + probes * len(_MEASURES))]
+        return [entry.id, entry.reason, *[None] * (10 + detectors + probes * len(_MEASURES))]
     guess = entry.prediction
     deviation = entry.deviation or (None,) * probes
     measured = zip(entry.drop, entry.drop_error, entry.distortion, entry.flip_rate, deviation, strict=True)
@@ -82,6 +88,9 @@ def _row(entry: InputResult | Failure, probes: int) -> Sequence[Any]:
         None,
         entry.copies,
         entry.rank,
+        *entry.scores,
+        entry.p_value,
+        entry.flagged,
         entry.strangeness,
         entry.direction,
         entry.published,

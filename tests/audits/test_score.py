@@ -110,7 +110,7 @@ def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments)
         paths = models.photos()[:2]
         preprocessing = read_card(models.path(name)).preprocessing
         tensors = np.stack([preprocessing.tensor(path) for path in paths])
-    settings = ScoreSettings(recipe="lesswrong", copies=2, seed=1)
+    settings = ScoreSettings(detectors=("strangeness",), recipe="lesswrong", copies=2, seed=1)
     result = audits.score(models.path(name), [str(path) for path in paths], settings)
     probe = _conv_outputs(name)[-3]
     assert [entry.name for entry in result.probes] == [probe]

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import binom
 
-from onnx_ood.detectors import Evidence, LinearHead, Subject, find_detector
+from onnx_ood.detectors import Evidence, LinearHead, Subject, calibrate, find_detector
 from onnx_ood.detectors.conformal import (
     _squared_distances,
     flag,
     full_p_values,
     p_values,
-    split_p_values,
     two_sided_p_values,
 )
 from onnx_ood.detectors.gaussian import ShrunkGaussian
@@ -48,12 +47,9 @@ def by_full(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def by_split(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    return split_p_values(
-        lambda known: lambda one: ShrunkGaussian(known.features).distances(one.features),
-        Evidence(features=reference),
-        Evidence(features=rows),
-        len(reference) - 19,
-    )
+    subject = Subject(False, LinearHead(np.eye(5), np.zeros(5), False), False, (), ())
+    calibrated = calibrate(find_detector("mahalanobis"), subject, Evidence(features=reference), seed=0)
+    return calibrated.p_values(Evidence(features=rows))
 
 
 def by_two_sides(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -187,18 +183,36 @@ def test_rounding_breaks_no_ties() -> None:
     np.testing.assert_allclose(two_sided_p_values(scores, np.array([-9 * up, -9.1])), [2 / 6, 1 / 6])
 
 
-def test_splitting_shares_out_references() -> None:
+def test_half_of_the_references_learn_and_the_other_half_calibrates() -> None:
     rng = np.random.default_rng(7)
-    reference, rows = rng.normal(size=(30, 4)), rng.normal(size=(8, 4))
+    reference, rows = rng.normal(size=(31, 4)), rng.normal(size=(8, 4))
     detector = find_detector("knn")
     subject = Subject(False, LinearHead(np.eye(4), np.zeros(4), False), False, (), ())
-    scorer = detector.fit(subject, Evidence(features=reference[:12]))
-    calibration = scorer(Evidence(features=reference[12:]))
-    expected = [(1 + np.sum(calibration >= scorer(Evidence(features=row[np.newaxis])))) / 19 for row in rows]
-    found = split_p_values(
-        lambda known: detector.fit(subject, known), Evidence(features=reference), Evidence(features=rows), 12
-    )
-    np.testing.assert_allclose(found, expected)
+    order = np.random.default_rng(3).permutation(31)
+    scorer = detector.fit(subject, Evidence(features=reference[order[:15]]))
+    calibration = scorer(Evidence(features=reference[order[15:]]))
+    expected = [(1 + np.sum(calibration >= scorer(Evidence(features=row[np.newaxis])))) / 17 for row in rows]
+    found = calibrate(detector, subject, Evidence(features=reference), seed=3)
+    assert found.references == 16
+    np.testing.assert_allclose(found.p_values(Evidence(features=rows)), expected)
+
+
+def test_what_learns_nothing_is_calibrated_by_all_references() -> None:
+    rng = np.random.default_rng(8)
+    reference, rows = rng.normal(size=(20, 4)), rng.normal(size=(6, 4))
+    subject = Subject(False, None, False, (), ())
+    found = calibrate(find_detector("max_logit"), subject, Evidence(logits=reference), seed=0)
+    expected = [(1 + np.sum(reference.max(axis=1) <= row.max())) / 21 for row in rows]
+    assert found.references == 20
+    np.testing.assert_allclose(found.p_values(Evidence(logits=rows)), expected)
+
+
+def test_where_the_direction_is_not_sure_low_scores_count_too() -> None:
+    lengths = np.arange(1.0, 10.0)
+    subject = Subject(False, LinearHead(np.eye(1), np.zeros(1), False), False, (), ())
+    found = calibrate(find_detector("feature_norm"), subject, Evidence(features=lengths[:, None]), seed=0)
+    strange = Evidence(features=np.array([[0.0], [5.0], [11.0]]))
+    np.testing.assert_allclose(found.p_values(strange), [2 / 10, 1, 1 / 10])
 
 
 def test_a_rate_needs_enough_references() -> None:
@@ -228,11 +242,6 @@ def test_what_has_no_rank_is_refused() -> None:
         full_p_values(empty, one)
     with pytest.raises(ValueError, match="above 0"):
         full_p_values(one, one, 0)
-    for learning in (0, 3):
-        with pytest.raises(ValueError, match="3 references"):
-            split_p_values(
-                lambda _: lambda _: np.ones(1), Evidence(features=one), Evidence(features=one), learning
-            )
 
 
 def test_scores_are_added_in_deviations_of_the_bag() -> None:

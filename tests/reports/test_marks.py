@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from onnx_ood.reports.terminal.marks import Marks, without_common_start
+from onnx_ood.reports.terminal.marks import Marks, shorten_apart, shorten_middle, without_common_start
 
 NAMES = ["If_0/then/encoder/0/Relu", "If_0/then/encoder/1/Relu", "If_0/then/decoder/Sigmoid"]
 
@@ -31,6 +31,20 @@ def test_names_stay_apart(names: list[str]) -> None:
     shown = without_common_start(names, 0)
     assert len(set(shown)) == len(names)
     assert all(name.endswith(short.removeprefix("…")) for name, short in zip(names, shown, strict=True))
+
+
+@given(st.lists(st.text("ab/", min_size=1, max_size=12), min_size=1, max_size=5), st.integers(1, 12))
+def test_no_way_of_shortening_keeps_more_names_apart_than_the_usual(names: list[str], width: int) -> None:
+    shown = shorten_apart(names, width)
+    usual = [shorten_middle(name, width) for name in without_common_start(names, width)]
+    assert len(set(shown)) >= len(set(usual))
+    assert all(len(one) <= width for one in shown)
+
+
+def test_names_that_differ_in_the_middle_are_told_apart() -> None:
+    names = [f"/stage/stage.{i}/relu/Relu_output_0" for i in range(4)]
+    assert len({shorten_middle(name, 15) for name in names}) == 1
+    assert len(set(shorten_apart(names, 22))) == 4
 
 
 @pytest.mark.parametrize(

@@ -39,12 +39,12 @@ def print_advice(console: Console, advice: Sequence[ProbeAdvice], probes: Sequen
         view.add_column("on", justify="right", no_wrap=True)
         view.add_column("correlation", justify="right", no_wrap=True)
         view.add_column("why", overflow="fold")
-        shown = marks.without_common_start([one.name for one in advice], names)
+        shown = marks.shorten_apart([one.name for one in advice], names)
         for row, (one, name) in enumerate(zip(advice, shown, strict=True), start=1):
             like = "" if one.like is None else f"{one.correlation:.2f} with {places[one.like]}"
             cells = [
                 places[one.name],
-                *([marks.shorten_middle(name, names)] if level == 0 else []),
+                *([name] if level == 0 else []),
                 f"{one.reliability:.2f}",
                 marks.number(one.spread),
                 marks.percent(one.on),

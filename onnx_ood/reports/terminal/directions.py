@@ -144,8 +144,8 @@ def _factors(console: Console, result: DirectionsResult) -> Table:
                 grid.add_row("set", marks.percent(factor.share), "-", "as above", end_section=True)
                 continue
             head = (factor.name, marks.percent(factor.share), marks.percent(factor.within))
-            for at, level in enumerate(factor.levels):
-                name = marks.shorten_middle(level.level, names)
+            shown = marks.shorten_apart([level.level for level in factor.levels], names)
+            for at, (level, name) in enumerate(zip(factor.levels, shown, strict=True)):
                 grid.add_row(
                     *(head if at == 0 else ("", "", "")),
                     Text(f"[{places[level.level]}] {name}" if factor.name == "layer" else name),

@@ -115,7 +115,24 @@ def without_common_start(names: Sequence[str], width: int) -> list[str]:
 
 def shorten_middle(text: str, width: int) -> str:
     """Keeps both ends of a layer's name; the first tells where, the last tells what: `/blocks.3/…/Relu`."""
+    return _cut(text, width, (width - 1) // 3)
+
+
+def shorten_apart(names: Sequence[str], width: int) -> list[str]:
+    """Shortens the names of layers in one way, chosen so that as many as possible can be told apart.
+
+    Args:
+        names: The names.
+        width: Characters at most.
+    """
+    shown = without_common_start(names, width)
+    usual = (width - 1) // 3
+    tails = range(max(width - 1, 1))
+    tail = max(tails, key=lambda tail: (len({_cut(name, width, tail) for name in shown}), -abs(tail - usual)))
+    return [_cut(name, width, tail) for name in shown]
+
+
+def _cut(text: str, width: int, tail: int) -> str:
     if len(text) <= width:
         return text
-    tail = (width - 1) // 3
     return f"{text[: width - 1 - tail]}…{text[len(text) - tail :]}"

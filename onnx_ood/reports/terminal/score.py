@@ -40,7 +40,7 @@ def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
     signs = Marks(console)
     _print_head(console, result)
     if result.inputs:
-        _print_inputs(console, signs, result.inputs, top)
+        _print_inputs(console, signs, result, top)
         _print_layers(console, signs, result.probes)
         if result.advice:
             print_advice(console, result.advice, [probe.name for probe in result.probes])
@@ -66,6 +66,7 @@ def _print_head(console: Console, result: ScoreResult) -> None:
             ),
             ("preprocessing", result.preprocessing or "none: inputs as the model takes them"),
             ("other inputs", feeds(result.feeds)),
+            ("verdict", _verdict(result)),
             ("nudge", _nudge(result.nudges, result.site)),
             ("copies", _copies_used(result)),
             ("provider", _provider(run)),
@@ -73,6 +74,18 @@ def _print_head(console: Console, result: ScoreResult) -> None:
             ("observer effect", _observer_effect(run)),
         ],
     )
+
+
+def _verdict(result: ScoreResult) -> str:
+    verdict = result.verdict
+    if verdict is None:
+        return "none: inputs are compared with each other"
+    names = ", ".join(one.name for one in verdict.detectors)
+    kinds = {"given": "known-good inputs", "generic": "crops of the bundled photos", "none": ""}
+    against = f" against {verdict.references} {kinds[verdict.reference]}" if verdict.references else ""
+    if result.flagged is None:
+        return f"{names}{against}; a rank, no threshold"
+    return f"{names}{against}; {result.flagged:,} of {result.scored:,} flagged (p <= {verdict.rate:g})"
 
 
 def _nudge(nudges: NudgeSettings, site: str) -> str:
@@ -124,8 +137,9 @@ def _observer_effect(run: Run) -> str:
     return f"watching moved the model's outputs by {marks.number(moved)} of their size; --exact runs without fusions"
 
 
-def _print_inputs(console: Console, signs: Marks, inputs: Sequence[InputResult], top: int) -> None:
+def _print_inputs(console: Console, signs: Marks, result: ScoreResult, top: int) -> None:
     """One table: the strangest, and after a gap the most ordinary, so that their columns can be compared."""
+    inputs = result.inputs
     if inputs[0].rank is None:
         title, strangest, ordinary = "Inputs, not ranked", inputs[: 2 * top], inputs[:0]
     else:
@@ -133,43 +147,65 @@ def _print_inputs(console: Console, signs: Marks, inputs: Sequence[InputResult],
         strangest, ordinary = inputs[:top], inputs[max(top, len(inputs) - top) :]
         if ordinary:
             title += " and, after the gap, most ordinary inputs"
-    _print_table(console, signs, title, [*strangest, *ordinary], gap_after=len(strangest))
+    detectors = [one.name for one in result.verdict.detectors] if result.verdict else []
+    _print_table(console, signs, title, [*strangest, *ordinary], detectors, gap_after=len(strangest))
 
 
 def _print_table(
-    console: Console, signs: Marks, title: str, inputs: Sequence[InputResult], gap_after: int
+    console: Console,
+    signs: Marks,
+    title: str,
+    inputs: Sequence[InputResult],
+    detectors: Sequence[str],
+    gap_after: int,
 ) -> None:
     ranked = inputs[0].rank is not None
+    compared = inputs[0].strangeness is not None
+    tested = inputs[0].p_value is not None
     adapted = len({entry.copies for entry in inputs}) > 1
     last = len(inputs[0].drop) - 1
-    # With less room: the drops of fewer probes, then no predictions.
-    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [last]]
+    # With less room: the drops of fewer probes and the first detector alone, then no predictions, ...
+    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [last], []]
 
     def build(level: int, names: int) -> Table:
-        predicted = level < len(drops) - 1 and any(entry.prediction for entry in inputs)
+        predicted = level < 3 and any(entry.prediction for entry in inputs)
+        scored = detectors if level == 0 else detectors[:1]
+        turned = compared and (level < 3 or not detectors)
+        distorted = level < 4
         view = table(title)
         if ranked:
             view.add_column("#", justify="right", no_wrap=True)
         view.add_column("input", no_wrap=True)
-        if ranked:
+        for name in scored:
+            view.add_column(name, justify="right", no_wrap=True)
+        if tested:
+            view.add_column("p", justify="right", no_wrap=True)
+        if compared:
             view.add_column("strange", justify="right", no_wrap=True)
+        if turned:
             view.add_column("turned", no_wrap=True)
+        if compared:
             view.add_column("by layer", no_wrap=True)
         if adapted:
             view.add_column("copies", justify="right", no_wrap=True)
         for p in drops[level]:
             view.add_column(f"drop [{p + 1}]", justify="right", no_wrap=True)
-        view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
+        if distorted:
+            view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
         if predicted:
             view.add_column("largest output", no_wrap=True)
         for row, entry in enumerate(inputs, start=1):
             view.add_row(
                 *([str(entry.rank)] if ranked else []),
                 marks.shorten(entry.id, names),
-                *(_strangeness(signs, entry) if ranked else []),
+                *(Text(f"{score:.2f}", style=_alarm(entry)) for score in entry.scores[: len(scored)]),
+                *([_p_value(signs, entry)] if tested else []),
+                *([_strange(entry)] if compared else []),
+                *([_turned(signs, entry)] if turned else []),
+                *([_by_layer(signs, entry)] if compared else []),
                 *([str(entry.copies)] if adapted else []),
                 *(_drop(signs, entry, p) for p in drops[level]),
-                marks.number(entry.distortion[last]),
+                *([marks.number(entry.distortion[last])] if distorted else []),
                 *([_prediction(entry.prediction)] if predicted else []),
                 end_section=row == gap_after < len(inputs),
             )
@@ -179,12 +215,26 @@ def _print_table(
     console.print(fitted(console, build, levels=len(drops), longest=max(len(entry.id) for entry in inputs)))
 
 
-def _strangeness(signs: Marks, entry: InputResult) -> list[str | Text]:
+def _alarm(entry: InputResult) -> str:
+    return "bold red" if entry.flagged else ""
+
+
+def _p_value(signs: Marks, entry: InputResult) -> Text:
+    value = "" if entry.p_value is None else f"{entry.p_value:.3f}"
+    return Text(f"{value} {signs.bad if entry.flagged else ' '}", style=_alarm(entry))
+
+
+def _strange(entry: InputResult) -> Text:
     strange = entry.strangeness or 0.0
-    style = "bold red" if strange >= 3 else "yellow" if strange >= 2 else ""
-    turned = f"{signs.more} more" if entry.direction == "more" else f"{signs.less} less"
-    profile = signs.profile(_thinned(entry.deviation or ()))
-    return [Text(marks.number(strange), style=style), turned, Text(profile, style="cyan")]
+    return Text(marks.number(strange), style="bold red" if strange >= 3 else "yellow" if strange >= 2 else "")
+
+
+def _turned(signs: Marks, entry: InputResult) -> str:
+    return f"{signs.more} more" if entry.direction == "more" else f"{signs.less} less"
+
+
+def _by_layer(signs: Marks, entry: InputResult) -> Text:
+    return Text(signs.profile(_thinned(entry.deviation or ())), style="cyan")
 
 
 def _thinned(values: Sequence[float | None]) -> Sequence[float | None]:
@@ -225,11 +275,11 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
         view.add_column("distortion", justify="right", no_wrap=True)
         view.add_column("flips", justify="right", no_wrap=True)
         view.add_column("> noise", justify="right", no_wrap=True)
-        shown = marks.without_common_start([probe.name for probe in probes], names)
+        shown = marks.shorten_apart([probe.name for probe in probes], names)
         for index, (probe, name) in enumerate(zip(probes, shown, strict=True), start=1):
             row = [
                 f"[{index}]",
-                marks.shorten_middle(name, names),
+                name,
                 str(probe.depth),
                 marks.number(probe.drop_median),
                 *(

@@ -185,7 +185,7 @@ def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: i
 def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
     kinds = list(dict.fromkeys(kind for site in model.sites for kind in site.density))
     highest = max(density / max(site.units, 1) for site in model.sites for density in site.density.values())
-    names = marks.without_common_start([site.name for site in model.sites], 30)
+    names = [site.name for site in model.sites]
 
     def build(level: int, width: int) -> Table:
         notes = [
@@ -204,8 +204,8 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
         grid.add_column("units", justify="right", no_wrap=True)
         for kind in kinds:
             grid.add_column(kind if level < 2 else _SHORT[kind], no_wrap=True)
-        for site, name in zip(model.sites, names, strict=True):
-            cells = [Text(marks.shorten_middle(name, width)), Text(site.op)]
+        for site, name in zip(model.sites, marks.shorten_apart(names, width), strict=True):
+            cells = [Text(name), Text(site.op)]
             if level == 0:
                 cells.append(Text(site.exact))
             cells.append(Text(f"{site.units:,}"))
