@@ -271,6 +271,10 @@ def _notes(
             f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they are listed as given, "
             "without a rank."
         )
+    elif results and results[0].strangeness is None:
+        notes.append(
+            f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they have no strangeness."
+        )
     return notes
 
 

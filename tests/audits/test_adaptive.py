@@ -62,7 +62,13 @@ def rows(tmp_path_factory):
 
 def run(network, rows, *, adaptive=True, batch_size=None, copies=COPIES, **streaming):
     settings = ScoreSettings(
-        probes=PROBES, copies=copies, adaptive=adaptive, scale=SCALE, batch_size=batch_size, provider="cpu"
+        detectors=("strangeness",),
+        probes=PROBES,
+        copies=copies,
+        adaptive=adaptive,
+        scale=SCALE,
+        batch_size=batch_size,
+        provider="cpu",
     )
     chosen = Streaming(**streaming) if streaming else None
     return audits.score(network, [str(rows)], settings, streaming=chosen)

@@ -21,6 +21,7 @@ from onnx_ood.measurement import Prober, prober
 from onnx_ood.measurement.providers import Resolved
 
 FASHION = ["fashion_cnn", "fashion_resnet"]
+COMPARED = ScoreSettings(detectors=("strangeness",))
 
 
 def _tensors(folder):
@@ -134,7 +135,7 @@ def test_the_result_follows_its_published_schema(garments, schema):
 
 
 def test_the_strangest_come_first_and_ranks_are_complete(garments):
-    result = audits.score(models.path("fashion_cnn"), [str(garments)])
+    result = audits.score(models.path("fashion_cnn"), [str(garments)], COMPARED)
     scores = [entry.strangeness for entry in result.inputs]
     assert scores == sorted(scores, reverse=True)
     assert [entry.rank for entry in result.inputs] == list(range(1, 13))
@@ -152,10 +153,15 @@ def test_an_input_unlike_the_others_is_found(garments, tmp_path):
 
 def test_few_inputs_are_listed_and_not_ranked(garments):
     paths = [path.as_posix() for path in sorted(garments.iterdir())[:7]]
-    result = audits.score(models.path("fashion_cnn"), paths)
+    result = audits.score(models.path("fashion_cnn"), paths, COMPARED)
     assert [entry.id for entry in result.inputs] == paths
     assert {entry.rank for entry in result.inputs} == {None}
     assert any("without a rank" in note for note in result.notes)
+    # A detector needs no other inputs.
+    judged = audits.score(models.path("fashion_cnn"), paths)
+    assert [entry.rank for entry in judged.inputs] == list(range(1, 8))
+    assert {entry.strangeness for entry in judged.inputs} == {None}
+    assert any("have no strangeness" in note for note in judged.notes)
 
 
 def test_the_same_settings_give_the_same_bytes(garments):

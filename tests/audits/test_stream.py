@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import jsonschema
 import numpy as np
@@ -84,7 +85,7 @@ def test_every_line_is_json_and_follows_the_published_schema(collection, tmp_pat
 
 
 def test_strangeness_follows_from_the_stream_by_the_formula_in_the_docs(collection, tmp_path):
-    score(collection, tmp_path / "s.jsonl")
+    score(collection, tmp_path / "s.jsonl", replace(SETTINGS, detectors=("strangeness",)))
     found = lines(tmp_path / "s.jsonl")
     (floor,) = (
         np.array([probe["noise_floor"] for probe in record["probes"]])

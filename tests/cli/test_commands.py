@@ -106,7 +106,7 @@ def test_json_to_standard_output_is_nothing_but_json(garments):
 
 def test_paths_come_from_standard_input(garments):
     listed = "\n".join(str(path) for path in sorted(garments.iterdir())[:3])
-    result = run("score", CNN, "-", "--json", "-", stdin=listed)
+    result = run("score", CNN, "-", "--detectors", "strangeness", "--json", "-", stdin=listed)
     assert [entry["id"] for entry in json.loads(result.stdout)["inputs"]] == listed.splitlines()
 
 
