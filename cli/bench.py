@@ -42,7 +42,10 @@ def bench(
     ] = None,
     detectors: Annotated[
         str | None,
-        typer.Option(metavar="NAMES", help="Detectors, with commas between. Default: all that apply."),
+        typer.Option(
+            metavar="NAMES",
+            help="Detectors, with commas between; cosine_drop@PROBE reads one probe. Default: all that apply.",
+        ),
     ] = None,
     controls: Annotated[
         bool, typer.Option(help="Add sets that are made: noise, and the ordinary pictures altered.")

@@ -12,7 +12,7 @@ from onnx_ood.audits.directions_settings import COPIES
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.measurement import Prober
-from onnx_ood.nudges import FAMILIES, draw, draw_pink
+from onnx_ood.nudges import FAMILIES, draw, draw_smooth
 
 Float = NDArray[np.float64]
 
@@ -111,6 +111,5 @@ class Sweep:
     def _units(self, family: str, shape: tuple[int, ...]) -> Float:
         if family in FAMILIES or self._preprocessing is None:
             return draw(family, shape, max(COPIES), self._seed)
-        if self._preprocessing.layout == "NHWC":
-            return draw_pink(shape, max(COPIES), self._seed)
-        return np.moveaxis(draw_pink((*shape[1:], shape[0]), max(COPIES), self._seed), -1, 1)
+        last = self._preprocessing.layout == "NHWC"
+        return draw_smooth(shape, max(COPIES), self._seed, channels_last=last)

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits.nudged_evidence import NudgedReader
 from onnx_ood.detectors import Evidence, Need, find_sources
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
-from onnx_ood.measurement import ChannelReader, Channels, Prober, first_input
-from onnx_ood.nudges import draw
-
-# Nudges of the sensitivity profile: white noise, the same for all inputs.
-COPIES = 2
-SCALE = 0.02
-"""Standard deviation, in pixels from 0 to 1 where pictures are normalised, else as the model takes them."""
-# A drop below this is rounding, whatever the probe.
-_SMALLEST_DROP = 1e-12
+from onnx_ood.measurement import ChannelReader, Channels, first_input
 
 
 class EvidenceReader:
@@ -67,9 +61,9 @@ class EvidenceReader:
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank-1" in self._needs else None
         fed = fed or first_input(model)
-        # The input is a layer too, unless it is token ids or the like.
-        first = (fed.name,) if self._layers and fed.floating else ()
-        self._layers = (*first, *self._layers)
+        # The input is a layer too, if it holds floats.
+        if self._layers and fed.floating:
+            self._layers = (fed.name, *self._layers)
         tensors = [*self._layers, *self._norms, *_known(self._pooled)]
         values = _known(self._scores, self._features)
         self._reader = (
@@ -85,21 +79,17 @@ class EvidenceReader:
             if tensors or values or self._map
             else None
         )
-        self._prober: Prober | None = None
-        self._seed = seed
-        self._gain: NDArray[np.floating] | float = 1.0 if preprocessing is None else preprocessing.gain
-        if "pairs" in self._needs and self.subject.layers:
-            probes = [model.by_name[name] for name in self.subject.layers]
-            self._prober = Prober(
-                model,
-                probes,
-                site=fed.name if fed.floating else None,
-                others=[tensor.name for tensor in model.inputs if tensor.name != fed.name],
-                provider=provider,
-                batch_size=batch_size,
-            )
-        running = self._reader or self._prober
-        self.provider = running.provider if running else "cpu"
+        self._nudged = NudgedReader(
+            model,
+            wanted,
+            self._needs,
+            fed,
+            preprocessing=preprocessing,
+            seed=seed,
+            provider=provider,
+            batch_size=batch_size,
+        )
+        self.provider = (self._reader or self._nudged).provider or "cpu"
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Evidence:
         """Measures inputs.
@@ -116,17 +106,15 @@ class EvidenceReader:
             ModelError: If a run fails.
         """
         found = self._reader.read(batch, others) if self._reader else Channels({}, {}, {})
-        drops, flips = self._pairs(batch, others)
         statistics = found.statistics
-        return Evidence(
+        return replace(
+            self._nudged.read(batch, others),
             logits=None if self._scores is None else self._logits(found.values[self._scores]),
             features=None if self._features is None else _rows(found.values[self._features]),
             without_rank_1=None if self._map is None else found.without_rank_1[self._map],
             layers=tuple(statistics[name] for name in self._layers),
             norms=tuple(statistics[name] for name in self._norms),
             pooled=None if self._pooled is None else statistics[self._pooled],
-            drops=drops,
-            flips=flips,
         )
 
     def joined(self, parts: Sequence[Evidence]) -> Evidence:
@@ -140,17 +128,6 @@ class EvidenceReader:
     def rows(self, found: Evidence, which: NDArray[np.intp]) -> Evidence:
         """What was measured of some of the inputs."""
         return found.rows(which)
-
-    def _pairs(
-        self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None
-    ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        if self._prober is None:
-            return None, None
-        shape = self._prober.site_shape(batch, others)
-        nudges = draw("gaussian", shape, COPIES, self._seed) * SCALE * self._gain
-        measured = self._prober.measure(batch, nudges.astype(np.float32), others)
-        drops = np.maximum(measured.cosine_drop().mean(axis=1), _SMALLEST_DROP)
-        return drops, measured.flip_rate().mean(axis=1)
 
     def _logits(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         rows = _rows(scores)

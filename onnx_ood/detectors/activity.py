@@ -8,7 +8,7 @@ from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.detector import Detector, Scorer
 from onnx_ood.detectors.evidence import Evidence, Subject
 from onnx_ood.detectors.gaussian import ShrunkGaussian
-from onnx_ood.detectors.scores import reference_of
+from onnx_ood.detectors.scores import reference_of, why_no_layers
 
 
 class Activity(Detector):
@@ -22,7 +22,7 @@ class Activity(Detector):
 
     @override
     def why_not(self, subject: Subject) -> str | None:
-        return None if subject.layers else "it has no layers whose activations can be read"
+        return why_no_layers(subject)
 
     @override
     def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:

@@ -14,7 +14,19 @@ from onnx_ood.detectors.evidence import Evidence, Subject
 Scorer = Callable[[Evidence], NDArray[np.float64]]
 """Scores N inputs, [N]: higher = more out-of-distribution, always."""
 
-Need = Literal["logits", "features", "rank-1", "layers", "norms", "pooled", "pairs", "altered"]
+Need = Literal[
+    "logits",
+    "features",
+    "rank-1",
+    "layers",
+    "norms",
+    "pooled",
+    "pairs",
+    "smooth",
+    "ring",
+    "jacobian",
+    "altered",
+]
 """A part of the evidence; `altered` is of references alone."""
 
 
@@ -31,7 +43,7 @@ class Detector(ABC):
             whichever way it differs.
     """
 
-    name: ClassVar[str]
+    name: str
     formula: ClassVar[str]
     source: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]]

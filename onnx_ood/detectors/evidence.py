@@ -77,8 +77,14 @@ class Evidence:
         layers: Channel statistics of each layer of the subject.
         norms: Channel statistics of what each BatchNormalization node of the subject reads.
         pooled: Channel statistics of the feature map that the features are means of.
-        drops: Mean cosine drop over copies of a nudged input at each of P probes, [N, P], noise floor at least.
+        drops: Mean cosine drop over copies of a nudged input at each of P probes, [N, P], noise floor at least. Probes
+            are the layers of the subject, nudges are white noise.
         flips: Mean share of units that flip, [N, P].
+        distortions: Mean of the angle at a probe over that at the input, [N, P], above 0.
+        smooth_drops: The same as `drops` of smooth nudges of the same size, [N, P].
+        transitions: Units that flip along a small closed trajectory round the input, counted as often as they do, over
+            the number of units, [N, P].
+        jacobian: Norm of the Jacobian of the class probabilities, of the last layer where there are none, [N].
         altered: Of references, what was measured of the same inputs altered: one entry a kind.
     """
 
@@ -90,6 +96,10 @@ class Evidence:
     pooled: ChannelStatistics | None = None
     drops: Float | None = None
     flips: Float | None = None
+    distortions: Float | None = None
+    smooth_drops: Float | None = None
+    transitions: Float | None = None
+    jacobian: Float | None = None
     altered: tuple[Evidence, ...] = ()
 
     def __len__(self) -> int:

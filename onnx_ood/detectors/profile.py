@@ -8,7 +8,7 @@ from typing_extensions import override
 from onnx_ood.detectors.detector import Detector, Scorer
 from onnx_ood.detectors.evidence import Evidence, Float, Subject
 from onnx_ood.detectors.gaussian import ShrunkGaussian
-from onnx_ood.detectors.scores import reference_of
+from onnx_ood.detectors.scores import reference_of, why_no_layers
 
 # There are few numbers a probe, so that a covariance is known better than that of an activity profile.
 _SHRINKAGE = 0.2
@@ -29,7 +29,7 @@ class SensitivityProfile(Detector):
 
     @override
     def why_not(self, subject: Subject) -> str | None:
-        return None if subject.layers else "it has no layers whose activations can be read"
+        return why_no_layers(subject)
 
     @override
     def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:

@@ -5,17 +5,23 @@ from __future__ import annotations
 from onnx_ood.detectors.activation_prior import ActivationPrior
 from onnx_ood.detectors.activity import Activity
 from onnx_ood.detectors.ash import ActivationShaping
+from onnx_ood.detectors.at_probes import AtProbes
 from onnx_ood.detectors.auto import Auto
 from onnx_ood.detectors.batch_norm import BatchNorm
+from onnx_ood.detectors.contrast import Contrast
+from onnx_ood.detectors.cosine_drop import CosineDrop
 from onnx_ood.detectors.detector import Detector
+from onnx_ood.detectors.distortion import Distortion
 from onnx_ood.detectors.doubt import Doubt
 from onnx_ood.detectors.energy import Energy
 from onnx_ood.detectors.entropy import Entropy
 from onnx_ood.detectors.fdbd import FastBoundaryDistance
 from onnx_ood.detectors.feature_norm import FeatureNorm
+from onnx_ood.detectors.flip_rate import FlipRate
 from onnx_ood.detectors.gen import GeneralizedEntropy
 from onnx_ood.detectors.grad_norm import GradNorm
 from onnx_ood.detectors.head_angle import HeadAngle
+from onnx_ood.detectors.jacobian_norm import JacobianNorm
 from onnx_ood.detectors.knn import NearestNeighbour
 from onnx_ood.detectors.mahalanobis import Mahalanobis
 from onnx_ood.detectors.max_logit import MaxLogit
@@ -23,6 +29,7 @@ from onnx_ood.detectors.msp import MaximumProbability
 from onnx_ood.detectors.profile import SensitivityProfile
 from onnx_ood.detectors.rank_feat import RankFeat
 from onnx_ood.detectors.scale import Scale
+from onnx_ood.detectors.transition_density import TransitionDensity
 from onnx_ood.detectors.vim import VirtualLogit
 from onnx_ood.exceptions import UsageError
 
@@ -48,12 +55,23 @@ def registered() -> dict[str, Detector]:
 def find_detector(name: str) -> Detector:
     """The detector of a name.
 
+    Args:
+        name: That of a registered one, or `NAME@PROBE` for one that is made of one number a probe: the same at that
+            tensor alone. Whether a model has it is for `why_not` to say.
+
     Raises:
-        UsageError: If there is none.
+        UsageError: If there is none, or it isn't made for each probe.
     """
-    if name not in _registry:
-        raise UsageError(f"there is no detector {name!r}; there are {', '.join(_registry)}")
-    return _registry[name]
+    known, at, probe = name.partition("@")
+    if known not in _registry:
+        raise UsageError(f"there is no detector {known!r}; there are {', '.join(_registry)}")
+    detector = _registry[known]
+    if not at:
+        return detector
+    if not isinstance(detector, AtProbes):
+        able = ", ".join(other for other, one in _registry.items() if isinstance(one, AtProbes))
+        raise UsageError(f"{known} is not made for each probe, so that {name!r} means nothing; {able} are")
+    return detector.at(probe)
 
 
 for _detector in (
@@ -73,6 +91,12 @@ for _detector in (
     FeatureNorm(),
     ActivationPrior(),
     BatchNorm(),
+    CosineDrop(),
+    Distortion(),
+    FlipRate(),
+    TransitionDensity(),
+    JacobianNorm(),
+    Contrast(),
     Activity(),
     SensitivityProfile(),
     Mahalanobis(),

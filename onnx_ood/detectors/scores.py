@@ -60,6 +60,11 @@ def why_no_logits(subject: Subject) -> str | None:
     return why_no_classes(subject)
 
 
+def why_no_layers(subject: Subject) -> str | None:
+    """Why a model has no layers."""
+    return None if subject.layers else "it has no layers whose activations can be read"
+
+
 def why_no_head(subject: Subject) -> str | None:
     """Why a model has no linear head."""
     return "no linear layer gives the model's output" if subject.head is None else None

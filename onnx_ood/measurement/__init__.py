@@ -14,6 +14,7 @@ from onnx_ood.measurement.jacobian import (
 from onnx_ood.measurement.measure import measure, observer_effect
 from onnx_ood.measurement.prober import Group, Prober
 from onnx_ood.measurement.result import Measurement
+from onnx_ood.measurement.rings import ring_transitions
 from onnx_ood.measurement.transitions import Transitions, count_transitions
 
 __all__ = [
@@ -41,4 +42,5 @@ __all__ = [
     "jacobian_norms",
     "measure",
     "observer_effect",
+    "ring_transitions",
 ]

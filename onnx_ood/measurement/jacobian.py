@@ -40,6 +40,9 @@ _TRIED = 8
 # Norms of 30 inputs of the bundled classifiers were off by 1.2% at most with half the best step, by 1.0% with a quarter
 # and by 0.7% with an eighth; those of a small network in half precision by 2%, 1.4% and 8%.
 _FINER = 4
+# The step that is right as a rule, over √ε·‖x‖: with it, norms of 40 inputs of the bundled classifiers of garments
+# were within 4% of those with steps chosen for each, half of them within 0.7%.
+_USUAL = 1 / 8
 _EPSILON = {"float64": 2.0**-52, "float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
@@ -168,7 +171,7 @@ class JacobianProber:
         seed: int = 0,
         others: Mapping[str, ArrayLike] | None = None,
         *,
-        step: float | None = None,
+        step: ArrayLike | None = None,
     ) -> JacobianNorms:
         """Estimates the norms of one batch.
 
@@ -180,7 +183,8 @@ class JacobianProber:
             directions: m; as many as the site has elements, or more, give the norm without sampling error.
             seed: Seed of the directions.
             others: Values of the other graph inputs by name, as in `Prober.measure`.
-            step: h for all inputs, such as one that was chosen for their neighbours; None to choose one for each.
+            step: h for all inputs, such as one that was chosen for their neighbours, or for each of them, [N]; None to
+                choose one for each.
 
         Returns:
             The norms.
@@ -203,7 +207,8 @@ class JacobianProber:
         if step is None:
             steps, disagreement = self._steps(site, along, drawn.count, seed)
         else:
-            steps, disagreement = np.full(len(site), step), np.full(len(site), np.nan)
+            steps = np.broadcast_to(np.asarray(step, np.float64), len(site))
+            disagreement = np.full(len(site), np.nan)
         flips = np.zeros((len(site), drawn.count), dtype=np.int64)
         norm, error = metrics.frobenius_norm(along.squares(np.arange(drawn.count), steps, flips), size)
         return JacobianNorms(
@@ -216,6 +221,22 @@ class JacobianProber:
             exact_share=(flips == 0).mean(axis=1) if self.codes else None,
             note=self._note(),
         )
+
+    def usual_step(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Float:
+        """A step that is about right as a rule, without the runs that choosing takes.
+
+        Args:
+            batch: As in `measure`.
+            others: See there.
+
+        Returns:
+            √ε·‖x‖/8 of each input x, float64 [N]; ε is the rounding unit of what the model computes in.
+
+        Raises:
+            UsageError: If a shape doesn't fit, or an input is missing.
+            ModelError: If a run fails.
+        """
+        return _scales(self.prober.site_values(batch, others)) * (sqrt(self._epsilon) * _USUAL)
 
     def check(
         self,

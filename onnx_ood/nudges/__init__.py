@@ -3,7 +3,7 @@
 from onnx_ood.nudges.alterations import ALTERATIONS
 from onnx_ood.nudges.corruption_kinds import BY_HAND, KINDS, REHEARSALS, STANDARD, Kind, apply
 from onnx_ood.nudges.lesswrong import lesswrong_nudges
-from onnx_ood.nudges.noise import FAMILIES, draw, draw_pink
+from onnx_ood.nudges.noise import FAMILIES, draw, draw_pink, draw_smooth
 from onnx_ood.nudges.planes import Grid, Plane, plane_through
 from onnx_ood.nudges.slight import slight_copies
 from onnx_ood.nudges.synthetic import CONTROLS
@@ -36,6 +36,7 @@ __all__ = [
     "closed_path",
     "draw",
     "draw_pink",
+    "draw_smooth",
     "ellipse_through",
     "lesswrong_nudges",
     "plane_through",

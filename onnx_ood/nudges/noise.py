@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from math import sqrt
+from math import prod, sqrt
 from types import MappingProxyType
 
 import numpy as np
@@ -74,6 +74,29 @@ def draw_pink(shape: Sequence[int], copies: int, seed: int) -> Float:
     centred = noise - noise.mean(axis=(1, 2), keepdims=True)
     unit: Float = centred / centred.std(axis=(1, 2), keepdims=True)
     return unit
+
+
+def draw_smooth(shape: Sequence[int], copies: int, seed: int, *, channels_last: bool = False) -> Float:
+    """Draws unit 1/f noise for inputs of any shape.
+
+    It is smooth along the last two axes, or along the only one, and independent along those before: `[C, H, W]`.
+
+    Args:
+        shape: Shape of one input, without the batch axis.
+        copies: K, at least 1.
+        seed: Any integer from 0.
+        channels_last: True for `[H, W, C]`, which is smooth along H and W.
+
+    Returns:
+        float64 [K, *shape]; white noise where there is a single place, at which there is no smoothness.
+    """
+    if channels_last and len(shape) == 3:
+        return np.moveaxis(draw_smooth((shape[2], *shape[:2]), copies, seed), 1, -1)
+    places = (1, 1, *shape)[-2:]
+    if prod(places) < 2:
+        return draw("gaussian", shape, copies, seed)
+    noise = draw_pink((*places, prod(shape[:-2])), copies, seed)
+    return np.moveaxis(noise, -1, 1).reshape(copies, *shape)
 
 
 def _streams(copies: int, seed: int) -> list[np.random.Generator]:

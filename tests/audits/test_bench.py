@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import small_models
@@ -13,8 +14,10 @@ from PIL import Image
 from scipy.special import logsumexp, softmax
 from scipy.stats import mannwhitneyu
 
+import onnx_ood
 from onnx_ood import audits, models
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.nudges import draw
 
 COUNT = 30
 
@@ -39,11 +42,15 @@ def result(folders: tuple[Path, Path]) -> audits.BenchResult:
     return audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
 
 
+def _batch(folder: Path) -> np.ndarray:
+    pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])
+    return (pictures[:, np.newaxis] / 255).astype(np.float32)
+
+
 def _logits(folder: Path) -> np.ndarray:
     session = onnxruntime.InferenceSession(models.path("fashion_cnn"), providers=["CPUExecutionProvider"])
-    pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])
-    batch = (pictures[:, np.newaxis] / 255).astype(np.float32)
-    logits: np.ndarray = session.run(None, {session.get_inputs()[0].name: batch})[0].astype(np.float64)
+    name = session.get_inputs()[0].name
+    logits: np.ndarray = session.run(None, {name: _batch(folder)})[0].astype(np.float64)
     return logits
 
 
@@ -177,3 +184,30 @@ def test_a_set_without_inputs_is_not_passed_over(folders: tuple[Path, Path], tmp
     settings = audits.BenchSettings(detectors=("msp",), provider="cpu")
     with pytest.raises(NotEvaluatedError, match="no input of odd could be measured"):
         audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(tmp_path)]}, settings)
+
+
+def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path, Path]) -> None:
+    good, odd = folders
+    relus = [
+        node.output[0] for node in onnx.load(models.path("fashion_cnn")).graph.node if node.op_type == "Relu"
+    ]
+    names = ("cosine_drop", f"cosine_drop@{relus[0]}", f"flip_rate@{relus[-1]}", "jacobian_norm")
+    settings = audits.BenchSettings(detectors=names, provider="cpu", controls=False)
+    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    assert {one.name for one in found.detectors} == set(names)
+    values = {one.name: one.macro.value for one in found.detectors}
+    nudges = draw("gaussian", (1, 28, 28), 2, 0).astype(np.float32) * np.float32(0.02)
+    measured = [
+        onnx_ood.measure(
+            models.path("fashion_cnn"), _batch(folder), nudges=nudges, probes=relus, provider="cpu"
+        )
+        for folder in (good, odd)
+    ]
+    drops = [-one.cosine_drop().mean(axis=1)[:, 0] for one in measured]
+    flips = [one.flip_rate().mean(axis=1)[:, -1] for one in measured]
+    for name, (low, high) in {names[1]: drops, names[2]: flips}.items():
+        expected = mannwhitneyu(high, low).statistic / (len(low) * len(high))
+        assert abs(values[name] - expected) < 2e-3
+    wrong = audits.BenchSettings(detectors=("distortion@nowhere",), provider="cpu")
+    with pytest.raises(UsageError, match=rf"no probe 'nowhere'; its probes are {relus[0]}, .*{relus[-1]}$"):
+        audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, wrong)

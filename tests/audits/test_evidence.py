@@ -9,7 +9,8 @@ import pytest
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.audits.evidence import COPIES, SCALE, EvidenceReader
+from onnx_ood.audits.evidence import EvidenceReader
+from onnx_ood.audits.nudged_evidence import COPIES, SCALE
 from onnx_ood.detectors import Evidence, registered
 from onnx_ood.graph import load
 from onnx_ood.nudges import draw

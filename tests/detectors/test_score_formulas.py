@@ -209,16 +209,22 @@ def test_a_collection_has_the_moments_of_all_its_places() -> None:
     ("subject", "names"),
     [
         (Subject(None, None, False, (), ()), set()),
-        (Subject(True, None, False, (), ()), {"msp", "entropy", "gen", "doubt"}),
-        (Subject(False, None, False, (), ()), {"msp", "entropy", "gen", "doubt", "max_logit", "energy"}),
+        (Subject(True, None, False, (), ()), {"msp", "entropy", "gen", "doubt", "jacobian_norm"}),
+        (
+            Subject(False, None, False, (), ()),
+            {"msp", "entropy", "gen", "doubt", "max_logit", "energy", "jacobian_norm"},
+        ),
+        (
+            Subject(None, None, False, (), ("layer",)),
+            {"cosine_drop", "distortion", "flip_rate", "transition_density", "jacobian_norm", "contrast"},
+        ),
     ],
 )
 def test_a_model_has_the_detectors_that_fit_it(subject: Subject, names: set[str]) -> None:
-    reading = {"logits", "features", "rank-1", "pooled", "norms"}
     fitting = {
         name
         for name, detector in registered().items()
-        if set(detector.needs) <= reading and detector.why_not(subject) is None
+        if name != "auto" and not detector.reference and detector.why_not(subject) is None
     }
     assert fitting == names
     for name, detector in registered().items():

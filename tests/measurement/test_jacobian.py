@@ -30,6 +30,10 @@ def net(body: str, save, shape: str = "N, 6", **weights: np.ndarray) -> onnx_ood
     return onnx_ood.load(save(small_models.build(text, {"w": W, **weights})))
 
 
+def jacobian_prober(path) -> JacobianProber:
+    return JacobianProber(onnx_ood.load(path), provider="cpu")
+
+
 def perceptron(kind: str) -> ModelProto:
     """Two layers with bends between them, in `float` or `double`."""
     dtype = {"float": "float32", "double": "float64"}[kind]
@@ -257,6 +261,34 @@ class TestRuns:
             found = jacobian_norms(model, scale * POINTS, of="y", directions=2)
             relative = found.step / np.linalg.norm(scale * POINTS, axis=1)
             assert ((relative > 2.0**-19) & (relative < 2.0**-7)).all()
+
+    def test_each_input_may_have_a_step_of_its_own(self, save) -> None:
+        """Of a cube the central difference is 3x² + h²."""
+        path = save(
+            small_models.build(
+                "cube (double[N, 1] x) => (double[N, 1] y) { s = Mul (x, x) y = Mul (s, x) }", {}
+            )
+        )
+        batch, steps = np.array([[1.0], [2.0], [3.0]]), np.array([0.5, 0.1, 0.2])
+        found = jacobian_prober(path).measure(batch, 2, step=steps)
+        np.testing.assert_allclose(found.norm, 3 * batch[:, 0] ** 2 + steps**2)
+        np.testing.assert_array_equal(found.step, steps)
+        assert np.isnan(found.disagreement).all()
+        same = jacobian_prober(path).measure(batch, 2, step=0.1)
+        np.testing.assert_allclose(same.norm, 3 * batch[:, 0] ** 2 + 0.01)
+
+    @pytest.mark.parametrize("kind", ["float", "double"])
+    def test_the_usual_step_will_do_as_a_rule(self, kind: str, save) -> None:
+        proto = perceptron(kind)
+        dtype = "float32" if kind == "float" else "float64"
+        batch = small_models.normal(30, 6, seed=90, dtype=dtype)
+        prober = jacobian_prober(save(proto))
+        found = prober.measure(batch, 6, step=prober.usual_step(batch))
+        expected = reference_norms(perceptron("double"), batch.astype(np.float64), softmax=True)
+        assert np.median(np.abs(found.norm / expected - 1)) < ONE_PERCENT
+        # It grows with the input, and one of zeros has one.
+        np.testing.assert_allclose(prober.usual_step(8 * batch), 8 * prober.usual_step(batch))
+        assert (prober.usual_step(0 * batch) > 0).all()
 
     def test_an_input_of_zeros_has_a_norm_too(self, save) -> None:
         found = jacobian_norms(

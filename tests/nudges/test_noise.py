@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from onnx_ood import UsageError
-from onnx_ood.nudges import FAMILIES, draw, draw_pink
+from onnx_ood.nudges import FAMILIES, draw, draw_pink, draw_smooth
 
 MANY = 200_000
 
@@ -104,3 +104,42 @@ def test_pink_noise_is_of_unit_spread_and_of_low_frequencies():
     band = (frequency > 0.02) & (frequency < 0.5)
     slope = np.polyfit(np.log(frequency[band]), np.log(power[band]), 1)[0]
     assert abs(slope + 2) < 0.05
+
+
+def _roughness(noise: np.ndarray, axis: int) -> float:
+    """Mean square of steps from neighbour to neighbour: 2 for independent ones of unit spread."""
+    return float((np.diff(noise, axis=axis) ** 2).mean())
+
+
+@pytest.mark.parametrize(
+    ("shape", "smooth"),
+    [
+        ((3, 32, 48), (2, 3)),
+        ((32, 48), (1, 2)),
+        ((400,), (1,)),
+        ((2, 3, 24, 24), (3, 4)),
+        ((1, 400), (2,)),
+    ],
+)
+def test_smooth_noise_is_smooth_along_its_last_axes(shape: tuple[int, ...], smooth: tuple[int, ...]) -> None:
+    noise = draw_smooth(shape, 3, seed=0)
+    assert noise.shape == (3, *shape)
+    np.testing.assert_allclose(noise.mean(axis=smooth), 0, atol=1e-12)
+    np.testing.assert_allclose(noise.std(axis=smooth), 1)
+    for axis in range(len(shape) + 1):
+        if axis in smooth:
+            assert _roughness(noise, axis) < 0.8
+        elif noise.shape[axis] > 1:
+            assert _roughness(noise, axis) > 1.2
+    np.testing.assert_array_equal(draw_smooth(shape, 2, seed=0), noise[:2])
+
+
+def test_smooth_noise_knows_where_channels_are() -> None:
+    last = draw_smooth((32, 48, 3), 2, seed=4, channels_last=True)
+    np.testing.assert_array_equal(last, draw_pink((32, 48, 3), 2, seed=4))
+    np.testing.assert_array_equal(np.moveaxis(last, -1, 1), draw_smooth((3, 32, 48), 2, seed=4))
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 1), (5, 1, 1), ()])
+def test_a_single_place_has_white_noise(shape: tuple[int, ...]) -> None:
+    np.testing.assert_array_equal(draw_smooth(shape, 2, seed=1), draw("gaussian", shape, 2, seed=1))
