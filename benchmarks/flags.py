@@ -1,0 +1,87 @@
+"""How often inputs like the references are flagged: the table "Flags" of docs/detectors.md.
+
+    python benchmarks/flags.py DATA [--only NAME]... [--json FILE]
+
+DATA as in benchmarks/detectors.py. Of each model's ordinary inputs 32 are drawn as references and 200 others are
+judged, 40 times over. Flagged is what has a p-value of at most 0.05, by `auto`. The guarantee is one on average over
+draws: of independent draws, 95% of the means would lie within two standard errors of a rate that is at most 0.05.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import ratios
+from detectors import PREPROCESSING, REFERENCES, cut, pictures
+
+from onnx_ood.audits.collecting import Collector
+from onnx_ood.audits.evidence import EvidenceReader
+from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.detectors import calibrate, find_detector, flag
+from onnx_ood.graph import load
+from onnx_ood.inputs import discover, read_card
+from onnx_ood.measurement import first_input
+from onnx_ood.metrics.intervals import share_interval
+
+DRAWS, FRESH, RATE = 40, 200, 0.05
+MOST = 600
+
+
+def counts(path: Path, kind: str, ordinary: list[str]) -> list[int]:
+    """How many of the fresh inputs are flagged, for each draw of references."""
+    model, auto = load(path), find_detector("auto")
+    fed = first_input(model)
+    chosen = choose_preprocessing(fed, discover(ordinary), PREPROCESSING.get(kind), read_card(path))
+    preprocessing = chosen.preprocessing if chosen else None
+    reader = EvidenceReader(model, auto.needs, preprocessing=preprocessing)
+    found = Collector(reader, fed, preprocessing, MOST, 0).collect(ordinary).evidence
+    rng = np.random.default_rng(0)
+    flagged = []
+    for _ in range(DRAWS):
+        order = rng.permutation(len(found))[: REFERENCES + FRESH]
+        references, fresh = (found.rows(rows) for rows in np.split(order, [REFERENCES]))
+        calibrated = calibrate(auto, reader.subject, references, seed=0)
+        flagged.append(int(flag(calibrated.p_values(fresh), RATE, calibrated.references).sum()))
+    return flagged
+
+
+def main() -> None:
+    """Measures and writes."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--only", action="append", help="models to measure, by name; default: all")
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    figures = {}
+    print(
+        "| model | flagged of 200, median | 5% to 95% of draws | share, mean ± standard error |\n|---|---:|---:|---:|"
+    )
+    with TemporaryDirectory() as temporary:
+        for path in sorted(options.data.glob("*/*.onnx")):
+            if options.only and path.stem not in options.only:
+                continue
+            with pictures(path.parent) as sets:
+                for model in (path, cut(path, Path(temporary))):
+                    flagged = np.array(counts(model, path.parent.name, sets["id"]))
+                    low, middle, high = np.percentile(flagged, [5, 50, 95])
+                    shares = flagged / FRESH
+                    error = shares.std(ddof=1) / np.sqrt(DRAWS)
+                    print(
+                        f"| {model.stem} | {middle:.0f} | {low:.0f} to {high:.0f} | "
+                        f"{shares.mean():.3f} ± {error:.3f} |",
+                        flush=True,
+                    )
+                    figures[model.stem] = {
+                        "flagged": flagged.tolist(),
+                        "first_interval": [round(one, 4) for one in share_interval(int(flagged[0]), FRESH)],
+                    }
+    ratios.write(options.json, "cpu", flags={"of": FRESH, "rate": RATE, "references": REFERENCES, **figures})
+
+
+if __name__ == "__main__":
+    main()
