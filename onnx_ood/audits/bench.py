@@ -22,7 +22,7 @@ from onnx_ood.audits.detector_choice import choose_detectors, learnable
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.facts import model_facts
-from onnx_ood.audits.known import Known, generic_references, given_references
+from onnx_ood.audits.known import Known, generic_references, given_references, with_blanks
 from onnx_ood.audits.preprocessing import choose_preprocessing
 from onnx_ood.audits.sets import collect_sets, counting
 from onnx_ood.detectors import Detector, Evidence, Need, Subject, find_detector, flag, verdict_p_values
@@ -92,6 +92,7 @@ def bench(
     elif settings.generic and any(detector.reference for detector in detectors):
         known = generic_references(collector, rehearsing, preprocessing)
     detectors = learnable(detectors, reader.subject, known, not_applicable, asked=bool(settings.detectors))
+    subject = with_blanks(reader.subject, known, collector, preprocessing)
     sets = collect_sets(
         collector,
         loaded.path,
@@ -119,8 +120,8 @@ def bench(
             for name, one in sets.given.items()
         )
         + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in sets.made.items()),
-        detectors=_figures(detectors, reader, known, usual.evidence, tested, settings.seed),
-        flags=_flags(reader.subject, known, usual.evidence, tested, settings.rate),
+        detectors=_figures(detectors, subject, known, usual.evidence, tested, settings.seed),
+        flags=_flags(subject, known, usual.evidence, tested, settings.rate),
         not_applicable=not_applicable,
         notes=sets.notes + ((known.note,) if known.note else ()),
     )
@@ -150,7 +151,7 @@ def _enough(usual: Collected[Evidence], tested: Mapping[str, Evidence]) -> bool:
 
 def _figures(
     detectors: Sequence[Detector],
-    reader: EvidenceReader,
+    subject: Subject,
     known: Known,
     usual: Evidence,
     tested: Mapping[str, Evidence],
@@ -161,7 +162,7 @@ def _figures(
     aurocs: dict[str, Float] = {}
     scores: dict[str, tuple[Float, dict[str, Float]]] = {}
     for detector in detectors:
-        scorer = detector.fit(reader.subject, known.evidence)
+        scorer = detector.fit(subject, known.evidence)
         ordinary, strange = scorer(usual), {name: scorer(one) for name, one in tested.items()}
         scores[detector.name] = ordinary, strange
         aurocs[detector.name] = resampling.aurocs(ordinary, strange)

@@ -13,10 +13,10 @@ from onnx_ood.audits.collecting import Collector
 from onnx_ood.audits.detector_choice import choose_detectors, learnable
 from onnx_ood.audits.evidence import EvidenceReader
 from onnx_ood.audits.feeding import Feeding
-from onnx_ood.audits.known import Known, generic_references, given_references
+from onnx_ood.audits.known import Known, generic_references, given_references, with_blanks
 from onnx_ood.audits.score_result import UsedDetector, Verdict
 from onnx_ood.audits.settings import RELATIVE, ScoreSettings
-from onnx_ood.detectors import Detector, Need, calibrate, find_detector, find_sources, flag
+from onnx_ood.detectors import Detector, Need, Subject, calibrate, find_detector, find_sources, flag
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Batch, Preprocessing
@@ -53,6 +53,7 @@ class Judge:
     def __init__(
         self,
         reader: EvidenceReader,
+        subject: Subject,
         feeding: Feeding,
         detectors: Sequence[Detector],
         known: Known,
@@ -63,6 +64,7 @@ class Judge:
 
         Args:
             reader: Measures what they need.
+            subject: What is known of the model.
             feeding: Knows the values of the model's other inputs.
             detectors: Detectors that apply, the first of which ranks and calibrates.
             known: References.
@@ -70,9 +72,9 @@ class Judge:
             seed: Seed of what p-values draw.
         """
         self._reader, self._feeding, self._rate = reader, feeding, rate
-        self._scorers = [detector.fit(reader.subject, known.evidence) for detector in detectors]
+        self._scorers = [detector.fit(subject, known.evidence) for detector in detectors]
         self._calibrated = (
-            calibrate(detectors[0], reader.subject, known.evidence, seed)
+            calibrate(detectors[0], subject, known.evidence, seed)
             if known.source == "given" and known.evidence is not None
             else None
         )
@@ -176,7 +178,10 @@ def choose_judge(
     if not asked and known.evidence is None and detectors[0].learns(reader.subject):
         return None, (_fallback("on this model it learns from references alone"), *_noted(known))
     detectors = learnable(detectors, reader.subject, known, lacking, asked=True)
-    return Judge(reader, feeding, detectors, known, settings.rate, settings.seed), _noted(known)
+    subject = reader.subject
+    if len(model.inputs) == 1:
+        subject = with_blanks(subject, known, collector, preprocessing)
+    return Judge(reader, subject, feeding, detectors, known, settings.rate, settings.seed), _noted(known)
 
 
 def _reader(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from onnx_ood.audits.collecting import Alteration, Collector
 from onnx_ood.audits.generic_photos import generic_photos
 from onnx_ood.audits.score_result import Failure
-from onnx_ood.detectors import Evidence
+from onnx_ood.detectors import Evidence, Subject
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.nudges import KINDS, REHEARSALS, apply
@@ -24,6 +24,7 @@ LEAST = 10
 """Fewer references tell nothing of what is usual."""
 # How strongly references are altered, where there is a choice.
 _SEVERITY = 4
+_GREYS = 11
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,31 @@ def generic_references(
         note="the model takes colour pictures, so the bundled photos stand for what is usual; "
         "--reference with known-good inputs is better, and --no-generic leaves them out",
     )
+
+
+def with_blanks(
+    subject: Subject, known: Known, collector: Collector[Evidence], preprocessing: Preprocessing | None
+) -> Subject:
+    """What is known of a model and, where nothing better is, what it makes of blank pictures.
+
+    Args:
+        subject: The model.
+        known: References; with any, blanks aren't asked for.
+        collector: Measures.
+        preprocessing: How pictures become tensors; None if inputs are none.
+
+    Returns:
+        The subject, with blanks if it has class scores.
+    """
+    if known.evidence is not None or preprocessing is None or subject.probabilities is None:
+        return subject
+    return replace(subject, blanks=collector.made(blank_pictures(preprocessing)))
+
+
+def blank_pictures(preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Pictures without content: [11, H, W, C] in [0, 1], float32, each of one grey, from black to white."""
+    greys = np.linspace(0, 1, _GREYS, dtype=np.float32)
+    return np.tile(greys.reshape(-1, 1, 1, 1), (1, *preprocessing.size, preprocessing.channel_count))
 
 
 def rehearsals(preprocessing: Preprocessing) -> Mapping[str, Alteration]:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.activity import Activity
 from onnx_ood.detectors.activity_profile import activity_profile
+from onnx_ood.detectors.blanks import doubt_beyond_blanks
 from onnx_ood.detectors.combine import combined_score, held_out_scores
 from onnx_ood.detectors.controls import Discriminant
 from onnx_ood.detectors.detector import Detector, Scorer
@@ -22,10 +23,17 @@ _FOLDS = 8
 
 
 class Auto(Detector):
-    """The sum of what says most, in standard deviations of held-out references; without references the doubt alone."""
+    """The sum of what says most, in standard deviations of held-out references; without references doubt alone.
+
+    Without references nothing but the doubt tells a blank picture; where what the model makes of blanks is known, it
+    is the doubt beyond those (`doubt_beyond_blanks`). With references, activity does, and the doubt stays as it is.
+    """
 
     name = "auto"
-    formula = "z(log activity) + z(discriminant of activity against altered references) + z(doubt), or doubt"
+    formula = (
+        "z(log activity) + z(discriminant of activity against altered references) + z(doubt); without references doubt "
+        "+ doubt beyond blanks"
+    )
     source = "onnx_ood; docs/detectors.md says how it was chosen"
     needs = ("layers", "logits", "features", "altered")
     reference = True
@@ -43,6 +51,8 @@ class Auto(Detector):
     @override
     def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
         if reference is None:
+            if subject.blanks is not None:
+                return doubt_beyond_blanks(subject, subject.blanks)
             return Doubt().fit(subject, None)
         parts: list[tuple[Callable[[Evidence], Scorer], bool]] = []
         if subject.layers:

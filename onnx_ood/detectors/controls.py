@@ -1,7 +1,8 @@
 """A linear discriminant between good inputs and altered copies of them, which stand for what is out of distribution.
 
 Altered copies (noise, blur, another scale, ...) are controls that can always be made from the references. No kind of
-them is what will come, so what all kinds have in common counts: the mean over kinds, with the spread within kinds.
+them is what will come, so what all kinds have in common counts: each kind tells a direction, those of all kinds count
+alike, however far out a kind is, and the spread is that within kinds.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class Discriminant:
     Features are standardised by the good inputs and clipped to ±6; those that don't differ between good inputs are
     dropped, even where they differ in the controls (see `Standard`). With C₀ the covariance of the good inputs and
     C_k that of kind k (each with its count − 1), S = C₀ + mean C_k is shrunk to M = 0.7·S + 0.3·(tr S / d)·I, and
-    the direction is w = M⁻¹·(mean over kinds of their means − mean of the good inputs).
+    the direction is w = M⁻¹·(mean over kinds of Δ_k / ‖Δ_k‖), with Δ_k = mean of kind k − mean of the good inputs; a
+    kind whose mean is that of the good inputs adds nothing. Without ‖Δ_k‖ the kinds that are far out, which any
+    direction tells, would decide it.
 
     Sources: R. A. Fisher, Annals of Eugenics 7 (1936); for the shrinkage J. H. Friedman, Journal of the American
     Statistical Association 84 (1989).
@@ -51,7 +54,7 @@ class Discriminant:
         clipped = self._clipped(good)
         kinds = [self._clipped(kind) for kind in controls]
         roots = [_root(clipped), *(_root(kind) / np.sqrt(len(kinds)) for kind in kinds)]
-        apart = np.mean([kind.mean(axis=0) for kind in kinds], axis=0) - clipped.mean(axis=0)
+        apart = np.mean([_unit(kind.mean(axis=0) - clipped.mean(axis=0)) for kind in kinds], axis=0)
         self._direction = ShrunkCovariance(np.concatenate(roots), _SHRINKAGE).solve(apart[np.newaxis])[0]
 
     def score(self, rows: Float) -> Float:
@@ -61,6 +64,12 @@ class Discriminant:
 
     def _clipped(self, rows: Float) -> Float:
         return np.clip(self._standard.apply(rows), -_LIMIT, _LIMIT)
+
+
+def _unit(vector: Float) -> Float:
+    """A vector of length 1 in the same direction; 0 of 0."""
+    length = np.linalg.norm(vector)
+    return vector / length if length > 0 else vector
 
 
 def _root(rows: Float) -> Float:

@@ -48,7 +48,7 @@ class RunningStatistics:
 
 @dataclass(frozen=True)
 class Subject:
-    """What is known of a model without running it.
+    """What is known of a model without any input of its own.
 
     Attributes:
         probabilities: True if its output is a distribution already, False if it is logits; None if it is no row of
@@ -57,6 +57,7 @@ class Subject:
         pooled: True if those features are means of a feature map.
         norms: Its BatchNormalization nodes.
         layers: Names of the activations that are read, in order of the graph.
+        blanks: What was measured of blank pictures; None where inputs are no pictures, or nobody asked.
     """
 
     probabilities: bool | None
@@ -64,6 +65,7 @@ class Subject:
     pooled: bool
     norms: tuple[RunningStatistics, ...]
     layers: tuple[str, ...]
+    blanks: Evidence | None = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from onnx_ood import audits, models
 from onnx_ood.audits import ScoreSettings
 from onnx_ood.audits.collecting import Collector
 from onnx_ood.audits.evidence import EvidenceReader
-from onnx_ood.detectors import find_detector
+from onnx_ood.detectors import Evidence, find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 from onnx_ood.inputs import read_card
@@ -144,10 +144,20 @@ def test_an_input_s_score_does_not_depend_on_the_others(folders, judged):
     assert (entry.rank, entry.strangeness) == (1, None)
 
 
-def test_the_default_without_references_is_the_doubt_where_photos_are_no_reference(folders):
+def test_the_default_without_references_is_doubt_with_and_without_blanks(folders):
     result = audits.score(FASHION, [str(folders / "new")])
-    doubt = audits.score(FASHION, [str(folders / "new")], ScoreSettings(detectors=("doubt",)))
-    assert [entry.scores for entry in result.inputs] == [entry.scores for entry in doubt.inputs]
+    reader = EvidenceReader(load(FASHION), AUTO, preprocessing=read_card(FASHION).preprocessing)
+    greys = np.broadcast_to(np.linspace(0, 1, 11, dtype=np.float32)[:, None, None, None], (11, 1, 28, 28))
+    blanks, new = reader.read(np.ascontiguousarray(greys)), reader.read(_tensors(folders / "new"))
+    doubt = find_detector("doubt").fit(reader.subject, None)
+    less = [
+        doubt(Evidence(logits=new.logits - z, features=new.features - h))
+        for z, h in zip(blanks.logits, blanks.features, strict=True)
+    ]
+    expected = doubt(new) + np.max(less, axis=0)
+    found = _by_id(result)
+    for path, score in zip(sorted((folders / "new").iterdir()), expected, strict=True):
+        assert found[path.as_posix()].scores == pytest.approx([score], rel=1e-5)
     assert (result.verdict.reference, result.verdict.references) == ("none", 0)
     assert any("without colours" in note for note in result.notes)
 

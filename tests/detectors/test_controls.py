@@ -33,8 +33,8 @@ def test_scores_are_those_of_a_dense_solve(seed: int, count: int, features: int,
     within = np.cov(clipped(good).T) + np.mean([np.cov(clipped(kind).T) for kind in controls], axis=0)
     within = np.atleast_2d(within)
     shrunk = 0.7 * within + 0.3 * np.trace(within) / features * np.eye(features)
-    means = [clipped(kind).mean(axis=0) for kind in controls]
-    direction = np.linalg.solve(shrunk, np.mean(means, axis=0) - clipped(good).mean(axis=0))
+    apart = [clipped(kind).mean(axis=0) - clipped(good).mean(axis=0) for kind in controls]
+    direction = np.linalg.solve(shrunk, np.mean([one / np.sqrt(one @ one) for one in apart], axis=0))
     np.testing.assert_allclose(
         Discriminant(good, controls).score(rows), clipped(rows) @ direction, rtol=1e-8, atol=1e-9
     )
@@ -58,7 +58,9 @@ def test_scores_are_those_of_scikit_learn(count: int, features: int, kinds: int)
     )
     theirs.fit(data, labels)
     coefficients = theirs.coef_ if kinds > 1 else np.concatenate([0 * theirs.coef_, theirs.coef_])
-    direction = coefficients[1:].mean(axis=0) - coefficients[0]
+    means = np.stack([data[labels == label].mean(axis=0) for label in range(kinds + 1)])
+    lengths = np.linalg.norm(means[1:] - means[0], axis=1, keepdims=True)
+    direction = ((coefficients[1:] - coefficients[0]) / lengths).mean(axis=0)
     expected = np.clip((rows - mean) / deviation, -6, 6) @ direction * (count - 1) / (2 * count)
     np.testing.assert_allclose(Discriminant(good, controls).score(rows), expected, rtol=1e-8)
 
@@ -67,6 +69,24 @@ def test_controls_get_higher_scores() -> None:
     good, controls, _ = made(3, 32, 300, 4)
     found = Discriminant(good[:16], [kind[:16] for kind in controls])
     assert np.median(found.score(good[16:])) < min(np.median(found.score(kind[16:])) for kind in controls)
+
+
+def test_a_kind_counts_the_same_however_far_out_it_is() -> None:
+    """Moving one of two kinds further in its own direction changes no score; a kind like the good inputs halves all."""
+    good, (near, far), rows = made(5, 40, 8, 2)
+    apart = far.mean(axis=0) - good.mean(axis=0)
+    # Kept within the limit of six standard deviations, where clipping would bend the direction.
+    scale = (
+        0.2 / np.abs((np.concatenate([near, far, far + apart]) - good.mean(axis=0)) / good.std(axis=0)).max()
+    )
+    near, far = (good.mean(axis=0) + scale * (kind - good.mean(axis=0)) for kind in (near, far))
+    further = far + 4 * scale * apart
+    scores = Discriminant(good, [near, far]).score(rows)
+    np.testing.assert_allclose(Discriminant(good, [near, further]).score(rows), scores, rtol=1e-8, atol=1e-9)
+    alone = Discriminant(good, [good + 0.1])
+    np.testing.assert_allclose(
+        Discriminant(good, [good, good + 0.1]).score(rows), alone.score(rows) / 2, rtol=1e-6, atol=1e-9
+    )
 
 
 def test_what_is_far_out_is_clipped_and_what_never_differs_dropped() -> None:

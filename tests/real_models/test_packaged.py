@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from checking import (
     agree_with_the_reference,
@@ -17,6 +18,10 @@ from packaged import Packaged, all_packaged
 from running import run
 
 import onnx_ood
+from onnx_ood import audits
+from onnx_ood.detectors import find_sources
+from onnx_ood.exceptions import UsageError
+from onnx_ood.graph import load
 
 pytestmark = pytest.mark.real
 
@@ -65,3 +70,39 @@ def test_magika_still_knows_what_it_reads() -> None:
 @each(MODELS)
 def test_what_is_measured_is_what_numpy_says(model: Packaged) -> None:
     assert measured_like_numpy(model.path, model.feeds(), batch=model.batch, site=model.site) > 0
+
+
+@each(MODELS)
+def test_they_are_judged_by_default(model: Packaged, tmp_path: Path) -> None:
+    """Whatever the model: a detector ranks, or a note says why none; with references it learns, or says why not."""
+    feeds = model.feeds()
+    rows = len(feeds[model.batch])
+    repeated = {
+        name: np.concatenate([value] * 6, axis=list(value.shape).index(rows))
+        if rows > 1 and rows in np.shape(value)
+        else value
+        for name, value in feeds.items()
+    }
+    rng = np.random.default_rng(0)
+    fed = repeated[model.batch]
+    if fed.dtype.kind == "f":
+        repeated[model.batch] = (fed + 1e-3 * rng.normal(size=fed.shape)).astype(fed.dtype)
+    np.savez(tmp_path / "rows.npz", **repeated)
+    inputs = [str(tmp_path / "rows.npz")]
+    settings = audits.ScoreSettings(copies=2, site=model.site)
+    result = audits.score(model.path, inputs, settings)
+    assert result.status == "scored"
+    assert result.verdict is not None or any("auto is not used" in note for note in result.notes)
+    subject = find_sources(load(model.path)).subject
+    if len(repeated[model.batch]) < 10:
+        with pytest.raises(UsageError, match="fewer than 10 tell nothing"):
+            audits.score(model.path, inputs, settings, reference=inputs)
+    elif subject.layers or subject.probabilities is not None:
+        judged = audits.score(model.path, inputs, settings, reference=inputs)
+        assert judged.verdict is not None
+        # The very same inputs are ordinary.
+        assert not judged.flagged
+        assert all(entry.p_value > 1 / 13 for entry in judged.inputs)
+    else:
+        with pytest.raises(UsageError, match="doesn't apply"):
+            audits.score(model.path, inputs, settings, reference=inputs)
