@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.bench_tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.files import write_text
+from onnx_ood.reports.pictures import check_picture_folder, draw_bench
 from onnx_ood.reports.terminal import print_bench
 
 from .console import stdout
@@ -25,13 +27,16 @@ _DEFAULTS = audits.BenchSettings()
 
 
 def bench(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    context: typer.Context,
+    model: Annotated[
+        Path | None, typer.Argument(metavar="MODEL", help="An ONNX file; or a file with --config names it.")
+    ] = None,
     ordinary: Annotated[
-        list[str],
+        list[str] | None,
         typer.Option(
             "--id", metavar="PATH", help="Inputs that the model is made for: files, folders, globs."
         ),
-    ],
+    ] = None,
     strange: Annotated[
         list[str] | None,
         typer.Option("--ood", metavar="NAME=PATH", help="An out-of-distribution set; may be given often."),
@@ -45,6 +50,14 @@ def bench(
         typer.Option(
             metavar="NAMES",
             help="Detectors, with commas between; cosine_drop@PROBE reads one probe. Default: all that apply.",
+        ),
+    ] = None,
+    corruptions: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KINDS",
+            help="Corrupt the ordinary pictures at five severities, and measure a curve for each detector: names with "
+            "commas between, or all.",
         ),
     ] = None,
     controls: Annotated[
@@ -71,6 +84,21 @@ def bench(
     batch_size: Annotated[
         int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")
     ] = None,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep what is measured in this folder, and measure nothing that is in it: for another detector, say.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A TOML file that names the model, its inputs and settings, in keys that are called like the options "
+            "above; what the command line says comes before what it says.",
+        ),
+    ] = None,
     json: JsonFile = None,
     csv: Annotated[
         Path | None,
@@ -81,6 +109,14 @@ def bench(
     ] = None,
     latex: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write AUROCs as a LaTeX tabular.")
+    ] = None,
+    pictures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Draw ROC curves, histograms of scores and severity curves of the six best detectors as .svg; needs "
+            "matplotlib. Scores are in the JSON too then.",
+        ),
     ] = None,
     directions: Annotated[
         bool,
@@ -109,14 +145,43 @@ def bench(
 
     With --directions, measure when a smaller cosine drop does.
     """
-    sets = _sets(strange or [])
+    plan = audits.read_bench_file(config) if config else audits.BenchFile()
+    said: dict[str, tuple[str, object]] = {
+        "model": ("model", str(model)),
+        "ordinary": ("id", ordinary),
+        "strange": ("ood", _sets(strange or [])),
+        "reference": ("reference", reference),
+        "detectors": ("detectors", read_names(detectors)),
+        "corruptions": ("corruptions", read_names(corruptions)),
+        "controls": ("controls", controls),
+        "generic": ("generic", generic),
+        "rate": ("rate", rate),
+        "limit": ("limit", limit),
+        "seed": ("seed", seed),
+        "preprocess": ("preprocess", preprocess),
+        "provider": ("provider", provider),
+        "batch_size": ("batch_size", batch_size),
+        "cache": ("cache", cache),
+    }
+    plan = plan.model_copy(
+        update={key: value for option, (key, value) in said.items() if _is_given(context, option)}
+    )
+    if plan.model is None:
+        raise UsageError("no model is named: say onnx-ood bench MODEL, or name it in a file with --config")
+    if not plan.id:
+        raise UsageError("no ordinary inputs are named: add --id PATH, or id to a file with --config")
+    model = Path(plan.model)
     of_detectors = {
         "--reference": reference,
         "--detectors": detectors,
+        "--corruptions": corruptions,
         "--no-generic": not generic,
+        "--cache": cache,
+        "--config": config,
         "--csv": csv,
         "--markdown": markdown,
         "--latex": latex,
+        "--pictures": pictures,
     }
     if directions:
         _check_absent(
@@ -132,31 +197,31 @@ def bench(
             provider=provider,
             batch_size=batch_size,
         )
-        bench_directions(model, ordinary, sets, swept, json, quiet=quiet)
+        bench_directions(model, plan.id, plan.ood, swept, json, quiet=quiet)
         return
     _check_absent({"--probe": probe, "--scales": scales}, "goes with --directions; add that, or leave it out")
-    settings = audits.BenchSettings(
-        detectors=read_names(detectors),
-        controls=controls,
-        generic=generic,
-        rate=rate,
-        limit=limit,
-        seed=seed,
-        preprocessing=preprocess,
-        provider=provider,
-        batch_size=batch_size,
-    )
     check_outputs(json, csv, markdown, latex)
+    if pictures is not None:
+        check_picture_folder(pictures)
+    settings = replace(plan.settings, scores=pictures is not None)
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = audits.bench(model, ordinary, sets, settings, reference=reference or (), progress=progress)
+        result = audits.bench(model, plan.id, plan.ood, settings, reference=plan.reference, progress=progress)
     for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex)):
         if path is not None:
             write_text(path, text(result))
+    if pictures is not None:
+        draw_bench(result, pictures)
     printed = write_json(result, json)
     if not quiet and not printed:
         print_bench(stdout(), result, top=5)
     if result.status == "not evaluated":
         raise NotEvaluatedError("there are fewer than 10 ordinary inputs, or fewer of a set")
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    """Whether the command line has an option, with its default or not."""
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def _check_absent(options: Mapping[str, object], reason: str) -> None:

@@ -59,6 +59,12 @@ def score(
     rate: Annotated[
         float, typer.Option(help="False-positive rate at which inputs are flagged as unlike the references.")
     ] = _DEFAULTS.rate,
+    cache: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="A folder in which what is measured of references is kept from run to run."
+        ),
+    ] = None,
     probe: Annotated[
         list[str] | None,
         typer.Option(
@@ -160,6 +166,7 @@ def score(
         detectors=read_names(detectors),
         generic=generic,
         rate=rate,
+        cache=cache,
         probes=tuple(probe or ()),
         family=noise,
         space=space,

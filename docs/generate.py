@@ -1,4 +1,4 @@
-"""Makes what the documentation shows: JSON Schemas of the results, and pictures of real terminal output.
+"""Makes what the documentation shows: JSON Schemas of results and settings, and pictures of real terminal output.
 
 python docs/generate.py schemas     writes docs/schemas/*.json
 python docs/generate.py pictures    runs the commands and writes docs/images/demo.svg, score.svg and plane.svg
@@ -13,6 +13,7 @@ from contextlib import chdir
 from io import StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Literal
 
 import numpy as np
 from pydantic import BaseModel
@@ -27,6 +28,7 @@ from onnx_ood.reports.terminal import print_demo, print_score, print_sensitivity
 DOCS = Path(__file__).parent
 RESULTS: dict[str, type[BaseModel]] = {
     "bench": audits.BenchResult,
+    "bench-file": audits.BenchFile,
     "directions": audits.DirectionsResult,
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
@@ -37,6 +39,8 @@ RESULTS: dict[str, type[BaseModel]] = {
     "doctor": audits.DoctorResult,
     "demo": audits.DemoResult,
 }
+# Of these, what users write.
+WRITTEN = {"bench-file"}
 WIDTH = 120
 
 # rich's own frame loads a font from the network; this one uses what the reader has.
@@ -71,8 +75,9 @@ THEME = TerminalTheme(
 
 
 def schema(name: str) -> str:
-    """The JSON Schema of one audit's result, as a file's text."""
-    return json.dumps(RESULTS[name].model_json_schema(mode="serialization"), indent=2) + "\n"
+    """The JSON Schema of one audit's result, or of a file that a user writes, as a file's text."""
+    mode: Literal["validation", "serialization"] = "validation" if name in WRITTEN else "serialization"
+    return json.dumps(RESULTS[name].model_json_schema(mode=mode), indent=2) + "\n"
 
 
 def schemas() -> None:

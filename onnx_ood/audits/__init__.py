@@ -1,6 +1,7 @@
 """Audits: one question answered end to end, one module each."""
 
 from onnx_ood.audits.bench import bench
+from onnx_ood.audits.bench_file import BenchFile, read_bench_file
 from onnx_ood.audits.bench_result import BenchResult
 from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.demo import demo
@@ -25,6 +26,7 @@ from onnx_ood.audits.settings import ScoreSettings, Streaming
 from onnx_ood.audits.summary import Summary, read_summary
 
 __all__ = [
+    "BenchFile",
     "BenchResult",
     "BenchSettings",
     "DemoResult",
@@ -49,6 +51,7 @@ __all__ = [
     "doctor",
     "inspect",
     "plane",
+    "read_bench_file",
     "read_summary",
     "score",
     "sensitivity",

@@ -5,37 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from onnx_ood.audits.bench_result import (
-    BenchDetector,
-    BenchFlags,
-    BenchInterval,
-    BenchResult,
-    BenchSet,
-    SetFigures,
-)
+from onnx_ood.audits.bench_figures import detector_figures, flagged
+from onnx_ood.audits.bench_result import BenchCache, BenchResult, BenchSet
 from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.collecting import FEWEST, Collected, Collector
+from onnx_ood.audits.corruptions import Scoring, corruption_curves, possible
 from onnx_ood.audits.detector_choice import choose_detectors, learnable
 from onnx_ood.audits.environment import environment
-from onnx_ood.audits.evidence import EvidenceReader
+from onnx_ood.audits.evidence import MakesReaders
+from onnx_ood.audits.evidence_cache import EvidenceCache
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.known import Known, generic_references, given_references, with_blanks
 from onnx_ood.audits.preprocessing import choose_preprocessing
 from onnx_ood.audits.sets import collect_sets, counting
-from onnx_ood.detectors import Detector, Evidence, Need, Subject, find_detector, flag, verdict_p_values
+from onnx_ood.detectors import Evidence, Need, find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
 from onnx_ood.measurement import first_input
-from onnx_ood.metrics.bootstrap import RESAMPLES, Interval, Resampling, interval
-from onnx_ood.metrics.detection import detection
-from onnx_ood.metrics.intervals import share_interval
+from onnx_ood.metrics.bootstrap import RESAMPLES
 
 Progress = Callable[[int, int | None], None]
-Float = NDArray[np.float64]
 
 
 def bench(
@@ -65,6 +55,7 @@ def bench(
         ModelError: If the model can't be read or run.
         NotEvaluatedError: If no ordinary input could be measured.
         ProviderError: If the provider can't run here.
+        OutputError: If the folder of the cache can't be made.
     """
     settings = settings or BenchSettings()
     loaded = model if isinstance(model, Model) else load(model)
@@ -75,16 +66,19 @@ def bench(
     preprocessing = _preprocessing(loaded, found, settings)
     if not strange and not (settings.controls and preprocessing is not None):
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
+    kinds, left_out = possible(settings.kinds, preprocessing)
     needs: set[Need] = {need for detector in detectors for need in detector.needs}
     if reference:
         needs.update(find_detector("auto").needs)
-    reader = _reader(loaded, needs, preprocessing, settings)
+    making = MakesReaders(loaded, fed, preprocessing, settings.seed, settings.provider, settings.batch_size)
+    cache = None if settings.cache is None else EvidenceCache(settings.cache, making)
+    readers = cache.reader if cache else making
+    reader = readers(needs)
     collector = Collector(reader, fed, preprocessing, settings.limit, settings.seed)
     # Altered references are learnt from by their activity alone.
     rehearsing = None
     if "altered" in needs:
-        altered = _reader(loaded, {"layers"}, preprocessing, settings)
-        rehearsing = Collector(altered, fed, preprocessing, settings.limit, settings.seed)
+        rehearsing = Collector(readers({"layers"}), fed, preprocessing, settings.limit, settings.seed)
     step = counting(progress)
     known = Known("none")
     if reference:
@@ -103,6 +97,13 @@ def bench(
         step=step,
     )
     usual, tested = sets.usual, sets.tested
+    scorers = {one.name: one.fit(subject, known.evidence) for one in detectors}
+    corruptions = None
+    if settings.corruptions:
+        scoring = Collector(
+            Scoring(reader, list(scorers.values()), step), fed, preprocessing, settings.limit, settings.seed
+        )
+        corruptions = corruption_curves(scoring, list(scorers), ordinary, kinds, left_out, settings.seed)
     return BenchResult(
         status="measured" if _enough(usual, tested) else "not evaluated",
         model=model_facts(loaded),
@@ -120,23 +121,14 @@ def bench(
             for name, one in sets.given.items()
         )
         + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in sets.made.items()),
-        detectors=_figures(detectors, subject, known, usual.evidence, tested, settings.seed),
-        flags=_flags(subject, known, usual.evidence, tested, settings.rate),
+        detectors=detector_figures(
+            detectors, scorers, usual.evidence, tested, settings.seed, keep_scores=settings.scores
+        ),
+        corruptions=corruptions,
+        flags=flagged(subject, known, usual.evidence, tested, settings.rate),
         not_applicable=not_applicable,
-        notes=sets.notes + ((known.note,) if known.note else ()),
-    )
-
-
-def _reader(
-    model: Model, needs: set[Need], preprocessing: Preprocessing | None, settings: BenchSettings
-) -> EvidenceReader:
-    return EvidenceReader(
-        model,
-        needs,
-        preprocessing=preprocessing,
-        seed=settings.seed,
-        provider=settings.provider,
-        batch_size=settings.batch_size,
+        cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
+        notes=sets.notes + tuple(filter(None, (known.note, cache.problem if cache else ""))),
     )
 
 
@@ -147,80 +139,3 @@ def _preprocessing(model: Model, found: Discovery, settings: BenchSettings) -> P
 
 def _enough(usual: Collected[Evidence], tested: Mapping[str, Evidence]) -> bool:
     return len(usual.ids) >= FEWEST and all(len(one) >= FEWEST for one in tested.values())
-
-
-def _figures(
-    detectors: Sequence[Detector],
-    subject: Subject,
-    known: Known,
-    usual: Evidence,
-    tested: Mapping[str, Evidence],
-    seed: int,
-) -> tuple[BenchDetector, ...]:
-    """Figures of all detectors, the best first."""
-    resampling = Resampling(len(usual), {name: len(one) for name, one in tested.items()}, seed)
-    aurocs: dict[str, Float] = {}
-    scores: dict[str, tuple[Float, dict[str, Float]]] = {}
-    for detector in detectors:
-        scorer = detector.fit(subject, known.evidence)
-        ordinary, strange = scorer(usual), {name: scorer(one) for name, one in tested.items()}
-        scores[detector.name] = ordinary, strange
-        aurocs[detector.name] = resampling.aurocs(ordinary, strange)
-    order = sorted(detectors, key=lambda one: -float(aurocs[one.name][0].mean()))
-    best = aurocs[order[0].name].mean(axis=1)
-    results = []
-    for detector in order:
-        samples = aurocs[detector.name]
-        ordinary, strange = scores[detector.name]
-        results.append(
-            BenchDetector(
-                name=detector.name,
-                formula=detector.formula,
-                source=detector.source,
-                reference=detector.reference,
-                macro=_interval(interval(samples.mean(axis=1))),
-                behind=_interval(interval(best - samples.mean(axis=1))),
-                figures=tuple(
-                    _set(name, ordinary, values, samples[:, column])
-                    for column, (name, values) in enumerate(strange.items())
-                ),
-            )
-        )
-    return tuple(results)
-
-
-def _flags(
-    subject: Subject, known: Known, usual: Evidence, tested: Mapping[str, Evidence], rate: float
-) -> BenchFlags | None:
-    """What is flagged as unlike references that were given."""
-    if known.source != "given" or known.evidence is None or (len(known.evidence) + 1) * rate < 1:
-        return None
-    if not subject.layers and subject.probabilities is None:
-        return None
-    reference = known.evidence
-
-    def flagged(inputs: Evidence) -> NDArray[np.bool_]:
-        return flag(verdict_p_values(subject, reference, inputs), rate, len(reference))
-
-    ordinary = flagged(usual)
-    low, high = share_interval(int(ordinary.sum()), len(ordinary))
-    return BenchFlags(
-        rate=rate,
-        ordinary=BenchInterval(value=float(ordinary.mean()), low=low, high=high),
-        sets={name: float(flagged(one).mean()) for name, one in tested.items()},
-    )
-
-
-def _set(name: str, ordinary: Float, strange: Float, samples: Float) -> SetFigures:
-    found = detection(ordinary, strange)
-    return SetFigures(
-        set=name,
-        auroc=_interval(interval(samples)),
-        aupr_in=found.aupr_in,
-        aupr_out=found.aupr_out,
-        fpr95=found.fpr95,
-    )
-
-
-def _interval(found: Interval) -> BenchInterval:
-    return BenchInterval(value=found.value, low=found.low, high=found.high)

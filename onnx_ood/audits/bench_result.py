@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from onnx_ood.audits.facts import ModelFacts
 from onnx_ood.audits.score_result import Environment, Failure, Part
+from onnx_ood.metrics.bootstrap import interval
 
 
 class BenchInterval(Part):
@@ -16,6 +19,12 @@ class BenchInterval(Part):
     value: float
     low: float
     high: float
+
+    @classmethod
+    def of(cls, samples: NDArray[np.float64]) -> BenchInterval:
+        """The interval of a figure: the sample's, then those of its resamples, [1 + B]."""
+        found = interval(samples)
+        return cls(value=found.value, low=found.low, high=found.high)
 
 
 class BenchSet(Part):
@@ -37,6 +46,13 @@ class SetFigures(Part):
     fpr95: float = Field(description="Share of the set that passes where 95% of ordinary inputs do.")
 
 
+class BenchScores(Part):
+    """Scores of one detector. What is no number stands as the largest, and infinity as the largest that is finite."""
+
+    ordinary: tuple[float, ...]
+    sets: dict[str, tuple[float, ...]]
+
+
 class BenchDetector(Part):
     """One detector on all sets."""
 
@@ -49,6 +65,7 @@ class BenchDetector(Part):
         description="Mean AUROC of the best detector less this one's, on the same resamples; 0 for the best."
     )
     figures: tuple[SetFigures, ...]
+    scores: BenchScores | None = Field(default=None, description="None where they weren't asked for.")
 
     @property
     def worst(self) -> SetFigures:
@@ -65,6 +82,41 @@ class BenchFlags(Part):
         "as if flags didn't share the luck of one set of references."
     )
     sets: dict[str, float] = Field(description="Share of each set that is flagged.")
+
+
+class CorruptionCurve(Part):
+    """How well one detector tells pictures of one corruption from the same pictures as they are."""
+
+    kind: str
+    aurocs: tuple[BenchInterval, ...] = Field(description="At each severity, from 1 on.")
+
+
+class CorruptionFigures(Part):
+    """One detector on all corruptions."""
+
+    detector: str
+    mean: BenchInterval = Field(description="Mean AUROC over kinds and severities.")
+    severities: tuple[BenchInterval, ...] = Field(
+        description="Mean AUROC over kinds at each severity, from 1 on."
+    )
+    curves: tuple[CorruptionCurve, ...] = Field(description="One a kind, in the order of `kinds`.")
+
+
+class BenchCorruptions(Part):
+    """How well detectors tell corrupted pictures. Resamples draw a picture together with all that was made of it."""
+
+    inputs: int = Field(description="Ordinary pictures, each of which was corrupted in all ways.")
+    kinds: tuple[str, ...]
+    left_out: dict[str, str] = Field(description="Kinds that the model's pictures can't take, and why.")
+    detectors: tuple[CorruptionFigures, ...] = Field(description="The best first.")
+    notes: tuple[str, ...] = ()
+
+
+class BenchCache(Part):
+    """How much earlier runs had measured. Inputs count each time they are wanted, altered and made ones too."""
+
+    found: int = Field(description="Inputs of which all was in the cache.")
+    measured: int = Field(description="Inputs that the model was run for.")
 
 
 class BenchResult(Part):
@@ -88,8 +140,12 @@ class BenchResult(Part):
     )
     sets: tuple[BenchSet, ...]
     detectors: tuple[BenchDetector, ...] = Field(description="The best first.")
+    corruptions: BenchCorruptions | None = Field(
+        default=None, description="None where they weren't asked for."
+    )
     flags: BenchFlags | None = Field(
         description="None without references that were given, or with too few of them for the rate."
     )
     not_applicable: dict[str, str] = Field(description="Detectors that don't apply to this model, and why.")
+    cache: BenchCache | None = Field(default=None, description="None without a cache.")
     notes: tuple[str, ...] = ()

@@ -32,6 +32,24 @@ Alteration = Callable[[NDArray[np.floating], np.random.Generator], NDArray[np.fl
 Found = TypeVar("Found")
 
 
+@dataclass(frozen=True)
+class Altering:
+    """A way to alter pictures, with draws of its own.
+
+    Attributes:
+        number: Tells its draws from those of other ways.
+        alter: Alters.
+    """
+
+    number: int
+    alter: Alteration
+
+
+def numbered(alterations: Mapping[str, Alteration]) -> dict[str, Altering]:
+    """Ways to alter pictures, numbered from 0 on."""
+    return {kind: Altering(number, alter) for number, (kind, alter) in enumerate(alterations.items())}
+
+
 class Measures(Protocol[Found]):
     """Measures inputs, some at a time."""
 
@@ -96,7 +114,7 @@ class Collector(Generic[Found]):
     def collect(
         self,
         paths: Sequence[str],
-        alterations: Mapping[str, Alteration] | None = None,
+        alterations: Mapping[str, Altering] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Collected[Found]:
         """Reads and measures a collection.
@@ -184,7 +202,7 @@ class Collector(Generic[Found]):
     def _take(
         self,
         batch: Batch,
-        alterations: Mapping[str, Alteration],
+        alterations: Mapping[str, Altering],
         collected: Collected[Found],
         parts: list[Found],
         altered: dict[str, list[Found]],
@@ -206,9 +224,9 @@ class Collector(Generic[Found]):
             return
         batch = batch.take(np.flatnonzero(finite))
         parts.append(self._reader.rows(evidence, np.flatnonzero(finite)))
-        for number, (kind, alter) in enumerate(alterations.items()):
-            generator = np.random.default_rng([self._seed, number, len(collected.ids)])
-            tensors = self._alter(batch.tensors, alter, generator)
+        for kind, way in alterations.items():
+            generator = np.random.default_rng([self._seed, way.number, len(collected.ids)])
+            tensors = self._alter(batch.tensors, way.alter, generator)
             altered[kind].append(self._reader.read(tensors, self._others(batch)))
         collected.ids += batch.ids
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,39 @@ from onnx_ood.detectors import Evidence, Need, find_sources
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.measurement import ChannelReader, Channels, first_input
+
+
+@dataclass(frozen=True)
+class MakesReaders:
+    """What makes readers of evidence that differ in nothing but their needs.
+
+    Attributes:
+        model: The model.
+        fed: The graph input that inputs are fed to.
+        preprocessing: How pictures become tensors; None if that isn't known.
+        seed: Seed of the nudges.
+        provider: `"auto"`, `"cuda"` or `"cpu"`.
+        batch_size: Inputs in one run; None lets memory decide.
+    """
+
+    model: Model
+    fed: Tensor
+    preprocessing: Preprocessing | None
+    seed: int
+    provider: str
+    batch_size: int | None
+
+    def __call__(self, needs: Collection[Need]) -> EvidenceReader:
+        """A reader; errors are those of `EvidenceReader`."""
+        return EvidenceReader(
+            self.model,
+            needs,
+            fed=self.fed,
+            preprocessing=self.preprocessing,
+            seed=self.seed,
+            provider=self.provider,
+            batch_size=self.batch_size,
+        )
 
 
 class EvidenceReader:

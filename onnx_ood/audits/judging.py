@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.collecting import Collector
 from onnx_ood.audits.detector_choice import choose_detectors, learnable
-from onnx_ood.audits.evidence import EvidenceReader
+from onnx_ood.audits.evidence import EvidenceReader, MakesReaders
+from onnx_ood.audits.evidence_cache import EvidenceCache
 from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.known import Known, generic_references, given_references, with_blanks
 from onnx_ood.audits.score_result import UsedDetector, Verdict
 from onnx_ood.audits.settings import RELATIVE, ScoreSettings
-from onnx_ood.detectors import Detector, Need, Subject, calibrate, find_detector, find_sources, flag
+from onnx_ood.detectors import Detector, Subject, calibrate, find_detector, find_sources, flag
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Batch, Preprocessing
@@ -153,20 +154,25 @@ def choose_judge(
         return None, (_fallback(reason),)
     detectors, lacking = choose_detectors(model, settings.detectors or (_DEFAULT,))
     needs = {need for detector in detectors for need in detector.needs}
+    making = MakesReaders(model, fed, preprocessing, settings.seed, settings.provider, settings.batch_size)
     try:
-        reader = _reader(model, needs, fed, preprocessing, settings)
+        reader = making(needs)
     except ModelError as error:
         if asked:
             raise
         return None, (_fallback(str(error)),)
     known = Known("none")
-    collector = Collector(reader, fed, preprocessing, None, settings.seed, feeding)
+    # References are the same from run to run, so that they are what a cache is for.
+    cache = None if settings.cache is None else EvidenceCache(settings.cache, making)
+    readers = cache.reader if cache else making
+    collector = Collector(
+        readers(needs) if cache else reader, fed, preprocessing, None, settings.seed, feeding
+    )
     if reference or (settings.generic and any(detector.reference for detector in detectors)):
         rehearsing = None
         if "altered" in needs:
             # Altered references are learnt from by their activity alone.
-            altered = _reader(model, {"layers"}, fed, preprocessing, settings)
-            rehearsing = Collector(altered, fed, preprocessing, None, settings.seed, feeding)
+            rehearsing = Collector(readers({"layers"}), fed, preprocessing, None, settings.seed, feeding)
         if reference:
             known = given_references(collector, rehearsing, reference, preprocessing, step)
         elif len(model.inputs) > 1:
@@ -181,25 +187,9 @@ def choose_judge(
     subject = reader.subject
     if len(model.inputs) == 1:
         subject = with_blanks(subject, known, collector, preprocessing)
-    return Judge(reader, subject, feeding, detectors, known, settings.rate, settings.seed), _noted(known)
-
-
-def _reader(
-    model: Model,
-    needs: Collection[Need],
-    fed: Tensor,
-    preprocessing: Preprocessing | None,
-    settings: ScoreSettings,
-) -> EvidenceReader:
-    return EvidenceReader(
-        model,
-        needs,
-        fed=fed,
-        preprocessing=preprocessing,
-        seed=settings.seed,
-        provider=settings.provider,
-        batch_size=settings.batch_size,
-    )
+    judge = Judge(reader, subject, feeding, detectors, known, settings.rate, settings.seed)
+    problem = (f"{cache.problem[0].upper()}{cache.problem[1:]}.",) if cache and cache.problem else ()
+    return judge, (*_noted(known), *problem)
 
 
 def _fallback(reason: str) -> str:

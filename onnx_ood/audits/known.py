@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.collecting import Alteration, Collector
+from onnx_ood.audits.collecting import Alteration, Collector, numbered
 from onnx_ood.audits.generic_photos import generic_photos
 from onnx_ood.audits.score_result import Failure
 from onnx_ood.detectors import Evidence, Subject
@@ -76,7 +76,7 @@ def given_references(
         )
     altered: tuple[Evidence, ...] = ()
     if rehearsing is not None and preprocessing is not None:
-        kinds = rehearsing.collect(paths, rehearsals(preprocessing)).altered.values()
+        kinds = rehearsing.collect(paths, numbered(rehearsals(preprocessing))).altered.values()
         # Of a kind that the model gives NaN for nothing can be learnt.
         altered = tuple(kind for kind in kinds if kind.finite().all())
     return Known(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
 
-from onnx_ood.audits.collecting import Collected, Collector, Found
+from onnx_ood.audits.collecting import Collected, Collector, Found, numbered
 from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.nudges import ALTERATIONS
 
@@ -62,7 +62,7 @@ def collect_sets(
     Raises:
         NotEvaluatedError: If no ordinary input could be measured, or none of a set that was named.
     """
-    usual = collector.collect(ordinary, ALTERATIONS if controls and pictures else None, step)
+    usual = collector.collect(ordinary, numbered(ALTERATIONS) if controls and pictures else None, step)
     given = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
     for what, found in {
         "ordinary input": usual,

@@ -25,6 +25,7 @@ class ScoreSettings:
         generic: True to let bundled photos stand for references where none are given and the model takes colour
             pictures.
         rate: False-positive rate at which inputs are flagged as unlike references that are given.
+        cache: A folder in which what is measured of references is kept from run to run; None for none.
         probes: Selectors; empty for the suggested probes (or the recipe's).
         family: Noise family, `"gaussian"` or `"uniform"`.
         space: `"pixel"` (before normalisation), `"tensor"` (as the model takes it), or `"auto"`: pixel wherever
@@ -50,6 +51,7 @@ class ScoreSettings:
     detectors: tuple[str, ...] = ()
     generic: bool = True
     rate: float = 0.05
+    cache: Path | None = None
     probes: tuple[str, ...] = ()
     family: str = "gaussian"
     space: str = "auto"

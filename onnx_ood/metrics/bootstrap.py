@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from onnx_ood.metrics.detection import wins
+from onnx_ood.metrics.detection import decided, wins
 
 Float = NDArray[np.float64]
 
@@ -57,15 +57,60 @@ class Resampling:
             ordinary: Scores of the ordinary inputs.
             strange: Scores of each set.
         """
-        low = np.asarray(ordinary, np.float64)
-        columns = []
-        for name, weights in self._strange.items():
-            high = np.asarray(strange[name], np.float64)
-            # above[i, j] is 1 where strange input j scores above ordinary input i, ½ where as high.
-            above = np.stack([wins(low[i : i + 1], high) for i in range(len(low))])
-            resampled = ((self._ordinary @ above) * weights).sum(axis=1)
-            columns.append(np.concatenate([[above.mean()], resampled]))
-        return np.stack(columns, axis=1)
+        usual = _Ordinary(ordinary, self._ordinary)
+        return np.stack(
+            [_aurocs(usual, strange[name], weights) for name, weights in self._strange.items()], axis=1
+        )
+
+
+class PairedResampling:
+    """Resamples of inputs that are there altered too: an input is drawn together with all that was made of it.
+
+    The same for all detectors and all ways to alter, so that means over these have intervals too.
+    """
+
+    def __init__(self, inputs: int, seed: int, resamples: int = RESAMPLES) -> None:
+        """Draws.
+
+        Args:
+            inputs: n, how many there are.
+            seed: Seed of the draws.
+            resamples: B, how many.
+        """
+        self._weights = _weights(np.random.default_rng(seed), inputs, resamples)
+
+    def aurocs(self, ordinary: ArrayLike, altered: ArrayLike) -> Float:
+        """AUROC of one detector for each way, the sample itself first and then each resample, [1 + B, ways].
+
+        Args:
+            ordinary: Scores of the inputs as they are, [n].
+            altered: Scores of the same inputs altered, [n, ways].
+        """
+        usual = _Ordinary(ordinary, self._weights)
+        return np.stack([_aurocs(usual, one, self._weights) for one in np.asarray(altered).T], axis=1)
+
+
+class _Ordinary:
+    """Scores of ordinary inputs, in order, with what of each resample is below."""
+
+    def __init__(self, scores: ArrayLike, weights: Float) -> None:
+        self.scores = decided(scores)
+        order = np.argsort(self.scores)
+        self._sorted = self.scores[order]
+        self._below = np.concatenate([np.zeros((1, len(weights))), np.cumsum(weights.T[order], axis=0)])
+
+    def below(self, scores: Float) -> Float:
+        """Share of each resample that is below each score, ties counted half, [len(scores), B]."""
+        left, right = (np.searchsorted(self._sorted, scores, side=side) for side in ("left", "right"))
+        shares: Float = (self._below[left] + self._below[right]) / 2
+        return shares
+
+
+def _aurocs(ordinary: _Ordinary, strange: ArrayLike, weights: Float) -> Float:
+    """AUROC of the sample, then of each resample, [1 + B]."""
+    scores = decided(strange)
+    resampled = (ordinary.below(scores) * weights.T).sum(axis=0)
+    return np.concatenate([[wins(ordinary.scores, scores).mean()], resampled])
 
 
 def interval(samples: Float) -> Interval:

@@ -43,7 +43,7 @@ def detection(ordinary: ArrayLike, strange: ArrayLike) -> Detection:
     Returns:
         The figures, in [0, 1].
     """
-    low, high = _decided(ordinary), _decided(strange)
+    low, high = decided(ordinary), decided(strange)
     passing = np.quantile(low, 0.95, method="higher")
     return Detection(
         auroc=float(wins(low, high).mean()),
@@ -55,8 +55,8 @@ def detection(ordinary: ArrayLike, strange: ArrayLike) -> Detection:
 
 def wins(ordinary: ArrayLike, strange: ArrayLike) -> Float:
     """For each out-of-distribution input the share of ordinary ones that score below it, [n]; ties count half."""
-    low = np.sort(_decided(ordinary))
-    high = _decided(strange)
+    low = np.sort(decided(ordinary))
+    high = decided(strange)
     below = np.searchsorted(low, high, side="left")
     up_to = np.searchsorted(low, high, side="right")
     shares: Float = (below + up_to) / (2 * len(low))
@@ -81,6 +81,7 @@ def average_precision(positives: ArrayLike, negatives: ArrayLike) -> float:
     return float((gained * true / (true + false)).sum() / len(up))
 
 
-def _decided(scores: ArrayLike) -> Float:
+def decided(scores: ArrayLike) -> Float:
+    """Scores with the largest in place of what is not a number."""
     values = np.asarray(scores, np.float64)
     return np.where(np.isnan(values), np.inf, values)

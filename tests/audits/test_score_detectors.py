@@ -248,3 +248,17 @@ def test_a_streamed_run_gives_the_same_and_is_gone_on_with_only_by_the_same_refe
         audits.score(FASHION, inputs, reference=[str(folders / "new")], streaming=again)
     with pytest.raises(UsageError, match="detectors auto, now doubt"):
         audits.score(FASHION, inputs, ScoreSettings(detectors=("doubt",)), streaming=again)
+
+
+def test_references_are_measured_once_if_there_is_a_cache(folders, judged, tmp_path, monkeypatch):
+    inputs, reference = [str(folders / "new"), str(folders / "noise")], [str(folders / "good")]
+    settings = ScoreSettings(cache=tmp_path)
+    assert audits.score(FASHION, inputs, settings, reference=reference) == judged
+    read = []
+    measure = EvidenceReader.read
+    monkeypatch.setattr(
+        EvidenceReader, "read", lambda *arguments: (read.append(len(arguments[1])), measure(*arguments))[1]
+    )
+    assert audits.score(FASHION, inputs, settings, reference=reference) == judged
+    # The inputs themselves, and nothing of the references.
+    assert sum(read) == 30

@@ -48,6 +48,22 @@ def check_pictures(*paths: Path | None) -> None:
         raise OutputError("pictures need matplotlib; install it with: pip install 'onnx_ood[pictures]'")
 
 
+def check_picture_folder(folder: Path) -> None:
+    """Finds out before a long run whether pictures can be written to a folder, which is made if need be.
+
+    Args:
+        folder: Where they should go.
+
+    Raises:
+        OutputError: If matplotlib is not installed, or the folder can't be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}; choose another folder") from None
+    check_pictures(folder / f"picture{_SUFFIXES[-1]}")
+
+
 @contextmanager
 def drawing(path: Path, width: float, height: float) -> Iterator[Figure]:
     """Gives an empty figure, and writes it once it is drawn: the same bytes each time.

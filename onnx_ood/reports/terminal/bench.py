@@ -6,14 +6,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.bench_result import BenchDetector, BenchFlags, BenchInterval, BenchResult
+from onnx_ood.audits.bench_result import BenchDetector, BenchFlags, BenchResult
 from onnx_ood.reports.terminal import marks
-from onnx_ood.reports.terminal.layout import bullets, facts, table
+from onnx_ood.reports.terminal.areas import area, between
+from onnx_ood.reports.terminal.corruptions import print_corruptions
+from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
-# AUROCs at which a cell changes its style: what is no better than a guess, and what is good.
-_GUESS = 0.6
-_GOOD = 0.9
 # What a set's column takes, and what is between columns.
 _CELL = 8
 _GAP = 3
@@ -38,11 +37,15 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
             ("preprocessing", result.preprocessing or ""),
             ("runs on", result.provider),
             ("ordinary", f"{result.ordinary} inputs{references}, {len(failed)} failed"),
+            ("cache", _cache(result)),
             ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
         ],
     )
     console.print()
-    console.print(_detectors(result, view))
+    longest = max(len(_name(detector)) for detector in result.detectors)
+    console.print(
+        fitted(console, lambda _, width: _detectors(result, view, width), levels=1, longest=longest)
+    )
     if result.flags:
         console.print()
         bullets(console, _flags(result.flags))
@@ -50,6 +53,8 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
     for part in _parts(console, result, width):
         console.print()
         console.print(_sets(result, part, width))
+    if result.corruptions:
+        print_corruptions(console, result.corruptions)
     if result.not_applicable:
         console.print()
         bullets(
@@ -65,7 +70,17 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
         bullets(console, result.notes, style="dim")
 
 
-def _detectors(result: BenchResult, view: Marks) -> Table:
+def _cache(result: BenchResult) -> str:
+    if result.cache is None:
+        return ""
+    return f"{result.cache.found:,} inputs found, {result.cache.measured:,} measured, altered and made ones included"
+
+
+def _name(detector: BenchDetector) -> str:
+    return detector.name + (" *" if detector.reference else "")
+
+
+def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
     grid = table(
         "Mean AUROC over sets, the best detector first",
         f"Intervals: 95% of {result.resamples:,} resamples. Behind: paired with the best.",
@@ -76,9 +91,9 @@ def _detectors(result: BenchResult, view: Marks) -> Table:
     grid.add_column("worst on", no_wrap=True)
     for detector in result.detectors:
         grid.add_row(
-            Text(detector.name + (" *" if detector.reference else "")),
-            _cell(detector.macro.value),
-            Text(_between(detector.macro), style="dim"),
+            Text(marks.shorten_middle(_name(detector), width)),
+            area(detector.macro.value),
+            Text(between(detector.macro), style="dim"),
             Text(_behind(detector, view)),
             Text(f"{detector.worst.set} {detector.worst.auroc.value:.2f}"),
         )
@@ -114,19 +129,9 @@ def _sets(result: BenchResult, part: range, width: int) -> Table:
         heading = "\n".join(marks.shorten_middle(word, _CELL) for word in words)
         grid.add_column(heading, justify="right", no_wrap=True, width=_CELL)
     for detector in result.detectors:
-        grid.add_row(Text(detector.name), *(_cell(detector.figures[i].auroc.value) for i in part))
+        name = Text(marks.shorten_middle(detector.name, width))
+        grid.add_row(name, *(area(detector.figures[i].auroc.value) for i in part))
     return grid
-
-
-def _cell(value: float) -> Text:
-    """An area; below a guess it is bracketed too, for those who see no colours."""
-    if value < _GUESS:
-        return Text(f"({value:.2f})", style="red")
-    return Text(f"{value:.2f}", style="green" if value >= _GOOD else "")
-
-
-def _between(found: BenchInterval) -> str:
-    return f"{found.low:.2f}-{found.high:.2f}"
 
 
 def _behind(detector: BenchDetector, view: Marks) -> str:

@@ -1,0 +1,101 @@
+"""Arrays that are kept in a folder from run to run, each lot under a key that says all that it depends on."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.exceptions import OutputError
+
+_DIGEST = sha256().digest_size
+
+
+class Store:
+    """A folder of measurements.
+
+    A file begins with the SHA-256 of its key and its content. One that is damaged, cut short, or lies where another
+    belongs, is as good as none; nothing of it is read.
+
+    Attributes:
+        problem: Why something could not be kept, or empty. That ends no run: it is measured again next time.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Makes the folder, if need be.
+
+        Args:
+            folder: Where to keep arrays; several runs may share it.
+
+        Raises:
+            OutputError: If there is no such folder, and none can be made.
+        """
+        self.problem = ""
+        self._folder = folder
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(
+                f"{folder}: cannot be made: {error.strerror}; choose another folder for the cache"
+            ) from None
+
+    def find(self, key: str) -> dict[str, NDArray[Any]] | None:
+        """What is kept under a key.
+
+        Args:
+            key: The text that it was kept under.
+
+        Returns:
+            Arrays by name, bit by bit as they were; None if there are none that can be trusted.
+        """
+        try:
+            content = self._path(key).read_bytes()
+        except OSError:
+            return None
+        digest, arrays = content[:_DIGEST], content[_DIGEST:]
+        if digest != _digest(key, arrays):
+            return None
+        with np.load(BytesIO(arrays), allow_pickle=False) as found:
+            return {name: found[name] for name in found.files}
+
+    def keep(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Keeps arrays.
+
+        Args:
+            key: All that they depend on, as one text.
+            arrays: By name.
+        """
+        packed = BytesIO()
+        np.savez(packed, **arrays)  # type: ignore[arg-type]  # names of fields, none of which is an option of savez
+        content = packed.getvalue()
+        path = self._path(key)
+        new: Path | None = None
+        try:
+            path.parent.mkdir(exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".", dir=path.parent)
+            new = Path(name)
+            with os.fdopen(handle, "wb") as file:
+                file.write(_digest(key, content) + content)
+            # Whoever reads meanwhile sees no file or the whole of it.
+            new.replace(path)
+        except OSError as error:
+            self.problem = f"{path}: cannot be written: {error.strerror}"
+            if new is not None:
+                new.unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        name = sha256(key.encode()).hexdigest()
+        return self._folder / name[:2] / f"{name[2:]}.measured"
+
+
+def _digest(key: str, content: bytes) -> bytes:
+    whole = sha256(sha256(key.encode()).digest())
+    whole.update(content)
+    return whole.digest()

@@ -1,0 +1,151 @@
+"""`onnx-ood bench --config`: a file says what options say, and options come before it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from onnx_ood.cli.main import run
+from PIL import Image
+
+from onnx_ood import models
+from onnx_ood.audits import BenchFile, BenchSettings
+from onnx_ood.inputs.toml_files import read_toml
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A model, garments and inverted garments, and a file beside them that says so."""
+    images, _ = models.fashion_samples()
+    for name, pictures in (("garments", images[:12]), ("known", images[12:24]), ("odd", 255 - images[:12])):
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(pictures):
+            Image.fromarray(np.ascontiguousarray(image)).save(tmp_path / name / f"{i:02}.png")
+    (tmp_path / "cnn.onnx").write_bytes(Path(models.path("fashion_cnn")).read_bytes())
+    (tmp_path / "bench.toml").write_text(
+        """
+        model = "cnn.onnx"
+        id = "garments"
+        reference = ["known"]
+        detectors = ["energy", "activity"]
+        limit = 11
+        seed = 3
+        provider = "cpu"
+        preprocess = "unit,L"
+        controls = false
+        cache = "kept"
+        batch-size = 4
+
+        [ood]
+        inverted = "odd"
+        same = ["garments/0*.png", "garments/1*.png"]
+        """
+    )
+    return tmp_path
+
+
+def _run(folder: Path, *arguments: object) -> dict:
+    found = folder / "found.json"
+    assert run(["bench", *map(str, arguments), "--quiet", "--json", str(found)]) == 0
+    result: dict = json.loads(found.read_text())
+    return result
+
+
+def test_a_file_says_what_options_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder.parent)
+    inside = Path(folder.name)
+    from_file = _run(folder, "--config", inside / "bench.toml")
+    assert (folder / "kept").is_dir()
+    options = [
+        *(inside / "cnn.onnx", "--id", inside / "garments", "--reference", inside / "known"),
+        *("--ood", f"inverted={inside}/odd", "--ood", f"same={inside}/garments/0*.png"),
+        *("--ood", f"same={inside}/garments/1*.png", "--detectors", "energy,activity", "--no-controls"),
+        *("--limit", 11, "--seed", 3, "--provider", "cpu", "--preprocess", "unit,L", "--batch-size", 4),
+    ]
+    told = _run(folder, *options)
+    assert from_file | {"cache": None} == told
+    assert [one["name"] for one in told["sets"]] == ["inverted", "same"]
+    assert (told["seed"], told["ordinary"], told["references"]) == (3, 11, 11)
+
+
+def test_options_come_before_the_file(folder: Path) -> None:
+    found = _run(
+        folder,
+        *("--config", folder / "bench.toml", "--seed", 0, "--ood", f"only={folder}/odd", "--limit", 12),
+        *("--detectors", "msp", "--corruptions", "fog"),
+    )
+    assert [one["name"] for one in found["sets"]] == ["only"]
+    assert [one["name"] for one in found["detectors"]] == ["msp"]
+    assert (found["seed"], found["ordinary"]) == (0, 12)
+    assert found["corruptions"]["kinds"] == ["fog"]
+    # What nobody says on the command line stays as the file says it, where its default differs too.
+    assert found["preprocessing"].startswith("L,")
+    assert found["cache"]["found"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("detectors = ['enregy']", "line 1: detectors: there is no detector 'enregy'"),
+        ("\ncorruptions = ['fog', 'mist']", "line 2: corruptions: no corruption is called 'mist'"),
+        ("seed = '1'", "line 1: seed: Input should be a valid integer"),
+        ("rate = 1.5", "line 1: rate: Input should be less than 1"),
+        ("batch_size = 3", "line 1: batch_size: Extra inputs are not permitted"),
+        ("batch-size = 0", "line 1: batch-size: Input should be greater than or equal to 1"),
+        ("provider = 'gpu'", "line 1: provider: Input should be 'auto', 'cuda' or 'cpu'"),
+        ("[ood]\na = 'b'\nc = [1]", "line 3: ood.c.0: Input should be a valid string"),
+    ],
+)
+def test_mistakes_in_it_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, message: str
+) -> None:
+    path = tmp_path / "bench.toml"
+    path.write_text(text)
+    assert run(["bench", "--config", str(path)]) == 64
+    said = capsys.readouterr().err
+    assert said.startswith(f"onnx-ood: {path}: {message}")
+    assert len(said.splitlines()) == 1
+
+
+def test_what_is_missing_is_said(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for arguments, message in (
+        (["bench"], "no model is named"),
+        (["bench", str(folder / "cnn.onnx")], "no ordinary inputs are named"),
+        (["bench", "--config", str(folder / "bench.toml"), "--directions"], "--config is about detectors"),
+    ):
+        assert run(arguments) == 64
+        assert message in capsys.readouterr().err
+
+
+def test_the_published_schema_takes_what_the_program_takes(folder: Path) -> None:
+    """And defaults are those of the settings."""
+    schema = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "bench-file.json").read_text())
+    plan = read_toml(folder / "bench.toml", BenchFile)
+    jsonschema.validate(plan.model_dump(by_alias=True), schema)
+    jsonschema.validate({"id": "a", "ood": {"x": "b"}, "detectors": ["auto"]}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"batch_size": 1}, schema)
+    assert BenchFile().settings == BenchSettings()
+
+
+def test_pictures_and_curves_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--config", folder / "bench.toml", "--detectors", "msp", "--corruptions", "fog"]
+    arguments += ["--pictures", folder / "pictures"]
+    found = _run(folder, *arguments)
+    assert {path.name for path in (folder / "pictures").iterdir()} == {
+        "roc.svg",
+        "scores-1-msp.svg",
+        "corruptions.svg",
+    }
+    assert len(found["detectors"][0]["scores"]["ordinary"]) == found["ordinary"]
+    assert run(["bench", *map(str, arguments)]) == 0
+    said = capsys.readouterr().out
+    assert "AUROC of msp by kind and severity" in said
+    assert "0 measured" in said
+    assert run(["bench", *map(str, arguments[:2]), "--pictures", str(folder / "cnn.onnx")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
