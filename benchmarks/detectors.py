@@ -4,9 +4,10 @@
 
 DATA has a folder for each kind of input: models as .onnx, ordinary inputs as `id.npz` (`images`, uint8) or a folder
 `id/` of pictures, and out-of-distribution sets as the same in `ood/`. Each model is measured as it is and cut before
-its head, without references and with 32 of its ordinary inputs, which are not among those that it is measured on. To
-the sets that are there come those that `onnx-ood bench` makes. 300 inputs a set, 100 of pictures larger than 64
-pixels; all by one seed.
+its head, without references and with 32 of its ordinary inputs, which are not among those that it is measured on; with
+references `auto` is measured on four further draws of them, too. To the sets that are there come those that `onnx-ood
+bench` makes. 300 inputs a set, 100 of pictures larger than 64 pixels; all by one seed. Detectors by nudges read layers
+that a model and its cut version share, so that the latter is measured without them.
 
 How a model takes pictures is read from its card, else from the table below; a folder that isn't in it is guessed.
 """
@@ -14,6 +15,7 @@ How a model takes pictures is read from its card, else from the table below; a f
 from __future__ import annotations
 
 import argparse
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,13 +30,16 @@ from PIL import Image
 
 from onnx_ood import audits
 from onnx_ood.audits.bench_result import BenchResult
-from onnx_ood.detectors import find_sources
+from onnx_ood.detectors import find_sources, registered
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 
 REFERENCES = 32
+DRAWS = 5
 MANY, FEW = 300, 100
 SMALL = 64
+# What nudges tell.
+NUDGED = {"pairs", "smooth", "ring", "jacobian"}
 # Models that come without a card.
 PREPROCESSING = {
     "mnist": "unit,stretch",
@@ -82,14 +87,41 @@ def _stored(proto: ModelProto) -> set[str]:
     return {tensor.name for tensor in proto.graph.initializer}
 
 
-def measure(path: Path, kind: str, sets: dict[str, list[str]], references: int) -> BenchResult:
-    """One model on all sets."""
+def measure(
+    path: Path,
+    kind: str,
+    sets: dict[str, list[str]],
+    references: int,
+    cache: Path,
+    *,
+    nudged: bool = True,
+    draw: int = 0,
+) -> BenchResult:
+    """One model on all sets; by `auto` alone for every draw of references but the first."""
     usual, rest = sets["id"], {name: files for name, files in sets.items() if name != "id"}
     with Image.open(usual[0]) as first:
         limit = MANY if max(first.size) <= SMALL else FEW
-    order = np.random.default_rng(0).permutation(len(usual))
+        # Elsewhere the bundled photos don't stand for references.
+        coloured = first.mode != "L"
+    order = np.random.default_rng(draw).permutation(len(usual))
     measured = [usual[i] for i in order[: len(usual) - REFERENCES]]
-    settings = audits.BenchSettings(limit=limit, preprocessing=PREPROCESSING.get(kind))
+    subject = find_sources(load(path)).subject
+    learning = bool(references) or coloured
+    by_itself = [
+        one.name
+        for one in registered().values()
+        if one.why_not(subject) is None
+        and not NUDGED & set(one.needs)
+        and (learning or not one.learns(subject))
+    ]
+    if not nudged and not by_itself:
+        raise UsageError("without references no detector but those by nudges applies")
+    settings = audits.BenchSettings(
+        detectors=("auto",) if draw else () if nudged else tuple(by_itself),
+        limit=limit,
+        preprocessing=PREPROCESSING.get(kind),
+        cache=cache,
+    )
     known = [usual[i] for i in order[len(usual) - REFERENCES :]][:references]
     return audits.bench(path, measured, rest, settings, reference=known)
 
@@ -125,6 +157,14 @@ def worst(results: dict[str, BenchResult], detectors: list[str]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def scatter(draws: dict[str, list[float]]) -> str:
+    """Mean AUROCs of `auto` over draws of references."""
+    lines = ["| model | mean | lowest | highest |", "|---|---:|---:|---:|"]
+    for model, means in draws.items():
+        lines.append(f"| {model} | {np.mean(means):.3f} | {min(means):.3f} | {max(means):.3f} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(
@@ -136,7 +176,9 @@ def main() -> None:
     parser.add_argument("--markdown", type=Path)
     options = parser.parse_args()
     found: dict[str, dict[str, BenchResult]] = {"none": {}, "cut": {}, "given": {}, "cut, given": {}}
+    draws: dict[str, dict[str, list[float]]] = {"given": {}, "cut, given": {}}
     with TemporaryDirectory() as temporary:
+        cache = Path(temporary) / "cache"
         for path in sorted(options.data.glob("*/*.onnx")):
             if options.only and path.stem not in options.only:
                 continue
@@ -150,17 +192,31 @@ def main() -> None:
                 ):
                     began = time.perf_counter()
                     try:
-                        result = measure(model, path.parent.name, sets, references)
+                        result = measure(
+                            model, path.parent.name, sets, references, cache, nudged=model == path
+                        )
                     except UsageError as error:
                         print(path.stem, way, error, flush=True)
                         continue
                     found[way][path.stem] = result
                     shown = {one.name: round(one.macro.value, 3) for one in result.detectors[:4]}
+                    if references:
+                        auto = next(one for one in result.detectors if one.name == "auto")
+                        others = (
+                            measure(model, path.parent.name, sets, references, cache, draw=draw).detectors[0]
+                            for draw in range(1, DRAWS)
+                        )
+                        draws[way][path.stem] = [one.macro.value for one in (auto, *others)]
                     print(path.stem, way, f"{time.perf_counter() - began:.0f} s", shown, flush=True)
-                write(options, found)
+                write(options, found, draws)
+                shutil.rmtree(cache)
 
 
-def write(options: argparse.Namespace, found: dict[str, dict[str, BenchResult]]) -> None:
+def write(
+    options: argparse.Namespace,
+    found: dict[str, dict[str, BenchResult]],
+    draws: dict[str, dict[str, list[float]]],
+) -> None:
     """Writes figures and tables."""
     if options.markdown:
         titles = {
@@ -193,11 +249,19 @@ def write(options: argparse.Namespace, found: dict[str, dict[str, BenchResult]])
             text += f"### {titles[way]}\n\n{table(results, names)}\n"
             if way in {"none", "given"}:
                 text += f"Where each fails: its lowest AUROCs.\n\n{worst(results, names)}\n"
+            if way in draws:
+                text += (
+                    f"`auto` on {DRAWS} draws of references, the first as above.\n\n{scatter(draws[way])}\n"
+                )
         options.markdown.write_text(text)
     figures = {
         way: {model: _figures(result) for model, result in results.items()} for way, results in found.items()
     }
-    ratios.write(options.json, "cpu", detectors=figures)
+    rounded = {
+        way: {model: [round(one, 4) for one in means] for model, means in models.items()}
+        for way, models in draws.items()
+    }
+    ratios.write(options.json, "cpu", detectors=figures, draws=rounded)
 
 
 def _figures(result: BenchResult) -> dict[str, object]:
@@ -208,7 +272,10 @@ def _figures(result: BenchResult) -> dict[str, object]:
             "sets": {figure.set: round(figure.auroc.value, 4) for figure in one.figures},
         }
         for one in result.detectors
-    } | {"references": {"source": result.reference, "count": result.references, "ordinary": result.ordinary}}
+    } | {
+        "references": {"source": result.reference, "count": result.references, "ordinary": result.ordinary},
+        "flags": None if result.flags is None else result.flags.model_dump(),
+    }
 
 
 if __name__ == "__main__":
