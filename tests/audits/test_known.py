@@ -33,6 +33,15 @@ def test_crops_are_parts_of_the_photos() -> None:
     np.testing.assert_array_equal(turned[..., ::-1], pictures)
 
 
+def test_every_second_crop_of_a_photo_went_through_a_jpeg() -> None:
+    """A JPEG can't hold a picture's finest colours: it keeps every second column and row of them."""
+    preprocessing = parse("unit,stretch,size=64", (None, 3, None, None))
+    pictures = generic_photos(preprocessing).reshape(CROPS, -1, 64, 64, 3)
+    with_blue = pictures[..., 2] - pictures @ np.array([0.299, 0.587, 0.114], np.float32)
+    fine = np.abs(np.diff(with_blue, axis=3)[..., ::2]).mean(axis=(1, 2, 3))
+    assert max(fine[1::2]) < 0.75 * min(fine[::2])
+
+
 def test_grey_pictures_are_not_altered_in_colour() -> None:
     grey = parse("unit,L,size=28", (None, 1, 28, 28))
     colour = parse("unit,size=28", (None, 3, 28, 28))
