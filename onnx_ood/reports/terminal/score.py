@@ -164,14 +164,15 @@ def _print_table(
     tested = inputs[0].p_value is not None
     adapted = len({entry.copies for entry in inputs}) > 1
     last = len(inputs[0].drop) - 1
-    # With less room: the drops of fewer probes and the first detector alone, then no predictions, ...
+    # With less room: the drops of fewer probes and the first detector alone, then no distortions, no predictions, ...
     drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [last], []]
 
     def build(level: int, names: int) -> Table:
         predicted = level < 3 and any(entry.prediction for entry in inputs)
         scored = detectors if level == 0 else detectors[:1]
-        turned = compared and (level < 3 or not detectors)
-        distorted = level < 4
+        # What a detector says comes before what nudges tell.
+        turned = compared and (level < 2 or not detectors)
+        distorted = level < 2 or (not detectors and level < 4)
         view = table(title)
         if ranked:
             view.add_column("#", justify="right", no_wrap=True)
