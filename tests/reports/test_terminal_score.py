@@ -70,4 +70,4 @@ def test_the_head_says_what_judged_and_how_many_are_flagged(result: audits.Score
 def test_terminals_without_unicode_get_marks_they_can_show(result: audits.ScoreResult) -> None:
     rows = [line for line in shown(result, 120, "ascii") if " 0.024 " in line]
     assert len(rows) == sum(entry.p_value == pytest.approx(1 / 41) for entry in result.inputs)
-    assert all(" 0.024 x " in row for row in rows)
+    assert all(" 0.024 !! " in row for row in rows)
