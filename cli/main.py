@@ -10,7 +10,7 @@ import typer
 
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
-from . import bench, demo, doctor, inspect, instrument, plane, preprocess, score, sensitivity
+from . import bench, demo, diff, doctor, inspect, instrument, plane, preprocess, score, sensitivity, show
 from .console import stderr
 
 app = typer.Typer(
@@ -28,6 +28,8 @@ app.command("preprocess")(preprocess.preprocess)
 app.command("plane")(plane.plane)
 app.command("inspect")(inspect.inspect)
 app.command("instrument")(instrument.instrument)
+app.command("show")(show.show)
+app.command("diff")(diff.diff)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 

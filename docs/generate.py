@@ -33,6 +33,7 @@ RESULTS: dict[str, type[BaseModel]] = {
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
     "sensitivity": audits.SensitivityResult,
+    "diff": audits.DiffResult,
     "plane": audits.PlaneResult,
     "inspect": audits.InspectResult,
     "preprocess": audits.DetectiveResult,

@@ -9,6 +9,8 @@ from onnx_ood.audits.demo_result import DemoResult
 from onnx_ood.audits.detective import detective
 from onnx_ood.audits.detective_result import DetectiveResult
 from onnx_ood.audits.detective_settings import DetectiveSettings
+from onnx_ood.audits.diff import diff
+from onnx_ood.audits.diff_result import DiffResult
 from onnx_ood.audits.directions import directions
 from onnx_ood.audits.directions_result import DirectionsResult
 from onnx_ood.audits.directions_settings import DirectionsSettings
@@ -23,6 +25,7 @@ from onnx_ood.audits.sensitivity import sensitivity
 from onnx_ood.audits.sensitivity_result import SensitivityResult
 from onnx_ood.audits.sensitivity_settings import SensitivitySettings
 from onnx_ood.audits.settings import ScoreSettings, Streaming
+from onnx_ood.audits.stored import read_result
 from onnx_ood.audits.summary import Summary, read_summary
 
 __all__ = [
@@ -32,6 +35,7 @@ __all__ = [
     "DemoResult",
     "DetectiveResult",
     "DetectiveSettings",
+    "DiffResult",
     "DirectionsResult",
     "DirectionsSettings",
     "DoctorResult",
@@ -47,11 +51,13 @@ __all__ = [
     "bench",
     "demo",
     "detective",
+    "diff",
     "directions",
     "doctor",
     "inspect",
     "plane",
     "read_bench_file",
+    "read_result",
     "read_summary",
     "score",
     "sensitivity",

@@ -1,0 +1,27 @@
+"""`onnx-ood diff`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from onnx_ood import audits
+from onnx_ood.reports.terminal import print_diff
+
+from .console import stdout
+from .output import JsonFile, check_outputs, write_json
+
+
+def diff(
+    a: Annotated[Path, typer.Argument(metavar="A", help="What --json of score, bench or sensitivity wrote.")],
+    b: Annotated[Path, typer.Argument(metavar="B", help="The same of another run.")],
+    top: Annotated[int, typer.Option(min=1, help="How many inputs to list.")] = 5,
+    json: JsonFile = None,
+) -> None:
+    """Show how two stored results differ: what was set otherwise, and which figures moved beyond noise."""
+    check_outputs(json)
+    result = audits.diff(a, b)
+    if not write_json(result, json):
+        print_diff(stdout(), result, top)

@@ -1,0 +1,67 @@
+"""Reading results that were stored as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from onnx_ood.audits.bench_result import BenchResult
+from onnx_ood.audits.demo_result import DemoResult
+from onnx_ood.audits.detective_result import DetectiveResult
+from onnx_ood.audits.diff_result import DiffResult
+from onnx_ood.audits.directions_result import DirectionsResult
+from onnx_ood.audits.doctor import DoctorResult
+from onnx_ood.audits.inspect import InspectResult
+from onnx_ood.audits.plane_result import PlaneResult
+from onnx_ood.audits.score_result import ScoreResult
+from onnx_ood.audits.sensitivity_result import SensitivityResult
+from onnx_ood.exceptions import UsageError
+
+KINDS: tuple[type[BaseModel], ...] = (
+    ScoreResult,
+    BenchResult,
+    DirectionsResult,
+    SensitivityResult,
+    PlaneResult,
+    DetectiveResult,
+    InspectResult,
+    DoctorResult,
+    DemoResult,
+    DiffResult,
+)
+"""Results that are stored as one JSON object."""
+_BY_SCHEMA = {str(kind.model_fields["format"].default): kind for kind in KINDS}
+
+
+def read_result(path: Path) -> BaseModel:
+    """Reads a result.
+
+    Args:
+        path: What `--json` wrote.
+
+    Returns:
+        The result, of the type that its `schema` names.
+
+    Raises:
+        UsageError: If the file can't be read, or holds no result of this version.
+    """
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        schema = json.loads(text)["schema"]
+        kind = _BY_SCHEMA[schema]
+    except (ValueError, TypeError):
+        raise UsageError(f"{path}: is no result of onnx-ood; name a file that --json wrote") from None
+    except KeyError:
+        known = ", ".join(_BY_SCHEMA)
+        raise UsageError(f"{path}: is no result that this version reads; it reads {known}") from None
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{path}: doesn't follow {schema} at {where}: {first['msg']}") from None

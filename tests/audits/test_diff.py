@@ -1,0 +1,180 @@
+"""Comparing results: against scipy, and against what was changed on purpose."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from scipy import stats
+
+from onnx_ood import audits, models
+from onnx_ood.exceptions import UsageError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scores of a model and of one with a damaged layer, on inputs most of which are the same; and other results."""
+    root = tmp_path_factory.mktemp("results")
+    images, _ = models.fashion_samples()
+    rows = (images[:60, np.newaxis] / 255).astype(np.float32)
+    rng = np.random.default_rng(0)
+    np.save(root / "rows.npy", rows)
+    np.save(root / "good.npy", (images[60:110, np.newaxis] / 255).astype(np.float32))
+    np.save(root / "noise.npy", rng.random(rows.shape, np.float32))
+    damaged = onnx.load(models.path("fashion_cnn"))
+    kernels = [one for one in damaged.graph.initializer if len(one.dims) == 4]
+    last = numpy_helper.to_array(kernels[-1])
+    noisy = last + 2 * last.std() * rng.standard_normal(last.shape).astype(np.float32)
+    kernels[-1].CopyFrom(numpy_helper.from_array(noisy.astype(np.float32), kernels[-1].name))
+    onnx.save(damaged, root / "damaged.onnx")
+    paths = [str(root / "rows.npy")]
+    for name, model, inputs in (
+        ("a", models.path("fashion_cnn"), paths),
+        ("b", root / "damaged.onnx", [*paths, str(root / "noise.npy")]),
+    ):
+        settings = audits.ScoreSettings(detectors=("auto", "energy"), preprocessing="unit")
+        result = audits.score(model, inputs, settings, reference=[str(root / "good.npy")])
+        (root / f"{name}.json").write_text(result.model_dump_json(by_alias=True))
+        bench = audits.bench(
+            model,
+            paths,
+            {"noise": [str(root / "noise.npy")]},
+            audits.BenchSettings(detectors=("energy", "gen"), controls=False),
+        )
+        (root / f"bench-{name}.json").write_text(bench.model_dump_json(by_alias=True))
+    return root
+
+
+@pytest.fixture(scope="module")
+def found(folder: Path) -> audits.DiffResult:
+    return audits.diff(folder / "a.json", folder / "b.json")
+
+
+def _stored(folder: Path, name: str) -> dict:
+    return json.loads((folder / f"{name}.json").read_text())
+
+
+def test_a_result_does_not_differ_from_itself(folder: Path) -> None:
+    same = audits.diff(folder / "a.json", folder / "a.json")
+    assert same.settings == ()
+    assert same.figures
+    assert {figure.change for figure in same.figures} == {0}
+    assert not any(figure.beyond_noise for figure in same.figures)
+    assert same.inputs is not None
+    assert same.inputs.rank_correlation == pytest.approx(1)
+    assert same.inputs.agreement is not None
+    assert same.inputs.agreement.share == 1
+    assert (same.inputs.newly_flagged, same.inputs.no_longer_flagged) == ((), ())
+
+
+def test_the_model_is_what_was_different(found: audits.DiffResult) -> None:
+    names = {one.name for one in found.settings}
+    assert {"model.path", "model.sha256"} <= names
+    assert all(name.startswith("model.") for name in names)
+
+
+def test_figures_are_paired_over_the_inputs_of_both(folder: Path, found: audits.DiffResult) -> None:
+    a, b = ({one["id"]: one for one in _stored(folder, name)["inputs"]} for name in "ab")
+    ids = [name for name in a if name in b]
+    assert len(ids) == 60
+    figures = {figure.name: figure for figure in found.figures}
+    for place, detector in enumerate(("auto", "energy")):
+        before, after = ([rows[name]["scores"][place] for name in ids] for rows in (a, b))
+        test = stats.ttest_rel(after, before).confidence_interval()
+        figure = figures[f"score {detector}"]
+        assert (figure.low, figure.high) == pytest.approx((test.low, test.high), rel=1e-6)
+        assert (figure.a, figure.b) == pytest.approx((np.median(before), np.median(after)))
+    probes = [probe["name"] for probe in _stored(folder, "a")["probes"]]
+    before, after = (np.log10([rows[name]["drop"][-1] for name in ids]) for rows in (a, b))
+    test = stats.ttest_rel(after, before).confidence_interval()
+    figure = figures[f"drop {probes[-1]}"]
+    assert (figure.low, figure.high) == pytest.approx((test.low, test.high), rel=1e-6)
+
+
+def test_layers_before_the_damage_did_not_move(found: audits.DiffResult) -> None:
+    drops = [figure for figure in found.figures if figure.name.startswith("drop ")]
+    assert not drops[0].beyond_noise
+    assert drops[-1].beyond_noise
+
+
+def test_inputs_are_those_of_both(folder: Path, found: audits.DiffResult) -> None:
+    a, b = ({one["id"]: one for one in _stored(folder, name)["inputs"]} for name in "ab")
+    ids = [name for name in a if name in b]
+    assert found.inputs is not None
+    assert (found.inputs.both, found.inputs.only_a, found.inputs.only_b) == (60, 0, 60)
+    expected = stats.spearmanr(*([rows[name]["scores"][0] for name in ids] for rows in (a, b))).statistic
+    assert found.inputs.rank_correlation == pytest.approx(expected)
+    same = sum(a[name]["prediction"]["index"] == b[name]["prediction"]["index"] for name in ids)
+    interval = stats.binomtest(same, 60).proportion_ci(method="exact")
+    agreement = found.inputs.agreement
+    assert agreement is not None
+    assert (agreement.share, agreement.low, agreement.high) == pytest.approx(
+        (same / 60, interval.low, interval.high), rel=1e-6
+    )
+    newly = {name for name in ids if b[name]["flagged"] and not a[name]["flagged"]}
+    assert set(found.inputs.newly_flagged) == newly
+    moved = [
+        abs(stats.rankdata([-a[name]["scores"][0] for name in ids])[i] - rank)
+        for i, rank in enumerate(stats.rankdata([-b[name]["scores"][0] for name in ids]))
+    ]
+    first = found.inputs.changes[0]
+    assert first.id == ids[int(np.argmax(moved))]
+    assert abs(first.rank_a - first.rank_b) == max(moved)
+    assert (first.score_a, first.score_b) == (a[first.id]["scores"][0], b[first.id]["scores"][0])
+
+
+def test_classes_of_one_number_have_one_name(folder: Path, found: audits.DiffResult) -> None:
+    a, b = ({one["id"]: one for one in _stored(folder, name)["inputs"]} for name in "ab")
+    assert found.inputs is not None
+    for one in found.inputs.changes:
+        index_a, index_b = (rows[one.id]["prediction"]["index"] for rows in (a, b))
+        # The damaged model has no card, so no names.
+        assert b[one.id]["prediction"]["label"] is None
+        assert one.prediction_a == a[one.id]["prediction"]["label"]
+        assert (one.prediction_a == one.prediction_b) == (index_a == index_b)
+
+
+def test_aurocs_are_compared_with_their_intervals(folder: Path) -> None:
+    compared = audits.diff(folder / "bench-a.json", folder / "bench-b.json")
+    a, b = ({one["name"]: one for one in _stored(folder, f"bench-{name}")["detectors"]} for name in "ab")
+    figures = {figure.name: figure for figure in compared.figures}
+    for detector in ("energy", "gen"):
+        one, other = a[detector]["macro"], b[detector]["macro"]
+        figure = figures[f"AUROC {detector}, mean"]
+        assert figure.change == pytest.approx(other["value"] - one["value"])
+        wide = np.sqrt((other["high"] - other["value"]) ** 2 + (one["value"] - one["low"]) ** 2)
+        assert figure.high == pytest.approx(figure.change + wide)
+    assert len(figures) == 4
+
+
+def test_the_result_follows_its_schema(found: audits.DiffResult, schema) -> None:
+    jsonschema.validate(json.loads(found.model_dump_json(by_alias=True)), schema("diff"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("not json", "is no result of onnx-ood"),
+        ("[1]", "is no result of onnx-ood"),
+        ('{"schema": "onnx-ood/score/99"}', "this version reads"),
+        ('{"schema": "onnx-ood/score/1"}', "doesn't follow onnx-ood/score/1 at status"),
+        (None, "cannot be read"),
+    ],
+)
+def test_what_is_no_result_is_said_in_one_line(tmp_path: Path, content: str | None, message: str) -> None:
+    path = tmp_path / "x.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(UsageError, match=message) as error:
+        audits.read_result(path)
+    assert "\n" not in str(error.value)
+
+
+def test_different_kinds_are_not_compared(folder: Path) -> None:
+    with pytest.raises(UsageError, match=r"onnx-ood/score/1 and onnx-ood/bench/1"):
+        audits.diff(folder / "a.json", folder / "bench-a.json")

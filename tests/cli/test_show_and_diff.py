@@ -1,0 +1,73 @@
+"""Stored results as a shell sees them again."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onnx_ood import models
+
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+CNN = str(models.path("fashion_cnn"))
+
+
+def run(*words):
+    return subprocess.run(
+        [PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    images, _ = models.fashion_samples()
+    path = tmp_path_factory.mktemp("stored") / "rows.npy"
+    np.save(path, (images[:40, np.newaxis] / 255).astype(np.float32))
+    return path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("score", CNN, "ROWS"),
+        ("inspect", CNN),
+        ("sensitivity", CNN, "ROWS", "--directions", "2", "--trajectories", "0"),
+        ("bench", CNN, "--id", "ROWS", "--ood", "odd=ROWS", "--detectors", "msp", "--no-controls"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_a_stored_result_is_shown_as_it_was(command, rows, tmp_path):
+    words = [word.replace("ROWS", str(rows)) for word in command]
+    stored = tmp_path / "result.json"
+    if command[0] == "inspect":
+        printed, text = run(*words), run(*words, "--json").stdout
+        stored.write_text(text)
+    else:
+        printed = run(*words, "--json", stored)
+    shown = run("show", stored)
+    assert (printed.returncode, shown.returncode, shown.stderr) == (0, 0, "")
+    assert shown.stdout == printed.stdout
+    assert shown.stdout.strip()
+
+
+def test_two_results_are_compared(rows, tmp_path):
+    for name, scale in (("a", "0.02"), ("b", "0.04")):
+        assert run("score", CNN, rows, "--scale", scale, "--json", tmp_path / name).returncode == 0
+    shown = run("diff", tmp_path / "a", tmp_path / "b")
+    assert shown.returncode == 0
+    assert "nudges.scale" in shown.stdout
+    printed = run("diff", tmp_path / "a", tmp_path / "b", "--json", "-")
+    data = json.loads(printed.stdout)
+    assert data["settings"] == [{"name": "nudges.scale", "a": "0.02", "b": "0.04"}]
+    # Twice the nudge: about four times the drop, since an angle grows with the nudge, and a drop with its square.
+    changes = [one["change"] for one in data["figures"] if one["name"].startswith("drop")]
+    assert all(0.3 < change < 0.7 for change in changes)
+
+
+def test_a_file_that_is_no_result_is_a_mistake_of_the_user(rows):
+    result = run("show", rows)
+    assert result.returncode == 64
+    (line,) = result.stderr.splitlines()
+    assert "is no result" in line
