@@ -7,9 +7,26 @@ import sys
 from io import TextIOWrapper
 
 from rich.console import Console
+from typing_extensions import override
 
 # Width of a report that goes to a file or a pipe, where there is no terminal to ask.
 _PIPE_WIDTH = 120
+_plain = False
+
+
+class _PlainConsole(Console):
+    """Draws with ASCII as if the output had no other characters; names keep theirs."""
+
+    @property
+    @override
+    def encoding(self) -> str:
+        return "ascii"
+
+
+def use_plain(wanted: bool) -> None:
+    """Settles whether reports are drawn with ASCII and without colour, as screen readers and logs like it."""
+    global _plain  # noqa: PLW0603 - an option of the program, which all its commands share
+    _plain = wanted
 
 
 def stdout() -> Console:
@@ -18,7 +35,8 @@ def stdout() -> Console:
         # A name that the output can't encode is no reason to end with a traceback.
         sys.stdout.reconfigure(errors="replace")
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_WIDTH
-    return Console(width=width, highlight=False, markup=False, emoji=False)
+    kind = _PlainConsole if _plain else Console
+    return kind(width=width, highlight=False, markup=False, emoji=False, no_color=_plain or None)
 
 
 def stderr() -> Console:

@@ -11,7 +11,7 @@ import typer
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
 from . import bench, demo, diff, doctor, inspect, instrument, plane, preprocess, score, sensitivity, show
-from .console import stderr
+from .console import stderr, use_plain
 
 app = typer.Typer(
     name="onnx-ood",
@@ -48,8 +48,11 @@ def _top(
         bool,
         typer.Option("--version", help="Show the version and exit.", callback=_print_version, is_eager=True),
     ] = False,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="Draw reports with ASCII and without colour.")
+    ] = False,
 ) -> None:
-    pass
+    use_plain(plain)
 
 
 def main() -> None:

@@ -133,6 +133,9 @@ def score(
         ),
     ] = False,
     top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
+    pictures: Annotated[
+        bool, typer.Option("--pictures", help="Draw these inputs on the terminal, if they are pictures.")
+    ] = False,
     json: JsonFile = None,
     csv: Annotated[
         Path | None, typer.Option("--csv", metavar="FILE", help="Write one line an input as CSV.")
@@ -210,7 +213,7 @@ def score(
     if csv is not None:
         write_text(csv, to_csv(result))
     if not quiet and not printed:
-        print_score(stdout(), result, top)
+        print_score(stdout(), result, top, pictures=pictures)
     if result.status == "not evaluated":
         count = result.scored + result.unscored
         reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""

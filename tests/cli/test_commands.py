@@ -374,3 +374,16 @@ def test_a_model_of_several_inputs_is_fed_by_archives(listener):
 def test_what_a_model_of_several_inputs_lacks_is_one_line(listener, arguments, words):
     line = one_line_error(run("score", listener / "listener.onnx", listener / "x.wav", *arguments), 64)
     assert words in line
+
+
+def test_plain_reports_have_no_character_but_those_of_names(garments, tmp_path):
+    folder = tmp_path / "größe"
+    folder.mkdir()
+    for path in garments.iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    usual, plain = run("score", CNN, folder), run("--plain", "score", CNN, folder)
+    assert (usual.returncode, plain.returncode) == (0, 0)
+    # Names that are too long are cut with an ellipsis.
+    drawn = [result.stdout.replace("größe", "").replace("…", "") for result in (usual, plain)]
+    assert [text.isascii() for text in drawn] == [False, True]
+    assert "größe" in plain.stdout

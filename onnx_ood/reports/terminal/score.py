@@ -22,25 +22,31 @@ from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.advice import print_advice
 from onnx_ood.reports.terminal.layout import bullets, facts, feeds, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
+from onnx_ood.reports.terminal.thumbnails import print_thumbnails
 
 # Failed inputs that are named one by one; the rest are counted, and all are in the JSON.
 _FAILURES_SHOWN = 10
 # A profile longer than this is thinned.
 _PROFILE_WIDTH = 16
+# Deviations that are coloured.
+_UNUSUAL, _FAR = 2, 3
 
 
-def print_score(console: Console, result: ScoreResult, top: int = 5) -> None:
+def print_score(console: Console, result: ScoreResult, top: int = 5, *, pictures: bool = False) -> None:
     """Prints a score result for people.
 
     Args:
         console: Where to; its width and encoding are respected.
         result: The result.
         top: How many of the strangest and of the most ordinary inputs to list.
+        pictures: True to draw these inputs, from their files.
     """
     signs = Marks(console)
     _print_head(console, result)
     if result.inputs:
         _print_inputs(console, signs, result, top)
+        if pictures:
+            _print_pictures(console, result.inputs, top)
         _print_layers(console, signs, result.probes)
         if result.advice:
             print_advice(console, result.advice, [probe.name for probe in result.probes])
@@ -151,6 +157,21 @@ def _print_inputs(console: Console, signs: Marks, result: ScoreResult, top: int)
     _print_table(console, signs, title, [*strangest, *ordinary], detectors, gap_after=len(strangest))
 
 
+def _print_pictures(console: Console, inputs: Sequence[InputResult], top: int) -> None:
+    ranked = inputs[0].rank is not None
+    strangest = inputs[:top]
+    parts = {"Strangest" if ranked else "Inputs": strangest}
+    if ranked:
+        parts["Most ordinary"] = inputs[max(top, len(inputs) - top) :]
+    for title, some in parts.items():
+        if some:
+            print_thumbnails(
+                console,
+                title,
+                [(entry.id, "" if entry.rank is None else f"#{entry.rank} ") for entry in some],
+            )
+
+
 def _print_table(
     console: Console,
     signs: Marks,
@@ -227,7 +248,7 @@ def _p_value(signs: Marks, entry: InputResult) -> Text:
 
 def _strange(entry: InputResult) -> Text:
     strange = entry.strangeness or 0.0
-    return Text(marks.number(strange), style="bold red" if strange >= 3 else "yellow" if strange >= 2 else "")
+    return Text(marks.number(strange), style=_heat(strange) if strange >= _UNUSUAL else "")
 
 
 def _turned(signs: Marks, entry: InputResult) -> str:
@@ -235,7 +256,16 @@ def _turned(signs: Marks, entry: InputResult) -> str:
 
 
 def _by_layer(signs: Marks, entry: InputResult) -> Text:
-    return Text(signs.profile(_thinned(entry.deviation or ())), style="cyan")
+    """A profile in which height says how far a layer departs; colour says it again."""
+    deviations = _thinned(entry.deviation or ())
+    view = Text()
+    for value, mark in zip(deviations, signs.profile(deviations), strict=True):
+        view.append(mark, style=_heat(abs(value or 0)))
+    return view
+
+
+def _heat(deviation: float) -> str:
+    return "bold red" if deviation >= _FAR else "yellow" if deviation >= _UNUSUAL else "cyan"
 
 
 def _thinned(values: Sequence[float | None]) -> Sequence[float | None]:
