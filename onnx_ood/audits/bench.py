@@ -84,7 +84,7 @@ def bench(
     if reference:
         known = given_references(collector, rehearsing, reference, preprocessing, step)
     elif settings.generic and any(detector.reference for detector in detectors):
-        known = generic_references(collector, rehearsing, preprocessing)
+        known = generic_references(collector, rehearsing, preprocessing, step)
     detectors = learnable(detectors, reader.subject, known, not_applicable, asked=bool(settings.detectors))
     subject = with_blanks(reader.subject, known, collector, preprocessing)
     sets = collect_sets(

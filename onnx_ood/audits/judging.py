@@ -180,7 +180,7 @@ def choose_judge(
                 "none", note="the model has other inputs too, so that the bundled photos are no reference"
             )
         else:
-            known = generic_references(collector, rehearsing, preprocessing)
+            known = generic_references(collector, rehearsing, preprocessing, step)
     if not asked and known.evidence is None and detectors[0].learns(reader.subject):
         return None, (_fallback("on this model it learns from references alone"), *_noted(known))
     detectors = learnable(detectors, reader.subject, known, lacking, asked=True)

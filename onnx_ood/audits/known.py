@@ -88,6 +88,7 @@ def generic_references(
     collector: Collector[Evidence],
     rehearsing: Collector[Evidence] | None,
     preprocessing: Preprocessing | None,
+    progress: Callable[[int], None] | None = None,
 ) -> Known:
     """Measures the bundled photos, if the model takes photographs.
 
@@ -98,6 +99,7 @@ def generic_references(
         collector: Measures.
         rehearsing: Measures them altered: what detectors learn from that; None if none of them does.
         preprocessing: How pictures become tensors, or None.
+        progress: Called with the number of pictures whenever all were measured in one way.
 
     Returns:
         What was measured, or nothing and why.
@@ -113,11 +115,14 @@ def generic_references(
         )
     pictures = generic_photos(preprocessing)
     rng = np.random.default_rng(0)
-    kinds = rehearsals(preprocessing).values() if rehearsing is not None else ()
-    altered = (
-        tuple(rehearsing.made(alter(pictures, rng)) for alter in kinds) if rehearsing is not None else ()
-    )
-    evidence = replace(collector.made(pictures), altered=altered)
+    evidence = collector.made(pictures)
+    if rehearsing is not None:
+        altered = []
+        for alter in rehearsals(preprocessing).values():
+            if progress:
+                progress(len(pictures))
+            altered.append(rehearsing.made(alter(pictures, rng)))
+        evidence = replace(evidence, altered=tuple(altered))
     return Known(
         "generic",
         evidence,

@@ -91,7 +91,7 @@ def score(
     if settings.advise and nudger.copies < 2:
         raise UsageError("advice compares copies of an input with each other: give --copies 2 or more")
     with open_stream(streaming) as stream:
-        step = counting(progress) if reference else None
+        step = counting(progress) if progress else None
         judge, judge_notes = choose_judge(
             loaded, fed, feeding, settings, reference, chosen.preprocessing if chosen else None, step
         )
