@@ -202,6 +202,7 @@ def score(
                 *_notes(card, facts, chosen, results),
                 *judge_notes,
                 *_verdict_notes(verdict, found.paths),
+                *_overlap_notes(found.paths, reference),
                 *_run_notes(settings, run),
                 *_advice_notes(settings, advice),
                 *_stream_notes(stream, len(results)),
@@ -303,6 +304,17 @@ def _verdict_notes(verdict: Verdict | None, paths: Sequence[Path]) -> list[str]:
                 "are, they look more ordinary than they should."
             )
     return notes
+
+
+def _overlap_notes(paths: Sequence[Path], reference: Sequence[str]) -> list[str]:
+    both = set(paths) & set(discover(reference).paths) if reference else set()
+    if not both:
+        return []
+    count = f"{len(both)} files are" if len(both) > 1 else f"{min(both).as_posix()} is"
+    return [
+        f"{count} among the inputs and among the references: of such inputs p-values say nothing, they look more "
+        "ordinary than they are."
+    ]
 
 
 def _run_notes(settings: ScoreSettings, run: Run) -> list[str]:

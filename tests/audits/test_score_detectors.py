@@ -205,6 +205,15 @@ def test_too_few_references_for_a_rate_flag_nothing(folders):
     assert any("give more with --reference" in note for note in result.notes)
 
 
+def test_inputs_that_are_references_too_are_told(folders):
+    good = str(folders / "good")
+    settings = ScoreSettings(detectors=("energy",))
+    result = audits.score(FASHION, [good], settings, reference=[good])
+    assert any("40 files are among the inputs and among the references" in note for note in result.notes)
+    apart = audits.score(FASHION, [str(folders / "new")], settings, reference=[good])
+    assert not any("among the references" in note for note in apart.notes)
+
+
 @pytest.mark.parametrize(
     ("settings", "reference", "message"),
     [
