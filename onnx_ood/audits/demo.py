@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood.audits.collecting import Alteration
 from onnx_ood.audits.demo_result import AlterationResult, Area, DemoResult
-from onnx_ood.detectors import published_score, relative_score
+from onnx_ood.audits.evidence import EvidenceReader
+from onnx_ood.audits.known import rehearsals
+from onnx_ood.detectors import Detector, Evidence, Subject, find_detector, published_score, relative_score
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
 from onnx_ood.measurement import Prober
@@ -34,6 +37,7 @@ class _Measured:
     drops: Float  # Mean over copies, [N, P].
     errors: Float  # Standard error over copies, [N, P].
     logits: Float  # [N, classes]
+    evidence: Evidence  # What `auto` reads.
 
     @property
     def answers(self) -> NDArray[np.int64]:
@@ -55,7 +59,7 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
         progress: Called with the number of pictures done and in all.
 
     Returns:
-        For each alteration what the published reading, the two-sided one and the model's own confidence tell.
+        For each alteration what the published reading, the two-sided one, `auto` and the model's own confidence tell.
 
     Raises:
         ProviderError: If the provider can't run here.
@@ -70,31 +74,46 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
     photos: list[Path] = photo_paths()
     pixels = [_pixels(path, preprocessing) for path in photos]
     nudges = draw("gaussian", pixels[0].shape, _COPIES, _SEED) * _SCALE * preprocessing.gain
-    total = len(photos) * (1 + len(ALTERATIONS))
+    auto = find_detector("auto")
+    reader = EvidenceReader(model, auto.needs, preprocessing=preprocessing, provider=provider)
+    rehearsed = rehearsals(preprocessing)
+    total = len(photos) * (1 + len(ALTERATIONS) + len(rehearsed))
     done = 0
 
-    def measure(versions: list[NDArray[np.float32]]) -> _Measured:
+    def step() -> None:
         nonlocal done
-        tensors = np.stack([preprocessing.normalise(version) for version in versions])
-        measured = prober.measure(tensors, nudges)
-        done += len(versions)
+        done += len(photos)
         if progress:
             progress(done, total)
+
+    def measure(versions: list[NDArray[np.float32]]) -> _Measured:
+        tensors = np.stack([preprocessing.normalise(version) for version in versions])
+        measured = prober.measure(tensors, nudges)
+        evidence = reader.read(tensors)
+        step()
         drops = measured.cosine_drop()
         return _Measured(
             drops=drops.mean(axis=1),
             errors=drops.std(axis=1, ddof=1) / np.sqrt(_COPIES),
             logits=measured.outputs[model.outputs[0]].astype(np.float64),
+            evidence=evidence,
         )
 
     if progress:
         progress(0, total)
     original = measure(pixels)
     floor = prober.noise_floor(np.stack([preprocessing.normalise(image) for image in pixels[:8]]))
+    learnt = []
+    for alter in rehearsed.values():
+        # All together: some ways put two pictures into one.
+        versions = _changed(np.stack(pixels), alter, np.random.default_rng(_SEED), preprocessing)
+        learnt.append(reader.read(preprocessing.normalise(versions)))
+        step()
+    judge = _Halves(auto, reader.subject, replace(original.evidence, altered=tuple(learnt)))
     alterations = []
-    for kind in ALTERATIONS:
-        altered = measure([_altered(image, kind, i, preprocessing) for i, image in enumerate(pixels)])
-        alterations.append(_compare(kind, original, altered, floor))
+    for kind, change in ALTERATIONS.items():
+        altered = measure([_altered(image, change, i, preprocessing) for i, image in enumerate(pixels)])
+        alterations.append(_compare(kind, original, altered, floor, judge))
     return DemoResult(
         model=model.path.name,
         photos=len(photos),
@@ -116,18 +135,48 @@ def _pixels(path: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
     return preprocessing.pixels(read_image(path, preprocessing.channels))
 
 
+class _Halves:
+    """Scores photos by a detector that learnt from the other half of them, so that none is compared with itself."""
+
+    def __init__(self, detector: Detector, subject: Subject, photos: Evidence) -> None:
+        self._half = np.arange(len(photos)) % 2
+        self._scorers = [
+            detector.fit(subject, photos.rows(np.flatnonzero(self._half != half))) for half in (0, 1)
+        ]
+
+    def scores(self, evidence: Evidence) -> Float:
+        """Scores of a version of all photos, [N]."""
+        scores = np.empty(len(self._half))
+        for half, scorer in enumerate(self._scorers):
+            rows = np.flatnonzero(self._half == half)
+            scores[rows] = scorer(evidence.rows(rows))
+        return scores
+
+
 def _altered(
-    pixels: NDArray[np.float32], kind: str, index: int, preprocessing: Preprocessing
+    pixels: NDArray[np.float32], change: Alteration, index: int, preprocessing: Preprocessing
 ) -> NDArray[np.float32]:
     """One photo altered, by draws of its own, in the layout that it came in."""
     generator = np.random.default_rng([_SEED, index])
+    (altered,) = _changed(pixels[np.newaxis], change, generator, preprocessing)
+    return altered
+
+
+def _changed(
+    pixels: NDArray[np.float32],
+    change: Alteration,
+    generator: np.random.Generator,
+    preprocessing: Preprocessing,
+) -> NDArray[np.float32]:
+    """Photos altered, in the layout that they came in."""
     channels_first = preprocessing.layout == "NCHW"
-    image = np.moveaxis(pixels, 0, -1) if channels_first else pixels
-    changed = ALTERATIONS[kind](image, generator)
-    return np.ascontiguousarray(np.moveaxis(changed, -1, 0) if channels_first else changed, dtype=np.float32)
+    changed = change(np.moveaxis(pixels, 1, -1) if channels_first else pixels, generator)
+    return np.ascontiguousarray(np.moveaxis(changed, -1, 1) if channels_first else changed, dtype=np.float32)
 
 
-def _compare(kind: str, original: _Measured, altered: _Measured, floor: Float) -> AlterationResult:
+def _compare(
+    kind: str, original: _Measured, altered: _Measured, floor: Float, judge: _Halves
+) -> AlterationResult:
     ratio = altered.drops / original.drops
     return AlterationResult(
         kind=kind,
@@ -135,6 +184,7 @@ def _compare(kind: str, original: _Measured, altered: _Measured, floor: Float) -
         turned_less=int(np.sum(np.median(ratio, axis=1) < 1)),
         published=_area(published_score(original.drops, floor), published_score(altered.drops, floor)),
         two_sided=_area(_distances(original, original, floor), _distances(altered, original, floor)),
+        auto=_area(judge.scores(original.evidence), judge.scores(altered.evidence)),
         confidence=_area(-original.confidence, -altered.confidence),
         same_answer=float(np.mean(original.answers == altered.answers)),
     )

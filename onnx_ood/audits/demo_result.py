@@ -34,6 +34,7 @@ class AlterationResult(_Part):
     turned_less: int = Field(description="Photos whose altered version turned less than the original.")
     published: Area = Field(description="Smaller cosine drop read as stranger, as published.")
     two_sided: Area = Field(description="Distance of the log drops from the photos', in either direction.")
+    auto: Area = Field(description="The default verdict, learnt from the other half of the photos.")
     confidence: Area = Field(
         description="Smaller largest softmax probability read as stranger, for comparison."
     )

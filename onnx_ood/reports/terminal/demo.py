@@ -46,7 +46,7 @@ def print_demo(console: Console, result: DemoResult) -> None:
         fitted(
             console,
             lambda level, _names: _table(signs, result, level),
-            levels=4,
+            levels=5,
             longest=max(len(entry.kind) for entry in result.alterations),
             shortest=100,
         )
@@ -62,18 +62,21 @@ def _table(signs: Marks, result: DemoResult, level: int) -> Table:
     view = table(f"{title} with its 95% interval: 1 yes, 0.5 a coin, 0 the reverse" if level < 2 else title)
     view.add_column("altered by", no_wrap=True)
     view.add_column("drop", justify="right", no_wrap=True)
-    view.add_column("turned less", justify="right", no_wrap=True)
+    if level < 4:
+        view.add_column("turned less", justify="right", no_wrap=True)
     view.add_column("as published", no_wrap=True)
     view.add_column("two-sided", no_wrap=True)
+    view.add_column("auto", no_wrap=True)
     if level < 3:
         view.add_column("model's confidence", no_wrap=True)
     for entry in result.alterations:
         view.add_row(
             entry.kind.replace("_", " "),
             f"x{marks.number(entry.drop_ratio)}",
-            f"{entry.turned_less} of {result.photos}",
+            *([f"{entry.turned_less} of {result.photos}"] if level < 4 else []),
             _area(signs, entry.published, interval=level < 2).append(f" {entry.published.verdict}"),
             _area(signs, entry.two_sided, interval=level < 1),
+            _area(signs, entry.auto, interval=level < 1),
             *([_area(signs, entry.confidence, interval=level < 1)] if level < 3 else []),
         )
     return view
@@ -99,12 +102,15 @@ def _conclusions(result: DemoResult) -> list[str]:
             lines.append(f"{start}: {', '.join(kinds)}.")
     lines.append(
         "As published: a smaller drop is stranger. Two-sided: a drop far from the other photos' is, in either "
-        "direction. Model's confidence: a smaller softmax is."
+        "direction. auto: onnx_ood's default verdict, learnt from the other half of the photos. Model's confidence: a "
+        "smaller softmax is."
     )
     both = [entry for entry in result.alterations if entry.two_sided.verdict == "told apart"]
+    better = sum(entry.auto.verdict == "told apart" for entry in result.alterations)
     lines.append(
         f"Read two-sided, against the other photos, the same drops told apart {len(both)} of "
-        f"{len(result.alterations)} alterations. A handful of known-good inputs is what makes them believable."
+        f"{len(result.alterations)} alterations, and auto {better}. A handful of known-good inputs is what makes a "
+        "score believable."
     )
     return lines
 
