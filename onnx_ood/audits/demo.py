@@ -158,7 +158,7 @@ def _altered(
 ) -> NDArray[np.float32]:
     """One photo altered, by draws of its own, in the layout that it came in."""
     generator = np.random.default_rng([_SEED, index])
-    (altered,) = _changed(pixels[np.newaxis], change, generator, preprocessing)
+    altered: NDArray[np.float32] = _changed(pixels[np.newaxis], change, generator, preprocessing)[0]
     return altered
 
 
