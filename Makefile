@@ -27,6 +27,7 @@ fuzz: .venv/test.stamp
 
 bench: .venv/test.stamp
 	$(BIN)/python benchmarks/detectors.py $(DATA) --json benchmarks/results/detectors-cpu.json --markdown docs/detectors-table.md
+	$(BIN)/python benchmarks/flags.py $(DATA) --json benchmarks/results/flags-cpu.json
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
