@@ -13,6 +13,7 @@ from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.bench_tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.files import write_text
+from onnx_ood.reports.html import bench_page
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
 from onnx_ood.reports.terminal import print_bench
 
@@ -20,7 +21,7 @@ from .console import stdout
 from .directions import directions as bench_directions
 from .directions import read_scales
 from .names import read_names
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
 _DEFAULTS = audits.BenchSettings()
@@ -118,6 +119,7 @@ def bench(
             "matplotlib. Scores are in the JSON too then.",
         ),
     ] = None,
+    html: HtmlFile = None,
     directions: Annotated[
         bool,
         typer.Option(
@@ -182,6 +184,7 @@ def bench(
         "--markdown": markdown,
         "--latex": latex,
         "--pictures": pictures,
+        "--html": html,
     }
     if directions:
         _check_absent(
@@ -200,13 +203,13 @@ def bench(
         bench_directions(model, plan.id, plan.ood, swept, json, quiet=quiet)
         return
     _check_absent({"--probe": probe, "--scales": scales}, "goes with --directions; add that, or leave it out")
-    check_outputs(json, csv, markdown, latex)
+    check_outputs(json, csv, markdown, latex, html)
     if pictures is not None:
         check_picture_folder(pictures)
-    settings = replace(plan.settings, scores=pictures is not None)
+    settings = replace(plan.settings, scores=pictures is not None or html is not None)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.bench(model, plan.id, plan.ood, settings, reference=plan.reference, progress=progress)
-    for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex)):
+    for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex), (html, bench_page)):
         if path is not None:
             write_text(path, text(result))
     if pictures is not None:

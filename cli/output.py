@@ -18,6 +18,12 @@ JsonFile = Annotated[
         "--json", metavar="FILE", help="Write the result as JSON; - prints it instead of the report."
     ),
 ]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--html", metavar="FILE", help="Write the result as one HTML page, which opens without a network."
+    ),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 _STANDARD_OUTPUT = Path("-")

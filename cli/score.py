@@ -13,13 +13,14 @@ import typer
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.files import to_csv, write_text
+from onnx_ood.reports.html import score_page
 from onnx_ood.reports.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.terminal import print_score
 
 from .console import stdout
 from .feeds import read_feeds
 from .names import read_names
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
 _DEFAULTS = audits.ScoreSettings()
@@ -158,6 +159,10 @@ def score(
             "--parquet", metavar="FILE", help="Write one row an input as Parquet, streamed as by --jsonl."
         ),
     ] = None,
+    html: HtmlFile = None,
+    thumbnails: Annotated[
+        bool, typer.Option(help="Put small pictures of the inputs in the page of --html.")
+    ] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Rank inputs by how strange a model finds them, and show at which layer.
@@ -193,7 +198,7 @@ def score(
         raise UsageError(
             "--csv writes what the result lists, which with --jsonl or --parquet need not be all; drop it"
         )
-    check_outputs(json, csv, jsonl, parquet)
+    check_outputs(json, csv, jsonl, parquet, html)
     with ExitStack() as closer:
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * top)
         with progress_bar("scoring", quiet=quiet) as progress:
@@ -212,6 +217,8 @@ def score(
     printed = write_json(result, json)
     if csv is not None:
         write_text(csv, to_csv(result))
+    if html is not None:
+        write_text(html, score_page(result, thumbnails=thumbnails))
     if not quiet and not printed:
         print_score(stdout(), result, top, pictures=pictures)
     if result.status == "not evaluated":

@@ -9,12 +9,14 @@ import typer
 
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.reports.files import write_text
+from onnx_ood.reports.html import sensitivity_page
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.terminal import print_sensitivity
 
 from .console import stdout
 from .feeds import read_feeds
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
 _DEFAULTS = audits.SensitivitySettings()
@@ -84,6 +86,7 @@ def sensitivity(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many inputs and trajectories to list.")] = 5,
     json: JsonFile = None,
+    html: HtmlFile = None,
     picture: Annotated[
         Path | None,
         typer.Option(
@@ -117,10 +120,12 @@ def sensitivity(
         provider=provider,
         batch_size=batch_size,
     )
-    check_outputs(json)
+    check_outputs(json, html)
     check_pictures(picture)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.sensitivity(models, inputs, settings, progress=progress)
+    if html is not None:
+        write_text(html, sensitivity_page(result))
     printed = write_json(result, json)
     if picture is not None:
         draw_sensitivity(result, picture)

@@ -2,30 +2,34 @@
 
 python docs/generate.py schemas     writes docs/schemas/*.json
 python docs/generate.py pictures    runs the commands and writes docs/images/demo.svg, score.svg and plane.svg
+python docs/generate.py screenshots opens a page in Chromium and writes docs/images/report-*.png, and terminal-*.svg
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from contextlib import chdir
-from io import StringIO
+from io import BytesIO, StringIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+from PIL import Image, ImageFilter
 from pydantic import BaseModel
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from onnx_ood import audits, models
 from onnx_ood.audits.stream_records import StreamRecord
+from onnx_ood.reports.html import score_page
 from onnx_ood.reports.pictures import draw_plane, draw_sensitivity
 from onnx_ood.reports.terminal import print_demo, print_score, print_sensitivity
 
-DOCS = Path(__file__).parent
+DOCS = Path(__file__).parent.resolve()
 RESULTS: dict[str, type[BaseModel]] = {
     "bench": audits.BenchResult,
     "bench-file": audits.BenchFile,
@@ -43,6 +47,8 @@ RESULTS: dict[str, type[BaseModel]] = {
 # Of these, what users write.
 WRITTEN = {"bench-file"}
 WIDTH = 120
+# Bytes that a screenshot may have.
+LARGEST = 300_000
 
 # rich's own frame loads a font from the network; this one uses what the reader has.
 FRAME = """\
@@ -113,7 +119,7 @@ def _plane() -> None:
         images, _ = models.fashion_samples()
         np.save("garments.npy", (images[:, np.newaxis] / 255).astype(np.float32))
         rows = ["garments.npy[60]", "garments.npy[20]", "garments.npy[0]"]
-        draw_plane(DOCS.resolve() / "images" / "plane.svg", audits.plane(models.path("fashion_cnn"), rows))
+        draw_plane(DOCS / "images" / "plane.svg", audits.plane(models.path("fashion_cnn"), rows))
 
 
 def _sensitivity() -> None:
@@ -136,9 +142,105 @@ def _sensitivity() -> None:
     draw_sensitivity(result, DOCS / "images" / "sensitivity-trajectories.svg")
 
 
-def _console() -> Console:
+def screenshots() -> None:
+    """Scores photos and altered copies of them, as docs/report.md has it, and takes pictures of what comes of it."""
+    os.chdir(DOCS.parent)
+    altered = Path("altered")
+    try:
+        _alter(sorted(Path("models/photos").glob("[a-c]*.jpg")), altered)
+        result = audits.score(
+            "models/efficientnet_lite0.onnx",
+            ["models/photos/[a-c]*.jpg", str(altered)],
+            audits.ScoreSettings(rate=0.1),
+            reference=["models/photos/[d-z]*.jpg"],
+        )
+        page = score_page(result)
+    finally:
+        shutil.rmtree(altered, ignore_errors=True)
+    for columns in (80, 160):
+        shown = _console(columns)
+        print_score(shown, result, top=4)
+        _save(shown, f"terminal-{columns}")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        path.write_text(page, encoding="utf-8")
+        _shoot(path.as_uri())
+
+
+def _alter(photos: list[Path], folder: Path) -> None:
+    """Noise on one half of the photos, and the other half blurred."""
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i, photo in enumerate(photos):
+        with Image.open(photo) as opened:
+            image = opened.convert("RGB")
+        if i % 2:
+            image = image.filter(ImageFilter.GaussianBlur(max(image.size) / 40))
+        else:
+            pixels = np.asarray(image, dtype=float) + rng.normal(0, 60, (image.height, image.width, 3))
+            image = Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
+        image.save(folder / photo.name, quality=90)
+
+
+def _shoot(address: str) -> None:
+    """Takes pictures of a page: on a desk by day and by night, and three screens of a phone side by side."""
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - an extra that schemas don't need
+
+    browser_path = shutil.which("chromium") or shutil.which("google-chrome")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
+
+        def window(width: int, height: int, **options: Any) -> Any:
+            size = {"width": width, "height": height}
+            page = browser.new_page(viewport=size, reduced_motion="reduce", **options)
+            page.goto(address)
+            return page
+
+        desk = window(1280, 900)
+        bottom = desk.locator("#layers").evaluate("one => one.getBoundingClientRect().bottom")
+        area = {"x": 0, "y": 0, "width": 1280, "height": bottom + 20}
+        _save_picture(desk.screenshot(full_page=True, clip=area), "report-desktop")
+        night = window(1280, 1400, color_scheme="dark")
+        _open_input(night, 1)
+        night.evaluate("document.getElementById('inputs').scrollIntoView()")
+        _save_picture(night.screenshot(), "report-dark")
+        phone = window(390, 844)
+        screens = [phone.screenshot()]
+        phone.evaluate("document.getElementById('gallery').scrollIntoView()")
+        screens.append(phone.screenshot())
+        _open_input(phone, 1)
+        phone.evaluate("document.querySelector('#input-1 figure').scrollIntoView({ block: 'center' })")
+        screens.append(phone.screenshot())
+        gap = 28
+        side = Image.new("RGB", (3 * 390 + 4 * gap, 844 + 2 * gap), (200, 203, 207))
+        for i, screen in enumerate(screens):
+            side.paste(Image.open(BytesIO(screen)), (gap + i * (390 + gap), gap))
+        buffer = BytesIO()
+        side.save(buffer, "PNG")
+        _save_picture(buffer.getvalue(), "report-phone")
+        browser.close()
+
+
+def _open_input(page: Any, place: int) -> None:
+    page.evaluate(f"location.hash = '#input-{place}'")
+    page.locator(f"#input-{place} .body").wait_for()
+    page.evaluate("document.activeElement.blur()")
+
+
+def _save_picture(data: bytes, name: str) -> None:
+    """As PNG of as many colours as leave it small: pages with photos take three times as much in all colours."""
+    image = Image.open(BytesIO(data)).convert("RGB")
+    for colours in (256, 128, 96, 64, 48):
+        buffer = BytesIO()
+        image.quantize(colours, dither=Image.Dither.NONE).save(buffer, "PNG", optimize=True)
+        if buffer.tell() <= LARGEST:
+            break
+    (DOCS / "images" / f"{name}.png").write_bytes(buffer.getvalue())
+
+
+def _console(width: int = WIDTH) -> Console:
     return Console(
-        record=True, width=WIDTH, force_terminal=True, color_system="truecolor", file=StringIO(),
+        record=True, width=width, force_terminal=True, color_system="truecolor", file=StringIO(),
         highlight=False, markup=False, emoji=False,
     )  # fmt: skip
 
@@ -149,7 +251,7 @@ def _save(console: Console, name: str) -> None:
 
 
 if __name__ == "__main__":
-    actions = {"schemas": schemas, "pictures": pictures}
+    actions = {"schemas": schemas, "pictures": pictures, "screenshots": screenshots}
     wanted = sys.argv[1:]
     if not wanted or not set(wanted) <= set(actions):
         sys.exit(f"usage: python docs/generate.py {' | '.join(actions)}")

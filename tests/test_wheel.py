@@ -40,6 +40,8 @@ def test_everything_tracked_of_the_package_is_in_it(wheel):
     for folder, inside in (("onnx_ood", "onnx_ood"), ("cli", "onnx_ood/cli")):
         for path in (ROOT / folder).rglob("*.py"):
             assert f"{inside}/{path.relative_to(ROOT / folder).as_posix()}" in names
+    for path in (ROOT / "onnx_ood" / "reports" / "html").glob("page.*s"):
+        assert f"onnx_ood/reports/html/{path.name}" in names
     data = [path for path in (ROOT / "models").rglob("*") if path.is_file() and "training" not in path.parts]
     for path in data:
         if "__pycache__" not in path.parts:

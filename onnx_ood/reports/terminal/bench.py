@@ -48,7 +48,7 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
     )
     if result.flags:
         console.print()
-        bullets(console, _flags(result.flags))
+        bullets(console, flag_words(result.flags))
     width = 20
     for part in _parts(console, result, width):
         console.print()
@@ -102,8 +102,12 @@ def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
     return grid
 
 
-def _flags(flags: BenchFlags) -> list[str]:
-    """Verdicts in words."""
+def flag_words(flags: BenchFlags) -> list[str]:
+    """Verdicts in words: how many ordinary inputs are flagged, and how many of each set.
+
+    Args:
+        flags: What is flagged.
+    """
     usual = flags.ordinary
     caught = ", ".join(f"{name} {marks.percent(share)}" for name, share in flags.sets.items())
     interval = f"{marks.percent(usual.low)} to {marks.percent(usual.high)}"

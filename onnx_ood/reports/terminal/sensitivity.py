@@ -13,12 +13,13 @@ from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import bullets, facts, feeds, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
 
-_NAMES: dict[Kind, str] = {
+KIND_NAMES: dict[Kind, str] = {
     "translations": "translations of one input",
     "same class": "through three of one class",
     "different classes": "through three classes",
     "random": "random, as far out as inputs",
 }
+"""What each kind of trajectory is, in words."""
 _SHORT = {
     "translations": "shifts",
     "same class": "1 class",
@@ -138,7 +139,7 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
             grid.add_column("points", justify="right", no_wrap=True)
         for kind in model.kinds:
             cells = [
-                Text(_NAMES[kind.kind], style="bold"),
+                Text(KIND_NAMES[kind.kind], style="bold"),
                 Text(_estimate(kind.density, view), style="bold"),
                 Text(f"{kind.converged} of {kind.density.count} converged", style="dim"),
             ]

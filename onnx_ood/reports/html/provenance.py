@@ -1,0 +1,64 @@
+"""Where numbers come from: the command, the model and the versions that give them again."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from onnx_ood.audits.facts import ModelFacts
+from onnx_ood.audits.score_result import Environment
+from onnx_ood.reports.html.markup import Child, Markup, element, joined
+
+# Signs in a line of a command.
+_LINE = 80
+
+
+def command_text(words: Sequence[str]) -> str:
+    """A command as a shell takes it, over lines that can be read.
+
+    Args:
+        words: Its words: four that name what is done, then options with their values.
+    """
+    lines = [shlex.join(words[:4])]
+    for option in _options(words[4:]):
+        if len(lines) > 1 and len(lines[-1]) + len(option) < _LINE:
+            lines[-1] += f" {option}"
+        else:
+            lines.append(option)
+    return " \\\n  ".join(lines)
+
+
+def command_block(command: str) -> Markup:
+    """A command with what is to be known of it."""
+    return joined(
+        element("p", "The run, as a command; words in capitals stand for the files that were named:"),
+        element("pre", element("code", command), tabindex=0, role="group", aria_label="Command"),
+    )
+
+
+def model_facts(model: ModelFacts) -> list[tuple[str, Child]]:
+    """Which model it was."""
+    opsets = ", ".join(f"{name or 'ai.onnx'} {version}" for name, version in model.opsets.items())
+    return [
+        ("model", model.path),
+        ("SHA-256", element("span", model.sha256, class_="name")),
+        ("operators", f"{opsets}; made by {model.producer or 'an unnamed producer'}"),
+    ]
+
+
+def versions(environment: Environment) -> str:
+    """What the numbers were made with."""
+    numbers = environment.model_dump()
+    platform = numbers.pop("platform")
+    return ", ".join(f"{name} {version}" for name, version in numbers.items()) + f"; {platform}"
+
+
+def _options(words: Sequence[str]) -> list[str]:
+    """Options with their values."""
+    options: list[str] = []
+    for word in words:
+        if word.startswith("--"):
+            options.append(word)
+        else:
+            options[-1] += f" {shlex.quote(word)}"
+    return options

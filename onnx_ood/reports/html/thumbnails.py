@@ -1,0 +1,221 @@
+"""Small pictures of inputs, from the files that were scored, as large as a budget of bytes allows."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from onnx_ood.exceptions import InputError
+from onnx_ood.inputs import is_picture, open_array, read_image
+
+_ARRAYS = frozenset({".npy", ".npz"})
+_ROW = re.compile(r"(?P<file>.+)\[(?P<row>\d{1,18})\]", re.DOTALL)
+
+# Longest side in pixels and quality, the best first.
+_SIZES = (
+    (320, 74), (256, 72), (208, 70), (176, 66), (144, 62), (120, 56), (104, 52), (88, 46), (80, 44), (72, 42), (64, 38),
+    (64, 30), (56, 30), (48, 30),
+)  # fmt: skip
+# Of more inputs than these the largest sizes are left out: they would not fit, and all are held in memory at once.
+_MANY, _LARGEST_OF_MANY = 200, 176
+# If not even all the smallest fit, some inputs get none, and the others these.
+_FEW = (88, 46)
+# How many pictures tell about what all of them will take: a size is tried unless they say that it is this far off.
+_SAMPLE, _FAR_OFF = 24, 1.3
+# An array smaller than this, or much longer than wide, is no picture.
+_LEAST_SIDE = 8
+_MOST_LONG = 4
+# Pictures up to this side are enlarged in squares.
+_SMALL = 64
+_GONE = "can't be read any more"
+
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """A small picture of an input.
+
+    Attributes:
+        uri: The picture itself.
+        width: In pixels.
+        height: In pixels.
+        small: Whether the input itself is no larger, so that its pixels can be shown as squares.
+        made: Whether it was drawn from an array, from its least value in black to its largest in white.
+    """
+
+    uri: str
+    width: int
+    height: int
+    small: bool
+    made: bool
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why there is no picture of an input.
+
+    Attributes:
+        reason: In a few words.
+        detail: In a line, or empty.
+    """
+
+    reason: str
+    detail: str = ""
+
+
+Shown = Thumbnail | Missing
+
+
+@dataclass(frozen=True)
+class _Source:
+    image: Image.Image
+    made: bool
+
+
+def make_thumbnails(ids: Sequence[str], site: str, budget: int) -> list[Shown]:
+    """Small pictures of inputs, all of one size and quality.
+
+    Args:
+        ids: The inputs as a result names them.
+        site: The model's input, for archives of several arrays.
+        budget: Bytes that all of them may take in the page.
+
+    Returns:
+        One for each input. What is no picture, or can't be read any more, has none and says why; where the budget
+        doesn't suffice for all, only the first and the last inputs have one.
+    """
+    sizes = [size for size in _SIZES if len(ids) <= _MANY or size[0] <= _LARGEST_OF_MANY]
+    sources = _load_all(ids, site, sizes[0][0])
+    places = [i for i, source in enumerate(sources) if isinstance(source, _Source)]
+    images = [source for source in sources if isinstance(source, _Source)]
+    made = _encode_all(images, sizes, budget)
+    found = dict(zip(places, made, strict=True))
+    return [found[i] if isinstance(source, _Source) else source for i, source in enumerate(sources)]
+
+
+def _encode_all(images: Sequence[_Source], sizes: Sequence[tuple[int, int]], budget: int) -> list[Shown]:
+    if not images:
+        return []
+    sample = images[:: -(-len(images) // _SAMPLE)]
+    for side, quality in sizes:
+        guess = sum(len(_encode(one, side, quality).uri) for one in sample) / len(sample)
+        if guess * len(images) > _FAR_OFF * budget:
+            continue
+        made = [_encode(one, side, quality) for one in images]
+        if sum(len(one.uri) for one in made) <= budget:
+            return [*made]
+    guess = sum(len(_encode(one, *_FEW).uri) for one in sample) / len(sample)
+    kept = int(budget / (1.5 * guess)) // 2
+    missing = Missing("no thumbnail", "Only the first and the last inputs have one, to keep this page small.")
+    return [
+        _encode(one, *_FEW) if i < kept or i >= len(images) - kept else missing
+        for i, one in enumerate(images)
+    ]
+
+
+def _encode(source: _Source, side: int, quality: int) -> Thumbnail:
+    image = source.image
+    if max(image.size) > side:
+        image = image.copy()
+        image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    buffer = BytesIO()
+    image.save(buffer, "WEBP", quality=quality, method=4)
+    uri = f"data:image/webp;base64,{b64encode(buffer.getvalue()).decode()}"
+    return Thumbnail(uri, *image.size, small=max(source.image.size) <= _SMALL, made=source.made)
+
+
+def _load_all(ids: Sequence[str], site: str, side: int) -> list[_Source | Missing]:
+    """All inputs, no side longer than is asked for; rows of one file in their order, which is quicker."""
+    rows: dict[str, list[tuple[int, int]]] = {}
+    loaded: dict[int, _Source | Missing] = {}
+    for i, name in enumerate(ids):
+        match = _ROW.fullmatch(name)
+        if match and not is_picture(Path(match["file"])):
+            rows.setdefault(match["file"], []).append((int(match["row"]), i))
+        elif is_picture(Path(name)):
+            loaded[i] = _picture(Path(name), side)
+        else:
+            loaded[i] = _whole(Path(name), site, side)
+    for name, wanted in rows.items():
+        loaded.update(_rows(Path(name), sorted(wanted), site, side))
+    return [loaded[i] for i in range(len(ids))]
+
+
+def _picture(path: Path, side: int) -> _Source | Missing:
+    try:
+        image = read_image(path, "RGB", least=side)
+    except InputError as error:
+        return _unreadable(error)
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _Source(image, made=False)
+
+
+def _whole(path: Path, site: str, side: int) -> _Source | Missing:
+    """An array that is one input."""
+    if path.suffix.lower() not in _ARRAYS:
+        return _no_picture(path)
+    try:
+        with open_array(path, input_name=site) as array:
+            values = array.rows(0, len(array))
+    except InputError as error:
+        return _unreadable(error)
+    return _drawn(values[0] if array.single else values, side)
+
+
+def _rows(
+    path: Path, wanted: Sequence[tuple[int, int]], site: str, side: int
+) -> dict[int, _Source | Missing]:
+    """Rows of an array: which, and which input each is."""
+    if path.suffix.lower() not in _ARRAYS:
+        return dict.fromkeys((i for _, i in wanted), _no_picture(path))
+    found: dict[int, _Source | Missing] = {}
+    try:
+        with open_array(path, input_name=site) as array:
+            for row, i in wanted:
+                found[i] = (
+                    _drawn(array.rows(row, row + 1)[0], side)
+                    if row < len(array)
+                    else Missing(_GONE, f"{path}: has {len(array)} rows now")
+                )
+    except InputError as error:
+        found.update({i: _unreadable(error) for _, i in wanted if i not in found})
+    return found
+
+
+def _no_picture(path: Path) -> Missing:
+    return Missing("not a picture", f"It comes from a {path.suffix} file.")
+
+
+def _unreadable(error: InputError) -> Missing:
+    return Missing(_GONE, str(error))
+
+
+def _drawn(values: NDArray[np.generic], side: int) -> _Source | Missing:
+    """An array as a picture, if its shape is that of one: [H, W], or with 1 or 3 channels first or last."""
+    shape = "x".join(map(str, values.shape)) or "one number"
+    while values.ndim > 3 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim == 3 and values.shape[0] in (1, 3):
+        values = np.moveaxis(values, 0, -1)
+    if values.ndim == 3 and values.shape[-1] == 1:
+        values = values[..., 0]
+    sides = values.shape[:2]
+    flat = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] == 3)
+    if not flat or min(sides) < _LEAST_SIDE or max(sides) > _MOST_LONG * min(sides):
+        return Missing("not a picture", f"It is an array of {shape}.")
+    numbers = values.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        return Missing("not a picture", "It holds values that are not finite.")
+    low, high = float(numbers.min()), float(numbers.max())
+    # Halves, so that the difference of the largest floats is one too.
+    pixels = np.round(255 * (numbers / 2 - low / 2) / ((high / 2 - low / 2) or 1.0)).astype(np.uint8)
+    image = Image.fromarray(pixels).convert("RGB")
+    image.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _Source(image, made=True)

@@ -1,0 +1,80 @@
+"""`--html`, as a shell sees it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from onnx_ood import models
+
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+CNN = str(models.path("fashion_cnn"))
+
+
+def run(*arguments):
+    command = [PROGRAM, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory):
+    path = tmp_path_factory.mktemp("inputs") / "garments.npy"
+    images, _ = models.fashion_samples()
+    np.save(path, (images[::10, np.newaxis] / 255).astype(np.float32))
+    return path
+
+
+def stored(page):
+    return json.loads(page.partition('type="application/json">')[2].partition("</script>")[0])
+
+
+def test_score_writes_a_page_beside_its_report(garments, tmp_path):
+    page, result = tmp_path / "report.html", tmp_path / "result.json"
+    done = run("score", CNN, garments, "--html", page, "--json", result)
+    assert done.returncode == 0, done.stderr
+    assert "Layer profile" in done.stdout
+    text = page.read_text(encoding="utf-8")
+    assert stored(text) == json.loads(result.read_text())
+    assert text.count('src="data:image/webp') >= 20
+
+
+def test_thumbnails_can_be_left_out(garments, tmp_path):
+    page = tmp_path / "report.html"
+    assert run("score", CNN, garments, "--html", page, "--no-thumbnails", "--quiet").returncode == 0
+    assert "data:image" not in page.read_text(encoding="utf-8").replace("img-src data:", "")
+
+
+def test_too_little_has_a_page_and_its_exit_code(tmp_path):
+    page = tmp_path / "report.html"
+    done = run("score", CNN, tmp_path / "gone.png", "--html", page, "--quiet")
+    assert done.returncode == 3
+    assert "Not evaluated" in page.read_text(encoding="utf-8")
+
+
+def test_bench_writes_a_page(garments, tmp_path):
+    page = tmp_path / "report.html"
+    done = run("bench", CNN, "--id", garments, "--detectors", "msp,energy", "--html", page, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert stored(page.read_text(encoding="utf-8"))["schema"] == "onnx-ood/bench/1"
+
+
+def test_sensitivity_writes_a_page(garments, tmp_path):
+    page = tmp_path / "report.html"
+    done = run(
+        "sensitivity", CNN, garments, "--directions", 2, "--trajectories", 0, "--html", page, "--quiet"
+    )
+    assert done.returncode == 0, done.stderr
+    assert stored(page.read_text(encoding="utf-8"))["schema"] == "onnx-ood/sensitivity/1"
+
+
+def test_a_page_that_cannot_be_written_is_found_out_first(garments, tmp_path):
+    done = run("score", CNN, garments, "--html", tmp_path / "no" / "report.html")
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr
+    assert done.stdout == ""
+    done = run("bench", CNN, "--id", garments, "--directions", "--html", tmp_path / "report.html")
+    assert done.returncode == 64
+    assert "--html is about detectors" in done.stderr

@@ -1,0 +1,117 @@
+"""Parts of pages: markup, scales and thumbnails."""
+
+import base64
+import html
+from io import BytesIO
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from page_parts import parsed
+from PIL import Image
+
+from onnx_ood.reports.html.markup import Markup, element, text
+from onnx_ood.reports.html.scales import Scale, log_scale
+from onnx_ood.reports.html.thumbnails import Missing, Thumbnail, make_thumbnails
+
+
+@given(st.text())
+def test_a_text_comes_back_from_a_page(value):
+    shown = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in value)
+    tree = parsed(
+        f"<!doctype html><html><head><title>t</title></head><body>{element('p', value, title=value)}</body></html>"
+    )
+    (paragraph,) = tree.iter("p")
+    assert (paragraph.text or "") == shown
+    assert paragraph.get("title") == shown
+    assert html.unescape(text(value)) == shown
+
+
+def test_elements_are_not_escaped_twice():
+    inner = element("b", "1 < 2")
+    assert element("p", inner, " & ", [None, "x"]) == "<p><b>1 &lt; 2</b> &amp; x</p>"
+    assert isinstance(element("p", inner), Markup)
+    assert element("input", type="checkbox", checked=True, hidden=False, x=1.5, aria_label='"') == (
+        '<input type="checkbox" checked x="1.5" aria-label="&quot;">'
+    )
+
+
+@given(st.lists(st.floats(1e-12, 1e6), min_size=1))
+def test_logarithmic_scales_hold_their_values_and_have_marks(values):
+    scale = log_scale(values, 100, 0)
+    assert scale.low <= min(values) * (1 + 1e-6)
+    assert scale.high >= max(values) * (1 - 1e-6)
+    ticks = scale.ticks()
+    assert 1 <= len(ticks) <= 12
+    assert all(0 <= scale(tick) <= 100 for tick in ticks)
+
+
+@pytest.mark.parametrize(("low", "high", "ticks"), [(0, 10, [0, 2, 4, 6, 8, 10]), (-3, 5, [-2, 0, 2, 4])])
+def test_linear_scales_have_round_marks(low, high, ticks):
+    assert Scale(low, high, 0, 1).ticks() == ticks
+
+
+def drawn(shown):
+    assert isinstance(shown, Thumbnail)
+    return np.asarray(
+        Image.open(BytesIO(base64.b64decode(shown.uri.partition(",")[2]))).convert("L"), dtype=float
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "height", "width"),
+    [((12, 1, 28, 30), 28, 30), ((12, 28, 30), 28, 30), ((12, 3, 40, 20), 40, 20), ((12, 40, 20, 3), 40, 20)],
+)
+def test_rows_of_an_array_are_drawn_from_their_least_to_their_largest_value(tmp_path, shape, height, width):
+    ramp = np.linspace(-3, 7, height)[:, None] * np.ones(width)
+    channels_last = len(shape) == 4 and shape[-1] == 3
+    rows = np.broadcast_to(ramp[..., None] if channels_last else ramp, shape).astype(np.float32)
+    np.save(tmp_path / "x.npy", rows)
+    (shown,) = make_thumbnails([f"{tmp_path}/x.npy[7]"], "image", 100_000)
+    pixels = drawn(shown)
+    assert shown.made
+    assert pixels.shape == (height, width)
+    assert np.abs(pixels - np.linspace(0, 255, height)[:, None]).max() < 25
+
+
+def test_arrays_of_one_input_are_drawn_too(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(28, dtype=np.float32)[None])
+    assert drawn(make_thumbnails([f"{tmp_path}/x.npy"], "image", 100_000)[0]).shape == (28, 28)
+    np.savez(tmp_path / "x.npz", image=np.zeros((2, 1, 16, 16), np.float32), other=np.zeros((2, 5)))
+    assert drawn(make_thumbnails([f"{tmp_path}/x.npz[1]"], "image", 100_000)[0]).shape == (16, 16)
+
+
+def test_what_is_no_picture_says_what_it_is(tmp_path):
+    np.save(tmp_path / "tokens.npy", np.zeros((3, 128), np.int64))
+    np.save(tmp_path / "nan.npy", np.full((1, 28, 28), np.nan))
+    ids = ["tokens.npy[0]", "tokens.npy[9]", "nan.npy[0]", "speech.wav[2]", "gone.png", "gone.npy[1]"]
+    shown = make_thumbnails([f"{tmp_path}/{name}" for name in ids], "x", 100_000)
+    assert all(isinstance(one, Missing) for one in shown)
+    assert [one.reason for one in shown] == [
+        "not a picture", "can't be read any more", "not a picture", "not a picture", "can't be read any more",
+        "can't be read any more",
+    ]  # fmt: skip
+    assert "128" in shown[0].detail
+    assert ".wav" in shown[3].detail
+
+
+def test_thumbnails_keep_to_their_budget(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [str(tmp_path / f"{i}.png") for i in range(40)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (150, 200, 3), dtype=np.uint8)).save(name)
+    sizes = []
+    for budget in (4_000_000, 200_000, 12_000):
+        shown = make_thumbnails(names, "x", budget)
+        pictures = [one for one in shown if isinstance(one, Thumbnail)]
+        assert sum(len(one.uri) for one in pictures) <= budget
+        assert len({(one.width, one.height) for one in pictures}) == 1
+        sizes.append((len(pictures), pictures[0].width))
+    assert sizes[0] == (40, 200)
+    assert sizes[1][0] == 40
+    assert sizes[1][1] < 200
+    few = [isinstance(one, Thumbnail) for one in shown]
+    kept = sum(few) // 2
+    assert 0 < kept < 20
+    assert few == [True] * kept + [False] * (40 - 2 * kept) + [True] * kept
