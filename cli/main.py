@@ -10,7 +10,20 @@ import typer
 
 from onnx_ood.exceptions import OnnxOodError, UsageError
 
-from . import bench, demo, diff, doctor, inspect, instrument, plane, preprocess, score, sensitivity, show
+from . import (
+    bench,
+    check,
+    demo,
+    diff,
+    doctor,
+    inspect,
+    instrument,
+    plane,
+    preprocess,
+    score,
+    sensitivity,
+    show,
+)
 from .console import stderr, use_plain
 
 app = typer.Typer(
@@ -24,6 +37,7 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("bench")(bench.bench)
+app.command("check")(check.check)
 app.command("preprocess")(preprocess.preprocess)
 app.command("plane")(plane.plane)
 app.command("inspect")(inspect.inspect)

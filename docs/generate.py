@@ -33,6 +33,9 @@ DOCS = Path(__file__).parent.resolve()
 RESULTS: dict[str, type[BaseModel]] = {
     "bench": audits.BenchResult,
     "bench-file": audits.BenchFile,
+    "baseline": audits.Baseline,
+    "check": audits.CheckResult,
+    "check-file": audits.CheckFile,
     "directions": audits.DirectionsResult,
     "score": audits.ScoreResult,
     "score-stream": StreamRecord,
@@ -45,7 +48,7 @@ RESULTS: dict[str, type[BaseModel]] = {
     "demo": audits.DemoResult,
 }
 # Of these, what users write.
-WRITTEN = {"bench-file"}
+WRITTEN = {"bench-file", "check-file"}
 WIDTH = 120
 # Bytes that a screenshot may have.
 LARGEST = 300_000

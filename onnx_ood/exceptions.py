@@ -2,7 +2,8 @@
 
 OnnxOodError
 ├── UsageError          an argument, option or selector is wrong                       → exit code 64
-│   └── SelectorError   a selector matches nothing, or something that cannot be watched
+│   ├── SelectorError   a selector matches nothing, or something that cannot be watched
+│   └── TooFewReferencesError  fewer known-good inputs could be measured than there have to be
 ├── ModelError          the model file cannot be read, instrumented or run             → exit code 2
 ├── ProviderError       the asked-for execution provider cannot run here               → exit code 2
 ├── InputError          one input cannot be read or does not fit the model; audits collect
@@ -29,6 +30,10 @@ class UsageError(OnnxOodError):
 
 class SelectorError(UsageError):
     """A selector matches no tensor, or one that cannot be watched."""
+
+
+class TooFewReferencesError(UsageError):
+    """Fewer known-good inputs could be measured than there have to be."""
 
 
 class ModelError(OnnxOodError):

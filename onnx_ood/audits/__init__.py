@@ -4,6 +4,12 @@ from onnx_ood.audits.bench import bench
 from onnx_ood.audits.bench_file import BenchFile, read_bench_file
 from onnx_ood.audits.bench_result import BenchResult
 from onnx_ood.audits.bench_settings import BenchSettings
+from onnx_ood.audits.check import Checked, check
+from onnx_ood.audits.check_baseline import Baseline
+from onnx_ood.audits.check_file import NAMES as CHECK_NAMES
+from onnx_ood.audits.check_file import CheckFile, CheckPlan, find_check_file, read_check_file
+from onnx_ood.audits.check_result import EXIT_CODES, CheckResult
+from onnx_ood.audits.check_starter import STARTER
 from onnx_ood.audits.demo import demo
 from onnx_ood.audits.demo_result import DemoResult
 from onnx_ood.audits.detective import detective
@@ -29,9 +35,17 @@ from onnx_ood.audits.stored import read_result
 from onnx_ood.audits.summary import Summary, read_summary
 
 __all__ = [
+    "CHECK_NAMES",
+    "EXIT_CODES",
+    "STARTER",
+    "Baseline",
     "BenchFile",
     "BenchResult",
     "BenchSettings",
+    "CheckFile",
+    "CheckPlan",
+    "CheckResult",
+    "Checked",
     "DemoResult",
     "DetectiveResult",
     "DetectiveSettings",
@@ -49,14 +63,17 @@ __all__ = [
     "Streaming",
     "Summary",
     "bench",
+    "check",
     "demo",
     "detective",
     "diff",
     "directions",
     "doctor",
+    "find_check_file",
     "inspect",
     "plane",
     "read_bench_file",
+    "read_check_file",
     "read_result",
     "read_summary",
     "score",

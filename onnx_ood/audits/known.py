@@ -14,7 +14,7 @@ from onnx_ood.audits.collecting import Alteration, Collector, numbered
 from onnx_ood.audits.generic_photos import generic_photos
 from onnx_ood.audits.score_result import Failure
 from onnx_ood.detectors import Evidence, Subject
-from onnx_ood.exceptions import UsageError
+from onnx_ood.exceptions import TooFewReferencesError
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.nudges import KINDS, REHEARSALS, apply
 
@@ -66,11 +66,11 @@ def given_references(
         What was measured.
 
     Raises:
-        UsageError: If fewer than 10 could be measured.
+        TooFewReferencesError: If fewer than 10 could be measured.
     """
     found = collector.collect(paths, progress=progress)
     if len(found.ids) < LEAST:
-        raise UsageError(
+        raise TooFewReferencesError(
             f"{len(found.ids)} references could be measured, and fewer than {LEAST} tell nothing of what is usual: "
             "give more with --reference"
         )

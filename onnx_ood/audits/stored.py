@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from onnx_ood.audits.bench_result import BenchResult
+from onnx_ood.audits.check_result import CheckResult
 from onnx_ood.audits.demo_result import DemoResult
 from onnx_ood.audits.detective_result import DetectiveResult
 from onnx_ood.audits.diff_result import DiffResult
@@ -29,6 +30,7 @@ KINDS: tuple[type[BaseModel], ...] = (
     InspectResult,
     DoctorResult,
     DemoResult,
+    CheckResult,
     DiffResult,
 )
 """Results that are stored as one JSON object."""

@@ -3,6 +3,7 @@
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
 from onnx_ood.graph.channels import ChannelAxes
 from onnx_ood.graph.codes import CodeSite, Units, find_units, with_places
+from onnx_ood.graph.contents import NonFinite, all_operators, count_non_finite
 from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
 from onnx_ood.graph.external import relocated
 from onnx_ood.graph.heads import gives_probabilities
@@ -31,6 +32,7 @@ __all__ = [
     "Instrumented",
     "LinearLayer",
     "Model",
+    "NonFinite",
     "PairGraph",
     "Rewritten",
     "Segment",
@@ -38,7 +40,9 @@ __all__ = [
     "Suggestion",
     "Tensor",
     "Units",
+    "all_operators",
     "behind_cut",
+    "count_non_finite",
     "element_type",
     "find_batch_norms",
     "find_class_scores",

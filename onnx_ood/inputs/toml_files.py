@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,6 +35,25 @@ _TOKEN = re.compile(
 _DEPTH = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
+@dataclass(frozen=True)
+class Placed(Generic[_Schema]):
+    """Settings, and where in their file they are.
+
+    Attributes:
+        value: What the file says.
+        lines: The line of each key, as `key_lines` has it.
+        under: The table that holds the settings.
+    """
+
+    value: _Schema
+    lines: Mapping[_Keys, int]
+    under: tuple[str, ...]
+
+    def line(self, *place: str | int) -> int:
+        """The line of a key, by the way to it from the settings' table; of none, that of what would hold it."""
+        return _line((*self.under, *place), self.lines)
+
+
 def read_toml(path: Path, schema: type[_Schema]) -> _Schema:
     """Reads settings.
 
@@ -47,6 +67,24 @@ def read_toml(path: Path, schema: type[_Schema]) -> _Schema:
     Raises:
         UsageError: If it can't be read, is no TOML, or says something else: of several mistakes the first.
     """
+    return read_placed(path, schema).value
+
+
+def read_placed(path: Path, schema: type[_Schema], under: tuple[str, ...] = ()) -> Placed[_Schema]:
+    """Reads settings with their lines.
+
+    Args:
+        path: A TOML file.
+        schema: What it may say.
+        under: The table that says it; the rest of the file is others'. Empty for the whole file.
+
+    Returns:
+        What it says and where.
+
+    Raises:
+        UsageError: If it can't be read, is no TOML, lacks the table, or says something else: of several mistakes the
+            first.
+    """
     try:
         with open_regular(path, max_bytes=MAX_BYTES) as file:
             text = file.read().decode()
@@ -56,14 +94,19 @@ def read_toml(path: Path, schema: type[_Schema]) -> _Schema:
         raise UsageError(f"{name_of(path)}: is not UTF-8, as TOML is") from None
     text = text.replace("\r\n", "\n")
     try:
-        values = tomllib.loads(text)
+        values: Any = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{name_of(path)}: is not TOML: {shown(error)}") from None
+    for name in under:
+        values = values.get(name) if isinstance(values, dict) else None
+    if under and not isinstance(values, dict):
+        raise UsageError(f"{name_of(path)}: has no table [{'.'.join(under)}]; add one, or name another file")
+    lines = key_lines(text)
     try:
-        return schema.model_validate(values)
+        return Placed(schema.model_validate(values), lines, under)
     except ValidationError as error:
         place = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
-        line = _line(place, key_lines(text))
+        line = _line((*under, *place), lines)
         raise UsageError(f"{name_of(path)}: line {line}: {first_error(error)}") from None
 
 

@@ -41,6 +41,27 @@ def mean_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def median_interval(values: ArrayLike) -> Interval:
+    """The median of some values, and a 95% interval for that of whatever they are drawn from.
+
+    Between two order statistics: how many values lie below the median is binomial, with a share of one half (W. R.
+    Thompson, Annals of Mathematical Statistics 7, 1936). Too few values, fewer than 6, have no such interval.
+
+    Args:
+        values: [n]; those that are not finite are left out.
+    """
+    x = np.asarray(values, np.float64)
+    x = np.sort(x[np.isfinite(x)])
+    n = len(x)
+    if not n:
+        return Interval(np.nan, np.nan, np.nan)
+    # The largest number that is as rarely undercut: P(X < rank) is at most 2.5%.
+    ranks = [rank for rank in range(1, n // 2 + 1) if 1 - _at_least(rank, n, 0.5) <= 0.025]
+    if not ranks:
+        return Interval(float(np.median(x)), np.nan, np.nan)
+    return Interval(float(np.median(x)), float(x[ranks[-1] - 1]), float(x[n - ranks[-1]]))
+
+
 def student_quantile(probability: float, degrees: int) -> float:
     """Quantile of Student's t distribution.
 

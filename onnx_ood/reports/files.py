@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from onnx_ood.audits.score_result import ScoreResult
-from onnx_ood.exceptions import OutputError
+from onnx_ood.exceptions import OutputError, UsageError
 
 
 def check_writable(path: Path) -> None:
@@ -78,6 +78,43 @@ def write_text(path: Path, text: str) -> None:
     """
     with replacing(path) as new:
         new.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Writes a file that isn't there yet.
+
+    Args:
+        path: Where to.
+        text: The content.
+
+    Raises:
+        UsageError: If there is something already, which stays as it is.
+        OutputError: If it can't be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise UsageError(f"{path}: is there already, and is not overwritten; name another file") from None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
+
+
+def append_text(path: Path, text: str) -> None:
+    """Adds to the end of a file, which others add to as well.
+
+    Args:
+        path: The file, made if need be.
+        text: What to add.
+
+    Raises:
+        OutputError: If it can't be written.
+    """
+    try:
+        with path.open("a", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
 
 
 def to_json(result: BaseModel) -> str:

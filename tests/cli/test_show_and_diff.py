@@ -34,12 +34,15 @@ def rows(tmp_path_factory):
         ("score", CNN, "ROWS"),
         ("inspect", CNN),
         ("sensitivity", CNN, "ROWS", "--directions", "2", "--trajectories", "0"),
+        ("check", "CHECK"),
         ("bench", CNN, "--id", "ROWS", "--ood", "odd=ROWS", "--detectors", "msp", "--no-controls"),
     ],
     ids=lambda command: command[0],
 )
 def test_a_stored_result_is_shown_as_it_was(command, rows, tmp_path):
-    words = [word.replace("ROWS", str(rows)) for word in command]
+    gates = tmp_path / "onnx-ood.toml"
+    gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nfigure = "opset"\nat-least = 1\n')
+    words = [word.replace("ROWS", str(rows)).replace("CHECK", str(gates)) for word in command]
     stored = tmp_path / "result.json"
     if command[0] == "inspect":
         printed, text = run(*words), run(*words, "--json").stdout

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from onnx_ood.metrics.intervals import mean_interval, share_interval, student_quantile
+from onnx_ood.metrics.intervals import mean_interval, median_interval, share_interval, student_quantile
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 7, 30, 1000, 100_000])
@@ -42,3 +42,26 @@ def test_intervals_of_shares_are_scipys(total: int, data: st.DataObject) -> None
     count = data.draw(st.integers(0, total))
     expected = stats.binomtest(count, total).proportion_ci(0.95, method="exact")
     np.testing.assert_allclose(share_interval(count, total), (expected.low, expected.high), atol=1e-9)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=200))
+def test_the_median_s_interval_is_between_the_order_statistics_that_the_binomial_gives(
+    values: list[float],
+) -> None:
+    found, n = median_interval(values), len(values)
+    assert found.mean == np.median(values)
+    # The number of values below the median is binomial: the rank is that of the 2.5% quantile.
+    rank = int(stats.binom.ppf(0.025, n, 0.5))
+    if stats.binom.cdf(rank, n, 0.5) <= 0.025:
+        rank += 1
+    if rank == 0:
+        assert np.isnan([found.low, found.high]).all()
+    else:
+        assert (found.low, found.high) == (sorted(values)[rank - 1], sorted(values)[n - rank])
+
+
+def test_the_median_s_interval_holds_it_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    found = [median_interval(rng.lognormal(size=30)) for _ in range(2000)]
+    held = np.mean([one.low <= 1 <= one.high for one in found])
+    assert 0.95 <= held <= 0.975  # exact: 0.957 for 30 values

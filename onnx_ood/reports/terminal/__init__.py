@@ -1,6 +1,7 @@
 """Results on a terminal, by rich: readable without colour, as wide as the terminal is."""
 
 from onnx_ood.reports.terminal.bench import print_bench
+from onnx_ood.reports.terminal.check import print_check
 from onnx_ood.reports.terminal.demo import print_demo
 from onnx_ood.reports.terminal.detective import print_detective
 from onnx_ood.reports.terminal.diff import print_diff
@@ -15,6 +16,7 @@ from onnx_ood.reports.terminal.stored import print_result
 
 __all__ = [
     "print_bench",
+    "print_check",
     "print_demo",
     "print_detective",
     "print_diff",

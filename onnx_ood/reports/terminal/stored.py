@@ -7,6 +7,7 @@ from rich.console import Console
 
 from onnx_ood import audits
 from onnx_ood.reports.terminal.bench import print_bench
+from onnx_ood.reports.terminal.check import print_check
 from onnx_ood.reports.terminal.demo import print_demo
 from onnx_ood.reports.terminal.detective import print_detective
 from onnx_ood.reports.terminal.diff import print_diff
@@ -45,6 +46,8 @@ def print_result(console: Console, result: BaseModel, top: int) -> None:
             print_doctor(console, result)
         case audits.DemoResult():
             print_demo(console, result)
+        case audits.CheckResult():
+            print_check(console, result)
         case audits.DiffResult():
             print_diff(console, result, top)
         case _:

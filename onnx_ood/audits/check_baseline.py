@@ -1,0 +1,89 @@
+"""What a check measured once, kept to compare later models with, and what that was measured with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from onnx_ood.audits.score_result import Number, Part
+from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs._files import open_regular
+from onnx_ood.inputs.presets import first_error
+
+_MAX_BYTES = 16 << 20
+
+
+class BaselineFigure(Part):
+    """A figure as it was."""
+
+    value: float | str
+    low: Number = Field(description="Lower end of its 95% confidence interval; null where it has none.")
+    high: Number
+    inputs: int | None
+
+
+class BaselineModel(Part):
+    """A model's figures, and all that they depend on."""
+
+    sha256: str = Field(description="Of the model file.")
+    settings: dict[str, Any] = Field(description="What the check's file says of the model.")
+    onnx_ood: str
+    onnxruntime: str
+    provider: str | None
+    tf32: bool
+    figures: dict[str, BaselineFigure] = Field(description="By the titles of gates.")
+
+    def differences(self, now: BaselineModel) -> list[str]:
+        """All but the model itself that is another now, in words.
+
+        Args:
+            now: What a baseline would say now.
+        """
+        found = [
+            f"{key} {then}, now {later}"
+            for key in ("onnx_ood", "onnxruntime", "provider", "tf32")
+            # A run of what the file tells alone has no provider.
+            if None not in (then := getattr(self, key), later := getattr(now, key)) and then != later
+        ]
+        keys = sorted(
+            key
+            for key in self.settings.keys() | now.settings.keys()
+            if self.settings.get(key) != now.settings.get(key)
+        )
+        return found + ([f"other settings: {', '.join(keys)}"] if keys else [])
+
+
+class Baseline(Part):
+    """What `onnx-ood check --update-baseline` writes: the same bytes for the same figures."""
+
+    format: Literal["onnx-ood/baseline/1"] = Field(default="onnx-ood/baseline/1", alias="schema")
+    models: dict[str, BaselineModel]
+
+
+def read_baseline(path: Path) -> Baseline | None:
+    """Reads a baseline.
+
+    Args:
+        path: Its file.
+
+    Returns:
+        What it says; None if there is no such file.
+
+    Raises:
+        UsageError: If it is no baseline.
+    """
+    if not path.exists():
+        return None
+    again = "write it again with onnx-ood check --update-baseline"
+    try:
+        with open_regular(path, max_bytes=_MAX_BYTES) as file:
+            return Baseline.model_validate(json.loads(file.read()))
+    except InputError as error:
+        raise UsageError(str(error)) from None
+    except ValidationError as error:
+        raise UsageError(f"{path.as_posix()}: is no baseline: {first_error(error)}; {again}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path.as_posix()}: is no baseline: it is not JSON; {again}") from None

@@ -1,0 +1,150 @@
+"""Whether a figure is within a gate's bounds."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from math import isfinite, sqrt
+from typing import NamedTuple
+
+from onnx_ood.audits.check_baseline import BaselineFigure
+from onnx_ood.audits.check_figures import FIGURES, Figure, Reading
+from onnx_ood.audits.check_file import Gate
+from onnx_ood.audits.check_result import Outcome, show
+
+
+class Judgement(NamedTuple):
+    """What came of a gate.
+
+    Attributes:
+        outcome: How it ended.
+        reason: Why it isn't passed, or empty.
+        advice: What to try, or empty.
+    """
+
+    outcome: Outcome
+    reason: str = ""
+    advice: str = ""
+
+
+def expected(gate: Gate, then: BaselineFigure | None) -> str:
+    """The bounds of a gate in words.
+
+    Args:
+        gate: The gate.
+        then: The figure in the baseline, or None.
+    """
+    parts = []
+    if gate.at_least is not None:
+        parts.append(f"at least {show(gate.at_least)}")
+    if gate.at_most is not None:
+        parts.append(f"at most {show(gate.at_most)}")
+    if gate.equals is not None:
+        parts.append(show(gate.equals))
+    if gate.none_of:
+        parts.append(f"none of {', '.join(gate.none_of)}")
+    if gate.against is not None:
+        figure = FIGURES[gate.figure]
+        base = "the baseline" if then is None else f"the baseline's {show(then.value)}"
+        worse = {"larger": "not above", "smaller": "not below", "change": "as"}[figure.worse]
+        leeway = "" if figure.kind == "text" else " beyond noise"
+        if gate.tolerance is not None:
+            leeway = (
+                f" by more than {show(gate.tolerance)}"
+                if figure.worse != "change"
+                else f" within {show(gate.tolerance)}"
+            )
+        elif figure.worse == "change" and leeway:
+            leeway = " within noise"
+        parts.append(f"{worse} {base}{leeway}")
+    return " and ".join(parts)
+
+
+def judge(gate: Gate, least_inputs: int, reading: Reading, then: BaselineFigure | None) -> Judgement:
+    """Compares a figure with a gate's bounds.
+
+    Args:
+        gate: The gate.
+        least_inputs: From fewer inputs it is not evaluated.
+        reading: The figure.
+        then: The same in the baseline, or None.
+
+    Returns:
+        Failed if one bound is broken; not evaluated if none is and one can't be told.
+    """
+    figure = FIGURES[gate.figure]
+    least = gate.least_inputs or least_inputs
+    if reading.count is not None and reading.count < least:
+        what = "trajectories" if figure.of == "trajectories" else "inputs"
+        return Judgement(
+            "not evaluated",
+            f"{reading.count} {what}, and {least} is the least",
+            f"give more {what}, or lower least-inputs",
+        )
+    if isinstance(reading.value, float | int) and not isfinite(reading.value):
+        return Judgement("not evaluated", "the figure is no finite number", figure.advice)
+    broken = _absolute(gate, reading)
+    if gate.against is not None and then is not None and (worse := _against(gate, figure, reading, then)):
+        broken.append(worse)
+    if broken:
+        return Judgement("failed", "; ".join(broken), figure.advice)
+    if gate.against is not None and then is None:
+        return Judgement(
+            "not evaluated",
+            "there is no such figure in a baseline",
+            "write the baseline with onnx-ood check --update-baseline",
+        )
+    return Judgement("passed")
+
+
+def _absolute(gate: Gate, reading: Reading) -> list[str]:
+    value, found = reading.value, []
+    if isinstance(value, tuple):
+        hits = [name for name in value if any(fnmatchcase(name, pattern) for pattern in gate.none_of)]
+        return [f"it has {', '.join(hits)}"] if hits else []
+    if gate.equals is not None and value != gate.equals:
+        found.append(f"{show(value)} is not {show(gate.equals)}")
+    if isinstance(value, str):
+        return found
+    if gate.at_least is not None and value < gate.at_least:
+        found.append(f"{show(value)} is below {show(gate.at_least)}")
+    if gate.at_most is not None and value > gate.at_most:
+        found.append(f"{show(value)} is above {show(gate.at_most)}")
+    return found
+
+
+def _against(gate: Gate, figure: Figure, reading: Reading, then: BaselineFigure) -> str:
+    """How a figure is worse than the baseline's, or empty."""
+    now, before = reading.value, then.value
+    if isinstance(now, str) or isinstance(before, str) or isinstance(now, tuple):
+        return f"{now} was {before} in the baseline" if now != before else ""
+    risen, fallen = now - before, before - now
+    if gate.tolerance is not None:
+        most_up = most_down = gate.tolerance
+    else:
+        most_up = noise(now, reading.low, before, then.high)
+        most_down = noise(now, reading.high, before, then.low)
+    if figure.worse != "smaller" and risen > most_up:
+        return f"{show(now)} is {show(risen)} above the baseline's {show(before)}, more than {show(most_up)}"
+    if figure.worse != "larger" and fallen > most_down:
+        return (
+            f"{show(now)} is {show(fallen)} below the baseline's {show(before)}, more than {show(most_down)}"
+        )
+    return ""
+
+
+def noise(now: float, end: float | None, before: float, other_end: float | None) -> float:
+    """By how much two estimates may differ in one direction by chance, at 95% to either side together.
+
+    From the parts of their intervals that face each other: √((now − end)² + (before − other end)²), the limit of a
+    difference by G. Y. Zou and A. Donner (Statistics in Medicine 27, 2008). It takes the estimates for independent; of
+    the same inputs they are not, and differ by chance less than that: what it finds worse is worse.
+
+    Args:
+        now: One estimate.
+        end: The end of its interval that is nearer to the other estimate; None for none.
+        before: The other estimate.
+        other_end: The end of its interval that is nearer to the first.
+    """
+    return sqrt(
+        (0.0 if end is None else now - end) ** 2 + (0.0 if other_end is None else before - other_end) ** 2
+    )

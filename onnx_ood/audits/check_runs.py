@@ -1,0 +1,236 @@
+"""Audits that a check needs of one model: each is run once, when the first gate asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from onnx_ood.audits.bench import bench
+from onnx_ood.audits.bench_result import BenchResult
+from onnx_ood.audits.check_models import CheckedModel
+from onnx_ood.audits.detector_choice import choose_detectors
+from onnx_ood.audits.facts import ModelFacts, model_facts
+from onnx_ood.audits.score import score
+from onnx_ood.audits.score_result import ScoreResult
+from onnx_ood.audits.sensitivity import sensitivity
+from onnx_ood.audits.sensitivity_result import ModelSensitivity, SensitivityResult
+from onnx_ood.audits.site_choice import choose_site
+from onnx_ood.detectors import find_sources
+from onnx_ood.exceptions import NotEvaluatedError, SelectorError, TooFewReferencesError, UsageError
+from onnx_ood.graph import Model, load, select
+
+Progress = Callable[[int, int | None], None]
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What gates want to know of a model, beyond the figures themselves.
+
+    Attributes:
+        figures: Names of figures.
+        detectors: Names of detectors.
+        probes: Selectors of tensors.
+    """
+
+    figures: frozenset[str] = frozenset()
+    detectors: Collection[str] = ()
+    probes: Collection[str] = ()
+
+
+@dataclass
+class _Once(Generic[_Result]):
+    """Runs something when it is first asked for; what it gave, or that it could not be evaluated, is remembered."""
+
+    run: Callable[[], _Result]
+    done: list[_Result | NotEvaluatedError] = field(default_factory=list)
+
+    def __call__(self) -> _Result:
+        if not self.done:
+            try:
+                self.done.append(self.run())
+            except NotEvaluatedError as error:
+                self.done.append(error)
+            except TooFewReferencesError as error:
+                self.done.append(NotEvaluatedError(str(error)))
+        found = self.done[0]
+        if isinstance(found, NotEvaluatedError):
+            raise NotEvaluatedError(str(found))
+        return found
+
+
+class Runs:
+    """Audits of one model.
+
+    Attributes:
+        said: What the check is told of the model.
+        score: The score audit.
+        baseline_score: That of the model that it is to agree with.
+        bench: The bench audit, of all wanted detectors that apply.
+        sensitivity: The sensitivity audit.
+
+    All four raise NotEvaluatedError where there is nothing to go by.
+    """
+
+    def __init__(
+        self, said: CheckedModel, wanted: Wanted, cache: Path | None = None, progress: Progress | None = None
+    ) -> None:
+        """Takes the plan; nothing is read yet.
+
+        Args:
+            said: What the check is told of the model.
+            wanted: What gates want to know.
+            cache: Folder in which measurements are kept, or None.
+            progress: Called with the number of inputs done and in all, by one audit after the other.
+        """
+        self.said = said
+        self._wanted, self._cache, self._progress = wanted, cache, progress
+        self.score = _Once(self._score)
+        self.baseline_score = _Once(self._baseline_score)
+        self.bench = _Once(self._bench)
+        self.sensitivity = _Once(self._sensitivity)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model as read.
+
+        Raises:
+            ModelError: If it can't be read.
+        """
+        return load(self.said.path)
+
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """What there is to say of the file."""
+        return model_facts(self.model)
+
+    @property
+    def ran_on(self) -> tuple[str | None, bool]:
+        """The provider on which the audits ran, None where none did; and whether with TF32."""
+        runs: list[tuple[str | None, bool]] = []
+        runs += [(one.run.provider, one.run.tf32) for one in self.score.done if isinstance(one, ScoreResult)]
+        runs += [(one.provider, False) for one in self.bench.done if isinstance(one, BenchResult)]
+        runs += [
+            (one.models[0].provider, False)
+            for one in self.sensitivity.done
+            if isinstance(one, SensitivityResult)
+        ]
+        return runs[0] if runs else (None, False)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the audits that ran say for their results to be believed, each once."""
+        found = [*self.score.done, *self.bench.done]
+        texts = [note for one in found if not isinstance(one, NotEvaluatedError) for note in one.notes]
+        texts += [
+            note
+            for one in self.sensitivity.done
+            if isinstance(one, SensitivityResult)
+            for note in one.models[0].notes
+        ]
+        return tuple(dict.fromkeys(texts))
+
+    def probe(self, selector: str) -> str:
+        """The tensor that a gate means.
+
+        Args:
+            selector: A name, or a selector of one tensor.
+
+        Raises:
+            NotEvaluatedError: If the model has no such tensor, or several.
+        """
+        site, _ = choose_site(self.model, self.said.site, self.said.feed)
+        try:
+            found = select(self.model, selector, site)
+        except SelectorError as error:
+            raise NotEvaluatedError(str(error)) from None
+        if len(found) > 1:
+            raise NotEvaluatedError(
+                f"{selector} selects {len(found)} tensors, and a gate is about one: "
+                f"{found[0].name}, {found[1].name}, ..."
+            )
+        return found[0].name
+
+    def why_no_detector(self, name: str) -> str | None:
+        """Why a detector can't be measured on the model, or None if it can."""
+        try:
+            (detector,), _ = choose_detectors(self.model, (name,))
+        except UsageError as error:
+            return str(error)
+        if not self.said.reference and detector.learns(find_sources(self.model).subject):
+            return f"{name} learns from references, and none are given"
+        return None
+
+    def _score(self) -> ScoreResult:
+        probes = []
+        for selector in self._wanted.probes:
+            try:
+                probes.append(self.probe(selector))
+            except NotEvaluatedError:
+                continue  # the gates that mean it say so
+        # A detector that doesn't apply leaves all else that a score tells.
+        flags = "flagged" in self._wanted.figures and self.why_no_detector(self.said.detector) is None
+        settings = self.said.score_settings(tuple(dict.fromkeys(probes)), self._cache, flags=flags)
+        reference = self.said.reference if flags else ()
+        return score(self.model, self.said.inputs, settings, reference=reference, progress=self._progress)
+
+    def _baseline_score(self) -> ScoreResult:
+        path = self.said.baseline_model
+        assert path is not None
+        settings = self.said.baseline_model_settings
+        return score(path, self.said.inputs, settings, progress=self._progress)
+
+    def _bench(self) -> BenchResult:
+        detectors = tuple(name for name in self._wanted.detectors if self.why_no_detector(name) is None)
+        settings = self.said.bench_settings(detectors, self._cache)
+        return bench(
+            self.model,
+            self.said.inputs,
+            self.said.ood,
+            settings,
+            reference=self.said.reference,
+            progress=self._progress,
+        )
+
+    def _sensitivity(self) -> SensitivityResult:
+        settings = self.said.sensitivity_settings(trajectories="transition-density" in self._wanted.figures)
+        return sensitivity([self.model], self.said.inputs, settings, progress=self._progress)
+
+    def sensitive(self) -> ModelSensitivity:
+        """What the sensitivity audit says of the model.
+
+        Raises:
+            NotEvaluatedError: If too few inputs could be measured.
+        """
+        result = self.sensitivity()
+        audit = result.models[0]
+        if result.status == "not evaluated":
+            raise NotEvaluatedError(_too_few(len(audit.inputs), len(audit.failed), audit.failed[0].reason))
+        return audit
+
+    def scored(self) -> ScoreResult:
+        """What the score audit says of the model.
+
+        Raises:
+            NotEvaluatedError: If too few inputs could be scored.
+        """
+        return enough(self.score())
+
+
+def enough(result: ScoreResult) -> ScoreResult:
+    """A score that says something.
+
+    Raises:
+        NotEvaluatedError: If too few inputs could be scored.
+    """
+    if result.status == "not evaluated":
+        first = result.failed[0].reason if result.failed else "there is none"
+        raise NotEvaluatedError(_too_few(result.scored, result.unscored, first))
+    return result
+
+
+def _too_few(done: int, failed: int, reason: str) -> str:
+    return f"{done:,} of {done + failed:,} inputs could be measured; the first that failed: {reason}"

@@ -1,0 +1,277 @@
+"""`onnx-ood check` as a shell sees it: exit codes, files, and the worked example of docs/ci.md."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import jsonschema
+import pytest
+import xmlschema
+
+from onnx_ood import models
+from onnx_ood.audits import STARTER, read_check_file
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+Run = subprocess.CompletedProcess
+
+
+def check(folder: Path, *arguments: object, **environment: str) -> Run[str]:
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
+    return subprocess.run(
+        [PROGRAM, "check", *map(str, arguments)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={**clean, **environment},
+        check=False,
+        timeout=300,
+    )
+
+
+@pytest.fixture(scope="module")
+def example() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("example", ROOT / "docs" / "ci" / "example.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def released(example: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example with its baseline."""
+    folder = tmp_path_factory.mktemp("example") / "released"
+    example.write_example(folder)
+    result = check(folder, "--update-baseline")
+    assert result.returncode == 0, result.stdout + result.stderr
+    return folder
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes a check of a bundled model that runs nothing."""
+
+    def write(gates: str) -> Path:
+        (tmp_path / "cnn.onnx").write_bytes(models.path("fashion_cnn").read_bytes())
+        (tmp_path / "onnx-ood.toml").write_text(f'[models.cnn]\npath = "cnn.onnx"\n{gates}')
+        return tmp_path
+
+    return write
+
+
+SIZE = '[[gates]]\nfigure = "size"\nat-most = 300_000\n'
+
+
+# The worked example.
+
+
+def _failed(folder: Path) -> tuple[int, set[str], list[str]]:
+    """How the check ends, the gates that failed, and the notes."""
+    result = check(folder, "--json", "-")
+    found = json.loads(result.stdout)
+    assert {gate["outcome"] for gate in found["gates"]} <= {"passed", "failed"}
+    titles = {gate["title"] for gate in found["gates"] if gate["outcome"] == "failed"}
+    return result.returncode, titles, found["notes"]
+
+
+@pytest.fixture
+def candidate(example: ModuleType, released: Path, tmp_path: Path) -> Callable[[str], Path]:
+    """The example with another candidate, compared with the baseline of the released model."""
+
+    def make(change: str) -> Path:
+        folder = tmp_path / "candidate"
+        example.write_example(folder)
+        (folder / "onnx-ood-baseline.json").write_bytes((released / "onnx-ood-baseline.json").read_bytes())
+        getattr(example, change)(folder)
+        return folder
+
+    return make
+
+
+def test_a_damaged_layer_fails_from_that_layer_on(candidate: Callable[[str], Path]) -> None:
+    code, failed, notes = _failed(candidate("damage"))
+    assert code == 1
+    # The third convolution is damaged: what comes before it reacts as it did.
+    assert failed == {"agreement", "flip-rate of op:Relu[2]"}
+    assert notes == ["garments: the baseline is of another model file."]
+
+
+def test_a_wrong_preprocessing_fails_although_the_file_is_the_same(candidate: Callable[[str], Path]) -> None:
+    code, failed, notes = _failed(candidate("misread"))
+    assert code == 1
+    assert failed == {"agreement", "flip-rate of op:Relu[1]", "flip-rate of op:Relu[2]"}
+    assert notes == ["garments: the baseline is of the same model file."]
+
+
+def test_a_bad_quantisation_fails_though_no_layer_by_itself_does(candidate: Callable[[str], Path]) -> None:
+    code, failed, notes = _failed(candidate("quantise"))
+    assert code == 1
+    assert failed == {"agreement", "jacobian-norm"}
+    assert notes == ["garments: the baseline is of another model file."]
+
+
+def test_a_good_model_passes_and_three_runs_give_the_same_bytes(released: Path) -> None:
+    runs = [check(released, "--json", "-") for _ in range(3)]
+    assert [run.returncode for run in runs] == [0, 0, 0]
+    assert len({run.stdout for run in runs}) == 1
+    found = json.loads(runs[0].stdout)
+    assert (found["status"], found["passed"], len(found["gates"])) == ("passed", 11, 11)
+    assert found["notes"] == ["garments: the baseline is of the same model file."]
+    before = (released / "onnx-ood-baseline.json").read_bytes()
+    assert check(released, "--update-baseline", "--quiet").returncode == 0
+    assert (released / "onnx-ood-baseline.json").read_bytes() == before
+
+
+# Exit codes.
+
+
+def test_all_exit_codes(small: Callable[[str], Path]) -> None:
+    passed = check(small(SIZE))
+    assert passed.returncode == 0, passed.stderr
+    assert passed.stdout.splitlines()[-1] == "passed: 0 failed, 0 not evaluated, 1 passed"
+
+    failed = check(small(SIZE + '[[gates]]\nfigure = "opset"\nat-least = 18\n'))
+    assert failed.returncode == 1
+    assert failed.stdout.splitlines()[-1] == "failed: 1 failed, 0 not evaluated, 1 passed"
+    rows = [line for line in failed.stdout.splitlines() if line.startswith(("✗", "✓"))]
+    assert [row.split()[1:3] for row in rows] == [["failed", "opset"], ["passed", "size"]]
+    assert "17 is below 18" in failed.stdout
+
+    folder = small('[[gates]]\nfigure = "size"\nagainst = "baseline"\n')
+    (folder / "onnx-ood.toml").write_text('baseline = "b.json"\n' + (folder / "onnx-ood.toml").read_text())
+    unsure = check(folder)
+    assert unsure.returncode == 3
+    assert unsure.stdout.splitlines()[-1] == "not evaluated: 0 failed, 1 not evaluated, 0 passed"
+
+    folder = small(SIZE)
+    (folder / "cnn.onnx").write_bytes(b"no model")
+    broken = check(folder)
+    assert (broken.returncode, broken.stdout) == (2, "")
+    assert broken.stderr.startswith("onnx-ood: cnn.onnx: is not an ONNX model")
+
+    wrong = check(small(SIZE.replace("size", "sise")))
+    assert (wrong.returncode, wrong.stdout) == (64, "")
+    assert wrong.stderr.startswith(
+        "onnx-ood: onnx-ood.toml: line 4: gates.0.figure: there is no figure 'sise'"
+    )
+    assert len(wrong.stderr.splitlines()) == 1
+
+
+def test_a_failed_gate_outweighs_one_that_was_not_evaluated(small: Callable[[str], Path]) -> None:
+    folder = small('[[gates]]\nfigure = "size"\nagainst = "baseline"\nat-most = 1\n')
+    text = (folder / "onnx-ood.toml").read_text()
+    gate = '[[gates]]\nfigure = "opset"\nagainst = "baseline"\n'
+    (folder / "onnx-ood.toml").write_text('baseline = "b.json"\n' + text + gate)
+    result = check(folder)
+    assert result.returncode == 1
+    assert "1 failed, 1 not evaluated, 0 passed" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["missing.toml"], "missing.toml: no such file"),
+        (["--update-baseline"], "names no baseline"),
+        (["--init", "--update-baseline"], "--init checks nothing"),
+        (["--github", "--json", "-"], "--github prints annotations"),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(
+    small: Callable[[str], Path], arguments: list[str], words: str
+) -> None:
+    result = check(small(SIZE), *arguments)
+    assert (result.returncode, result.stdout) == (64, "")
+    (line,) = result.stderr.splitlines()
+    assert words in line
+
+
+def test_the_file_is_looked_for_here(tmp_path: Path, small: Callable[[str], Path]) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert "there is no onnx-ood.toml here" in check(empty).stderr
+    folder = small(SIZE)
+    text = (folder / "onnx-ood.toml").read_text()
+    inside = text.replace("[models", "[tool.onnx_ood.models").replace("[gates", "[tool.onnx_ood.gates")
+    (folder / "onnx-ood.toml").unlink()
+    (folder / "pyproject.toml").write_text("[project]\nname = 'x'\n" + inside)
+    result = check(folder)
+    assert result.returncode == 0, result.stderr
+    assert "pyproject.toml" in result.stdout
+    # Paths are relative to the file, wherever the program runs.
+    assert check(empty, "../pyproject.toml").returncode == 0
+
+
+def test_init_writes_a_file_that_is_a_check_and_overwrites_nothing(tmp_path: Path) -> None:
+    result = check(tmp_path, "--init")
+    assert result.returncode == 0, result.stderr
+    path = tmp_path / "onnx-ood.toml"
+    assert path.read_text() == STARTER
+    assert read_check_file(path).said.models.keys() == {"main"}
+    # So it is with all that is commented out.
+    whole = "\n".join(
+        line.removeprefix("# ") if line.startswith("# [[") or " = " in line else line
+        for line in STARTER.splitlines()
+    )
+    path.write_text(whole)
+    assert len(read_check_file(path).said.gates) == 7
+    again = check(tmp_path, "--init")
+    assert again.returncode == 64
+    assert "is there already" in again.stderr
+    assert path.read_text() == whole
+    assert check(tmp_path, "--init", "other.toml", "--quiet").stdout == ""
+    assert (tmp_path / "other.toml").exists()
+
+
+def test_every_output_is_valid(small: Callable[[str], Path]) -> None:
+    folder = small(SIZE + '[[gates]]\nfigure = "opset"\nat-least = 18\n')
+    summary = folder / "summary.md"
+    summary.write_text("before\n")
+    result = check(
+        folder, "--json", "r.json", "--junit", "r.xml", "--sarif", "r.sarif", "--gitlab", "q.json",
+        "--markdown", "r.md", "--github", "--quiet", GITHUB_STEP_SUMMARY=str(summary),
+    )  # fmt: skip
+    assert (result.returncode, result.stderr) == (1, "")
+    (annotation,) = result.stdout.splitlines()
+    assert annotation.startswith("::error file=onnx-ood.toml,line=6,title=opset failed::")
+    schemas = ROOT / "docs" / "schemas"
+    found = json.loads((folder / "r.json").read_text())
+    jsonschema.validate(found, json.loads((schemas / "check.json").read_text()))
+    assert (found["schema"], found["gates"][0]["line"]) == ("onnx-ood/check/1", 6)
+    reports = ROOT / "tests" / "reports"
+    xmlschema.XMLSchema(reports / "junit.xsd").validate(folder / "r.xml")
+    sarif = json.loads((reports / "sarif" / "sarif-schema-2.1.0.json").read_text())
+    jsonschema.validate(json.loads((folder / "r.sarif").read_text()), sarif)
+    assert [issue["check_name"] for issue in json.loads((folder / "q.json").read_text())] == ["opset"]
+    assert summary.read_text() == "before\n" + (folder / "r.md").read_text()
+
+
+def test_a_baseline_and_a_file_are_what_their_schemas_say(released: Path) -> None:
+    schemas = ROOT / "docs" / "schemas"
+    baseline = json.loads((released / "onnx-ood-baseline.json").read_text())
+    jsonschema.validate(baseline, json.loads((schemas / "baseline.json").read_text()))
+    schema = json.loads((schemas / "check-file.json").read_text())
+    said = read_check_file(released / "onnx-ood.toml").placed.value
+    plain = said.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    jsonschema.validate(plain, schema)
+    for wrong in (
+        {**plain, "modles": {}},
+        {**plain, "gates": [{"figure": "sice", "at-most": 1}]},
+        {"models": {}},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(wrong, schema)
+
+
+def test_an_output_that_cannot_be_written_is_found_out_first(small: Callable[[str], Path]) -> None:
+    result = check(small(SIZE), "--junit", "no/such/folder.xml")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "cannot be written" in result.stderr

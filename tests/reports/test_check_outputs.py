@@ -1,0 +1,211 @@
+"""What is made of a check's result: each output against the schema of its format, with names that want to break it."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree as Xml
+
+import jsonschema
+import pytest
+import xmlschema
+from rich.console import Console
+
+from onnx_ood.audits.check_result import CheckedModelResult, CheckResult, GateResult
+from onnx_ood.audits.environment import environment
+from onnx_ood.audits.facts import ModelFacts
+from onnx_ood.reports.check_markdown import to_check_markdown
+from onnx_ood.reports.github import to_annotations
+from onnx_ood.reports.gitlab import to_gitlab
+from onnx_ood.reports.junit import to_junit
+from onnx_ood.reports.sarif import to_sarif
+from onnx_ood.reports.terminal import print_check
+
+HERE = Path(__file__).parent
+# A tensor's name is whatever the model's maker wrote.
+NASTY = "a|b`<script>&\"']]>\n::error::x,y:100%\x1b[31m\x00_*"
+
+# What GitLab documents for code quality: each of these is required, the severities are those five.
+GITLAB = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "required": ["description", "check_name", "fingerprint", "severity", "location"],
+        "properties": {
+            "description": {"type": "string"},
+            "check_name": {"type": "string"},
+            "fingerprint": {"type": "string", "minLength": 1},
+            "severity": {"enum": ["info", "minor", "major", "critical", "blocker"]},
+            "location": {
+                "type": "object",
+                "required": ["path", "lines"],
+                "properties": {
+                    "path": {"type": "string", "pattern": r"^(?!\./)"},
+                    "lines": {
+                        "type": "object",
+                        "required": ["begin"],
+                        "properties": {"begin": {"type": "integer", "minimum": 1}},
+                    },
+                },
+            },
+        },
+    },
+}
+
+
+def _gate(outcome: str, title: str = "auroc of auto", model: str = "one", line: int = 7) -> GateResult:
+    measured = outcome != "not evaluated"
+    return GateResult(
+        model=model,
+        title=title,
+        figure="auroc",
+        of="auto",
+        set=None,
+        line=line,
+        outcome=outcome,
+        expected="at least 0.9",
+        found=0.25 if measured else None,
+        low=0.125 if measured else None,
+        high=0.5 if measured else None,
+        unit="",
+        inputs=40 if measured else None,
+        reason="" if outcome == "passed" else f"because of {NASTY}",
+        advice="" if outcome == "passed" else "look again",
+        notes=(NASTY,),
+    )
+
+
+def _result(*gates: GateResult, file: str = "some folder/onnx-ood.toml") -> CheckResult:
+    outcomes = [gate.outcome for gate in gates]
+    status = next((one for one in ("failed", "not evaluated") if one in outcomes), "passed")
+    facts = ModelFacts(
+        path=NASTY, sha256="0" * 64, size=1, parameters=1, opsets={"ai.onnx": 17}, producer="someone"
+    )
+    return CheckResult(
+        status=status,
+        file=file,
+        baseline=None,
+        environment=environment(),
+        passed=outcomes.count("passed"),
+        failed=outcomes.count("failed"),
+        not_evaluated=outcomes.count("not evaluated"),
+        models=tuple(
+            CheckedModelResult(name=name, model=facts, provider="cpu", tf32=False, notes=(NASTY,))
+            for name in dict.fromkeys(gate.model for gate in gates)
+        ),
+        gates=gates,
+        notes=(NASTY,),
+    )
+
+
+ALL = _result(
+    _gate("failed", NASTY),
+    _gate("not evaluated", model="two", line=12),
+    _gate("passed", "auroc of energy"),
+    _gate("passed", model="two"),
+)
+GOOD = _result(_gate("passed"))
+
+
+@pytest.mark.parametrize("result", [ALL, GOOD])
+def test_junit_is_valid_and_counts(result: CheckResult) -> None:
+    text = to_junit(result)
+    xmlschema.XMLSchema(HERE / "junit.xsd").validate(text)
+    root = Xml.fromstring(text)
+    for suite in root:
+        cases = suite.findall("testcase")
+        assert int(suite.attrib["tests"]) == len(cases)
+        assert int(suite.attrib["failures"]) == sum(case.find("failure") is not None for case in cases)
+        assert int(suite.attrib["errors"]) == sum(case.find("error") is not None for case in cases)
+        assert {case.attrib["classname"] for case in cases} == {suite.attrib["name"]}
+    assert int(root.attrib["tests"]) == len(result.gates)
+    assert int(root.attrib["failures"]) == sum(int(suite.attrib["failures"]) for suite in root)
+
+
+def test_junit_says_where_and_why_and_takes_nothing_unevaluated_for_passed() -> None:
+    root = Xml.fromstring(to_junit(ALL))
+    (failure,) = root.iter("failure")
+    assert "because of" in failure.attrib["message"]
+    assert failure.text is not None
+    assert failure.text.splitlines()[0] == "some folder/onnx-ood.toml:7"
+    assert "found: 0.25 (0.125 to 0.5 at 95%, 40 inputs)" in failure.text
+    (error,) = root.iter("error")
+    assert error.attrib["type"] == "not evaluated"
+    assert not list(root.iter("skipped"))
+
+
+@pytest.mark.parametrize("result", [ALL, GOOD, _result(_gate("failed"), file="/tmp/a b/onnx-ood.toml")])
+def test_sarif_is_valid(result: CheckResult) -> None:
+    schema = json.loads((HERE / "sarif" / "sarif-schema-2.1.0.json").read_text())
+    validator = jsonschema.validators.validator_for(schema)
+    validator.check_schema(schema)
+    validator(schema, format_checker=validator.FORMAT_CHECKER).validate(json.loads(to_sarif(result)))
+
+
+def test_sarif_points_at_the_gates_that_are_not_passed() -> None:
+    (run,) = json.loads(to_sarif(ALL))["runs"]
+    failed, unevaluated = run["results"]
+    assert (failed["level"], unevaluated["level"]) == ("error", "warning")
+    place = failed["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"] == {"uri": "some%20folder/onnx-ood.toml", "uriBaseId": "%SRCROOT%"}
+    assert place["region"] == {"startLine": 7}
+    assert run["tool"]["driver"]["rules"][failed["ruleIndex"]]["id"] == failed["ruleId"] == "auroc"
+    assert failed["partialFingerprints"] != unevaluated["partialFingerprints"]
+    assert json.loads(to_sarif(GOOD))["runs"][0]["results"] == []
+    (absolute,) = json.loads(to_sarif(_result(_gate("failed"), file="/tmp/x.toml")))["runs"][0]["results"]
+    assert absolute["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///tmp/x.toml"}
+
+
+def test_gitlab_is_as_documented() -> None:
+    issues = json.loads(to_gitlab(ALL))
+    jsonschema.validate(issues, GITLAB)
+    assert [issue["severity"] for issue in issues] == ["major", "minor"]
+    assert [issue["location"]["lines"]["begin"] for issue in issues] == [7, 12]
+    assert len({issue["fingerprint"] for issue in issues}) == 2
+    assert json.loads(to_gitlab(GOOD)) == []
+
+
+def test_an_annotation_is_one_line_whatever_is_in_it() -> None:
+    first, second = to_annotations(ALL).split("\n")[:-1]
+    assert first.startswith("::error file=some folder/onnx-ood.toml,line=7,title=")
+    assert second.startswith("::warning file=some folder/onnx-ood.toml,line=12,title=")
+    properties, _, message = first.removeprefix("::error ").partition("::")
+    assert properties.count(",") == 2  # that of the title is escaped
+    assert "%0A" in message
+    assert "100%25" in message
+    assert first.isprintable()
+    assert to_annotations(GOOD) == ""
+
+
+def test_markdown_has_a_row_for_each_gate_that_nothing_breaks() -> None:
+    text = to_check_markdown(ALL)
+    table = [line for line in text.splitlines() if line.startswith("| ❌") or line.startswith("| ✅")]
+    assert len(table) == 3
+    for row in table:
+        assert row.replace("\\|", "").count("|") == 8
+    assert "<script>" not in text.replace("\\<script\\>", "")
+    assert "\x1b" not in text
+    assert "1 failed, 1 not evaluated, 2 passed" in text
+    assert "expected: at least 0.9" in text
+
+
+@pytest.mark.parametrize("width", [80, 120, 160])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-8"])
+def test_the_terminal_report_fits_and_reads_without_colour(width: int, encoding: str) -> None:
+    class _Out(StringIO):
+        @property
+        def encoding(self) -> str:
+            return encoding
+
+    out = _Out()
+    clean = ALL.model_copy(
+        update={"gates": tuple(one.model_copy(update={"notes": (), "title": "x" * 60}) for one in ALL.gates)}
+    )
+    print_check(Console(width=width, file=out, highlight=False, markup=False, emoji=False), clean)
+    text = out.getvalue()
+    assert max(map(len, text.splitlines())) <= width
+    assert text.isascii() == (encoding == "ascii")
+    lines = [line for line in text.splitlines() if "passed " in line or "failed " in line]
+    assert "failed" in lines[0]
+    assert text.rstrip().splitlines()[-1] == "failed: 1 failed, 1 not evaluated, 2 passed"

@@ -1,0 +1,106 @@
+"""docs/ci.md, the GitHub Action and the pre-commit hook say what the program does."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from onnx_ood import models
+from onnx_ood.audits import EXIT_CODES, read_check_file
+from onnx_ood.audits.check_figures import FIGURES
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "ci.md").read_text()
+ACTION = (ROOT / "action.yml").read_text()
+HOOKS = (ROOT / ".pre-commit-hooks.yaml").read_text()
+PROGRAM = Path(sys.executable).with_name("onnx-ood")
+
+
+def test_every_figure_is_in_the_table_with_what_it_means_and_needs() -> None:
+    section = PAGE.split("## Figures\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", section, flags=re.MULTILINE))
+    for name, figure in FIGURES.items():
+        cells = rows.pop(name).split(" | ")
+        assert cells[0] == figure.meaning
+        assert figure.of is None or figure.of in cells[1]
+        if figure.kind != "texts":
+            assert figure.worse in cells[2]
+        assert re.findall(r"`([a-z-]+)`", cells[3]) == list(figure.needs)
+        assert cells[4] == figure.audit
+    assert not rows
+
+
+def test_the_file_in_the_page_is_one_and_has_every_key(tmp_path: Path) -> None:
+    (text,) = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
+    (tmp_path / "onnx-ood.toml").write_text(text)
+    plan = read_check_file(tmp_path / "onnx-ood.toml")
+    for table in (plan.said, *plan.said.models.values()):
+        for name in type(table).model_fields:
+            assert name.replace("_", "-") in text, name
+
+
+def test_exit_codes_are_those_of_the_program() -> None:
+    codes = dict(re.findall(r"^\| (\d+) \| (.*?) ?\|$", PAGE, flags=re.MULTILINE))
+    assert "passed" in codes[str(EXIT_CODES["passed"])]
+    assert "a gate failed" in codes[str(EXIT_CODES["failed"])]
+    assert "not evaluated" in codes[str(EXIT_CODES["not evaluated"])]
+    assert {"2", "64"} < codes.keys()
+
+
+def test_options_exist() -> None:
+    told = subprocess.run(
+        [PROGRAM, "check", "--help"], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
+    ).stdout  # fmt: skip
+    for text in (PAGE, ACTION, HOOKS):
+        for line in text.splitlines():
+            if "onnx-ood" in line and " check" in line:
+                for option in re.findall(r"(?<!\S)--[a-z-]+", line):
+                    assert option in told, option
+
+
+def test_links_of_the_page_exist() -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", PAGE):
+        assert target.startswith("http") or (ROOT / "docs" / target).exists(), target
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
+@pytest.mark.parametrize(("least", "code"), [(1, 0), (10**9, 1)])
+def test_the_action_s_step_runs(tmp_path: Path, least: int, code: int) -> None:
+    """As the runner runs it: a file by bash, with the inputs in its environment."""
+    step = ACTION.split("- name: Check\n")[1].split("- name:")[0]
+    script = textwrap.dedent(step.split("run: |\n")[1])
+    (tmp_path / "cnn.onnx").write_bytes(models.path("fashion_cnn").read_bytes())
+    (tmp_path / "my gates.toml").write_text(
+        f'[models.cnn]\npath = "cnn.onnx"\n[[gates]]\nfigure = "size"\nat-least = {least}\n'
+    )
+    summary = tmp_path / "summary.md"
+    run = subprocess.run(
+        ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "ONNX_OOD": str(PROGRAM),
+            "CONFIG": "my gates.toml",
+            "RESULTS": "kept here",
+            "GITHUB_STEP_SUMMARY": str(summary),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert (run.returncode, run.stderr) == (code, "")
+    assert {path.name for path in (tmp_path / "kept here").iterdir()} == {
+        "check.json",
+        "check.xml",
+        "check.sarif",
+    }
+    assert ("::error file=my gates.toml,line=3," in run.stdout) == bool(code)
+    assert "| size | cnn |" in summary.read_text()
