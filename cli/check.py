@@ -15,12 +15,13 @@ from onnx_ood.reports.check_markdown import to_check_markdown
 from onnx_ood.reports.files import append_text, to_json, write_new, write_text
 from onnx_ood.reports.github import to_annotations
 from onnx_ood.reports.gitlab import to_gitlab
+from onnx_ood.reports.html import check_page
 from onnx_ood.reports.junit import to_junit
 from onnx_ood.reports.sarif import to_sarif
 from onnx_ood.reports.terminal import print_check
 
 from .console import stdout
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
 
@@ -53,6 +54,7 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="Write GitLab's code-quality JSON.")
     ] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page of Markdown.")] = None,
+    html: HtmlFile = None,
     github: Annotated[
         bool,
         typer.Option(
@@ -77,12 +79,18 @@ def check(
             "--github prints annotations, and --json - nothing but JSON: name a file, or leave out either"
         )
     plan = audits.read_check_file(audits.find_check_file(config))
-    check_outputs(json, junit, sarif, gitlab, markdown, plan.baseline if update_baseline else None)
+    check_outputs(json, junit, sarif, gitlab, markdown, html, plan.baseline if update_baseline else None)
     with progress_bar("checking", quiet=quiet) as progress:
         result, baseline = audits.check(plan, update_baseline=update_baseline, progress=progress)
     if update_baseline and plan.baseline is not None:
         write_text(plan.baseline, to_json(baseline))
-    renderings = ((junit, to_junit), (sarif, to_sarif), (gitlab, to_gitlab), (markdown, to_check_markdown))
+    renderings = (
+        (junit, to_junit),
+        (sarif, to_sarif),
+        (gitlab, to_gitlab),
+        (markdown, to_check_markdown),
+        (html, check_page),
+    )
     for file, text in renderings:
         if file is not None:
             write_text(file, text(result))

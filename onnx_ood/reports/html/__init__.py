@@ -1,7 +1,8 @@
 """Results as pages: one HTML file each, which loads nothing and holds the result as JSON."""
 
 from onnx_ood.reports.html.bench import bench_page
+from onnx_ood.reports.html.check import check_page
 from onnx_ood.reports.html.score import score_page
 from onnx_ood.reports.html.sensitivity import sensitivity_page
 
-__all__ = ["bench_page", "score_page", "sensitivity_page"]
+__all__ = ["bench_page", "check_page", "score_page", "sensitivity_page"]
