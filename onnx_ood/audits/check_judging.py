@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from math import isfinite, sqrt
+from math import isfinite
 from typing import NamedTuple
 
 from onnx_ood.audits.check_baseline import BaselineFigure
 from onnx_ood.audits.check_figures import FIGURES, Figure, Reading
 from onnx_ood.audits.check_file import Gate
 from onnx_ood.audits.check_result import Outcome, show
+from onnx_ood.metrics.intervals import difference_limit
 
 
 class Judgement(NamedTuple):
@@ -121,8 +122,8 @@ def _against(gate: Gate, figure: Figure, reading: Reading, then: BaselineFigure)
     if gate.tolerance is not None:
         most_up = most_down = gate.tolerance
     else:
-        most_up = noise(now, reading.low, before, then.high)
-        most_down = noise(now, reading.high, before, then.low)
+        most_up = difference_limit(now, reading.low, before, then.high)
+        most_down = difference_limit(now, reading.high, before, then.low)
     if figure.worse != "smaller" and risen > most_up:
         return f"{show(now)} is {show(risen)} above the baseline's {show(before)}, more than {show(most_up)}"
     if figure.worse != "larger" and fallen > most_down:
@@ -130,21 +131,3 @@ def _against(gate: Gate, figure: Figure, reading: Reading, then: BaselineFigure)
             f"{show(now)} is {show(fallen)} below the baseline's {show(before)}, more than {show(most_down)}"
         )
     return ""
-
-
-def noise(now: float, end: float | None, before: float, other_end: float | None) -> float:
-    """By how much two estimates may differ in one direction by chance, at 95% to either side together.
-
-    From the parts of their intervals that face each other: √((now − end)² + (before − other end)²), the limit of a
-    difference by G. Y. Zou and A. Donner (Statistics in Medicine 27, 2008). It takes the estimates for independent; of
-    the same inputs they are not, and differ by chance less than that: what it finds worse is worse.
-
-    Args:
-        now: One estimate.
-        end: The end of its interval that is nearer to the other estimate; None for none.
-        before: The other estimate.
-        other_end: The end of its interval that is nearer to the first.
-    """
-    return sqrt(
-        (0.0 if end is None else now - end) ** 2 + (0.0 if other_end is None else before - other_end) ** 2
-    )

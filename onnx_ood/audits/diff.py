@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from math import hypot
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +24,7 @@ from onnx_ood.audits.score_result import InputResult, Number, Prediction, ScoreR
 from onnx_ood.audits.sensitivity_result import Estimate, ModelSensitivity, SensitivityResult
 from onnx_ood.audits.stored import read_result
 from onnx_ood.exceptions import UsageError
-from onnx_ood.metrics.intervals import mean_interval, share_interval
+from onnx_ood.metrics.intervals import difference_limit, mean_interval, share_interval
 
 # Facts of a result that are no figures: what has to be alike for figures to be comparable.
 _FACTS = {
@@ -256,15 +255,15 @@ def _of_benches(a: BenchResult, b: BenchResult) -> Iterator[FigureChange]:
 
 
 def _apart(name: str, a: BenchInterval, b: BenchInterval) -> FigureChange:
-    """The change between figures of draws apart, its interval from theirs (R. G. Newcombe, Stat. in Med. 17, 1998)."""
+    """The change between figures of draws apart, its interval from theirs."""
     change = b.value - a.value
     return FigureChange(
         name=name,
         a=a.value,
         b=b.value,
         change=change,
-        low=change - hypot(b.value - b.low, a.high - a.value),
-        high=change + hypot(b.high - b.value, a.value - a.low),
+        low=change - difference_limit(b.value, b.low, a.value, a.high),
+        high=change + difference_limit(b.value, b.high, a.value, a.low),
     )
 
 

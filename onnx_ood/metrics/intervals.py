@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import exp, lgamma, log, log1p, pi, sqrt
+from math import exp, hypot, lgamma, log, log1p, pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +90,22 @@ def _above_zero(t: float, degrees: int) -> float:
     angles = end * (_NODES + 1) / 2
     scale = exp(lgamma((degrees + 1) / 2) - lgamma(degrees / 2)) / sqrt(pi)
     return scale * end / 2 * float((_WEIGHTS * np.cos(angles) ** (degrees - 1)).sum())
+
+
+def difference_limit(now: float, end: float | None, before: float, other_end: float | None) -> float:
+    """By how much two estimates may differ in one direction by chance, at 95% to either side together.
+
+    From the parts of their intervals that face each other: √((now − end)² + (before − other end)²), the limit of a
+    difference by G. Y. Zou and A. Donner (Statistics in Medicine 27, 2008). It takes the estimates for independent; of
+    the same inputs they are not, and differ by chance less than that: what it finds worse is worse.
+
+    Args:
+        now: One estimate.
+        end: The end of its interval that is nearer to the other estimate; None for none.
+        before: The other estimate.
+        other_end: The end of its interval that is nearer to the first.
+    """
+    return hypot(0.0 if end is None else now - end, 0.0 if other_end is None else before - other_end)
 
 
 def share_interval(count: int, total: int) -> tuple[float, float]:

@@ -16,9 +16,10 @@ from onnx_ood.audits.agreement import compare_answers
 from onnx_ood.audits.check_baseline import BaselineFigure, BaselineModel
 from onnx_ood.audits.check_figures import FIGURES, Reading
 from onnx_ood.audits.check_file import Gate
-from onnx_ood.audits.check_judging import expected, judge, noise
+from onnx_ood.audits.check_judging import expected, judge
 from onnx_ood.audits.check_result import CheckResult, GateResult
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.metrics.intervals import difference_limit
 
 CNN, RESNET = models.path("fashion_cnn"), models.path("fashion_resnet")
 
@@ -345,8 +346,8 @@ def test_noise_explains_what_chance_does() -> None:
 def test_noise_of_even_intervals_is_that_of_a_difference(
     one: float, other: float, a: float, b: float
 ) -> None:
-    assert noise(a, a - one, b, b + other) == pytest.approx(np.hypot(one, other), abs=1e-9)
-    assert noise(a, None, b, None) == 0
+    assert difference_limit(a, a - one, b, b + other) == pytest.approx(np.hypot(one, other), abs=1e-9)
+    assert difference_limit(a, None, b, None) == 0
 
 
 def test_bounds_in_words() -> None:
