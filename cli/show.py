@@ -8,14 +8,23 @@ from typing import Annotated
 import typer
 
 from onnx_ood import audits
+from onnx_ood.reports.files import write_text
+from onnx_ood.reports.html import result_page
 from onnx_ood.reports.terminal import print_result
 
 from .console import stdout
+from .output import HtmlFile, check_outputs
 
 
 def show(
     result: Annotated[Path, typer.Argument(metavar="RESULT", help="What --json of any command wrote.")],
     top: Annotated[int, typer.Option(min=1, help="How many inputs to list.")] = 5,
+    html: HtmlFile = None,
 ) -> None:
-    """Show a stored result again, as the command that made it did."""
-    print_result(stdout(), audits.read_result(result), top)
+    """Show a stored result again, as the command that made it did; or, with --html, as a page."""
+    check_outputs(html)
+    stored = audits.read_result(result)
+    if html is None:
+        print_result(stdout(), stored, top)
+    else:
+        write_text(html, result_page(stored))

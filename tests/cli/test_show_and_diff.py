@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import html5lib
 import numpy as np
 import pytest
 
@@ -53,6 +54,16 @@ def test_a_stored_result_is_shown_as_it_was(command, rows, tmp_path):
     assert (printed.returncode, shown.returncode, shown.stderr) == (0, 0, "")
     assert shown.stdout == printed.stdout
     assert shown.stdout.strip()
+    made = run("show", stored, "--html", tmp_path / "page.html")
+    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(
+        (tmp_path / "page.html").read_text()
+    )
+    (island,) = tree.iterfind(".//script[@id='result']")
+    assert json.loads(island.text)["schema"] == json.loads(stored.read_text())["schema"]
+    if command[0] == "inspect":
+        (report,) = tree.iterfind(".//pre")
+        assert "fashion_cnn.onnx" in "".join(report.itertext())
 
 
 def test_two_results_are_compared(rows, tmp_path):
