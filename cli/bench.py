@@ -21,6 +21,7 @@ from .console import stdout
 from .directions import directions as bench_directions
 from .directions import read_scales
 from .names import read_names
+from .options import BatchSize, Generic, Provider, Rate
 from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -64,15 +65,8 @@ def bench(
     controls: Annotated[
         bool, typer.Option(help="Add sets that are made: noise, and the ordinary pictures altered.")
     ] = _DEFAULTS.controls,
-    generic: Annotated[
-        bool,
-        typer.Option(
-            help="Let bundled photos stand for references where there are none, if the model takes colours."
-        ),
-    ] = _DEFAULTS.generic,
-    rate: Annotated[
-        float, typer.Option(help="False-positive rate at which inputs are flagged as unlike the references.")
-    ] = _DEFAULTS.rate,
+    generic: Generic = _DEFAULTS.generic,
+    rate: Rate = _DEFAULTS.rate,
     limit: Annotated[
         int | None, typer.Option(help="Inputs of a set at most: a random sample of its files.")
     ] = None,
@@ -81,10 +75,8 @@ def bench(
         str | None,
         typer.Option(metavar="TEXT", help="How pictures become tensors, as for onnx-ood score."),
     ] = None,
-    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")
-    ] = None,
+    provider: Provider = _DEFAULTS.provider,
+    batch_size: BatchSize = None,
     cache: Annotated[
         Path | None,
         typer.Option(

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from onnx_ood import audits
 from onnx_ood.reports.terminal import print_demo
 
 from .console import stdout
+from .options import Provider
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
 
 def demo(
-    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = "auto",
+    provider: Provider = "auto",
     json: JsonFile = None,
 ) -> None:
     """Score the bundled photos and altered versions of them, and say what that told apart and what not."""

@@ -12,6 +12,7 @@ from onnx_ood.reports.pictures import check_pictures, draw_plane
 from onnx_ood.reports.terminal import print_plane
 
 from .console import stdout
+from .options import Provider
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -58,7 +59,7 @@ def plane(
         str | None,
         typer.Option(metavar="TEXT", help="How pictures become tensors, as for onnx-ood score."),
     ] = None,
-    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
+    provider: Provider = _DEFAULTS.provider,
     json: JsonFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:

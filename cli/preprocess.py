@@ -12,6 +12,7 @@ from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.reports.terminal import print_detective
 
 from .console import stdout
+from .options import Provider
 from .output import JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -33,7 +34,7 @@ def preprocess(
     seed: Annotated[
         int, typer.Option(help="Seed of the sample, of noise and of resamples.")
     ] = _DEFAULTS.seed,
-    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
+    provider: Provider = _DEFAULTS.provider,
     batch_size: Annotated[
         int | None, typer.Option(help="Photos in one run. Default: what memory allows.")
     ] = None,

@@ -20,6 +20,7 @@ from onnx_ood.reports.terminal import print_score
 from .console import stdout
 from .feeds import read_feeds
 from .names import read_names
+from .options import BatchSize, Generic, Provider, Rate
 from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -51,15 +52,8 @@ def score(
             "instead. Default: auto where it applies.",
         ),
     ] = None,
-    generic: Annotated[
-        bool,
-        typer.Option(
-            help="Let bundled photos stand for references where there are none, if the model takes colours."
-        ),
-    ] = _DEFAULTS.generic,
-    rate: Annotated[
-        float, typer.Option(help="False-positive rate at which inputs are flagged as unlike the references.")
-    ] = _DEFAULTS.rate,
+    generic: Generic = _DEFAULTS.generic,
+    rate: Rate = _DEFAULTS.rate,
     cache: Annotated[
         Path | None,
         typer.Option(
@@ -112,10 +106,8 @@ def score(
             "Repeatable. Without it the value comes with each input, from .npz files.",
         ),
     ] = None,
-    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Inputs in one run. Default: what memory allows.")
-    ] = None,
+    provider: Provider = _DEFAULTS.provider,
+    batch_size: BatchSize = None,
     exact: Annotated[
         bool,
         typer.Option(

@@ -16,6 +16,7 @@ from onnx_ood.reports.terminal import print_sensitivity
 
 from .console import stdout
 from .feeds import read_feeds
+from .options import Provider
 from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
@@ -80,7 +81,7 @@ def sensitivity(
             help="The value of another model input, the same for all inputs, as for onnx-ood score. Repeatable.",
         ),
     ] = None,
-    provider: Annotated[str, typer.Option(help="auto, cuda or cpu.")] = _DEFAULTS.provider,
+    provider: Provider = _DEFAULTS.provider,
     batch_size: Annotated[
         int | None, typer.Option(help="Points in one run. Default: what memory allows.")
     ] = None,
