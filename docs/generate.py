@@ -205,14 +205,14 @@ def _shoot(address: str) -> None:
         _save_picture(desk.screenshot(full_page=True, clip=area), "report-desktop")
         night = window(1280, 1400, color_scheme="dark")
         _open_input(night, 1)
-        night.evaluate("document.getElementById('inputs').scrollIntoView()")
+        _scroll(night, "document.getElementById('inputs').scrollIntoView()")
         _save_picture(night.screenshot(), "report-dark")
         phone = window(390, 844)
         screens = [phone.screenshot()]
-        phone.evaluate("document.getElementById('gallery').scrollIntoView()")
+        _scroll(phone, "document.getElementById('gallery').scrollIntoView()")
         screens.append(phone.screenshot())
         _open_input(phone, 1)
-        phone.evaluate("document.querySelector('#input-1 figure').scrollIntoView({ block: 'center' })")
+        _scroll(phone, "document.querySelector('#input-1 figure').scrollIntoView({ block: 'center' })")
         screens.append(phone.screenshot())
         gap = 28
         side = Image.new("RGB", (3 * 390 + 4 * gap, 844 + 2 * gap), (200, 203, 207))
@@ -228,6 +228,13 @@ def _open_input(page: Any, place: int) -> None:
     page.evaluate(f"location.hash = '#input-{place}'")
     page.locator(f"#input-{place} .body").wait_for()
     page.evaluate("document.activeElement.blur()")
+
+
+def _scroll(page: Any, script: str) -> None:
+    """Scrolls, and waits until what came into view is drawn: cards outside it aren't."""
+    page.evaluate(script)
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    page.wait_for_timeout(500)
 
 
 def _save_picture(data: bytes, name: str) -> None:
