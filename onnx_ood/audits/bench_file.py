@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from onnx_ood.audits.bench_settings import BenchSettings
+from onnx_ood.audits.written import Texts, Written
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.toml_files import read_toml
 
 _DEFAULTS = BenchSettings()
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
 
 
 def _detectors(names: list[str]) -> list[str]:
@@ -36,30 +33,17 @@ def _corruptions(names: list[str]) -> list[str]:
     return names
 
 
-# One, or several.
-_Texts = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
-
-
-class BenchFile(BaseModel):
+class BenchFile(Written):
     """What `onnx-ood bench --config` reads: keys are called like options. Paths are relative to the file."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
-
     model: str | None = Field(default=None, description="An ONNX file.")
-    id: _Texts = Field(default=[], description="Inputs that the model is made for: files, folders, globs.")
-    ood: dict[str, _Texts] = Field(default={}, description="Out-of-distribution sets by name.")
-    reference: _Texts = Field(
-        default=[], description="Known-good inputs to learn from, none of them in `id`."
-    )
-    detectors: Annotated[_Texts, AfterValidator(_detectors)] = Field(
+    id: Texts = Field(default=[], description="Inputs that the model is made for: files, folders, globs.")
+    ood: dict[str, Texts] = Field(default={}, description="Out-of-distribution sets by name.")
+    reference: Texts = Field(default=[], description="Known-good inputs to learn from, none of them in `id`.")
+    detectors: Annotated[Texts, AfterValidator(_detectors)] = Field(
         default=[], description="Names of detectors; none for all that apply."
     )
-    corruptions: Annotated[_Texts, AfterValidator(_corruptions)] = Field(
+    corruptions: Annotated[Texts, AfterValidator(_corruptions)] = Field(
         default=[], description="Kinds of corruptions of which to measure severity curves, or `all`."
     )
     controls: bool = _DEFAULTS.controls

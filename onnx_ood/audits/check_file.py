@@ -10,7 +10,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from onnx_ood.audits.check_figures import FIGURES, Figure
-from onnx_ood.audits.check_models import CheckedModel, Said, Texts
+from onnx_ood.audits.check_models import CheckedModel
+from onnx_ood.audits.written import Texts, Written
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.toml_files import Placed, read_placed
@@ -27,7 +28,7 @@ def _figure(name: str) -> str:
     return name
 
 
-class Gate(Said):
+class Gate(Written):
     """A bound on a figure."""
 
     figure: Annotated[str, AfterValidator(_figure)] = Field(
@@ -62,7 +63,7 @@ class Gate(Said):
         return title + (f" on {self.set}" if self.set is not None else "")
 
 
-class CheckFile(Said):
+class CheckFile(Written):
     """What `onnx-ood check` reads. Paths are relative to the file."""
 
     models: Annotated[dict[str, CheckedModel], Field(min_length=1)] = Field(description="Models by name.")

@@ -5,35 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
 from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.sensitivity_settings import SensitivitySettings
 from onnx_ood.audits.settings import RELATIVE, ScoreSettings
+from onnx_ood.audits.written import Texts, Written
 
 _SCORE, _BENCH = ScoreSettings(), BenchSettings()
 
 
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-Texts = Annotated[list[str], BeforeValidator(_listed, json_schema_input_type=str | list[str])]
-"""One, or several."""
-
-
-class Said(BaseModel):
-    """What all tables of a check's file have in common: keys have hyphens, and none is unknown."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        alias_generator=lambda name: name.replace("_", "-"),
-    )
-
-
-class CheckedModel(Said):
+class CheckedModel(Written):
     """One model. Paths are relative to the file that says this."""
 
     path: Annotated[str, Field(min_length=1)] = Field(description="An ONNX file.")
