@@ -27,7 +27,7 @@ from onnx_ood.audits.stream import Stream, open_stream
 from onnx_ood.audits.stream_records import Header, ScoredInput, StreamProbe
 from onnx_ood.audits.summary import Summary, summarise
 from onnx_ood.audits.tally import Tally
-from onnx_ood.detectors import FEWEST
+from onnx_ood.detectors import FEWEST, find_detector
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, select, suggest_probes
 from onnx_ood.inputs import Card, Chosen, Reader, discover, read_card
@@ -202,6 +202,7 @@ def score(
                 *_notes(card, facts, chosen, results),
                 *judge_notes,
                 *_verdict_notes(verdict, found.paths),
+                *_order_notes(verdict, results),
                 *_overlap_notes(found.paths, reference),
                 *_run_notes(settings, run),
                 *_advice_notes(settings, advice),
@@ -304,6 +305,19 @@ def _verdict_notes(verdict: Verdict | None, paths: Sequence[Path]) -> list[str]:
                 "are, they look more ordinary than they should."
             )
     return notes
+
+
+def _order_notes(verdict: Verdict | None, results: Sequence[InputResult]) -> list[str]:
+    """Why a flagged input stands below one that isn't, where that happens: it looks like a mistake."""
+    flags = [entry.flagged for entry in results if entry.flagged is not None]
+    if verdict is None or flags == sorted(flags, reverse=True):
+        return []
+    why = (
+        "p-values count unusually low scores too"
+        if find_detector(verdict.detectors[0].name).two_sided
+        else "p-values leave out what the score learns in ways that would make them inexact"
+    )
+    return [f"Some flagged inputs rank below some that aren't: {why}."]
 
 
 def _overlap_notes(paths: Sequence[Path], reference: Sequence[str]) -> list[str]:

@@ -125,6 +125,24 @@ def test_p_values_are_ranks_among_the_references(folders):
     assert result.verdict.smallest_p == pytest.approx(1 / 41)
 
 
+@pytest.mark.parametrize("detector", ["auto", "energy", "mahalanobis", "feature_norm", "flip_rate"])
+def test_flags_that_are_not_in_the_order_of_ranks_are_explained(folders, detector):
+    result = audits.score(
+        FASHION,
+        [str(folders / "new"), str(folders / "noise")],
+        ScoreSettings(detectors=(detector,), rate=0.2),
+        reference=[str(folders / "good")],
+    )
+    first_spared = min(entry.rank for entry in result.inputs if not entry.flagged)
+    last_flagged = max((entry.rank for entry in result.inputs if entry.flagged), default=0)
+    explained = [note for note in result.notes if "rank below" in note]
+    assert len(explained) == (last_flagged > first_spared)
+    # Energy learns nothing, and only high ones count: its flags can't but follow its ranks.
+    assert not explained or detector != "energy"
+    if explained and detector in ("feature_norm", "flip_rate"):
+        assert "unusually low" in explained[0]
+
+
 def test_noise_is_flagged_and_garments_are_not_more_often_than_said(judged):
     noise = [entry for entry in judged.inputs if "/noise/" in entry.id]
     garments = [entry for entry in judged.inputs if "/new/" in entry.id]
