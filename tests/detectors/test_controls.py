@@ -40,6 +40,7 @@ def test_scores_are_those_of_a_dense_solve(seed: int, count: int, features: int,
     )
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(("count", "features"), [(40, 6), (12, 50)])
 @pytest.mark.parametrize("kinds", [1, 3])
 def test_scores_are_those_of_scikit_learn(count: int, features: int, kinds: int) -> None:
@@ -47,7 +48,9 @@ def test_scores_are_those_of_scikit_learn(count: int, features: int, kinds: int)
 
     Its covariance then is half of ours, but for n instead of n − 1; so its scores are ours times 2·n/(n − 1).
     """
-    analysis = pytest.importorskip("sklearn.discriminant_analysis")
+    analysis = pytest.importorskip(
+        "sklearn.discriminant_analysis", reason="scikit-learn is not installed, but by `make test-real`"
+    )
     good, controls, rows = made(7, count, features, kinds)
     mean, deviation = good.mean(axis=0), good.std(axis=0, ddof=1)
     data = np.clip((np.concatenate([good, *controls]) - mean) / deviation, -6, 6)
