@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import takewhile
 from math import isfinite, log10
 
@@ -107,10 +107,20 @@ def shorten(text: str, width: int) -> str:
 def without_common_start(names: Sequence[str], width: int) -> list[str]:
     """Leaves out the folders that all names begin with, if they don't fit otherwise: `…/encoder/0/Relu`."""
     parts = [name.split("/")[:-1] for name in names]
-    same = sum(1 for _ in takewhile(lambda step: len(set(step)) == 1, zip(*parts, strict=False)))
-    if len(names) < 2 or not same or max(map(len, names)) <= width:
+    same = _alike(zip(*parts, strict=False))
+    shared = "/".join(parts[0][:same]) if names else ""
+    # One sign takes the place of what is left out.
+    if len(names) < 2 or len(shared) < 2 or max(map(len, names)) <= width:
         return list(names)
-    return ["/".join(["…", *name.split("/")[same:]]) for name in names]
+    return [f"…{name[len(shared) :]}" for name in names]
+
+
+def without_common_end(names: Sequence[str], width: int) -> list[str]:
+    """Leaves out what all names end with, if they don't fit otherwise: `/encoder/0/norm…`."""
+    if len(names) < 2 or max(map(len, names)) <= width:
+        return list(names)
+    same = _alike(zip(*map(reversed, names), strict=False))
+    return [f"{name[: len(name) - same]}…" for name in names] if same > 1 else list(names)
 
 
 def shorten_middle(text: str, width: int) -> str:
@@ -127,9 +137,17 @@ def shorten_apart(names: Sequence[str], width: int) -> list[str]:
     """
     shown = without_common_start(names, width)
     usual = (width - 1) // 3
-    tails = range(max(width - 1, 1))
-    tail = max(tails, key=lambda tail: (len({_cut(name, width, tail) for name in shown}), -abs(tail - usual)))
-    return [_cut(name, width, tail) for name in shown]
+    ways = [
+        [_cut(name, width, tail) for name in some]
+        for some in (without_common_end(shown, width), shown)
+        for tail in sorted(range(max(width - 1, 1)), key=lambda tail: abs(tail - usual))
+    ]
+    return max(ways, key=lambda way: len(set(way)))
+
+
+def _alike(steps: Iterable[tuple[str, ...]]) -> int:
+    """How many steps, from the first on, are the same for all."""
+    return sum(1 for _ in takewhile(lambda step: len(set(step)) == 1, steps))
 
 
 def _cut(text: str, width: int, tail: int) -> str:
