@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache, partial
 from math import exp, hypot, lgamma, log, log1p, pi, sqrt
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ import numpy as np
 from numpy.polynomial.legendre import leggauss
 from numpy.typing import ArrayLike
 
-_NODES, _WEIGHTS = leggauss(200)
+# Found when first used: that takes a twentieth of a second, more than all else here together.
+_quadrature = cache(partial(leggauss, 200))
 
 
 class Interval(NamedTuple):
@@ -87,9 +89,10 @@ def student_quantile(probability: float, degrees: int) -> float:
 def _above_zero(t: float, degrees: int) -> float:
     """The distribution's mass between 0 and t, with t = √ν·tan φ: cos^(ν−1) φ, integrated over φ."""
     end = float(np.arctan(t / sqrt(degrees)))
-    angles = end * (_NODES + 1) / 2
+    nodes, weights = _quadrature()
+    angles = end * (nodes + 1) / 2
     scale = exp(lgamma((degrees + 1) / 2) - lgamma(degrees / 2)) / sqrt(pi)
-    return scale * end / 2 * float((_WEIGHTS * np.cos(angles) ** (degrees - 1)).sum())
+    return scale * end / 2 * float((weights * np.cos(angles) ** (degrees - 1)).sum())
 
 
 def difference_limit(now: float, end: float | None, before: float, other_end: float | None) -> float:
