@@ -176,7 +176,6 @@ def bench(
         "--markdown": markdown,
         "--latex": latex,
         "--pictures": pictures,
-        "--html": html,
     }
     if directions:
         _check_absent(
@@ -192,7 +191,7 @@ def bench(
             provider=provider,
             batch_size=batch_size,
         )
-        bench_directions(model, plan.id, plan.ood, swept, json, quiet=quiet)
+        bench_directions(model, plan.id, plan.ood, swept, json, html, quiet=quiet)
         return
     _check_absent({"--probe": probe, "--scales": scales}, "goes with --directions; add that, or leave it out")
     check_outputs(json, csv, markdown, latex, html)

@@ -7,17 +7,19 @@ from onnx_ood.reports.terminal import print_demo
 
 from .console import stdout
 from .options import Provider
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
 
 def demo(
     provider: Provider = "auto",
     json: JsonFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Score the bundled photos and altered versions of them, and say what that told apart and what not."""
-    check_outputs(json)
+    check_outputs(json, html)
     with progress_bar("measuring", quiet=False) as progress:
         result = audits.demo(provider, progress)
+    write_html(result, html)
     if not write_json(result, json):
         print_demo(stdout(), result)

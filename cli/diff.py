@@ -11,7 +11,7 @@ from onnx_ood import audits
 from onnx_ood.reports.terminal import print_diff
 
 from .console import stdout
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 
 
 def diff(
@@ -19,9 +19,11 @@ def diff(
     b: Annotated[Path, typer.Argument(metavar="B", help="The same of another run.")],
     top: Annotated[int, typer.Option(min=1, help="How many inputs to list.")] = 5,
     json: JsonFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Show how two stored results differ: what was set otherwise, and which figures moved beyond noise."""
-    check_outputs(json)
+    check_outputs(json, html)
     result = audits.diff(a, b)
+    write_html(result, html)
     if not write_json(result, json):
         print_diff(stdout(), result, top)

@@ -10,7 +10,7 @@ from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.terminal import print_directions
 
 from .console import stdout
-from .output import check_outputs, write_json
+from .output import check_outputs, write_html, write_json
 from .progress import progress_bar
 
 
@@ -20,13 +20,15 @@ def directions(
     strange: Mapping[str, Sequence[str]],
     settings: audits.DirectionsSettings,
     json: Path | None,
+    html: Path | None,
     *,
     quiet: bool,
 ) -> None:
     """Measure where the published direction of the cosine drop holds and where it flips, on one model."""
-    check_outputs(json)
+    check_outputs(json, html)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.directions(model, ordinary, strange, settings, progress=progress)
+    write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
         print_directions(stdout(), result, top=5)

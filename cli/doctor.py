@@ -8,12 +8,14 @@ from onnx_ood import audits
 from onnx_ood.reports.terminal import print_doctor
 
 from .console import stdout
-from .output import JsonFlag, print_json
+from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html
 
 
-def doctor(json: JsonFlag = False) -> None:
+def doctor(json: JsonFlag = False, html: HtmlFile = None) -> None:
     """Show what can run on this machine, and what to type to mend the rest."""
+    check_outputs(html)
     result = audits.doctor()
+    write_html(result, html)
     if json:
         print_json(result)
     else:

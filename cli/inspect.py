@@ -11,15 +11,18 @@ from onnx_ood import audits
 from onnx_ood.reports.terminal import print_inspect
 
 from .console import stdout
-from .output import JsonFlag, print_json
+from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html
 
 
 def inspect(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
     json: JsonFlag = False,
+    html: HtmlFile = None,
 ) -> None:
     """Show what is in a model file and where to watch it. The model is not run."""
+    check_outputs(html)
     result = audits.inspect(model)
+    write_html(result, html)
     if json:
         print_json(result)
     else:

@@ -10,6 +10,7 @@ import typer
 from pydantic import BaseModel
 
 from onnx_ood.reports.files import check_writable, to_json, write_text
+from onnx_ood.reports.html import result_page
 
 # For audits whose result is long lived: a file. For those that only look: a flag.
 JsonFile = Annotated[
@@ -50,3 +51,9 @@ def write_json(result: BaseModel, path: Path | None) -> bool:
         return True
     write_text(path, to_json(result))
     return False
+
+
+def write_html(result: BaseModel, path: Path | None) -> None:
+    """Writes a result as a page where it was asked for."""
+    if path is not None:
+        write_text(path, result_page(result))

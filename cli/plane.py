@@ -13,7 +13,7 @@ from onnx_ood.reports.terminal import print_plane
 
 from .console import stdout
 from .options import Provider
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
 _DEFAULTS = audits.PlaneSettings()
@@ -61,6 +61,7 @@ def plane(
     ] = None,
     provider: Provider = _DEFAULTS.provider,
     json: JsonFile = None,
+    html: HtmlFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Show a 2-D slice, the plane through three inputs: classes, boundaries of a layer, Jacobian norms."""
@@ -75,12 +76,13 @@ def plane(
         provider=provider,
     )
     drawn = pictures or []
-    check_outputs(json)
+    check_outputs(json, html)
     check_pictures(*drawn)
     with progress_bar("running points", quiet=quiet) as progress:
         result = audits.plane(model, inputs, settings, progress=progress)
     for path in drawn:
         draw_plane(path, result)
+    write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
         print_plane(stdout(), result, drawn)

@@ -13,7 +13,7 @@ from onnx_ood.reports.terminal import print_detective
 
 from .console import stdout
 from .options import Provider
-from .output import JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
 _DEFAULTS = audits.DetectiveSettings()
@@ -39,13 +39,15 @@ def preprocess(
         int | None, typer.Option(help="Photos in one run. Default: what memory allows.")
     ] = None,
     json: JsonFile = None,
+    html: HtmlFile = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Find out how a model wants its pictures preprocessed, or say that it can't be told."""
     settings = audits.DetectiveSettings(limit=limit, seed=seed, provider=provider, batch_size=batch_size)
-    check_outputs(json)
+    check_outputs(json, html)
     with progress_bar("trying", quiet=quiet) as progress:
         result = audits.detective(model, photos, settings, progress=progress)
+    write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
         print_detective(stdout(), result, top=5)

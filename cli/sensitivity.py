@@ -9,15 +9,13 @@ import typer
 
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.files import write_text
-from onnx_ood.reports.html import sensitivity_page
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.terminal import print_sensitivity
 
 from .console import stdout
 from .feeds import read_feeds
 from .options import Provider
-from .output import HtmlFile, JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
 _DEFAULTS = audits.SensitivitySettings()
@@ -125,8 +123,7 @@ def sensitivity(
     check_pictures(picture)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.sensitivity(models, inputs, settings, progress=progress)
-    if html is not None:
-        write_text(html, sensitivity_page(result))
+    write_html(result, html)
     printed = write_json(result, json)
     if picture is not None:
         draw_sensitivity(result, picture)

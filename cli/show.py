@@ -8,12 +8,10 @@ from typing import Annotated
 import typer
 
 from onnx_ood import audits
-from onnx_ood.reports.files import write_text
-from onnx_ood.reports.html import result_page
 from onnx_ood.reports.terminal import print_result
 
 from .console import stdout
-from .output import HtmlFile, check_outputs
+from .output import HtmlFile, check_outputs, write_html
 
 
 def show(
@@ -27,4 +25,4 @@ def show(
     if html is None:
         print_result(stdout(), stored, top)
     else:
-        write_text(html, result_page(stored))
+        write_html(stored, html)

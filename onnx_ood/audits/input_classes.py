@@ -8,7 +8,8 @@ from typing import NamedTuple
 from onnx_ood.audits.score_result import Prediction
 from onnx_ood.inputs import Classes
 
-_ANSWERS = "the model's own answers"
+ANSWERS = "the model's own answers"
+"""What stands for the user\'s file where classes are the model\'s own answers."""
 
 
 class InputClasses(NamedTuple):
@@ -43,7 +44,7 @@ def classes_of(
     """
     if given is None:
         of = tuple(None if one is None else str(one.index) for one in predictions)
-        return InputClasses(of, _ANSWERS if any(of) else None, "")
+        return InputClasses(of, ANSWERS if any(of) else None, "")
     of = tuple(given.of(name) for name in ids)
     left = of.count(None)
     note = (

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from onnx_ood import models
 
@@ -25,6 +26,15 @@ def garments(tmp_path_factory):
     images, _ = models.fashion_samples()
     np.save(path, (images[::10, np.newaxis] / 255).astype(np.float32))
     return path
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    images, _ = models.fashion_samples()
+    for i, image in enumerate(images[::15]):
+        Image.fromarray(image).save(folder / f"{i:02}.png")
+    return folder
 
 
 def stored(page):
@@ -75,6 +85,27 @@ def test_a_page_that_cannot_be_written_is_found_out_first(garments, tmp_path):
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert done.stdout == ""
-    done = run("bench", CNN, "--id", garments, "--directions", "--html", tmp_path / "report.html")
-    assert done.returncode == 64
-    assert "--html is about detectors" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (
+            "directions",
+            ["bench", CNN, "--id", "PICTURES", "--directions", "--scales", "0.05", "--limit", "10"],
+        ),
+        ("preprocess", ["preprocess", CNN, "PICTURES"]),
+        ("plane", ["plane", CNN, "ROWS[0]", "ROWS[1]", "ROWS[2]", "--resolution", "16", "--directions", "2"]),
+        ("inspect", ["inspect", CNN]),
+        ("doctor", ["doctor"]),
+    ],
+)
+def test_other_commands_write_pages_of_what_they_found(kind, words, garments, pictures, tmp_path):
+    page, json_file = tmp_path / "page.html", tmp_path / "result.json"
+    words = [word.replace("ROWS", str(garments)).replace("PICTURES", str(pictures)) for word in words]
+    flag = kind in {"inspect", "doctor"}
+    done = run(*words, "--html", page, *(["--json"] if flag else ["--json", json_file, "--quiet"]))
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout if flag else json_file.read_text())
+    assert result["schema"] == f"onnx-ood/{kind}/1"
+    assert stored(page.read_text(encoding="utf-8")) == result

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor
 
 import numpy as np
 
 from onnx_ood.audits.bench_result import BenchCorruptions, BenchDetector, BenchInterval, BenchResult
-from onnx_ood.reports.html.charts import Frame, chart, figure, level_axis, point, tick_text
 from onnx_ood.reports.html.histogram import histogram_figure
+from onnx_ood.reports.html.intervals import Interval, interval_figure
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
-from onnx_ood.reports.html.scales import Scale
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.areas import area, between
 from onnx_ood.reports.terminal.bench import flag_words
@@ -21,8 +21,6 @@ from onnx_ood.reports.terminal.bench import flag_words
 _SHOWN = 4
 # Scores beyond these quantiles, which may be far away, are counted in the last bars.
 _INNER = (0.005, 0.995)
-_ROW = 26
-_LONGEST = 22
 # AUROCs from which on a cell is shaded more.
 _SHADES = (0.6, 0.7, 0.8, 0.9, 0.97)
 
@@ -148,45 +146,27 @@ def _cell(value: float) -> Markup:
 
 def _macro_figure(result: BenchResult) -> Markup:
     """A line a detector: its mean AUROC, and where resamples lie."""
-    count = len(result.detectors)
-    frame = Frame(width=580, height=count * _ROW + 62, left=150, right=566, top=6, bottom=count * _ROW + 12)
-    least = min([0.5, *(one.macro.low for one in result.detectors)])
-    scale = Scale(np.floor(least * 10) / 10, 1.0, frame.left, frame.right)
-    rows = []
-    for place, one in enumerate(result.detectors):
-        y = frame.top + (place + 0.5) * _ROW + 3
-        low, middle, high = (scale(value) for value in (one.macro.low, one.macro.value, one.macro.high))
-        name = marks.shorten_middle(_starred(one), _LONGEST)
-        rows.append(
-            element(
-                "text",
-                name,
-                class_="tick",
-                x=frame.left - 10,
-                y=y,
-                dy="0.35em",
-                text_anchor="end",
-                aria_hidden="true",
-            )
+    rows = [
+        Interval(
+            _starred(one),
+            one.macro.low,
+            one.macro.value,
+            one.macro.high,
+            f"{one.name}: mean AUROC {one.macro.value:.3f}, 95% of resamples {between(one.macro)}",
         )
-        rows.append(
-            point(
-                f"{one.name}: mean AUROC {one.macro.value:.3f}, 95% of resamples {between(one.macro)}",
-                element("path", class_="range", d=f"M{low:.1f} {y:.1f}H{high:.1f}"),
-                element("circle", cx=middle, cy=y, r=4),
-            )
-        )
-    guess = scale(0.5)
-    ticks = [(scale(tick), tick_text(round(tick, 12))) for tick in scale.ticks()]
-    drawing = chart(
+        for one in result.detectors
+    ]
+    least = min([0.5, *(row.low for row in rows)])
+    return interval_figure(
         "means",
-        f"Mean AUROC of {count} detectors with where 95% of resamples lie, the best first.",
-        frame,
-        element("path", class_="floor", d=f"M{guess:.1f} {frame.top}V{frame.bottom}"),
-        level_axis(ticks, frame, "mean AUROC over sets"),
+        "Mean AUROC over sets",
+        f"Mean AUROC of {len(rows)} detectors with where 95% of resamples lie, the best first.",
         rows,
+        (floor(least * 10) / 10, 1.0),
+        axis="mean AUROC over sets",
+        guide=0.5,
+        words="Lines: 95% of resamples. Dashed: a coin.",
     )
-    return figure("Mean AUROC over sets", drawing, "Lines: 95% of resamples. Dashed: a coin.")
 
 
 def _set_figures(result: BenchResult) -> Markup:
@@ -288,7 +268,7 @@ def _settings(result: BenchResult) -> Markup:
 
 def command(result: BenchResult) -> str:
     """A command that measures the same, but for files, which a result doesn't name."""
-    words = ["onnx-ood", "bench", result.model.path, "--id=ORDINARY"]
+    words = ["onnx-ood", "bench", result.model.path, "--id", "ORDINARY"]
     for one in result.sets:
         words += [] if one.made else ["--ood", f"{one.name}={one.name.upper()}"]
     if result.reference == "given":

@@ -225,7 +225,7 @@ function layers(card) {
   const body = make(
     "table",
     {},
-    make("caption", {}, caption),
+    make("caption", {}, make("span", {}, caption)),
     make("thead", {}, make("tr", {}, ...heads.map((name) => make("th", { scope: "col", ...side(name) }, name)))),
     make("tbody", {}, ...rows),
   );

@@ -115,7 +115,7 @@ def table(
     ]
     body = element(
         "table",
-        element("caption", caption),
+        element("caption", element("span", caption)),
         element("thead", element("tr", top)),
         element("tbody", lines),
     )

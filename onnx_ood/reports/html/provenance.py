@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 
@@ -11,21 +12,34 @@ from onnx_ood.reports.html.markup import Child, Markup, element, joined
 
 # Signs in a line of a command.
 _LINE = 80
+# How a result names the source of its preprocessing where it is the user.
+_STATED = re.compile(r"\(stated: (.*)\)$")
 
 
 def command_text(words: Sequence[str]) -> str:
     """A command as a shell takes it, over lines that can be read.
 
     Args:
-        words: Its words: four that name what is done, then options with their values.
+        words: Its words: those that name what is done, then options with their values.
     """
-    lines = [shlex.join(words[:4])]
-    for option in _options(words[4:]):
+    first = next((i for i, word in enumerate(words) if word.startswith("--")), len(words))
+    lines = [shlex.join(words[:first])]
+    for option in _options(words[first:]):
         if len(lines) > 1 and len(lines[-1]) + len(option) < _LINE:
             lines[-1] += f" {option}"
         else:
             lines.append(option)
     return " \\\n  ".join(lines)
+
+
+def preprocessing_words(preprocessing: str | None) -> list[str]:
+    """The option that a run was given, where its result says that the preprocessing was stated.
+
+    Args:
+        preprocessing: As a result has it.
+    """
+    stated = _STATED.search(preprocessing or "")
+    return ["--preprocess", stated[1]] if stated else []
 
 
 def command_block(command: str) -> Markup:

@@ -10,7 +10,13 @@ from onnx_ood.reports.html.histogram import histogram_figure
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports.html.profile import profile_figure, profile_table
-from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
+from onnx_ood.reports.html.provenance import (
+    command_block,
+    command_text,
+    model_facts,
+    preprocessing_words,
+    versions,
+)
 from onnx_ood.reports.html.thumbnails import Missing, Shown, make_thumbnails
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.score_facts import score_facts
@@ -272,7 +278,7 @@ def command(result: ScoreResult) -> str:
     words += ["--adaptive"] if nudges.adaptive else []
     for name, value in result.feeds.items():
         words += ["--feed", f"{name}={value}"] if value != ".npz" else []
-    words += ["--provider", run.provider]
+    words += [*preprocessing_words(result.preprocessing), "--provider", run.provider]
     words += ["--exact"] if run.exact else []
     words += ["--tf32"] if run.tf32 else []
     return command_text(words)

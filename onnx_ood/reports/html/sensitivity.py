@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from ast import literal_eval
 from collections.abc import Sequence
 
+from onnx_ood.audits.input_classes import ANSWERS
+from onnx_ood.audits.score_result import FROM_FILES
 from onnx_ood.audits.sensitivity_result import (
     Estimate,
     Kind,
@@ -11,17 +14,23 @@ from onnx_ood.audits.sensitivity_result import (
     SensitivityInput,
     SensitivityResult,
 )
-from onnx_ood.reports.html.charts import Frame, chart, figure, level_axis, number, point, upright_axis
+from onnx_ood.reports.html.bands import FRAME, Band, band_chart
+from onnx_ood.reports.html.charts import figure, number
 from onnx_ood.reports.html.histogram import histogram_figure
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, fact_list, failure_list, folded, page, table
-from onnx_ood.reports.html.provenance import model_facts, versions
+from onnx_ood.reports.html.provenance import (
+    command_block,
+    command_text,
+    model_facts,
+    preprocessing_words,
+    versions,
+)
 from onnx_ood.reports.html.scales import Scale
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import feeds
 from onnx_ood.reports.terminal.sensitivity import KIND_NAMES
 
-FRAME = Frame(width=460, height=235, right=452, bottom=180)
 # Rows of inputs that are shown at once, of those with the largest norms and of those with the smallest.
 _AT_EACH_END = 10
 
@@ -156,39 +165,27 @@ def _way_figure(model: ModelSensitivity, kind: Kind) -> Markup | None:
         return None
     parts = list(zip(*profiles, strict=True))
     highest = max(max(way.profile) for way in model.trajectories) or 1.0
-    up = Scale(0.0, highest * 1.04, FRAME.bottom, FRAME.top)
-    step = (FRAME.right - FRAME.left) / len(parts)
-    places = [FRAME.left + (p + 0.5) * step for p in range(len(parts))]
-    means = [sum(part) / len(part) for part in parts]
-    lows = [(x, up(min(part))) for x, part in zip(places, parts, strict=True)]
-    highs = [(x, up(max(part))) for x, part in zip(places, parts, strict=True)]
-    drawing = chart(
+    bands = [
+        Band(
+            min(part),
+            mean := sum(part) / len(part),
+            max(part),
+            f"Part {p + 1} of {len(parts)}: {number(mean)} transitions for each unit of length, "
+            f"from {number(min(part))} to {number(max(part))}",
+        )
+        for p, part in enumerate(parts)
+    ]
+    drawing = band_chart(
         "way",
         f"Transitions for each unit of length along {len(profiles)} ways: {KIND_NAMES[kind]}.",
-        FRAME,
-        upright_axis(up, FRAME, "density"),
-        level_axis([(FRAME.left + 18, "start"), (FRAME.right - 14, "end")], FRAME, "along the way"),
-        element("path", class_="band", d=f"M{_corners([*highs, *reversed(lows)])}Z"),
-        element(
-            "path",
-            class_="median",
-            d=f"M{_corners([(x, up(mean)) for x, mean in zip(places, means, strict=True)])}",
-        ),
-        [
-            point(
-                f"Part {p + 1} of {len(parts)}: {number(mean)} transitions for each unit of length, "
-                f"from {number(min(part))} to {number(max(part))}",
-                element("circle", cx=x, cy=up(mean), r=2),
-            )
-            for p, (x, mean, part) in enumerate(zip(places, means, parts, strict=True))
-        ],
+        bands,
+        Scale(0.0, highest * 1.04, FRAME.bottom, FRAME.top),
+        upright="density",
+        ticks=[(FRAME.left + 18, "start"), (FRAME.right - 14, "end")],
+        level="along the way",
     )
     words = f"Transitions for each unit of length: mean and range of {len(profiles)} ways. All charts are to one scale."
     return figure(KIND_NAMES[kind].capitalize(), drawing, words)
-
-
-def _corners(corners: Sequence[tuple[float, float]]) -> str:
-    return "L".join(f"{x:.1f} {y:.1f}" for x, y in corners)
 
 
 def _trajectories(model: ModelSensitivity) -> Markup:
@@ -291,6 +288,7 @@ def _row(one: SensitivityInput, *, bounded: bool) -> list[Child]:
 def _settings(result: SensitivityResult) -> Markup:
     models = [fact_list(model_facts(one.model)) for one in result.models]
     return joined(
+        command_block(command(result)),
         models,
         fact_list(
             [
@@ -301,6 +299,28 @@ def _settings(result: SensitivityResult) -> Markup:
             ]
         ),
     )
+
+
+def command(result: SensitivityResult) -> str:
+    """A command that measures the same, but for the inputs, which a result doesn't name as they were given."""
+    first = result.models[0]
+    # What was chosen for a model alone may be called otherwise in another; what a user names is called so in all.
+    of = {one.jacobian.of for one in result.models}
+    sites = {one.site for one in result.models}
+    counted = max((kind.density.count for kind in first.kinds), default=0)
+    words = ["onnx-ood", "sensitivity", *(one.model.path for one in result.models), "INPUTS..."]
+    if len(of) == 1 and not first.jacobian.of.startswith("softmax of "):
+        words += ["--of", literal_eval(first.jacobian.of)]
+    words += ["--directions", f"{result.directions}", "--trajectories", f"{counted}"]
+    words += ["--tolerance", f"{result.tolerance:g}"]
+    words += ["--classes", first.classes] if first.classes not in {None, ANSWERS} else []
+    words += ["--exact"] if first.regions else []
+    words += ["--seed", f"{result.seed}", *preprocessing_words(first.preprocessing)]
+    words += ["--site", first.site] if len(sites) == 1 else []
+    for name, value in first.feeds.items():
+        words += ["--feed", f"{name}={value}"] if value != FROM_FILES else []
+    words += ["--provider", first.provider]
+    return command_text(words)
 
 
 def _overlap(one: Estimate, other: Estimate) -> bool:

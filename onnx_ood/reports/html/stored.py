@@ -11,8 +11,11 @@ from rich.console import Console
 from onnx_ood import audits
 from onnx_ood.reports.html.bench import bench_page
 from onnx_ood.reports.html.check import check_page
+from onnx_ood.reports.html.directions import directions_page
 from onnx_ood.reports.html.markup import element, joined
 from onnx_ood.reports.html.page import page
+from onnx_ood.reports.html.plane import plane_page
+from onnx_ood.reports.html.preprocess import preprocess_page
 from onnx_ood.reports.html.score import score_page
 from onnx_ood.reports.html.sensitivity import sensitivity_page
 from onnx_ood.reports.terminal import print_result
@@ -39,6 +42,12 @@ def result_page(result: BaseModel) -> str:
             return sensitivity_page(result)
         case audits.CheckResult():
             return check_page(result)
+        case audits.DirectionsResult():
+            return directions_page(result)
+        case audits.DetectiveResult():
+            return preprocess_page(result)
+        case audits.PlaneResult():
+            return plane_page(result)
         case _:
             return _text_page(result)
 

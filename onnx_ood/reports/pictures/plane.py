@@ -11,36 +11,29 @@ import numpy as np
 from onnx_ood.audits.plane_result import PlaneClass, PlaneClasses, PlaneGrid, PlaneLine, PlaneResult
 from onnx_ood.audits.score_result import Prediction
 from onnx_ood.reports.pictures.canvas import drawing
+from onnx_ood.reports.plane_style import (
+    CLASS_COLOURS,
+    OTHERS,
+    TOGETHER,
+    boundaries_title,
+    coloured,
+    norm_range,
+    norms_title,
+    others_name,
+    strength,
+)
 from onnx_ood.reports.terminal.marks import percent, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# P. Tol's light qualitative colours, which people who are colour-blind tell apart under dark lines, and a violet.
-_COLOURS = (
-    "#77aadd",
-    "#eedd88",
-    "#44bb99",
-    "#ffaabb",
-    "#99ddff",
-    "#ee8866",
-    "#bbcc33",
-    "#c5b0d5",
-    "#aaaa00",
-)
-_OTHERS = "#dddddd"
 _UNDEFINED = "#ffffff"
 # Width of a panel, and the room beside and above it, in inches.
 _PANEL, _KEY, _HEAD = 5.0, 1.8, 0.8
 # Of the title: inches that a character and a line take, about.
 _CHARACTER, _LINE = 0.075, 0.17
 _TALLEST, _FLATTEST = 1.6, 0.35
-# Lines are the fainter the more they are, so that where they are dense can be seen.
-_FAINTEST, _DARKEST, _FEW = 0.06, 0.9, 36
-# Lines in one path, which is as dark where they cross as elsewhere. A path for each would make a file several times as
-# large, and one for all would make dense places solid.
-_TOGETHER = 64
 # Points of lines that an SVG holds as such: of more it would have megabytes, so they are dots there.
 _MOST_POINTS = 80_000
 _NAMES = "ABC"
@@ -75,34 +68,28 @@ def _boundaries(axes: Axes, result: PlaneResult) -> None:
     layer = result.layer
     if result.classes:
         _classes(axes, result.classes, result.grid)
-    alpha = max(_FAINTEST, _DARKEST / np.sqrt(max(1.0, layer.switching / _FEW)))
-    _lines(axes, layer.lines, color="#111111", alpha=alpha, linewidth=0.4)
+    _lines(axes, layer.lines, color="#111111", alpha=strength(layer), linewidth=0.4)
     if result.classes:
         _lines(axes, result.classes.lines, color="black", linewidth=1.6)
-    of = "" if layer.looked_at == layer.units else f"a sample of {layer.looked_at:,} of "
-    axes.set_title(
-        f"{'classes, and ' if result.classes else ''}boundaries of {of}{layer.units:,} {layer.op} units"
-    )
+    axes.set_title(boundaries_title(layer, result.classes))
 
 
 def _classes(axes: Axes, classes: PlaneClasses, grid: PlaneGrid) -> None:
     from matplotlib.colors import to_rgb  # noqa: PLC0415 - optional, and slow to import
     from matplotlib.patches import Patch  # noqa: PLC0415
 
-    listed = classes.found[: len(_COLOURS)]
-    rest = classes.found[len(_COLOURS) :]
-    colours = {one.index: colour for one, colour in zip(listed, _COLOURS, strict=False)}
+    listed, rest = coloured(classes)
+    colours = {one.index: colour for one, colour in zip(listed, CLASS_COLOURS, strict=False)}
     answers = np.array(classes.answers)
     painted = np.empty((*answers.shape, 3))
-    painted[:] = to_rgb(_OTHERS)
+    painted[:] = to_rgb(OTHERS)
     painted[answers < 0] = to_rgb(_UNDEFINED)
     for index, colour in colours.items():
         painted[answers == index] = to_rgb(colour)
     _image(axes, painted, grid)
     key = [Patch(facecolor=colours[one.index], label=_named(one)) for one in listed]
     if rest:
-        share = percent(sum(one.share for one in rest))
-        key.append(Patch(facecolor=_OTHERS, label=f"{len(rest)} others, {share}"))
+        key.append(Patch(facecolor=OTHERS, label=others_name(rest)))
     axes.legend(
         handles=key,
         loc="upper left",
@@ -119,15 +106,12 @@ def _norms(figure: Figure, axes: Axes, result: PlaneResult) -> None:
     jacobian = result.jacobian
     assert jacobian is not None
     norms = np.array(jacobian.norms, np.float64)
-    positive = norms[np.isfinite(norms) & (norms > 0)]
-    title = f"norm of the Jacobian of {jacobian.of}"
-    axes.set_title(title.replace("'", ""))
-    if not positive.size:
+    axes.set_title(norms_title(jacobian))
+    bounds = norm_range(norms)
+    if bounds is None:
         axes.text(0.5, 0.5, "0 everywhere", transform=axes.transAxes, ha="center")
         return
-    # A saturated softmax is flat to dozens of decimal places; four show where it is steep.
-    high = positive.max()
-    low = max(positive.min(), 1e-4 * high)
+    low, high = bounds
     image = _image(
         axes,
         np.clip(norms, low, None),
@@ -135,7 +119,9 @@ def _norms(figure: Figure, axes: Axes, result: PlaneResult) -> None:
         norm=LogNorm(low, high if high > low else 2 * low),
         cmap="cividis",
     )
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, extend="min" if positive.min() < low else "neither")
+    bar = figure.colorbar(
+        image, ax=axes, shrink=0.9, extend="min" if norms[norms > 0].min() < low else "neither"
+    )
     bar.outline.set_visible(False)
     if result.classes:
         _lines(axes, result.classes.lines, color="white", linewidth=0.8)
@@ -159,8 +145,8 @@ def _lines(axes: Axes, lines: Sequence[PlaneLine], **style: Any) -> None:
     from matplotlib.path import Path as Outline  # noqa: PLC0415
 
     many = sum(len(line.x) for line in lines) > _MOST_POINTS
-    for first in range(0, len(lines), _TOGETHER):
-        some = lines[first : first + _TOGETHER]
+    for first in range(0, len(lines), TOGETHER):
+        some = lines[first : first + TOGETHER]
         points = np.concatenate([np.stack([line.x, line.y], axis=-1) for line in some])
         codes = np.full(len(points), Outline.LINETO, Outline.code_type)
         codes[np.cumsum([0, *(len(line.x) for line in some[:-1])])] = Outline.MOVETO

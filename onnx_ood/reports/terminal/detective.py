@@ -10,17 +10,20 @@ from onnx_ood.audits.detective_result import DetectiveResult, Question, TriedPre
 from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports.terminal.marks import Marks, number, percent, shorten_middle
 
-_TITLES = {
+TITLES = {
     "values": "Range, mean, deviation and order of channels",
     "resize": "Resizing, with the values of the first",
 }
-_LEGEND = (
+"""What each question asks."""
+
+LEGEND = (
     "the most ordinary first; * can't be told from it; behind: by how much the score is less, and 99% of resamples",
     "score = keeps - norms. keeps: nats that answers keep under slight changes of a photo; norms: log distance of "
     "channels from the running statistics of BatchNormalization nodes",
     "not in the score: sure, mean probability of the answer; agree, share of changed copies with the same answer; "
     "answers, how many different ones there are",
 )
+"""What the numbers of the evidence are."""
 
 
 def print_detective(console: Console, result: DetectiveResult, top: int) -> None:
@@ -56,30 +59,32 @@ def print_detective(console: Console, result: DetectiveResult, top: int) -> None
 
         console.print(fitted(console, build, levels=3, longest=longest))
     console.print()
-    bullets(console, _LEGEND, style="dim")
+    bullets(console, LEGEND, style="dim")
     if result.failed:
         bullets(console, [f"failed: {one.id}: {one.reason}" for one in result.failed[:top]], style="red")
 
 
-def _verdict(question: Question, view: Marks) -> Text:
+def verdict_words(question: Question) -> tuple[str, str]:
+    """What came out of a question: the answer or that there is none, and what else is to be said."""
     first = question.candidates[0]
     if question.verdict == "told":
-        return Text.assemble(
-            (f"{view.good} ", "green"), f"{question.asks}: ", (first.name, "bold"), f" ({first.words})"
-        )
+        return first.name, f" ({first.words})"
     names = "; ".join(one.name for one in question.leading)
-    return Text.assemble(
-        (f"{view.dot} ", "yellow"),
-        f"{question.asks}: ",
-        ("can't tell", "bold yellow"),
-        f"; first {'come' if len(question.leading) > 1 else 'comes'} {names}",
-        f". {question.reason[0].upper()}{question.reason[1:]}",
+    come = "come" if len(question.leading) > 1 else "comes"
+    return "can't tell", f"; first {come} {names}. {question.reason[0].upper()}{question.reason[1:]}"
+
+
+def _verdict(question: Question, view: Marks) -> Text:
+    answer, more = verdict_words(question)
+    sign, style, weight = (
+        (view.good, "green", "bold") if question.verdict == "told" else (view.dot, "yellow", "bold yellow")
     )
+    return Text.assemble((f"{sign} ", style), f"{question.asks}: ", (answer, weight), more)
 
 
 def _evidence(question: Question, level: int, width: int) -> Table:
     """Level 0 has all columns, 1 has not what doesn't count, 2 not the parts of the score either."""
-    grid = table(_TITLES[question.asks])
+    grid = table(TITLES[question.asks])
     grid.add_column("candidate", no_wrap=True)
     names = ["score", "behind", "99%"]
     if level < 2:
@@ -90,22 +95,24 @@ def _evidence(question: Question, level: int, width: int) -> Table:
         grid.add_column(name, justify="right", no_wrap=True)
     for tried in question.candidates:
         name = shorten_middle(tried.name, max(1, width - 2)) + (" *" if tried.leading else "")
-        cells = [f"{tried.score:.2f}", *_behind(tried, question)]
+        cells = [f"{tried.score:.2f}", *behind(tried, question)]
         if level < 2:
-            cells += [_decimal(tried.information), _decimal(tried.batch_norm)]
+            cells += [decimal(tried.information), decimal(tried.batch_norm)]
         if level < 1:
             cells += [percent(tried.confidence), percent(tried.agreement), number(tried.answers)]
         grid.add_row(Text(name), *map(Text, cells), style="" if tried.leading else "dim")
     return grid
 
 
-def _behind(tried: TriedPreprocessing, question: Question) -> tuple[str, str]:
+def behind(tried: TriedPreprocessing, question: Question) -> tuple[str, str]:
+    """By how much a candidate is behind the first, and where resamples lie."""
     if tried is question.candidates[0]:
         return "-", ""
-    behind = tried.behind
-    return f"{behind.value:.2f}", f"{behind.low:.2f} to {behind.high:.2f}"
+    found = tried.behind
+    return f"{found.value:.2f}", f"{found.low:.2f} to {found.high:.2f}"
 
 
-def _decimal(value: float | None) -> str:
+def decimal(value: float | None) -> str:
+    """A number to two decimal places; a dash for what does not exist."""
     # Nothing is added to what rounds to zero from below, so that it has no sign.
     return "-" if value is None else f"{round(value, 2) + 0.0:.2f}"

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.directions_result import Counts, DirectionsResult, SetDirections, Verdict
+from onnx_ood.audits.score_result import Failure
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 
@@ -31,25 +32,8 @@ def print_directions(console: Console, result: DirectionsResult, top: int) -> No
         result: The result.
         top: How many failed inputs to list.
     """
-    failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-    scales = ", ".join(f"{scale:g}" for scale in result.scales)
-    swept = (
-        f"{len(result.layers)} layers; std {scales} in {result.space} space; "
-        f"{', '.join(result.families)}; {', '.join(map(str, result.copies))} copies: "
-        f"{result.sets[0].counts.settings:,} settings a set"
-    )
-    facts(
-        console,
-        [
-            ("model", result.model.path),
-            ("preprocessing", result.preprocessing or ""),
-            ("runs on", result.provider),
-            ("ordinary", f"{result.ordinary} inputs, {len(failed)} failed"),
-            ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
-            ("nudged at", result.site),
-            ("swept", swept),
-        ],
-    )
+    failed = failures(result)
+    facts(console, directions_facts(result))
     console.print()
     console.print(Text(result.conclusion))
     console.print()
@@ -67,6 +51,30 @@ def print_directions(console: Console, result: DirectionsResult, top: int) -> No
     if result.notes:
         console.print()
         bullets(console, result.notes, style="dim")
+
+
+def directions_facts(result: DirectionsResult) -> list[tuple[str, str]]:
+    """What was run on what, by name; a text is empty where there is nothing to say."""
+    scales = ", ".join(f"{scale:g}" for scale in result.scales)
+    swept = (
+        f"{len(result.layers)} layers; std {scales} in {result.space} space; "
+        f"{', '.join(result.families)}; {', '.join(map(str, result.copies))} copies: "
+        f"{result.sets[0].counts.settings:,} settings a set"
+    )
+    return [
+        ("model", result.model.path),
+        ("preprocessing", result.preprocessing or ""),
+        ("runs on", result.provider),
+        ("ordinary", f"{result.ordinary} inputs, {len(failures(result))} failed"),
+        ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
+        ("nudged at", result.site),
+        ("swept", swept),
+    ]
+
+
+def failures(result: DirectionsResult) -> list[Failure]:
+    """Inputs that weren't measured, of all sets."""
+    return [*result.failed, *(failure for one in result.sets for failure in one.failed)]
 
 
 def _sets(console: Console, result: DirectionsResult) -> Table:

@@ -27,39 +27,46 @@ def print_plane(console: Console, result: PlaneResult, pictures: Sequence[Path])
         pictures: Where it was drawn.
     """
     view = Marks(console)
-    grid, layer, jacobian = result.grid, result.layer, result.jacobian
-    sample = "" if layer.looked_at == layer.units else f", a sample of the layer's {layer.units:,}"
-    facts(
-        console,
-        [
-            ("model", result.model.path),
-            ("preprocessing", result.preprocessing or ""),
-            ("runs on", result.provider),
-            (
-                "window",
-                f"{_length(grid.columns, grid.step)} by {_length(grid.rows, grid.step)} in input space",
-            ),
-            ("grid", f"{grid.columns} by {grid.rows} points, {marks.number(grid.step)} apart"),
-            ("layer", f"{layer.name} ({layer.op})"),
-            ("units that switch", f"{layer.switching:,} of {layer.looked_at:,}{sample}"),
-            (
-                "Jacobian norm",
-                ""
-                if jacobian is None
-                else f"of {jacobian.of}, {jacobian.directions} directions, {jacobian.grid.columns} by "
-                f"{jacobian.grid.rows} points; standard error {marks.percent(jacobian.error)}",
-            ),
-            ("pictures", ", ".join(map(str, pictures))),
-        ],
-    )
+    facts(console, [*plane_facts(result), ("pictures", ", ".join(map(str, pictures)))])
     console.print()
     console.print(_points(console, result, view))
     if result.classes:
         console.print()
         console.print(_classes(result.classes, view))
-    if notes := [*result.notes, *([jacobian.note] if jacobian and jacobian.note else [])]:
+    if notes := plane_notes(result):
         console.print()
         bullets(console, notes, style="dim")
+
+
+def plane_facts(result: PlaneResult) -> list[tuple[str, str]]:
+    """What was run on what, by name; a text is empty where there is nothing to say."""
+    grid, layer, jacobian = result.grid, result.layer, result.jacobian
+    sample = "" if layer.looked_at == layer.units else f", a sample of the layer's {layer.units:,}"
+    return [
+        ("model", result.model.path),
+        ("preprocessing", result.preprocessing or ""),
+        ("runs on", result.provider),
+        (
+            "window",
+            f"{_length(grid.columns, grid.step)} by {_length(grid.rows, grid.step)} in input space",
+        ),
+        ("grid", f"{grid.columns} by {grid.rows} points, {marks.number(grid.step)} apart"),
+        ("layer", f"{layer.name} ({layer.op})"),
+        ("units that switch", f"{layer.switching:,} of {layer.looked_at:,}{sample}"),
+        (
+            "Jacobian norm",
+            ""
+            if jacobian is None
+            else f"of {jacobian.of}, {jacobian.directions} directions, {jacobian.grid.columns} by "
+            f"{jacobian.grid.rows} points; standard error {marks.percent(jacobian.error)}",
+        ),
+    ]
+
+
+def plane_notes(result: PlaneResult) -> list[str]:
+    """What a reader should know."""
+    jacobian = result.jacobian
+    return [*result.notes, *([jacobian.note] if jacobian and jacobian.note else [])]
 
 
 def _length(points: int, step: float) -> str:
