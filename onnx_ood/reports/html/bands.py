@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnx_ood.reports.html.charts import Frame, chart, level_axis, point, upright_axis
+from onnx_ood.reports.html.charts import MOST_POINTS, Frame, chart, level_axis, point, upright_axis
 from onnx_ood.reports.html.markup import Child, Markup, element
 from onnx_ood.reports.html.scales import Scale
 
@@ -63,7 +63,7 @@ def band_chart(
     lows = [(x, up(band.low)) for x, band in zip(places, bands, strict=True)]
     middles = [(x, up(band.middle)) for x, band in zip(places, bands, strict=True)]
     return chart(
-        kind,
+        f"{kind} dense" if len(bands) > MOST_POINTS else kind,
         label,
         FRAME,
         upright_axis(up, FRAME, upright),

@@ -11,7 +11,7 @@ from onnx_ood.audits.bench_result import BenchCorruptions, BenchDetector, BenchI
 from onnx_ood.reports.html.histogram import histogram_figure
 from onnx_ood.reports.html.intervals import Interval, interval_figure
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
-from onnx_ood.reports.html.page import bullets, fact_list, failure_list, folded, page, table
+from onnx_ood.reports.html.page import bullets, counted, fact_list, failure_list, folded, page, table
 from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.areas import area, between
@@ -36,7 +36,7 @@ def bench_page(result: BenchResult) -> str:
     """
     bare = [one.model_copy(update={"scores": None}) for one in result.detectors]
     failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-    count = f"{len(failed):,} {'input' if len(failed) == 1 else 'inputs'} could not be measured."
+    count = f"{counted(len(failed), 'input')} could not be measured."
     sections: list[tuple[str, str, Child]] = [
         ("verdict", "Verdict", _verdict(result)),
         ("failed", "Not measured", joined(element("p", count, class_="warning"), failure_list(failed)))

@@ -12,6 +12,12 @@ from onnx_ood.reports.html.markup import Child, Markup, element
 from onnx_ood.reports.html.scales import Scale
 from onnx_ood.reports.terminal import marks
 
+MOST_POINTS = 60
+"""Points side by side that can be told apart."""
+
+# Between two marks of an upright axis, at least.
+_TICK = 30
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -56,7 +62,8 @@ def figure(title: str, drawing: Child, *below: Child, kind: str | None = None) -
 def upright_axis(scale: Scale, frame: Frame, name: str) -> Markup:
     """Marks on the left, with faint lines across the plot."""
     lines = []
-    for tick in scale.ticks():
+    room = int(abs(scale.stop - scale.start)) // _TICK
+    for tick in scale.ticks(max(1, min(5, room))):
         y = scale(tick)
         lines.append(element("path", class_="grid", d=f"M{frame.left} {y:.1f}H{frame.right}"))
         lines.append(
@@ -81,6 +88,17 @@ def level_axis(ticks: Sequence[tuple[float, str]], frame: Frame, name: str) -> M
     middle = (frame.left + frame.right) / 2
     title = element("text", name, class_="axis", x=middle, y=frame.height - 10, text_anchor="middle")
     return element("g", base, texts, title, aria_hidden="true")
+
+
+def layer_marks(places: Sequence[float], most: int) -> list[tuple[float, str]]:
+    """Numbers of layers, as many as fit beneath a chart.
+
+    Args:
+        places: Where the layers stand, first to last.
+        most: How many of two digits fit.
+    """
+    every = -(-len(places) // (most if len(places) < 100 else most // 2))
+    return [(x, f"[{p + 1}]") for p, x in enumerate(places) if p % every == 0]
 
 
 def point(tip: str, *children: Child) -> Markup:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 
 from onnx_ood.audits.check_result import CheckResult, GateResult, Outcome
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, fact_list, folded, page, table
-from onnx_ood.reports.html.provenance import model_facts, versions
+from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
 
 _MARKS: dict[Outcome, str] = {"passed": "✓ passed", "failed": "✗ failed", "not evaluated": "? not evaluated"}
 _CLASSES: dict[Outcome, str | None] = {"passed": None, "failed": "alarm", "not evaluated": "warning"}
@@ -127,6 +126,6 @@ def _tf32(used: bool) -> str:
 
 def _settings(result: CheckResult) -> Markup:
     return joined(
-        element("pre", element("code", shlex.join(["onnx-ood", "check", result.file])), tabindex=0),
+        command_block(command_text(["onnx-ood", "check", result.file]), named=True),
         fact_list([("baseline", result.baseline or "none"), ("versions", versions(result.environment))]),
     )

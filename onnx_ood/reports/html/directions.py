@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from onnx_ood.audits.directions_result import Counts, Direction, DirectionsResult, Factor, SetDirections
 from onnx_ood.reports.html.bands import FRAME, Band, band_chart, band_places
-from onnx_ood.reports.html.charts import Frame, chart, figure, level_axis, point
+from onnx_ood.reports.html.charts import Frame, chart, figure, layer_marks, level_axis, point
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
-from onnx_ood.reports.html.page import bullets, fact_list, failure_list, folded, page, table
+from onnx_ood.reports.html.page import bullets, counted, fact_list, failure_list, folded, page, table
 from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
 from onnx_ood.reports.html.rows import row_frame, row_name
 from onnx_ood.reports.html.scales import Scale
@@ -31,7 +31,7 @@ def directions_page(result: DirectionsResult) -> str:
         The page as text.
     """
     failed = failures(result)
-    count = f"{len(failed):,} {'input' if len(failed) == 1 else 'inputs'} could not be measured."
+    count = f"{counted(len(failed), 'input')} could not be measured."
     sections: list[tuple[str, str, Child]] = [
         ("verdict", "Verdict", _verdict(result)),
         (
@@ -195,8 +195,6 @@ def _curve(result: DirectionsResult, one: SetDirections, by_layer: Sequence[Sequ
             f"{verdicts.count('holds')}, flips in {verdicts.count('flips')} of {len(verdicts)} settings"
         )
         bands.append(Band(low, middle, high, tip))
-    every = -(-len(bands) // _MOST_TICKS)
-    ticks = [(x, f"[{p + 1}]") for p, x in enumerate(band_places(len(bands))) if p % every == 0]
     up = Scale(0.0, 1.0, FRAME.bottom, FRAME.top)
     drawing = band_chart(
         "way",
@@ -204,7 +202,7 @@ def _curve(result: DirectionsResult, one: SetDirections, by_layer: Sequence[Sequ
         bands,
         up,
         upright="AUROC",
-        ticks=ticks,
+        ticks=layer_marks(band_places(len(bands)), _MOST_TICKS),
         level="layer, first to last",
         guide=element("path", class_="floor", d=f"M{FRAME.left} {up(0.5):.1f}H{FRAME.right}"),
     )

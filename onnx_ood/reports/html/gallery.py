@@ -156,8 +156,8 @@ def _picture(shown: Shown) -> Markup:
 
 def _numbers(result: ScoreResult, entry: InputResult) -> str:
     if result.verdict:
-        score = f"{result.verdict.detectors[0].name} {entry.scores[0]:.2f}"
-        return score if entry.p_value is None else f"{score} · p {entry.p_value:.3f}"
+        score = f"{result.verdict.detectors[0].name} {marks.decimal(entry.scores[0])}"
+        return score if entry.p_value is None else f"{score} · p {marks.decimal(entry.p_value, 3)}"
     return "" if entry.strangeness is None else f"strange {number(entry.strangeness)}"
 
 

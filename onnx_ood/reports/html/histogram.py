@@ -18,12 +18,14 @@ from onnx_ood.reports.html.charts import (
     upright_axis,
 )
 from onnx_ood.reports.html.markup import Markup, element
+from onnx_ood.reports.html.page import counted
 from onnx_ood.reports.html.scales import Scale, log_scale
 
 FRAME = Frame(width=460, height=235, right=452, bottom=180)
 # Scores of which the largest is so many times the least are shown on a logarithmic scale.
 _MANY_TIMES = 100.0
 _MOST_BINS = 32
+_LARGEST = 1e300
 
 
 def bin_edges(scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -33,7 +35,9 @@ def bin_edges(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     if low > 0 and high >= _MANY_TIMES * low:
         return np.geomspace(low, high, count + 1)
     if low == high:
-        low, high = low - 0.5, high + 0.5
+        # Far from 0, a half more is no other number.
+        half = max(0.5, 1e-6 * abs(low))
+        low, high = low - half, high + half
     return np.linspace(low, high, count + 1)
 
 
@@ -61,6 +65,11 @@ def histogram_figure(
         higher: What inputs with higher scores are.
     """
     values, chosen = np.asarray(scores, dtype=np.float64), np.asarray(marked, dtype=bool)
+    known = np.isfinite(values)
+    # So that the difference of the largest is a number too.
+    values, chosen = np.clip(values[known], -_LARGEST, _LARGEST), chosen[known]
+    if not values.size:
+        return figure(f"Histogram of {name}", None, "No input has a number.")
     edges = bin_edges(values)
     log = bool(edges[0] > 0 and edges[-1] >= _MANY_TIMES * edges[0])
     all_counts = np.histogram(values, edges)[0]
@@ -76,7 +85,7 @@ def histogram_figure(
         if not count:
             continue
         left, right = across(float(edges[i])) + 1, across(float(edges[i + 1])) - 1
-        tip = f"{name} {number(float(edges[i]))} to {number(float(edges[i + 1]))}: {count} inputs"
+        tip = f"{name} {number(float(edges[i]))} to {number(float(edges[i + 1]))}: {counted(int(count), 'input')}"
         tip += f", {of_marked} {mark}" if of_marked else ""
         bars.append(
             point(
@@ -88,7 +97,8 @@ def histogram_figure(
     ticks = [(across(tick), tick_text(round(tick, 12))) for tick in across.ticks(6)]
     drawing = chart(
         "histogram",
-        f"Histogram of {name} over {len(values):,} inputs" + (", on a logarithmic scale." if log else "."),
+        f"Histogram of {name} over {counted(len(values), 'input')}"
+        + (", on a logarithmic scale." if log else "."),
         FRAME,
         _counts(up),
         level_axis(ticks, FRAME, name + (" (logarithmic)" if log else "")),
@@ -104,7 +114,7 @@ def histogram_figure(
             f" {others}",
         )
     return figure(
-        f"Histogram of {name}", drawing, f"{len(values):,} inputs; right is {higher}. {note}", legend
+        f"Histogram of {name}", drawing, f"{counted(len(values), 'input')}; right is {higher}. {note}", legend
     )
 
 

@@ -3,8 +3,10 @@
 
 const result = JSON.parse(document.getElementById("result").textContent);
 const SVG = "http://www.w3.org/2000/svg";
-// Printed open where there are no more inputs than these; of more, those that the reader has opened.
+// Printed open where there are no more inputs and lines of their tables than these; of more, those that the reader has
+// opened.
 const MOST_PRINTED = 24;
+const MOST_LINES = 600;
 
 function number(value) {
   if (value === null || !isFinite(value)) return "-";
@@ -12,6 +14,12 @@ function number(value) {
   const size = Math.abs(value);
   if (size < 1e-3 || size >= 1e4) return value.toExponential(1).replace(/e([+-])(\d)$/, "e$10$2");
   return value.toFixed(Math.max(0, 1 - Math.floor(Math.log10(size))));
+}
+
+// To so many decimal places, as long as that is readable.
+function fixed(value, places) {
+  if (value === null || !isFinite(value)) return "-";
+  return Math.abs(value) < 1e6 ? value.toFixed(places) : number(value);
 }
 
 function percent(share) {
@@ -60,6 +68,7 @@ for (const [come, go] of [["pointerover", "pointerout"], ["focusin", "focusout"]
   document.addEventListener(go, hideTip);
 }
 document.addEventListener("scroll", hideTip, { passive: true });
+document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
 
 // One stop of the tab key a chart; arrows go from point to point.
 function reachable(chart) {
@@ -68,7 +77,6 @@ function reachable(chart) {
   chart.addEventListener("keydown", (event) => {
     const at = points.indexOf(document.activeElement);
     const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: points.length - 1 }[event.key];
-    if (event.key === "Escape") hideTip();
     if (at < 0 || to === undefined || !points[to]) return;
     event.preventDefault();
     points[at].setAttribute("tabindex", "-1");
@@ -77,6 +85,15 @@ function reachable(chart) {
   });
 }
 document.querySelectorAll(".chart").forEach(reachable);
+
+// What is wider than its place is a stop of the tab key too, to be scrolled by arrows; nothing else is.
+const scrolled = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.setAttribute("tabindex", "0");
+    else target.removeAttribute("tabindex");
+  }
+});
+document.querySelectorAll(".scroller, pre").forEach((one) => scrolled.observe(one));
 
 // The gallery.
 
@@ -95,7 +112,7 @@ function sorted(key, reverse) {
   const value = {
     rank: (card) => card.input.rank,
     given: (card) => card.i,
-    score: (card) => -card.input.scores[0],
+    score: (card) => (card.input.scores[0] === null ? null : -card.input.scores[0]),
     p: (card) => card.input.p_value,
     strange: (card) => (card.input.strangeness === null ? null : -card.input.strangeness),
     name: (card) => card.input.id,
@@ -143,8 +160,8 @@ function facts(card) {
   };
   add("input", input.id);
   if (input.rank !== null) add("rank", `${input.rank} of ${result.scored.toLocaleString("en")}`);
-  input.scores.forEach((score, d) => add(result.verdict.detectors[d].name, score.toFixed(2)));
-  if (input.p_value !== null) add("p", input.p_value.toFixed(3));
+  input.scores.forEach((score, d) => add(result.verdict.detectors[d].name, fixed(score, 2)));
+  if (input.p_value !== null) add("p", fixed(input.p_value, 3));
   if (input.flagged !== null) add("flagged", input.flagged ? "yes" : "no");
   if (input.strangeness !== null) add("strange", number(input.strangeness));
   if (input.direction !== null) add("turned", input.direction);
@@ -230,6 +247,7 @@ function layers(card) {
     make("tbody", {}, ...rows),
   );
   const scroller = make("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": caption }, body);
+  scrolled.observe(scroller);
   const meaning = "Deviation: distance from the other inputs, in robust standard deviations.";
   return input.deviation === null ? [scroller] : [scroller, make("p", { class: "aside" }, meaning)];
 }
@@ -278,7 +296,8 @@ if (gallery) {
 
 let unfolded = [];
 addEventListener("beforeprint", () => {
-  const few = cards.length <= MOST_PRINTED ? cards : [];
+  const short = cards.length <= MOST_PRINTED && cards.length * (result.probes || []).length <= MOST_LINES;
+  const few = short ? cards : [];
   few.forEach(fill);
   const closed = [...document.querySelectorAll("details.folded"), ...few.map(details)].filter((one) => !one.open);
   closed.forEach((one) => (one.open = true));

@@ -93,12 +93,12 @@ def _maps(result: PlaneResult) -> Markup:
 
 
 def _points(result: PlaneResult) -> Markup:
-    heads = [("", False), ("input", False), ("x", True), ("y", True)]
+    heads = [("input", False), ("x", True), ("y", True)]
     heads += [("answer", False)] if result.classes else []
     heads += [("Jacobian norm", True), ("±", True)] if result.jacobian else []
     rows: list[list[Child]] = []
     for name, one in zip(POINT_NAMES, result.points, strict=True):
-        cells: list[Child] = [name, one.id, number(one.x), number(one.y)]
+        cells: list[Child] = [f"{name}: {one.id}", number(one.x), number(one.y)]
         cells += [answer(one.prediction)] if result.classes else []
         if result.jacobian:
             cells += [marks.number(one.jacobian, 3), marks.relative_error(one.jacobian, one.jacobian_error)]
@@ -121,7 +121,7 @@ def _classes(classes: PlaneClasses) -> Markup:
 
 def _settings(result: PlaneResult) -> Markup:
     return joined(
-        command_block(command(result)),
+        command_block(command(result), named=True),
         fact_list(
             [
                 *model_facts(result.model),

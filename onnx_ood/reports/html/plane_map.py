@@ -57,6 +57,8 @@ _MOST_POINTS = 60_000
 # Places in a step of the grid that lines are drawn to; they are known to a tenth.
 _PARTS = 100
 _LEVELS = 8
+# Signs of a name in a key.
+_LONGEST = 40
 
 
 class _Window:
@@ -205,7 +207,13 @@ def _classes(classes: PlaneClasses, window: _Window) -> Markup:
 
 def _class_keys(classes: PlaneClasses) -> Markup:
     listed, rest = coloured(classes)
-    keys = [(class_swatch(classes, one), f"{class_name(one)}, {marks.percent(one.share)}") for one in listed]
+    keys = [
+        (
+            class_swatch(classes, one),
+            f"{marks.shorten_middle(class_name(one), _LONGEST)}, {marks.percent(one.share)}",
+        )
+        for one in listed
+    ]
     if rest:
         keys.append((_swatch(fill=OTHERS), others_name(rest)))
     return _keys(keys)

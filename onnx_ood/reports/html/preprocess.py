@@ -6,10 +6,10 @@ from onnx_ood.audits.detective_result import DetectiveResult, Question, TriedPre
 from onnx_ood.audits.detective_settings import DetectiveSettings
 from onnx_ood.reports.html.intervals import Interval, interval_figure
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
-from onnx_ood.reports.html.page import bullets, fact_list, failure_list, page, table
+from onnx_ood.reports.html.page import bullets, counted, fact_list, failure_list, page, table
 from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
 from onnx_ood.reports.terminal import marks
-from onnx_ood.reports.terminal.detective import LEGEND, TITLES, behind, decimal, verdict_words
+from onnx_ood.reports.terminal.detective import LEGEND, TITLES, behind, verdict_words
 
 # A candidate under which numbers overflow is further behind than this: it would press the others together.
 _FAR = 100.0
@@ -24,9 +24,8 @@ def preprocess_page(result: DetectiveResult) -> str:
     Returns:
         The page as text.
     """
-    count = len(result.failed)
     failed = joined(
-        element("p", f"{count:,} {'photo' if count == 1 else 'photos'} could not be read.", class_="warning"),
+        element("p", f"{counted(len(result.failed), 'photo')} could not be read.", class_="warning"),
         failure_list(result.failed),
     )
     sections: list[tuple[str, str, Child]] = [
@@ -70,7 +69,9 @@ def _verdict(result: DetectiveResult) -> Markup:
 
 def _headline(result: DetectiveResult) -> str:
     if result.status == "not evaluated":
-        return f"Not evaluated: {result.photos:,} {'photo was' if result.photos == 1 else 'photos were'} read"
+        return (
+            f"Not evaluated: {counted(result.photos, 'photo')} {'was' if result.photos == 1 else 'were'} read"
+        )
     told = [question for question in result.questions if question.verdict == "told"]
     if not told:
         return "The preprocessing can't be told"
@@ -96,10 +97,10 @@ def _question(question: Question) -> Markup:
     rows: list[list[Child]] = [
         [
             _starred(tried),
-            decimal(tried.score),
+            marks.decimal(tried.score),
             *behind(tried, question),
-            decimal(tried.information),
-            decimal(tried.batch_norm),
+            marks.decimal(tried.information),
+            marks.decimal(tried.batch_norm),
             marks.percent(tried.confidence),
             marks.percent(tried.agreement),
             marks.number(tried.answers),
@@ -125,8 +126,8 @@ def _figure(question: Question) -> Markup:
             tried.behind.low,
             tried.behind.value,
             tried.behind.high,
-            f"{tried.name}: score {decimal(tried.score)}, {decimal(tried.behind.value)} behind the first, 99% of "
-            f"resamples {decimal(tried.behind.low)} to {decimal(tried.behind.high)}",
+            f"{tried.name}: score {marks.decimal(tried.score)}, {marks.decimal(tried.behind.value)} behind the first, "
+            f"99% of resamples {marks.decimal(tried.behind.low)} to {marks.decimal(tried.behind.high)}",
         )
         for tried in question.candidates
     ]

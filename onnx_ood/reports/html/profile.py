@@ -5,9 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood.audits.score_result import InputResult, ProbeResult
-from onnx_ood.reports.html.charts import Frame, chart, figure, level_axis, number, point, upright_axis
+from onnx_ood.reports.html.charts import (
+    MOST_POINTS,
+    Frame,
+    chart,
+    figure,
+    layer_marks,
+    level_axis,
+    number,
+    point,
+    upright_axis,
+)
 from onnx_ood.reports.html.markup import Markup, element, shape
-from onnx_ood.reports.html.page import folded, table
+from onnx_ood.reports.html.page import counted, folded, table
 from onnx_ood.reports.html.scales import Scale, log_scale
 from onnx_ood.reports.terminal import marks
 
@@ -42,14 +52,12 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
         scored: How many inputs the medians are of.
     """
     scale, places = profile_scale(probes, inputs), profile_places(len(probes))
-    every = -(-len(probes) // _MOST_NAMES)
-    names = [(x, f"[{p + 1}]") for p, x in enumerate(places) if p % every == 0]
     drawing = chart(
-        "profile",
+        "profile dense" if len(probes) > MOST_POINTS else "profile",
         f"Cosine drop at {len(probes)} layers, on a logarithmic scale: median and the range of 90% of the inputs.",
         FRAME,
         upright_axis(scale, FRAME, "cosine drop"),
-        level_axis(names, FRAME, "layer, first to last"),
+        level_axis(layer_marks(places, _MOST_NAMES), FRAME, "layer, first to last"),
         _band(probes, places, scale),
         _floors(probes, places, scale),
         _line(places, [probe.drop_median for probe in probes], scale),
@@ -68,7 +76,7 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
     return figure(
         "Layer profile",
         drawing,
-        f"How far activations turn when an input is nudged: median of {scored:,} inputs, and the "
+        f"How far activations turn when an input is nudged: median of {counted(scored, 'input')}, and the "
         "band of 5% to 95% of them.",
         _floor_words(probes, scale),
         kind="wide",

@@ -42,10 +42,16 @@ def preprocessing_words(preprocessing: str | None) -> list[str]:
     return ["--preprocess", stated[1]] if stated else []
 
 
-def command_block(command: str) -> Markup:
-    """A command with what is to be known of it."""
+def command_block(command: str, *, named: bool = False) -> Markup:
+    """A command with what is to be known of it.
+
+    Args:
+        command: The command.
+        named: Whether it names its files.
+    """
+    known = "" if named else "; words in capitals stand for the files that were named"
     return joined(
-        element("p", "The run, as a command; words in capitals stand for the files that were named:"),
+        element("p", f"The run, as a command{known}:"),
         element("pre", element("code", command), tabindex=0, role="group", aria_label="Command"),
     )
 

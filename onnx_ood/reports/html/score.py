@@ -8,7 +8,7 @@ from onnx_ood.audits.score_result import ProbeAdvice, ScoreResult
 from onnx_ood.reports.html.gallery import gallery
 from onnx_ood.reports.html.histogram import histogram_figure
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
-from onnx_ood.reports.html.page import bullets, fact_list, failure_list, folded, page, table
+from onnx_ood.reports.html.page import bullets, counted, fact_list, failure_list, folded, page, table
 from onnx_ood.reports.html.profile import profile_figure, profile_table
 from onnx_ood.reports.html.provenance import (
     command_block,
@@ -96,7 +96,7 @@ def _headline(result: ScoreResult) -> tuple[str, bool]:
     if result.flagged is not None:
         return f"{result.flagged:,} of {result.scored:,} inputs flagged", result.flagged > 0
     ranked = bool(result.inputs) and result.inputs[0].rank is not None
-    count = f"{result.scored:,} {'input' if result.scored == 1 else 'inputs'}"
+    count = counted(result.scored, "input")
     return (f"{count} ranked, none judged" if ranked else f"{count} measured, not ranked"), False
 
 
@@ -140,7 +140,7 @@ def _notes(notes: Sequence[str]) -> Markup | None:
 def _failures(result: ScoreResult) -> Markup | None:
     if not result.unscored:
         return None
-    count = f"{result.unscored:,} {'input was' if result.unscored == 1 else 'inputs were'} not scored."
+    count = f"{counted(result.unscored, 'input')} {'was' if result.unscored == 1 else 'were'} not scored."
     shown = result.failed[:MOST_LISTED]
     if len(shown) < result.unscored:
         count += f" The first {len(shown):,} are listed."

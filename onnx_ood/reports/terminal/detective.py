@@ -8,7 +8,7 @@ from rich.text import Text
 
 from onnx_ood.audits.detective_result import DetectiveResult, Question, TriedPreprocessing
 from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
-from onnx_ood.reports.terminal.marks import Marks, number, percent, shorten_middle
+from onnx_ood.reports.terminal.marks import Marks, decimal, number, percent, shorten_middle
 
 TITLES = {
     "values": "Range, mean, deviation and order of channels",
@@ -110,9 +110,3 @@ def behind(tried: TriedPreprocessing, question: Question) -> tuple[str, str]:
         return "-", ""
     found = tried.behind
     return f"{found.value:.2f}", f"{found.low:.2f} to {found.high:.2f}"
-
-
-def decimal(value: float | None) -> str:
-    """A number to two decimal places; a dash for what does not exist."""
-    # Nothing is added to what rounds to zero from below, so that it has no sign.
-    return "-" if value is None else f"{round(value, 2) + 0.0:.2f}"

@@ -71,6 +71,14 @@ def number(value: float | None, digits: int = 2) -> str:
     return f"{value:.{max(0, digits - 1 - int(log10(abs(value)) // 1))}f}"
 
 
+def decimal(value: float | None, places: int = 2) -> str:
+    """A number to so many decimal places, as long as that is readable; a dash for what does not exist."""
+    if value is None or not isfinite(value):
+        return "-"
+    # Nothing is added to what rounds to zero from below, so that it has no sign.
+    return f"{round(value, places) + 0.0:.{places}f}" if abs(value) < 1e6 else number(value)
+
+
 def relative_error(mean: float | None, error: float | None) -> str:
     """A standard error as a share of its mean: `12%`, `0.4%`; empty where there is none."""
     if mean is None or error is None or mean == 0:
