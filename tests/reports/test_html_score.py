@@ -320,7 +320,7 @@ def test_results_of_every_kind_have_a_page(tmp_path, folder):
 def test_the_command_in_it_measures_the_same(tree, result, folder, references, tmp_path):
     (shown,) = find(tree, "pre")
     assert "".join(shown.itertext()) == command(result)
-    words = shlex.split(command(result))
+    words = shlex.split(command(result).replace("\\\n", ""))
     at = words.index("REFERENCES")
     words[at - 1 : at + 1] = [word for path in references for word in ("--reference", str(path))]
     words[words.index("INPUTS...")] = str(folder)

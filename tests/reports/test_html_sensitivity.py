@@ -2,6 +2,10 @@
 
 import json
 import re
+import shlex
+import subprocess
+import sys
+from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
@@ -12,6 +16,7 @@ from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from onnx_ood import audits, models
 from onnx_ood.audits import SensitivityResult
 from onnx_ood.reports.html import sensitivity_page
+from onnx_ood.reports.html.sensitivity import command
 
 SCHEMAS = Path(__file__).parents[2] / "docs" / "schemas"
 
@@ -77,3 +82,35 @@ def test_inputs_at_both_ends_are_listed(tree, result):
     known = sorted(result.models[0].inputs, key=lambda one: -one.jacobian)
     assert names == [one.id for one in [*known[:10], *known[-10:]]]
     assert "<b>" in names[0]
+
+
+def test_the_command_in_it_measures_the_same(tree, result, tmp_path):
+    (shown,) = find(tree, "pre")
+    assert "".join(shown.itertext()) == command(result)
+    words = shlex.split(command(result).replace("\\\n", ""))
+    words[words.index("INPUTS...")] = result.models[0].inputs[0].id.partition("[")[0]
+    program, out = Path(sys.executable).with_name(words[0]), tmp_path / "again.json"
+    subprocess.run([program, *words[1:], "--json", out, "--quiet"], check=True, timeout=120)
+    again = SensitivityResult.model_validate_json(out.read_text())
+    # Nothing is looked for where the provider is named.
+    named = [one.model_copy(update={"provider_note": ""}) for one in result.models]
+    assert again == result.model_copy(update={"models": tuple(named)})
+
+
+def test_the_command_says_what_was_chosen(result):
+    first = result.models[0]
+    chosen = first.model_copy(
+        update={
+            "jacobian": first.jacobian.model_copy(update={"of": repr("it's /relu/Relu_output_0")}),
+            "classes": "my classes.csv",
+            "preprocessing": "L, exactly 28x28, mean 0.5, std 1, NCHW (stated: mean=0.5,std=1)",
+            "feeds": {"hidden": "zeros", "length": ".npz"},
+        }
+    )
+    words = shlex.split(command(result.model_copy(update={"models": (chosen,)})).replace("\\\n", ""))
+    options = dict(pairwise(words))
+    assert options["--of"] == "it's /relu/Relu_output_0"
+    assert options["--classes"] == "my classes.csv"
+    assert options["--preprocess"] == "mean=0.5,std=1"
+    assert options["--site"] == first.site
+    assert [word for word in words if "=" in word] == ["mean=0.5,std=1", "hidden=zeros"]

@@ -7,6 +7,8 @@ const SVG = "http://www.w3.org/2000/svg";
 // opened.
 const MOST_PRINTED = 24;
 const MOST_LINES = 600;
+// In pixels; what is larger is an area.
+const LARGEST_POINT = 60;
 
 function number(value) {
   if (value === null || !isFinite(value)) return "-";
@@ -46,27 +48,31 @@ function draw(name, attributes) {
 
 const tip = document.getElementById("tip");
 
-function showTip(point) {
+function showTip(point, event) {
   tip.textContent = point.dataset.tip;
   tip.hidden = false;
-  const place = point.getBoundingClientRect();
+  const box = point.getBoundingClientRect();
+  // Of an area that is pointed at, the edge may be far away.
+  const area = event.type !== "focusin" && Math.max(box.width, box.height) > LARGEST_POINT;
+  const place = area ? new DOMRect(event.clientX, event.clientY - 4, 0, 20) : box;
   const left = place.left + place.width / 2 - tip.offsetWidth / 2;
   tip.style.left = Math.max(8, Math.min(left, document.documentElement.clientWidth - tip.offsetWidth - 8)) + "px";
   const above = place.top - tip.offsetHeight - 8;
-  tip.style.top = (above < 8 ? place.bottom + 8 : above) + "px";
+  const beneath = Math.min(place.bottom + 8, innerHeight - tip.offsetHeight - 8);
+  tip.style.top = (above < 8 ? beneath : above) + "px";
 }
 
 function hideTip() {
   tip.hidden = true;
 }
 
-for (const [come, go] of [["pointerover", "pointerout"], ["focusin", "focusout"]]) {
+for (const come of ["pointerover", "pointermove", "focusin"]) {
   document.addEventListener(come, (event) => {
     const point = event.target.closest && event.target.closest(".point");
-    if (point) showTip(point);
+    if (point) showTip(point, event);
   });
-  document.addEventListener(go, hideTip);
 }
+for (const go of ["pointerout", "focusout"]) document.addEventListener(go, hideTip);
 document.addEventListener("scroll", hideTip, { passive: true });
 document.addEventListener("keydown", (event) => event.key === "Escape" && hideTip());
 
