@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from onnx_ood import audits, models
-from onnx_ood.reports.html import score_page
+from onnx_ood.reports.html import result_page, score_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -49,12 +49,63 @@ def address(result, tmp_path_factory):
     return path.as_uri()
 
 
+@pytest.fixture(scope="module")
+def plane(tmp_path_factory):
+    images, _ = models.fashion_samples()
+    path = tmp_path_factory.mktemp("rows") / "rows.npy"
+    np.save(path, (images[[60, 20, 0], np.newaxis] / 255).astype(np.float32))
+    return audits.plane(
+        models.path("fashion_cnn"), [str(path)], audits.PlaneSettings(resolution=40, directions=2, units=40)
+    )
+
+
+@pytest.fixture(scope="module")
+def pages(result, plane, tmp_path_factory):
+    """The addresses of pages of other kinds, one of them of many models with long names."""
+    folder, others = tmp_path_factory.mktemp("pages"), tmp_path_factory.mktemp("pictures")
+    images, _ = models.fashion_samples()
+    for i in range(12):
+        Image.fromarray(images[5 * i]).save(others / f"{i}.png")
+    pictures, cnn = [str(others)], models.path("fashion_cnn")
+    sensitivity = audits.sensitivity(
+        [cnn], pictures, audits.SensitivitySettings(directions=2, trajectories=1)
+    )
+    (model,) = sensitivity.models
+    named = [
+        model.model_copy(
+            update={
+                "model": model.model.model_copy(update={"path": f"m/a_network_of_some_long_name_{i}.onnx"})
+            }
+        )
+        for i in range(9)
+    ]
+    kinds = {
+        "plane": plane,
+        "directions": audits.directions(cnn, pictures, {}, audits.DirectionsSettings(scales=(0.05,))),
+        "preprocess": audits.detective(cnn, pictures),
+        "sensitivity": sensitivity.model_copy(update={"models": tuple(named)}),
+        "bench": audits.bench(
+            cnn, pictures, {}, audits.BenchSettings(detectors=("msp", "energy"), scores=True)
+        ),
+        "inspect": audits.inspect(cnn),
+    }
+    found = {}
+    for name, one in kinds.items():
+        path = folder / f"{name}.html"
+        path.write_text(result_page(one), encoding="utf-8")
+        found[name] = path.as_uri()
+    return found
+
+
+KINDS = ["plane", "directions", "preprocess", "sensitivity", "bench", "inspect"]
+
+
 @pytest.fixture
 def opened(browser, address):
-    """Opens the page in a window; in the end nothing may have been asked of a network, and nothing complained of."""
-    contexts, asked, complaints = [], [], []
+    """Opens a page in a window; in the end nothing may have been asked of a network, and nothing complained of."""
+    contexts, asked, complaints, wanted = [], [], [], set()
 
-    def open_page(fragment="", **options):
+    def open_page(fragment="", of=address, **options):
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
@@ -66,14 +117,15 @@ def opened(browser, address):
         page.route("**/*", note)
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.goto(address + fragment)
+        wanted.add(of)
+        page.goto(of + fragment)
         return page
 
     yield open_page
     for context in contexts:
         context.close()
     assert not complaints
-    assert not [url for url in asked if not url.startswith((address, "data:"))]
+    assert not [url for url in asked if not url.startswith((*wanted, "data:"))]
 
 
 def names(page):
@@ -195,12 +247,17 @@ def test_no_width_scrolls_sideways(opened, width):
 CONTRASTS = """() => {
   const channel = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
   const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
-  const colour = (text) => text.match(/[\\d.]+/g).map(Number);
+  // Mixed colours are given as color(srgb 0.8 0.9 1 / 0.5).
+  const colour = (text) => {
+    const [r, g, b, a = 1] = text.match(/[\\d.]+/g).map(Number);
+    return text.startsWith("color(") ? [255 * r, 255 * g, 255 * b, a] : [r, g, b, a];
+  };
   const ground = (node) => {
-    for (; node; node = node.parentElement) {
-      const found = colour(getComputedStyle(node).backgroundColor);
-      if (found.length < 4 || found[3] > 0) return found;
-    }
+    if (!node) return [255, 255, 255];
+    const [r, g, b, a] = colour(getComputedStyle(node).backgroundColor);
+    if (a === 1) return [r, g, b];
+    const under = ground(node.parentElement);
+    return [r, g, b].map((one, i) => a * one + (1 - a) * under[i]);
   };
   const worst = [];
   for (const node of document.querySelectorAll("body *")) {
@@ -242,3 +299,111 @@ def test_on_paper_all_is_unfolded_light_and_within_the_page(opened):
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert not page.locator("details.folded table").first.is_visible()
     assert len(page.pdf(format="A4")) > 10_000
+
+
+def test_inputs_are_opened_all_the_same_where_a_score_is_no_number(opened, result, tmp_path):
+    inputs = list(result.inputs)
+    inputs[3] = inputs[3].model_copy(update={"scores": (math.inf,)})
+    odd = result.model_copy(update={"inputs": tuple(inputs)})
+    (tmp_path / "odd.html").write_text(score_page(odd, thumbnails=False), encoding="utf-8")
+    page = opened("#input-4", of=(tmp_path / "odd.html").as_uri())
+    facts = page.locator("#input-4 .body dl").inner_text().split("\n")
+    assert facts[facts.index(result.verdict.detectors[0].name) + 1] == "-"
+    # What is unknown comes last, whichever way round.
+    for _ in range(2):
+        page.get_by_label("Sort by").select_option("score")
+        assert names(page)[-1] == file_name(inputs[3])
+        page.get_by_label("Reverse").check()
+
+
+def test_areas_of_a_plane_are_where_the_answers_are(opened, pages, plane):
+    page = opened(of=pages["plane"])
+    chart = page.locator("#plane .chart").first
+    chart.scroll_into_view_if_needed()
+    boxes = [one.bounding_box() for one in chart.locator("circle").all()]
+    drawn = np.array([(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2) for box in boxes])
+    across = np.polyfit([one.x for one in plane.points], drawn[:, 0], 1)
+    up = np.polyfit([one.y for one in plane.points], drawn[:, 1], 1)
+    labels = {one.index: one.label for one in plane.classes.found}
+    rng, compared = np.random.default_rng(0), 0
+    for _ in range(40):
+        row, column = rng.integers(plane.grid.rows), rng.integers(plane.grid.columns)
+        x = np.polyval(across, plane.grid.x + column * plane.grid.step)
+        y = np.polyval(up, plane.grid.y + row * plane.grid.step)
+        page.mouse.move(x, y)
+        said = page.locator("#tip").inner_text()
+        if said.startswith(("A: ", "B: ", "C: ")):
+            continue
+        assert said.startswith(f"{labels[plane.classes.answers[row][column]]}: ")
+        box = page.locator("#tip").bounding_box()
+        assert abs(box["x"] + box["width"] / 2 - x) < 150
+        assert abs(box["y"] + box["height"] / 2 - y) < 60
+        compared += 1
+    assert compared > 30
+
+
+def test_areas_of_a_plane_are_walked_through_by_keyboard(opened, pages, plane):
+    page = opened(of=pages["plane"])
+    page.locator("#plane .chart .point").first.focus()
+    said = []
+    for _ in range(len(plane.classes.found) + 3):
+        said.append(page.locator("#tip").inner_text())
+        page.keyboard.press("ArrowRight")
+    assert [one.partition(":")[0] for one in said] == [*(one.label for one in plane.classes.found), *"ABC"]
+    assert said[-3].startswith(f"A: {plane.points[0].id}; ")
+
+
+def test_escape_hides_what_a_pointer_shows(opened, pages):
+    page = opened(of=pages["directions"])
+    page.locator(".shares .point").first.hover()
+    assert page.locator("#tip").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator("#tip").is_visible()
+
+
+def test_only_what_scrolls_is_a_stop_of_the_tab_key(opened, pages):
+    stops = """[...document.querySelectorAll(".scroller, pre")].map(
+        (one) => [one.tabIndex, one.scrollWidth > one.clientWidth]
+    )"""
+    wide = opened(of=pages["preprocess"]).evaluate(stops)
+    narrow = opened(of=pages["preprocess"], viewport={"width": 360, "height": 800}).evaluate(stops)
+    assert {tuple(one) for one in wide + narrow} == {(-1, False), (0, True)}
+    assert sum(scrolls for _, scrolls in narrow) > sum(scrolls for _, scrolls in wide)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_pages_of_every_kind_fit_every_screen_and_paper(opened, pages, kind):
+    for width in (360, 768, 1440):
+        page = opened(of=pages[kind], viewport={"width": width, "height": 800})
+        for summary in page.locator("details.folded > summary").all():
+            summary.click()
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+    assert len(page.pdf(format="A4")) > 10_000
+    assert page.locator("main h1").count() == 1
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_and_marks_of_every_kind_have_enough_contrast(opened, pages, kind, scheme):
+    page = opened(of=pages[kind], color_scheme=scheme)
+    for summary in page.locator("details.folded > summary").all():
+        summary.click()
+    worst = page.evaluate(CONTRASTS)
+    assert worst[0][0] >= 4.5, worst
+    # Bars are not text: they need 3 (WCAG 2.2, 1.4.11).
+    marks = page.evaluate(MARKS)
+    assert all(contrast >= 3 for contrast, _ in marks), marks
+
+
+MARKS = """() => {
+  const channel = (c) => (c /= 255) <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+  const light = (text) => {
+    const [r, g, b] = text.match(/[\\d.]+/g).map(Number);
+    return 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
+  };
+  const ground = light(getComputedStyle(document.documentElement).backgroundColor);
+  return [...document.querySelectorAll(".chart .point > rect")].map((one) => {
+    const [a, b] = [light(getComputedStyle(one).fill), ground].sort((x, y) => y - x);
+    return [(a + 0.05) / (b + 0.05), one.getAttribute("class")];
+  });
+}"""

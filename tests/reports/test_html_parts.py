@@ -2,16 +2,22 @@
 
 import base64
 import html
+import math
+import re
 from io import BytesIO
 
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from page_parts import parsed
+from hypothesis.extra.numpy import arrays
+from page_parts import find, parsed
 from PIL import Image
 
+from onnx_ood.reports.html.histogram import histogram_figure
 from onnx_ood.reports.html.markup import Markup, element, text
+from onnx_ood.reports.html.provenance import preprocessing_words
+from onnx_ood.reports.html.regions import outline
 from onnx_ood.reports.html.scales import Scale, log_scale
 from onnx_ood.reports.html.thumbnails import Missing, Thumbnail, make_thumbnails
 
@@ -118,3 +124,48 @@ def test_thumbnails_keep_to_their_budget(tmp_path):
     kept = sum(few) // 2
     assert 0 < kept < 20
     assert few == [True] * kept + [False] * (40 - 2 * kept) + [True] * kept
+
+
+@given(arrays(np.bool_, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_outlines_hold_their_cells_and_no_others(cells):
+    """By a ray from the middle of each cell, which crosses upright sides as often as it goes in and out."""
+    sides = []
+    for loop in outline(cells).split("z")[:-1]:
+        x, y = map(int, re.match(r"M(\d+) (\d+)", loop).groups())
+        for way, length in re.findall(r"([hv])(-?\d+)", loop):
+            if way == "v":
+                sides.append((x, *sorted((y, y + int(length)))))
+            x, y = (x + int(length), y) if way == "h" else (x, y + int(length))
+        assert loop.startswith(f"M{x} {y}")
+    for row, column in np.ndindex(cells.shape):
+        crossed = sum(x <= column and low <= row < high for x, low, high in sides)
+        assert crossed % 2 == cells[row, column]
+
+
+def bars(scores):
+    tree = parsed(
+        "<!doctype html><html><head><title>t</title></head><body>"
+        f"{histogram_figure('x', scores, [False] * len(scores), '')}</body></html>"
+    )
+    return [one.get("aria-label") for one in find(tree, "g", class_="point")]
+
+
+@given(st.lists(st.floats(width=64), min_size=1, max_size=40))
+def test_histograms_count_what_is_a_number(scores):
+    counts = [int(re.search(r": (\d+) inputs?$", label)[1]) for label in bars(scores)]
+    assert sum(counts) == sum(map(math.isfinite, scores))
+
+
+def test_histograms_of_extremes():
+    assert bars([math.nan, math.inf]) == []
+    assert bars([1e300] * 3) == ["x 1.0e+300 to 1.0e+300: 3 inputs"]
+    assert bars([-1.7e308, 1.7e308])[0].endswith(": 1 input")
+
+
+def test_the_preprocessing_of_a_command_is_the_one_that_was_stated():
+    assert preprocessing_words("L, mean 0 (stated: mean=0.5:0.4,std=(1))") == [
+        "--preprocess",
+        "mean=0.5:0.4,std=(1)",
+    ]
+    for other in (None, "", "RGB, mean 0 (card models/a (stated).json)", "L (guessed from input shape)"):
+        assert preprocessing_words(other) == []
