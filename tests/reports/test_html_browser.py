@@ -378,8 +378,13 @@ def test_pages_of_every_kind_fit_every_screen_and_paper(opened, pages, kind):
         for summary in page.locator("details.folded > summary").all():
             summary.click()
         assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert len(page.pdf(format="A4")) > 10_000
     assert page.locator("main h1").count() == 1
+    paper = opened(of=pages[kind], viewport={"width": 690, "height": 1000})
+    paper.emulate_media(media="print")
+    paper.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert not paper.locator("details.folded:not([open])").count()
+    assert paper.evaluate("document.documentElement.scrollWidth") == 690
+    assert len(paper.pdf(format="A4")) > 10_000
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -122,19 +122,24 @@ def test_curves_are_means_over_settings(tree: Element, result: DirectionsResult)
 
 
 def test_tables_have_all_numbers(tree: Element, result: DirectionsResult) -> None:
-    tables = {text(find(one, "caption")[0]): one for one in find(tree, "table")}
-    (layers,) = [table for name, table in tables.items() if name.startswith("AUROC at each layer")]
-    rows = find(find(layers, "tbody")[0], "tr")
-    assert len(rows) == len(result.layers)
-    for row, layer in zip(rows, result.layers, strict=True):
-        cells = [re.findall(r"\d\.\d\d", text(cell)) for cell in find(row, "td")[3:]]
+    tables = [(text(find(one, "caption")[0]), one) for one in find(tree, "table")]
+    # Nine sets take two tables beside each other.
+    first, second = [table for name, table in tables if name.startswith("AUROC at each layer")]
+    heads = [text(one) for table in (first, second) for one in find(table, "th", scope="col")[4:]]
+    assert heads == [one.name.replace("_", " ") for one in result.sets]
+    for row, further, layer in zip(
+        find(find(first, "tbody")[0], "tr"), find(find(second, "tbody")[0], "tr"), result.layers, strict=True
+    ):
+        cells = [
+            re.findall(r"\d\.\d\d", text(cell)) for one in (row, further) for cell in find(one, "td")[3:]
+        ]
         for cell, one in zip(cells, result.sets, strict=True):
             areas = [setting.auroc for setting in one.settings if setting.layer == layer.name]
             assert [float(value) for value in cell] == pytest.approx(
                 [np.mean(areas), min(areas), max(areas)], abs=0.0051
             )
     for factor in result.factors:
-        table = tables[f"Mean AUROC and verdicts by {factor.name}"]
+        table = dict(tables)[f"Mean AUROC and verdicts by {factor.name}"]
         rows = find(find(table, "tbody")[0], "tr")
         for row, level in zip(rows, factor.levels, strict=True):
             assert text(find(row, "th")[0]).endswith(level.level)

@@ -58,7 +58,7 @@ def test_the_verdict_says_what_is_told_and_what_to_use(tree: Element, result: De
     assert (values.verdict, resize.verdict) == ("told", "can't tell")
     verdict = find(tree, "section", id="verdict")[0]
     words = text(verdict)
-    assert f"Told in part: values: {values.candidates[0].name}" in words
+    assert f"Told in part: values {values.candidates[0].name}" in words
     assert "resize: can't tell; first come stretched; centre, all of the short side" in words
     assert "what lies close to it isn't told from it" in words
     (code,) = find(verdict, "code")

@@ -18,6 +18,8 @@ from onnx_ood.reports.terminal.directions import directions_facts, failures
 _ROW = 30
 # Numbers of layers that fit beneath a curve.
 _MOST_TICKS = 12
+# Sets that fit beside each other into a table on paper.
+_ABREAST = 6
 _KINDS = (("holds", "holds"), ("flips", "flips"), ("nothing", "says nothing"))
 
 
@@ -147,6 +149,29 @@ def _bar(one: SetDirections, frame: Frame, scale: Scale, top: float) -> list[Mar
 
 def _layers(result: DirectionsResult) -> Markup:
     by_layer = [_by_layer(result, one) for one in result.sets]
+    figures = [_curve(result, one, found) for one, found in zip(result.sets, by_layer, strict=True)]
+    tables = [
+        _layer_table(result, result.sets[first : first + _ABREAST], by_layer[first : first + _ABREAST])
+        for first in range(0, len(result.sets), _ABREAST)
+    ]
+    return joined(
+        element(
+            "p",
+            "AUROC of a smaller drop at each layer: mean and range over scales, families and copies. Above the dashed "
+            "line a smaller drop is out-of-distribution, below it a larger one.",
+            class_="aside",
+        ),
+        element("div", figures, class_="grid-2"),
+        folded("Layers as a table", tables),
+    )
+
+
+def _layer_table(
+    result: DirectionsResult,
+    sets: Sequence[SetDirections],
+    by_layer: Sequence[Sequence[Sequence[Direction]]],
+) -> Markup:
+    """The numbers of as many curves as fit beside each other on paper."""
     rows: list[list[Child]] = [
         [
             f"[{place}]",
@@ -160,21 +185,8 @@ def _layers(result: DirectionsResult) -> Markup:
         )
     ]
     heads = [("layer", True), ("probe", False), ("op", False), ("depth", True)]
-    heads += [(one.name, True) for one in result.sets]
-    figures = [_curve(result, one, found) for one, found in zip(result.sets, by_layer, strict=True)]
-    return joined(
-        element(
-            "p",
-            "AUROC of a smaller drop at each layer: mean and range over scales, families and copies. Above the dashed "
-            "line a smaller drop is out-of-distribution, below it a larger one.",
-            class_="aside",
-        ),
-        element("div", figures, class_="grid-2"),
-        folded(
-            "Layers as a table",
-            table("AUROC at each layer: mean, least and largest over settings", heads, rows),
-        ),
-    )
+    heads += [(one.name.replace("_", " "), True) for one in sets]
+    return table("AUROC at each layer: mean, least and largest over settings", heads, rows)
 
 
 def _by_layer(result: DirectionsResult, one: SetDirections) -> list[list[Direction]]:

@@ -75,7 +75,7 @@ def _headline(result: DetectiveResult) -> str:
     told = [question for question in result.questions if question.verdict == "told"]
     if not told:
         return "The preprocessing can't be told"
-    answers = ", ".join(f"{one.asks}: {one.candidates[0].name}" for one in told)
+    answers = ", ".join(f"{one.asks} {one.candidates[0].name}" for one in told)
     return f"Told: {answers}" if result.told else f"Told in part: {answers}"
 
 
