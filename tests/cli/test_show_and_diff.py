@@ -72,6 +72,10 @@ def test_two_results_are_compared(rows, tmp_path):
     shown = run("diff", tmp_path / "a", tmp_path / "b")
     assert shown.returncode == 0
     assert "nudges.scale" in shown.stdout
+    page = tmp_path / "page.html"
+    assert run("diff", tmp_path / "a", tmp_path / "b", "--html", page).stdout == shown.stdout
+    tree = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(page.read_text())
+    assert "nudges.scale" in "".join(tree.find(".//pre").itertext())
     printed = run("diff", tmp_path / "a", tmp_path / "b", "--json", "-")
     data = json.loads(printed.stdout)
     assert data["settings"] == [{"name": "nudges.scale", "a": "0.02", "b": "0.04"}]

@@ -371,6 +371,16 @@ def test_only_what_scrolls_is_a_stop_of_the_tab_key(opened, pages):
     assert sum(scrolls for _, scrolls in narrow) > sum(scrolls for _, scrolls in wide)
 
 
+def test_links_lead_to_what_can_be_seen(opened, pages):
+    page = opened(of=pages["sensitivity"], reduced_motion="reduce")
+    head = page.locator("header").bounding_box()
+    assert head["height"] > 70
+    for link in page.locator("nav a").all()[1:-1]:
+        link.click()
+        heading = page.locator(f"{link.get_attribute('href')} h2").bounding_box()
+        assert head["y"] + head["height"] <= heading["y"] < 300
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_pages_of_every_kind_fit_every_screen_and_paper(opened, pages, kind):
     for width in (360, 768, 1440):

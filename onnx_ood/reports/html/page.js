@@ -101,6 +101,13 @@ const scrolled = new ResizeObserver((entries) => {
 });
 document.querySelectorAll(".scroller, pre").forEach((one) => scrolled.observe(one));
 
+// What a link goes to is not hidden behind the head of the page, which has as many lines as its links take.
+const head = document.querySelector(".top");
+new ResizeObserver(() => {
+  const covered = getComputedStyle(head).position === "sticky" ? head.offsetHeight : 0;
+  document.documentElement.style.scrollPaddingTop = `${covered + 16}px`;
+}).observe(head);
+
 // The gallery.
 
 const gallery = document.getElementById("gallery");
