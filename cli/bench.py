@@ -13,7 +13,6 @@ from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.bench_tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.files import write_text
-from onnx_ood.reports.html import bench_page
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
 from onnx_ood.reports.terminal import print_bench
 
@@ -22,7 +21,7 @@ from .directions import directions as bench_directions
 from .directions import read_scales
 from .names import read_names
 from .options import BatchSize, Generic, Provider, Rate
-from .output import HtmlFile, JsonFile, check_outputs, write_json
+from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
 _DEFAULTS = audits.BenchSettings()
@@ -200,9 +199,10 @@ def bench(
     settings = replace(plan.settings, scores=pictures is not None or html is not None)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = audits.bench(model, plan.id, plan.ood, settings, reference=plan.reference, progress=progress)
-    for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex), (html, bench_page)):
+    for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex)):
         if path is not None:
             write_text(path, text(result))
+    write_html(result, html)
     if pictures is not None:
         draw_bench(result, pictures)
     printed = write_json(result, json)

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from onnx_ood.audits.plane_result import PlaneClass, PlaneClasses, PlaneJacobian, PlaneLayer
 from onnx_ood.reports.terminal.marks import percent
 
+POINT_NAMES = "ABC"
+"""What the three inputs are called."""
+
 # P. Tol's light qualitative colours, which people who are colour-blind tell apart under dark lines, and a violet.
 CLASS_COLOURS = (
     "#77aadd",

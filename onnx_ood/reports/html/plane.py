@@ -7,7 +7,6 @@ from onnx_ood.reports.html.charts import number
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, fact_list, folded, page, table
 from onnx_ood.reports.html.plane_map import (
-    POINT_NAMES,
     answer,
     boundaries_figure,
     class_name,
@@ -21,6 +20,7 @@ from onnx_ood.reports.html.provenance import (
     preprocessing_words,
     versions,
 )
+from onnx_ood.reports.plane_style import POINT_NAMES
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.plane import plane_facts, plane_notes
 

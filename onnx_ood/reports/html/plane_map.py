@@ -34,6 +34,7 @@ from onnx_ood.reports.html.scales import Scale
 from onnx_ood.reports.plane_style import (
     CLASS_COLOURS,
     OTHERS,
+    POINT_NAMES,
     TOGETHER,
     boundaries_title,
     coloured,
@@ -43,9 +44,6 @@ from onnx_ood.reports.plane_style import (
     strength,
 )
 from onnx_ood.reports.terminal import marks
-
-POINT_NAMES = "ABC"
-"""What the three inputs are called."""
 
 # Of the drawing: where the plot begins, how wide it is at most, and how high.
 _LEFT, _TOP, _WIDTH, _HEIGHT = 64, 8, 508, 560
@@ -83,7 +81,7 @@ class _Window:
         """A map of so many cells, put where the grid is."""
         grid = self._grid
         across, up = self._unit * grid.columns / columns, self._unit * grid.rows / rows
-        turned = f"translate({_LEFT} {self.up.start:.3f}) scale({across:.5f} {-up:.5f})"
+        turned = f"translate({_LEFT} {self.up.start:.3f}) scale({across:.8f} {-up:.8f})"
         return element("g", children, class_=kind, transform=turned)
 
     def lines(self, lines: Sequence[PlaneLine], kind: str, opacity: float | None = None) -> Markup:

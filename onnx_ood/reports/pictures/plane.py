@@ -14,6 +14,7 @@ from onnx_ood.reports.pictures.canvas import drawing
 from onnx_ood.reports.plane_style import (
     CLASS_COLOURS,
     OTHERS,
+    POINT_NAMES,
     TOGETHER,
     boundaries_title,
     coloured,
@@ -36,7 +37,6 @@ _CHARACTER, _LINE = 0.075, 0.17
 _TALLEST, _FLATTEST = 1.6, 0.35
 # Points of lines that an SVG holds as such: of more it would have megabytes, so they are dots there.
 _MOST_POINTS = 80_000
-_NAMES = "ABC"
 
 
 def draw_plane(path: Path, result: PlaneResult) -> None:
@@ -158,7 +158,7 @@ def _lines(axes: Axes, lines: Sequence[PlaneLine], **style: Any) -> None:
 def _frame(axes: Axes, result: PlaneResult) -> None:
     """The three inputs, and the window without its half squares beyond the last points."""
     grid = result.grid
-    for name, point in zip(_NAMES, result.points, strict=True):
+    for name, point in zip(POINT_NAMES, result.points, strict=True):
         axes.plot(point.x, point.y, "o", markersize=6, color="white", markeredgecolor="black", zorder=4)
         axes.annotate(
             name,
@@ -179,7 +179,7 @@ def _frame(axes: Axes, result: PlaneResult) -> None:
 def _title(result: PlaneResult, width: int) -> list[str]:
     """The model and the inputs, in lines of so many characters; inputs share a line if they can."""
     points = []
-    for name, point in zip(_NAMES, result.points, strict=True):
+    for name, point in zip(POINT_NAMES, result.points, strict=True):
         answer = _answer(point.prediction)
         points.append(f"{name}: {shorten(point.id, width - len(answer) - 3)}{answer}")
     # Not spaces alone, which SVG makes one.
