@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from unicodedata import category
 
-# Signs without a shape that do no harm: by the last two letters and emoji are joined.
+# Signs without a shape that do no harm, as all kinds of spaces do none: by the last two letters and emoji are joined.
 _SHOWN = "\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
 # Elements that have no end tag.
 _EMPTY = frozenset({"br", "img", "input", "meta"})
@@ -31,7 +32,10 @@ def text(value: str) -> Markup:
         return value
     if not value.isprintable():
         # Control characters and lone surrogates can't be written at all, and marks of direction reorder what is around.
-        value = "".join(c if c.isprintable() or c in _SHOWN else "\N{REPLACEMENT CHARACTER}" for c in value)
+        value = "".join(
+            c if c.isprintable() or c in _SHOWN or category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+            for c in value
+        )
     return Markup(escape(value))
 
 

@@ -115,7 +115,7 @@ def _question(question: Question) -> Markup:
 
 
 def _starred(tried: TriedPreprocessing) -> str:
-    return tried.name + (" *" if tried.leading else "")
+    return tried.name + ("\N{NO-BREAK SPACE}*" if tried.leading else "")
 
 
 def _figure(question: Question) -> Markup:
