@@ -16,12 +16,12 @@ from onnx_ood.audits.evidence import MakesReaders
 from onnx_ood.audits.evidence_cache import EvidenceCache
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.known import Known, generic_references, given_references, with_blanks
-from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.sets import collect_sets, counting
 from onnx_ood.detectors import Evidence, Need, find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import Discovery, Preprocessing, discover, read_card
+from onnx_ood.inputs import discover, read_card
 from onnx_ood.measurement import first_input
 from onnx_ood.metrics.bootstrap import RESAMPLES
 
@@ -63,7 +63,9 @@ def bench(
     detectors, not_applicable = choose_detectors(loaded, settings.detectors)
     fed = first_input(loaded)
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
-    preprocessing = _preprocessing(loaded, found, settings)
+    card, facts = read_card(loaded.path), model_facts(loaded)
+    chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
+    preprocessing = chosen.preprocessing if chosen else None
     if not strange and not (settings.controls and preprocessing is not None):
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
     kinds, left_out = possible(settings.kinds, preprocessing)
@@ -106,8 +108,9 @@ def bench(
         corruptions = corruption_curves(scoring, list(scorers), ordinary, kinds, left_out, settings.seed)
     return BenchResult(
         status="measured" if _enough(usual, tested) else "not evaluated",
-        model=model_facts(loaded),
-        preprocessing=None if preprocessing is None else preprocessing.describe(),
+        model=facts,
+        preprocessing=chosen.describe() if chosen else None,
+        limit=settings.limit,
         provider=reader.provider,
         seed=settings.seed,
         resamples=RESAMPLES,
@@ -128,13 +131,10 @@ def bench(
         flags=flagged(subject, known, usual.evidence, tested, settings.rate),
         not_applicable=not_applicable,
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
-        notes=sets.notes + tuple(filter(None, (known.note, cache.problem if cache else ""))),
+        notes=preprocessing_notes(chosen, card, facts)
+        + sets.notes
+        + tuple(filter(None, (known.note, cache.problem if cache else ""))),
     )
-
-
-def _preprocessing(model: Model, found: Discovery, settings: BenchSettings) -> Preprocessing | None:
-    chosen = choose_preprocessing(first_input(model), found, settings.preprocessing, read_card(model.path))
-    return chosen.preprocessing if chosen else None
 
 
 def _enough(usual: Collected[Evidence], tested: Mapping[str, Evidence]) -> bool:

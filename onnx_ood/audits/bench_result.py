@@ -125,7 +125,12 @@ class BenchResult(Part):
     format: Literal["onnx-ood/bench/1"] = Field(default="onnx-ood/bench/1", alias="schema")
     status: Literal["measured", "not evaluated"]
     model: ModelFacts
-    preprocessing: str | None
+    preprocessing: str | None = Field(
+        description="How pictures become tensors, and who said so; null if nothing was."
+    )
+    limit: int | None = Field(
+        default=None, description="Inputs of a set that were measured at most; null for all."
+    )
     provider: str
     seed: int
     resamples: int

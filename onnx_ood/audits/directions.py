@@ -22,7 +22,7 @@ from onnx_ood.audits.directions_settings import COPIES, DirectionsSettings
 from onnx_ood.audits.directions_sweep import Sweep
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import model_facts
-from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.sets import collect_sets, counting
 from onnx_ood.audits.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
@@ -73,7 +73,8 @@ def directions(
     site, site_note = choose_site(loaded, None, {})
     fed = find_input(loaded, site)
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
-    chosen = choose_preprocessing(fed, found, settings.preprocessing, read_card(loaded.path))
+    card, facts = read_card(loaded.path), model_facts(loaded)
+    chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
     preprocessing = chosen.preprocessing if chosen else None
     if not strange and not (settings.controls and preprocessing is not None):
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
@@ -120,8 +121,9 @@ def directions(
     everything = [len(usual_drops), *map(len, drops.values())]
     return DirectionsResult(
         status="measured" if min(everything) >= FEWEST else "not evaluated",
-        model=model_facts(loaded),
-        preprocessing=None if preprocessing is None else preprocessing.describe(),
+        model=facts,
+        preprocessing=chosen.describe() if chosen else None,
+        limit=settings.limit,
         provider=sweep.prober.provider,
         seed=settings.seed,
         environment=environment(),
@@ -138,5 +140,5 @@ def directions(
         factors=factors,
         sets=sets,
         conclusion=conclude(counts, sets, factors),
-        notes=site_note + found_sets.notes,
+        notes=preprocessing_notes(chosen, card, facts) + site_note + found_sets.notes,
     )

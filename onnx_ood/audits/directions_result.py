@@ -95,7 +95,12 @@ class DirectionsResult(Part):
         description="`not evaluated` if there are fewer than 10 ordinary inputs, or fewer of a set."
     )
     model: ModelFacts
-    preprocessing: str | None
+    preprocessing: str | None = Field(
+        description="How pictures become tensors, and who said so; null if nothing was."
+    )
+    limit: int | None = Field(
+        default=None, description="Inputs of a set that were measured at most; null for all."
+    )
     provider: str
     seed: int
     environment: Environment

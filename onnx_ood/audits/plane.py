@@ -31,10 +31,10 @@ from onnx_ood.audits.plane_result import (
 from onnx_ood.audits.plane_settings import PlaneSettings
 from onnx_ood.audits.plane_window import Values, Watched, Window, fed, look, parts
 from onnx_ood.audits.predictions import Answers, read_answers
-from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import Card, Reader, discover, named_rows, read_card
+from onnx_ood.inputs import Card, Chosen, Reader, discover, named_rows, read_card
 from onnx_ood.measurement import JacobianNorms, JacobianProber, decoding_threads, find_input, find_site
 from onnx_ood.nudges import Grid, Plane, plane_through
 
@@ -74,7 +74,7 @@ def plane(
     """
     settings = settings or PlaneSettings()
     loaded = model if isinstance(model, Model) else load(model)
-    card = read_card(loaded.path)
+    card, facts = read_card(loaded.path), model_facts(loaded)
     read = _read(loaded, inputs, settings, card)
     first, second, third = read.points
     through = plane_through(first, second, third, read.ids)
@@ -115,8 +115,8 @@ def plane(
         for i, (name, (x, y)) in enumerate(zip(read.ids, through.corners, strict=True))
     )
     return PlaneResult(
-        model=model_facts(loaded),
-        preprocessing=read.preprocessing,
+        model=facts,
+        preprocessing=read.chosen.describe() if read.chosen else None,
         provider=watched.prober.provider,
         provider_note=watched.prober.provider_note,
         seed=settings.seed,
@@ -127,7 +127,9 @@ def plane(
         layer=_layer(shown, clean, len(units), window),
         classes=_classes(answers, window, labels),
         jacobian=jacobian,
-        notes=read.notes + _notes(shown, clean, len(units), window, watched.prober.layout_note),
+        notes=preprocessing_notes(read.chosen, card, facts)
+        + read.notes
+        + _notes(shown, clean, len(units), window, watched.prober.layout_note),
     )
 
 
@@ -138,13 +140,13 @@ class _Inputs:
     Attributes:
         ids: Their names.
         points: As the model takes them, [3, *input].
-        preprocessing: How they were made, in words; None where nobody says.
+        chosen: How they were made; None where nobody says.
         notes: What a user should know about how they were read.
     """
 
     ids: tuple[str, ...]
     points: NDArray[Any]
-    preprocessing: str | None
+    chosen: Chosen | None
     notes: tuple[str, ...]
 
 
@@ -192,8 +194,7 @@ def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card:
             raise UsageError(
                 f"{name}: holds NaN or infinity, so there is no plane through it; choose another"
             )
-    preprocessing = f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None
-    return _Inputs(ids, points, preprocessing, reader.notes)
+    return _Inputs(ids, points, chosen, reader.notes)
 
 
 def _sample(count: int, settings: PlaneSettings) -> NDArray[np.int64]:

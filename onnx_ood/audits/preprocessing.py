@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from onnx_ood.audits.facts import ModelFacts
 from onnx_ood.graph import Tensor
 from onnx_ood.inputs import Card, Chosen, Discovery, choose, is_picture
 
@@ -25,3 +26,23 @@ def choose_preprocessing(fed: Tensor, found: Discovery, text: str | None, card: 
     if not pictures and text is None and (card is None or card.preprocessing is None):
         return None
     return choose(fed.shape or (), text=text, card=card)
+
+
+def preprocessing_notes(chosen: Chosen | None, card: Card | None, facts: ModelFacts) -> tuple[str, ...]:
+    """What makes it doubtful, for the user.
+
+    Args:
+        chosen: The preprocessing, or None if there are no pictures.
+        card: The model's card, or None.
+        facts: What there is to say of the model file.
+    """
+    notes = []
+    if card and card.sha256 and card.sha256 != facts.sha256:
+        notes.append(
+            f"The card {card.path.name} has another checksum than the model: it may describe another file."
+        )
+    if chosen and chosen.guessed:
+        notes.append(
+            "The preprocessing is a guess; if it is wrong, so are the numbers. State it with --preprocess."
+        )
+    return tuple(notes)

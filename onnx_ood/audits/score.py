@@ -12,13 +12,13 @@ import numpy as np
 from onnx_ood import models
 from onnx_ood.audits.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.environment import environment
-from onnx_ood.audits.facts import ModelFacts, model_facts
+from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.judging import choose_judge
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.placement import fallback_report
-from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.score_result import CopiesUsed, InputResult, ProbeAdvice, Run, ScoreResult, Verdict
 from onnx_ood.audits.sets import counting
 from onnx_ood.audits.settings import ScoreSettings, Streaming
@@ -30,7 +30,7 @@ from onnx_ood.audits.tally import Tally
 from onnx_ood.detectors import FEWEST, find_detector
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, load, select, suggest_probes
-from onnx_ood.inputs import Card, Chosen, Reader, discover, read_card
+from onnx_ood.inputs import Reader, discover, read_card
 from onnx_ood.measurement import Prober, decoding_threads, find_input
 from onnx_ood.nudges.lesswrong import PROBE as LESSWRONG_PROBE
 
@@ -127,7 +127,7 @@ def score(
                 nudges=nudger.described,
                 site=site.name,
                 feeds=feeding.described,
-                preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
+                preprocessing=chosen.describe() if chosen else None,
                 verdict=judge.described if judge else None,
                 probes=tuple(map(_described, probes)),
                 provider=prober.provider,
@@ -199,7 +199,8 @@ def score(
                 *site_note,
                 *feeding.notes,
                 *reader.notes,
-                *_notes(card, facts, chosen, results),
+                *preprocessing_notes(chosen, card, facts),
+                *_rank_notes(results),
                 *judge_notes,
                 *_verdict_notes(verdict, found.paths),
                 *_order_notes(verdict, results),
@@ -256,28 +257,11 @@ def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[
     return suggest_probes(model, site=site)
 
 
-def _notes(
-    card: Card | None, facts: ModelFacts, chosen: Chosen | None, results: Sequence[InputResult]
-) -> list[str]:
-    notes = []
-    if card and card.sha256 and card.sha256 != facts.sha256:
-        notes.append(
-            f"The card {card.path.name} has another checksum than the model: it may describe another file."
-        )
-    if chosen and chosen.source.startswith("guessed"):
-        notes.append(
-            "The preprocessing is a guess; if it is wrong, so are the numbers. State it with --preprocess."
-        )
-    if results and results[0].rank is None:
-        notes.append(
-            f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they are listed as given, "
-            "without a rank."
-        )
-    elif results and results[0].strangeness is None:
-        notes.append(
-            f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they have no strangeness."
-        )
-    return notes
+def _rank_notes(results: Sequence[InputResult]) -> list[str]:
+    if not results or results[0].strangeness is not None:
+        return []
+    what = "are listed as given, without a rank" if results[0].rank is None else "have no strangeness"
+    return [f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they {what}."]
 
 
 def _verdict_notes(verdict: Verdict | None, paths: Sequence[Path]) -> list[str]:

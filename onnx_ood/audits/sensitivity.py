@@ -14,10 +14,11 @@ import numpy as np
 
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.exact_regions import ExactRegions, find_regions
+from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.input_classes import classes_of
 from onnx_ood.audits.measured_inputs import MeasuredInputs
-from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.score_result import Failure
 from onnx_ood.audits.sensitivity_building import Measured, build
 from onnx_ood.audits.sensitivity_result import ModelSensitivity, SensitivityResult
@@ -110,7 +111,7 @@ def _measure(
     feeding = Feeding(model, find_input(model, site, settings.feeds), settings.feeds)
     feeding.check(found.paths)
     fed = feeding.fed
-    card = read_card(model.path)
+    card, facts = read_card(model.path), model_facts(model)
     chosen = choose_preprocessing(model.by_name[fed.name], found, settings.preprocessing, card)
     units = _units_behind(model, site)
     linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
@@ -153,18 +154,18 @@ def _measure(
     regions = find_regions(model, site, np.stack(inputs.points), ids) if settings.exact else ExactRegions()
     return build(
         Measured(
-            model=model,
+            facts=facts,
             prober=prober.prober,
             units=units,
             # All units bend at zero alone.
             whole_regions=bool(linear) and not units.unread and len(linear) == len(units.sites),
-            preprocessing=f"{chosen.preprocessing.describe()} ({chosen.source})" if chosen else None,
+            preprocessing=chosen.describe() if chosen else None,
             inputs=inputs,
             classes=known,
             counted=counted,
             feeds=feeding.described,
             regions=regions,
-            notes=(*site_note, *feeding.notes, *reader.notes),
+            notes=(*preprocessing_notes(chosen, card, facts), *site_note, *feeding.notes, *reader.notes),
         )
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.audits.exact_regions import ExactRegions
-from onnx_ood.audits.facts import model_facts
+from onnx_ood.audits.facts import ModelFacts
 from onnx_ood.audits.input_classes import InputClasses
 from onnx_ood.audits.measured_inputs import MeasuredInputs
 from onnx_ood.audits.sensitivity_result import (
@@ -24,7 +24,7 @@ from onnx_ood.audits.sensitivity_result import (
 )
 from onnx_ood.audits.trajectory_choice import Chosen
 from onnx_ood.audits.trajectory_counts import Counted
-from onnx_ood.graph import CodeSite, Model, Units
+from onnx_ood.graph import CodeSite, Units
 from onnx_ood.measurement import Prober, Transitions
 from onnx_ood.metrics.intervals import mean_interval
 
@@ -37,7 +37,7 @@ class Measured:
     """What was measured of one model.
 
     Attributes:
-        model: The model.
+        facts: What there is to say of the model file.
         prober: What ran it.
         units: Its units.
         whole_regions: True if codes that Jacobian norms were measured with tell the whole linear region.
@@ -50,7 +50,7 @@ class Measured:
         notes: What a user should know about how the inputs were read.
     """
 
-    model: Model
+    facts: ModelFacts
     prober: Prober
     units: Units
     whole_regions: bool
@@ -74,7 +74,7 @@ def build(measured: Measured) -> ModelSensitivity:
     """
     kinds = _kinds(measured.counted)
     return ModelSensitivity(
-        model=model_facts(measured.model),
+        model=measured.facts,
         jacobian_rank=1,
         density=_density(kinds),
         density_rank=None,

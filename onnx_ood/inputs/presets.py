@@ -39,6 +39,9 @@ _DEFAULT_SIDE = 224
 _SMALL = 64  # below this, a centre cut would throw away what little there is to see
 
 
+_GUESSED = "guessed"
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A preprocessing and who said so.
@@ -50,6 +53,15 @@ class Chosen:
 
     preprocessing: Preprocessing
     source: str
+
+    def describe(self) -> str:
+        """What is done to a picture, and who said so, for the user."""
+        return f"{self.preprocessing.describe()} ({self.source})"
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nobody said so."""
+        return self.source.startswith(_GUESSED)
 
 
 def guess(input_shape: Shape) -> Chosen:
@@ -64,7 +76,7 @@ def guess(input_shape: Shape) -> Chosen:
     Raises:
         UsageError: If it is no input for pictures, or could be one in two ways.
     """
-    source = f"guessed from input shape {shape_text(input_shape)}: not stated by the file, check it"
+    source = f"{_GUESSED} from input shape {shape_text(input_shape)}: not stated by the file, check it"
     return Chosen(_build({}, None, input_shape), source)
 
 

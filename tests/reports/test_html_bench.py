@@ -115,6 +115,11 @@ def test_the_command_names_what_was_chosen(result):
     assert words[words.index("--detectors") + 1] == ",".join(one.name for one in result.detectors)
     assert words[words.index("--corruptions") + 1] == "gaussian_noise,contrast"
     assert words[words.index("--ood") + 1] == "<noisy> & grey=<NOISY> & GREY"
+    assert not {"--limit", "--preprocess"} & set(words)
+    stated = {"limit": 7, "preprocessing": "grey, 28x28 (stated: unit,stretch)"}
+    words = shlex.split(command(result.model_copy(update=stated)))
+    assert words[words.index("--limit") + 1] == "7"
+    assert words[words.index("--preprocess") + 1] == "unit,stretch"
 
 
 def test_a_benchmark_of_too_little_has_a_page(tmp_path):

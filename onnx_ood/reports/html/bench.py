@@ -12,7 +12,13 @@ from onnx_ood.reports.html.histogram import histogram_figure
 from onnx_ood.reports.html.intervals import Interval, interval_figure
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, counted, fact_list, failure_list, folded, page, table
-from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
+from onnx_ood.reports.html.provenance import (
+    command_block,
+    command_text,
+    model_facts,
+    preprocessing_words,
+    versions,
+)
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.areas import area, between
 from onnx_ood.reports.terminal.bench import flag_words
@@ -279,5 +285,7 @@ def command(result: BenchResult) -> str:
     if result.corruptions:
         words += ["--corruptions", ",".join(result.corruptions.kinds)]
     words += ["--rate", f"{result.flags.rate:g}"] if result.flags else []
+    words += [] if result.limit is None else ["--limit", f"{result.limit}"]
+    words += preprocessing_words(result.preprocessing)
     words += ["--seed", f"{result.seed}", "--provider", result.provider]
     return command_text(words)

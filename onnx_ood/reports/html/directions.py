@@ -9,7 +9,13 @@ from onnx_ood.reports.html.bands import FRAME, Band, band_chart, band_places
 from onnx_ood.reports.html.charts import Frame, chart, figure, layer_marks, level_axis, point
 from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, counted, fact_list, failure_list, folded, page, table
-from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
+from onnx_ood.reports.html.provenance import (
+    command_block,
+    command_text,
+    model_facts,
+    preprocessing_words,
+    versions,
+)
 from onnx_ood.reports.html.rows import row_frame, row_name
 from onnx_ood.reports.html.scales import Scale
 from onnx_ood.reports.terminal import marks
@@ -295,5 +301,7 @@ def command(result: DirectionsResult) -> str:
     for layer in result.layers:
         words += ["--probe", layer.name]
     words += ["--scales", ",".join(f"{scale:g}" for scale in result.scales)]
+    words += [] if result.limit is None else ["--limit", f"{result.limit}"]
+    words += preprocessing_words(result.preprocessing)
     words += ["--seed", f"{result.seed}", "--provider", result.provider]
     return command_text(words)
