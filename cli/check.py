@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from onnx_ood import audits
-from onnx_ood.exceptions import UsageError
+from onnx_ood.audits import CheckPlan, CheckResult
+from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.reports.check_markdown import to_check_markdown
-from onnx_ood.reports.files import append_text, to_json, write_new, write_text
+from onnx_ood.reports.files import append_text, check_writable, to_json, write_new, write_text
 from onnx_ood.reports.github import to_annotations
 from onnx_ood.reports.gitlab import to_gitlab
 from onnx_ood.reports.html import check_page
@@ -20,8 +24,8 @@ from onnx_ood.reports.junit import to_junit
 from onnx_ood.reports.sarif import to_sarif
 from onnx_ood.reports.terminal import print_check
 
-from .console import stdout
-from .output import HtmlFile, JsonFile, check_outputs, write_json
+from .console import complain, stdout
+from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, attempt, check_outputs, print_json
 from .progress import progress_bar
 
 
@@ -63,7 +67,7 @@ def check(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
-    """Check models against gates: passed (exit code 0), failed (1), or not evaluated (3)."""
+    """Check models against gates: passed (exit code 0), failed (1), not evaluated (3), or an error (2)."""
     if init:
         if update_baseline:
             raise UsageError(
@@ -74,31 +78,75 @@ def check(
         if not quiet:
             stdout().print(f"{path}: written; name your model and inputs there, then say onnx-ood check")
         return
-    if github and json == Path("-"):
+    if github and json == STANDARD_OUTPUT:
         raise UsageError(
             "--github prints annotations, and --json - nothing but JSON: name a file, or leave out either"
         )
     plan = audits.read_check_file(audits.find_check_file(config))
-    check_outputs(json, junit, sarif, gitlab, markdown, html, plan.baseline if update_baseline else None)
+    renderings: tuple[tuple[str, Path | None, Callable[[CheckResult], str]], ...] = (
+        ("--json", None if json == STANDARD_OUTPUT else json, to_json),
+        ("--junit", junit, partial(to_junit, when=_time_of_run())),
+        ("--sarif", sarif, to_sarif),
+        ("--gitlab", gitlab, to_gitlab),
+        ("--markdown", markdown, to_check_markdown),
+        ("--html", html, check_page),
+    )
+    outputs = {option: (file, render) for option, file, render in renderings if file is not None}
+    _keep_apart({option: file for option, (file, _) in outputs.items()}, plan)
+    # Without its baseline a run that updates it is for nothing. Without an output there are the others.
+    check_outputs(plan.baseline if update_baseline else None)
+    written = [(file, render) for file, render in outputs.values() if attempt(check_writable, file)]
+    well = [len(written) == len(outputs)]
     with progress_bar("checking", quiet=quiet) as progress:
         result, baseline = audits.check(plan, update_baseline=update_baseline, progress=progress)
-    if update_baseline and plan.baseline is not None:
-        write_text(plan.baseline, to_json(baseline))
-    renderings = (
-        (junit, to_junit),
-        (sarif, to_sarif),
-        (gitlab, to_gitlab),
-        (markdown, to_check_markdown),
-        (html, check_page),
-    )
-    for file, text in renderings:
-        if file is not None:
-            write_text(file, text(result))
-    printed = write_json(result, json)
-    if not quiet and not printed:
-        print_check(stdout(), result)
-    if github:
-        sys.stdout.write(to_annotations(result))
-        if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-            append_text(Path(summary), to_check_markdown(result))
-    raise typer.Exit(audits.EXIT_CODES[result.status])
+    if update_baseline and plan.baseline is not None and baseline is not None:
+        well.append(attempt(write_text, plan.baseline, to_json(baseline)))
+    well += [attempt(write_text, file, render(result)) for file, render in written]
+    if github and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
+        well.append(attempt(append_text, Path(summary), to_check_markdown(result)))
+    for problem in result.problems:
+        complain(problem)
+    _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, github=github)
+    raise typer.Exit(audits.EXIT_CODES[result.status] if all(well) else OutputError.exit_code)
+
+
+def _time_of_run() -> datetime:
+    """Now, or what SOURCE_DATE_EPOCH says, with which two runs give the same bytes."""
+    said = os.environ.get("SOURCE_DATE_EPOCH")
+    if not said:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromtimestamp(int(said), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH={said!r} in the environment is no time in seconds since 1970; correct or unset it"
+        ) from None
+
+
+def _keep_apart(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
+    """Refuses to write over what the check reads, and to write two things to one place."""
+    taken = {plan.path.resolve(): "the file of gates"}
+    for name, model in plan.said.models.items():
+        taken[Path(model.path).resolve()] = f"models.{name}"
+        if model.baseline_model is not None:
+            taken[Path(model.baseline_model).resolve()] = f"the baseline model of {name}"
+    files = outputs if plan.baseline is None else {"baseline": plan.baseline, **outputs}
+    for option, file in files.items():
+        place = file.resolve()
+        if place in taken:
+            raise UsageError(f"{option} {file.as_posix()}: is {taken[place]} already; name another file")
+        taken[place] = option
+
+
+def _print(result: CheckResult, *, json: bool, quiet: bool, github: bool) -> None:
+    """Prints what was asked for; who reads it may stop early, and the exit code is that of the gates all the same."""
+    try:
+        if json:
+            print_json(result)
+        elif not quiet:
+            print_check(stdout(), result)
+        if github:
+            sys.stdout.write(to_annotations(result))
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = None

@@ -39,6 +39,11 @@ def stdout() -> Console:
     return kind(width=width, highlight=False, markup=False, emoji=False, no_color=_plain or None)
 
 
+def complain(message: str) -> None:
+    """Says on standard error, in one line, what went wrong."""
+    stderr().print(f"onnx-ood: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+
+
 def stderr() -> Console:
     """A console for progress and errors."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False)

@@ -24,7 +24,7 @@ from . import (
     sensitivity,
     show,
 )
-from .console import stderr, use_plain
+from .console import complain, stderr, use_plain
 
 app = typer.Typer(
     name="onnx-ood",
@@ -104,5 +104,5 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail(message: str, code: int) -> int:
-    stderr().print(f"onnx-ood: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    complain(message)
     return code

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from pathlib import Path
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple, get_args
 
 from onnx_ood.audits.check_baseline import Baseline, BaselineFigure, BaselineModel, read_baseline
 from onnx_ood.audits.check_figures import FIGURES, Reading
 from onnx_ood.audits.check_file import CheckPlan, Gate
-from onnx_ood.audits.check_judging import Judgement, expected, judge
+from onnx_ood.audits.check_judging import Judgement, expected, judge, says_nothing
 from onnx_ood.audits.check_result import CheckedModelResult, CheckResult, GateResult, Outcome
 from onnx_ood.audits.check_runs import Runs, Wanted
 from onnx_ood.audits.environment import environment
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
 
 Progress = Callable[[int, int | None], None]
-_ORDER: tuple[Outcome, ...] = ("failed", "not evaluated", "passed")
+_ORDER: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class Checked(NamedTuple):
@@ -25,11 +24,12 @@ class Checked(NamedTuple):
 
     Attributes:
         result: What came of the gates.
-        baseline: What a baseline of these models says.
+        baseline: What a baseline of these models says; None if a gate ended in an error, for then it would lack
+            what an older one may have.
     """
 
     result: CheckResult
-    baseline: Baseline
+    baseline: Baseline | None
 
 
 def check(plan: CheckPlan, *, update_baseline: bool = False, progress: Progress | None = None) -> Checked:
@@ -41,13 +41,11 @@ def check(plan: CheckPlan, *, update_baseline: bool = False, progress: Progress 
         progress: Called with the number of inputs done and in all, by one audit after the other.
 
     Returns:
-        What came of it.
+        What came of it. Where a model can't be read or run, or something that it needs fails, its gates end in an
+        error, and the others are judged all the same.
 
     Raises:
         UsageError: If a setting doesn't fit a model, with the line; or the baseline's file is none.
-        ModelError: If a model can't be read or run.
-        ProviderError: If the provider can't run here.
-        OutputError: If the cache can't be written.
     """
     if update_baseline and plan.baseline is None:
         raise UsageError(
@@ -76,20 +74,12 @@ def check(plan: CheckPlan, *, update_baseline: bool = False, progress: Progress 
         passed=outcomes.count("passed"),
         failed=outcomes.count("failed"),
         not_evaluated=outcomes.count("not evaluated"),
-        models=tuple(
-            CheckedModelResult(
-                name=name,
-                model=one.facts,
-                provider=one.ran_on[0],
-                tf32=one.ran_on[1],
-                notes=one.notes,
-            )
-            for name, one in runs.items()
-        ),
+        errors=outcomes.count("error"),
+        models=tuple(_model(name, one) for name, one in runs.items()),
         gates=tuple(sorted(gates, key=lambda gate: _ORDER.index(gate.outcome))),
-        notes=_notes(plan, stored, now, update_baseline=update_baseline),
+        notes=_notes(plan, stored, now, update_baseline=update_baseline, broken=status == "error"),
     )
-    return Checked(result, now)
+    return Checked(result, None if status == "error" else now)
 
 
 class _Compared(NamedTuple):
@@ -114,35 +104,56 @@ def _runs(plan: CheckPlan, progress: Progress | None) -> dict[str, Runs]:
     return found
 
 
-def _read(plan: CheckPlan, number: int, gate: Gate, name: str, runs: Runs) -> Reading | NotEvaluatedError:
+def _read(plan: CheckPlan, number: int, gate: Gate, name: str, runs: Runs) -> Reading | OnnxOodError:
     """The figure of a gate, or why there is none."""
     try:
         return FIGURES[gate.figure].read(runs, gate.of or "", gate.set)
-    except NotEvaluatedError as error:
-        return error
     except UsageError as error:
         raise UsageError(
             f"{plan.path.as_posix()}: line {plan.gate_line(number)}: gates.{number}: {gate.figure} of "
             f"models.{name} (line {plan.model_line(name)}): {error}"
         ) from None
+    except OnnxOodError as error:
+        return error
+
+
+def _model(name: str, runs: Runs) -> CheckedModelResult:
+    """What there is to say of a model; of one that can't be read, where it was looked for."""
+    read = runs.readable()
+    provider, tf32 = runs.ran_on
+    return CheckedModelResult(
+        name=name,
+        path=Path(runs.said.path).as_posix(),
+        model=read.facts if read else None,
+        external_data=read.external_data if read else {},
+        provider=provider,
+        tf32=tf32,
+        notes=runs.notes,
+    )
 
 
 def _baseline(
-    plan: CheckPlan, runs: dict[str, Runs], readings: dict[tuple[int, str], Reading | NotEvaluatedError]
+    plan: CheckPlan, runs: dict[str, Runs], readings: dict[tuple[int, str], Reading | OnnxOodError]
 ) -> Baseline:
+    """What a baseline of the models says that can be read: figures that say something."""
     versions = environment()
     models = {}
     for name, one in sorted(runs.items()):
+        if (read := one.readable()) is None:
+            continue
         figures = {}
         for number, gate, applied in plan.applied():
             reading = readings[number, name] if applied == name else None
-            if isinstance(reading, Reading) and _lasting(reading.value):
+            if not isinstance(reading, Reading) or says_nothing(gate, plan.said.least_inputs, reading):
+                continue
+            if not isinstance(reading.value, tuple):
                 figures[gate.title] = BaselineFigure(
                     value=reading.value, low=reading.low, high=reading.high, inputs=reading.count
                 )
         provider, tf32 = one.ran_on
         models[name] = BaselineModel(
-            sha256=one.facts.sha256,
+            sha256=read.facts.sha256,
+            external_data=read.external_data,
             settings=plan.placed.value.models[name].settings,
             onnx_ood=versions.onnx_ood,
             onnxruntime=versions.onnxruntime,
@@ -153,17 +164,12 @@ def _baseline(
     return Baseline(models=models)
 
 
-def _lasting(value: float | str | tuple[str, ...]) -> TypeGuard[float | str]:
-    """Whether a baseline can hold a figure: JSON has no NaN and no infinity."""
-    return isinstance(value, str) or (not isinstance(value, tuple) and isfinite(value))
-
-
 def _affected(compared: Baseline | None, now: Baseline, name: str, gate: Gate) -> _Compared:
     """The baseline of a gate; what the file alone tells doesn't depend on how a model was run."""
     if gate.against is None or compared is None or name not in compared.models:
         return _Compared(None, [])
     model = compared.models[name]
-    run = FIGURES[gate.figure].audit != "file"
+    run = FIGURES[gate.figure].audit != "file" and name in now.models
     return _Compared(model.figures.get(gate.title), model.differences(now.models[name]) if run else [])
 
 
@@ -172,17 +178,19 @@ def _result(
     number: int,
     gate: Gate,
     name: str,
-    reading: Reading | NotEvaluatedError,
+    reading: Reading | OnnxOodError,
     compared: _Compared,
 ) -> GateResult:
     figure = FIGURES[gate.figure]
     if isinstance(reading, NotEvaluatedError):
         way_out = "give the model what the figure needs, or leave the gate out"
         judged, measured = Judgement("not evaluated", str(reading), way_out), None
+    elif isinstance(reading, OnnxOodError):
+        judged, measured = Judgement("error", str(reading)), None
     else:
         judged, measured = judge(gate, plan.said.least_inputs, reading, compared.then), reading
     notes = [measured.detail] if measured and measured.detail else []
-    if compared.differences:
+    if measured and compared.differences:
         notes.append(f"the baseline was measured otherwise: {'; '.join(compared.differences)}")
     return GateResult(
         model=name,
@@ -205,9 +213,11 @@ def _result(
 
 
 def _notes(
-    plan: CheckPlan, stored: Baseline | None, now: Baseline, *, update_baseline: bool
+    plan: CheckPlan, stored: Baseline | None, now: Baseline, *, update_baseline: bool, broken: bool
 ) -> tuple[str, ...]:
     """What there is to say of the baseline."""
+    if update_baseline and broken:
+        return ("The baseline is left as it is: what ended in an error would be missing from a new one.",)
     wanted = [name for _, gate, name in plan.applied() if gate.against is not None]
     if not wanted:
         return ()
@@ -217,12 +227,12 @@ def _notes(
         return (f"There is no baseline yet; onnx-ood check --update-baseline writes {plan.said.baseline}.",)
     notes = []
     for name in dict.fromkeys(wanted):
-        then, later = stored.models.get(name), now.models[name]
+        then, later = stored.models.get(name), now.models.get(name)
         if then is None:
             notes.append(f"The baseline doesn't know {name}.")
+        if then is None or later is None:
             continue
-        same = "the same model file" if then.sha256 == later.sha256 else "another model file"
         differences = then.differences(later)
         otherwise = f", and measured otherwise: {'; '.join(differences)}" if differences else ""
-        notes.append(f"{name}: the baseline is of {same}{otherwise}.")
+        notes.append(f"{name}: the baseline is of {then.likeness(later)}{otherwise}.")
     return tuple(notes)

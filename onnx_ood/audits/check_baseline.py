@@ -28,13 +28,28 @@ class BaselineFigure(Part):
 class BaselineModel(Part):
     """A model's figures, and all that they depend on."""
 
-    sha256: str = Field(description="Of the model file.")
+    sha256: str = Field(description="Of the model file itself.")
+    external_data: dict[str, str] = Field(
+        default={},
+        description="SHA-256 of each file of weights beside it, by its path from the model's folder.",
+    )
     settings: dict[str, Any] = Field(description="What the check's file says of the model.")
     onnx_ood: str
     onnxruntime: str
     provider: str | None
     tf32: bool
     figures: dict[str, BaselineFigure] = Field(description="By the titles of gates.")
+
+    def likeness(self, now: BaselineModel) -> str:
+        """Whether its files are those of a model now, in words.
+
+        Args:
+            now: What a baseline would say now.
+        """
+        if self.sha256 != now.sha256:
+            return "another model file"
+        other = " with other weights beside it" if self.external_data != now.external_data else ""
+        return f"the same model file{other}"
 
     def differences(self, now: BaselineModel) -> list[str]:
         """All but the model itself that is another now, in words.

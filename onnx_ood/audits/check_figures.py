@@ -47,6 +47,7 @@ class Figure:
         read: Reads it; takes the audits, what the gate's `of` says, and its `set`.
         kind: What it is: a number, a text, or texts.
         unit: Of a number, or empty.
+        largest: The largest number that it can be; None for no such.
         worse: What is worse; `"change"` where neither is better.
         of: What a gate has to name; None for nothing.
         takes_set: Whether a gate may name an out-of-distribution set.
@@ -61,6 +62,7 @@ class Figure:
     advice: str
     kind: Literal["number", "text", "texts"] = "number"
     unit: str = ""
+    largest: float | None = None
     worse: Literal["larger", "smaller", "change"] = "larger"
     of: Literal["detector", "probe", "trajectories"] | None = None
     takes_set: bool = False
@@ -208,6 +210,7 @@ _ALL: Sequence[Figure] = (
         "bench",
         _auroc,
         "see all detectors and sets with onnx-ood bench; check the preprocessing, and that the sets are as before",
+        largest=1,
         worse="smaller",
         of="detector",
         takes_set=True,
@@ -219,6 +222,7 @@ _ALL: Sequence[Figure] = (
         _flagged,
         "look at the flagged inputs with onnx-ood score --reference; check the preprocessing",
         unit="share",
+        largest=1,
         needs=("inputs", "reference"),
     ),
     Figure(
@@ -227,6 +231,7 @@ _ALL: Sequence[Figure] = (
         "score",
         _at_probe("drop"),
         _MEASURED,
+        largest=2,
         worse="change",
         of="probe",
     ),
@@ -237,6 +242,7 @@ _ALL: Sequence[Figure] = (
         _at_probe("flip_rate"),
         _MEASURED,
         unit="share",
+        largest=1,
         worse="change",
         of="probe",
     ),
@@ -262,6 +268,7 @@ _ALL: Sequence[Figure] = (
         _agreement,
         "look at inputs that the two answer differently; check weights, preprocessing and quantisation",
         unit="share",
+        largest=1,
         worse="smaller",
         needs=("inputs", "baseline-model"),
     ),
@@ -272,6 +279,7 @@ _ALL: Sequence[Figure] = (
         _failed,
         "onnx-ood score lists the failed inputs with reasons",
         unit="share",
+        largest=1,
     ),
     Figure(
         "observer-effect",

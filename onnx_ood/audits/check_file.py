@@ -28,6 +28,9 @@ def _figure(name: str) -> str:
     return name
 
 
+_Name = Annotated[str, Field(pattern=r"\S")]
+
+
 class Gate(Written):
     """A bound on a figure."""
 
@@ -43,7 +46,7 @@ class Gate(Written):
     )
     at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
     at_most: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    equals: float | str | None = None
+    equals: Annotated[float, Field(allow_inf_nan=False)] | str | None = None
     none_of: Texts = Field(default=[], description="For operators: names or globs, of which none may occur.")
     against: Literal["baseline"] | None = Field(
         default=None, description="Not worse than in the stored baseline, beyond noise or a tolerance."
@@ -66,7 +69,7 @@ class Gate(Written):
 class CheckFile(Written):
     """What `onnx-ood check` reads. Paths are relative to the file."""
 
-    models: Annotated[dict[str, CheckedModel], Field(min_length=1)] = Field(description="Models by name.")
+    models: Annotated[dict[_Name, CheckedModel], Field(min_length=1)] = Field(description="Models by name.")
     gates: Annotated[list[Gate], Field(min_length=1)]
     baseline: str | None = Field(
         default=None, description="The file that onnx-ood check --update-baseline writes."
@@ -170,6 +173,9 @@ def read_check_file(path: Path) -> CheckPlan:
                     f"{gate.title} of {name} is bounded twice; put both bounds into one", "gates", number
                 )
             seen.add((name, gate.title))
+    for name in said.models:
+        if not any(gate.model in {None, name} for gate in said.gates):
+            raise fail("no gate is about it; add one, or leave the model out", "models", name)
     folder = path.parent
     here = {name: model.below(folder) for name, model in said.models.items()}
     places = {
@@ -211,6 +217,12 @@ def _problem(gate: Gate, figure: Figure, said: CheckFile) -> tuple[str, str] | N
     for key, given in bounds.items():
         if given and key not in allowed:
             return key, f"{figure.name} can't be bounded so; it takes {' or '.join(sorted(allowed))}"
+    if gate.at_least is not None and gate.at_most is not None and gate.at_least > gate.at_most:
+        return "at-least", f"it is above at-most = {gate.at_most:g}, so that nothing passes"
+    for key in ("at-least", "at-most", "equals", "tolerance"):
+        bound = getattr(gate, key.replace("-", "_"))
+        if isinstance(bound, float) and figure.largest is not None and bound > figure.largest:
+            return key, f"{figure.name} is a number from 0 to {figure.largest:g}; give no percentages"
     if gate.equals is not None and isinstance(gate.equals, str) != (figure.kind == "text"):
         return "equals", f"{figure.name} is a {figure.kind}, and this is none"
     if gate.tolerance is not None and (gate.against is None or figure.kind != "number"):

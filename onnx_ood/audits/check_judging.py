@@ -73,16 +73,8 @@ def judge(gate: Gate, least_inputs: int, reading: Reading, then: BaselineFigure 
         Failed if one bound is broken; not evaluated if none is and one can't be told.
     """
     figure = FIGURES[gate.figure]
-    least = gate.least_inputs or least_inputs
-    if reading.count is not None and reading.count < least:
-        what = "trajectories" if figure.of == "trajectories" else "inputs"
-        return Judgement(
-            "not evaluated",
-            f"{reading.count} {what}, and {least} is the least",
-            f"give more {what}, or lower least-inputs",
-        )
-    if isinstance(reading.value, float | int) and not isfinite(reading.value):
-        return Judgement("not evaluated", "the figure is no finite number", figure.advice)
+    if (unsure := says_nothing(gate, least_inputs, reading)) is not None:
+        return unsure
     broken = _absolute(gate, reading)
     if gate.against is not None and then is not None and (worse := _against(gate, figure, reading, then)):
         broken.append(worse)
@@ -95,6 +87,31 @@ def judge(gate: Gate, least_inputs: int, reading: Reading, then: BaselineFigure 
             "write the baseline with onnx-ood check --update-baseline",
         )
     return Judgement("passed")
+
+
+def says_nothing(gate: Gate, least_inputs: int, reading: Reading) -> Judgement | None:
+    """Why a figure can't be compared with anything.
+
+    Args:
+        gate: The gate.
+        least_inputs: From fewer inputs it is not evaluated.
+        reading: The figure.
+
+    Returns:
+        That it is not evaluated; None if it can be compared.
+    """
+    figure = FIGURES[gate.figure]
+    least = gate.least_inputs or least_inputs
+    if reading.count is not None and reading.count < least:
+        what = "trajectories" if figure.of == "trajectories" else "inputs"
+        return Judgement(
+            "not evaluated",
+            f"{reading.count} {what}, and {least} is the least",
+            f"give more {what}, or lower least-inputs",
+        )
+    if isinstance(reading.value, float | int) and not isfinite(reading.value):
+        return Judgement("not evaluated", "the figure is no finite number", figure.advice)
+    return None
 
 
 def _absolute(gate: Gate, reading: Reading) -> list[str]:

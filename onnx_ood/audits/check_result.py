@@ -9,9 +9,10 @@ from pydantic import Field
 from onnx_ood.audits.facts import ModelFacts
 from onnx_ood.audits.score_result import Environment, Number, Part
 
-Outcome = Literal["passed", "failed", "not evaluated"]
-EXIT_CODES: dict[Outcome, int] = {"passed": 0, "failed": 1, "not evaluated": 3}
-"""How a check ends by its status."""
+Outcome = Literal["error", "failed", "not evaluated", "passed"]
+"""How a gate ends: `error` where its model, or another that it needs, could not be read or run."""
+EXIT_CODES: dict[Outcome, int] = {"error": 2, "failed": 1, "not evaluated": 3, "passed": 0}
+"""How a check ends by its status, what outweighs the others first."""
 
 
 class GateResult(Part):
@@ -55,7 +56,11 @@ class CheckedModelResult(Part):
     """A model that was checked."""
 
     name: str
-    model: ModelFacts
+    path: str
+    model: ModelFacts | None = Field(description="Null where the file can't be read.")
+    external_data: dict[str, str] = Field(
+        description="SHA-256 of each file of weights beside the model's, by its path from the model's folder."
+    )
     provider: str | None = Field(description="Where it ran; null where no audit ran it.")
     tf32: bool
     notes: tuple[str, ...] = Field(
@@ -66,9 +71,10 @@ class CheckedModelResult(Part):
 class CheckResult(Part):
     """Whether models pass the gates of a file."""
 
-    format: Literal["onnx-ood/check/1"] = Field(default="onnx-ood/check/1", alias="schema")
+    format: Literal["onnx-ood/check/2"] = Field(default="onnx-ood/check/2", alias="schema")
     status: Outcome = Field(
-        description="`failed` if a gate failed, else `not evaluated` if one was not, else `passed`."
+        description="`error` if a gate ended in one, else `failed` if one failed, else `not evaluated` if one was not, "
+        "else `passed`."
     )
     file: str = Field(description="The file that names models and gates.")
     baseline: str | None = Field(description="The file of the baseline; null where none is named.")
@@ -76,16 +82,25 @@ class CheckResult(Part):
     passed: int
     failed: int
     not_evaluated: int
+    errors: int
     models: tuple[CheckedModelResult, ...]
     gates: tuple[GateResult, ...] = Field(
-        description="Those that failed first, then those that were not evaluated; in the order of the file."
+        description="Errors first, then what failed, then what was not evaluated; in the order of the file."
     )
     notes: tuple[str, ...]
 
     @property
+    def problems(self) -> tuple[str, ...]:
+        """What was in the way of gates that ended in an error, each once."""
+        return tuple(
+            dict.fromkeys(f"{gate.model}: {gate.reason}" for gate in self.gates if gate.outcome == "error")
+        )
+
+    @property
     def summary(self) -> str:
         """How many gates ended how."""
-        return f"{self.failed} failed, {self.not_evaluated} not evaluated, {self.passed} passed"
+        errors = f"{self.errors} {'error' if self.errors == 1 else 'errors'}, " if self.errors else ""
+        return f"{errors}{self.failed} failed, {self.not_evaluated} not evaluated, {self.passed} passed"
 
 
 def show(value: float | str) -> str:

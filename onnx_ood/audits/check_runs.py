@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from onnx_ood.audits.bench import bench
 from onnx_ood.audits.bench_result import BenchResult
 from onnx_ood.audits.check_models import CheckedModel
 from onnx_ood.audits.detector_choice import choose_detectors
-from onnx_ood.audits.facts import ModelFacts, model_facts
+from onnx_ood.audits.facts import ModelFacts, external_hashes, model_facts
 from onnx_ood.audits.score import score
 from onnx_ood.audits.score_result import ScoreResult
 from onnx_ood.audits.sensitivity import sensitivity
 from onnx_ood.audits.sensitivity_result import ModelSensitivity, SensitivityResult
 from onnx_ood.audits.site_choice import choose_site
 from onnx_ood.detectors import find_sources
-from onnx_ood.exceptions import NotEvaluatedError, SelectorError, TooFewReferencesError, UsageError
+from onnx_ood.exceptions import (
+    ModelError,
+    NotEvaluatedError,
+    OnnxOodError,
+    SelectorError,
+    TooFewReferencesError,
+    UsageError,
+)
 from onnx_ood.graph import Model, load, select
 
 Progress = Callable[[int, int | None], None]
@@ -41,24 +47,38 @@ class Wanted:
     probes: Collection[str] = ()
 
 
+class Loaded(NamedTuple):
+    """A model as read.
+
+    Attributes:
+        model: The model.
+        facts: What there is to say of the file.
+        external_data: The hashes of the files of weights beside it.
+    """
+
+    model: Model
+    facts: ModelFacts
+    external_data: dict[str, str]
+
+
 @dataclass
 class _Once(Generic[_Result]):
-    """Runs something when it is first asked for; what it gave, or that it could not be evaluated, is remembered."""
+    """Runs something when it is first asked for; what it gave, or why it gave nothing, is remembered."""
 
     run: Callable[[], _Result]
-    done: list[_Result | NotEvaluatedError] = field(default_factory=list)
+    done: list[_Result | OnnxOodError] = field(default_factory=list)
 
     def __call__(self) -> _Result:
         if not self.done:
             try:
                 self.done.append(self.run())
-            except NotEvaluatedError as error:
-                self.done.append(error)
             except TooFewReferencesError as error:
                 self.done.append(NotEvaluatedError(str(error)))
+            except OnnxOodError as error:
+                self.done.append(error)
         found = self.done[0]
-        if isinstance(found, NotEvaluatedError):
-            raise NotEvaluatedError(str(found))
+        if isinstance(found, OnnxOodError):
+            raise found.with_traceback(None)
         return found
 
 
@@ -67,12 +87,14 @@ class Runs:
 
     Attributes:
         said: What the check is told of the model.
+        loaded: The model itself.
         score: The score audit.
         baseline_score: That of the model that it is to agree with.
         bench: The bench audit, of all wanted detectors that apply.
         sensitivity: The sensitivity audit.
 
-    All four raise NotEvaluatedError where there is nothing to go by.
+    The audits raise NotEvaluatedError where there is nothing to go by; all five ModelError where the model can't be
+    read or run.
     """
 
     def __init__(
@@ -88,24 +110,27 @@ class Runs:
         """
         self.said = said
         self._wanted, self._cache, self._progress = wanted, cache, progress
+        self.loaded = _Once(self._load)
         self.score = _Once(self._score)
         self.baseline_score = _Once(self._baseline_score)
         self.bench = _Once(self._bench)
         self.sensitivity = _Once(self._sensitivity)
 
-    @cached_property
+    @property
     def model(self) -> Model:
         """The model as read.
 
         Raises:
             ModelError: If it can't be read.
         """
-        return load(self.said.path)
+        return self.loaded().model
 
-    @cached_property
-    def facts(self) -> ModelFacts:
-        """What there is to say of the file."""
-        return model_facts(self.model)
+    def readable(self) -> Loaded | None:
+        """The model as read, None if it can't be."""
+        try:
+            return self.loaded()
+        except ModelError:
+            return None
 
     @property
     def ran_on(self) -> tuple[str | None, bool]:
@@ -124,7 +149,7 @@ class Runs:
     def notes(self) -> tuple[str, ...]:
         """What the audits that ran say for their results to be believed, each once."""
         found = [*self.score.done, *self.bench.done]
-        texts = [note for one in found if not isinstance(one, NotEvaluatedError) for note in one.notes]
+        texts = [note for one in found if not isinstance(one, OnnxOodError) for note in one.notes]
         texts += [
             note
             for one in self.sensitivity.done
@@ -163,6 +188,10 @@ class Runs:
         if not self.said.reference and detector.learns(find_sources(self.model).subject):
             return f"{name} learns from references, and none are given"
         return None
+
+    def _load(self) -> Loaded:
+        model = load(self.said.path)
+        return Loaded(model, model_facts(model), external_hashes(model))
 
     def _score(self) -> ScoreResult:
         probes = []

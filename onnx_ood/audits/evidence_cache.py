@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.evidence import EvidenceReader, MakesReaders
+from onnx_ood.audits.facts import file_hash
 from onnx_ood.audits.store import Store
 from onnx_ood.detectors import Evidence, Need, Subject, find_sources
 from onnx_ood.exceptions import ModelError, OnnxOodError
@@ -74,7 +75,7 @@ class EvidenceCache:
         known = measuring.preprocessing
         self._about = {
             "format": _FORMAT,
-            "model": [_hash_of(path) for path in (model.path, *model.data_files)],
+            "model": [file_hash(path) for path in (model.path, *model.data_files)],
             "fed": measuring.fed.name,
             "preprocessing": None if known is None else known.model_dump(mode="json"),
             "seed": measuring.seed,
@@ -205,11 +206,6 @@ class CachedReader:
             # A model error here would be taken for one of the inputs that are read, and the next ones be tried.
             raise OnnxOodError(str(error)) from None
         return self._measuring[1]
-
-
-def _hash_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()
 
 
 def _hash_of_arrays(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from onnx_ood.audits.check_result import CheckResult, GateResult, Outcome
+from onnx_ood.audits.check_result import CheckedModelResult, CheckResult, GateResult, Outcome
 from onnx_ood.reports.gate_text import explanation, printable
 
-_MARKS: dict[Outcome, str] = {"passed": "✅", "failed": "❌", "not evaluated": "❔"}
+_MARKS: dict[Outcome, str] = {"error": "❗", "passed": "✅", "failed": "❌", "not evaluated": "❔"}
 # What Markdown or HTML in it would read as marks.
 _SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#"} | {"&": "&amp;"})
 
@@ -32,7 +32,7 @@ def to_check_markdown(result: CheckResult) -> str:
             lines += ["", *(f"- {_plain(line)}" for line in explanation(gate))]
     lines += ["", "| model | file | sha256 | ran on |", "|---|---|---|---|"]
     lines += [
-        f"| {_plain(one.name)} | {_plain(one.model.path)} | `{one.model.sha256[:12]}` | {one.provider or 'not run'} |"
+        f"| {_plain(one.name)} | {_plain(one.path)} | {_hash(one)} | {one.provider or 'not run'} |"
         for one in result.models
     ]
     notes = [*result.notes, *(f"{one.name}: {note}" for one in result.models for note in one.notes)]
@@ -50,6 +50,10 @@ def _row(gate: GateResult) -> str:
         f"{gate.inputs:,}" if gate.inputs else "",
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _hash(one: CheckedModelResult) -> str:
+    return f"`{one.model.sha256[:12]}`" if one.model else "not read"
 
 
 def _plain(text: str) -> str:

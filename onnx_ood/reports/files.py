@@ -25,10 +25,13 @@ def check_writable(path: Path) -> None:
     Raises:
         OutputError: If its folder does not exist or can't be written to, or the path is a folder.
     """
-    if path.is_dir():
-        raise OutputError(f"{path}: is a folder; name a file in it")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        if path.is_dir():
+            raise OutputError(f"{path}: is a folder; name a file in it")
+        if _is_special(path):
+            return
+        target = Path(os.path.realpath(path))
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from None
     os.close(handle)
@@ -38,6 +41,8 @@ def check_writable(path: Path) -> None:
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Gives a new file, which takes the place of another once it is written as a whole.
+
+    A link stays one: what it leads to is replaced. Pipes and devices (/dev/stdout) are written to directly.
 
     Args:
         path: What it will be.
@@ -50,7 +55,11 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     new: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        if _is_special(path):
+            yield path
+            return
+        target = Path(os.path.realpath(path))
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         os.close(handle)
         new = Path(name)
         yield new
@@ -58,12 +67,17 @@ def replacing(path: Path) -> Iterator[Path]:
         mask = os.umask(0)
         os.umask(mask)
         new.chmod(0o666 & ~mask)
-        new.replace(path)
+        new.replace(target)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror or error}") from None
     finally:
         if new is not None:
             new.unlink(missing_ok=True)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is there and is neither a file nor a folder: replacing it by a file would break more than us."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -12,7 +12,8 @@ def printable(text: str) -> str:
 
 def sentence(gate: GateResult) -> str:
     """What happened, in one line: the gate, how it ended, and why."""
-    return f"{gate.title} of {gate.model} {gate.outcome}" + (f": {gate.reason}" if gate.reason else "")
+    ended = "ended in an error" if gate.outcome == "error" else gate.outcome
+    return f"{gate.title} of {gate.model} {ended}" + (f": {gate.reason}" if gate.reason else "")
 
 
 def explanation(gate: GateResult) -> list[str]:

@@ -7,7 +7,7 @@ from onnx_ood.reports.gate_text import explanation, printable, sentence
 
 
 def to_annotations(result: CheckResult) -> str:
-    """Renders it: an error for each gate that failed, a warning for each that was not evaluated.
+    """Renders it: an error for each gate that failed or ended in one, a warning for each that was not evaluated.
 
     Args:
         result: The check.
@@ -18,7 +18,7 @@ def to_annotations(result: CheckResult) -> str:
     lines = []
     for gate in result.gates:
         if gate.outcome != "passed":
-            kind = "error" if gate.outcome == "failed" else "warning"
+            kind = "warning" if gate.outcome == "not evaluated" else "error"
             title = printable(f"{gate.title} {gate.outcome}")
             where = f"file={_value(result.file)},line={gate.line},title={_value(title)}"
             text = "\n".join(map(printable, [sentence(gate), *explanation(gate)]))

@@ -30,7 +30,7 @@ def _issue(result: CheckResult, gate: GateResult) -> dict[str, Any]:
         "description": printable(sentence(gate) + advice),
         "check_name": gate.figure,
         "fingerprint": sha256(f"{result.file}\n{gate.model}\n{gate.title}".encode()).hexdigest(),
-        "severity": "major" if gate.outcome == "failed" else "minor",
+        "severity": "minor" if gate.outcome == "not evaluated" else "major",
         # GitLab wants paths of the repository without a leading ./
         "location": {"path": PurePath(result.file).as_posix(), "lines": {"begin": gate.line}},
     }

@@ -18,6 +18,9 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schem
 def to_sarif(result: CheckResult) -> str:
     """Renders it. A rule is a figure; a gate that was not evaluated is a warning.
 
+    What ended in an error is told twice: as a result, because code scanning shows nothing else, and, where the format
+    has its place, as a notification of an invocation that did not succeed.
+
     Args:
         result: The check.
 
@@ -35,10 +38,19 @@ def to_sarif(result: CheckResult) -> str:
             }
         },
         "columnKind": "unicodeCodePoints",
-        "invocations": [{"executionSuccessful": True, "exitCodeDescription": result.status}],
+        "invocations": [_invocation(result)],
         "results": [_result(result, gate, rules.index(gate.figure)) for gate in told],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
+
+
+def _invocation(result: CheckResult) -> dict[str, Any]:
+    told = [{"level": "error", "message": {"text": printable(problem)}} for problem in result.problems]
+    return {
+        "executionSuccessful": not told,
+        "exitCodeDescription": result.status,
+        **({"toolExecutionNotifications": told} if told else {}),
+    }
 
 
 def _rule(name: str) -> dict[str, Any]:
@@ -54,7 +66,7 @@ def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
     return {
         "ruleId": gate.figure,
         "ruleIndex": rule,
-        "level": "error" if gate.outcome == "failed" else "warning",
+        "level": "warning" if gate.outcome == "not evaluated" else "error",
         "message": {"text": "\n".join(map(printable, [sentence(gate), *explanation(gate)]))},
         "locations": [
             {

@@ -8,10 +8,15 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree as Xml
 
 import jsonschema
+import numpy as np
+import onnx
 import pytest
 import xmlschema
 
@@ -155,8 +160,10 @@ def test_all_exit_codes(small: Callable[[str], Path]) -> None:
     folder = small(SIZE)
     (folder / "cnn.onnx").write_bytes(b"no model")
     broken = check(folder)
-    assert (broken.returncode, broken.stdout) == (2, "")
-    assert broken.stderr.startswith("onnx-ood: cnn.onnx: is not an ONNX model")
+    assert broken.returncode == 2
+    assert broken.stdout.splitlines()[-1] == "error: 1 error, 0 failed, 0 not evaluated, 0 passed"
+    (line,) = broken.stderr.splitlines()
+    assert line.startswith("onnx-ood: cnn: cnn.onnx: is not an ONNX model")
 
     wrong = check(small(SIZE.replace("size", "sise")))
     assert (wrong.returncode, wrong.stdout) == (64, "")
@@ -245,9 +252,10 @@ def test_every_output_is_valid(small: Callable[[str], Path]) -> None:
     schemas = ROOT / "docs" / "schemas"
     found = json.loads((folder / "r.json").read_text())
     jsonschema.validate(found, json.loads((schemas / "check.json").read_text()))
-    assert (found["schema"], found["gates"][0]["line"]) == ("onnx-ood/check/1", 6)
+    assert (found["schema"], found["gates"][0]["line"]) == ("onnx-ood/check/2", 6)
     reports = ROOT / "tests" / "reports"
-    xmlschema.XMLSchema(reports / "junit.xsd").validate(folder / "r.xml")
+    for name in ("junit-10.xsd", "strict.xsd"):
+        xmlschema.XMLSchema(reports / "junit" / name).validate(folder / "r.xml")
     sarif = json.loads((reports / "sarif" / "sarif-schema-2.1.0.json").read_text())
     jsonschema.validate(json.loads((folder / "r.sarif").read_text()), sarif)
     assert [issue["check_name"] for issue in json.loads((folder / "q.json").read_text())] == ["opset"]
@@ -271,7 +279,161 @@ def test_a_baseline_and_a_file_are_what_their_schemas_say(released: Path) -> Non
             jsonschema.validate(wrong, schema)
 
 
-def test_an_output_that_cannot_be_written_is_found_out_first(small: Callable[[str], Path]) -> None:
-    result = check(small(SIZE), "--junit", "no/such/folder.xml")
-    assert (result.returncode, result.stdout) == (2, "")
-    assert "cannot be written" in result.stderr
+# What breaks, and what is left of it.
+
+OUTPUTS = (
+    "--json", "r.json", "--junit", "r.xml", "--sarif", "r.sarif", "--gitlab", "q.json", "--markdown", "r.md",
+    "--html", "r.html",
+)  # fmt: skip
+
+
+def test_a_model_that_cannot_be_read_keeps_no_output_from_being_written(small: Callable[[str], Path]) -> None:
+    """The other model's gates are judged, and those of this one are errors everywhere."""
+    folder = small(
+        '[models.gone]\npath = "gone.onnx"\n' + SIZE + '[[gates]]\nfigure = "opset"\nat-least = 18\n'
+    )
+    summary = folder / "summary.md"
+    result = check(folder, *OUTPUTS, "--github", "--quiet", GITHUB_STEP_SUMMARY=str(summary))
+    assert result.returncode == 2  # though a gate failed, too
+    assert result.stderr == "onnx-ood: gone: gone.onnx: no such file\n"
+    found = json.loads((folder / "r.json").read_text())
+    jsonschema.validate(found, json.loads((ROOT / "docs" / "schemas" / "check.json").read_text()))
+    assert found["status"] == "error"
+    assert [found[key] for key in ("errors", "failed", "not_evaluated", "passed")] == [2, 1, 0, 1]
+    assert [(gate["model"], gate["outcome"]) for gate in found["gates"]] == [
+        ("gone", "error"), ("gone", "error"), ("cnn", "failed"), ("cnn", "passed"),
+    ]  # fmt: skip
+    assert {gate["reason"] for gate in found["gates"][:2]} == {"gone.onnx: no such file"}
+    assert [(one["path"], one["model"] is None) for one in found["models"]] == [
+        ("cnn.onnx", False), ("gone.onnx", True),
+    ]  # fmt: skip
+    reports = ROOT / "tests" / "reports"
+    for name in ("junit-10.xsd", "strict.xsd"):
+        xmlschema.XMLSchema(reports / "junit" / name).validate(folder / "r.xml")
+    root = Xml.parse(folder / "r.xml").getroot()
+    assert {suite.attrib["name"]: suite.attrib["errors"] for suite in root} == {"cnn": "0", "gone": "2"}
+    sarif = json.loads((folder / "r.sarif").read_text())
+    jsonschema.validate(sarif, json.loads((reports / "sarif" / "sarif-schema-2.1.0.json").read_text()))
+    assert sarif["runs"][0]["invocations"][0]["executionSuccessful"] is False
+    assert len(json.loads((folder / "q.json").read_text())) == 3
+    assert "gone.onnx: no such file" in (folder / "r.html").read_text()
+    assert summary.read_text() == (folder / "r.md").read_text()
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["::error"] * 3
+
+
+def test_what_the_file_tells_is_judged_though_the_model_cannot_run(small: Callable[[str], Path]) -> None:
+    folder = small(SIZE + '[[gates]]\nfigure = "failed-inputs"\nat-most = 0\n')
+    model = onnx.load(folder / "cnn.onnx")
+    model.graph.node[0].op_type = "NoSuchOperator"
+    onnx.save(model, folder / "cnn.onnx")
+    text = (folder / "onnx-ood.toml").read_text()
+    (folder / "onnx-ood.toml").write_text(text.replace("[[gates]]", 'inputs = "rows.npy"\n[[gates]]', 1))
+    np.save(folder / "rows.npy", np.zeros((12, 1, 28, 28), np.float32))
+    result = check(folder, "--json", "-")
+    assert result.returncode == 2
+    found = json.loads(result.stdout)
+    assert [(gate["figure"], gate["outcome"]) for gate in found["gates"]] == [
+        ("failed-inputs", "error"), ("size", "passed"),
+    ]  # fmt: skip
+    assert "NoSuchOperator" in found["gates"][0]["reason"]
+    assert found["models"][0]["model"]["sha256"] == sha256((folder / "cnn.onnx").read_bytes()).hexdigest()
+
+
+def test_an_output_that_cannot_be_written_keeps_no_other_from_being_written(
+    small: Callable[[str], Path],
+) -> None:
+    result = check(small(SIZE), *OUTPUTS, "--junit", "no/such/folder.xml", "--quiet")
+    assert result.returncode == 2
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("onnx-ood: no/such/folder.xml: cannot be written")
+    folder = small(SIZE)
+    assert json.loads((folder / "r.json").read_text())["status"] == "passed"
+    assert all((folder / name).exists() for name in ("r.sarif", "q.json", "r.md", "r.html"))
+    summary = check(folder, "--github", "--quiet", GITHUB_STEP_SUMMARY="no/such/summary.md")
+    assert (summary.returncode, summary.stdout) == (2, "")
+    assert "no/such/summary.md: cannot be written" in summary.stderr
+
+
+BASED = '[[gates]]\nfigure = "size"\nagainst = "baseline"\n'
+
+
+def _based(folder: Path) -> Path:
+    text = (folder / "onnx-ood.toml").read_text()
+    (folder / "onnx-ood.toml").write_text('baseline = "b.json"\n' + text)
+    return folder
+
+
+def test_a_baseline_is_not_overwritten_by_what_broke(small: Callable[[str], Path]) -> None:
+    folder = _based(small(BASED + '[models.other]\npath = "other.onnx"\n'))
+    (folder / "other.onnx").write_bytes((folder / "cnn.onnx").read_bytes())
+    assert check(folder, "--update-baseline", "--quiet").returncode == 0
+    kept = (folder / "b.json").read_bytes()
+    (folder / "other.onnx").write_bytes(b"broken")
+    result = check(folder, "--update-baseline")
+    assert result.returncode == 2
+    assert "The baseline is left as it is" in result.stdout
+    assert (folder / "b.json").read_bytes() == kept
+    # A failed gate is a finding, not a reason to go on comparing with an old baseline.
+    (folder / "other.onnx").write_bytes((folder / "cnn.onnx").read_bytes())
+    text = (folder / "onnx-ood.toml").read_text()
+    (folder / "onnx-ood.toml").write_text(text + '[[gates]]\nfigure = "opset"\nat-least = 99\n')
+    assert check(folder, "--update-baseline").returncode == 1
+    assert "opset" in json.loads((folder / "b.json").read_text())["models"]["other"]["figures"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--json", "onnx-ood.toml"], "--json onnx-ood.toml: is the file of gates already"),
+        (["--junit", "cnn.onnx"], "--junit cnn.onnx: is models.cnn already"),
+        (["--sarif", "./b.json"], "--sarif b.json: is baseline already"),
+        (["--html", "link.html"], "--html link.html: is models.cnn already"),
+        (["--markdown", "r", "--gitlab", "r"], "--markdown r: is --gitlab already"),
+    ],
+)
+def test_nothing_that_is_read_is_written_over(
+    small: Callable[[str], Path], arguments: list[str], words: str
+) -> None:
+    folder = _based(small(BASED))
+    (folder / "link.html").symlink_to("cnn.onnx")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    result = check(folder, *arguments)
+    assert (result.returncode, result.stdout) == (64, "")
+    assert words in result.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (folder / "onnx-ood.toml").write_text(
+        (folder / "onnx-ood.toml").read_text().replace("b.json", "cnn.onnx")
+    )
+    result = check(folder, "--update-baseline")
+    assert "baseline cnn.onnx: is models.cnn already" in result.stderr
+    assert (folder / "cnn.onnx").read_bytes() == before["cnn.onnx"]
+
+
+def test_a_reader_that_stops_does_not_change_the_exit_code(small: Callable[[str], Path]) -> None:
+    folder = small(SIZE.replace("300_000", "3"))
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        result = subprocess.run([PROGRAM, "check"], cwd=folder, stdout=writing, check=False, timeout=60)
+    finally:
+        os.close(writing)
+    assert result.returncode == 1
+
+
+def test_times_are_those_that_the_environment_says(small: Callable[[str], Path]) -> None:
+    folder = small(SIZE)
+
+    def stamp(**environment: str) -> str:
+        assert check(folder, "--junit", "r.xml", "--quiet", **environment).returncode == 0
+        return Xml.parse(folder / "r.xml").getroot()[0].attrib["timestamp"]
+
+    # GNU date: date -u -d @1700000000
+    assert stamp(SOURCE_DATE_EPOCH="1700000000", TZ="Asia/Tokyo") == "2023-11-14T22:13:20"
+    before = datetime.now(UTC).replace(microsecond=0)
+    now = datetime.fromisoformat(stamp(SOURCE_DATE_EPOCH="")).replace(tzinfo=UTC)
+    assert before <= now <= datetime.now(UTC)
+    for wrong in ("yesterday", "9" * 30):
+        result = check(folder, "--junit", "r.xml", SOURCE_DATE_EPOCH=wrong)
+        assert result.returncode == 64
+        (line,) = result.stderr.splitlines()
+        assert "SOURCE_DATE_EPOCH" in line

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree as Xml
@@ -23,6 +24,8 @@ from onnx_ood.reports.sarif import to_sarif
 from onnx_ood.reports.terminal import print_check
 
 HERE = Path(__file__).parent
+# In a zone east of Greenwich, where it is evening; there it is 12:30.
+WHEN = datetime(2024, 2, 29, 18, 0, 1, tzinfo=timezone(timedelta(hours=5, minutes=30)))
 # A tensor's name is whatever the model's maker wrote.
 NASTY = "a|b`<script>&\"']]>\n::error::x,y:100%\x1b[31m\x00_*"
 
@@ -55,7 +58,7 @@ GITLAB = {
 
 
 def _gate(outcome: str, title: str = "auroc of auto", model: str = "one", line: int = 7) -> GateResult:
-    measured = outcome != "not evaluated"
+    measured = outcome in {"passed", "failed"}
     return GateResult(
         model=model,
         title=title,
@@ -71,14 +74,14 @@ def _gate(outcome: str, title: str = "auroc of auto", model: str = "one", line: 
         unit="",
         inputs=40 if measured else None,
         reason="" if outcome == "passed" else f"because of {NASTY}",
-        advice="" if outcome == "passed" else "look again",
+        advice="" if outcome in {"passed", "error"} else "look again",
         notes=(NASTY,),
     )
 
 
 def _result(*gates: GateResult, file: str = "some folder/onnx-ood.toml") -> CheckResult:
     outcomes = [gate.outcome for gate in gates]
-    status = next((one for one in ("failed", "not evaluated") if one in outcomes), "passed")
+    status = next((one for one in ("error", "failed", "not evaluated") if one in outcomes), "passed")
     facts = ModelFacts(
         path=NASTY, sha256="0" * 64, size=1, parameters=1, opsets={"ai.onnx": 17}, producer="someone"
     )
@@ -90,8 +93,17 @@ def _result(*gates: GateResult, file: str = "some folder/onnx-ood.toml") -> Chec
         passed=outcomes.count("passed"),
         failed=outcomes.count("failed"),
         not_evaluated=outcomes.count("not evaluated"),
+        errors=outcomes.count("error"),
         models=tuple(
-            CheckedModelResult(name=name, model=facts, provider="cpu", tf32=False, notes=(NASTY,))
+            CheckedModelResult(
+                name=name,
+                path=NASTY,
+                model=None if name == "gone" else facts,
+                external_data={} if name == "gone" else {NASTY: "1" * 64},
+                provider="cpu",
+                tf32=False,
+                notes=(NASTY,),
+            )
             for name in dict.fromkeys(gate.model for gate in gates)
         ),
         gates=gates,
@@ -106,25 +118,37 @@ ALL = _result(
     _gate("passed", model="two"),
 )
 GOOD = _result(_gate("passed"))
+BROKEN = _result(
+    _gate("error", model="gone"),
+    _gate("error", "size", model="gone", line=9),
+    _gate("failed"),
+    _gate("not evaluated", "size"),
+)
 
 
-@pytest.mark.parametrize("result", [ALL, GOOD])
-def test_junit_is_valid_and_counts(result: CheckResult) -> None:
-    text = to_junit(result)
-    xmlschema.XMLSchema(HERE / "junit.xsd").validate(text)
-    root = Xml.fromstring(text)
-    for suite in root:
+@pytest.mark.parametrize("schema", ["junit-10.xsd", "strict.xsd"])
+@pytest.mark.parametrize("result", [ALL, GOOD, BROKEN, _result(_gate("failed", model=NASTY))])
+def test_junit_is_valid(result: CheckResult, schema: str) -> None:
+    xmlschema.XMLSchema(HERE / "junit" / schema).validate(to_junit(result, WHEN))
+
+
+@pytest.mark.parametrize("result", [ALL, GOOD, BROKEN])
+def test_junit_counts(result: CheckResult) -> None:
+    root = Xml.fromstring(to_junit(result, WHEN))
+    for number, suite in enumerate(root):
+        assert suite.attrib["id"] == str(number)
+        assert (suite.attrib["timestamp"], suite.attrib["hostname"]) == ("2024-02-29T12:30:01", "localhost")
         cases = suite.findall("testcase")
         assert int(suite.attrib["tests"]) == len(cases)
         assert int(suite.attrib["failures"]) == sum(case.find("failure") is not None for case in cases)
         assert int(suite.attrib["errors"]) == sum(case.find("error") is not None for case in cases)
         assert {case.attrib["classname"] for case in cases} == {suite.attrib["name"]}
-    assert int(root.attrib["tests"]) == len(result.gates)
-    assert int(root.attrib["failures"]) == sum(int(suite.attrib["failures"]) for suite in root)
+    assert len(list(root.iter("testcase"))) == len(result.gates)
+    assert to_junit(result, WHEN) == to_junit(result, WHEN.astimezone(UTC))
 
 
 def test_junit_says_where_and_why_and_takes_nothing_unevaluated_for_passed() -> None:
-    root = Xml.fromstring(to_junit(ALL))
+    root = Xml.fromstring(to_junit(ALL, WHEN))
     (failure,) = root.iter("failure")
     assert "because of" in failure.attrib["message"]
     assert failure.text is not None
@@ -135,7 +159,20 @@ def test_junit_says_where_and_why_and_takes_nothing_unevaluated_for_passed() -> 
     assert not list(root.iter("skipped"))
 
 
-@pytest.mark.parametrize("result", [ALL, GOOD, _result(_gate("failed"), file="/tmp/a b/onnx-ood.toml")])
+def test_junit_takes_what_broke_for_an_error() -> None:
+    first, second = Xml.fromstring(to_junit(BROKEN, WHEN))
+    assert [error.attrib["type"] for error in first.iter("error")] == ["error", "error"]
+    assert "ended in an error: because of" in next(first.iter("error")).attrib["message"]
+    assert (first.attrib["errors"], first.attrib["failures"]) == ("2", "0")
+    facts = {one.attrib["name"]: one.attrib["value"] for one in first.iter("property")}
+    assert facts["sha256"] == "not read"
+    assert (second.attrib["errors"], second.attrib["failures"]) == ("1", "1")
+    assert "1" * 64 in [one.attrib["value"] for one in second.iter("property")]
+
+
+@pytest.mark.parametrize(
+    "result", [ALL, GOOD, BROKEN, _result(_gate("failed"), file="/tmp/a b/onnx-ood.toml")]
+)
 def test_sarif_is_valid(result: CheckResult) -> None:
     schema = json.loads((HERE / "sarif" / "sarif-schema-2.1.0.json").read_text())
     validator = jsonschema.validators.validator_for(schema)
@@ -157,6 +194,19 @@ def test_sarif_points_at_the_gates_that_are_not_passed() -> None:
     assert absolute["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///tmp/x.toml"}
 
 
+def test_sarif_says_that_a_run_broke() -> None:
+    (good,) = json.loads(to_sarif(ALL))["runs"]
+    assert good["invocations"] == [{"executionSuccessful": True, "exitCodeDescription": "failed"}]
+    (broken,) = json.loads(to_sarif(BROKEN))["runs"]
+    (invocation,) = broken["invocations"]
+    assert (invocation["executionSuccessful"], invocation["exitCodeDescription"]) == (False, "error")
+    # One model can't be read: that is told once, however many gates it has.
+    (told,) = invocation["toolExecutionNotifications"]
+    assert told["level"] == "error"
+    assert told["message"]["text"].startswith("gone: because of")
+    assert [one["level"] for one in broken["results"]] == ["error", "error", "error", "warning"]
+
+
 def test_gitlab_is_as_documented() -> None:
     issues = json.loads(to_gitlab(ALL))
     jsonschema.validate(issues, GITLAB)
@@ -164,6 +214,9 @@ def test_gitlab_is_as_documented() -> None:
     assert [issue["location"]["lines"]["begin"] for issue in issues] == [7, 12]
     assert len({issue["fingerprint"] for issue in issues}) == 2
     assert json.loads(to_gitlab(GOOD)) == []
+    broken = json.loads(to_gitlab(BROKEN))
+    jsonschema.validate(broken, GITLAB)
+    assert [issue["severity"] for issue in broken] == ["major", "major", "major", "minor"]
 
 
 def test_an_annotation_is_one_line_whatever_is_in_it() -> None:
@@ -176,6 +229,8 @@ def test_an_annotation_is_one_line_whatever_is_in_it() -> None:
     assert "100%25" in message
     assert first.isprintable()
     assert to_annotations(GOOD) == ""
+    kinds = [line.split()[0] for line in to_annotations(BROKEN).splitlines()]
+    assert kinds == ["::error", "::error", "::error", "::warning"]
 
 
 def test_markdown_has_a_row_for_each_gate_that_nothing_breaks() -> None:
@@ -188,6 +243,11 @@ def test_markdown_has_a_row_for_each_gate_that_nothing_breaks() -> None:
     assert "\x1b" not in text
     assert "1 failed, 1 not evaluated, 2 passed" in text
     assert "expected: at least 0.9" in text
+    broken = to_check_markdown(BROKEN)
+    assert broken.splitlines()[0].endswith("onnx-ood check: error")
+    assert "2 errors, 1 failed, 1 not evaluated, 0 passed" in broken
+    assert "| gone | " in broken
+    assert "| not read | cpu |" in broken
 
 
 @pytest.mark.parametrize("width", [80, 120, 160])

@@ -9,11 +9,23 @@ from onnx_ood.reports.html.markup import Child, Markup, element, joined
 from onnx_ood.reports.html.page import bullets, fact_list, folded, page, table
 from onnx_ood.reports.html.provenance import command_block, command_text, model_facts, versions
 
-_MARKS: dict[Outcome, str] = {"passed": "✓ passed", "failed": "✗ failed", "not evaluated": "? not evaluated"}
-_CLASSES: dict[Outcome, str | None] = {"passed": None, "failed": "alarm", "not evaluated": "warning"}
+_MARKS: dict[Outcome, str] = {
+    "error": "! error",
+    "failed": "✗ failed",
+    "not evaluated": "? not evaluated",
+    "passed": "✓ passed",
+}
+_CLASSES: dict[Outcome, str | None] = {
+    "error": "alarm",
+    "failed": "alarm",
+    "not evaluated": "warning",
+    "passed": None,
+}
 _CONCLUSIONS: dict[Outcome, str] = {
     "passed": "Every gate of the file is met. Gates bound the figures that somebody chose: they don't show that the "
     "models are right.",
+    "error": "A model, or what it needs, could not be read or run, so that nothing is known of its gates; what was in "
+    "the way stands below. The other gates were judged.",
     "failed": "A gate is not met: what was expected, what was found and what to try stand below.",
     "not evaluated": "No gate failed, but something could not be evaluated, and that is no pass.",
 }
@@ -108,7 +120,12 @@ def _models(result: CheckResult) -> Markup:
                 element("h3", one.name),
                 fact_list(
                     [
-                        *model_facts(one.model),
+                        *(
+                            model_facts(one.model)
+                            if one.model
+                            else [("model", f"{one.path}, which can't be read")]
+                        ),
+                        *(("weights", _hashed(name, digest)) for name, digest in one.external_data.items()),
                         ("ran on", one.provider or "not run"),
                         ("TF32", _tf32(one.tf32)),
                     ]
@@ -118,6 +135,10 @@ def _models(result: CheckResult) -> Markup:
             for one in result.models
         ]
     )
+
+
+def _hashed(name: str, digest: str) -> Markup:
+    return joined(f"{name}, SHA-256 ", element("span", digest, class_="name"))
 
 
 def _tf32(used: bool) -> str:

@@ -12,7 +12,12 @@ from onnx_ood.audits.check_result import CheckResult, GateResult, Outcome
 from onnx_ood.reports.terminal.layout import bullets, facts, table
 from onnx_ood.reports.terminal.marks import Marks
 
-_STYLES: dict[Outcome, str] = {"passed": "green", "failed": "bold red", "not evaluated": "yellow"}
+_STYLES: dict[Outcome, str] = {
+    "error": "bold red",
+    "failed": "bold red",
+    "not evaluated": "yellow",
+    "passed": "green",
+}
 # Below this there is no room for intervals beside everything else.
 _WIDE = 100
 
@@ -30,7 +35,7 @@ def print_check(console: Console, result: CheckResult) -> None:
         [
             ("file", result.file),
             ("baseline", result.baseline or ""),
-            *((f"model {one.name}", f"{one.model.path}, {_ran(one.provider)}") for one in result.models),
+            *((f"model {one.name}", f"{one.path}, {_ran(one.provider)}") for one in result.models),
         ],
     )
     console.print()
@@ -75,7 +80,7 @@ def _gates(gates: Sequence[GateResult], view: Marks, width: int, *, several: boo
 
 
 def _mark(outcome: Outcome, view: Marks) -> str:
-    return {"passed": view.good, "failed": view.bad, "not evaluated": "?"}[outcome]
+    return {"error": "!", "failed": view.bad, "not evaluated": "?", "passed": view.good}[outcome]
 
 
 def _explain(console: Console, gate: GateResult, *, several: bool) -> None:
