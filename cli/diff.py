@@ -15,13 +15,15 @@ from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 
 
 def diff(
-    a: Annotated[Path, typer.Argument(metavar="A", help="What --json of score, bench or sensitivity wrote.")],
+    a: Annotated[
+        Path, typer.Argument(metavar="A", help="What --json of score, bench, sensitivity or check wrote.")
+    ],
     b: Annotated[Path, typer.Argument(metavar="B", help="The same of another run.")],
     top: Annotated[int, typer.Option(min=1, help="How many inputs to list.")] = 5,
     json: JsonFile = None,
     html: HtmlFile = None,
 ) -> None:
-    """Show how two stored results differ: what was set otherwise, and which figures moved beyond noise."""
+    """Show how two stored results differ: gates that end otherwise, settings, and figures that moved beyond noise."""
     check_outputs(json, html)
     result = audits.diff(a, b)
     write_html(result, html)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from onnx_ood.audits.score_result import Number, Part
+from onnx_ood.audits.score_result import Part
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs._files import open_regular
 from onnx_ood.inputs.presets import first_error
@@ -16,12 +16,16 @@ from onnx_ood.inputs.presets import first_error
 _MAX_BYTES = 16 << 20
 
 
+_End = Annotated[float, Field(allow_inf_nan=False)] | None
+
+
 class BaselineFigure(Part):
     """A figure as it was."""
 
-    value: float | str
-    low: Number = Field(description="Lower end of its 95% confidence interval; null where it has none.")
-    high: Number
+    # With NaN or infinity, which JSON doesn't have and Python reads all the same, every comparison would pass.
+    value: Annotated[float, Field(allow_inf_nan=False)] | str
+    low: _End = Field(description="Lower end of its 95% confidence interval; null where it has none.")
+    high: _End
     inputs: int | None
 
 

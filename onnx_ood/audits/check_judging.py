@@ -76,17 +76,10 @@ def judge(gate: Gate, least_inputs: int, reading: Reading, then: BaselineFigure 
     if (unsure := says_nothing(gate, least_inputs, reading)) is not None:
         return unsure
     broken = _absolute(gate, reading)
-    if gate.against is not None and then is not None and (worse := _against(gate, figure, reading, then)):
-        broken.append(worse)
-    if broken:
-        return Judgement("failed", "; ".join(broken), figure.advice)
-    if gate.against is not None and then is None:
-        return Judgement(
-            "not evaluated",
-            "there is no such figure in a baseline",
-            "write the baseline with onnx-ood check --update-baseline",
-        )
-    return Judgement("passed")
+    compared = Judgement("passed") if gate.against is None else _compare(gate, figure, reading, then)
+    if compared.outcome == "failed":
+        broken.append(compared.reason)
+    return Judgement("failed", "; ".join(broken), figure.advice) if broken else compared
 
 
 def says_nothing(gate: Gate, least_inputs: int, reading: Reading) -> Judgement | None:
@@ -128,6 +121,33 @@ def _absolute(gate: Gate, reading: Reading) -> list[str]:
     if gate.at_most is not None and value > gate.at_most:
         found.append(f"{show(value)} is above {show(gate.at_most)}")
     return found
+
+
+def _compare(gate: Gate, figure: Figure, reading: Reading, then: BaselineFigure | None) -> Judgement:
+    """Compares a figure with the baseline's."""
+    if then is None:
+        return Judgement(
+            "not evaluated",
+            "there is no such figure in a baseline",
+            "write the baseline with onnx-ood check --update-baseline",
+        )
+    if gate.tolerance is None and (which := _without_noise(reading, then)):
+        return Judgement(
+            "not evaluated",
+            f"{which} has no 95% interval, so that its noise is not known",
+            "give more inputs, or a tolerance",
+        )
+    worse = _against(gate, figure, reading, then)
+    return Judgement("failed", worse, figure.advice) if worse else Judgement("passed")
+
+
+def _without_noise(reading: Reading, then: BaselineFigure) -> str:
+    """Which of two figures is of too few inputs to tell its noise, or empty."""
+    if reading.count is not None and None in (reading.low, reading.high):
+        return f"a figure of {reading.count} inputs"
+    if then.inputs is not None and None in (then.low, then.high):
+        return f"the baseline's, of {then.inputs} inputs,"
+    return ""
 
 
 def _against(gate: Gate, figure: Figure, reading: Reading, then: BaselineFigure) -> str:

@@ -12,10 +12,14 @@ from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from onnx_ood.audits.bench_result import BenchInterval, BenchResult
+from onnx_ood.audits.check_result import CheckResult
+from onnx_ood.audits.diff_checks import facts_of_check, figures_of_gates, gates_that_end_otherwise
+from onnx_ood.audits.diff_figures import apart
 from onnx_ood.audits.diff_result import (
     Agreement,
     DiffResult,
     FigureChange,
+    GateChange,
     InputChange,
     InputsDiff,
     SettingChange,
@@ -24,7 +28,7 @@ from onnx_ood.audits.score_result import InputResult, Number, Prediction, ScoreR
 from onnx_ood.audits.sensitivity_result import Estimate, ModelSensitivity, SensitivityResult
 from onnx_ood.audits.stored import read_result
 from onnx_ood.exceptions import UsageError
-from onnx_ood.metrics.intervals import difference_limit, mean_interval, share_interval
+from onnx_ood.metrics.intervals import mean_interval, share_interval
 
 # Facts of a result that are no figures: what has to be alike for figures to be comparable.
 _FACTS = {
@@ -32,6 +36,10 @@ _FACTS = {
     "bench": ("model", "preprocessing", "provider", "seed", "reference", "references", "environment"),
     "sensitivity": ("directions", "tolerance", "seed", "environment"),
 }
+_APART = (
+    "Intervals of changes are made of those of both results as if their inputs were drawn apart: of the same inputs "
+    "they are too wide, never too narrow."
+)
 _RUN = ("provider", "exact", "tf32")
 # What a detector says of itself is not set by anybody.
 _WORDS = ("formula", "source")
@@ -51,8 +59,9 @@ def diff(a: Path, b: Path) -> DiffResult:
         UsageError: If a file can't be read, holds no result, or the results are of different kinds.
     """
     before, after = read_result(a), read_result(b)
-    kind: Literal["score", "bench", "sensitivity"]
+    kind: Literal["score", "bench", "sensitivity", "check"]
     inputs = None
+    gates: tuple[GateChange, ...] = ()
     notes: tuple[str, ...] = ()
     if isinstance(before, ScoreResult) and isinstance(after, ScoreResult):
         kind, figures = "score", list(_of_scores(before, after))
@@ -65,27 +74,29 @@ def diff(a: Path, b: Path) -> DiffResult:
             notes += ("A result lists some of its inputs only; the others are not compared.",)
     elif isinstance(before, BenchResult) and isinstance(after, BenchResult):
         kind, figures = "bench", list(_of_benches(before, after))
-        notes = (
-            "Intervals of changes are made of those of both results as if their inputs were drawn apart: of the "
-            "same inputs they are too wide, never too narrow.",
-        )
+        notes = (_APART,)
     elif isinstance(before, SensitivityResult) and isinstance(after, SensitivityResult):
         kind, figures = "sensitivity", list(_of_sensitivities(before, after))
         notes = ("Models are compared in the order of their paths.",)
         if len(before.models) != len(after.models):
             notes += (f"{abs(len(before.models) - len(after.models))} of them have no counterpart.",)
+    elif isinstance(before, CheckResult) and isinstance(after, CheckResult):
+        kind, figures = "check", list(figures_of_gates(before, after))
+        gates = gates_that_end_otherwise(before, after)
+        notes = ("Gates are the same where model and figure are.", _APART)
     else:
         raise UsageError(
             f"{a} and {b} can't be compared: they are {_name(before)} and {_name(after)}, and both have to be "
-            "of score, bench or sensitivity"
+            "of score, bench, sensitivity or check"
         )
     return DiffResult(
         kind=kind,
         a=a.as_posix(),
         b=b.as_posix(),
-        settings=tuple(_settings(_facts(before, kind), _facts(after, kind))),
+        settings=tuple(_settings(_facts(before, after, kind), _facts(after, before, kind))),
         figures=tuple(figures),
         inputs=inputs,
+        gates=gates,
         notes=notes,
     )
 
@@ -94,8 +105,10 @@ def _name(result: BaseModel) -> str:
     return str(type(result).model_fields["format"].default)
 
 
-def _facts(result: BaseModel, kind: str) -> dict[str, str]:
-    """Facts by dotted name."""
+def _facts(result: BaseModel, other: BaseModel, kind: str) -> dict[str, str]:
+    """Facts of one of two results by dotted name."""
+    if isinstance(result, CheckResult) and isinstance(other, CheckResult):
+        return dict(_flat(facts_of_check(result, other)))
     whole = result.model_dump(mode="json", include=set(_FACTS[kind]))
     if isinstance(result, ScoreResult):
         whole["run"] = result.run.model_dump(mode="json", include=set(_RUN))
@@ -247,24 +260,15 @@ def _of_benches(a: BenchResult, b: BenchResult) -> Iterator[FigureChange]:
         if one.name not in others:
             continue
         other = others[one.name]
-        yield _apart(f"AUROC {one.name}, mean", one.macro, other.macro)
+        yield apart(f"AUROC {one.name}, mean", _ends(one.macro), _ends(other.macro))
         sets = {figure.set: figure.auroc for figure in other.figures}
         for figure in one.figures:
             if figure.set in sets:
-                yield _apart(f"AUROC {one.name}, {figure.set}", figure.auroc, sets[figure.set])
+                yield apart(f"AUROC {one.name}, {figure.set}", _ends(figure.auroc), _ends(sets[figure.set]))
 
 
-def _apart(name: str, a: BenchInterval, b: BenchInterval) -> FigureChange:
-    """The change between figures of draws apart, its interval from theirs."""
-    change = b.value - a.value
-    return FigureChange(
-        name=name,
-        a=a.value,
-        b=b.value,
-        change=change,
-        low=change - difference_limit(b.value, b.low, a.value, a.high),
-        high=change + difference_limit(b.value, b.high, a.value, a.low),
-    )
+def _ends(one: BenchInterval) -> tuple[float, float, float]:
+    return one.value, one.low, one.high
 
 
 def _of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iterator[FigureChange]:
@@ -290,10 +294,8 @@ def _estimates(name: str, a: Estimate, b: Estimate) -> Iterator[FigureChange]:
         change = None if a.mean is None or b.mean is None else b.mean - a.mean
         yield FigureChange(name=name, a=a.mean, b=b.mean, change=change, low=None, high=None)
         return
-    before, after = (
-        BenchInterval(value=one.mean or 0, low=one.low or 0, high=one.high or 0) for one in (a, b)
-    )
-    yield _apart(name, before, after)
+    before, after = ((one.mean or 0, one.low or 0, one.high or 0) for one in (a, b))
+    yield apart(name, before, after)
 
 
 def _number(value: float | np.floating[Any]) -> Number:

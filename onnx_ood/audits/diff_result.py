@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from onnx_ood.audits.check_result import Outcome
 from onnx_ood.audits.score_result import Number, Part
 
 
@@ -75,14 +76,27 @@ class InputsDiff(Part):
     )
 
 
+class GateChange(Part):
+    """A gate that ends otherwise."""
+
+    model: str
+    title: str
+    a: Outcome | None = Field(description="Null where the check has no such gate.")
+    b: Outcome | None
+    reason: str = Field(description="Why it isn't passed in the second, or empty.")
+
+
 class DiffResult(Part):
     """Result of `onnx-ood diff`."""
 
     format: Literal["onnx-ood/diff/1"] = Field(default="onnx-ood/diff/1", alias="schema")
-    kind: Literal["score", "bench", "sensitivity"]
+    kind: Literal["score", "bench", "sensitivity", "check"]
     a: str = Field(description="The first file.")
     b: str
     settings: tuple[SettingChange, ...] = Field(description="What differs of models, settings, versions.")
     figures: tuple[FigureChange, ...]
     inputs: InputsDiff | None = Field(description="Of scores; null of others.")
+    gates: tuple[GateChange, ...] = Field(
+        default=(), description="Of checks: gates whose outcome differs, in the order of the second."
+    )
     notes: tuple[str, ...]

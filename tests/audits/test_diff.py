@@ -178,3 +178,67 @@ def test_what_is_no_result_is_said_in_one_line(tmp_path: Path, content: str | No
 def test_different_kinds_are_not_compared(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"onnx-ood/score/1 and onnx-ood/bench/1"):
         audits.diff(folder / "a.json", folder / "bench-a.json")
+
+
+def _checked(root: Path, name: str, model: str, gates: list[str]) -> Path:
+    tables = "".join(f"\n[[gates]]\n{gate}\n" for gate in gates)
+    (root / "gates.toml").write_text(
+        f"[models.net]\npath = '{model}'\ninputs = 'rows.npy'\nprovider = 'cpu'\npreprocess = 'unit'{tables}"
+    )
+    result = audits.check(audits.read_check_file(root / "gates.toml")).result
+    (root / name).write_text(result.model_dump_json(by_alias=True))
+    return root / name
+
+
+def test_of_checks_the_gates_that_end_otherwise_are_told(folder: Path, schema) -> None:
+    flips = 'figure = "flip-rate"\nof = "op:Relu[-1]"'
+    shared = ['figure = "size"\nat-least = 1', 'figure = "operators"\nnone-of = "Loop"']
+    a = _checked(
+        folder,
+        "check-a.json",
+        str(models.path("fashion_cnn")),
+        [*shared, f"{flips}\nat-least = 0.001", 'figure = "opset"\nat-least = 1'],
+    )
+    b = _checked(
+        folder,
+        "check-b.json",
+        "damaged.onnx",
+        [*shared, f"{flips}\nat-least = 1", 'figure = "nan-weights"\nat-most = 0'],
+    )
+    before, after = (
+        {gate["title"]: gate for gate in json.loads(path.read_text())["gates"]} for path in (a, b)
+    )
+    title = "flip-rate of op:Relu[-1]"
+    assert (before[title]["outcome"], after[title]["outcome"]) == ("passed", "failed")
+    found = audits.diff(a, b)
+    jsonschema.validate(json.loads(found.model_dump_json(by_alias=True)), schema("diff"))
+    assert found.kind == "check"
+    assert {(one.title, one.a, one.b) for one in found.gates} == {
+        (title, "passed", "failed"),
+        ("opset", "passed", None),
+        ("nan-weights", None, "passed"),
+    }
+    assert next(one.reason for one in found.gates if one.title == title) == after[title]["reason"]
+    names = {one.name: (one.a, one.b) for one in found.settings}
+    assert names.pop(f"expected.{title}, net") == ("at least 0.001", "at least 1")
+    assert all(name.startswith("models.net.") for name in names)
+    assert "models.net.sha256" in names
+    figures = {one.name: one for one in found.figures}
+    assert figures.keys() == {f"{title}, net", "size, net"}
+    moved = figures[f"{title}, net"]
+    one, other = before[title], after[title]
+    assert moved.change == pytest.approx(other["found"] - one["found"])
+    # Zou and Donner's limits of a difference, from the intervals.
+    down = np.sqrt((other["found"] - other["low"]) ** 2 + (one["high"] - one["found"]) ** 2)
+    assert moved.low == pytest.approx(moved.change - down)
+    up = np.sqrt((other["high"] - other["found"]) ** 2 + (one["found"] - one["low"]) ** 2)
+    assert moved.high == pytest.approx(moved.change + up)
+    # A size has no noise: one byte less is less.
+    size = figures["size, net"]
+    assert size.beyond_noise == (after["size"]["found"] != before["size"]["found"])
+    assert (size.low, size.high) == (size.change, size.change)
+    same = audits.diff(a, a)
+    assert (same.gates, same.settings) == ((), ())
+    assert not any(one.beyond_noise for one in same.figures)
+    with pytest.raises(UsageError, match="onnx-ood/check/2 and onnx-ood/score/1"):
+        audits.diff(a, folder / "a.json")

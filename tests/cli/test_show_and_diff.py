@@ -84,6 +84,24 @@ def test_two_results_are_compared(rows, tmp_path):
     assert all(0.3 < change < 0.7 for change in changes)
 
 
+def test_two_checks_are_compared(tmp_path):
+    gates = tmp_path / "onnx-ood.toml"
+    for name, least in (("a", 1), ("b", 99)):
+        gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nfigure = "opset"\nat-least = {least}\n')
+        run("check", gates, "--quiet", "--json", tmp_path / name)
+    shown = run("diff", tmp_path / "a", tmp_path / "b", "--html", tmp_path / "page.html")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "1 end otherwise" in shown.stdout
+    (row,) = [line for line in shown.stdout.splitlines() if line.startswith("opset ")]
+    assert row.split()[1:4] == ["cnn", "passed", "failed"]
+    assert row.endswith("17 is below 99")
+    page = html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(
+        (tmp_path / "page.html").read_text()
+    )
+    (report,) = page.iterfind(".//pre")
+    assert "17 is below 99" in "".join(report.itertext())
+
+
 def test_a_file_that_is_no_result_is_a_mistake_of_the_user(rows):
     result = run("show", rows)
     assert result.returncode == 64

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.diff_result import DiffResult, FigureChange, InputChange, InputsDiff
+from onnx_ood.audits.diff_result import DiffResult, FigureChange, GateChange, InputChange, InputsDiff
 from onnx_ood.reports.terminal import marks
 from onnx_ood.reports.terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports.terminal.marks import Marks
@@ -31,10 +31,13 @@ def print_diff(console: Console, result: DiffResult, top: int) -> None:
         [
             ("a", result.a),
             ("b", result.b),
+            ("gates", f"{len(result.gates)} end otherwise" if result.kind == "check" else ""),
             ("figures", f"{moved} of {len(result.figures)} moved beyond noise"),
             *(_input_facts(result.inputs) if result.inputs else []),
         ],
     )
+    if result.gates:
+        _print_gates(console, result.gates)
     _print_settings(console, result)
     if result.figures:
         _print_figures(console, signs, result.figures)
@@ -68,6 +71,17 @@ def _input_facts(inputs: InputsDiff) -> list[tuple[str, str]]:
 def _named(names: Sequence[str], most: int = 5) -> str:
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return f"{len(names):,}: {', '.join(names[:most])}{more}" if names else ""
+
+
+def _print_gates(console: Console, gates: Sequence[GateChange]) -> None:
+    view = table("Gates that end otherwise")
+    for name in ("gate", "model", "a", "b", "why"):
+        view.add_column(name, overflow="fold")
+    for one in gates:
+        cells = (one.title, one.model, one.a or "no such gate", one.b or "no such gate", one.reason)
+        view.add_row(*(Text(cell, style="" if one.b in {"passed", None} else "bold") for cell in cells))
+    console.print()
+    console.print(view)
 
 
 def _print_settings(console: Console, result: DiffResult) -> None:
