@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 
 from onnx_ood.audits.check_figures import FIGURES, Figure
 from onnx_ood.audits.check_models import CheckedModel
-from onnx_ood.audits.written import Texts, Written
+from onnx_ood.audits.written import Text, Texts, Written
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.toml_files import Placed, read_placed
@@ -28,7 +28,13 @@ def _figure(name: str) -> str:
     return name
 
 
-_Name = Annotated[str, Field(pattern=r"\S")]
+def _name(name: str) -> str:
+    if not name.strip():
+        raise ValueError("a model has to have a name, which reports are sorted by")
+    return name
+
+
+_Name = Annotated[str, AfterValidator(_name)]
 
 
 class Gate(Written):
@@ -71,13 +77,13 @@ class CheckFile(Written):
 
     models: Annotated[dict[_Name, CheckedModel], Field(min_length=1)] = Field(description="Models by name.")
     gates: Annotated[list[Gate], Field(min_length=1)]
-    baseline: str | None = Field(
+    baseline: Text | None = Field(
         default=None, description="The file that onnx-ood check --update-baseline writes."
     )
     least_inputs: Annotated[int, Field(ge=1)] = Field(
         default=10, description="From fewer inputs (or trajectories) no gate is evaluated."
     )
-    cache: str | None = Field(default=None, description="Folder in which what is measured is kept.")
+    cache: Text | None = Field(default=None, description="Folder in which what is measured is kept.")
 
 
 @dataclass(frozen=True)

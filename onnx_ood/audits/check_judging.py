@@ -96,11 +96,11 @@ def says_nothing(gate: Gate, least_inputs: int, reading: Reading) -> Judgement |
     figure = FIGURES[gate.figure]
     least = gate.least_inputs or least_inputs
     if reading.count is not None and reading.count < least:
-        what = "trajectories" if figure.of == "trajectories" else "inputs"
+        one, several = ("trajectory", "trajectories") if figure.of == "trajectories" else ("input", "inputs")
         return Judgement(
             "not evaluated",
-            f"{reading.count} {what}, and {least} is the least",
-            f"give more {what}, or lower least-inputs",
+            f"{reading.count} {one if reading.count == 1 else several}, and {least} is the least",
+            f"give more {several}, or lower least-inputs",
         )
     if isinstance(reading.value, float | int) and not isfinite(reading.value):
         return Judgement("not evaluated", "the figure is no finite number", figure.advice)
@@ -110,7 +110,9 @@ def says_nothing(gate: Gate, least_inputs: int, reading: Reading) -> Judgement |
 def _absolute(gate: Gate, reading: Reading) -> list[str]:
     value, found = reading.value, []
     if isinstance(value, tuple):
-        hits = [name for name in value if any(fnmatchcase(name, pattern) for pattern in gate.none_of)]
+        # The standard domain has a name, too, which operators of it are shown without.
+        patterns = [pattern.removeprefix("ai.onnx::") for pattern in gate.none_of]
+        hits = [name for name in value if any(fnmatchcase(name, pattern) for pattern in patterns)]
         return [f"it has {', '.join(hits)}"] if hits else []
     if gate.equals is not None and value != gate.equals:
         found.append(f"{show(value)} is not {show(gate.equals)}")

@@ -10,7 +10,7 @@ from pydantic import Field
 from onnx_ood.audits.bench_settings import BenchSettings
 from onnx_ood.audits.sensitivity_settings import SensitivitySettings
 from onnx_ood.audits.settings import RELATIVE, ScoreSettings
-from onnx_ood.audits.written import Texts, Written
+from onnx_ood.audits.written import Text, Texts, Written
 
 _SCORE, _BENCH = ScoreSettings(), BenchSettings()
 
@@ -18,7 +18,7 @@ _SCORE, _BENCH = ScoreSettings(), BenchSettings()
 class CheckedModel(Written):
     """One model. Paths are relative to the file that says this."""
 
-    path: Annotated[str, Field(min_length=1)] = Field(description="An ONNX file.")
+    path: Text = Field(description="An ONNX file.")
     inputs: Texts = Field(default=[], description="Inputs that the model is made for: files, folders, globs.")
     reference: Texts = Field(default=[], description="Known-good inputs, none of them in `inputs`.")
     ood: dict[str, Texts] = Field(default={}, description="Out-of-distribution sets by name, for auroc.")
@@ -32,7 +32,7 @@ class CheckedModel(Written):
     rate: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=_SCORE.rate, description="False-positive rate of flags."
     )
-    baseline_model: str | None = Field(
+    baseline_model: Text | None = Field(
         default=None, description="The ONNX file that it is to agree with, for agreement."
     )
     baseline_preprocess: str | None = Field(

@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -32,7 +32,6 @@ _TOKEN = re.compile(
     r"|.",
     re.DOTALL,
 )
-_DEPTH = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,8 @@ def read_placed(path: Path, schema: type[_Schema], under: tuple[str, ...] = ()) 
     """
     try:
         with open_regular(path, max_bytes=MAX_BYTES) as file:
-            text = file.read().decode()
+            # Some editors begin files with a mark that says UTF-8 again.
+            text = file.read().decode("utf-8-sig")
     except InputError as error:
         raise UsageError(str(error)) from None
     except UnicodeDecodeError:
@@ -117,33 +117,64 @@ def key_lines(text: str) -> dict[_Keys, int]:
         text: TOML without mistakes, with line feeds.
 
     Returns:
-        The line of each key, from 1 on, by the way to it: names, and numbers of tables in arrays of them. What is
-        inside a value isn't listed.
+        The line of each key, from 1 on, by the way to it: names, and numbers of tables in arrays of them. Inside arrays
+        and inline tables, too, where numbers are those of items.
     """
     found: dict[_Keys, int] = {}
     tables: dict[_Keys, int] = {}
     table: _Keys = ()
-    line, key, depth, in_value = 1, "", 0, False
+    # The way to the value that is being read; None where a key, a header or an item of an array has yet to come.
+    way: _Keys | None = None
+    opened: list[_Opened] = []
+    line, key = 1, ""
     for token in (match[0] for match in _TOKEN.finditer(text)):
-        if token == "\n" and not depth:
+        inside = opened[-1] if opened else None
+        if way is None and inside is not None and inside.item is not None and _begins_item(token):
+            way = (*inside.way, inside.item)
+            _note(found, way, len(inside.way), line)
+        if token.startswith("#"):
+            pass
+        elif token == "\n" and inside is None:
             if key.strip().startswith("["):
-                table = _opened(key.strip(), tables)
+                table = _header(key.strip(), tables)
                 _note(found, table, 0, line)
-            key, in_value = "", False
-        elif in_value:
-            depth += _DEPTH.get(token, 0)
-        elif token == "=":
-            _note(found, (*table, *_names(key)), len(table), line)
-            in_value = True
-        elif not token.startswith("#"):
+            key, way = "", None
+        elif token in {"]", "}"} and opened:
+            way = opened.pop().way
+        elif way is not None and token in {"[", "{"}:
+            opened.append(_Opened(way, 0 if token == "[" else None))
+            key, way = "", None
+        elif inside is not None and token == ",":
+            opened[-1] = inside.next()
+            key, way = "", None
+        elif way is None and token == "=":
+            start = table if inside is None else inside.way
+            way = (*start, *_names(key))
+            _note(found, way, len(start), line)
+        elif way is None:
             key += token
         line += token.count("\n")
     if key.strip().startswith("["):
-        _note(found, _opened(key.strip(), tables), 0, line)
+        _note(found, _header(key.strip(), tables), 0, line)
     return found
 
 
-def _opened(header: str, tables: dict[_Keys, int]) -> _Keys:
+class _Opened(NamedTuple):
+    """An array or an inline table whose end has yet to come: the way to it, and for an array the number of the item."""
+
+    way: _Keys
+    item: int | None
+
+    def next(self) -> _Opened:
+        """Behind a comma."""
+        return self if self.item is None else self._replace(item=self.item + 1)
+
+
+def _begins_item(token: str) -> bool:
+    return bool(token.strip()) and token not in {",", "]"} and not token.startswith("#")
+
+
+def _header(header: str, tables: dict[_Keys, int]) -> _Keys:
     """The way to the table that a header opens; `tables` counts those in arrays."""
     several = header.startswith("[[")
     names = _names(header[2:-2] if several else header[1:-1])

@@ -63,6 +63,8 @@ def _rule(name: str) -> dict[str, Any]:
 
 
 def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
+    # Neither line nor figure: an alert stays the same when the file or the model changes.
+    fingerprint = sha256("\n".join((result.file, gate.model, gate.title)).encode()).hexdigest()
     return {
         "ruleId": gate.figure,
         "ruleIndex": rule,
@@ -77,7 +79,10 @@ def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
             }
         ],
         "partialFingerprints": {
-            "gate/v1": sha256(f"{gate.model}\n{gate.title}".encode()).hexdigest(),
+            "gate/v1": fingerprint,
+            # GitHub knows this one alone. Its uploader would make it of the lines of the file, which are the same for
+            # all models that a gate is about: their alerts would be taken for one.
+            "primaryLocationLineHash": fingerprint,
         },
     }
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from onnx import numpy_helper
+from scipy import stats
 
 from onnx_ood import audits, models
 from onnx_ood.audits.agreement import compare_answers
@@ -18,8 +22,10 @@ from onnx_ood.audits.check_figures import FIGURES, Reading
 from onnx_ood.audits.check_file import Gate
 from onnx_ood.audits.check_judging import expected, judge
 from onnx_ood.audits.check_result import CheckResult, GateResult
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.metrics.intervals import difference_limit
+from onnx_ood.exceptions import ModelError, NotEvaluatedError, UsageError
+from onnx_ood.metrics.bootstrap import Resampling
+from onnx_ood.metrics.bootstrap import interval as resampled
+from onnx_ood.metrics.intervals import difference_limit, mean_interval, median_interval
 
 CNN, RESNET = models.path("fashion_cnn"), models.path("fashion_resnet")
 
@@ -323,8 +329,6 @@ def test_texts_and_names() -> None:
 
 def test_noise_explains_what_chance_does() -> None:
     """Two samples of one distribution are seldom told apart, and two of distributions far apart always."""
-    from onnx_ood.metrics.intervals import mean_interval
-
     rng = np.random.default_rng(1)
     gate = _gate(figure="flagged", against="baseline")
 
@@ -423,7 +427,12 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
     assert _by_title(broken)["flip-rate of op:Relu[0]"].outcome == "failed"
     assert "another model file" in broken.notes[0]
 
-    for damaged in ("{", "[]", '{"schema": "onnx-ood/baseline/1", "models": {}, "date": 1}'):
+    # A number that nothing is larger than would let everything pass.
+    endless = kept.baseline.model_dump_json(by_alias=True).replace('"high":', '"high":Infinity,"_":', 1)
+    endless = re.sub(r'Infinity,"_":[^,]*', "Infinity", endless)
+    undefined = re.sub(r'"value":[^,]*', '"value":NaN', kept.baseline.model_dump_json(by_alias=True), count=1)
+    other = '{"schema": "onnx-ood/baseline/1", "models": {}, "date": 1}'
+    for damaged in ("{", "[]", other, endless, undefined):
         (folder / "base.json").write_text(damaged)
         with pytest.raises(UsageError, match=r"base\.json: is no baseline"):
             _check(folder, BASED + gates)
@@ -453,6 +462,29 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
         ('MODEL[[gates]]\nfigure = "auroc"\nat-least = 1', "line 3: gates.0.of: auroc is about a detector; name it"),
         ('MODEL[[gates]]\nfigure = "auroc"\nof = "x"\nat-least = 1', "line 5: gates.0.of: there is no detector 'x'"),
         ('MODEL[[gates]]\nfigure = "flagged"\nat-most = 1', "line 3: gates.0: flagged needs models.a.inputs; add it"),
+        ('[models." "]\npath = "a"\nGATE', "line 1: models. .[key]: a model has to have a name"),
+        ('[models.a]\npath = "a"\ninputs = [\n"x",\n""]\nGATE', "line 5: models.a.inputs.1: String should have at"),
+        ('baseline = ""\nMODELGATE', "line 1: baseline: String should have at least 1 character"),
+        ('MODEL[[gates]]\nfigure = "size"\nequals = nan', "line 5: gates.0.equals.float: Input should be a finite"),
+        ('MODEL[[gates]]\nfigure = "size"\nat-least = 2\nat-most = 1', "line 5: gates.0.at-least: it is above at-most"),
+        (
+            'MODELinputs = "x"\n[[gates]]\nfigure = "failed-inputs"\nat-most = 5',
+            "line 6: gates.0.at-most: failed-inputs is a number from 0 to 1; give no percentages",
+        ),
+        (
+            'baseline = "b"\nMODELinputs = "x"\n[[gates]]\nfigure = "auroc"\nof = "msp"\nagainst = "baseline"\n'
+            "tolerance = 2",
+            "line 9: gates.0.tolerance: auroc is a number from 0 to 1",
+        ),
+        (
+            'MODEL[models.b]\npath = "b"\n[[gates]]\nfigure = "size"\nat-most = 1\nmodel = "a"',
+            "line 3: models.b: no gate is about it; add one, or leave the model out",
+        ),
+        (
+            'gates = [\n  # two\n  { figure = "size", at-most = 1 },\n  { figure = "opset", at-leest = 1 },\n]\n'
+            '[models.a]\npath = "a"',
+            "line 4: gates.1.at-leest: Extra inputs",
+        ),
         (
             'MODEL[[gates]]\nfigure = "transition-density"\nof = "x"\nat-most = 1',
             "line 5: gates.0.of: there is no such kind",
@@ -463,7 +495,10 @@ def test_mistakes_name_file_line_and_key(tmp_path: Path, text: str, message: str
     text = text.replace("MODEL", '[models.a]\npath = "a"\n').replace(
         "GATE", '[[gates]]\nfigure = "size"\nat-most = 1'
     )
-    for name, head, lines in (("onnx-ood.toml", "", 0), ("pyproject.toml", "[project]\nname = 'x'\n", 2)):
+    for name, head, lines in (
+        ("onnx-ood.toml", "", 0),
+        ("pyproject.toml", "[project]\nname = 'x'\n[tool.onnx_ood]\n", 3),
+    ):
         path = tmp_path / name
         inside = text.replace("[models", "[tool.onnx_ood.models") if lines else text
         path.write_text(head + (inside.replace("[[gates", "[[tool.onnx_ood.gates") if lines else inside))
@@ -513,6 +548,157 @@ def test_settings_that_only_change_speed_are_no_part_of_a_baseline() -> None:
     assert one.settings == other.settings
     assert one.settings != CheckedModel(**said, copies=5).settings
     assert list(one.settings) == sorted(one.settings)
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "words"),
+    [
+        ((None, None, 5), (0.1, 0.2, 20), "a figure of 5 inputs has no 95% interval"),
+        ((0.1, 0.2, 20), (None, None, 5), "the baseline's, of 5 inputs, has no 95% interval"),
+    ],
+)
+def test_where_noise_is_not_known_nothing_is_beyond_it(now: tuple, then: tuple, words: str) -> None:
+    low, high, count = now
+    reading = Reading(0.2, low, high, count)
+    before = BaselineFigure(value=0.1, low=then[0], high=then[1], inputs=then[2])
+    for figure in ("flip-rate", "flagged", "agreement"):
+        found = judge(_gate(figure=figure, against="baseline"), 1, reading, before)
+        assert found.outcome == "not evaluated"
+        assert words in found.reason
+    # A tolerance needs no interval, and neither does a bound that is broken anyway.
+    tolerant = _gate(figure="flagged", against="baseline", tolerance=0.2)
+    assert judge(tolerant, 1, reading, before).outcome == "passed"
+    bounded = _gate(figure="flagged", against="baseline", at_most=0.05)
+    assert judge(bounded, 1, reading, before).reason == "0.2 is above 0.05"
+    # A size is of no inputs and has no noise.
+    size = BaselineFigure(value=1, low=None, high=None, inputs=None)
+    assert judge(_gate(figure="size", against="baseline"), 1, Reading(2), size).outcome == "failed"
+
+
+def _alike(draw: Callable[[], tuple[float, float | None, float | None]], figure: str) -> float:
+    """How often a figure of one draw is worse than that of another like it."""
+    gate, fails = _gate(figure=figure, against="baseline"), 0
+    for _ in range(600):
+        value, low, high = draw()
+        now, (value, low, high) = Reading(value, low, high, 20), draw()
+        then = BaselineFigure(value=value, low=low, high=high, inputs=20)
+        fails += judge(gate, 10, now, then).outcome == "failed"
+    return fails / 600
+
+
+def test_alike_draws_seldom_fail() -> None:
+    """2.5% and what 600 draws leave unsure, in the worse direction; double that where both are worse."""
+    rng = np.random.default_rng(5)
+
+    def share(n: int, probability: float) -> tuple[float, float, float]:
+        count = int(rng.binomial(n, probability))
+        exact = stats.binomtest(count, n).proportion_ci(method="exact")
+        return count / n, exact.low, exact.high
+
+    for n, probability in ((10, 0.05), (20, 0.5), (200, 0.95)):
+        assert _alike(lambda n=n, p=probability: share(n, p), "flagged") <= 0.04
+        assert _alike(lambda n=n, p=probability: share(n, p), "agreement") <= 0.04
+    for n in (6, 10, 50):
+        assert _alike(lambda n=n: median_interval(rng.lognormal(size=n)), "flip-rate") <= 0.06
+        assert _alike(lambda n=n: mean_interval(rng.lognormal(size=n)), "jacobian-norm") <= 0.04
+    resampling = Resampling(20, {"set": 20}, seed=0)
+
+    def area() -> tuple[float, float, float]:
+        scores = rng.normal(size=20), {"set": rng.normal(2, 1, 20)}
+        return resampled(resampling.aurocs(*scores)[:, 0])
+
+    # Percentile intervals of few inputs are narrow: docs/ci.md says up to 4%.
+    assert _alike(area, "auroc") <= 0.06
+
+
+def test_operators_of_the_standard_domain_may_be_named_with_it() -> None:
+    found = Reading(("Conv", "Loop", "com.microsoft::Gelu"))
+    for pattern, hit in (
+        ("ai.onnx::Loop", "Loop"),
+        ("ai.onnx::L*", "Loop"),
+        ("*::*", "com.microsoft::Gelu"),
+        ("com.microsoft::*", "com.microsoft::Gelu"),
+        ("[CX]onv", "Conv"),
+    ):
+        judged = judge(_gate(figure="operators", none_of=[pattern]), 10, found, None)
+        assert judged.reason == f"it has {hit}"
+    for pattern in ("loop", "ai.onnx.ml::*", "Conv2", "microsoft::*"):
+        assert judge(_gate(figure="operators", none_of=[pattern]), 10, found, None).outcome == "passed"
+
+
+def test_weights_beside_the_model_file_are_part_of_the_model(tmp_path: Path) -> None:
+    model = onnx.load(CNN)
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    text = 'baseline = "b.json"\n[models.m]\npath = "m.onnx"\n'
+    text += _gates('figure = "size"\nagainst = "baseline"')
+    plan = _plan(tmp_path, text)
+    first = audits.check(plan, update_baseline=True)
+    weights = tmp_path / "w.bin"
+    digests = {"w.bin": sha256(weights.read_bytes()).hexdigest()}
+    assert first.result.models[0].external_data == first.baseline.models["m"].external_data == digests
+    (tmp_path / "b.json").write_text(first.baseline.model_dump_json(by_alias=True))
+    assert audits.check(plan).result.notes == ("m: the baseline is of the same model file.",)
+    changed = bytearray(weights.read_bytes())
+    changed[-1] ^= 1
+    weights.write_bytes(changed)
+    again = audits.check(plan)
+    assert again.result.notes == ("m: the baseline is of the same model file with other weights beside it.",)
+    # The hash of the file itself is what it was: cards and other results name that one.
+    assert again.result.models[0].model == first.result.models[0].model
+    assert again.result.models[0].model.sha256 == sha256((tmp_path / "m.onnx").read_bytes()).hexdigest()
+
+
+def test_a_score_does_not_read_the_weights_for_a_hash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    onnx.save(
+        onnx.load(CNN), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
+    )
+    hashed = []
+    monkeypatch.setattr("onnx_ood.audits.facts.file_hash", lambda path: hashed.append(path.name) or "0" * 64)
+    np.save(tmp_path / "rows.npy", np.zeros((2, 1, 28, 28), np.float32))
+    settings = audits.ScoreSettings(detectors=("strangeness",), copies=1, provider="cpu", probes=("outputs",))
+    assert audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], settings).scored == 2
+    assert hashed == ["m.onnx"]
+
+
+def test_what_says_nothing_is_in_no_baseline(folder: Path) -> None:
+    text = 'baseline = "few.json"\n' + MODEL.replace('inputs = "garments.npy"', 'inputs = "few.npy"')
+    text += _gates(
+        'figure = "flip-rate"\nof = "op:Relu[0]"\nagainst = "baseline"', 'figure = "size"\nat-least = 1'
+    )
+    result, baseline = audits.check(_plan(folder, text), update_baseline=True)
+    assert _by_title(result)["flip-rate of op:Relu[0]"].reason == "6 inputs, and 10 is the least"
+    assert set(baseline.models["cnn"].figures) == {"size"}
+
+
+def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    real = audits.score
+
+    def broken(model, *arguments, **options):
+        ran.append(model.path.name)
+        if model.path.name == "fashion_cnn.onnx":
+            raise ModelError("it fell over")
+        return real(model, *arguments, **options)
+
+    monkeypatch.setattr("onnx_ood.audits.check_runs.score", broken)
+    text = MODEL + '[models.net]\npath = "fashion_resnet.onnx"\ninputs = "garments.npy"\nprovider = "cpu"\n'
+    text += _gates(
+        'figure = "failed-inputs"\nat-most = 0',
+        'figure = "observer-effect"\nat-most = 1',
+        'figure = "opset"\nat-least = 1',
+    )
+    result, baseline = audits.check(_plan(folder, text))
+    assert (result.status, result.errors, result.passed) == ("error", 2, 4)
+    assert result.problems == ("cnn: it fell over",)
+    assert ran == ["fashion_cnn.onnx", "fashion_resnet.onnx"]
+    assert baseline is None
+    assert {gate.outcome for gate in result.gates if gate.model == "net"} == {"passed"}
+    (cnn, _) = result.models
+    assert (cnn.model.path, cnn.provider) == ((folder / "fashion_cnn.onnx").as_posix(), None)
 
 
 def test_a_figure_that_is_no_number_is_not_evaluated_and_in_no_baseline(

@@ -14,24 +14,33 @@ from pydantic import BaseModel, ConfigDict, Field
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.toml_files import MAX_BYTES, key_lines, read_toml
 
-# Values in which nothing is a key, a header or an end.
+# Values in which marks have no meaning, or another one, with what is inside them: the way, and how many lines down.
 VALUES = (
-    "1",
-    "-1.5e3 # [x] = 1",
-    '"a = [b] # \\" c"',
-    "'a = \\'",
-    '""',
-    "''",
-    '"""\nk = 1\n[t]\n"""',
-    '"""two "" quotes""" ',
-    '"""ends with a quote""""',
-    '"""\\""" # k = 1\n"""',
-    "'''\n[[t]]\n''k = 2''\n'''",
-    "''''''",
-    "[\n  1, # ]\n  2,\n]",
-    '[["]", 1], [\n]]',
-    '{ inner = 1, "[x]" = { y = [1, 2] } }',
-    "1979-05-27T07:32:00Z",
+    ("1", {}),
+    ("-1.5e3 # [x] = 1", {}),
+    ('"a = [b] # \\" c"', {}),
+    ("'a = \\'", {}),
+    ('""', {}),
+    ("''", {}),
+    ('"""\nk = 1\n[t]\n"""', {}),
+    ('"""two "" quotes""" ', {}),
+    ('"""ends with a quote""""', {}),
+    ('"""\\""" # k = 1\n"""', {}),
+    ("'''\n[[t]]\n''k = 2''\n'''", {}),
+    ("''''''", {}),
+    ("[\n  1, # ]\n  2,\n]", {(0,): 1, (1,): 2}),
+    ('[["]", 1], [\n]]', {(0,): 0, (0, 0): 0, (0, 1): 0, (1,): 0}),
+    ("[ ]", {}),
+    ("{}", {}),
+    (
+        '{ inner = 1, "[x]" = { y = [1, 2] } }',
+        {("inner",): 0, ("[x]",): 0, ("[x]", "y"): 0, ("[x]", "y", 0): 0, ("[x]", "y", 1): 0},
+    ),
+    (
+        '[ # {\n  { a.b = "," }, # , {\n  { c = """\n}, {\n""", d = 1 },\n  2,]',
+        {(0,): 1, (0, "a"): 1, (0, "a", "b"): 1, (1,): 2, (1, "c"): 2, (1, "d"): 4, (2,): 5},
+    ),
+    ("1979-05-27T07:32:00Z", {}),
 )
 # As written, and its parts.
 KEYS = (
@@ -55,12 +64,14 @@ def test_keys_are_found_where_they_were_written(first: list, others: list) -> No
 
     def write(way: tuple[str | int, ...], some: list) -> None:
         nonlocal text, number
-        for (spelt, parts), value, indent in some:
+        for (spelt, parts), (value, inside), indent in some:
             number += 1
             line = 1 + text.count("\n")
             text += f"{indent}{spelt.format(number)} = {value}\n"
             for end in range(1, len(parts) + 1):
                 expected[(*way, *(part.format(number) for part in parts[:end]))] = line
+            name = tuple(part.format(number) for part in parts)
+            expected.update({(*way, *name, *rest): line + down for rest, down in inside.items()})
 
     write((), first)
     for several, (spelt, parts), some, before in others:
@@ -106,9 +117,9 @@ class Outer(BaseModel):
         ("# first\ntitle = 1", "line 2: title: Input should be a valid string"),
         ("title = 'a'\n[inner]\nsize = 0", "line 3: inner.size: Input should be greater than or equal to 1"),
         ("title = 'a'\n[inner]\nnames = []", "line 2: inner.size: Field required"),
-        ("inner.size = 1\ninner.names = [\n  'a',\n  2,\n]", "line 2: inner.names.1: Input should be"),
+        ("inner.size = 1\ninner.names = [\n  'a',\n  2,\n]", "line 4: inner.names.1: Input should be"),
         ("[[several]]\nsize = 1\n[[several]]\nsize = 1.5", "line 4: several.1.size: Input should be"),
-        ("several = [\n{size = 1},\n{size = '1'}]", "line 1: several.1.size: Input should be"),
+        ("several = [\n{size = 1},\n{size = '1'}]", "line 3: several.1.size: Input should be"),
         ("[by_name]\n'a b' = {size = 1}\n[by_name.c]\nsize = -1", "line 4: by_name.c.size: Input should"),
         ("a = \n", "is not TOML: Invalid value (at line 1, column 5)"),
         ("'\x01' = 1", "is not TOML"),
@@ -129,6 +140,8 @@ def test_what_is_right_is_read(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_bytes(b"title = 'a'\r\n[inner]\r\nsize = 2\r\nnames = ['x']\r\n")
     assert read_toml(path, Outer) == Outer(title="a", inner=Inner(size=2, names=["x"]))
+    path.write_bytes(b"\xef\xbb\xbftitle = 'a'\n")
+    assert read_toml(path, Outer) == Outer(title="a")
     path.write_bytes(b"title = 'a'\r\n[inner]\r\nsize = 'b'\r\n")
     with pytest.raises(UsageError, match=r"line 3: inner\.size"):
         read_toml(path, Outer)

@@ -207,6 +207,27 @@ def test_sarif_says_that_a_run_broke() -> None:
     assert [one["level"] for one in broken["results"]] == ["error", "error", "error", "warning"]
 
 
+def test_fingerprints_are_those_of_gates_wherever_they_stand() -> None:
+    """The same when lines, outcomes and reasons change; others for another gate, model or file."""
+
+    def prints(result: CheckResult) -> list[tuple[str, str]]:
+        alerts = json.loads(to_sarif(result))["runs"][0]["results"]
+        # The name that GitHub's code scanning goes by.
+        named = [alert["partialFingerprints"]["primaryLocationLineHash"] for alert in alerts]
+        return list(
+            zip(named, [issue["fingerprint"] for issue in json.loads(to_gitlab(result))], strict=True)
+        )
+
+    first = prints(_result(_gate("failed"), _gate("failed", model="two"), _gate("failed", "size")))
+    moved = prints(
+        _result(_gate("error", line=99), _gate("not evaluated", model="two"), _gate("failed", "size"))
+    )
+    elsewhere = prints(_result(_gate("failed"), file="other.toml"))
+    assert first == moved
+    for kind in zip(*first, *elsewhere, strict=True):
+        assert len(set(kind)) == 4
+
+
 def test_gitlab_is_as_documented() -> None:
     issues = json.loads(to_gitlab(ALL))
     jsonschema.validate(issues, GITLAB)
