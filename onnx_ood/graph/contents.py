@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.external import external_fields, relocated, stored_tensors
 from onnx_ood.graph.model import Model
 from onnx_ood.graph.order import subgraphs
@@ -64,6 +66,9 @@ def count_non_finite(model: Model) -> NonFinite:
 
     Args:
         model: The model; external data is read from disk in pieces.
+
+    Raises:
+        ModelError: If a tensor holds other values than its shape says: then what is stored is not known.
     """
     proto, folder = relocated(model.proto, model.path)
     nan, infinite, tensors = 0, 0, []
@@ -71,31 +76,39 @@ def count_non_finite(model: Model) -> NonFinite:
         if tensor.data_type not in _FLOATS:
             continue
         found = 0
-        for values in _pieces(tensor, folder):
-            undefined = int(np.isnan(values).sum())
-            nan += undefined
-            infinite += (count := int((~np.isfinite(values)).sum())) - undefined
-            found += count
+        try:
+            for values in _pieces(tensor, folder):
+                undefined = int(np.isnan(values).sum())
+                nan += undefined
+                infinite += (count := int((~np.isfinite(values)).sum())) - undefined
+                found += count
+        except (OSError, ValueError):
+            raise ModelError(
+                f"{model.path}: what is stored of tensor {tensor.name[:80]!r} doesn't fill its shape "
+                f"{list(tensor.dims[:8])}; the model is damaged: export or fetch it again"
+            ) from None
         if found:
             tensors.append(tensor.name)
     return NonFinite(nan, infinite, tuple(tensors))
 
 
 def _pieces(tensor: TensorProto, folder: Any) -> Iterator[NDArray[Any]]:
+    """The values of a tensor, all of them: ValueError where there are fewer or more."""
+    if min(tensor.dims, default=0) < 0:
+        raise ValueError
     if tensor.data_location != TensorProto.EXTERNAL:
         yield numpy_helper.to_array(tensor)
         return
     fields = external_fields(tensor)
     dtype = np.dtype(helper.tensor_dtype_to_np_dtype(tensor.data_type)).newbyteorder("<")
-    left = int(np.prod(tensor.dims, dtype=np.int64))
+    left = prod(tensor.dims)
     with (folder / fields["location"]).open("rb") as file:
         file.seek(int(fields.get("offset", 0)))
         while left > 0:
-            values = np.frombuffer(file.read(min(left, _CHUNK) * dtype.itemsize), dtype)
-            if not len(values):
-                return
-            yield values
-            left -= len(values)
+            size = min(left, _CHUNK)
+            # A file that ends too early gives too few bytes, which are no array of that size.
+            yield np.frombuffer(file.read(size * dtype.itemsize), dtype, size)
+            left -= size
 
 
 def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:

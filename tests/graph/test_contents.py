@@ -9,6 +9,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import all_operators, count_non_finite, load
 
 Array = np.ndarray
@@ -85,3 +86,32 @@ def test_external_data_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.Mon
     onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0)
     monkeypatch.setattr("onnx_ood.graph.contents._CHUNK", 7)
     assert count_non_finite(load(path)).nan == 4
+
+
+@pytest.mark.parametrize(
+    ("dims", "stored"),
+    [
+        ([10**12], b""),
+        ([2**62, 8], b""),  # of which numpy's product is 0
+        ([-4], b"\0" * 16),
+        ([4], b"\0" * 15),
+        ([400], b"\0" * 16),
+    ],
+)
+@pytest.mark.parametrize("external", [False, True])
+def test_a_shape_that_is_not_filled_is_told_of(
+    tmp_path: Path, dims: list[int], stored: bytes, external: bool
+) -> None:
+    """What isn't there can't be taken for finite."""
+    tensor = TensorProto(name="w\n", data_type=TensorProto.FLOAT, dims=dims)
+    if external:
+        tensor.data_location = TensorProto.EXTERNAL
+        place = tensor.external_data.add()
+        place.key, place.value = "location", "weights"
+        (tmp_path / "weights").write_bytes(stored)
+    else:
+        tensor.raw_data = stored
+    model = load(_saved(tmp_path, {"w": tensor}))
+    with pytest.raises(ModelError, match=r"'w\\n' doesn't fill its shape") as raised:
+        count_non_finite(model)
+    assert len(str(raised.value).splitlines()) == 1
