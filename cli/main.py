@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -74,6 +76,10 @@ def main() -> None:
 
     A user's mistake is one line on standard error. Anything unforeseen is a bug of ours and shows its traceback.
     """
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            # Closed by who runs us and doesn't want to see it; the exit code is still wanted.
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as we run
     sys.exit(run(sys.argv[1:]))
 
 

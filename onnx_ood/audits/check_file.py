@@ -123,7 +123,7 @@ class CheckPlan:
 
 
 def find_check_file(named: Path | None) -> Path:
-    """The file of a check.
+    """The file of a check, as it is called from the working folder if it is below: so reports of a repository name it.
 
     Args:
         named: The one that the user names, or None for that of the working folder.
@@ -132,7 +132,8 @@ def find_check_file(named: Path | None) -> Path:
         UsageError: If there is none.
     """
     if named is not None:
-        return named
+        here = Path.cwd()
+        return named.relative_to(here) if named.is_relative_to(here) else named
     for name in NAMES:
         if Path(name).exists():
             return Path(name)
