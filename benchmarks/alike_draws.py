@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 
 from onnx_ood.audits.check_baseline import BaselineFigure
-from onnx_ood.audits.check_figures import Reading
 from onnx_ood.audits.check_file import Gate
 from onnx_ood.audits.check_judging import judge
+from onnx_ood.audits.check_readings import Reading
 from onnx_ood.metrics.bootstrap import Resampling, interval
 from onnx_ood.metrics.intervals import mean_interval, median_interval, share_interval
 
@@ -72,7 +73,12 @@ def _rate(figure: str, draw: Callable[[], Figure], draws: int) -> float:
 
 def _share(count: int, probability: float) -> Figure:
     found = int(rng.binomial(count, probability))
-    return found / count, *share_interval(found, count)
+    return found / count, *_exact(found, count)
+
+
+@cache
+def _exact(found: int, count: int) -> tuple[float, float]:
+    return share_interval(found, count)
 
 
 def _area(count: int, shift: float) -> Figure:

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple, get_args
 
 from onnx_ood.audits.check_baseline import Baseline, BaselineFigure, BaselineModel, read_baseline
-from onnx_ood.audits.check_figures import FIGURES, Reading
+from onnx_ood.audits.check_figures import FIGURES
 from onnx_ood.audits.check_file import CheckPlan, Gate
 from onnx_ood.audits.check_judging import Judgement, expected, judge, says_nothing
+from onnx_ood.audits.check_readings import Reading
 from onnx_ood.audits.check_result import CheckedModelResult, CheckResult, GateResult, Outcome
 from onnx_ood.audits.check_runs import Runs, Wanted
 from onnx_ood.audits.environment import environment

@@ -7,8 +7,9 @@ from math import isfinite
 from typing import NamedTuple
 
 from onnx_ood.audits.check_baseline import BaselineFigure
-from onnx_ood.audits.check_figures import FIGURES, Figure, Reading
+from onnx_ood.audits.check_figures import FIGURES, Figure
 from onnx_ood.audits.check_file import Gate
+from onnx_ood.audits.check_readings import Reading
 from onnx_ood.audits.check_result import Outcome, show
 from onnx_ood.metrics.intervals import difference_limit
 

@@ -18,9 +18,10 @@ from scipy import stats
 from onnx_ood import audits, models
 from onnx_ood.audits.agreement import compare_answers
 from onnx_ood.audits.check_baseline import BaselineFigure, BaselineModel
-from onnx_ood.audits.check_figures import FIGURES, Reading
+from onnx_ood.audits.check_figures import FIGURES
 from onnx_ood.audits.check_file import Gate
 from onnx_ood.audits.check_judging import expected, judge
+from onnx_ood.audits.check_readings import Reading
 from onnx_ood.audits.check_result import CheckResult, GateResult
 from onnx_ood.exceptions import ModelError, NotEvaluatedError, UsageError
 from onnx_ood.metrics.bootstrap import Resampling
