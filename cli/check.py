@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,8 @@ from onnx_ood.audits import CheckPlan, CheckResult
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.reports.check_markdown import to_check_markdown
 from onnx_ood.reports.files import append_text, check_writable, to_json, write_new, write_text
-from onnx_ood.reports.github import to_annotations
+from onnx_ood.reports.gate_text import printable
+from onnx_ood.reports.github import to_annotations, unheard
 from onnx_ood.reports.gitlab import to_gitlab
 from onnx_ood.reports.html import check_page
 from onnx_ood.reports.junit import to_junit
@@ -105,7 +107,7 @@ def check(
     if github and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         well.append(attempt(append_text, Path(summary), to_check_markdown(result)))
     for problem in result.problems:
-        complain(problem)
+        complain(printable(problem))
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, github=github)
     raise typer.Exit(audits.EXIT_CODES[result.status] if all(well) else OutputError.exit_code)
 
@@ -144,7 +146,11 @@ def _print(result: CheckResult, *, json: bool, quiet: bool, github: bool) -> Non
         if json:
             print_json(result)
         elif not quiet:
-            print_check(stdout(), result)
+            console = stdout()
+            with console.capture() if github else nullcontext() as captured:
+                print_check(console, result)
+            if captured is not None:
+                sys.stdout.write(unheard(result, captured.get()))
         if github:
             sys.stdout.write(to_annotations(result))
         sys.stdout.flush()

@@ -202,7 +202,7 @@ def _result(
         line=plan.gate_line(number),
         outcome=judged.outcome,
         expected=expected(gate, compared.then),
-        found=measured.value if measured else None,
+        found=measured.value if measured and measured.known else None,
         low=measured.low if measured else None,
         high=measured.high if measured else None,
         unit=figure.unit,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
-from math import isfinite
 from typing import NamedTuple
 
 from onnx_ood.audits.check_baseline import BaselineFigure
@@ -103,7 +102,7 @@ def says_nothing(gate: Gate, least_inputs: int, reading: Reading) -> Judgement |
             f"{reading.count} {one if reading.count == 1 else several}, and {least} is the least",
             f"give more {several}, or lower least-inputs",
         )
-    if isinstance(reading.value, float | int) and not isfinite(reading.value):
+    if not reading.known:
         return Judgement("not evaluated", "the figure is no finite number", figure.advice)
     return None
 

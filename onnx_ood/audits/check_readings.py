@@ -32,6 +32,11 @@ class Reading:
     count: int | None = None
     detail: str = ""
 
+    @property
+    def known(self) -> bool:
+        """False for a number that is none: NaN, or infinite."""
+        return isinstance(self.value, str | tuple) or isfinite(self.value)
+
 
 Read = Callable[[Runs, str, str | None], Reading]
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 from onnx_ood.audits.check_result import CheckResult
+from onnx_ood.reports.files import to_json
 from onnx_ood.reports.gate_text import explanation, printable, sentence
 
 
@@ -24,6 +27,20 @@ def to_annotations(result: CheckResult) -> str:
             text = "\n".join(map(printable, [sentence(gate), *explanation(gate)]))
             lines.append(f"::{kind} {where}::{_message(text)}\n")
     return "".join(lines)
+
+
+def unheard(result: CheckResult, text: str) -> str:
+    """A text between marks that keep the runner from taking lines of it for commands.
+
+    The report quotes names that a model's maker chose, and a long one may be broken anywhere. The mark that ends it has
+    to be one that they can't have written: that of the whole result, which holds the hash of what they wrote.
+
+    Args:
+        result: The check.
+        text: What people are to read, whole lines.
+    """
+    mark = sha256(to_json(result).encode()).hexdigest()
+    return f"::stop-commands::{mark}\n{text}::{mark}::\n"
 
 
 def _message(text: str) -> str:

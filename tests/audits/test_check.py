@@ -724,6 +724,7 @@ def test_a_figure_that_is_no_number_is_not_evaluated_and_in_no_baseline(
     found = _by_title(result)
     assert found["cosine-drop of op:Relu[0]"].reason.endswith("has no such number for any input")
     assert found["observer-effect"].reason == "the figure is no finite number"
+    assert (found["observer-effect"].found, found["observer-effect"].shown) == (None, "-")
     assert (result.passed, result.not_evaluated) == (1, 2)
     assert set(baseline.models["cnn"].figures) == {"size"}
     (folder / "b.json").write_text(baseline.model_dump_json(by_alias=True))

@@ -420,6 +420,32 @@ def test_a_reader_that_stops_does_not_change_the_exit_code(small: Callable[[str]
     assert result.returncode == 1
 
 
+def test_a_closed_output_does_not_change_the_exit_code(small: Callable[[str], Path]) -> None:
+    folder = small(SIZE.replace("300_000", "3"))
+    line = f"'{PROGRAM}' check >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line], cwd=folder, check=False, timeout=60).returncode == 1
+
+
+def test_reports_name_a_file_from_the_working_folder(small: Callable[[str], Path]) -> None:
+    """So do the repositories that they are about, where jobs run."""
+    folder = small(SIZE.replace("300_000", "3"))
+    assert check(folder, folder / "onnx-ood.toml", "--quiet", *OUTPUTS).returncode == 1
+    (result,) = json.loads((folder / "r.sarif").read_text())["runs"][0]["results"]
+    place = result["locations"][0]["physicalLocation"]["artifactLocation"]
+    assert place == {"uri": "onnx-ood.toml", "uriBaseId": "%SRCROOT%"}
+    (issue,) = json.loads((folder / "q.json").read_text())
+    assert issue["location"]["path"] == "onnx-ood.toml"
+
+
+def test_annotations_follow_the_report_that_is_unheard(small: Callable[[str], Path]) -> None:
+    result = check(small(SIZE.replace("300_000", "3")), "--github")
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("::stop-commands::")
+    end = lines.index(f"::{lines[0].rpartition('::')[2]}::")
+    assert lines[end - 1] == "failed: 1 failed, 0 not evaluated, 0 passed"
+    assert [line.split()[0] for line in lines[end + 1 :]] == ["::error"]
+
+
 def test_times_are_those_that_the_environment_says(small: Callable[[str], Path]) -> None:
     folder = small(SIZE)
 

@@ -17,7 +17,7 @@ from onnx_ood.audits.check_result import CheckedModelResult, CheckResult, GateRe
 from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import ModelFacts
 from onnx_ood.reports.check_markdown import to_check_markdown
-from onnx_ood.reports.github import to_annotations
+from onnx_ood.reports.github import to_annotations, unheard
 from onnx_ood.reports.gitlab import to_gitlab
 from onnx_ood.reports.junit import to_junit
 from onnx_ood.reports.sarif import to_sarif
@@ -252,6 +252,41 @@ def test_an_annotation_is_one_line_whatever_is_in_it() -> None:
     assert to_annotations(GOOD) == ""
     kinds = [line.split()[0] for line in to_annotations(BROKEN).splitlines()]
     assert kinds == ["::error", "::error", "::error", "::warning"]
+
+
+def _commands(log: str) -> list[str]:
+    """Names of the commands that GitHub's runner takes from what a step prints, as its documentation has them."""
+    found, mark = [], None
+    for line in map(str.strip, log.splitlines()):
+        if mark is not None:
+            mark = None if line == f"::{mark}::" else mark
+        elif line.startswith("::") and "::" in line[2:]:
+            found.append(line[2:].split("::")[0].split()[0])
+            mark = line.rpartition("::")[2] if found[-1] == "stop-commands" else None
+    return found
+
+
+def test_the_runner_hears_annotations_and_nothing_of_the_report() -> None:
+    out = StringIO()
+    loud = _result(_gate("failed", "::set-output name=x::y"), _gate("passed", "::stop-commands::x"))
+    print_check(Console(width=40, file=out, markup=False), loud)
+    assert "set-output" in _commands(out.getvalue())  # which is why
+    log = unheard(loud, out.getvalue()) + to_annotations(loud)
+    assert _commands(log) == ["stop-commands", "error"]
+    assert out.getvalue() in log
+    # Nobody can write the mark into a name: with the name it changes.
+    mark = log.splitlines()[0].rpartition("::")[2]
+    assert len(mark) == 64
+    other = loud.model_copy(update={"gates": (_gate("failed", mark),)})
+    assert mark not in unheard(other, "").splitlines()[0]
+
+
+def test_names_do_not_drive_the_terminal() -> None:
+    out = StringIO()
+    print_check(Console(width=400, file=out, markup=False, color_system=None), ALL)
+    text = out.getvalue()
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "\\x1b[31m\\x00" in text
 
 
 def test_markdown_has_a_row_for_each_gate_that_nothing_breaks() -> None:

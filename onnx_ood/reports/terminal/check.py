@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.check_result import CheckResult, GateResult, Outcome
+from onnx_ood.reports.gate_text import printable
 from onnx_ood.reports.terminal.layout import bullets, facts, table
 from onnx_ood.reports.terminal.marks import Marks
 
@@ -35,7 +36,10 @@ def print_check(console: Console, result: CheckResult) -> None:
         [
             ("file", result.file),
             ("baseline", result.baseline or ""),
-            *((f"model {one.name}", f"{one.path}, {_ran(one.provider)}") for one in result.models),
+            *(
+                (printable(f"model {one.name}"), printable(f"{one.path}, {_ran(one.provider)}"))
+                for one in result.models
+            ),
         ],
     )
     console.print()
@@ -46,7 +50,7 @@ def print_check(console: Console, result: CheckResult) -> None:
         _explain(console, gate, several=several)
     notes = [*result.notes, *(f"{one.name}: {note}" for one in result.models for note in one.notes)]
     if notes:
-        bullets(console, notes, style="dim")
+        bullets(console, map(printable, notes), style="dim")
         console.print()
     console.print(Text(f"{result.status}: {result.summary}", style=_STYLES[result.status]))
 
@@ -68,15 +72,17 @@ def _gates(gates: Sequence[GateResult], view: Marks, width: int, *, several: boo
     for gate in gates:
         cells = [
             Text(f"{_mark(gate.outcome, view)} {gate.outcome}", style=_STYLES[gate.outcome]),
-            Text(gate.title),
-            *([Text(gate.model)] if several else []),
-            Text(gate.expected),
-            Text(gate.shown),
+            *map(_plain, (gate.title, *([gate.model] if several else []), gate.expected, gate.shown)),
         ]
         if wide:
             cells += [Text(gate.interval, style="dim"), Text(f"{gate.inputs:,}" if gate.inputs else "")]
         grid.add_row(*cells)
     return grid
+
+
+def _plain(text: str) -> Text:
+    """What strangers have named can't drive a terminal."""
+    return Text(printable(text))
 
 
 def _mark(outcome: Outcome, view: Marks) -> str:
@@ -88,12 +94,12 @@ def _explain(console: Console, gate: GateResult, *, several: bool) -> None:
     if gate.outcome == "passed" and not gate.notes:
         return
     name = f"{gate.title} of {gate.model}" if several else gate.title
-    console.print(Text(f"{name} (line {gate.line})", style=_STYLES[gate.outcome]))
+    console.print(Text(printable(f"{name} (line {gate.line})"), style=_STYLES[gate.outcome]))
     lines = [
         ("why", gate.reason),
         ("interval", f"{gate.interval}, {gate.inputs} inputs" if gate.interval else ""),
         ("try", gate.advice),
         *(("note", note) for note in gate.notes),
     ]
-    facts(console, [(f"  {name}", text) for name, text in lines])
+    facts(console, [(f"  {name}", printable(text)) for name, text in lines])
     console.print()
