@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
@@ -13,7 +13,7 @@ from onnx_ood.audits.check_models import CheckedModel
 from onnx_ood.audits.detector_choice import choose_detectors
 from onnx_ood.audits.facts import ModelFacts, external_hashes, model_facts
 from onnx_ood.audits.score import score
-from onnx_ood.audits.score_result import ScoreResult
+from onnx_ood.audits.score_result import Failure, ScoreResult
 from onnx_ood.audits.sensitivity import sensitivity
 from onnx_ood.audits.sensitivity_result import ModelSensitivity, SensitivityResult
 from onnx_ood.audits.site_choice import choose_site
@@ -237,7 +237,7 @@ class Runs:
         result = self.sensitivity()
         audit = result.models[0]
         if result.status == "not evaluated":
-            raise NotEvaluatedError(_too_few(len(audit.inputs), len(audit.failed), audit.failed[0].reason))
+            raise NotEvaluatedError(_too_few(len(audit.inputs), len(audit.failed), audit.failed))
         return audit
 
     def scored(self) -> ScoreResult:
@@ -256,10 +256,10 @@ def enough(result: ScoreResult) -> ScoreResult:
         NotEvaluatedError: If too few inputs could be scored.
     """
     if result.status == "not evaluated":
-        first = result.failed[0].reason if result.failed else "there is none"
-        raise NotEvaluatedError(_too_few(result.scored, result.unscored, first))
+        raise NotEvaluatedError(_too_few(result.scored, result.unscored, result.failed))
     return result
 
 
-def _too_few(done: int, failed: int, reason: str) -> str:
-    return f"{done:,} of {done + failed:,} inputs could be measured; the first that failed: {reason}"
+def _too_few(done: int, failed: int, which: Sequence[Failure]) -> str:
+    first = f"{which[0].id}: {which[0].reason}" if which else "there is none"
+    return f"{done:,} of {done + failed:,} inputs could be measured; the first that failed: {first}"

@@ -8,7 +8,7 @@ STARTER = """\
 # Paths are relative to this file.
 
 baseline = "onnx-ood-baseline.json"  # onnx-ood check --update-baseline writes it; commit it
-least-inputs = 10                    # from fewer inputs no gate is evaluated
+least-inputs = 10                    # from fewer inputs a figure of inputs is not evaluated
 
 [models.main]
 path = "model.onnx"

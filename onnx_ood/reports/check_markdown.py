@@ -7,7 +7,7 @@ from onnx_ood.reports.gate_text import explanation, printable
 
 _MARKS: dict[Outcome, str] = {"error": "❗", "passed": "✅", "failed": "❌", "not evaluated": "❔"}
 # What Markdown or HTML in it would read as marks.
-_SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#"} | {"&": "&amp;"})
+_SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#~"} | {"&": "&amp;"})
 
 
 def to_check_markdown(result: CheckResult) -> str:

@@ -246,6 +246,19 @@ def test_inputs_that_fail_are_counted(folder: Path) -> None:
     assert "missing.npy" in gate.notes[0]
 
 
+def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) -> None:
+    np.save(folder / "nothing.npy", np.full((12, 1, 28, 28), np.nan, np.float32))
+    text = MODEL.replace('inputs = "garments.npy"', 'inputs = "nothing.npy"')
+    gates = _gates('figure = "observer-effect"\nat-most = 1', 'figure = "failed-inputs"\nat-most = 0')
+    found = _by_title(_check(folder, text + gates))
+    assert found["observer-effect"].outcome == "not evaluated"
+    first = f"{(folder / 'nothing.npy').as_posix()}[0]: holds NaN"
+    assert (
+        f"0 of 12 inputs could be measured; the first that failed: {first}" in found["observer-effect"].reason
+    )
+    assert (found["failed-inputs"].outcome, found["failed-inputs"].found) == ("failed", 1)
+
+
 def test_an_input_that_one_model_cannot_answer_is_answered_otherwise(folder: Path) -> None:
     settings = audits.ScoreSettings(detectors=("strangeness",), copies=1, provider="cpu")
     one = audits.score(CNN, [str(folder / "garments.npy")], settings)

@@ -74,3 +74,26 @@ def test_the_headline_is_the_status(result: CheckResult, failed: int, missing: i
     )
     (first,) = find(parsed(page), "p", **{"class": "headline warning" if missing else "headline"})
     assert text(first).startswith(headline)
+
+
+def test_a_model_that_cannot_be_read_has_a_page_without_facts(tmp_path: Path) -> None:
+    (tmp_path / "onnx-ood.toml").write_text(
+        '[models.gone]\npath = "gone.onnx"\n[[gates]]\nfigure = "opset"\nat-least = 1\n'
+    )
+    found = audits.check(audits.read_check_file(tmp_path / "onnx-ood.toml")).result
+    page = check_page(found)
+    assert_loads_nothing(page)
+    tree = parsed(page)
+    jsonschema.validate(data(tree), json.loads((SCHEMAS / "check.json").read_text()))
+    (headline,) = find(tree, "p", **{"class": "headline alarm"})
+    assert text(headline) == "Error: 1 error, 0 failed, 0 not evaluated, 0 passed"
+    assert "gone.onnx, which can't be read" in text(tree)
+    assert found.gates[0].reason.endswith("gone.onnx: no such file")
+    assert found.gates[0].reason in text(tree)
+
+
+def test_files_of_weights_are_named_with_their_hashes(result: CheckResult) -> None:
+    (model,) = result.models
+    named = model.model_copy(update={"external_data": {NASTY: "ab" * 32}})
+    tree = parsed(check_page(result.model_copy(update={"models": (named,)})))
+    assert f"{NASTY}, SHA-256 {'ab' * 32}" in text(tree)
