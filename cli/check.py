@@ -132,7 +132,7 @@ def _keep_apart(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
         taken[Path(model.path).resolve()] = f"models.{name}"
         if model.baseline_model is not None:
             taken[Path(model.baseline_model).resolve()] = f"the baseline model of {name}"
-    files = outputs if plan.baseline is None else {"baseline": plan.baseline, **outputs}
+    files = outputs if plan.baseline is None else {"the baseline": plan.baseline, **outputs}
     for option, file in files.items():
         place = file.resolve()
         if place in taken:

@@ -58,10 +58,18 @@ def median_interval(values: ArrayLike) -> Interval:
     if not n:
         return Interval(np.nan, np.nan, np.nan)
     # The largest number that is as rarely undercut: P(X < rank) is at most 2.5%.
-    ranks = [rank for rank in range(1, n // 2 + 1) if 1 - _at_least(rank, n, 0.5) <= 0.025]
-    if not ranks:
+    rank, below = 0, _chance_of_half(0, n)
+    while below <= 0.025:
+        rank += 1
+        below += _chance_of_half(rank, n)
+    if not rank:
         return Interval(float(np.median(x)), np.nan, np.nan)
-    return Interval(float(np.median(x)), float(x[ranks[-1] - 1]), float(x[n - ranks[-1]]))
+    return Interval(float(np.median(x)), float(x[rank - 1]), float(x[n - rank]))
+
+
+def _chance_of_half(count: int, total: int) -> float:
+    """P(X = count) of a binomial distribution, of a share of one half."""
+    return exp(lgamma(total + 1) - lgamma(count + 1) - lgamma(total - count + 1) - total * log(2))
 
 
 def student_quantile(probability: float, degrees: int) -> float:

@@ -386,7 +386,7 @@ def test_a_baseline_is_not_overwritten_by_what_broke(small: Callable[[str], Path
     [
         (["--json", "onnx-ood.toml"], "--json onnx-ood.toml: is the file of gates already"),
         (["--junit", "cnn.onnx"], "--junit cnn.onnx: is models.cnn already"),
-        (["--sarif", "./b.json"], "--sarif b.json: is baseline already"),
+        (["--sarif", "./b.json"], "--sarif b.json: is the baseline already"),
         (["--html", "link.html"], "--html link.html: is models.cnn already"),
         (["--markdown", "r", "--gitlab", "r"], "--markdown r: is --gitlab already"),
     ],
@@ -405,7 +405,7 @@ def test_nothing_that_is_read_is_written_over(
         (folder / "onnx-ood.toml").read_text().replace("b.json", "cnn.onnx")
     )
     result = check(folder, "--update-baseline")
-    assert "baseline cnn.onnx: is models.cnn already" in result.stderr
+    assert "the baseline cnn.onnx: is models.cnn already" in result.stderr
     assert (folder / "cnn.onnx").read_bytes() == before["cnn.onnx"]
 
 

@@ -60,6 +60,19 @@ def test_the_median_s_interval_is_between_the_order_statistics_that_the_binomial
         assert (found.low, found.high) == (sorted(values)[rank - 1], sorted(values)[n - rank])
 
 
+@pytest.mark.parametrize("n", [5, 6, 1000, 300_001])
+def test_ranks_of_many_values_are_scipys(n: int) -> None:
+    """Of as many values as anybody scores: with a sum for each rank this would take days."""
+    found = median_interval(np.arange(1, n + 1))
+    # Binomial quantiles by the incomplete beta function, of which no sum is made: P(X < rank) is at most 2.5%.
+    rank = int(stats.binom.ppf(0.025, n, 0.5))
+    assert stats.binom.cdf(rank - 1, n, 0.5) <= 0.025 < stats.binom.cdf(rank, n, 0.5)
+    if rank == 0:
+        assert np.isnan([found.low, found.high]).all()
+    else:
+        assert (found.low, found.high) == (rank, n + 1 - rank)
+
+
 def test_the_median_s_interval_holds_it_as_often_as_it_says() -> None:
     rng = np.random.default_rng(0)
     found = [median_interval(rng.lognormal(size=30)) for _ in range(2000)]
