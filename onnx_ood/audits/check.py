@@ -15,6 +15,7 @@ from onnx_ood.audits.check_result import CheckedModelResult, CheckResult, GateRe
 from onnx_ood.audits.check_runs import Runs, Wanted
 from onnx_ood.audits.environment import environment
 from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
+from onnx_ood.inputs._files import shown
 
 Progress = Callable[[int, int | None], None]
 _ORDER: tuple[Outcome, ...] = get_args(Outcome)
@@ -111,8 +112,10 @@ def _read(plan: CheckPlan, number: int, gate: Gate, name: str, runs: Runs) -> Re
         return FIGURES[gate.figure].read(runs, gate.of or "", gate.set)
     except UsageError as error:
         raise UsageError(
-            f"{plan.path.as_posix()}: line {plan.gate_line(number)}: gates.{number}: {gate.figure} of "
-            f"models.{name} (line {plan.model_line(name)}): {error}"
+            shown(
+                f"{plan.path.as_posix()}: line {plan.gate_line(number)}: gates.{number}: {gate.figure} of "
+                f"models.{name} (line {plan.model_line(name)}): {error}"
+            )
         ) from None
     except OnnxOodError as error:
         return error

@@ -14,6 +14,7 @@ from onnx_ood.audits.check_models import CheckedModel
 from onnx_ood.audits.written import Text, Texts, Written
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs._files import shown
 from onnx_ood.inputs.toml_files import Placed, read_placed
 
 NAMES = ("onnx-ood.toml", "pyproject.toml")
@@ -159,7 +160,7 @@ def read_check_file(path: Path) -> CheckPlan:
 
     def fail(problem: str, *place: str | int) -> UsageError:
         key = ".".join(map(str, place))
-        return UsageError(f"{path.as_posix()}: line {placed.line(*place)}: {key}: {problem}")
+        return UsageError(shown(f"{path.as_posix()}: line {placed.line(*place)}: {key}: {problem}"))
 
     for name, model in said.models.items():
         try:

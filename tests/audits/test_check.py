@@ -476,6 +476,10 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
         ('MODEL[[gates]]\nfigure = "auroc"\nat-least = 1', "line 3: gates.0.of: auroc is about a detector; name it"),
         ('MODEL[[gates]]\nfigure = "auroc"\nof = "x"\nat-least = 1', "line 5: gates.0.of: there is no detector 'x'"),
         ('MODEL[[gates]]\nfigure = "flagged"\nat-most = 1', "line 3: gates.0: flagged needs models.a.inputs; add it"),
+        (
+            'MODEL[models."b\\n\\u001b"]\npath = "b"\n[[gates]]\nfigure = "size"\nat-most = 1\nmodel = "a"',
+            "line 3: models.b\\n\\x1b: no gate is about it",
+        ),
         ('[models." "]\npath = "a"\nGATE', "line 1: models. .[key]: a model has to have a name"),
         ('[models.a]\npath = "a"\ninputs = [\n"x",\n""]\nGATE', "line 5: models.a.inputs.1: String should have at"),
         ('baseline = ""\nMODELGATE', "line 1: baseline: String should have at least 1 character"),
