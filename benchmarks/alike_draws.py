@@ -1,6 +1,6 @@
 """How often a gate against a baseline fails though nothing changed: the table of docs/ci.md.
 
-python benchmarks/alike_draws.py [--draws 4000]
+python benchmarks/alike_draws.py [--draws 3000]
 
 Pairs of draws from one distribution are judged as a check judges them, and failures in the direction that is worse are
 counted.
@@ -29,7 +29,7 @@ rng = np.random.default_rng(7)
 def main() -> None:
     """Prints the rates of each figure, and their range."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=4000, help="Pairs of each kind.")
+    parser.add_argument("--draws", type=int, default=3000, help="Pairs of each kind.")
     draws = parser.parse_args().draws
     kinds: dict[str, tuple[str, dict[str, Callable[[int], Figure]]]] = {
         "shares": ("flagged", {f"{p:g}": lambda n, p=p: _share(n, p) for p in (0, 0.01, 0.05, 0.2, 0.5, 0.95, 1)}),
