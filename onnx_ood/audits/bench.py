@@ -15,7 +15,14 @@ from onnx_ood.audits.environment import environment
 from onnx_ood.audits.evidence import MakesReaders
 from onnx_ood.audits.evidence_cache import EvidenceCache
 from onnx_ood.audits.facts import model_facts
-from onnx_ood.audits.known import Known, generic_references, given_references, with_blanks
+from onnx_ood.audits.known import (
+    Known,
+    among_references,
+    generic_references,
+    given_references,
+    overlap_notes,
+    with_blanks,
+)
 from onnx_ood.audits.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.sets import collect_sets, counting
 from onnx_ood.detectors import Evidence, Need, find_detector
@@ -132,6 +139,7 @@ def bench(
         not_applicable=not_applicable,
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
         notes=preprocessing_notes(chosen, card, facts)
+        + overlap_notes(among_references(discover(ordinary).paths, reference))
         + sets.notes
         + tuple(filter(None, (known.note, cache.problem if cache else ""))),
     )

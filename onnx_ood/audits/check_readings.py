@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Literal
 
 from onnx_ood.audits.agreement import compare_answers
 from onnx_ood.audits.check_runs import Runs, enough
+from onnx_ood.audits.known import among_references
+from onnx_ood.audits.score_result import ScoreResult
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import all_operators, count_non_finite
+from onnx_ood.inputs import discover
 from onnx_ood.metrics.intervals import median_interval, share_interval
 
 
@@ -67,6 +70,13 @@ def flagged(runs: Runs, _of: str, _set: str | None) -> Reading:
     """The share of inputs that are flagged."""
     if reason := runs.why_no_detector(runs.said.detector):
         raise NotEvaluatedError(reason)
+    said = runs.said
+    if shared := among_references(discover(said.inputs).paths, said.reference):
+        raise NotEvaluatedError(
+            f"{shared[0].as_posix()} is among the inputs and among the references"
+            + (f", as are {len(shared) - 1} others" if len(shared) > 1 else "")
+            + ": keep them apart"
+        )
     result = runs.scored()
     if result.flagged is None:
         verdict = result.verdict
@@ -75,27 +85,33 @@ def flagged(runs: Runs, _of: str, _set: str | None) -> Reading:
     return _share(result.flagged, result.scored)
 
 
-def at_probe(measure: Literal["drop", "flip_rate"]) -> Read:
+def at_probe(measure: Literal["drop", "distortion", "flip_rate"]) -> Read:
     """What reads the median over inputs of something measured at a probe."""
 
     def read(runs: Runs, of: str, _set: str | None) -> Reading:
-        name = runs.probe(of)
-        result = runs.scored()
-        if name in result.skipped_probes:
-            raise NotEvaluatedError(f"{name}: {result.skipped_probes[name]}")
-        place = [probe.name for probe in result.probes].index(name)
+        result, place = _watched(runs, of)
         values = [getattr(entry, measure)[place] for entry in result.inputs]
         known = [value for value in values if value is not None]
-        if not known:
-            raise NotEvaluatedError(f"{name} has no such number for any input")
-        median = median_interval(known)
         probe = result.probes[place]
+        if not known:
+            raise NotEvaluatedError(f"{probe.name} has no such number for any input")
+        median = median_interval(known)
         detail = ""
-        if measure == "drop" and probe.above_floor < 0.5:
+        if measure != "flip_rate" and probe.above_floor < 0.5:
             detail = f"most drops are not above the noise floor of {probe.noise_floor:.2g}"
         return Reading(median.mean, _number(median.low), _number(median.high), len(known), detail)
 
     return read
+
+
+def above_noise(runs: Runs, of: str, _set: str | None) -> Reading:
+    """The share of inputs whose cosine drop is above the noise floor of a probe."""
+    result, place = _watched(runs, of)
+    probe = result.probes[place]
+    drops = [entry.drop[place] for entry in result.inputs]
+    above = sum(drop is not None and drop > probe.noise_floor for drop in drops)
+    reading = _share(above, len(drops))
+    return replace(reading, detail=f"the noise floor is {probe.noise_floor:.2g}")
 
 
 def jacobian(runs: Runs, _of: str, _set: str | None) -> Reading:
@@ -155,6 +171,11 @@ def size(runs: Runs, _of: str, _set: str | None) -> Reading:
     return Reading(runs.model.size)
 
 
+def parameters(runs: Runs, _of: str, _set: str | None) -> Reading:
+    """How many numbers the model has learnt."""
+    return Reading(runs.model.parameters)
+
+
 def opset(runs: Runs, _of: str, _set: str | None) -> Reading:
     """The version of the standard operators."""
     if "ai.onnx" not in runs.model.opsets:
@@ -177,6 +198,15 @@ def non_finite(what: Literal["nan", "infinite"]) -> Read:
         return Reading(count, detail=f"NaN or infinity is in {shown}" if count else "")
 
     return read
+
+
+def _watched(runs: Runs, of: str) -> tuple[ScoreResult, int]:
+    """What was scored, and the place of a probe in it."""
+    name = runs.probe(of)
+    result = runs.scored()
+    if name in result.skipped_probes:
+        raise NotEvaluatedError(f"{name}: {result.skipped_probes[name]}")
+    return result, [probe.name for probe in result.probes].index(name)
 
 
 def _share(count: int, total: int) -> Reading:

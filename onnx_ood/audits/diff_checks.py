@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onnx_ood.audits.check_result import CheckResult, GateResult
-from onnx_ood.audits.diff_figures import apart
+from onnx_ood.audits.diff_figures import apart, change_alone
 from onnx_ood.audits.diff_result import FigureChange, GateChange
 
 _Gates = dict[tuple[str, str], GateResult]
@@ -45,10 +45,7 @@ def figures_of_gates(a: CheckResult, b: CheckResult) -> Iterator[FigureChange]:
         if not isinstance(one.found, float) or not isinstance(other.found, float):
             continue
         if _noise_unknown(one) or _noise_unknown(other):
-            change = other.found - one.found
-            yield FigureChange(
-                name=_name(one), a=one.found, b=other.found, change=change, low=None, high=None
-            )
+            yield change_alone(_name(one), one.found, other.found)
         else:
             yield apart(_name(one), (one.found, one.low, one.high), (other.found, other.low, other.high))
 

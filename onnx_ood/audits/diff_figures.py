@@ -2,8 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from onnx_ood.audits.diff_result import FigureChange
+from onnx_ood.audits.score_result import Number
 from onnx_ood.metrics.intervals import difference_limit
+
+
+def one_sided(a: Iterable[str], b: Iterable[str]) -> tuple[str, ...]:
+    """What one of two lists has and the other hasn't, those of the first before those of the second."""
+    before, after = dict.fromkeys(a), dict.fromkeys(b)
+    return tuple(name for name in {**before, **after} if (name in before) != (name in after))
+
+
+def change_alone(name: str, a: Number, b: Number) -> FigureChange:
+    """The change of a figure whose noise isn't known.
+
+    Args:
+        name: Of the figure.
+        a: The first; None where there is none.
+        b: The other.
+    """
+    change = None if a is None or b is None else b - a
+    return FigureChange(name=name, a=a, b=b, change=change, low=None, high=None)
 
 
 def apart(

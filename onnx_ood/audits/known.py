@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -15,7 +16,7 @@ from onnx_ood.audits.generic_photos import generic_photos
 from onnx_ood.audits.score_result import Failure
 from onnx_ood.detectors import Evidence, Subject
 from onnx_ood.exceptions import TooFewReferencesError
-from onnx_ood.inputs import Preprocessing
+from onnx_ood.inputs import Preprocessing, discover
 from onnx_ood.nudges import KINDS, REHEARSALS, apply
 
 Source = Literal["given", "generic", "none"]
@@ -128,6 +129,31 @@ def generic_references(
         evidence,
         note="the model takes colour pictures, so the bundled photos stand for what is usual; "
         "--reference with known-good inputs is better, and --no-generic leaves them out",
+    )
+
+
+def among_references(paths: Iterable[Path], reference: Sequence[str]) -> tuple[Path, ...]:
+    """Inputs that are references too: what is learnt from an input can't tell whether it is strange.
+
+    Args:
+        paths: The inputs' files.
+        reference: Files, folders or globs of references.
+
+    Returns:
+        Those of them that are, however either is written.
+    """
+    known = {path.resolve() for path in discover(reference).paths} if reference else set()
+    return tuple(path for path in paths if path.resolve() in known) if known else ()
+
+
+def overlap_notes(shared: Sequence[Path]) -> tuple[str, ...]:
+    """What to say of inputs that are references too."""
+    if not shared:
+        return ()
+    count = f"{len(shared)} files are" if len(shared) > 1 else f"{shared[0].as_posix()} is"
+    return (
+        f"{count} among the inputs and among the references: of such inputs p-values say nothing, they look more "
+        "ordinary than they are.",
     )
 
 

@@ -15,6 +15,7 @@ from onnx_ood.audits.environment import environment
 from onnx_ood.audits.facts import model_facts
 from onnx_ood.audits.feeding import Feeding
 from onnx_ood.audits.judging import choose_judge
+from onnx_ood.audits.known import among_references, overlap_notes
 from onnx_ood.audits.measuring import Measuring
 from onnx_ood.audits.nudging import Nudger
 from onnx_ood.audits.placement import fallback_report
@@ -204,7 +205,7 @@ def score(
                 *judge_notes,
                 *_verdict_notes(verdict, found.paths),
                 *_order_notes(verdict, results),
-                *_overlap_notes(found.paths, reference),
+                *overlap_notes(among_references(found.paths, reference)),
                 *_run_notes(settings, run),
                 *_advice_notes(settings, advice),
                 *_stream_notes(stream, len(results)),
@@ -302,17 +303,6 @@ def _order_notes(verdict: Verdict | None, results: Sequence[InputResult]) -> lis
         else "p-values leave out what the score learns in ways that would make them inexact"
     )
     return [f"Some flagged inputs rank below some that aren't: {why}."]
-
-
-def _overlap_notes(paths: Sequence[Path], reference: Sequence[str]) -> list[str]:
-    both = set(paths) & set(discover(reference).paths) if reference else set()
-    if not both:
-        return []
-    count = f"{len(both)} files are" if len(both) > 1 else f"{min(both).as_posix()} is"
-    return [
-        f"{count} among the inputs and among the references: of such inputs p-values say nothing, they look more "
-        "ordinary than they are."
-    ]
 
 
 def _run_notes(settings: ScoreSettings, run: Run) -> list[str]:

@@ -121,6 +121,19 @@ def test_what_does_not_apply_is_said(folders: tuple[Path, Path], tmp_path: Path)
         audits.bench(models.path("fashion_cnn"), [str(broken)], None, audits.BenchSettings(provider="cpu"))
 
 
+def test_ordinary_inputs_that_are_references_are_told(folders: tuple[Path, Path]) -> None:
+    good, odd = folders
+    settings = audits.BenchSettings(detectors=("energy",), controls=False, provider="cpu")
+    known = [str(good.parent / good.name / ".." / good.name / f"{i:02}.png") for i in range(12)]
+    found = audits.bench(
+        models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings, reference=known
+    )
+    assert sum("12 files are among the inputs and among the references" in note for note in found.notes) == 1
+    apart = [str(good / f"{i:02}.png") for i in range(12, COUNT)]
+    found = audits.bench(models.path("fashion_cnn"), apart, {"odd": [str(odd)]}, settings, reference=known)
+    assert not any("among the references" in note for note in found.notes)
+
+
 def test_too_few_inputs_are_not_evaluated(folders: tuple[Path, Path]) -> None:
     good, odd = folders
     settings = audits.BenchSettings(detectors=("energy",), controls=False, limit=4, provider="cpu")

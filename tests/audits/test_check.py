@@ -87,6 +87,9 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
             'figure = "flagged"\nat-most = 1',
             'figure = "cosine-drop"\nof = "op:Relu[1]"\nat-most = 1',
             'figure = "flip-rate"\nof = "op:Relu[1]"\nat-most = 1',
+            'figure = "distortion"\nof = "op:Relu[1]"\nat-least = 0',
+            'figure = "above-noise"\nof = "op:Relu[1]"\nequals = 1',
+            'figure = "parameters"\nat-least = 1',
             'figure = "jacobian-norm"\nat-most = 1e9',
             'figure = "transition-density"\nof = "random"\nat-most = 1e9\nleast-inputs = 2',
             'figure = "agreement"\nat-least = 0',
@@ -123,6 +126,11 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
     assert found["flagged"].found == judged.flagged / 20
     assert found["cosine-drop of op:Relu[1]"].found == np.median([one.drop[0] for one in judged.inputs])
     assert found["flip-rate of op:Relu[1]"].found == np.median([one.flip_rate[0] for one in judged.inputs])
+    assert found["distortion of op:Relu[1]"].found == np.median([one.distortion[0] for one in judged.inputs])
+    above = found["above-noise of op:Relu[1]"]
+    assert (above.found, above.inputs) == (judged.probes[0].above_floor, 20)
+    exact = stats.binomtest(20, 20).proportion_ci(method="exact")
+    assert (above.low, above.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
     assert found["observer-effect"].found == judged.run.observer_effect
 
     other = audits.score(
@@ -142,6 +150,9 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
     assert (found["transition-density of random"].found, random.density.count) == (random.density.mean, 2)
 
     assert found["size"].found == path.stat().st_size
+    assert found["parameters"].found == sum(
+        numpy_helper.to_array(one).size for one in onnx.load(path).graph.initializer
+    )
     assert "Conv" in found["operators"].found
 
 
@@ -226,6 +237,28 @@ def test_too_few_references_leave_gates_not_evaluated(folder: Path) -> None:
     result = _check(folder, text)
     assert (result.status, result.not_evaluated) == ("not evaluated", 3)
     assert all("6 references" in gate.reason for gate in result.gates)
+
+
+def test_nudges_too_small_to_be_told_from_rounding_are_found_out(folder: Path) -> None:
+    text = MODEL.replace("trajectories = 2", "scale = 1e-8") + _gates(
+        'figure = "above-noise"\nof = "op:Relu[0]"\nat-least = 0.9',
+        'figure = "distortion"\nof = "op:Relu[0]"\nat-least = 0',
+    )
+    found = _by_title(_check(folder, text))
+    gate = found["above-noise of op:Relu[0]"]
+    assert (gate.outcome, gate.inputs) == ("failed", 20)
+    assert gate.found < 0.9
+    assert any("the noise floor is" in note for note in gate.notes)
+    assert any("not above the noise floor" in note for note in found["distortion of op:Relu[0]"].notes)
+
+
+def test_flags_of_references_themselves_are_not_evaluated(folder: Path) -> None:
+    flagged = _gates('figure = "flagged"\nat-most = 1')
+    text = MODEL.replace('inputs = "garments.npy"', 'inputs = ["garments.npy", "./known.npy"]')
+    (gate,) = _check(folder, text + flagged).gates
+    assert gate.outcome == "not evaluated"
+    assert "known.npy is among the inputs and among the references" in gate.reason
+    assert _check(folder, MODEL + flagged).status == "passed"
 
 
 def test_so_few_references_that_nothing_can_be_flagged_are_not_evaluated(folder: Path) -> None:
@@ -423,10 +456,14 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
     assert set(kept.baseline.models["cnn"].figures) == {"failed-inputs", "flip-rate of op:Relu[0]", "size"}
     again = _check(folder, BASED + gates)
     assert again.status == "passed"
-    assert "the same model file" in again.notes[0]
+    assert again.notes == ("cnn: the baseline is of the same model file.",)
 
     # Another seed is said where it matters: not of the file's size.
-    seeded = _by_title(_check(folder, BASED.replace("directions = 8", "directions = 8\nseed = 1") + gates))
+    otherwise = _check(folder, BASED.replace("directions = 8", "directions = 8\nseed = 1") + gates)
+    assert otherwise.notes == (
+        "cnn: the baseline is of the same model file, and measured otherwise: other settings: seed.",
+    )
+    seeded = _by_title(otherwise)
     assert "other settings: seed" in seeded["flip-rate of op:Relu[0]"].notes[-1]
     assert not seeded["size"].notes
     assert not seeded["failed-inputs"].notes

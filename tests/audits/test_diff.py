@@ -152,6 +152,93 @@ def test_aurocs_are_compared_with_their_intervals(folder: Path) -> None:
     assert len(figures) == 4
 
 
+@pytest.fixture(scope="module")
+def sensitivities(folder: Path) -> Path:
+    """Sensitivities of the good model, of both, and of the damaged one; and of the good one on one input."""
+    rows = str(folder / "rows.npy")
+    np.save(folder / "one.npy", np.load(folder / "rows.npy")[:1])
+    good, damaged = models.path("fashion_cnn"), folder / "damaged.onnx"
+    settings = audits.SensitivitySettings(directions=2, trajectories=2, tolerance=0.1, preprocessing="unit")
+    for name, paths, inputs in (
+        ("good", [good], rows),
+        ("both", [damaged, good], rows),
+        ("bad", [damaged], rows),
+        ("one", [good], str(folder / "one.npy")),
+    ):
+        result = audits.sensitivity(paths, [inputs], settings)
+        (folder / f"sens-{name}.json").write_text(result.model_dump_json(by_alias=True))
+    return folder
+
+
+def _estimates(folder: Path, name: str, path: Path) -> dict[str, dict]:
+    """Estimates of one model by the names that differences have."""
+    (model,) = [
+        one for one in _stored(folder, f"sens-{name}")["models"] if one["model"]["path"] == path.as_posix()
+    ]
+    kinds = {f"transitions, {kind['kind']}": kind["density"] for kind in model["kinds"]}
+    return {"Jacobian norm": model["jacobian"]["norm"], **kinds}
+
+
+def test_sensitivities_of_two_models_are_compared_with_their_intervals(sensitivities: Path) -> None:
+    compared = audits.diff(sensitivities / "sens-good.json", sensitivities / "sens-bad.json")
+    good, bad = models.path("fashion_cnn"), sensitivities / "damaged.onnx"
+    before, after = _estimates(sensitivities, "good", good), _estimates(sensitivities, "bad", bad)
+    pair = f"{good.as_posix()} / {bad.as_posix()}"
+    assert {figure.name for figure in compared.figures} == {
+        f"{name}, {pair}" for name in before.keys() & after.keys()
+    }
+    assert len(compared.figures) > 2
+    for figure in compared.figures:
+        a, b = before[figure.name.removesuffix(f", {pair}")], after[figure.name.removesuffix(f", {pair}")]
+        assert (figure.a, figure.b) == (a["mean"], b["mean"])
+        assert figure.change == pytest.approx(b["mean"] - a["mean"])
+        down = np.hypot(b["mean"] - b["low"], a["high"] - a["mean"])
+        up = np.hypot(b["high"] - b["mean"], a["mean"] - a["low"])
+        assert figure.low == pytest.approx(figure.change - down)
+        assert figure.high == pytest.approx(figure.change + up)
+    changed = {one.name: (one.a, one.b) for one in compared.settings}
+    assert changed[f"models.{pair}.model.path"] == (good.as_posix(), bad.as_posix())
+    assert not any("Not compared" in note for note in compared.notes)
+
+
+def test_models_are_paired_by_their_paths(sensitivities: Path) -> None:
+    compared = audits.diff(sensitivities / "sens-good.json", sensitivities / "sens-both.json")
+    path = models.path("fashion_cnn").as_posix()
+    assert compared.figures
+    assert {figure.name.rpartition(", ")[2] for figure in compared.figures} == {path}
+    assert {figure.change for figure in compared.figures} == {0}
+    assert compared.settings == ()
+    (note,) = [note for note in compared.notes if "Not compared" in note]
+    assert note.endswith(f": {(sensitivities / 'damaged.onnx').as_posix()}.")
+
+
+def test_a_mean_of_one_has_no_noise_to_judge_by(sensitivities: Path) -> None:
+    compared = audits.diff(sensitivities / "sens-good.json", sensitivities / "sens-one.json")
+    (norm,) = [figure for figure in compared.figures if figure.name.startswith("Jacobian norm")]
+    a, b = (_estimates(sensitivities, name, models.path("fashion_cnn")) for name in ("good", "one"))
+    assert norm.change == pytest.approx(b["Jacobian norm"]["mean"] - a["Jacobian norm"]["mean"])
+    assert (norm.low, norm.high, norm.beyond_noise) == (None, None, None)
+
+
+def test_what_only_one_result_has_is_named(folder: Path) -> None:
+    rows, noise = str(folder / "rows.npy"), {"noise": [str(folder / "noise.npy")]}
+    settings = audits.BenchSettings(detectors=("energy", "msp"), controls=False)
+    other = audits.bench(models.path("fashion_cnn"), [rows], {"static": noise["noise"]}, settings)
+    (folder / "bench-c.json").write_text(other.model_dump_json(by_alias=True))
+    compared = audits.diff(folder / "bench-a.json", folder / "bench-c.json")
+    assert [figure.name for figure in compared.figures] == ["AUROC energy, mean"]
+    (note,) = [note for note in compared.notes if "Not compared" in note]
+    assert set(note.rpartition(": ")[2].rstrip(".").split(", ")) == {"gen", "msp", "noise", "static"}
+    fewer = audits.ScoreSettings(detectors=("energy",), probes=("outputs",), preprocessing="unit")
+    short = audits.score(models.path("fashion_cnn"), [rows], fewer)
+    (folder / "short.json").write_text(short.model_dump_json(by_alias=True))
+    compared = audits.diff(folder / "a.json", folder / "short.json")
+    (note,) = [note for note in compared.notes if "Not compared" in note]
+    stored = _stored(folder, "a")
+    lacking = {"auto"} | {probe["name"] for probe in stored["probes"]} ^ {short.probes[0].name}
+    assert set(note.rpartition(": ")[2].rstrip(".").split(", ")) == lacking
+
+
 def test_the_result_follows_its_schema(found: audits.DiffResult, schema) -> None:
     jsonschema.validate(json.loads(found.model_dump_json(by_alias=True)), schema("diff"))
 
