@@ -15,7 +15,7 @@ from onnx_ood.audits.check_result import CheckedModelResult, CheckResult, GateRe
 from onnx_ood.audits.check_runs import Runs, Wanted
 from onnx_ood.audits.environment import environment
 from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
-from onnx_ood.inputs._files import shown
+from onnx_ood.inputs import shown
 
 Progress = Callable[[int, int | None], None]
 _ORDER: tuple[Outcome, ...] = get_args(Outcome)

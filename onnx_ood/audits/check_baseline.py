@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from onnx_ood.audits.score_result import Part
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs._files import open_regular
+from onnx_ood.inputs import open_regular
 from onnx_ood.inputs.presets import first_error
 
 _MAX_BYTES = 16 << 20

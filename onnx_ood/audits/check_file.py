@@ -14,8 +14,9 @@ from onnx_ood.audits.check_models import CheckedModel
 from onnx_ood.audits.written import Text, Texts, Written
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs._files import shown
+from onnx_ood.inputs import shown
 from onnx_ood.inputs.toml_files import Placed, read_placed
+from onnx_ood.nudges import ALTERATIONS, CONTROLS
 
 NAMES = ("onnx-ood.toml", "pyproject.toml")
 """Where a check is looked for, in this order."""
@@ -176,6 +177,9 @@ def read_check_file(path: Path) -> CheckPlan:
         for name in [gate.model] if gate.model is not None else said.models:
             if lacking := _missing(said.models[name], FIGURES[gate.figure]):
                 raise fail(f"{gate.figure} needs models.{name}.{lacking}; add it", "gates", number)
+            if gate.set is not None and gate.set not in (sets := _sets(said.models[name])):
+                known = f"name one of {', '.join(sets)}" if sets else "add it to ood"
+                raise fail(f"there is no set {gate.set!r} of models.{name}: {known}", "gates", number, "set")
             if (name, gate.title) in seen:
                 raise fail(
                     f"{gate.title} of {name} is bounded twice; put both bounds into one", "gates", number
@@ -198,6 +202,11 @@ def _missing(model: CheckedModel, figure: Figure) -> str | None:
     """The first key that a figure needs and a model lacks."""
     said: Mapping[str, object] = model.model_dump(by_alias=True)
     return next((key for key in figure.needs if not said[key]), None)
+
+
+def _sets(model: CheckedModel) -> list[str]:
+    """Names of the sets that a model may be measured on."""
+    return [*model.ood, *((*CONTROLS, *ALTERATIONS) if model.controls else ())]
 
 
 def _problem(gate: Gate, figure: Figure, said: CheckFile) -> tuple[str, str] | None:

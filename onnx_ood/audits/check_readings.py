@@ -11,7 +11,7 @@ from onnx_ood.audits.agreement import compare_answers
 from onnx_ood.audits.check_runs import Runs, enough
 from onnx_ood.audits.known import among_references
 from onnx_ood.audits.score_result import ScoreResult
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.graph import all_operators, count_non_finite
 from onnx_ood.inputs import discover
 from onnx_ood.metrics.intervals import median_interval, share_interval
@@ -51,7 +51,7 @@ def auroc(runs: Runs, of: str, named: str | None) -> Reading:
     result = runs.bench()
     sets = {one.name: one.inputs for one in result.sets}
     if named is not None and named not in sets:
-        raise UsageError(f"there is no set {named!r}: name one of {', '.join(sets)}")
+        raise NotEvaluatedError(f"{named} could not be made for this model; there is {', '.join(sets)}")
     if result.status == "not evaluated":
         least = min(sets, key=lambda name: sets[name])
         raise NotEvaluatedError(

@@ -4,7 +4,7 @@
 """
 
 from onnx_ood.inputs._assembly import Batch
-from onnx_ood.inputs._files import FailedInput
+from onnx_ood.inputs._files import FailedInput, open_regular, shown
 from onnx_ood.inputs._rows import Wanted
 from onnx_ood.inputs.arrays import ArrayRows, check_row_shape, open_array
 from onnx_ood.inputs.audio import WaveformRows, open_waveform
@@ -52,10 +52,12 @@ __all__ = [
     "is_picture",
     "named_rows",
     "open_array",
+    "open_regular",
     "open_table",
     "open_waveform",
     "parse",
     "read_card",
     "read_classes",
     "read_image",
+    "shown",
 ]

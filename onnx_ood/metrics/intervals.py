@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache, partial
 from math import exp, hypot, lgamma, log, log1p, pi, sqrt
 from typing import NamedTuple
@@ -129,28 +128,19 @@ def share_interval(count: int, total: int) -> tuple[float, float]:
     Returns:
         The shares at which k or more, and k or fewer, have a probability of 2.5%; 0 and 1 at the ends.
     """
-    low = 0.0 if count == 0 else _share_where(lambda share: _at_least(count, total, share) - 0.025)
-    high = (
-        1.0
-        if count == total
-        else _share_where(lambda share: 0.025 - (1 - _at_least(count + 1, total, share)))
-    )
+    low = 0.0 if count == 0 else _share_where(count, total, 0.025)
+    high = 1.0 if count == total else _share_where(count + 1, total, 0.975)
     return low, high
 
 
-def _at_least(count: int, total: int, share: float) -> float:
-    """P(X ≥ count) of a binomial distribution, of a share between 0 and 1."""
-    ways = lgamma(total + 1)
-    return sum(
-        exp(ways - lgamma(k + 1) - lgamma(total - k + 1) + k * log(share) + (total - k) * log1p(-share))
-        for k in range(count, total + 1)
-    )
-
-
-def _share_where(rising: Callable[[float], float]) -> float:
-    """The zero of a function that rises from 0 to 1, by bisection."""
+def _share_where(count: int, total: int, chance: float) -> float:
+    """The share at which a binomial P(X ≥ count) is a chance; it rises from 0 to 1, so by bisection."""
+    others = total + 1
+    successes = np.arange(count, others)
+    ways = lgamma(others) - np.array([lgamma(k + 1) + lgamma(others - k) for k in range(count, others)])
     low, high = 0.0, 1.0
     for _ in range(60):
-        middle = (low + high) / 2
-        low, high = (low, middle) if rising(middle) > 0 else (middle, high)
+        share = (low + high) / 2
+        terms = np.exp(ways + successes * log(share) + (total - successes) * log1p(-share))
+        low, high = (low, share) if terms.sum() > chance else (share, high)
     return (low + high) / 2

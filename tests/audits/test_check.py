@@ -581,8 +581,19 @@ def test_what_does_not_suit_the_model_names_the_gate_and_the_model(folder: Path)
         UsageError, match=r"check\.toml: line 13: gates\.0: failed-inputs of models\.cnn \(line 2\)"
     ):
         _check(folder, text)
-    with pytest.raises(UsageError, match="there is no set 'odd': name one of inverted"):
-        _check(folder, MODEL + _gates('figure = "auroc"\nof = "msp"\nset = "odd"\nat-least = 0'))
+    odd = MODEL + _gates('figure = "auroc"\nof = "msp"\nset = "odd"\nat-least = 0')
+    where = rf"line {odd[: odd.index('set =')].count(chr(10)) + 1}: gates\.0\.set: there is no set 'odd' of models\.cnn"
+    with pytest.raises(UsageError, match=rf"{where}: name one of inverted, uniform_noise, .*, gaussian_blur"):
+        _plan(folder, odd)
+    with pytest.raises(UsageError, match=rf"{where}: name one of inverted$"):
+        _plan(folder, odd.replace("trajectories = 2", "controls = false"))
+    bare = odd.replace("trajectories = 2", "controls = false").replace('inverted = "inverted.npy"', "")
+    with pytest.raises(UsageError, match=rf"{where}: add it to ood$"):
+        _plan(folder, bare)
+    # Which sets can be made depends on the inputs: of arrays none are.
+    (gate,) = _check(folder, odd.replace('"odd"', '"pink_noise"')).gates
+    assert gate.outcome == "not evaluated"
+    assert gate.reason == "pink_noise could not be made for this model; there is inverted"
 
 
 def test_a_gate_without_a_model_is_for_all_and_lines_are_those_of_the_file(folder: Path) -> None:
