@@ -17,7 +17,7 @@ demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-real: .venv/real.stamp
 	$(BIN)/python -m pytest -m real
