@@ -261,6 +261,18 @@ def test_flags_of_references_themselves_are_not_evaluated(folder: Path) -> None:
     assert _check(folder, MODEL + flagged).status == "passed"
 
 
+@pytest.mark.parametrize(
+    ("key", "least"),
+    [("limit", 1), ("copies", 1), ("directions", 2), ("trajectories", 1), ("seed", 0), ("batch-size", 1)],
+)
+def test_settings_have_a_least_value(tmp_path: Path, key: str, least: int) -> None:
+    text = '[models.m]\npath = "m.onnx"\n{} = {}\n' + _gates('figure = "size"\nat-most = 1')
+    said = _plan(tmp_path, text.format(key, least)).said.models["m"]
+    assert getattr(said, key.replace("-", "_")) == least
+    with pytest.raises(UsageError, match=rf"line 3: models\.m\.{key}: .*{least}"):
+        _plan(tmp_path, text.format(key, least - 1))
+
+
 def test_so_few_references_that_nothing_can_be_flagged_are_not_evaluated(folder: Path) -> None:
     np.save(folder / "twelve.npy", np.load(folder / "known.npy")[:12])
     text = MODEL.replace('"known.npy"', '"twelve.npy"') + _gates('figure = "flagged"\nat-most = 1')

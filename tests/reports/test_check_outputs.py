@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
@@ -325,3 +326,12 @@ def test_the_terminal_report_fits_and_reads_without_colour(width: int, encoding:
     lines = [line for line in text.splitlines() if "passed " in line or "failed " in line]
     assert "failed" in lines[0]
     assert text.rstrip().splitlines()[-1] == "failed: 1 failed, 1 not evaluated, 2 passed"
+
+
+@pytest.mark.parametrize("render", [to_check_markdown, lambda result: to_junit(result, WHEN)])
+def test_where_a_model_ran_is_said_or_that_it_did_not(render: Callable[[CheckResult], str]) -> None:
+    (model,) = GOOD.models
+    still = GOOD.model_copy(update={"models": (model.model_copy(update={"provider": None}),)})
+    assert "not run" in render(still)
+    assert "not run" not in render(GOOD)
+    assert "cpu" in render(GOOD)
