@@ -11,6 +11,7 @@ from onnx_ood.audits.diff_figures import one_sided
 from onnx_ood.audits.diff_result import Agreement, FigureChange, InputChange, InputsDiff
 from onnx_ood.audits.score_result import InputResult, Number, Prediction, ScoreResult
 from onnx_ood.metrics.intervals import mean_interval, share_interval
+from onnx_ood.metrics.ranking import average_ranks, rank_correlation
 
 
 def figures_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[FigureChange]:
@@ -90,7 +91,7 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
     before, after = _pairs(a, b)
     scores = [np.array([_score(entry) for entry in entries], np.float64) for entries in (before, after)]
     # Ranks among the inputs of both: a rank of each result counts other inputs, too.
-    ranks = [_ranks(-one) for one in scores]
+    ranks = [average_ranks(-one) for one in scores]
     order = np.argsort(-np.abs(ranks[1] - ranks[0]), kind="stable") if before else np.empty(0, np.intp)
     answered = [
         (one.prediction, other.prediction)
@@ -102,7 +103,7 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
         both=len(before),
         only_a=len({entry.id for entry in a.inputs}) - len(before),
         only_b=len({entry.id for entry in b.inputs}) - len(before),
-        rank_correlation=_correlation(*ranks),
+        rank_correlation=_number(rank_correlation(*scores)),
         agreement=_agreement(answered),
         newly_flagged=tuple(name for name, one, other in flags if other and one is False),
         no_longer_flagged=tuple(name for name, one, other in flags if one and other is False),
@@ -115,21 +116,6 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
 def _score(entry: InputResult) -> float:
     score = entry.scores[0] if entry.scores else entry.strangeness
     return np.nan if score is None else score
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 1, equal values sharing the mean of theirs; [n]."""
-    ordered = np.sort(values)
-    left = np.searchsorted(ordered, values, side="left")
-    right = np.searchsorted(ordered, values, side="right")
-    ranks: NDArray[np.float64] = (left + right + 1) / 2
-    return ranks
-
-
-def _correlation(a: NDArray[np.float64], b: NDArray[np.float64]) -> Number:
-    if len(a) < 2 or not (np.ptp(a) > 0 and np.ptp(b) > 0):
-        return None
-    return _number(np.corrcoef(a, b)[0, 1])
 
 
 def _agreement(answered: Sequence[tuple[Prediction, Prediction]]) -> Agreement | None:

@@ -1,4 +1,4 @@
-"""How well a score ranks one group above another."""
+"""Ranks: how well a score ranks one group above another, and how alike two scores rank the same things."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 # Two-sided 95% of the normal distribution.
 _Z = 1.959963984540054
@@ -66,3 +66,36 @@ def _standard_error(theta: float, m: int, n: int) -> float:
     pairs = (m + n) / 2 - 1
     spread = 1 + pairs * ((1 - theta) / (2 - theta) + theta / (1 + theta))
     return sqrt(max(theta * (1 - theta) * spread, 0.0) / (m * n))
+
+
+def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """Ranks from 1, the least first, equal values sharing the mean of theirs.
+
+    Args:
+        values: [n]; NaN ranks last.
+
+    Returns:
+        float64 [n].
+    """
+    x = np.asarray(values, np.float64)
+    ordered = np.sort(x)
+    left = np.searchsorted(ordered, x, side="left")
+    right = np.searchsorted(ordered, x, side="right")
+    ranks: NDArray[np.float64] = (left + right + 1) / 2
+    return ranks
+
+
+def rank_correlation(a: ArrayLike, b: ArrayLike) -> float:
+    """Spearman's correlation (C. Spearman, American Journal of Psychology 15, 1904): Pearson's, of average ranks.
+
+    Args:
+        a: Values, [n].
+        b: Others of the same things, [n].
+
+    Returns:
+        From -1 to 1; NaN for fewer than two, or where all of one are equal.
+    """
+    first, second = average_ranks(a), average_ranks(b)
+    if len(first) < 2 or not (np.ptp(first) > 0 and np.ptp(second) > 0):
+        return float("nan")
+    return float(np.corrcoef(first, second)[0, 1])
