@@ -1,0 +1,191 @@
+"""Compares the numbers of twelve audits before and after a change of the code.
+
+python benchmarks/unchanged_numbers.py run OUT --command 'PYTHON -P -m onnx_ood' [--before]
+python benchmarks/unchanged_numbers.py compare BEFORE AFTER
+
+`run` writes inputs to a temporary folder, runs the audits there and stores their JSON in OUT. `--before` uses the options of
+commit 839fc5a. `compare` renames keys and values of BEFORE by the tables below, then reports every difference. Versions, times
+and paths are not compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+# Name of a run -> its options before and after.
+RUNS: dict[str, tuple[str, str]] = {
+    "score": (
+        "score efficientnet_lite0.onnx photos --copies 4 --batch-size 8 --provider cpu --json {out}",
+        "score efficientnet_lite0.onnx photos --copies 4 --batch-size 8 --provider cpu --json {out}",
+    ),
+    "score-reference": (
+        "score fashion_cnn.onnx ordinary inverted --reference known-good --batch-size 16 --provider cpu --json {out}",
+        "score fashion_cnn.onnx ordinary inverted --reference known-good --batch-size 16 --provider cpu --json {out}",
+    ),
+    "score-unusual": (
+        "score fashion_resnet.onnx ordinary --detectors strangeness --recipe lesswrong --batch-size 16 "
+        "--provider cpu --json {out}",
+        "score fashion_resnet.onnx ordinary --detectors strangeness --recipe lesswrong --batch-size 16 "
+        "--provider cpu --json {out}",
+    ),
+    "score-detectors": (
+        "score fashion_cnn.onnx ordinary --reference known-good --detectors "
+        "auto,knn,vim,mahalanobis,profile,contrast,head_angle,cosine_drop,flip_rate,jacobian_norm "
+        "--probe op:Relu --copies 8 --adaptive --advise --batch-size 16 --provider cpu --json {out}",
+        "score fashion_cnn.onnx ordinary --reference known-good --detectors "
+        "auto,knn,vim,mahalanobis,profile,contrast,head_angle,cosine_drop,flip_rate,jacobian_norm "
+        "--probe op:Relu --copies 8 --adaptive --advise --batch-size 16 --provider cpu --json {out}",
+    ),
+    "bench": (
+        "bench fashion_cnn.onnx --id ordinary --ood inverted=inverted --reference known-good --corruptions all "
+        "--batch-size 16 --provider cpu --json {out}",
+        "bench fashion_cnn.onnx --id ordinary --ood inverted=inverted --reference known-good --corruptions all "
+        "--batch-size 16 --provider cpu --json {out}",
+    ),
+    "sensitivity": (
+        "sensitivity fashion_cnn.onnx fashion_resnet.onnx ordinary/00[0-9].png --directions 16 --trajectories 2 "
+        "--batch-size 64 --provider cpu --json {out}",
+        "sensitivity fashion_cnn.onnx fashion_resnet.onnx ordinary/00[0-9].png --directions 16 --trajectories 2 "
+        "--batch-size 64 --provider cpu --json {out}",
+    ),
+    "plane": (
+        "plane fashion_cnn.onnx ordinary/000.png ordinary/001.png ordinary/002.png --resolution 40 --directions 8 "
+        "--provider cpu --json {out}",
+        "plane fashion_cnn.onnx ordinary/000.png ordinary/001.png ordinary/002.png --resolution 40 --directions 8 "
+        "--provider cpu --json {out}",
+    ),
+    "baseline": (
+        "check bundled.toml --update-baseline --json {out} --quiet",
+        "check bundled.toml --update-baseline --json {out} --quiet",
+    ),
+    "check": ("check bundled.toml --json {out} --quiet", "check bundled.toml --json {out} --quiet"),
+    "preprocess": (
+        "preprocess efficientnet_lite0.onnx photos --limit 12 --batch-size 8 --provider cpu --json {out}",
+        "preprocess efficientnet_lite0.onnx photos --limit 12 --batch-size 8 --provider cpu --json {out}",
+    ),
+    "directions": (
+        "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 --provider cpu --json {out}",
+        "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 --provider cpu --json {out}",
+    ),
+    "inspect": ("inspect efficientnet_lite0.onnx --json", "inspect efficientnet_lite0.onnx --json"),
+    "instrument": (
+        "instrument char_transformer.onnx -o watched.onnx --probe all",
+        "instrument char_transformer.onnx -o watched.onnx --probe all",
+    ),
+}
+# Renamed since: keys and whole string values, wherever they stand.
+RENAMED: dict[str, str] = {}
+# Keys by the path of their object: "run:key.key" -> new key. For keys that changed in one place only.
+RENAMED_IN: dict[str, str] = {}
+# Not numbers of an audit.
+IGNORED = {"environment", "version", "seconds", "time", "started", "command", "cache"}
+
+
+def run(out: Path, command: str, only: list[str], *, before: bool) -> int:
+    """Runs all audits; returns how many ended with an unexpected exit code."""
+    out.mkdir(parents=True, exist_ok=True)
+    example = Path(__file__).resolve().parents[1] / "docs" / "ci" / "example.py"
+    bad = 0
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        python = shlex.split(command)[0]
+        subprocess.run([python, "-P", str(example), str(folder), "bundled"], check=True)
+        if before:
+            _write_old_config(folder)
+        for label in only:
+            commands = RUNS[label]
+            target = out.resolve() / f"{label}.json"
+            arguments = shlex.split(commands[0 if before else 1].format(out=target))
+            done = subprocess.run(
+                [*shlex.split(command), *arguments], cwd=folder, capture_output=True, text=True, check=False
+            )
+            if label == "inspect" and done.stdout:
+                target.write_text(done.stdout)
+            if label == "instrument":
+                digest = hashlib.sha256((folder / "watched.onnx").read_bytes()).hexdigest()
+                target.write_text(json.dumps({"sha256": digest, "printed": done.stdout.split("\n")[0]}))
+            print(f"{label}: exit code {done.returncode}", flush=True)
+            if not target.exists():
+                print(done.stderr[-2000:], file=sys.stderr)
+                bad += 1
+    return bad
+
+
+def _write_old_config(folder: Path) -> None:
+    """Replaces the file of gates by that of the commit before."""
+    old = subprocess.run(
+        ["git", "show", "839fc5a:docs/ci/bundled.toml"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        check=True,
+    )
+    (folder / "bundled.toml").write_bytes(old.stdout)
+
+
+def differences(before: Any, after: Any, path: str = "") -> list[str]:
+    """Every place where two results differ, up to renamed keys."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        renamed = {_key(path, key): value for key, value in before.items() if key not in IGNORED}
+        found = []
+        for key in sorted(renamed.keys() | (after.keys() - IGNORED)):
+            where = f"{path}.{key}" if path else key
+            if key not in after:
+                found.append(f"{where}: only before ({str(renamed[key])[:60]})")
+            elif key not in renamed:
+                found.append(f"{where}: only after ({str(after[key])[:60]})")
+            else:
+                found += differences(renamed[key], after[key], where)
+        return found
+    if isinstance(before, list) and isinstance(after, list):
+        if len(before) != len(after):
+            return [f"{path}: {len(before)} entries before, {len(after)} after"]
+        return [one for i, pair in enumerate(zip(before, after, strict=True)) for one in differences(*pair, f"{path}[{i}]")]
+    if isinstance(before, float) and isinstance(after, float) and math.isnan(before) and math.isnan(after):
+        return []
+    if isinstance(before, str):
+        before = RENAMED.get(before, before)
+    return [] if before == after else [f"{path}: {before!r} before, {after!r} after"]
+
+
+def _key(path: str, key: str) -> str:
+    return RENAMED_IN.get(f"{path}.{key}", RENAMED.get(key, key))
+
+
+def compare(before: Path, after: Path) -> int:
+    """Prints the differences of all runs; returns how many runs differ."""
+    count = 0
+    for label in RUNS:
+        found = differences(
+            json.loads((before / f"{label}.json").read_text()), json.loads((after / f"{label}.json").read_text()), label
+        )
+        count += bool(found)
+        print(f"{label}: {'equal' if not found else f'{len(found)} differences'}")
+        for line in found[:20]:
+            print(f"    {line}")
+    return count
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="verb", required=True)
+    running = commands.add_parser("run")
+    running.add_argument("out", type=Path)
+    running.add_argument("--command", required=True)
+    running.add_argument("--before", action="store_true")
+    running.add_argument("--only", nargs="*", help="names of runs")
+    comparing = commands.add_parser("compare")
+    comparing.add_argument("before", type=Path)
+    comparing.add_argument("after", type=Path)
+    options = parser.parse_args()
+    if options.verb == "run":
+        sys.exit(run(options.out, options.command, options.only or list(RUNS), before=options.before))
+    sys.exit(compare(options.before, options.after))
