@@ -34,8 +34,8 @@ from onnx_ood.audits import ScoreResult, ScoreSettings
 from onnx_ood.detectors import relative_score
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
-from onnx_ood.measurement import Prober, find_site
-from onnx_ood.nudges import ALTERATIONS, draw
+from onnx_ood.perturb import ALTERATIONS, draw
+from onnx_ood.runtime import Prober, find_site
 
 Float = NDArray[np.float64]
 

@@ -14,10 +14,10 @@ from functools import cache
 
 import numpy as np
 
-from onnx_ood.audits.check_baseline import BaselineFigure
-from onnx_ood.audits.check_file import Gate
-from onnx_ood.audits.check_judging import judge
-from onnx_ood.audits.check_readings import Reading
+from onnx_ood.audits.check.baseline import BaselineFigure
+from onnx_ood.audits.check.config import Gate
+from onnx_ood.audits.check.evaluate import judge
+from onnx_ood.audits.check.metric_values import Reading
 from onnx_ood.metrics.bootstrap import Resampling, interval
 from onnx_ood.metrics.intervals import mean_interval, median_interval, share_interval
 

@@ -27,7 +27,7 @@ from onnx import ModelProto
 
 import onnx_ood
 
-sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / part) for part in ("", "graph")]
+sys.path[:0] = [str(Path(__file__).parents[1] / "tests" / part) for part in ("support",)]
 onnx_cases = importlib.import_module("onnx_cases")
 running = importlib.import_module("running")
 

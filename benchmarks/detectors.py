@@ -29,7 +29,7 @@ from onnx import ModelProto, utils
 from PIL import Image
 
 from onnx_ood import audits
-from onnx_ood.audits.bench_result import BenchResult
+from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.detectors import find_sources, registered
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load

@@ -25,8 +25,8 @@ import onnx_ood
 from onnx_ood import models
 from onnx_ood.graph import suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
-from onnx_ood.measurement import Prober
-from onnx_ood.nudges import draw
+from onnx_ood.perturb import draw
+from onnx_ood.runtime import Prober
 
 SIZES = ((1600, 1200), (3000, 2250))
 TIMES = (None, 4, 2, 1)

@@ -17,14 +17,14 @@ import numpy as np
 import ratios
 from detectors import PREPROCESSING, REFERENCES, cut, pictures
 
-from onnx_ood.audits.collecting import Collector
-from onnx_ood.audits.evidence import EvidenceReader
-from onnx_ood.audits.preprocessing import choose_preprocessing
+from onnx_ood.audits._common.preprocessing import choose_preprocessing
 from onnx_ood.detectors import calibrate, find_detector, flag
+from onnx_ood.evidence.collect import Collector
+from onnx_ood.evidence.reader import EvidenceReader
 from onnx_ood.graph import load
 from onnx_ood.inputs import discover, read_card
-from onnx_ood.measurement import first_input
 from onnx_ood.metrics.intervals import share_interval
+from onnx_ood.runtime import first_input
 
 DRAWS, FRESH, RATE = 40, 200, 0.05
 MOST = 600

@@ -27,7 +27,7 @@ import ratios
 import resnet50
 
 import onnx_ood
-from onnx_ood.measurement.driver import free_memory
+from onnx_ood.runtime.gpu_driver import free_memory
 
 INPUTS, COPIES = overhead.INPUTS, overhead.COPIES
 # ReLUs that are watched.

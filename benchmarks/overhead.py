@@ -22,8 +22,8 @@ import resnet50
 
 import onnx_ood
 from onnx_ood.graph import Tensor, suggest_probes
-from onnx_ood.measurement import Prober
-from onnx_ood.nudges import draw
+from onnx_ood.perturb import draw
+from onnx_ood.runtime import Prober
 
 INPUTS, COPIES = 4, 7
 SCALE = 0.02

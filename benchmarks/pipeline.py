@@ -31,8 +31,8 @@ from onnx_ood import models
 from onnx_ood.audits import ScoreSettings, score
 from onnx_ood.graph import select, suggest_probes
 from onnx_ood.inputs import Preprocessing, Reader, read_card
-from onnx_ood.measurement import Prober, decoding_threads
-from onnx_ood.nudges import draw
+from onnx_ood.perturb import draw
+from onnx_ood.runtime import Prober, decoding_threads
 
 # Sizes and how many in twenty: what collections for classifiers hold, and some as a camera scales them down.
 SIZES = (((500, 375), 16), ((1024, 768), 3), ((1600, 1200), 1))

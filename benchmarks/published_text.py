@@ -42,9 +42,9 @@ from rich.table import Table
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.detectors import relative_score
-from onnx_ood.measurement import Prober
 from onnx_ood.metrics import Auroc, auroc
-from onnx_ood.nudges import draw
+from onnx_ood.perturb import draw
+from onnx_ood.runtime import Prober
 
 Float = NDArray[np.float64]
 

@@ -20,8 +20,8 @@ import onnx_ood
 from onnx_ood import models
 from onnx_ood.graph import find_units
 from onnx_ood.inputs import read_card, read_image
-from onnx_ood.measurement import CodeReader, distances
-from onnx_ood.nudges import segment
+from onnx_ood.perturb import segment
+from onnx_ood.runtime import CodeReader, distances
 
 POINTS = 100
 

@@ -22,9 +22,9 @@ from rich.table import Table
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.graph import find_units
-from onnx_ood.measurement import CodeReader, count_transitions, distances
-from onnx_ood.nudges import Trajectory, ellipse_through, segment, translations
+from onnx_ood.perturb import Trajectory, ellipse_through, segment, translations
 from onnx_ood.piecewise import boundaries, read_program
+from onnx_ood.runtime import CodeReader, count_transitions, distances
 
 EVEN = 16_384
 TOGETHER = 512

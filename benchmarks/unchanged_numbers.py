@@ -3,9 +3,9 @@
 python benchmarks/unchanged_numbers.py run OUT --command 'PYTHON -P -m onnx_ood' [--before]
 python benchmarks/unchanged_numbers.py compare BEFORE AFTER
 
-`run` writes inputs to a temporary folder, runs the audits there and stores their JSON in OUT. `--before` uses the options of
-commit 839fc5a. `compare` renames keys and values of BEFORE by the tables below, then reports every difference. Versions, times
-and paths are not compared.
+`run` writes inputs to a temporary folder, runs the audits there and stores their JSON in OUT. `--before` uses the
+options of commit 839fc5a. `compare` renames keys and values of BEFORE by the tables below, then reports every
+difference. Versions, times and paths are not compared.
 """
 
 from __future__ import annotations
@@ -73,8 +73,10 @@ RUNS: dict[str, tuple[str, str]] = {
         "preprocess efficientnet_lite0.onnx photos --limit 12 --batch-size 8 --provider cpu --json {out}",
     ),
     "directions": (
-        "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 --provider cpu --json {out}",
-        "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 --provider cpu --json {out}",
+        "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 "
+        "--provider cpu --json {out}",
+        "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 "
+        "--provider cpu --json {out}",
     ),
     "inspect": ("inspect efficientnet_lite0.onnx --json", "inspect efficientnet_lite0.onnx --json"),
     "instrument": (
@@ -148,7 +150,11 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
     if isinstance(before, list) and isinstance(after, list):
         if len(before) != len(after):
             return [f"{path}: {len(before)} entries before, {len(after)} after"]
-        return [one for i, pair in enumerate(zip(before, after, strict=True)) for one in differences(*pair, f"{path}[{i}]")]
+        return [
+            one
+            for i, pair in enumerate(zip(before, after, strict=True))
+            for one in differences(*pair, f"{path}[{i}]")
+        ]
     if isinstance(before, float) and isinstance(after, float) and math.isnan(before) and math.isnan(after):
         return []
     if isinstance(before, str):
@@ -165,7 +171,9 @@ def compare(before: Path, after: Path) -> int:
     count = 0
     for label in RUNS:
         found = differences(
-            json.loads((before / f"{label}.json").read_text()), json.loads((after / f"{label}.json").read_text()), label
+            json.loads((before / f"{label}.json").read_text()),
+            json.loads((after / f"{label}.json").read_text()),
+            label,
         )
         count += bool(found)
         print(f"{label}: {'equal' if not found else f'{len(found)} differences'}")
@@ -175,7 +183,9 @@ def compare(before: Path, after: Path) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="verb", required=True)
     running = commands.add_parser("run")
     running.add_argument("out", type=Path)

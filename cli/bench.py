@@ -11,10 +11,10 @@ import typer
 
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.bench_tables import to_csv_table, to_latex, to_markdown
+from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.files import write_text
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
-from onnx_ood.reports.terminal import print_bench
+from onnx_ood.reports.printing import print_bench
 
 from .console import stdout
 from .directions import directions as bench_directions

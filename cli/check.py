@@ -16,15 +16,15 @@ import typer
 from onnx_ood import audits
 from onnx_ood.audits import CheckPlan, CheckResult
 from onnx_ood.exceptions import OutputError, UsageError
-from onnx_ood.reports.check_markdown import to_check_markdown
+from onnx_ood.reports.check.gate_text import printable
+from onnx_ood.reports.check.github import to_annotations, unheard
+from onnx_ood.reports.check.gitlab import to_gitlab
+from onnx_ood.reports.check.junit import to_junit
+from onnx_ood.reports.check.markdown import to_check_markdown
+from onnx_ood.reports.check.sarif import to_sarif
 from onnx_ood.reports.files import append_text, check_writable, to_json, write_new, write_text
-from onnx_ood.reports.gate_text import printable
-from onnx_ood.reports.github import to_annotations, unheard
-from onnx_ood.reports.gitlab import to_gitlab
-from onnx_ood.reports.html import check_page
-from onnx_ood.reports.junit import to_junit
-from onnx_ood.reports.sarif import to_sarif
-from onnx_ood.reports.terminal import print_check
+from onnx_ood.reports.pages import check_page
+from onnx_ood.reports.printing import print_check
 
 from .console import complain, stdout
 from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, attempt, check_outputs, print_json

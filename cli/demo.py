@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onnx_ood import audits
-from onnx_ood.reports.terminal import print_demo
+from onnx_ood.reports.printing import print_demo
 
 from .console import stdout
 from .options import Provider

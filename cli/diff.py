@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from onnx_ood import audits
-from onnx_ood.reports.terminal import print_diff
+from onnx_ood.reports.printing import print_diff
 
 from .console import stdout
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.terminal import print_directions
+from onnx_ood.reports.printing import print_directions
 
 from .console import stdout
 from .output import check_outputs, write_html, write_json

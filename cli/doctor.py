@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from onnx_ood import audits
-from onnx_ood.reports.terminal import print_doctor
+from onnx_ood.reports.printing import print_doctor
 
 from .console import stdout
 from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from onnx_ood import audits
-from onnx_ood.reports.terminal import print_inspect
+from onnx_ood.reports.printing import print_inspect
 
 from .console import stdout
 from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html

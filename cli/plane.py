@@ -9,7 +9,7 @@ import typer
 
 from onnx_ood import audits
 from onnx_ood.reports.pictures import check_pictures, draw_plane
-from onnx_ood.reports.terminal import print_plane
+from onnx_ood.reports.printing import print_plane
 
 from .console import stdout
 from .options import Provider

@@ -9,7 +9,7 @@ import typer
 
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError
-from onnx_ood.reports.terminal import print_detective
+from onnx_ood.reports.printing import print_detective
 
 from .console import stdout
 from .options import Provider

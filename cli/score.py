@@ -13,9 +13,9 @@ import typer
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.files import to_csv, write_text
-from onnx_ood.reports.html import score_page
-from onnx_ood.reports.parquet import check_pyarrow, write_parquet
-from onnx_ood.reports.terminal import print_score
+from onnx_ood.reports.pages import score_page
+from onnx_ood.reports.printing import print_score
+from onnx_ood.reports.score.parquet import check_pyarrow, write_parquet
 
 from .console import stdout
 from .feeds import read_feeds

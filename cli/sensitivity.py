@@ -10,7 +10,7 @@ import typer
 from onnx_ood import audits
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
-from onnx_ood.reports.terminal import print_sensitivity
+from onnx_ood.reports.printing import print_sensitivity
 
 from .console import stdout
 from .feeds import read_feeds

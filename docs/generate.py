@@ -24,10 +24,10 @@ from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
 from onnx_ood import audits, models
-from onnx_ood.audits.stream_records import StreamRecord
-from onnx_ood.reports.html import score_page
+from onnx_ood.audits.score.stream.records import StreamRecord
+from onnx_ood.reports.pages import score_page
 from onnx_ood.reports.pictures import draw_plane, draw_sensitivity
-from onnx_ood.reports.terminal import print_demo, print_score, print_sensitivity
+from onnx_ood.reports.printing import print_demo, print_score, print_sensitivity
 
 DOCS = Path(__file__).parent.resolve()
 RESULTS: dict[str, type[BaseModel]] = {

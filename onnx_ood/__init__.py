@@ -15,7 +15,7 @@ from onnx_ood.exceptions import (
     UsageError,
 )
 from onnx_ood.graph import Instrumented, Model, Tensor, instrument, load, select
-from onnx_ood.measurement import Measurement, measure, observer_effect
+from onnx_ood.runtime import Measurement, measure, observer_effect
 
 __all__ = [
     "InputError",

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
 from onnx import ModelProto
+from PIL import Image
 
-from onnx_ood.measurement.providers import cuda_problem
+from onnx_ood import models
+from onnx_ood.runtime.providers import cuda_problem
 
 Save = Callable[..., Path]
+SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
 
 # `make test` tries the same examples every time; `make fuzz` tries new ones. The first example of some compiles code,
 # and machines are shared, so none has a deadline.
@@ -40,3 +45,19 @@ def save(tmp_path_factory: pytest.TempPathFactory) -> Save:
         return path
 
     return write
+
+
+@pytest.fixture(scope="session")
+def garments(tmp_path_factory):
+    """A folder of twelve garments as PNG files."""
+    folder = tmp_path_factory.mktemp("garments")
+    images, _ = models.fashion_samples()
+    for i, image in enumerate(images[::17][:12]):
+        Image.fromarray(np.asarray(image)).save(folder / f"garment-{i:02}.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def schema():
+    """Reads a published schema by the name of its audit."""
+    return lambda name: json.loads((SCHEMAS / f"{name}.json").read_text())

@@ -14,7 +14,7 @@ import pytest
 
 from onnx_ood import models
 from onnx_ood.audits import EXIT_CODES, read_check_file
-from onnx_ood.audits.check_figures import FIGURES
+from onnx_ood.audits.check.metrics import FIGURES
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "ci.md").read_text()

@@ -11,13 +11,15 @@ ROOMS = [
     "cli",
     "reports",
     "audits",
+    "evidence",
     "detectors",
-    "measurement",
     "piecewise",
-    "metrics",
-    "nudges",
+    "runtime",
+    "results",
     "inputs",
     "graph",
+    "perturb",
+    "metrics",
 ]
 EVERYWHERE = {"exceptions", "models"}
 

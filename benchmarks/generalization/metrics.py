@@ -12,7 +12,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from onnx_ood import measurement, nudges
+from onnx_ood import perturb as nudges
+from onnx_ood import runtime as measurement
 from onnx_ood.graph import find_units, load
 from onnx_ood.metrics import softmax
 

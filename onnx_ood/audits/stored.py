@@ -7,17 +7,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
-from onnx_ood.audits.bench_result import BenchResult
-from onnx_ood.audits.check_result import CheckResult
-from onnx_ood.audits.demo_result import DemoResult
-from onnx_ood.audits.detective_result import DetectiveResult
-from onnx_ood.audits.diff_result import DiffResult
-from onnx_ood.audits.directions_result import DirectionsResult
-from onnx_ood.audits.doctor import DoctorResult
-from onnx_ood.audits.inspect import InspectResult
-from onnx_ood.audits.plane_result import PlaneResult
-from onnx_ood.audits.score_result import ScoreResult
-from onnx_ood.audits.sensitivity_result import SensitivityResult
+from onnx_ood.audits.bench.result import BenchResult
+from onnx_ood.audits.check.result import CheckResult
+from onnx_ood.audits.demo.result import DemoResult
+from onnx_ood.audits.diff.result import DiffResult
+from onnx_ood.audits.directions.result import DirectionsResult
+from onnx_ood.audits.doctor.audit import DoctorResult
+from onnx_ood.audits.inspect.audit import InspectResult
+from onnx_ood.audits.plane.result import PlaneResult
+from onnx_ood.audits.preprocess.result import DetectiveResult
+from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.sensitivity.result import SensitivityResult
 from onnx_ood.exceptions import UsageError
 
 KINDS: tuple[type[BaseModel], ...] = (

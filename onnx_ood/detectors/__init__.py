@@ -1,29 +1,25 @@
 """Detectors: one score an input from what was measured; higher = more out-of-distribution, always."""
 
-from onnx_ood.detectors.activity_profile import activity_profile
-from onnx_ood.detectors.batch_norm import collection_distance
-from onnx_ood.detectors.combine import combined_score, held_out_scores, z_scores
-from onnx_ood.detectors.conformal import (
-    flag,
-    full_p_values,
-    p_values,
-    two_sided_p_values,
+from onnx_ood.detectors.base import Detector, Need, Scorer
+from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
+from onnx_ood.detectors.calibration.conformal import flag, full_p_values, p_values, two_sided_p_values
+from onnx_ood.detectors.calibration.early_stopping import (
+    LEAST_COPIES,
+    TOLERANCE,
+    CopyEffects,
+    Reference,
+    plan_rounds,
 )
-from onnx_ood.detectors.controls import Discriminant
-from onnx_ood.detectors.detector import Detector, Need, Scorer
-from onnx_ood.detectors.evidence import (
-    Evidence,
-    LinearHead,
-    RunningStatistics,
-    Subject,
-)
-from onnx_ood.detectors.gaussian import ShrunkGaussian
-from onnx_ood.detectors.published import published_score
+from onnx_ood.detectors.calibration.summary import Calibrated, calibrate, verdict_p_values
+from onnx_ood.detectors.deviation import FEWEST, Relative, Usual, compare, find_usual, relative_score
+from onnx_ood.detectors.features import Evidence, LinearHead, RunningStatistics, Subject
+from onnx_ood.detectors.methods.activity_profile import activity_profile
+from onnx_ood.detectors.methods.batch_norm import collection_distance
+from onnx_ood.detectors.methods.published import published_score
+from onnx_ood.detectors.models.discriminant import Discriminant
+from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 from onnx_ood.detectors.registry import find_detector, register, registered
-from onnx_ood.detectors.relative import FEWEST, Relative, Usual, compare, find_usual, relative_score
-from onnx_ood.detectors.settling import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
-from onnx_ood.detectors.subject import Sources, find_sources
-from onnx_ood.detectors.verdict import Calibrated, calibrate, verdict_p_values
+from onnx_ood.detectors.sources import Sources, find_sources
 
 __all__ = [
     "FEWEST",

@@ -1,24 +1,24 @@
 """Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
 
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
+from onnx_ood.graph.catalogue.contents import NonFinite, all_operators, count_non_finite
+from onnx_ood.graph.catalogue.external import relocated
+from onnx_ood.graph.catalogue.model import Model, load
+from onnx_ood.graph.catalogue.names import PREFIX
+from onnx_ood.graph.catalogue.nested import reached_from
+from onnx_ood.graph.catalogue.tensors import Tensor, format_shape
 from onnx_ood.graph.channels import ChannelAxes
-from onnx_ood.graph.codes import CodeSite, Units, find_units, with_places
-from onnx_ood.graph.contents import NonFinite, all_operators, count_non_finite
-from onnx_ood.graph.cut import Cut, behind_cut, element_type, find_cut, tensor_type
-from onnx_ood.graph.external import relocated
 from onnx_ood.graph.heads import gives_probabilities
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.linear_head import ClassScores, LinearLayer, find_class_scores, find_linear_layer
-from onnx_ood.graph.model import Model, load
-from onnx_ood.graph.names import PREFIX
-from onnx_ood.graph.pairs import MOST_UNITS, PairGraph, with_pair_statistics
-from onnx_ood.graph.rewrite import Rewritten, open_at, rewrite
-from onnx_ood.graph.scopes import reached_from
-from onnx_ood.graph.segments import Segment, Splitter
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
-from onnx_ood.graph.tensors import Tensor, format_shape
+from onnx_ood.graph.surface.cut import Cut, behind_cut, element_type, find_cut, tensor_type
+from onnx_ood.graph.surface.pairs import MOST_UNITS, PairGraph, with_pair_statistics
+from onnx_ood.graph.surface.rewrite import Rewritten, open_at, rewrite
+from onnx_ood.graph.surface.segments import Segment, Splitter
+from onnx_ood.graph.units import CodeSite, Units, find_units, with_places
 
 __all__ = [
     "DEFAULT_LIMIT",

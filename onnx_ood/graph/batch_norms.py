@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import helper
 
-from onnx_ood.graph.model import Model
-from onnx_ood.graph.stored import StoredValues
+from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.stored import StoredValues
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import NodeProto
 
-from onnx_ood.graph.model import Model
+from onnx_ood.graph.catalogue.model import Model
 
 # Operators that say where channels are. Everything else keeps them where they were.
 _FIRST = frozenset(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx_ood.graph.model import Model
+from onnx_ood.graph.catalogue.model import Model
 
 # Operators whose result is made of probabilities. The softmax of a LogSoftmax is the distribution, so that it counts
 # as logits.

@@ -10,15 +10,15 @@ from pathlib import Path
 from onnx import ModelProto, TypeProto
 
 from onnx_ood.exceptions import SelectorError
-from onnx_ood.graph.model import Model, load
-from onnx_ood.graph.optional import OLDEST_OPSET as OPTIONALS_FROM
-from onnx_ood.graph.optional import as_optionals
-from onnx_ood.graph.prune import prune as remove_unneeded
-from onnx_ood.graph.rewrite import rewrite
-from onnx_ood.graph.saving import save
+from onnx_ood.graph.catalogue.model import Model, load
+from onnx_ood.graph.catalogue.tensors import Tensor, dtype_name
 from onnx_ood.graph.select import matching
 from onnx_ood.graph.sites import nudgeable, why_not_nudged
-from onnx_ood.graph.tensors import Tensor, dtype_name
+from onnx_ood.graph.surface.optional import OLDEST_OPSET as OPTIONALS_FROM
+from onnx_ood.graph.surface.optional import as_optionals
+from onnx_ood.graph.surface.prune import prune as remove_unneeded
+from onnx_ood.graph.surface.rewrite import rewrite
+from onnx_ood.graph.surface.saving import save
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
+from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.stored import StoredValues
 from onnx_ood.graph.heads import gives_probabilities
-from onnx_ood.graph.model import Model
-from onnx_ood.graph.stored import StoredValues
 
 Float = NDArray[np.float64]
 

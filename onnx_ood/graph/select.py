@@ -23,9 +23,9 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from onnx_ood.exceptions import SelectorError
-from onnx_ood.graph.model import Model
-from onnx_ood.graph.scopes import reached_from
-from onnx_ood.graph.tensors import Tensor
+from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.nested import reached_from
+from onnx_ood.graph.catalogue.tensors import Tensor
 
 # What integer arithmetic of quantised models works on.
 _QUANTISED = frozenset({"int4", "uint4", "int8", "uint8", "int16", "uint16"})

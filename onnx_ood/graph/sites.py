@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from onnx_ood.graph.model import Model
-from onnx_ood.graph.nudged import OLDEST_OPSET
-from onnx_ood.graph.tensors import Tensor
+from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.tensors import Tensor
+from onnx_ood.graph.surface.sites import OLDEST_OPSET
 
 
 def nudgeable(model: Model) -> tuple[Tensor, ...]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph.model import Model
+from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.tensors import Tensor
 from onnx_ood.graph.select import measurable
-from onnx_ood.graph.tensors import Tensor
 
 DEFAULT_LIMIT = 12
 

@@ -3,23 +3,23 @@
 `discover` finds the files, `choose` settles how pictures are preprocessed, `Reader` streams batches.
 """
 
-from onnx_ood.inputs._assembly import Batch
-from onnx_ood.inputs._files import FailedInput, open_regular, shown
-from onnx_ood.inputs._rows import Wanted
-from onnx_ood.inputs.arrays import ArrayRows, check_row_shape, open_array
-from onnx_ood.inputs.audio import WaveformRows, open_waveform
-from onnx_ood.inputs.cards import Accuracy, Card, choose, read_card
+from onnx_ood.inputs.assembly import Batch
 from onnx_ood.inputs.classes import Classes, read_classes
 from onnx_ood.inputs.discover import Discovery, discover
-from onnx_ood.inputs.feeds import GRAMMAR as FEED_GRAMMAR
-from onnx_ood.inputs.feeds import SharedValue
+from onnx_ood.inputs.files import FailedInput, open_regular, shown
 from onnx_ood.inputs.images import Channels, as_channels, read_image
-from onnx_ood.inputs.kinds import is_archive, is_picture
-from onnx_ood.inputs.named_rows import NamedRows, named_rows
-from onnx_ood.inputs.preprocessing import Interpolation, Layout, Preprocessing, Resize
-from onnx_ood.inputs.presets import PRESETS, Chosen, guess, parse
+from onnx_ood.inputs.preprocessing.card import Accuracy, Card, choose, read_card
+from onnx_ood.inputs.preprocessing.presets import PRESETS, Chosen, guess, parse
+from onnx_ood.inputs.preprocessing.spec import Interpolation, Layout, Preprocessing, Resize
 from onnx_ood.inputs.reader import Reader
-from onnx_ood.inputs.tables import TableRows, open_table
+from onnx_ood.inputs.rows.arrays import ArrayRows, check_row_shape, open_array
+from onnx_ood.inputs.rows.audio import WaveformRows, open_waveform
+from onnx_ood.inputs.rows.file_types import is_archive, is_picture
+from onnx_ood.inputs.rows.named_rows import NamedRows, named_rows
+from onnx_ood.inputs.rows.protocol import Wanted
+from onnx_ood.inputs.rows.shared_values import GRAMMAR as FEED_GRAMMAR
+from onnx_ood.inputs.rows.shared_values import SharedValue
+from onnx_ood.inputs.rows.tables import TableRows, open_table
 
 __all__ = [
     "FEED_GRAMMAR",

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TextIO
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs._files import FailedInput, reason_of, shown
-from onnx_ood.inputs.kinds import SUFFIXES
+from onnx_ood.inputs.files import FailedInput, reason_of, shown
+from onnx_ood.inputs.rows.file_types import SUFFIXES
 
 _SIGNS = "*?["  # what makes a word a pattern
 

@@ -21,8 +21,8 @@ from PIL import (
 )
 
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs._files import name_of, open_regular, reason_of
-from onnx_ood.inputs._quiet import quiet_pillow
+from onnx_ood.inputs.files import name_of, open_regular, reason_of
+from onnx_ood.inputs.quiet_pillow import quiet_pillow
 
 Channels = Literal["RGB", "BGR", "L"]
 T = TypeVar("T")

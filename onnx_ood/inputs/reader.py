@@ -15,15 +15,15 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs._ahead import one_ahead
-from onnx_ood.inputs._assembly import Assembly, Batch, Piece
-from onnx_ood.inputs._bundle import Bundle, lacking, open_bundle
-from onnx_ood.inputs._feed import RowFeed
-from onnx_ood.inputs._files import FailedInput, name_of, reason_in
-from onnx_ood.inputs._rows import Wanted
-from onnx_ood.inputs.arrays import conversion_note
-from onnx_ood.inputs.kinds import is_picture
-from onnx_ood.inputs.preprocessing import Preprocessing
+from onnx_ood.inputs.assembly import Assembly, Batch, Piece
+from onnx_ood.inputs.files import FailedInput, name_of, reason_in
+from onnx_ood.inputs.preprocessing.spec import Preprocessing
+from onnx_ood.inputs.read_ahead import one_ahead
+from onnx_ood.inputs.rows.arrays import conversion_note
+from onnx_ood.inputs.rows.bundle import Bundle, lacking, open_bundle
+from onnx_ood.inputs.rows.file_types import is_picture
+from onnx_ood.inputs.rows.protocol import Wanted
+from onnx_ood.inputs.rows.row_stream import RowFeed
 
 MAX_AHEAD_BYTES = 1 << 29
 """Tensors decoded beyond the next batch take no more than this (or one piece, if that is larger)."""

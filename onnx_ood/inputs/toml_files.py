@@ -12,8 +12,8 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs._files import name_of, open_regular, shown
-from onnx_ood.inputs.presets import first_error
+from onnx_ood.inputs.files import name_of, open_regular, shown
+from onnx_ood.inputs.preprocessing.presets import first_error
 
 MAX_BYTES = 1 << 20
 """No settings are larger than 1 MiB."""

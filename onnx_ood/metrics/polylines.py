@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.metrics.marching import ZeroLines
+from onnx_ood.metrics.contours import ZeroLines
 
 Float = NDArray[np.float64]
 

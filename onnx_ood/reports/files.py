@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from onnx_ood.audits.score_result import ScoreResult
+from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.exceptions import OutputError, UsageError
 
 

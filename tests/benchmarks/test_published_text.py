@@ -11,7 +11,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from onnx_ood import audits, models
-from onnx_ood.nudges import draw
+from onnx_ood.perturb import draw
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "published_text.py"
 

@@ -245,7 +245,7 @@ def test_a_folder_in_place_of_a_result_file_is_named(garments, tmp_path):
 
 
 def test_cuda_where_there_is_none_is_one_line(garments):
-    from onnx_ood.measurement.providers import cuda_problem
+    from onnx_ood.runtime.providers import cuda_problem
 
     if cuda_problem() is None:
         pytest.skip("this machine has CUDA")

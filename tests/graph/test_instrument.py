@@ -15,7 +15,7 @@ from running import everything_computed, run, same_bits, stream
 
 import onnx_ood
 from onnx_ood import Instrumented, SelectorError
-from onnx_ood.graph.names import PREFIX
+from onnx_ood.graph.catalogue.names import PREFIX
 
 Save = Callable[..., Path]
 X = small_models.normal(2, 4)

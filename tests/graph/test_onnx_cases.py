@@ -16,7 +16,7 @@ from onnx_cases import Case
 from running import run, same_bits
 
 import onnx_ood
-from onnx_ood.measurement.observer import difference
+from onnx_ood.runtime.observer import difference
 
 # Tensors that can't be watched, and where that is so: each case with a part of the reason that is given.
 EXPECTED_REFUSALS = {

@@ -315,7 +315,7 @@ def test_reading_in_many_threads_leaves_the_warning_filters_alone(tmp_path: Path
 
 
 def test_other_modules_warnings_are_shown_while_reading(tmp_path: Path) -> None:
-    from onnx_ood.inputs._quiet import quiet_pillow
+    from onnx_ood.inputs.quiet_pillow import quiet_pillow
 
     with quiet_pillow(), pytest.warns(UserWarning, match="not Pillow"):
         warnings.warn("not Pillow's", stacklevel=1)

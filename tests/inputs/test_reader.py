@@ -15,8 +15,8 @@ from scipy.io import wavfile
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader, is_picture
-from onnx_ood.inputs._ahead import one_ahead
-from onnx_ood.inputs._assembly import Assembly
+from onnx_ood.inputs.assembly import Assembly
+from onnx_ood.inputs.read_ahead import one_ahead
 
 UNIT = Preprocessing(channels="RGB", layout="NCHW", size=(4, 5), resize="none")
 SHAPE: list[int | str | None] = ["N", 3, 4, 5]
@@ -184,7 +184,7 @@ def test_an_array_that_changes_between_header_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     np.save(path, np.zeros((20, 3, 4, 5), np.float32))
     np.save(tmp_path / "shorter.npy", np.zeros((6, 3, 4, 5), np.float32))
-    from onnx_ood.inputs._feed import RowFeed
+    from onnx_ood.inputs.rows.row_stream import RowFeed
 
     source = reader([path])
     feed = RowFeed(source._open, source.dtype)
@@ -216,7 +216,7 @@ def test_rows_of_different_sizes_never_share_a_batch(tmp_path: Path) -> None:
 def test_a_batch_is_handed_out_before_it_grows_too_large(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onnx_ood.inputs._assembly.MAX_BATCH_BYTES", 3 * 60 * 4)
+    monkeypatch.setattr("onnx_ood.inputs.assembly.MAX_BATCH_BYTES", 3 * 60 * 4)
     assert [len(batch) for batch in reader(pictures(tmp_path, 7), batch=100)] == [3, 3, 1]
 
 

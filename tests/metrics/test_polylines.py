@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from onnx_ood.metrics.marching import zero_lines
+from onnx_ood.metrics.contours import zero_lines
 from onnx_ood.metrics.polylines import polylines, simplified
 
 

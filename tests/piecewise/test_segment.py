@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx_ood import models
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import load
-from onnx_ood.graph.model import Model
+from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.piecewise import boundaries, read_program, segment
 from onnx_ood.piecewise.segment import Boundaries
 

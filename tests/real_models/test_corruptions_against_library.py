@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnx_ood import models
-from onnx_ood.nudges import STANDARD, apply
+from onnx_ood.perturb import STANDARD, apply
 
 pytestmark = pytest.mark.real
 theirs = pytest.importorskip(

@@ -15,8 +15,8 @@ import pytest
 
 from onnx_ood import models
 from onnx_ood.detectors import Evidence, LinearHead, ShrunkGaussian, Subject, find_detector
-from onnx_ood.detectors.knn import neighbour
-from onnx_ood.detectors.vim import dimension
+from onnx_ood.detectors.methods.knn import neighbour
+from onnx_ood.detectors.methods.vim import dimension
 from onnx_ood.graph import find_class_scores, find_linear_layer, load
 
 pytestmark = pytest.mark.real

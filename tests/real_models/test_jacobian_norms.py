@@ -10,7 +10,7 @@ import pytest
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.measurement import JacobianNorms, JacobianProber
+from onnx_ood.runtime import JacobianNorms, JacobianProber
 
 pytestmark = pytest.mark.real
 ONE_PERCENT = 0.01

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnx_ood.audits.plane_result import PlaneClass, PlaneClasses, PlaneGrid, PlaneLine, PlaneResult
-from onnx_ood.audits.score_result import Prediction
+from onnx_ood.audits.plane.result import PlaneClass, PlaneClasses, PlaneGrid, PlaneLine, PlaneResult
+from onnx_ood.reports._terminal.marks import percent, shorten
 from onnx_ood.reports.pictures.canvas import drawing
-from onnx_ood.reports.plane_style import (
+from onnx_ood.reports.plane.style import (
     CLASS_COLOURS,
     OTHERS,
     POINT_NAMES,
@@ -23,7 +23,7 @@ from onnx_ood.reports.plane_style import (
     others_name,
     strength,
 )
-from onnx_ood.reports.terminal.marks import percent, shorten
+from onnx_ood.results.base import Prediction
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

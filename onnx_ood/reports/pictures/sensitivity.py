@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnx_ood.audits.sensitivity_result import Kind, ModelSensitivity, SensitivityResult
+from onnx_ood.audits.sensitivity.result import Kind, ModelSensitivity, SensitivityResult
 from onnx_ood.reports.pictures.canvas import drawing
 
 if TYPE_CHECKING:

@@ -1,0 +1,153 @@
+"""What differs between two scores."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.diff.metrics import one_sided
+from onnx_ood.audits.diff.result import Agreement, FigureChange, InputChange, InputsDiff
+from onnx_ood.audits.score.result import InputResult, ScoreResult
+from onnx_ood.metrics.intervals import mean_interval, share_interval
+from onnx_ood.metrics.ranking import average_ranks, rank_correlation
+from onnx_ood.results.base import Number, Prediction
+
+
+def figures_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[FigureChange]:
+    """Changes of detectors' scores and of cosine drops, over the inputs of both.
+
+    Args:
+        a: A score.
+        b: Another.
+    """
+    pairs = _pairs(a, b)
+    names = [[one.name for one in result.verdict.detectors] if result.verdict else [] for result in (a, b)]
+    for name in names[0]:
+        if name in names[1]:
+            before, after = (
+                np.array([entry.scores[own.index(name)] for entry in entries], np.float64)
+                for own, entries in zip(names, pairs, strict=True)
+            )
+            yield _paired(f"score {name}", before, after, after - before)
+    probes = [[probe.name for probe in result.probes] for result in (a, b)]
+    for name in probes[0]:
+        if name in probes[1]:
+            places = [own.index(name) for own in probes]
+            floor = max(result.probes[at].noise_floor for result, at in zip((a, b), places, strict=True))
+            drops = [
+                np.maximum(np.array([entry.drop[at] for entry in entries], np.float64), floor)
+                for at, entries in zip(places, pairs, strict=True)
+            ]
+            change = np.log10(drops[1] / drops[0])
+            yield _paired(f"drop {name}", drops[0], drops[1], change)
+
+
+def _paired(
+    name: str, a: NDArray[np.float64], b: NDArray[np.float64], change: NDArray[np.float64]
+) -> FigureChange:
+    found = mean_interval(change)
+    return FigureChange(
+        name=name,
+        a=_number(np.median(a) if len(a) else np.nan),
+        b=_number(np.median(b) if len(b) else np.nan),
+        change=_number(found.mean),
+        low=_number(found.low),
+        high=_number(found.high),
+    )
+
+
+def _pairs(a: ScoreResult, b: ScoreResult) -> tuple[list[InputResult], list[InputResult]]:
+    """The inputs of both, in the order of the first. Of a name that comes twice the last counts."""
+    others = {entry.id: entry for entry in b.inputs}
+    shared = {entry.id: entry for entry in a.inputs if entry.id in others}
+    return list(shared.values()), [others[name] for name in shared]
+
+
+def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[str, ...]:
+    """Detectors and probes that one of them lacks.
+
+    Args:
+        a: A score.
+        b: Another.
+    """
+    names = (
+        [
+            *(one.name for one in (each.verdict.detectors if each.verdict else ())),
+            *(probe.name for probe in each.probes),
+        ]
+        for each in (a, b)
+    )
+    return one_sided(*names)
+
+
+def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
+    """How the inputs of both moved.
+
+    Args:
+        a: A score.
+        b: Another.
+    """
+    before, after = _pairs(a, b)
+    scores = [np.array([_score(entry) for entry in entries], np.float64) for entries in (before, after)]
+    # Ranks among the inputs of both: a rank of each result counts other inputs, too.
+    ranks = [average_ranks(-one) for one in scores]
+    order = np.argsort(-np.abs(ranks[1] - ranks[0]), kind="stable") if before else np.empty(0, np.intp)
+    answered = [
+        (one.prediction, other.prediction)
+        for one, other in zip(before, after, strict=True)
+        if one.prediction and other.prediction
+    ]
+    flags = [(one.id, one.flagged, other.flagged) for one, other in zip(before, after, strict=True)]
+    return InputsDiff(
+        both=len(before),
+        only_a=len({entry.id for entry in a.inputs}) - len(before),
+        only_b=len({entry.id for entry in b.inputs}) - len(before),
+        rank_correlation=_number(rank_correlation(*scores)),
+        agreement=_agreement(answered),
+        newly_flagged=tuple(name for name, one, other in flags if other and one is False),
+        no_longer_flagged=tuple(name for name, one, other in flags if one and other is False),
+        changes=tuple(
+            _change(before[at], after[at], *(float(one[at]) for one in ranks)) for at in order.tolist()
+        ),
+    )
+
+
+def _score(entry: InputResult) -> float:
+    score = entry.scores[0] if entry.scores else entry.strangeness
+    return np.nan if score is None else score
+
+
+def _agreement(answered: Sequence[tuple[Prediction, Prediction]]) -> Agreement | None:
+    if not answered:
+        return None
+    same = sum(one.index == other.index for one, other in answered)
+    low, high = share_interval(same, len(answered))
+    return Agreement(inputs=len(answered), share=same / len(answered), low=low, high=high)
+
+
+def _change(a: InputResult, b: InputResult, rank_a: float, rank_b: float) -> InputChange:
+    answers = _answer(a.prediction), _answer(b.prediction)
+    if a.prediction and b.prediction and a.prediction.index == b.prediction.index:
+        # One of the models may have no names for its classes.
+        answers = (a.prediction.label or answers[1], b.prediction.label or answers[0])
+    return InputChange(
+        id=a.id,
+        rank_a=rank_a,
+        rank_b=rank_b,
+        score_a=_number(_score(a)),
+        score_b=_number(_score(b)),
+        flagged_a=a.flagged,
+        flagged_b=b.flagged,
+        prediction_a=answers[0],
+        prediction_b=answers[1],
+    )
+
+
+def _answer(prediction: Prediction | None) -> str | None:
+    return None if prediction is None else prediction.label or f"#{prediction.index}"
+
+
+def _number(value: float | np.float64) -> Number:
+    return float(value) if np.isfinite(value) else None

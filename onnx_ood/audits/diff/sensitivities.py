@@ -1,0 +1,86 @@
+"""What differs between two measurements of sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from onnx_ood.audits.diff.metrics import apart, change_alone
+from onnx_ood.audits.diff.result import FigureChange
+from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult
+
+# What a model's figures hang on.
+_SET = {"model", "preprocessing", "site", "feeds", "provider", "classes"}
+
+
+def paired_models(
+    a: SensitivityResult, b: SensitivityResult
+) -> list[tuple[ModelSensitivity, ModelSensitivity]]:
+    """Models to compare: those of one path, and if each result has one other, these two.
+
+    Args:
+        a: A result.
+        b: Another.
+    """
+    before, after = ({one.model.path: one for one in result.models} for result in (a, b))
+    pairs = [(one, after[path]) for path, one in before.items() if path in after]
+    left = [
+        [one for path, one in own.items() if path not in others]
+        for own, others in ((before, after), (after, before))
+    ]
+    if len(left[0]) == len(left[1]) == 1:
+        pairs.append((left[0][0], left[1][0]))
+    return pairs
+
+
+def unpaired_models(a: SensitivityResult, b: SensitivityResult) -> tuple[str, ...]:
+    """Paths of models that the other result has no counterpart of.
+
+    Args:
+        a: A result.
+        b: Another.
+    """
+    compared = {one.model.path for pair in paired_models(a, b) for one in pair}
+    return tuple(one.model.path for one in (*a.models, *b.models) if one.model.path not in compared)
+
+
+def facts_of_sensitivities(
+    a: SensitivityResult, b: SensitivityResult
+) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """What each result says of the models that are compared, by the same names.
+
+    Args:
+        a: A result.
+        b: Another.
+    """
+    facts: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
+    for pair in paired_models(a, b):
+        for own, one in zip(facts, pair, strict=True):
+            own[_pair_name(*pair)] = one.model_dump(mode="json", include=_SET)
+    return facts
+
+
+def figures_of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iterator[FigureChange]:
+    """Changes of Jacobian norms and of the density of transitions.
+
+    Args:
+        a: A result.
+        b: Another.
+    """
+    for one, other in paired_models(a, b):
+        name = _pair_name(one, other)
+        yield _change(f"Jacobian norm, {name}", one.jacobian.norm, other.jacobian.norm)
+        kinds = {kind.kind: kind for kind in other.kinds}
+        for kind in one.kinds:
+            if kind.kind in kinds:
+                yield _change(f"transitions, {kind.kind}, {name}", kind.density, kinds[kind.kind].density)
+
+
+def _pair_name(one: ModelSensitivity, other: ModelSensitivity) -> str:
+    return " / ".join(dict.fromkeys((one.model.path, other.model.path)))
+
+
+def _change(name: str, a: Estimate, b: Estimate) -> FigureChange:
+    if a.mean is None or b.mean is None or None in (a.low, a.high, b.low, b.high):
+        return change_alone(name, a.mean, b.mean)
+    return apart(name, (a.mean, a.low, a.high), (b.mean, b.low, b.high))

@@ -1,0 +1,263 @@
+"""What a model does at the points of a grid in a plane: its answers, and where units change their codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.plane.layer import Shown
+from onnx_ood.audits.plane.result import PlaneLine
+from onnx_ood.exceptions import ModelError
+from onnx_ood.graph import Model, why_not_measurable
+from onnx_ood.metrics.contours import ZeroLines, joined, zero_lines
+from onnx_ood.metrics.polylines import polylines, simplified
+from onnx_ood.perturb import Grid, Plane
+from onnx_ood.runtime import Group, Prober
+
+# Memory for points that are fed at once, in float64, and for what is kept of some rows of the grid until their lines
+# are found.
+_POINTS_BYTES = 64 << 20
+_VALUES_BYTES = 64 << 20
+# How far lines may be off for fewer points, in steps of the grid. What is straight takes two points then.
+_TOLERANCE = 0.1
+# Decimal places of coordinates, in steps of the grid.
+_PLACES = 3
+
+
+@dataclass(frozen=True)
+class Values:
+    """What a model gave at M points.
+
+    Attributes:
+        layer: Of the units that are looked at, what is compared with the thresholds, [M, U].
+        outputs: The model's first output, [M, ...], or None if it can't be measured.
+    """
+
+    layer: NDArray[Any]
+    outputs: NDArray[Any] | None
+
+
+class Watched:
+    """A model whose layer and answers are watched.
+
+    Attributes:
+        prober: What runs it.
+    """
+
+    def __init__(self, model: Model, shown: Shown, provider: str) -> None:
+        """Instruments the model and creates its session.
+
+        Args:
+            model: The model.
+            shown: The layer.
+            provider: `"auto"`, `"cuda"` or `"cpu"`.
+
+        Raises:
+            UsageError: If the provider is wrong, or the model hasn't one input of floats.
+            SelectorError: If the layer holds no floats.
+            ModelError: If onnxruntime refuses the model.
+            ProviderError: If the provider can't run here.
+        """
+        first = model.by_name[model.outputs[0]]
+        self._layer, self._output = shown.read.name, first.name
+        answers = [first] if why_not_measurable(model, first) is None else []
+        self.prober = Prober(model, [shown.read, *answers], provider=provider, in_order=True)
+
+    def values(self, points: NDArray[Any], units: NDArray[np.int64] | None = None) -> Values:
+        """Runs points.
+
+        Args:
+            points: In the input's type, [M, *input].
+            units: The units of the layer that are wanted, [U]; None for all.
+
+        Returns:
+            What the model gave.
+
+        Raises:
+            ModelError: If a run fails, or the layer turns out not to be measurable.
+        """
+        # Called from several threads: each point is written by one of them.
+        layer: list[NDArray[Any] | None] = [None] * len(points)
+        outputs: list[NDArray[Any] | None] = [None] * len(points)
+        nothing = np.zeros((1, *points.shape[1:]), np.float32)
+
+        def keep(group: Group) -> None:
+            (shares,) = group.values
+            for i, share in zip(group.inputs, shares, strict=True):
+                # Copies: what a run gave is let go as a whole.
+                if group.probe == self._layer:
+                    layer[i] = share.ravel()[slice(None) if units is None else units].copy()
+                if group.probe == self._output:
+                    outputs[i] = share.copy()
+
+        self.prober.run_groups(points, 1, lambda _inputs, _number: [nothing], keep)
+        rows = [row for row in layer if row is not None]
+        answers = [row for row in outputs if row is not None]
+        if not rows:
+            raise ModelError(
+                f"{self.prober.model.path}: {self._layer!r} {self.prober.skipped[self._layer]}; choose another layer"
+            )
+        return Values(np.stack(rows), np.stack(answers) if answers else None)
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was found on a grid of R rows and C columns.
+
+    Attributes:
+        lines: Where units change their codes.
+        answers: The class at each point, int64 [R, C], −1 where an output is not finite; None without classes.
+        class_lines: Where classes change.
+        rounding: Largest distance of a point that was fed from its place in the plane, in steps of the grid.
+    """
+
+    lines: tuple[PlaneLine, ...]
+    answers: NDArray[np.int64] | None
+    class_lines: tuple[PlaneLine, ...]
+    rounding: float
+
+
+def look(
+    watched: Watched,
+    through: Plane,
+    grid: Grid,
+    thresholds: tuple[float, ...],
+    units: NDArray[np.int64],
+    classes: int,
+    done: Callable[[int], None],
+) -> Window:
+    """Runs the points of a grid and finds the lines in it, some rows at a time.
+
+    Args:
+        watched: The model.
+        through: The plane.
+        grid: The points.
+        thresholds: With what the values of the layer are compared.
+        units: The units that are looked at, ascending, [U].
+        classes: Length of the model's first output, 0 if it is no row of class scores.
+        done: Called with the number of points that were run.
+
+    Returns:
+        What was found.
+
+    Raises:
+        ModelError: If a run fails.
+    """
+    columns = len(grid.x)
+    # As float64, and outputs once more as margins.
+    at_once = max(1, _VALUES_BYTES // (8 * columns * (len(units) + 2 * classes)))
+    boundaries = [_Tracer() for _ in thresholds]
+    changes = _Tracer()
+    answers, rounding = [], 0.0
+    for first in range(0, len(grid.y), at_once):
+        rows = Grid(grid.x, grid.y[first : first + at_once])
+        found = []
+        for places in parts(rows.coordinates(), through.origin.size):
+            points, off = fed(through, places, watched.prober.site.dtype or "float32")
+            found.append(watched.values(points, units))
+            rounding = max(rounding, off / grid.step)
+        layer = np.concatenate([values.layer for values in found]).reshape(-1, columns, len(units))
+        for tracer, threshold in zip(boundaries, thresholds, strict=True):
+            tracer.add(layer - threshold if threshold else layer)
+        if classes:
+            scores = np.concatenate([values.outputs for values in found if values.outputs is not None])
+            scores = scores.reshape(-1, columns, classes).astype(np.float64)
+            answers.append(np.where(np.isfinite(scores).all(axis=-1), scores.argmax(axis=-1), -1))
+            changes.add(margins(scores))
+        done((first + len(rows.y)) * columns)
+    return Window(
+        tuple(line for tracer in boundaries for line in _drawn(tracer.lines(), grid, units)),
+        np.concatenate(answers) if classes else None,
+        _drawn(changes.lines(), grid, np.arange(classes)) if classes else (),
+        rounding,
+    )
+
+
+def parts(
+    coordinates: NDArray[np.float64], size: int, most: int | None = None
+) -> Iterator[NDArray[np.float64]]:
+    """Cuts points into parts that fit into memory.
+
+    Args:
+        coordinates: [M, 2].
+        size: Elements of a point of input space.
+        most: Points in a part, at most; None for what fits.
+    """
+    fits = max(1, _POINTS_BYTES // (8 * size))
+    step = fits if most is None else min(fits, most)
+    for first in range(0, len(coordinates), step):
+        yield coordinates[first : first + step]
+
+
+def fed(through: Plane, coordinates: NDArray[np.float64], dtype: str) -> tuple[NDArray[Any], float]:
+    """Points of a plane as a model takes them.
+
+    Args:
+        through: The plane.
+        coordinates: [M, 2].
+        dtype: The input's type.
+
+    Returns:
+        The points, [M, *input], and how far one of them is from its place, at most.
+    """
+    places = through.at(coordinates)
+    with np.errstate(over="ignore"):
+        points = places.astype(dtype)
+    off = (points.astype(np.float64) - places).reshape(len(places), prod(places.shape[1:]))
+    return points, float(np.linalg.norm(off, axis=1).max())
+
+
+def margins(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How far the output of each class is above the largest of the others.
+
+    Args:
+        scores: [..., K], K ≥ 2.
+
+    Returns:
+        [..., K]: positive for one class at most, zero where two share the first place.
+    """
+    second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
+    first = np.arange(scores.shape[-1]) == scores.argmax(axis=-1)[..., np.newaxis]
+    with np.errstate(invalid="ignore"):
+        margin: NDArray[np.float64] = scores - np.where(first, second[..., np.newaxis], best[..., np.newaxis])
+    return margin
+
+
+class _Tracer:
+    """Finds lines in rows of a grid that come some at a time."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._last: NDArray[Any] | None = None
+        self._found: list[ZeroLines] = []
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Takes the next rows, [R, C, U]."""
+        before = [] if self._last is None else [self._last]
+        self._found.append(zero_lines(np.concatenate([*before, values]), self._rows - len(before)))
+        self._rows += len(values)
+        self._last = values[-1:].copy()
+
+    def lines(self) -> ZeroLines:
+        """All lines."""
+        return joined(self._found)
+
+
+def _drawn(lines: ZeroLines, grid: Grid, names: NDArray[np.int64]) -> tuple[PlaneLine, ...]:
+    """Lines with no more points than they need, in coordinates of the plane."""
+    found = []
+    for line in polylines(lines):
+        row, column = simplified(line.points, _TOLERANCE).round(_PLACES).T
+        found.append(
+            PlaneLine(
+                of=int(names[line.unit]),
+                x=tuple((grid.x[0] + grid.step * column).tolist()),
+                y=tuple((grid.y[0] + grid.step * row).tolist()),
+            )
+        )
+    return tuple(found)

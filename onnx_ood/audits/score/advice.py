@@ -1,0 +1,86 @@
+"""Which of the measured probes to watch: told by the inputs alone, without knowing which of them are strange."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.score.result import ProbeAdvice
+from onnx_ood.audits.score.stream.records import CalibratedProbe
+from onnx_ood.metrics.probe_choice import choose, correlations, reliability
+
+Float = NDArray[np.float64]
+
+# A probe with more of its inputs under the noise floor, or saturated, is left out.
+_MOST_LOST = 0.5
+# A drop of this much: activations of the input and of its copy have hardly anything in common.
+_SATURATED = 0.9
+# Below, copies of one input differ more than inputs do.
+_LEAST_RELIABILITY = 0.5
+# What a further probe has to add: of a perfectly reliable one, a correlation of at most 0.8.
+_LEAST_GAIN = 0.2
+
+
+def advise(drops: Float, errors: Float, probes: Sequence[CalibratedProbe]) -> tuple[ProbeAdvice, ...]:
+    """Says which probes to watch, and why not the others.
+
+    Args:
+        drops: Cosine drop of N inputs at P probes, mean over copies, [N, P].
+        errors: Its standard error over copies, [N, P].
+        probes: The P probes.
+
+    Returns:
+        The advised probes, the best first, then those left out, in execution order.
+    """
+    floor = np.array([probe.noise_floor for probe in probes])
+    raised = np.maximum(drops, floor)
+    logs = np.log10(raised)
+    # The standard error of a logarithm is the relative one of its argument, in the unit of the logarithm.
+    reliable = reliability(logs, errors / raised / np.log(10))
+    under, saturated = (drops <= floor).mean(axis=0), (drops >= _SATURATED).mean(axis=0)
+    spread = logs.std(axis=0, ddof=1)
+    unfit = [
+        _why_unfit(probe.on, float(under[p]), float(saturated[p]), float(reliable[p]))
+        for p, probe in enumerate(probes)
+    ]
+    alike = correlations(logs)
+    chosen = choose(np.where([reason is None for reason in unfit], reliable, 0.0), alike, _LEAST_GAIN)
+    advised = [one.at for one in chosen]
+
+    def advice(p: int, like: int | None, reason: str) -> ProbeAdvice:
+        return ProbeAdvice(
+            name=probes[p].name,
+            advised=p in advised,
+            on=probes[p].on,
+            under_floor=float(under[p]),
+            saturated=float(saturated[p]),
+            spread=float(spread[p]),
+            reliability=float(reliable[p]),
+            like=None if like is None else probes[like].name,
+            correlation=None if like is None else float(alike[p, like]),
+            reason=reason,
+        )
+
+    found = [advice(p, like, "most reliable" if like is None else "adds most") for p, like in chosen]
+    for p, why in enumerate(unfit):
+        if why is not None:
+            found.append(advice(p, None, why))
+        elif p not in advised:
+            like = advised[int(alike[p, advised].argmax())]
+            found.append(advice(p, like, "adds little"))
+    return tuple(found)
+
+
+def _why_unfit(on: float, under: float, saturated: float, reliable: float) -> str | None:
+    """Why a probe is left out whatever the others are, or None."""
+    if on == 0 and under == 1:
+        return "dead: no unit is above 0"
+    if under > _MOST_LOST:
+        return f"under the noise floor for {under:.0%} of inputs"
+    if saturated > _MOST_LOST:
+        return f"saturated: the nudge turns it by over 84 degrees for {saturated:.0%} of inputs"
+    if reliable < _LEAST_RELIABILITY:
+        return "inputs differ there hardly more than copies of one input do"
+    return None

@@ -1,0 +1,184 @@
+"""Measuring batch after batch for an audit, so that an input that the model doesn't run spoils no other."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.score.adaptive import Adaptive, Known
+from onnx_ood.audits.score.nudging import Nudger
+from onnx_ood.audits.score.perturbation_stats import Neighbourhoods, Reduced
+from onnx_ood.audits.score.scoring import Judge
+from onnx_ood.audits.score.stream.records import CalibratedProbe, Calibration
+from onnx_ood.audits.score.stream.result_writer import Tally
+from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.exceptions import ModelError
+from onnx_ood.inputs import Batch
+from onnx_ood.results.base import Run
+from onnx_ood.runtime import Prober
+
+# The noise floor and the observer effect are measured on this many inputs.
+_FIRST_INPUTS = 8
+
+
+class Measuring:
+    """Runs batches through the model and tallies them."""
+
+    def __init__(
+        self,
+        prober: Prober,
+        nudger: Nudger,
+        feeding: Feeding,
+        tally: Tally,
+        *,
+        exact: bool,
+        judge: Judge | None = None,
+        adaptive: Adaptive | None = None,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Takes what measures.
+
+        Args:
+            prober: The model.
+            nudger: Makes the nudges.
+            feeding: Knows the values of the model's other inputs.
+            tally: Where everything goes.
+            exact: Whether the model is run without fusions.
+            judge: What scores inputs by detectors; None to compare them with each other alone.
+            adaptive: What decides which inputs get fewer copies; None for all copies for all.
+            calibration: What the first inputs of a run that is resumed told.
+        """
+        self._prober, self._nudger, self._feeding, self._tally = prober, nudger, feeding, tally
+        self._exact, self._adaptive, self._recorded = exact, adaptive, calibration
+        self._judge = judge
+        known = calibration.probes if calibration else ()
+        self._names = tuple(probe.name for probe in known)
+        self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
+        self._floor: NDArray[np.float64] = np.array([probe.noise_floor for probe in known])
+        self._on: NDArray[np.float64] = np.array([probe.on for probe in known])
+        self._observer_effect = calibration.run.observer_effect if calibration else None
+
+    def run(self, batch: Batch) -> None:
+        """Measures a batch; of inputs that the model doesn't run, each is a failure of its own.
+
+        Raises:
+            ModelError: If the model runs none of the first batch.
+        """
+        while len(batch):
+            together = self._adaptive.until_renewal if self._adaptive else len(batch)
+            self._run(batch.part(0, together))
+            batch = batch.part(together, len(batch))
+
+    def _run(self, batch: Batch) -> None:
+        try:
+            self._measure(batch)
+        except ModelError:
+            failed = {}
+            for i, name in enumerate(batch.ids):
+                try:
+                    self._measure(batch.part(i, i + 1))
+                except ModelError as error:
+                    failed[name] = str(error)
+            if not self._tally.scored:
+                raise
+            for name, reason in failed.items():
+                self._tally.fail(name, reason)
+
+    @property
+    def described(self) -> Run:
+        """How the model was run, as far as it was."""
+        prober, recorded = self._prober, self._recorded
+        return Run(
+            provider=prober.provider,
+            provider_note=prober.provider_note,
+            # When a run is resumed, what was skipped before isn't watched any more.
+            placement=recorded.run.placement if recorded else prober.placement,
+            fallen_back=recorded.run.fallen_back if recorded else prober.fallen_back,
+            rows=prober.rows or 0,
+            exact=self._exact,
+            tf32=prober.tf32,
+            observer_effect=self._observer_effect,
+            layout_note=prober.layout_note,
+        )
+
+    def calibration(self) -> Calibration | None:
+        """What the first inputs told; None as long as nothing was measured."""
+        if self._prober.rows is None or not self._names:
+            return self._recorded
+        skipped = (self._recorded.skipped_probes if self._recorded else {}) | self._prober.skipped
+        return Calibration(
+            run=self.described,
+            probes=tuple(
+                CalibratedProbe(name=name, units=units, noise_floor=floor, on=on)
+                for name, units, floor, on in zip(
+                    self._names, self._units.tolist(), self._floor.tolist(), self._on.tolist(), strict=True
+                )
+            ),
+            skipped_probes={name: reason for name, reason in skipped.items() if name not in self._names},
+            copy_sums=self._adaptive.sums if self._adaptive else (),
+        )
+
+    def _measure(self, batch: Batch) -> None:
+        if not self._tally.scored:
+            first = batch.part(0, _FIRST_INPUTS)
+            beside = self._feeding.others(first)
+            self._floor = self._prober.noise_floor(first.tensors, beside)
+            self._observer_effect = self._prober.observer_effect(first.tensors, beside)
+        others = self._feeding.others(batch)
+        nudges = self._nudger.nudges(self._prober, batch.tensors, others)
+        known = self._adaptive.known if self._adaptive else None
+        first_copies = self._nudger.some(nudges, slice(known.rounds[0] if known else None))
+        measured = self._prober.measure(batch.tensors, first_copies, others)
+        if not self._tally.scored:
+            self._names, self._units = measured.probes, measured.size
+            # All copies have the same clean activation.
+            self._on = (measured.active[:, 0] / measured.size).mean(axis=0)
+        if lost := [name for name in self._names if name not in measured.probes]:
+            raise ModelError(
+                f"probe {lost[0]!r} is empty for it or for an input before it, though not for the first; choose other "
+                "probes"
+            )
+        found = Neighbourhoods.of(measured)
+        reduced = self._in_rounds(batch, nudges, found, known) if known else Reduced.of(found)
+        judged = self._judge.judge(batch) if self._judge else None
+        scored = self._tally.add(batch.ids, reduced, measured, self._floor, judged)
+        if self._adaptive:
+            usable = np.isfinite(reduced.drop).all(axis=1)
+            if judged is not None:
+                usable &= judged.finite
+            self._adaptive.add(
+                [(entry.drop, entry.drop_error) for entry in scored],
+                self._floor,
+                None if known else found.drop[usable],
+            )
+
+    def _in_rounds(
+        self, batch: Batch, nudges: NDArray[np.floating], found: Neighbourhoods, known: Known
+    ) -> Reduced:
+        """Gives inputs further copies, those that want as many together, until all have what they want.
+
+        Args:
+            batch: N inputs.
+            nudges: All nudges for them.
+            found: What was measured with the copies of the first round.
+            known: What decides.
+        """
+        unsettled = [(np.arange(len(batch)), found, 1)]
+        parts, places = [], []
+        while unsettled:
+            rows, found, clean_runs = unsettled.pop()
+            copies = found.drop.shape[1]
+            wanted = known.effects.copies_wanted(found.drop, known.reference, known.rounds)
+            for more in np.unique(wanted).tolist():
+                alike = wanted == more
+                chosen, so_far = rows[alike], found.at(alike)
+                if more == copies:
+                    scale = known.effects.scale(copies)
+                    parts.append(Reduced.of(so_far, clean_runs=clean_runs, scale=scale))
+                    places.append(chosen)
+                else:
+                    part = batch.take(chosen)
+                    further = self._nudger.some(nudges, slice(copies, more), chosen)
+                    measured = self._prober.measure(part.tensors, further, self._feeding.others(part))
+                    unsettled.append((chosen, so_far.with_more(Neighbourhoods.of(measured)), clean_runs + 1))
+        return Reduced.joined(parts, places)

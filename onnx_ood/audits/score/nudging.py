@@ -1,0 +1,107 @@
+"""From settings to the nudges of a batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import Chosen
+from onnx_ood.perturb import draw, lesswrong_nudges
+from onnx_ood.results.base import NudgeSettings
+from onnx_ood.runtime import Prober
+
+_DEFAULT_COPIES = 4
+
+
+class Nudger:
+    """Makes the nudges for any batch of one audit."""
+
+    def __init__(self, settings: ScoreSettings, chosen: Chosen | None, *, inner: bool) -> None:
+        """Settles space and copies.
+
+        Args:
+            settings: The user's settings.
+            chosen: How pictures become tensors, or None if that is not known.
+            inner: True if the site lies inside the model, where there are no pixels.
+
+        Raises:
+            UsageError: If pixel space is asked for where there is none, or the normalisation is not known.
+        """
+        self._settings = settings
+        self.recipe = settings.recipe
+        if self.recipe is not None:
+            self.space, copies = "tensor", 1
+        else:
+            self.space, copies = settings.space, _DEFAULT_COPIES
+        if self.space == "auto":
+            self.space = "tensor" if chosen is None or inner else "pixel"
+        if self.space == "pixel" and inner:
+            raise UsageError("pixel space is before the model's input; at a site inside use --space tensor")
+        if self.space == "pixel" and chosen is None:
+            raise UsageError(
+                "pixel space needs the normalisation of the inputs: state it with --preprocess, or use --space tensor"
+            )
+        self.copies = copies if settings.copies is None else settings.copies
+        self._gain: NDArray[np.floating] | float = 1.0
+        if self.space == "pixel" and chosen is not None:
+            self._gain = chosen.preprocessing.gain
+        self._drawn: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+
+    def nudges(
+        self, prober: Prober, batch: NDArray[Any], others: Mapping[str, NDArray[Any]]
+    ) -> NDArray[np.floating]:
+        """The nudges for a batch.
+
+        Args:
+            prober: What will measure the batch.
+            batch: Inputs [N, *input] as the model takes them.
+            others: Values of the model's other inputs, as `Prober.measure` takes them.
+
+        Returns:
+            [K, *site] shared by all inputs, or [N, K, *site] for a recipe that follows each input's norm.
+        """
+        if self.recipe is not None:
+            return lesswrong_nudges(prober.site_values(batch, others), self.copies, self._settings.seed)
+        shape = prober.site_shape(batch, others)
+        if self._drawn.shape[1:] != shape:
+            self._drawn = self._draw(shape)
+        return self._drawn
+
+    def some(
+        self, nudges: NDArray[np.floating], copies: slice, rows: NDArray[np.int64] | None = None
+    ) -> NDArray[np.floating]:
+        """Some of the nudges that `nudges` gave.
+
+        Args:
+            nudges: For a batch.
+            copies: Which of the K copies.
+            rows: Which inputs of the batch; None for all.
+        """
+        if self.recipe is None:
+            return nudges[copies]
+        return nudges[:, copies] if rows is None else nudges[rows, copies]
+
+    def _draw(self, shape: Sequence[int]) -> NDArray[np.float32]:
+        noise = draw(self._settings.family, shape, self.copies, self._settings.seed)
+        scaled: NDArray[np.float32] = (noise * self._settings.scale * self._gain).astype(np.float32)
+        return scaled
+
+    @cached_property
+    def described(self) -> NudgeSettings:
+        """The settings as they came out, for the result."""
+        lesswrong = self.recipe is not None
+        return NudgeSettings(
+            recipe="lesswrong" if lesswrong else None,
+            family="gaussian" if lesswrong else self._settings.family,
+            space="pixel" if self.space == "pixel" else "tensor",
+            scale=1e-5 if lesswrong else self._settings.scale,
+            copies=self.copies,
+            adaptive=self._settings.adaptive,
+            seed=self._settings.seed,
+        )

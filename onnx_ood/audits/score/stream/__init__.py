@@ -1,0 +1,1 @@
+"""Scores of many inputs, written as the run goes."""

@@ -1,0 +1,290 @@
+"""What only a whole run can tell, from its stream: what is usual at each probe, and how strange each input is.
+
+The stream is read from its start, its numbers are kept on disk by column, and results are made for those inputs that
+are listed: memory does not grow with the inputs. Only where ranks of all are wanted, two numbers an input stay in it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.score.advice import advise
+from onnx_ood.audits.score.result import InputResult, ProbeAdvice, ProbeResult
+from onnx_ood.audits.score.stream.column_store import Columns
+from onnx_ood.audits.score.stream.records import CalibratedProbe, ScoredInput, StreamProbe, UnscoredInput
+from onnx_ood.audits.score.stream.stream import Stream, read_stream
+from onnx_ood.detectors import FEWEST, compare, find_usual
+from onnx_ood.exceptions import OutputError
+from onnx_ood.results.base import Failure, Number
+
+Float = NDArray[np.float64]
+
+Item = TypeVar("Item")
+
+# Without a file to lie beside: kept in memory up to this size.
+_IN_MEMORY = 1 << 24
+# Inputs whose results are made together.
+_TOGETHER = 1024
+# Probes are advised by so many inputs at most, evenly spread over the run.
+_ADVISING = 4096
+
+
+class Summary:
+    """A run as a whole.
+
+    Attributes:
+        header: What the run is about.
+        probes: The probes that were measured.
+        copies: Nudged copies of all scored inputs.
+        forwards: Runs of the model for them, nudged or not.
+        flagged: How many of them are flagged.
+    """
+
+    def __init__(self, stream: Stream, file: BinaryIO) -> None:
+        """Reads the stream once.
+
+        Args:
+            stream: The run.
+            file: An empty file for the numbers of all inputs, which nobody else uses.
+        """
+        self._stream = stream
+        self.header = stream.header
+        self.probes: tuple[CalibratedProbe, ...] = stream.calibration.probes if stream.calibration else ()
+        self._floor = np.array([probe.noise_floor for probe in self.probes])
+        count = len(self.probes)
+        # By probe: drops, their errors, distortions, flip rates. Last the score that ranks, if there is one.
+        self._judged = stream.header.verdict is not None
+        self._columns = Columns(file, max(1, 4 * count + self._judged))
+        self.copies = self.forwards = self.flagged = 0
+        for entry in stream.entries():
+            if isinstance(entry, ScoredInput):
+                self.copies += entry.copies
+                self.forwards += entry.forwards
+                self.flagged += bool(entry.flagged)
+                numbers = (*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate)
+                self._columns.append((*numbers, *entry.scores[:1]))
+        columns = (self._columns.column(p) for p in range(count))
+        self._usual = find_usual(columns, self._floor) if count else None
+
+    def _ranked(self, most: int | None) -> NDArray[np.int64]:
+        """Places of the inputs, strangest first; in order of arrival where there are too few to compare.
+
+        Args:
+            most: How many, the latter half of them from the end; None for all.
+        """
+        if most is None:
+            everything = np.concatenate([np.empty(0), *self._scores()])
+            return np.argsort(-everything, kind="stable")
+        scores, places = np.empty(0), np.empty(0, dtype=np.int64)
+        end = 0
+        for block in self._scores():
+            scores = np.concatenate([scores, block])
+            places = np.concatenate([places, np.arange(end, end + len(block))])
+            end += len(block)
+            # What is in the middle of some is not at an end of all.
+            kept = np.lexsort((places, -scores))
+            if len(kept) > most:
+                kept = np.delete(kept, slice(most - most // 2, len(kept) - most // 2))
+            scores, places = scores[kept], places[kept]
+        return places
+
+    def _scores(self) -> Iterator[Float]:
+        """What ranks the inputs, some at a time; zeros where there are too few to compare."""
+        count = len(self.probes)
+        for block in self._columns.blocks():
+            if self._judged:
+                yield block[:, 4 * count]
+            elif self._usual is None:
+                yield np.zeros(len(block))
+            else:
+                yield compare(block[:, :count], block[:, count : 2 * count], self._usual).score
+
+    def probe_results(self) -> tuple[ProbeResult, ...]:
+        """Each probe over all inputs; none if no input was scored."""
+        if not len(self._columns):
+            return ()
+        chosen = {probe.name: probe for probe in self.header.probes}
+        return tuple(self._probe(p, chosen[probe.name], probe) for p, probe in enumerate(self.probes))
+
+    def _probe(self, p: int, chosen: StreamProbe, measured: CalibratedProbe) -> ProbeResult:
+        count = len(self.probes)
+        drops = self._columns.column(p)
+        low, middle, high = drops.quantiles([0.05, 0.5, 0.95])
+        above = sum(int((block > measured.noise_floor).sum()) for block in drops.blocks()) / drops.count
+        return ProbeResult(
+            name=chosen.name,
+            op=chosen.op,
+            depth=chosen.depth,
+            units=measured.units,
+            reason=chosen.reason,
+            noise_floor=measured.noise_floor,
+            above_floor=above,
+            drop_low=low,
+            drop_median=middle,
+            drop_high=high,
+            distortion_median=_number(self._columns.column(2 * count + p).median()),
+            flip_rate_median=self._columns.column(3 * count + p).median(),
+            compared=bool(self._usual is not None and self._usual.used[p]),
+        )
+
+    def advice(self) -> tuple[ProbeAdvice, ...] | None:
+        """Which probes to watch; None where inputs are too few to tell."""
+        count, total = len(self.probes), len(self._columns)
+        if total < FEWEST:
+            return None
+        step = -(-total // _ADVISING)
+        kept, start = [], 0
+        for block in self._columns.blocks():
+            kept.append(block[-start % step :: step, : 2 * count])
+            start += len(block)
+        rows = np.concatenate(kept)
+        return advise(rows[:, :count], rows[:, count:], self.probes)
+
+    def inputs(self, most: int | None = None) -> tuple[InputResult, ...]:
+        """The inputs, strangest first; in order of arrival where there are too few to compare.
+
+        Args:
+            most: How many, half of them from the end; None for all.
+        """
+        order = self._ranked(most)
+        ranks = np.arange(1, len(order) + 1)
+        ranks[len(order) - len(order) // 2 :] += len(self._columns) - len(order)
+        by_place = np.argsort(order)
+        found: dict[int, InputResult] = {}
+        entries = zip(self._at(order[by_place]), ranks[by_place].tolist(), by_place.tolist(), strict=True)
+        for chunk in _chunks(entries):
+            results = self._results([entry for entry, _, _ in chunk], [rank for _, rank, _ in chunk])
+            found.update(zip((at for _, _, at in chunk), results, strict=True))
+        return tuple(found[at] for at in range(len(order)))
+
+    def failed(self, most: int | None = None) -> tuple[Failure, ...]:
+        """The inputs that were not scored, in order of arrival.
+
+        Args:
+            most: How many; None for all.
+        """
+        failures: list[Failure] = []
+        for entry in self._stream.entries() if self._stream.unscored else ():
+            if isinstance(entry, UnscoredInput):
+                if most is not None and len(failures) == most:
+                    break
+                failures.append(Failure(id=entry.id, reason=entry.reason))
+        return tuple(failures)
+
+    def everything(self) -> Iterator[InputResult | Failure]:
+        """All inputs in order of arrival."""
+        order = self._ranked(None)
+        ranks = np.empty(len(order), dtype=np.int64)
+        ranks[order] = np.arange(1, len(order) + 1)
+        del order
+        place = 0
+        for chunk in _chunks(self._stream.entries()):
+            scored = [entry for entry in chunk if isinstance(entry, ScoredInput)]
+            results = iter(self._results(scored, ranks[place : place + len(scored)].tolist()))
+            place += len(scored)
+            for entry in chunk:
+                if isinstance(entry, ScoredInput):
+                    yield next(results)
+                else:
+                    yield Failure(id=entry.id, reason=entry.reason)
+
+    def _at(self, places: NDArray[np.int64]) -> Iterator[ScoredInput]:
+        """The scored inputs at given places, which are sorted."""
+        wanted = iter(places.tolist())
+        following = next(wanted, None)
+        place = 0
+        for entry in self._stream.entries() if following is not None else ():
+            if isinstance(entry, ScoredInput):
+                if place == following:
+                    yield entry
+                    following = next(wanted, None)
+                    if following is None:
+                        return
+                place += 1
+
+    def _results(self, entries: Sequence[ScoredInput], ranks: Sequence[int]) -> list[InputResult]:
+        if self._usual is None or not entries:
+            given = ranks if self._judged else [None] * len(entries)
+            return [_result(entry, rank) for entry, rank in zip(entries, given, strict=True)]
+        drops = np.array([entry.drop for entry in entries], dtype=np.float64)
+        errors = np.array([entry.drop_error for entry in entries], dtype=np.float64)
+        relative = compare(drops, errors, self._usual)
+        return [
+            _result(entry, rank, score, deviation)
+            for entry, rank, score, deviation in zip(
+                entries, ranks, relative.score.tolist(), relative.deviations, strict=True
+            )
+        ]
+
+
+def _result(
+    entry: ScoredInput, rank: int | None = None, score: float | None = None, deviation: Float | None = None
+) -> InputResult:
+    return InputResult(
+        id=entry.id,
+        copies=entry.copies,
+        rank=rank,
+        scores=entry.scores,
+        p_value=entry.p_value,
+        flagged=entry.flagged,
+        strangeness=score,
+        direction=None if deviation is None else "more" if deviation.mean() > 0 else "less",
+        published=entry.published,
+        drop=entry.drop,
+        drop_error=entry.drop_error,
+        distortion=entry.distortion,
+        flip_rate=entry.flip_rate,
+        deviation=None if deviation is None else tuple(deviation.tolist()),
+        prediction=entry.prediction,
+    )
+
+
+@contextmanager
+def summarise(stream: Stream) -> Iterator[Summary]:
+    """Sums up a run; the numbers of all inputs lie in a temporary file beside its stream meanwhile.
+
+    Raises:
+        OutputError: If that file can't be written.
+    """
+    where = "temporary file" if stream.path is None else f"{stream.path.parent}"
+    try:
+        if stream.path is None:
+            file = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
+        else:
+            file = cast(BinaryIO, tempfile.TemporaryFile(dir=stream.path.parent))  # noqa: SIM115
+        with file:
+            yield Summary(stream, file)
+    except OSError as error:
+        raise OutputError(f"{where}: cannot be written: {error.strerror}") from None
+
+
+@contextmanager
+def read_summary(path: Path) -> Iterator[Summary]:
+    """Sums up a run from the file that `score` streamed it to; the model is not needed.
+
+    Args:
+        path: The file.
+
+    Raises:
+        OutputError: If it can't be read, is no stream, or is damaged.
+    """
+    with read_stream(path) as stream, summarise(stream) as summary:
+        yield summary
+
+
+def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
+    following = iter(items)
+    while chunk := list(islice(following, _TOGETHER)):
+        yield chunk
+
+
+def _number(value: float | np.floating) -> Number:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,191 @@
+"""The sensitivity audit: how stable is a model's function, and where do its linear regions change?
+
+R. Novak et al., "Sensitivity and Generalization in Neural Networks", ICLR 2018: the norm of the input-output Jacobian,
+and how many units change their codes along trajectories through input space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
+from onnx_ood.audits.sensitivity.building import Measured, build
+from onnx_ood.audits.sensitivity.exact_regions import ExactRegions, find_regions
+from onnx_ood.audits.sensitivity.input_classes import classes_of
+from onnx_ood.audits.sensitivity.measured_inputs import MeasuredInputs
+from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResult
+from onnx_ood.audits.sensitivity.settings import SensitivitySettings
+from onnx_ood.audits.sensitivity.trajectory_counts import count
+from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.site_choice import choose_site
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.graph import CodeSite, Model, Tensor, Units, find_units, load, measurable
+from onnx_ood.inputs import Classes, Discovery, Reader, discover, read_card, read_classes
+from onnx_ood.results.base import Failure
+from onnx_ood.results.environment import environment
+from onnx_ood.results.facts import model_facts
+from onnx_ood.runtime import JacobianProber, decoding_threads, find_derived, find_input
+
+Progress = Callable[[int, int | None], None]
+
+# Inputs read at once.
+_READ_BATCH = 32
+
+_MEANING = (
+    "In the published study smaller norms and densities went with better generalisation, among models of one kind that "
+    "were trained for one task. Models of different kinds or preprocessing need not compare, and a constant function "
+    "has both at 0."
+)
+
+
+def sensitivity(
+    models: Sequence[str | Path | Model],
+    inputs: Sequence[str],
+    settings: SensitivitySettings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> SensitivityResult:
+    """Measures how stable models are around inputs and on the ways between them.
+
+    Args:
+        models: Paths or loaded models; each reads the inputs with its own preprocessing.
+        inputs: Files, folders or globs.
+        settings: What to measure and how; None for the defaults.
+        progress: Called with the number of inputs done and in all (None while unknown).
+
+    Returns:
+        The result; its status is "not evaluated" if fewer than half of the inputs of a model could be measured.
+
+    Raises:
+        UsageError: If there is no model, or a setting doesn't fit one.
+        ModelError: If a model can't be read or run.
+        NotEvaluatedError: If no input of a model could be measured.
+        ProviderError: If the provider can't run here.
+    """
+    settings = settings or SensitivitySettings()
+    if not models:
+        raise UsageError("no model is given")
+    found = discover(inputs)
+    classes = None
+    if settings.classes is not None:
+        classes = read_classes(settings.classes)
+        classes.check(found.paths)
+    audits = [
+        _measure(one if isinstance(one, Model) else load(one), found, classes, settings, progress)
+        for one in models
+    ]
+    norms = _ranks([audit.jacobian.norm.mean for audit in audits])
+    densities = _ranks([audit.density for audit in audits])
+    ranked = [
+        audit.model_copy(update={"jacobian_rank": norm or 1, "density_rank": density})
+        for audit, norm, density in zip(audits, norms, densities, strict=True)
+    ]
+    enough = all(2 * len(audit.inputs) >= len(audit.inputs) + len(audit.failed) for audit in audits)
+    return SensitivityResult(
+        status="measured" if enough else "not evaluated",
+        directions=settings.directions,
+        tolerance=settings.tolerance,
+        seed=settings.seed,
+        environment=environment(),
+        models=tuple(sorted(ranked, key=lambda audit: audit.jacobian_rank)),
+        notes=(_MEANING,) if len(models) > 1 else (),
+    )
+
+
+def _measure(
+    model: Model,
+    found: Discovery,
+    classes: Classes | None,
+    settings: SensitivitySettings,
+    progress: Progress | None,
+) -> ModelSensitivity:
+    site, site_note = choose_site(model, settings.site, settings.feeds)
+    if settings.exact and not site.is_input:
+        raise UsageError(
+            f"exact boundaries are those of the model's input, not of {site.name}: leave --exact out"
+        )
+    feeding = Feeding(model, find_input(model, site, settings.feeds), settings.feeds)
+    feeding.check(found.paths)
+    fed = feeding.fed
+    card, facts = read_card(model.path), model_facts(model)
+    chosen = choose_preprocessing(model.by_name[fed.name], found, settings.preprocessing, card)
+    units = _units_behind(model, site)
+    linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
+    prober = JacobianProber(
+        model,
+        find_derived(model, settings.of, site),
+        codes=_tensors(model, linear),
+        site=site.name,
+        provider=settings.provider,
+        batch_size=settings.batch_size,
+        others=settings.feeds,
+    )
+    reader = Reader(
+        found.paths,
+        preprocessing=chosen.preprocessing if chosen else None,
+        input_name=fed.name,
+        input_shape=fed.shape,
+        dtype=fed.dtype,
+        others=feeding.from_files,
+        batch=_READ_BATCH,
+        threads=decoding_threads(),
+    )
+    inputs = MeasuredInputs(prober, feeding, settings, card.class_names() if card else None)
+    inputs.failed += [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
+    total = reader.count() if progress else None
+    with closing(iter(reader)) as batches:
+        for batch in batches:
+            inputs.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
+            if len(batch):
+                inputs.take(batch)
+            if progress:
+                progress(len(inputs.ids) + len(inputs.failed), total)
+    if not inputs.ids:
+        reason = inputs.failed[0].reason if inputs.failed else "there is none"
+        raise NotEvaluatedError(f"{model.path}: no input could be measured: {reason}")
+    preprocessing = chosen.preprocessing if chosen else None
+    ids = [inputs.ids[i] for i in inputs.kept]
+    known = classes_of(ids, [inputs.predictions[i] for i in inputs.kept], classes)
+    counted = count(units.sites, inputs, known.of, preprocessing, feeding, prober.prober, settings)
+    regions = find_regions(model, site, np.stack(inputs.points), ids) if settings.exact else ExactRegions()
+    return build(
+        Measured(
+            facts=facts,
+            prober=prober.prober,
+            units=units,
+            # All units bend at zero alone.
+            whole_regions=bool(linear) and not units.unread and len(linear) == len(units.sites),
+            preprocessing=chosen.describe() if chosen else None,
+            inputs=inputs,
+            classes=known,
+            counted=counted,
+            feeds=feeding.described,
+            regions=regions,
+            notes=(*preprocessing_notes(chosen, card, facts), *site_note, *feeding.notes, *reader.notes),
+        )
+    )
+
+
+def _units_behind(model: Model, site: Tensor) -> Units:
+    units = find_units(model)
+    behind = {tensor.name for tensor in measurable(model, site)}
+    sites = tuple(one for one in units.sites if {one.name, one.read} <= behind)
+    return Units(sites, {name: reason for name, reason in units.unread.items() if name in behind})
+
+
+def _tensors(model: Model, sites: Iterable[CodeSite]) -> list[Tensor]:
+    known = {tensor.name: tensor for tensor in model.everything}
+    return list({site.read: known[site.read] for site in sites}.values())
+
+
+def _ranks(values: Sequence[float | None]) -> list[int | None]:
+    """1 for the smallest."""
+    order = sorted((value, i) for i, value in enumerate(values) if value is not None)
+    ranks: list[int | None] = [None] * len(values)
+    for rank, (_, i) in enumerate(order, start=1):
+        ranks[i] = rank
+    return ranks

@@ -1,0 +1,113 @@
+"""Inputs of a sensitivity audit as they are measured: Jacobian norms, the model's answers, and failures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits._common.predictions import read_answers
+from onnx_ood.audits.sensitivity.settings import SensitivitySettings
+from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.exceptions import ModelError
+from onnx_ood.inputs import Batch
+from onnx_ood.results.base import Failure, Prediction
+from onnx_ood.runtime import JacobianNorms, JacobianProber
+
+# Inputs of which trajectories are made; later ones have a Jacobian norm alone.
+_KEPT = 64
+
+
+class MeasuredInputs:
+    """What is known of the inputs of one model.
+
+    Attributes:
+        ids: Names of those that were measured.
+        norms: What was measured of each batch.
+        predictions: The model's own answers, None where it gives none.
+        kept: Places of the first of them that have one shape.
+        points: What the site holds for each of these, [*site].
+        first: The first of them, with what goes with it.
+        failed: The others.
+    """
+
+    def __init__(
+        self,
+        prober: JacobianProber,
+        feeding: Feeding,
+        settings: SensitivitySettings,
+        labels: Sequence[str] | None,
+    ) -> None:
+        """Begins without inputs.
+
+        Args:
+            prober: Measures them.
+            feeding: Gives what the model's other inputs take.
+            settings: The user's settings.
+            labels: Names of the model's classes, if known.
+        """
+        self._prober, self._feeding, self._settings, self._labels = prober, feeding, settings, labels
+        self.ids: list[str] = []
+        self.norms: list[JacobianNorms] = []
+        self.predictions: list[Prediction | None] = []
+        self.kept: list[int] = []
+        self.points: list[NDArray[Any]] = []
+        self.first: Batch | None = None
+        self.failed: list[Failure] = []
+
+    def all(self, field: str) -> NDArray[np.float64]:
+        """One field of the norms of all inputs, [N]."""
+        return np.concatenate([getattr(norms, field) for norms in self.norms])
+
+    def take(self, batch: Batch) -> None:
+        """Measures one batch; of one that the model doesn't run, each input alone.
+
+        Args:
+            batch: The inputs, at least one.
+
+        Raises:
+            ModelError: If the model doesn't run the very first input.
+        """
+        prober, others = self._prober, self._feeding.others(batch)
+        try:
+            norms = prober.measure(batch.tensors, self._settings.directions, self._settings.seed, others)
+            points = prober.prober.site_values(batch.tensors, others)
+            zero = np.zeros((1, *points.shape[1:]), np.float32)
+            answers = read_answers(prober.prober.measure(batch.tensors, zero, others).outputs)
+        except ModelError as error:
+            if len(batch) > 1:
+                for i in range(len(batch)):
+                    self.take(batch.part(i, i + 1))
+                return
+            if not self.ids:
+                raise
+            self.failed.append(Failure(id=batch.ids[0], reason=str(error)))
+            return
+        finite = np.isfinite(norms.norm)
+        for i in np.flatnonzero(~finite).tolist():
+            self.failed.append(Failure(id=batch.ids[i], reason="the model gives NaN or infinity for it"))
+        self.norms.append(_some(norms, finite))
+        for i in np.flatnonzero(finite).tolist():
+            self.ids.append(batch.ids[i])
+            self.predictions.append(answers.prediction(i, self._labels) if answers else None)
+            if self.first is None:
+                self.first = batch.part(i, i + 1)
+            if len(self.kept) < _KEPT and (not self.points or self.points[0].shape == points.shape[1:]):
+                self.kept.append(len(self.ids) - 1)
+                self.points.append(points[i])
+
+
+def _some(norms: JacobianNorms, rows: NDArray[np.bool_]) -> JacobianNorms:
+    share = norms.exact_share
+    return JacobianNorms(
+        norms.norm[rows],
+        norms.standard_error[rows],
+        norms.step[rows],
+        norms.disagreement[rows],
+        norms.directions,
+        norms.of,
+        np.full(rows.sum(), np.nan) if share is None else share[rows],
+        norms.note,
+    )

@@ -1,0 +1,98 @@
+"""Which ways through input space a sensitivity audit takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.audits.sensitivity.result import Kind
+from onnx_ood.perturb.trajectories import Trajectory, ellipse_through, random_ellipse, translations
+
+# Positions of a picture on its ring.
+_POSITIONS = 16
+# Draws of three inputs, for each that is wanted, before classes are taken to be too few.
+_DRAWS = 50
+
+
+class Chosen(NamedTuple):
+    """One trajectory.
+
+    Attributes:
+        kind: What kind of way it is.
+        inputs: Places of the inputs that it goes through.
+        trajectory: The way.
+    """
+
+    kind: Kind
+    inputs: tuple[int, ...]
+    trajectory: Trajectory
+
+
+def choose_trajectories(
+    points: NDArray[Any], classes: Sequence[str | None], width: int | None, count: int, seed: int
+) -> list[Chosen]:
+    """Chooses trajectories of each kind that the inputs allow.
+
+    Args:
+        points: Inputs as the model takes them, [N, *input].
+        classes: The class of each, None for those without: no ellipse of classes goes through them.
+        width: The axis of `input` along which pictures are shifted, None if they are no pictures.
+        count: How many of each kind at most.
+        seed: Seed of what is drawn.
+
+    Returns:
+        Rings of translations of single inputs; the smallest ellipses through three inputs of one class, and of three
+        classes; ellipses in random directions around the mean of all inputs, as far from it as two of them are. Those
+        that don't leave their point (translations of a blank picture) are left out.
+    """
+    rng = np.random.default_rng(seed)
+    values = np.asarray(points, np.float64)
+    chosen: list[Chosen] = []
+    if width is not None:
+        positions = min(_POSITIONS, values.shape[1 + width])
+        chosen += [
+            Chosen("translations", (i,), translations(values[i], positions, axis=width))
+            for i in range(min(count, len(values)))
+        ]
+    kinds: tuple[tuple[Kind, int], ...] = (("same class", 1), ("different classes", 3))
+    for kind, wanted in kinds:
+        for triple in _triples(classes, wanted, count, rng):
+            chosen.append(Chosen(kind, triple, ellipse_through(*values[list(triple)])))
+    centre = values.mean(axis=0)
+    norms = np.linalg.norm((values - centre).reshape(len(values), -1), axis=1)
+    far = np.flatnonzero(norms > 0)
+    if len(far) > 1:
+        for _ in range(count):
+            first, second = rng.choice(far, 2, replace=False)
+            drawn = int(rng.integers(2**31))
+            chosen.append(
+                Chosen(
+                    "random", (), random_ellipse(centre, (float(norms[first]), float(norms[second])), drawn)
+                )
+            )
+    return [way for way in chosen if way.trajectory.length > 0]
+
+
+def _triples(
+    classes: Sequence[str | None], wanted: int, count: int, rng: np.random.Generator
+) -> list[tuple[int, ...]]:
+    """Different sets of three inputs, all of one class or each of another."""
+    members = [
+        np.flatnonzero([of == one for of in classes]) for one in dict.fromkeys(classes) if one is not None
+    ]
+    if wanted == 1:
+        members = [some for some in members if len(some) > 2]
+    if len(members) < wanted:
+        return []
+    found: dict[tuple[int, ...], None] = {}
+    for _ in range(_DRAWS * count):
+        if len(found) == count:
+            break
+        drawn = rng.choice(len(members), wanted, replace=False)
+        each = 3 // wanted
+        triple = np.concatenate([rng.choice(members[one], each, replace=False) for one in drawn])
+        found[tuple(sorted(triple.tolist()))] = None
+    return list(found)

@@ -1,0 +1,90 @@
+"""Whether an input is one of the references' kind: p-values that are exact in finite samples, for any detector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from onnx_ood.detectors.base import Detector
+from onnx_ood.detectors.calibration.conformal import full_p_values, p_values, two_sided_p_values
+from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.methods.activity_profile import activity_profile
+from onnx_ood.detectors.methods.auto import Auto
+from onnx_ood.detectors.methods.uncertainty import Doubt
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What tells how rarely an input like the references is as strange.
+
+    Attributes:
+        references: How many references the p-values are ranked among, n: none is below 1 / (n + 1).
+        p_values: From what was measured of N inputs, float64 [N].
+    """
+
+    references: int
+    p_values: Callable[[Evidence], Float]
+
+
+def calibrate(detector: Detector, subject: Subject, reference: Evidence, seed: int) -> Calibrated:
+    """Makes p-values of a detector that are exact if an input and the references are exchangeable.
+
+    - Of `auto`: see `verdict_p_values`; all references calibrate.
+    - Of a detector that learns nothing: its scores are ranked among those of all references.
+    - Of any other: half of the references, at random, are what it learns from, and the other half calibrates.
+
+    Where strange inputs may score unusually low (`two_sided`), so does an unusually low score count.
+
+    Args:
+        detector: One that applies to the model.
+        subject: The model.
+        reference: What was measured of n known-good inputs, n at least 2.
+        seed: Seed of the halves.
+
+    Returns:
+        What makes p-values.
+    """
+    if isinstance(detector, Auto):
+        return Calibrated(len(reference), partial(verdict_p_values, subject, reference))
+    learning = len(reference) // 2 if detector.reference else 0
+    # Files come in the order of their names, which may have to do with what they look like.
+    order = np.random.default_rng(seed).permutation(len(reference))
+    scorer = detector.fit(subject, reference.rows(order[:learning]) if learning else None)
+    usual = scorer(reference.rows(order[learning:]))
+    ranked = two_sided_p_values if detector.two_sided else p_values
+    return Calibrated(len(usual), lambda inputs: ranked(usual, scorer(inputs)))
+
+
+def verdict_p_values(subject: Subject, reference: Evidence, inputs: Evidence) -> Float:
+    """How rarely an input like the references is as strange as each input, by its activity and by the model's doubt.
+
+    These are the parts of `auto` that can be made exact. Its discriminant is left out: it learns from altered
+    references, and the new input would have to be altered and run in the same ways.
+
+    Args:
+        subject: The model.
+        reference: What was measured of n known-good inputs.
+        inputs: What was measured of N inputs.
+
+    Returns:
+        p-values, [N], from 1 / (n + 1) to 1; see `full_p_values`. Exact if an input and the references are
+        exchangeable, on average over draws of references.
+
+    Raises:
+        ValueError: If the model has neither layers nor class scores, or anything isn't finite.
+    """
+    scores = None
+    if subject.probabilities is not None:
+        # It learns nothing from references, so that theirs are as good as those of new inputs.
+        doubt = Doubt().fit(subject, None)
+        scores = doubt(reference), doubt(inputs)
+    if subject.layers:
+        return full_p_values(
+            activity_profile(reference.layers), activity_profile(inputs.layers), scores=scores
+        )
+    if scores is None:
+        raise ValueError("the model has neither layers whose activations can be read nor class scores")
+    return p_values(*scores)

@@ -1,0 +1,30 @@
+"""Distance of the activity profile from that of reference inputs."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.activity_profile import activity_profile
+from onnx_ood.detectors.methods.class_scores import reference_of, why_no_layers
+from onnx_ood.detectors.models.gaussian import ShrunkGaussian
+
+
+class Activity(Detector):
+    """Strange inputs make some layer more, less or otherwise active than known-good ones do."""
+
+    name = "activity"
+    formula = "Mahalanobis distance of nine numbers on the activity of each layer, covariance shrunk by ½"
+    source = "onnx_ood; the distance after K. Lee et al., NeurIPS 2018, without classes"
+    needs = ("layers",)
+    reference = True
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_layers(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        usual = ShrunkGaussian(activity_profile(reference_of(reference).layers))
+        return lambda evidence: usual.distances(activity_profile(evidence.layers))

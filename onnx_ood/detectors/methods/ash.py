@@ -1,0 +1,42 @@
+"""Energy of the logits that binarised features give."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import features_of, head_of, negative_energy, why_not_rectified
+
+# Share of the features that is set to 0.
+_PRUNED = 0.9
+
+
+class ActivationShaping(Detector):
+    """ASH-B at the features of the linear head."""
+
+    name = "ash"
+    formula = "energy after keeping the largest 10% of h, each set to Σh / k"
+    source = "A. Djurisic et al., ICLR 2023 (ASH-B)"
+    needs = ("features",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_not_rectified(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        head = head_of(subject)
+
+        def score(evidence: Evidence) -> NDArray[np.float64]:
+            h = features_of(evidence)
+            kept = h.shape[1] - round(h.shape[1] * _PRUNED)
+            largest = np.argpartition(h, -kept, axis=1)[:, -kept:]
+            shaped = np.zeros_like(h)
+            np.put_along_axis(shaped, largest, h.sum(axis=1, keepdims=True) / kept, axis=1)
+            energy: NDArray[np.float64] = -negative_energy(shaped @ head.weight.T + head.bias)
+            return energy
+
+        return score

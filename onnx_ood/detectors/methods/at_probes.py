@@ -1,0 +1,53 @@
+"""Detectors that are made of one number for each probe."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Self
+
+import numpy as np
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.methods.class_scores import why_no_layers
+
+
+class AtProbes(Detector):
+    """The mean of one number over all probes, or that of one probe, `NAME@PROBE`.
+
+    Attributes:
+        probe: Name of the tensor, one of the layers of the subject; None for all of them.
+    """
+
+    two_sided = True
+
+    def __init__(self, probe: str | None = None) -> None:
+        self.probe = probe
+        if probe is not None:
+            self.name = f"{self.name}@{probe}"
+
+    def at(self, probe: str) -> Self:
+        """The same detector at one probe alone."""
+        return type(self)(probe)
+
+    @abstractmethod
+    def numbers(self, evidence: Evidence) -> Float:
+        """What it reads at each of P probes, [N, P]; higher = more out-of-distribution."""
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        reason = why_no_layers(subject)
+        if reason is None and self.probe is not None and self.probe not in subject.layers:
+            reason = f"it has no probe {self.probe!r}; its probes are {', '.join(subject.layers)}"
+        return reason
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        columns = slice(None) if self.probe is None else [subject.layers.index(self.probe)]
+
+        def score(evidence: Evidence) -> Float:
+            mean: Float = np.mean(self.numbers(evidence)[:, columns], axis=1)
+            return mean
+
+        return score

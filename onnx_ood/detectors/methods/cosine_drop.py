@@ -1,0 +1,25 @@
+"""How little activations turn when the input is nudged."""
+
+from __future__ import annotations
+
+import numpy as np
+from typing_extensions import override
+
+from onnx_ood.detectors.features import Evidence, Float
+from onnx_ood.detectors.methods.at_probes import AtProbes
+
+
+class CosineDrop(AtProbes):
+    """The less an activation turns, the stranger; often the other way round, above all for smooth pictures."""
+
+    name = "cosine_drop"
+    formula = "−mean over probes of log₁₀ mean over nudges of (1 − cos(clean, nudged))"
+    source = (
+        "the claim of LessWrong, How to tell if your input is out of distribution given only model weights"
+    )
+    needs = ("pairs",)
+
+    @override
+    def numbers(self, evidence: Evidence) -> Float:
+        assert evidence.drops is not None
+        return -np.log10(evidence.drops)

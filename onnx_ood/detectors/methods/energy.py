@@ -1,0 +1,26 @@
+"""The free energy of the logits."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import logits_of, negative_energy, why_no_logits
+
+
+class Energy(Detector):
+    """Free energy."""
+
+    name = "energy"
+    formula = "−log Σ exp z"
+    source = "W. Liu et al., NeurIPS 2020 (temperature 1)"
+    needs = ("logits",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_logits(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        return lambda evidence: -negative_energy(logits_of(evidence))

@@ -1,0 +1,36 @@
+"""How undecided between classes a model is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import logits_of, softmax, why_no_classes
+
+
+class Entropy(Detector):
+    """Entropy of the class probabilities."""
+
+    name = "entropy"
+    formula = "−Σ p·log p"
+    source = "A. Malinin and M. Gales, NeurIPS 2018"
+    needs = ("logits",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_classes(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+
+        def score(evidence: Evidence) -> NDArray[np.float64]:
+            shares = softmax(logits_of(evidence))
+            entropy: NDArray[np.float64] = -(shares * np.log(np.maximum(shares, np.finfo(float).tiny))).sum(
+                axis=1
+            )
+            return entropy
+
+        return score

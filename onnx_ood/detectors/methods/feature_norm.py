@@ -1,0 +1,28 @@
+"""How long the features are."""
+
+from __future__ import annotations
+
+import numpy as np
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import features_of, why_no_head
+
+
+class FeatureNorm(Detector):
+    """Norm of what the linear head reads, its sign turned."""
+
+    name = "feature_norm"
+    formula = "−‖h‖"
+    source = "Y. Yu et al., CVPR 2023"
+    needs = ("features",)
+    two_sided = True
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_head(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        return lambda evidence: -np.linalg.norm(features_of(evidence), axis=1)

@@ -1,0 +1,22 @@
+"""How many units a nudge switches."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from onnx_ood.detectors.features import Evidence, Float
+from onnx_ood.detectors.methods.at_probes import AtProbes
+
+
+class FlipRate(AtProbes):
+    """Where linear regions are small, a nudge leaves more of them."""
+
+    name = "flip_rate"
+    formula = "mean over probes and nudges of the share of units with [clean > 0] ≠ [nudged > 0]"
+    source = "after R. Novak et al., ICLR 2018: transitions are fewest at training points"
+    needs = ("pairs",)
+
+    @override
+    def numbers(self, evidence: Evidence) -> Float:
+        assert evidence.flips is not None
+        return evidence.flips

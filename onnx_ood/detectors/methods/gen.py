@@ -1,0 +1,37 @@
+"""Generalised entropy of the likeliest classes."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import logits_of, softmax, why_no_classes
+
+_GAMMA = 0.1
+_LARGEST = 100
+
+
+class GeneralizedEntropy(Detector):
+    """Generalised entropy, which small probabilities count for almost as much as large ones."""
+
+    name = "gen"
+    formula = "Σ over the 100 largest p of p^γ·(1 − p)^γ, γ = 0.1"
+    source = "X. Liu, Y. Lochman and C. Zach, CVPR 2023"
+    needs = ("logits",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_classes(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+
+        def score(evidence: Evidence) -> NDArray[np.float64]:
+            shares = np.sort(softmax(logits_of(evidence)), axis=1)[:, -_LARGEST:]
+            entropy: NDArray[np.float64] = ((shares * (1 - shares)) ** _GAMMA).sum(axis=1)
+            return entropy
+
+        return score

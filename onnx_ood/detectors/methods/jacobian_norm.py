@@ -1,0 +1,39 @@
+"""How sensitive the answer is to the input."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.methods.class_scores import why_no_layers
+
+
+class JacobianNorm(Detector):
+    """The function is steeper away from training points than at them.
+
+    Two directions say little of one input's norm (it may well be off by a factor of two), but norms of inputs lie
+    orders of magnitude apart: with 4 or 8 the AUROC moved by 0.01.
+    """
+
+    name = "jacobian_norm"
+    formula = "√(n / 2 · Σ over 2 orthogonal q of ‖J q‖²) for ‖J‖, J = ∂ softmax / ∂x, or of the last layer"
+    source = "R. Novak et al., ICLR 2018; J q by central differences"
+    two_sided = True
+    needs = ("jacobian",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        if subject.probabilities is not None:
+            return None
+        reason = why_no_layers(subject)
+        return reason and f"the model's output is no row of class scores, and {reason}"
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+
+        def score(evidence: Evidence) -> Float:
+            assert evidence.jacobian is not None
+            return evidence.jacobian
+
+        return score

@@ -1,0 +1,26 @@
+"""How large the largest logit is."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import logits_of, why_no_logits
+
+
+class MaxLogit(Detector):
+    """The largest logit, its sign turned."""
+
+    name = "max_logit"
+    formula = "−max z"
+    source = "D. Hendrycks et al., ICML 2022"
+    needs = ("logits",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_logits(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        return lambda evidence: -logits_of(evidence).max(axis=1)

@@ -1,0 +1,26 @@
+"""How probable the likeliest class is."""
+
+from __future__ import annotations
+
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import logits_of, softmax, why_no_classes
+
+
+class MaximumProbability(Detector):
+    """1 minus the largest class probability."""
+
+    name = "msp"
+    formula = "1 − max p"
+    source = "D. Hendrycks and K. Gimpel, ICLR 2017"
+    needs = ("logits",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_classes(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        return lambda evidence: 1 - softmax(logits_of(evidence)).max(axis=1)

@@ -1,0 +1,44 @@
+"""Distance of the sensitivity profile from that of reference inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.methods.class_scores import reference_of, why_no_layers
+from onnx_ood.detectors.models.gaussian import ShrunkGaussian
+
+# There are few numbers a probe, so that a covariance is known better than that of an activity profile.
+_SHRINKAGE = 0.2
+# What no unit does must not be infinitely far: about one unit of a probe of usual size.
+_LEAST_SHARE = 1e-5
+
+
+class SensitivityProfile(Detector):
+    """Strange inputs are more or less sensitive to nudges than known-good ones, at some probe."""
+
+    name = "profile"
+    formula = (
+        "Mahalanobis distance of log mean cosine drop and log(flip share + 1e-5) at all probes, shrunk by 0.2"
+    )
+    source = "onnx_ood; the distance after K. Lee et al., NeurIPS 2018, without classes"
+    needs = ("pairs",)
+    reference = True
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_no_layers(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        usual = ShrunkGaussian(_profile(reference_of(reference)), _SHRINKAGE)
+        return lambda evidence: usual.distances(_profile(evidence))
+
+
+def _profile(evidence: Evidence) -> Float:
+    """Logs of drops and flip shares, [N, 2·P]."""
+    assert evidence.drops is not None
+    assert evidence.flips is not None
+    return np.concatenate([np.log(evidence.drops), np.log(evidence.flips + _LEAST_SHARE)], axis=1)

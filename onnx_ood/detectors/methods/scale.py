@@ -1,0 +1,44 @@
+"""Energy of the logits that scaled features give."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from typing_extensions import override
+
+from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.methods.class_scores import features_of, head_of, negative_energy, why_not_rectified
+
+# Share of the features that is not among the largest.
+_PRUNED = 0.85
+
+
+class Scale(Detector):
+    """Features are scaled up the more, the less a few of them stand out."""
+
+    name = "scale"
+    formula = "energy of h·exp(Σh / Σ of its largest 15%)"
+    source = "K. Xu et al., ICLR 2024"
+    needs = ("features",)
+
+    @override
+    def why_not(self, subject: Subject) -> str | None:
+        return why_not_rectified(subject)
+
+    @override
+    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+        head = head_of(subject)
+
+        def score(evidence: Evidence) -> NDArray[np.float64]:
+            h = features_of(evidence)
+            kept = h.shape[1] - round(h.shape[1] * _PRUNED)
+            largest = np.partition(h, -kept, axis=1)[:, -kept:].sum(axis=1)
+            # Features that are 0 throughout stay so.
+            share = np.divide(h.sum(axis=1), largest, out=np.ones(len(h)), where=largest > 0)
+            energy: NDArray[np.float64] = -negative_energy(
+                h * np.exp(share)[:, np.newaxis] @ head.weight.T + head.bias
+            )
+            return energy
+
+        return score

@@ -1,0 +1,24 @@
+"""How much more a smooth nudge turns activations than a rough one."""
+
+from __future__ import annotations
+
+import numpy as np
+from typing_extensions import override
+
+from onnx_ood.detectors.features import Evidence, Float
+from onnx_ood.detectors.methods.at_probes import AtProbes
+
+
+class Contrast(AtProbes):
+    """Two nudges of one size: how faint an input is moves both drops alike, and cancels."""
+
+    name = "contrast"
+    formula = "mean over probes of log₁₀ drop under 1/f noise − log₁₀ drop under white noise"
+    source = "onnx_ood, and so is its sign"
+    needs = ("pairs", "smooth")
+
+    @override
+    def numbers(self, evidence: Evidence) -> Float:
+        assert evidence.drops is not None
+        assert evidence.smooth_drops is not None
+        return np.log10(evidence.smooth_drops) - np.log10(evidence.drops)

@@ -1,0 +1,1 @@
+"""Statistical models that detectors fit to references."""

@@ -1,0 +1,81 @@
+"""Finding out about a model what detectors need to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onnx_ood.detectors.features import LinearHead, RunningStatistics, Subject
+from onnx_ood.graph import Model, find_batch_norms, find_class_scores, find_linear_layer, why_not_measurable
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where in a model the evidence is read.
+
+    Attributes:
+        subject: What is known of the model.
+        scores: The tensor of class scores, None if the model gives no row of them.
+        features: What the linear head reads, None where there is no such head.
+        pooled: The feature map whose means those are, None where there is none.
+        norms: What each BatchNormalization node of the subject reads.
+    """
+
+    subject: Subject
+    scores: str | None
+    features: str | None
+    pooled: str | None
+    norms: tuple[str, ...]
+
+
+def find_sources(model: Model) -> Sources:
+    """Finds where evidence is read.
+
+    Args:
+        model: The model. Of its weights those of the last linear layer and running statistics are read.
+
+    Returns:
+        The sources. Layers are the results of activation functions in the main graph, or, where it has none, of all
+        operators with weights.
+    """
+
+    def readable(name: str | None) -> bool:
+        return name in model.by_name and why_not_measurable(model, model.by_name[name]) is None
+
+    scores = find_class_scores(model)
+    if scores is not None and not (readable(scores.name) and _is_row(model, scores.name)):
+        scores = None
+    head = None if scores is None else find_linear_layer(model, scores.name)
+    if scores is not None and head is None and not scores.probabilities:
+        # What neither a softmax nor a linear layer gives is features of a model that was cut, or a regression.
+        scores = None
+    if head is not None and not readable(head.features):
+        head = None
+    pooled = head.pooled if head is not None and readable(head.pooled) else None
+    norms = [one for one in find_batch_norms(model) if readable(one.reads)]
+    layers = [tensor.name for tensor in model.tensors if tensor.activation and readable(tensor.name)]
+    if not layers:
+        layers = [
+            tensor.name
+            for tensor in model.tensors
+            if tensor.op in {"Conv", "Gemm", "MatMul"} and readable(tensor.name)
+        ]
+    subject = Subject(
+        probabilities=None if scores is None else scores.probabilities,
+        head=None if head is None else LinearHead(head.weight, head.bias, head.rectified),
+        pooled=pooled is not None,
+        norms=tuple(RunningStatistics(one.reads, one.mean, one.variance, one.epsilon) for one in norms),
+        layers=tuple(layers),
+    )
+    return Sources(
+        subject,
+        None if scores is None else scores.name,
+        None if head is None else head.features,
+        pooled,
+        tuple(one.reads for one in norms),
+    )
+
+
+def _is_row(model: Model, name: str) -> bool:
+    """Whether a tensor is one row of two numbers or more for each input, as far as the file says."""
+    shape = model.by_name[name].shape
+    return shape is not None and len(shape) == 2 and shape[1] != 1

@@ -1,0 +1,1 @@
+"""From files or arrays to what detectors read: features of inputs and of references."""

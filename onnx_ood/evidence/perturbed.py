@@ -1,0 +1,168 @@
+"""Measuring what nudges do to inputs, as far as detectors need it.
+
+All inputs share the nudges, which are drawn from the seed, so that what is measured of an input doesn't depend on its
+company. Each part of the evidence has runs of its own: its numbers don't depend on what else is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood import metrics
+from onnx_ood.detectors import Evidence, Need, Sources
+from onnx_ood.evidence.site_choice import choose_site
+from onnx_ood.graph import Model, Tensor
+from onnx_ood.inputs import Preprocessing
+from onnx_ood.perturb import Ellipse, draw, draw_smooth
+from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
+
+Float = NDArray[np.float64]
+Others = Mapping[str, NDArray[Any]] | None
+
+COPIES = 2
+"""Nudges of a family."""
+SCALE = 0.02
+"""Standard deviation, in pixels from 0 to 1 where pictures are normalised, else as the model takes them."""
+POINTS = 8
+"""Points of the ring."""
+DIRECTIONS = 2
+"""Directions of the Jacobian."""
+# A drop below this is rounding, whatever the probe, and so is an angle below that with this drop.
+_SMALLEST_DROP = 1e-12
+_SMALLEST_ANGLE = (2 * _SMALLEST_DROP) ** 0.5
+_AT_LAYERS: frozenset[Need] = frozenset({"pairs", "smooth", "ring"})
+
+
+class NudgedReader:
+    """A model made ready for being nudged. Nothing is loaded that nobody needs.
+
+    Attributes:
+        provider: `"cuda"` or `"cpu"`: where it really runs; None if nothing does.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        sources: Sources,
+        needs: Collection[Need],
+        fed: Tensor,
+        *,
+        preprocessing: Preprocessing | None,
+        seed: int,
+        provider: str,
+        batch_size: int | None,
+    ) -> None:
+        """Creates the sessions.
+
+        Args:
+            model: The model. If the input holds no floats, the first ones inside are nudged.
+            sources: Where in it evidence is read.
+            needs: Parts of the evidence that are wanted.
+            fed: The graph input that inputs are fed to, which is nudged if it holds floats.
+            preprocessing: How pictures became tensors; None if that isn't known.
+            seed: Seed of the nudges.
+            provider: `"auto"`, `"cuda"` or `"cpu"`.
+            batch_size: Inputs in one run; None lets memory decide.
+
+        Raises:
+            ModelError: If onnxruntime refuses the model.
+            ProviderError: If the provider can't run here.
+        """
+        self._layers, self._needs, self._seed = sources.subject.layers, set(needs), seed
+        self._prober: Prober | None = None
+        self._jacobian: JacobianProber | None = None
+        self.provider: str | None = None
+        at_layers = bool(self._layers and self._needs & _AT_LAYERS)
+        of_answer = "jacobian" in self._needs and bool(sources.scores or self._layers)
+        if not (at_layers or of_answer):
+            return
+        others = [tensor.name for tensor in model.inputs if tensor.name != fed.name]
+        site = fed if fed.floating else choose_site(model, None, dict.fromkeys(others, ""))[0]
+        pictures = preprocessing if site.is_input else None
+        self._gain: NDArray[np.floating] | float = 1.0 if pictures is None else pictures.gain
+        self._channels_last = pictures is not None and pictures.layout == "NHWC"
+        if at_layers:
+            probes = [model.by_name[name] for name in self._layers]
+            self._prober = Prober(
+                model, probes, site=site.name, provider=provider, batch_size=batch_size, others=others
+            )
+            self.provider = self._prober.provider
+        if of_answer:
+            of = None if sources.scores else model.by_name[self._layers[-1]]
+            self._jacobian = JacobianProber(
+                model, of, site=site.name, provider=provider, batch_size=batch_size, others=others
+            )
+            self.provider = self._jacobian.prober.provider
+
+    def read(self, batch: NDArray[Any], others: Others = None) -> Evidence:
+        """Measures inputs.
+
+        Args:
+            batch: [N, *input].
+            others: Values of the model's other inputs.
+
+        Returns:
+            What was asked for, and nothing else.
+
+        Raises:
+            UsageError: If a shape doesn't fit.
+            ModelError: If a run fails.
+        """
+        found = Evidence()
+        if self._prober is not None:
+            found = self._at_layers(self._prober, batch, others)
+        if self._jacobian is not None:
+            step = self._jacobian.usual_step(batch, others)
+            norms = self._jacobian.measure(batch, DIRECTIONS, self._seed, others, step=step)
+            found = replace(found, jacobian=norms.norm)
+        return found
+
+    def _at_layers(self, prober: Prober, batch: NDArray[Any], others: Others) -> Evidence:
+        shape = prober.site_shape(batch, others)
+        white = draw("gaussian", shape, COPIES, self._seed) * SCALE * self._gain
+        found = Evidence()
+        if "pairs" in self._needs:
+            measured = prober.measure(batch, white.astype(np.float32), others)
+            found = Evidence(
+                drops=self._placed(prober, _drops(measured), _SMALLEST_DROP),
+                flips=self._placed(prober, measured.flip_rate().mean(axis=1), 0),
+                distortions=self._placed(prober, _distortions(measured), 1),
+            )
+        if "smooth" in self._needs:
+            unit = draw_smooth(shape, COPIES, self._seed, channels_last=self._channels_last)
+            measured = prober.measure(batch, (unit * SCALE * self._gain).astype(np.float32), others)
+            found = replace(found, smooth_drops=self._placed(prober, _drops(measured), _SMALLEST_DROP))
+        if "ring" in self._needs:
+            # Each of its points is such a nudge as `white` has, since cos² + sin² = 1.
+            ring = Ellipse(np.zeros(shape), *white).at(np.arange(POINTS) / POINTS)
+            transitions = ring_transitions(prober, batch, ring.astype(np.float32), others)
+            found = replace(found, transitions=self._placed(prober, transitions, 0))
+        return found
+
+    def _placed(self, prober: Prober, values: Float, nothing: float) -> Float:
+        """Values at probes, [N, P], at the places of their layers; a layer without units has what nothing makes."""
+        if prober.probes == self._layers:
+            return values
+        placed = np.full((len(values), len(self._layers)), nothing, np.float64)
+        placed[:, [self._layers.index(name) for name in prober.probes]] = values
+        return placed
+
+
+def _drops(measured: Measurement) -> Float:
+    """Mean cosine drops over copies, [N, P]."""
+    drops: Float = np.maximum(measured.cosine_drop().mean(axis=1), _SMALLEST_DROP)
+    return drops
+
+
+def _distortions(measured: Measurement) -> Float:
+    """Mean distortions over copies, [N, P]."""
+    angle, at_site = (
+        np.maximum(angles, _SMALLEST_ANGLE) for angles in (measured.angle(), measured.site_angle())
+    )
+    mean: Float = metrics.distortion(angle, at_site[:, :, np.newaxis]).mean(axis=1)
+    return mean

@@ -1,0 +1,178 @@
+"""Measuring what detectors need of inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.detectors import Evidence, Need, find_sources
+from onnx_ood.evidence.perturbed import NudgedReader
+from onnx_ood.graph import Model, Tensor
+from onnx_ood.inputs import Preprocessing
+from onnx_ood.runtime import ChannelReader, Channels, first_input
+
+
+@dataclass(frozen=True)
+class MakesReaders:
+    """What makes readers of evidence that differ in nothing but their needs.
+
+    Attributes:
+        model: The model.
+        fed: The graph input that inputs are fed to.
+        preprocessing: How pictures become tensors; None if that isn't known.
+        seed: Seed of the nudges.
+        provider: `"auto"`, `"cuda"` or `"cpu"`.
+        batch_size: Inputs in one run; None lets memory decide.
+    """
+
+    model: Model
+    fed: Tensor
+    preprocessing: Preprocessing | None
+    seed: int
+    provider: str
+    batch_size: int | None
+
+    def __call__(self, needs: Collection[Need]) -> EvidenceReader:
+        """A reader; errors are those of `EvidenceReader`."""
+        return EvidenceReader(
+            self.model,
+            needs,
+            fed=self.fed,
+            preprocessing=self.preprocessing,
+            seed=self.seed,
+            provider=self.provider,
+            batch_size=self.batch_size,
+        )
+
+
+class EvidenceReader:
+    """A model made ready for measuring evidence.
+
+    Attributes:
+        subject: What is known of the model.
+        provider: `"cuda"` or `"cpu"`: where it really runs.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        needs: Collection[Need],
+        *,
+        fed: Tensor | None = None,
+        preprocessing: Preprocessing | None = None,
+        seed: int = 0,
+        provider: str = "auto",
+        batch_size: int | None = None,
+    ) -> None:
+        """Creates the sessions.
+
+        Args:
+            model: The model.
+            needs: Parts of the evidence that are wanted; those that the model doesn't have stay empty.
+            fed: The graph input that inputs are fed to; None for the first that a batch can feed.
+            preprocessing: How pictures became tensors, for the scale of nudges; None if that isn't known.
+            seed: Seed of the nudges.
+            provider: `"auto"`, `"cuda"` or `"cpu"`.
+            batch_size: Inputs in one run; None lets memory decide.
+
+        Raises:
+            ModelError: If onnxruntime refuses the model.
+            ProviderError: If the provider can't run here.
+        """
+        self._sources = find_sources(model)
+        self.subject = self._sources.subject
+        self._needs = set(needs)
+        wanted = self._sources
+        self._layers = self.subject.layers if "layers" in self._needs else ()
+        self._norms = wanted.norms if "norms" in self._needs else ()
+        self._scores = wanted.scores if {"logits"} & self._needs else None
+        self._features = wanted.features if "features" in self._needs else None
+        self._pooled = wanted.pooled if "pooled" in self._needs else None
+        self._map = wanted.pooled if "rank-1" in self._needs else None
+        fed = fed or first_input(model)
+        # The input is a layer too, if it holds floats.
+        if self._layers and fed.floating:
+            self._layers = (fed.name, *self._layers)
+        tensors = [*self._layers, *self._norms, *_known(self._pooled)]
+        values = _known(self._scores, self._features)
+        self._reader = (
+            ChannelReader(
+                model,
+                tensors,
+                values=values,
+                without_rank_1=_known(self._map),
+                fed=fed,
+                provider=provider,
+                batch_size=batch_size,
+            )
+            if tensors or values or self._map
+            else None
+        )
+        self._nudged = NudgedReader(
+            model,
+            wanted,
+            self._needs,
+            fed,
+            preprocessing=preprocessing,
+            seed=seed,
+            provider=provider,
+            batch_size=batch_size,
+        )
+        self.provider = (self._reader or self._nudged).provider or "cpu"
+
+    def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Evidence:
+        """Measures inputs.
+
+        Args:
+            batch: [N, *input].
+            others: Values of the model's other inputs.
+
+        Returns:
+            What was asked for.
+
+        Raises:
+            UsageError: If a shape doesn't fit.
+            ModelError: If a run fails.
+        """
+        found = self._reader.read(batch, others) if self._reader else Channels({}, {}, {})
+        statistics = found.statistics
+        return replace(
+            self._nudged.read(batch, others),
+            logits=None if self._scores is None else self._logits(found.values[self._scores]),
+            features=None if self._features is None else _rows(found.values[self._features]),
+            without_rank_1=None if self._map is None else found.without_rank_1[self._map],
+            layers=tuple(statistics[name] for name in self._layers),
+            norms=tuple(statistics[name] for name in self._norms),
+            pooled=None if self._pooled is None else statistics[self._pooled],
+        )
+
+    def joined(self, parts: Sequence[Evidence]) -> Evidence:
+        """Evidence of inputs one behind the other; empty of no parts."""
+        return Evidence.joined(parts)
+
+    def finite(self, found: Evidence) -> NDArray[np.bool_]:
+        """Inputs for which nothing is NaN or infinite, [N]."""
+        return found.finite()
+
+    def rows(self, found: Evidence, which: NDArray[np.intp]) -> Evidence:
+        """What was measured of some of the inputs."""
+        return found.rows(which)
+
+    def _logits(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        rows = _rows(scores)
+        if not self.subject.probabilities:
+            return rows
+        logs: NDArray[np.float64] = np.log(np.maximum(rows, np.finfo(np.float32).tiny))
+        return logs
+
+
+def _known(*names: str | None) -> list[str]:
+    return [name for name in names if name is not None]
+
+
+def _rows(values: NDArray[Any]) -> NDArray[np.float64]:
+    return values.reshape(len(values), -1).astype(np.float64)

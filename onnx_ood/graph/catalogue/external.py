@@ -1,0 +1,149 @@
+"""Weights that lie beside a model file: where they are, and whether they may be read.
+
+A third party's file names its data files itself, so the names are not trusted: only a plain relative
+path that stays in the model's folder is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from os.path import commonpath
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+
+from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.catalogue.order import subgraphs
+
+
+def stored_tensors(model: ModelProto) -> Iterator[TensorProto]:
+    """Yields every tensor that the file stores: initializers, and constants in nodes, at any depth."""
+    yield from _in_graph(model.graph)
+    for function in model.functions:
+        for node in function.node:
+            yield from _in_node_attributes(node.attribute)
+            for graph in subgraphs(node):
+                yield from _in_graph(graph)
+
+
+def _in_graph(graph: GraphProto) -> Iterator[TensorProto]:
+    yield from graph.initializer
+    for sparse in graph.sparse_initializer:
+        yield sparse.values
+        yield sparse.indices
+    for node in graph.node:
+        yield from _in_node_attributes(node.attribute)
+        for inner in subgraphs(node):
+            yield from _in_graph(inner)
+
+
+def _in_node_attributes(attributes: Iterable[AttributeProto]) -> Iterator[TensorProto]:
+    for attribute in attributes:
+        if attribute.type == AttributeProto.TENSOR:
+            yield attribute.t
+        elif attribute.type == AttributeProto.TENSORS:
+            yield from attribute.tensors
+
+
+def external_fields(tensor: TensorProto) -> dict[str, str]:
+    """What a tensor says about its place in a data file, empty if its values are in the model file."""
+    if tensor.data_location != TensorProto.EXTERNAL:
+        return {}
+    return {entry.key: entry.value for entry in tensor.external_data}
+
+
+def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
+    """Finds the external data files of a model and checks that each may be read and is long enough.
+
+    Args:
+        model: The model, its external data not loaded.
+        model_path: Where the model was read from.
+
+    Returns:
+        The distinct data files, in order of first mention; empty for a model that holds its weights itself.
+
+    Raises:
+        ModelError: If a name leads out of the model's folder, or a file is missing or too short.
+    """
+    needed: dict[str, int] = {}
+    for tensor in stored_tensors(model):
+        if tensor.data_location == TensorProto.EXTERNAL:
+            fields = external_fields(tensor)
+            location = fields.get("location", "")
+            _check_location(location, model_path, tensor.name)
+            end = _number(fields, "offset", model_path) + _number(fields, "length", model_path)
+            needed[location] = max(needed.get(location, 0), end)
+    return tuple(_check_file(model_path, location, end) for location, end in needed.items())
+
+
+def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:
+    """Resolves links among external data files, which onnxruntime doesn't follow out of the model's folder.
+
+    Model hubs store files under other names and link to them from the model's folder.
+
+    Args:
+        model: The model, its external data not loaded; it is not changed.
+        model_path: Where it was read from; `data_files` has accepted its data files.
+
+    Returns:
+        The model, or where a data file is a link a copy that names the real files; and the folder to which its names
+        are relative.
+    """
+    folder = model_path.absolute().parent
+    stored = [external_fields(tensor).get("location", "") for tensor in stored_tensors(model)]
+    real = {name: (folder / name).resolve() for name in stored if name}
+    if all(path == folder.resolve() / name for name, path in real.items()):
+        return model, folder
+    home = Path(commonpath([path.parent for path in real.values()]))
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    for tensor in stored_tensors(copy):
+        for entry in tensor.external_data:
+            if entry.key == "location" and entry.value in real:
+                entry.value = real[entry.value].relative_to(home).as_posix()
+    return copy, home
+
+
+def _number(fields: dict[str, str], key: str, model_path: Path) -> int:
+    text = fields.get(key, "0")
+    # No file is longer than a number of 18 digits can say.
+    if not text.isdecimal() or len(text) > 18:
+        raise ModelError(f"{model_path}: external data has {key} {text[:40]!r}, which is not a size")
+    return int(text)
+
+
+def _check_location(location: str, model_path: Path, tensor: str) -> None:
+    posix, windows = PurePosixPath(location), PureWindowsPath(location)
+    parts = {*posix.parts, *windows.parts}
+    if not location or posix.is_absolute() or windows.anchor or ".." in parts:
+        raise ModelError(
+            f"{model_path}: tensor {tensor!r} names its data file {location!r}, which is not a plain path inside "
+            "the model's folder; refused"
+        )
+
+
+def _check_file(model_path: Path, location: str, end: int) -> Path:
+    path = model_path.parent / location
+    try:
+        found = path.is_file()
+    except OSError as error:
+        raise ModelError(
+            f"{model_path}: its external data file {location[:40]!r} cannot be read: {error.strerror}"
+        ) from None
+    if not found:
+        raise ModelError(
+            f"{model_path}: its external data file {location!r} is missing; put it beside the model file"
+        )
+    # A link out of the folder is the way model hubs store files: then the model file is a link into the
+    # same store. Anything else is a way to make us read a file that is not the model's.
+    homes = {model_path.parent.resolve(), model_path.resolve().parent}
+    if not any(path.resolve().is_relative_to(home) for home in homes):
+        raise ModelError(
+            f"{model_path}: its external data file {location!r} is a link out of the model's folder; refused"
+        )
+    if path.stat().st_size < end:
+        raise ModelError(
+            f"{model_path}: its external data file {location!r} has {path.stat().st_size} bytes, {end} are needed; "
+            "it is truncated: fetch it again"
+        )
+    return path

@@ -1,0 +1,1 @@
+"""Rewriting: tensors from any depth become outputs, sites become inputs."""

@@ -1,0 +1,1 @@
+"""How pictures become tensors: specification, presets and model cards."""

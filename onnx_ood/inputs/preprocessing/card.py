@@ -1,0 +1,179 @@
+"""Model cards: a JSON beside the model file that says where it comes from and what pictures it takes."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+
+from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs.files import name_of, open_regular, quoted, shown
+from onnx_ood.inputs.preprocessing.presets import Chosen, first_error, guess, parse
+from onnx_ood.inputs.preprocessing.spec import Preprocessing
+
+MAX_CARD_BYTES = 1 << 20
+"""No card, and no list of class names, is larger than 1 MiB."""
+
+_Text = Annotated[str, Field(max_length=20_000)]
+
+
+class Accuracy(BaseModel):
+    """A measured accuracy.
+
+    Attributes:
+        value: From 0 to 1.
+        set: What it was measured on.
+        how: How, in words.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    value: Annotated[float, Field(ge=0, le=1)]
+    set: _Text
+    how: _Text = ""
+
+
+class Card(BaseModel):
+    """What a model's card says. Only name and preprocessing are needed; other keys are passed over.
+
+    Attributes:
+        format: Version of this format.
+        name: The model's name.
+        summary: What it does, in a sentence.
+        origin: Where it comes from.
+        licence: Under which terms.
+        made_by: What made it (a script, a command).
+        sha256: Of the model file, in hexadecimal.
+        opset: ONNX operator set.
+        parameters: How many numbers were learnt.
+        accuracy: How good it is.
+        classes: Name of a text file in the same folder with one class name a line.
+        preprocessing: What its pictures go through; null for a model that takes no pictures.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    format: Literal[1]
+    name: _Text
+    summary: _Text = ""
+    origin: _Text = ""
+    licence: _Text = ""
+    made_by: _Text = ""
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    opset: Annotated[int, Field(ge=1)] | None = None
+    parameters: Annotated[int, Field(ge=0)] | None = None
+    accuracy: Accuracy | None = None
+    classes: _Text | None = None
+    preprocessing: Preprocessing | None
+
+    _path: Path = PrivateAttr(default=Path("card"))
+
+    @property
+    def path(self) -> Path:
+        """The file the card was read from."""
+        return self._path
+
+    def class_names(self) -> list[str] | None:
+        """The names of the classes, in the order of the model's outputs; None where the card states none.
+
+        Blank lines at the end are passed over, others kept: a line is an index.
+
+        Raises:
+            UsageError: If it is no plain name in the card's folder, or the file is missing, too large or
+                no text.
+        """
+        if self.classes is None:
+            return None
+        where = f"{name_of(self.path)}: classes"
+        folder = self.path.parent
+        # A card comes with a stranger's model: it must not make us show other files of this machine.
+        if self.classes in ("", ".", "..") or any(sign in self.classes for sign in "/\\:\0"):
+            raise UsageError(
+                f"{where}: {quoted(self.classes)} must be the name of a file in the card's folder"
+            )
+        path = folder / self.classes
+        if path.resolve().parent != folder.resolve():
+            raise UsageError(f"{where}: {quoted(self.classes)} is a link that leads out of the card's folder")
+        return _read_text(path, f"{where}: ").rstrip("\n").split("\n")
+
+
+def read_card(model_path: Path) -> Card | None:
+    """The card of a model: `<stem>.json` beside the model file.
+
+    Another program's JSON may share the name: one that is no object with the keys `format` and
+    `preprocessing`, or is larger than 1 MiB, is no card.
+
+    Args:
+        model_path: The model file; it is not opened.
+
+    Returns:
+        The card, or None where there is none.
+
+    Raises:
+        UsageError: If the file is no JSON, or a card with a wrong key; the message names file and key.
+    """
+    path = model_path.with_suffix(".json")
+    try:
+        size = path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError):
+        size = 0  # opening it says what is wrong
+    if size > MAX_CARD_BYTES:
+        return None
+    name = name_of(path)
+    try:
+        content: Any = json.loads(_read_text(path, ""))
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{name}: no JSON (line {error.lineno}: {error.msg}); "
+            "correct it, or rename it if it is no model card"
+        ) from None
+    except (RecursionError, ValueError):  # nested too deeply; a number of too many digits
+        raise UsageError(f"{name}: JSON that cannot be read; rename it if it is no model card") from None
+    if not isinstance(content, dict) or not {"format", "preprocessing"} <= content.keys():
+        return None
+    try:
+        card = Card.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{name}: {first_error(error)}") from None
+    card._path = path
+    return card
+
+
+def choose(
+    input_shape: Sequence[int | str | None], *, text: str | None = None, card: Card | None = None
+) -> Chosen:
+    """The preprocessing to use: what the user states, else what the card says, else a guess.
+
+    Args:
+        input_shape: The model input's shape, with its batch axis.
+        text: The words of `--preprocess`.
+        card: The model's card.
+
+    Raises:
+        UsageError: If none can be had, or it does not suit the model's input.
+    """
+    if text is not None:
+        return Chosen(parse(text, input_shape), f"stated: {shown(text)}")
+    if card is not None and card.preprocessing is not None:
+        try:
+            card.preprocessing.check_input(input_shape)
+        except UsageError as error:
+            raise UsageError(f"{name_of(card.path)}: {error}") from None
+        return Chosen(card.preprocessing, f"card {name_of(card.path)}")
+    return guess(input_shape)
+
+
+def _read_text(path: Path, prefix: str) -> str:
+    try:
+        with open_regular(path, max_bytes=MAX_CARD_BYTES) as file:
+            # A file may grow after its size was looked at.
+            return file.read(MAX_CARD_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
+    except InputError as error:
+        raise UsageError(f"{prefix}{error}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{prefix}{name_of(path)}: is not UTF-8 text; save it as UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"{prefix}{name_of(path)}: cannot be read ({error.strerror})") from None

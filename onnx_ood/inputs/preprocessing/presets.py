@@ -1,0 +1,230 @@
+"""Choosing a preprocessing: by name, by the words of `--preprocess`, or guessed from the model's input."""
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs.files import quoted, shown
+from onnx_ood.inputs.images import Channels
+from onnx_ood.inputs.preprocessing.spec import Decode, Interpolation, Layout, Preprocessing, Resize
+from onnx_ood.inputs.rows.arrays import shape_text
+
+Shape = Sequence[int | str | None]
+
+_IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
+_SYMMETRIC = {"mean": (0.5,), "std": (0.5,)}
+
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "imagenet": {"resize": "short-side", **_IMAGENET},
+        "inception": {"resize": "short-side", **_SYMMETRIC},
+        "tf": {"resize": "short-side", **_SYMMETRIC},
+        "unit": {"resize": "stretch", "mean": (0.0,), "std": (1.0,)},
+        "symmetric": {"resize": "stretch", **_SYMMETRIC},
+        "bytes": {"resize": "stretch", "mean": (0.0,), "std": (1 / 255,)},
+    }
+)
+"""What each preset fixes, for RGB; size, layout and channels come from the model's input.
+
+imagenet: ImageNet's mean and deviation; inception, tf, symmetric: values from -1 to 1; unit: 0 to 1;
+bytes: 0 to 255. imagenet, inception and tf cut the centre out, the others stretch.
+"""
+
+_DEFAULT_SIDE = 224
+_SMALL = 64  # below this, a centre cut would throw away what little there is to see
+
+
+_GUESSED = "guessed"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A preprocessing and who said so.
+
+    Attributes:
+        preprocessing: What to do.
+        source: Where it comes from, for the user: "card models/x.json", "stated: imagenet", "guessed ...".
+    """
+
+    preprocessing: Preprocessing
+    source: str
+
+    def describe(self) -> str:
+        """What is done to a picture, and who said so, for the user."""
+        return f"{self.preprocessing.describe()} ({self.source})"
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nobody said so."""
+        return self.source.startswith(_GUESSED)
+
+
+def guess(input_shape: Shape) -> Chosen:
+    """The most common preprocessing for an input of this shape; a guess, and called so.
+
+    Three channels of at least 64 x 64 pixels: `imagenet`. Smaller: ImageNet's numbers, stretched. One
+    channel: `unit`. An unknown height or width counts as 224.
+
+    Args:
+        input_shape: The model input's shape with its batch axis, NCHW or NHWC.
+
+    Raises:
+        UsageError: If it is no input for pictures, or could be one in two ways.
+    """
+    source = f"{_GUESSED} from input shape {shape_text(input_shape)}: not stated by the file, check it"
+    return Chosen(_build({}, None, input_shape), source)
+
+
+def parse(text: str, input_shape: Shape) -> Preprocessing:
+    """Preprocessing from words, separated by commas, in any order and case.
+
+    - a preset: imagenet, inception, tf, unit, symmetric, bytes. Without one, the rule of `guess` chooses;
+    - channels: RGB, BGR, L; layout: NCHW, NHWC; resize: short-side, stretch, none;
+      interpolation: nearest, bilinear, bicubic, lanczos; decode: full, draft;
+    - size=299 or size=HEIGHTxWIDTH; resize-to=342;
+    - mean=0.485:0.456:0.406 and std=...: one value, or one a channel, in the order of the model's
+      channels. A preset's own numbers are for R, G, B, and turned round with BGR.
+
+    What is not said comes from the model's input shape.
+
+    Example: `imagenet,BGR,NHWC,stretch,bicubic,size=299`.
+
+    Raises:
+        UsageError: For an unknown word, one said twice, or words that contradict each other or the input.
+    """
+    preset: str | None = None
+    said: dict[str, Any] = {}
+    for word in text.split(","):
+        field, value = _understand(word.strip())
+        if field in said or (field == "preset" and preset is not None):
+            raise UsageError(f"--preprocess {quoted(text)}: {field} is stated twice")
+        if field == "preset":
+            preset = value
+        else:
+            said[field] = value
+    return _build(said, preset, input_shape)
+
+
+def _words() -> dict[str, tuple[str, str]]:
+    kinds = {
+        "channels": Channels,
+        "layout": Layout,
+        "resize": Resize,
+        "interpolation": Interpolation,
+        "decode": Decode,
+    }
+    words = {str(word).lower(): (field, word) for field, kind in kinds.items() for word in get_args(kind)}
+    return words | {name: ("preset", name) for name in PRESETS}
+
+
+_WORDS = _words()
+
+
+def _size(text: str) -> tuple[int, int]:
+    height, _, width = text.lower().partition("x")
+    return int(height), int(width or height)
+
+
+def _numbers(text: str) -> tuple[float, ...]:
+    return tuple(float(number) for number in text.split(":"))
+
+
+_KEYS: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    "size": ("size", _size, "size=299 or size=HEIGHTxWIDTH"),
+    "resize-to": ("resize_to", int, "resize-to=256"),
+    "mean": ("mean", _numbers, "mean=0.5 or mean=0.485:0.456:0.406"),
+    "std": ("std", _numbers, "std=0.5 or std=0.229:0.224:0.225"),
+}
+
+
+def _understand(word: str) -> tuple[str, Any]:
+    """A word as (field, value)."""
+    key, equals, value = word.partition("=")
+    if equals and key.lower() in _KEYS:
+        field, read, example = _KEYS[key.lower()]
+        try:
+            return field, read(value)
+        except ValueError:
+            raise UsageError(f"--preprocess {quoted(word)}: cannot be read; write {example}") from None
+    if word.lower() in _WORDS:
+        return _WORDS[word.lower()]
+    known = [*_WORDS, *(f"{key}=" for key in _KEYS)]
+    near = difflib.get_close_matches(word.lower(), known, 1)
+    spelt = [*(value for _, value in _WORDS.values()), *(f"{key}=..." for key in _KEYS)]
+    hint = f"did you mean {spelt[known.index(near[0])]!r}? " if near else ""
+    raise UsageError(f"--preprocess: unknown word {quoted(word)}; {hint}known are {', '.join(spelt)}")
+
+
+def _build(said: dict[str, Any], preset: str | None, input_shape: Shape) -> Preprocessing:
+    layout, channels, size = _read_shape(input_shape, said)
+    if preset is not None:
+        fixed = dict(PRESETS[preset])
+    elif channels == "L":
+        fixed = dict(PRESETS["unit"])
+    else:
+        fixed = dict(PRESETS["imagenet"])
+        if min(size) < _SMALL:
+            fixed["resize"] = "stretch"
+    if channels == "BGR":
+        fixed["mean"], fixed["std"] = fixed["mean"][::-1], fixed["std"][::-1]
+    fields = fixed | said | {"layout": layout, "channels": channels, "size": size}
+    try:
+        made = Preprocessing(**fields)
+    except ValidationError as error:
+        raise UsageError(f"--preprocess: {first_error(error)}") from None
+    made.check_input(input_shape)
+    return made
+
+
+def _read_shape(shape: Shape, said: Mapping[str, Any]) -> tuple[str, str, tuple[int, int]]:
+    """(layout, channels, (height, width)) from the model's input and what was said about it."""
+    what = f"the model's input {shape_text(shape)}"
+    arrays = "pass arrays (.npy, .npz) as the model takes them"
+    if len(shape) != 4:
+        raise UsageError(f"{what} does not look like a picture; {arrays}")
+    counts = {1: "L", 3: "RGB"}
+    if "channels" in said:
+        counts = {1 if said["channels"] == "L" else 3: said["channels"]}
+    layouts = [said["layout"]] if "layout" in said else ["NCHW", "NHWC"]
+    found = [
+        (layout, counts[count]) for layout in layouts if (count := _known(_axes(shape, layout)[0])) in counts
+    ]
+    if not found and "channels" in said:  # an axis of unknown length may be the one
+        found = [(layout, said["channels"]) for layout in layouts if _known(_axes(shape, layout)[0]) is None][
+            :1
+        ]
+    if not found:
+        raise UsageError(
+            f"{what} has no axis of 1 or 3 channels that could be told; {arrays}, "
+            "or state channels and layout with --preprocess (for example RGB,NCHW)"
+        )
+    if len(found) > 1:
+        raise UsageError(f"{what} can be read as NCHW and as NHWC; say which with --preprocess")
+    layout, channels = found[0]
+    _, height, width = _axes(shape, layout)
+    size = said.get("size", (_known(height) or _DEFAULT_SIDE, _known(width) or _DEFAULT_SIDE))
+    return layout, channels, size
+
+
+def _axes(shape: Shape, layout: str) -> tuple[int | str | None, int | str | None, int | str | None]:
+    """(channels, height, width) of a shape with four axes."""
+    _, a, b, c = shape
+    return (a, b, c) if layout == "NCHW" else (c, a, b)
+
+
+def _known(axis: int | str | None) -> int | None:
+    """The length of an axis, where it is fixed."""
+    return axis if isinstance(axis, int) and axis > 0 else None
+
+
+def first_error(error: ValidationError) -> str:
+    """The first complaint of pydantic as "key: message" on one line."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return shown(f"{key}: {message}" if key else message)

@@ -1,0 +1,1 @@
+"""Files that hold several inputs as rows: arrays, tables, recordings."""

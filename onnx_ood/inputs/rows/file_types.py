@@ -1,0 +1,61 @@
+"""Which files hold what: the one place that tells pictures from files of rows, and opens the latter."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from onnx_ood.exceptions import InputError
+from onnx_ood.inputs import images
+from onnx_ood.inputs.files import name_of
+from onnx_ood.inputs.rows import arrays, audio, tables
+from onnx_ood.inputs.rows.protocol import Rows, Wanted
+
+
+def _open_array(path: Path, wanted: Wanted) -> Rows:
+    rows = arrays.open_array(path, input_name=wanted.name, input_shape=wanted.shape, exact=wanted.exact)
+    try:
+        arrays.check_type(rows.dtype, wanted.dtype)
+    except InputError as error:
+        rows.close()
+        raise InputError(f"{name_of(path)}: {error}") from None
+    return rows
+
+
+def _open_waveform(path: Path, wanted: Wanted) -> Rows:
+    return audio.open_waveform(path, input_shape=wanted.shape, dtype=wanted.dtype)
+
+
+def _open_table(path: Path, wanted: Wanted) -> Rows:
+    return tables.open_table(path, input_shape=wanted.shape, dtype=wanted.dtype)
+
+
+_OPENERS: dict[str, Callable[[Path, Wanted], Rows]] = {
+    **dict.fromkeys(arrays.SUFFIXES, _open_array),
+    **dict.fromkeys(audio.SUFFIXES, _open_waveform),
+    **dict.fromkeys(tables.SUFFIXES, _open_table),
+}
+
+SUFFIXES = images.SUFFIXES | frozenset(_OPENERS)
+"""Suffixes, in lower case, of all files that are read."""
+
+
+def is_picture(path: Path) -> bool:
+    """Whether a file is read as a picture: every file is that isn't of rows by its suffix."""
+    return path.suffix.lower() not in _OPENERS
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file can hold values of several inputs."""
+    return path.suffix.lower() == ".npz"
+
+
+def open_rows(path: Path, wanted: Wanted) -> Rows:
+    """Open a file that is no picture.
+
+    Args:
+        path: The file; its suffix says of what kind it is.
+        wanted: The model's input that it is read for.
+
+    Raises:
+        InputError: If it can't be read, or doesn't fit the model's input.
+    """
+    return _OPENERS[path.suffix.lower()](path, wanted)

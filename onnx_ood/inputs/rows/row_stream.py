@@ -1,0 +1,79 @@
+"""Reads rows of files in their order, one file open at a time."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from onnx_ood.exceptions import InputError
+from onnx_ood.inputs.assembly import Piece
+from onnx_ood.inputs.files import FailedInput, name_of, reason_in
+from onnx_ood.inputs.rows.arrays import to_type
+from onnx_ood.inputs.rows.bundle import Bundle
+from onnx_ood.inputs.rows.protocol import RowError
+
+
+class RowFeed:
+    """Reads rows of arrays, waveforms and tables, one file open at a time. Lives in one thread."""
+
+    def __init__(self, opener: Callable[[Path], Bundle], dtype: np.dtype[Any]) -> None:
+        self._opener = opener
+        self._dtype = dtype
+        self._path: Path | None = None
+        self._file: Bundle | None = None
+        self._broken = False
+
+    def close(self) -> None:
+        """Close the file that is open, if any."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def take(self, path: Path, start: int, stop: int) -> Piece:
+        """Rows of the file; chunks of a file come in order, and its first one, or the one from row 0, opens it."""
+        name = name_of(path)
+        if start == 0 or path != self._path:
+            self.close()
+            self._path = path
+            self._broken = False
+        elif self._broken:
+            return Piece()  # reported with the row where the file broke off
+        try:
+            if self._file is None:
+                self._file = self._opener(path)
+        except InputError as error:
+            self._broken = True
+            return Piece(failed=[FailedInput(f"{name}[{start}:]", reason_in(error, name))])
+        rows = self._file.rows
+        if stop > len(rows):
+            self._broken = True
+            return Piece(failed=[FailedInput(f"{name}[{start}:]", "was changed while it was read")])
+        ids, values, others, failed = [], [], [], []
+        # Row by row: where a file breaks off, the rows before it count, however they were shared out.
+        for row in range(start, stop):
+            identity = name if rows.single else f"{name}[{row}]"
+            try:
+                value, beside = rows.rows(row, row + 1), self._file.others(row)
+            except RowError as error:
+                failed.append(FailedInput(identity, reason_in(error, name)))
+            except InputError as error:
+                self._broken = True
+                failed.append(FailedInput(name if rows.single else f"{name}[{row}:]", reason_in(error, name)))
+                break
+            else:
+                ids.append(identity)
+                values.append(value)
+                others.append(beside)
+        if not values:
+            return Piece(failed=failed)
+        tensors, bad = to_type(np.concatenate(values), self._dtype)
+        reason = f"holds NaN, infinity or a value outside the range of {self._dtype.name}"
+        unusable = [FailedInput(ids[at], reason) for at in np.flatnonzero(bad)]
+        good = np.flatnonzero(~bad)
+        return Piece(
+            [ids[at] for at in good],
+            tensors[good] if unusable else tensors,
+            unusable + failed,
+            [others[at] for at in good],
+        )

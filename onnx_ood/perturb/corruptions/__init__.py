@@ -1,0 +1,1 @@
+"""Alterations of pictures by name and severity, and pictures made from nothing."""

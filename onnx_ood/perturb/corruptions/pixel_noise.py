@@ -1,0 +1,70 @@
+"""Corruptions pixel by pixel: noise of several kinds. Formulas are those of Hendrycks and Dietterich (2019)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+
+from onnx_ood.perturb.corruptions.pictures import Floats, Picture
+
+
+def gaussian_noise(picture: Picture, generator: Generator, sigma: float) -> Floats:
+    """White noise: `x + σ n` with `n ~ N(0, 1)` for each pixel and channel.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of the noise.
+        sigma: σ, where 1 is the step from black to white.
+
+    Returns:
+        float32 `[H, W, C]`, not yet cut off at 0 and 1.
+    """
+    noise = generator.standard_normal(picture.shape, dtype=np.float32)
+    noisy: Floats = picture + np.float32(sigma) * noise
+    return noisy
+
+
+def shot_noise(picture: Picture, generator: Generator, photons: float) -> Floats:
+    """What a sensor counts that gets few photons: `Poisson(c x) / c` for each pixel and channel.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of the counts.
+        photons: c, how many white gives.
+
+    Returns:
+        float64 `[H, W, C]`, not yet cut off at 1.
+    """
+    counted: Floats = generator.poisson(picture.astype(np.float64) * photons) / photons
+    return counted
+
+
+def impulse_noise(picture: Picture, generator: Generator, share: float) -> Floats:
+    """Salt and pepper: each value is, with the given probability, replaced by 0 or 1, which are equally likely.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of what is hit.
+        share: The probability.
+
+    Returns:
+        float32 `[H, W, C]`.
+    """
+    drawn = generator.random(picture.shape, dtype=np.float32)
+    return np.where(drawn < share, (drawn < share / 2).astype(np.float32), picture)
+
+
+def speckle_noise(picture: Picture, generator: Generator, sigma: float) -> Floats:
+    """Noise that grows with brightness: `x + σ x n` with `n ~ N(0, 1)` for each pixel and channel.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of the noise.
+        sigma: σ, as a share of the value.
+
+    Returns:
+        float32 `[H, W, C]`, not yet cut off at 0 and 1.
+    """
+    noise = generator.standard_normal(picture.shape, dtype=np.float32)
+    noisy: Floats = picture * (1 + np.float32(sigma) * noise)
+    return noisy

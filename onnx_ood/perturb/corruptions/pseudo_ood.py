@@ -1,0 +1,190 @@
+"""Ways to alter pictures from which a detector can learn what altered pictures look like, before it meets others.
+
+None of them is among the corruptions that a benchmark asks about. Speckle noise, which belongs to them, is in
+`grain.py`, where its relatives are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.random import Generator
+
+from onnx_ood.perturb.corruptions.pictures import Floats, Picture
+
+
+def saturate(picture: Picture, generator: Generator, factor: float) -> Floats:  # noqa: ARG001
+    """Multiplies the saturation of the HSV colour, up to 1; hue and value stay: `v - (v - x) min(c, 1 / s)`.
+
+    v is the largest of a pixel's channels, and `s = 1 - min / v` its saturation. Greys stay grey.
+
+    Args:
+        picture: float32 `[H, W, 3]` in [0, 1].
+        generator: Unused: nothing here is random.
+        factor: c, at least 1.
+
+    Returns:
+        float64 `[H, W, 3]`.
+    """
+    value = picture.max(axis=-1, keepdims=True).astype(np.float64)
+    range_of = value - picture.min(axis=-1, keepdims=True)
+    most = np.divide(value, range_of, out=np.ones_like(value), where=range_of > 0)
+    vivid: Floats = value - (value - picture) * np.minimum(factor, most)
+    return vivid
+
+
+def invert(picture: Picture, generator: Generator) -> Floats:  # noqa: ARG001
+    """The negative: `1 - x`.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Unused: nothing here is random.
+
+    Returns:
+        float32 `[H, W, C]`.
+    """
+    return 1 - picture
+
+
+def posterize(picture: Picture, generator: Generator, levels: int) -> Floats:  # noqa: ARG001
+    """Leaves few values: `min(⌊n x⌋, n - 1) / (n - 1)`.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Unused: nothing here is random.
+        levels: n, at least 2.
+
+    Returns:
+        float32 `[H, W, C]`.
+    """
+    return np.minimum(np.floor(picture * levels), levels - 1) / (levels - 1)
+
+
+def solarize(picture: Picture, generator: Generator, share: float) -> Floats:  # noqa: ARG001
+    """The negative of all values from a threshold on: `1 - x` where `x ≥ c m`, with m the largest value.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Unused: nothing here is random.
+        share: c.
+
+    Returns:
+        float32 `[H, W, C]`.
+    """
+    return np.where(picture >= np.float32(share) * picture.max(), 1 - picture, picture)
+
+
+def channel_swap(picture: Picture, generator: Generator) -> Floats:
+    """Puts the channels in another order, each of the five equally likely.
+
+    Args:
+        picture: float32 `[H, W, 3]` in [0, 1].
+        generator: Source of the order.
+
+    Returns:
+        float32 `[H, W, 3]`: the same picture where all of it is grey.
+    """
+    orders = [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]]
+    return picture[..., orders[generator.integers(len(orders))]]
+
+
+def darker(picture: Picture, generator: Generator, share: float) -> Floats:  # noqa: ARG001
+    """Takes light away: `c x`.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Unused: nothing here is random.
+        share: c, what is left.
+
+    Returns:
+        float32 `[H, W, C]`.
+    """
+    return picture * np.float32(share)
+
+
+def mosaic(picture: Picture, generator: Generator) -> Floats:
+    """Turns each quarter of the picture in its place, by one, two or three right angles, where it isn't square by two.
+
+    Where a side is odd, its last row or column stays as it is.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of the turns.
+
+    Returns:
+        float32 `[H, W, C]`, with the same pixels.
+    """
+    height, width = (side // 2 for side in picture.shape[:2])
+    turned = picture.copy()
+    for row in (0, height):
+        for column in (0, width):
+            quarter = np.s_[row : row + height, column : column + width]
+            turns = int(generator.integers(1, 4)) if height == width else 2
+            turned[quarter] = np.rot90(picture[quarter], turns)
+    return turned
+
+
+def blend(picture: Picture, generator: Generator, share: float, other: Picture) -> Floats:  # noqa: ARG001
+    """Lets another picture shine through: `(1 - c) x + c y`.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Unused: nothing here is random.
+        share: c.
+        other: y, of the same shape.
+
+    Returns:
+        float32 `[H, W, C]`.
+    """
+    blended: Floats = np.float32(1 - share) * picture + np.float32(share) * other
+    return blended
+
+
+def halves_swapped(picture: Picture, generator: Generator) -> Floats:
+    """Swaps the left half and the right one, or the upper and the lower one, which is equally likely.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of which.
+
+    Returns:
+        float32 `[H, W, C]`, with the same pixels; of an odd side the middle goes to its end.
+    """
+    axis = int(generator.integers(2))
+    return np.roll(picture, -((picture.shape[axis] + 1) // 2), axis)
+
+
+def upside_down(picture: Picture, generator: Generator) -> Floats:  # noqa: ARG001
+    """Turns the picture by two right angles.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Unused: nothing here is random.
+
+    Returns:
+        float32 `[H, W, C]`.
+    """
+    return picture[::-1, ::-1]
+
+
+def grid_lines(picture: Picture, generator: Generator, lines: int) -> Floats:
+    """Draws a grid of one random colour over the picture.
+
+    Lines are 1.5% of the shorter side wide, at least one pixel, and evenly spread from a random start on.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of colour and start.
+        lines: How many there are in each direction.
+
+    Returns:
+        float32 `[H, W, C]`; pixels off the lines are unchanged.
+    """
+    thickness = max(1, round(0.015 * min(picture.shape[:2])))
+    drawn = picture.copy()
+    colour = generator.random(picture.shape[2], dtype=np.float32)
+    for axis, side in enumerate(picture.shape[:2]):
+        first = generator.uniform(0, side / lines)
+        starts = (first + np.arange(lines) * side / lines).astype(np.int64)
+        at = np.unique((starts[:, np.newaxis] + np.arange(thickness)) % side)
+        drawn[at if axis == 0 else np.s_[:, at]] = colour
+    return drawn

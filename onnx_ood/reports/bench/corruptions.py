@@ -1,0 +1,111 @@
+"""Severity curves on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from onnx_ood.audits.bench.result import BenchCorruptions, CorruptionFigures
+from onnx_ood.reports._terminal.layout import bullets, fitted, table
+from onnx_ood.reports._terminal.marks import Marks, shorten, shorten_middle
+from onnx_ood.reports.bench.areas import area, between
+
+# Detectors whose curves stand beside those of the best one, if there is room for them.
+_BESIDE = 3
+_LONGEST = 18
+
+
+def print_corruptions(console: Console, found: BenchCorruptions) -> None:
+    """Prints how well detectors tell corrupted pictures.
+
+    Args:
+        console: Where to.
+        found: The curves.
+    """
+    view = Marks(console)
+    console.print()
+    longest = max(len(one.detector) for one in found.detectors)
+    console.print(
+        fitted(
+            console,
+            lambda level, width: _detectors(found, width, bounds=level == 0),
+            levels=2,
+            longest=longest,
+            shortest=longest,
+        )
+    )
+    console.print()
+    longest = max(map(len, found.kinds))
+    levels = min(_BESIDE, len(found.detectors) - 1) + 1
+    console.print(
+        fitted(
+            console,
+            lambda level, width: _kinds(found, view, levels - 1 - level, width),
+            levels=levels,
+            longest=longest,
+            shortest=longest,
+        )
+    )
+    said = [f"{kind}: {reason}" for kind, reason in found.left_out.items()]
+    if said or found.notes:
+        console.print()
+        bullets(console, [*said, *found.notes], style="dim")
+
+
+def _detectors(found: BenchCorruptions, width: int, *, bounds: bool) -> Table:
+    """All detectors; with where resamples of their means lie, or without."""
+    kinds = f"{len(found.kinds)} kinds of corruption" if len(found.kinds) > 1 else found.kinds[0]
+    grid = table(
+        f"AUROC of pictures with {kinds}, by severity",
+        f"{found.inputs} pictures as they are, and the same corrupted.",
+    )
+    grid.add_column("detector", no_wrap=True)
+    for name in ("mean", *(("95%",) if bounds else ()), *_severities(found)):
+        grid.add_column(name, justify="right", no_wrap=True)
+    for one in found.detectors:
+        grid.add_row(
+            Text(shorten_middle(one.detector, width)),
+            area(one.mean.value),
+            *((Text(between(one.mean), style="dim"),) if bounds else ()),
+            *(area(each.value) for each in one.severities),
+        )
+    return grid
+
+
+def _kinds(found: BenchCorruptions, view: Marks, beside: int, width: int) -> Table:
+    """The best detector's figures, and curves of some others."""
+    best, *others = found.detectors[: 1 + beside]
+    low, high, last = view.levels[0], view.levels[-1], len(best.severities)
+    grid = table(
+        f"AUROC of {best.detector} by kind and severity",
+        f"Marks: severities 1 to {last}, from 0.5 or less ({low}) to 1 ({high})"
+        + (f"; behind them the AUROC at {last}." if others else "."),
+    )
+    grid.add_column("corruption", no_wrap=True)
+    for name in _severities(found):
+        grid.add_column(name, justify="right", no_wrap=True)
+    grid.add_column("")
+    for one in others:
+        grid.add_column(shorten_middle(one.detector, _LONGEST), no_wrap=True)
+    for place, curve in enumerate(best.curves):
+        grid.add_row(
+            Text(shorten(curve.kind, width)),
+            *(area(each.value) for each in curve.aurocs),
+            _marks(best, place, view),
+            *(
+                _marks(one, place, view) + Text(" ") + area(one.curves[place].aurocs[-1].value)
+                for one in others
+            ),
+        )
+    return grid
+
+
+def _marks(one: CorruptionFigures, place: int, view: Marks) -> Text:
+    steps = len(view.levels) - 1
+    shares = [max(0.0, 2 * each.value - 1) for each in one.curves[place].aurocs]
+    return Text("".join(view.levels[round(steps * share)] for share in shares))
+
+
+def _severities(found: BenchCorruptions) -> list[str]:
+    return [str(1 + place) for place in range(len(found.detectors[0].severities))]

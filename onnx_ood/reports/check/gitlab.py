@@ -1,0 +1,36 @@
+"""A check as GitLab's code-quality report: an issue for each gate that isn't passed, at its line in the file."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import PurePath
+from typing import Any
+
+from onnx_ood.audits.check.result import CheckResult, GateResult
+from onnx_ood.reports.check.gate_text import printable, sentence
+
+
+def to_gitlab(result: CheckResult) -> str:
+    """Renders it.
+
+    Args:
+        result: The check.
+
+    Returns:
+        JSON, an array of issues.
+    """
+    issues = [_issue(result, gate) for gate in result.gates if gate.outcome != "passed"]
+    return json.dumps(issues, indent=2) + "\n"
+
+
+def _issue(result: CheckResult, gate: GateResult) -> dict[str, Any]:
+    advice = f"; try: {gate.advice}" if gate.advice else ""
+    return {
+        "description": printable(sentence(gate) + advice),
+        "check_name": gate.figure,
+        "fingerprint": sha256(f"{result.file}\n{gate.model}\n{gate.title}".encode()).hexdigest(),
+        "severity": "minor" if gate.outcome == "not evaluated" else "major",
+        # GitLab wants paths of the repository without a leading ./
+        "location": {"path": PurePath(result.file).as_posix(), "lines": {"begin": gate.line}},
+    }

@@ -1,0 +1,78 @@
+"""A check as JUnit XML, the format that Jenkins, GitLab and others read: a suite a model, a case a gate."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from xml.etree import ElementTree as Xml
+
+from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult
+from onnx_ood.reports.check.gate_text import explanation, printable, sentence
+
+# Gates are not timed: one audit serves many of them.
+_TIME = "0"
+# Not the machine's name: reports are shown to more people than know that, and would differ from runner to runner.
+_HOST = "localhost"
+
+
+def to_junit(result: CheckResult, when: datetime) -> str:
+    """Renders it. A gate that was not evaluated is an error: a skipped case would look as good as a passed one.
+
+    It is valid by both common schemas of the format: that of Jenkins' xunit plugin, and Windy Road's of Ant's reports,
+    which wants more attributes and takes no others.
+
+    Args:
+        result: The check.
+        when: When it was made, with a time zone.
+
+    Returns:
+        XML; the same result and time give the same bytes.
+    """
+    root = Xml.Element("testsuites")
+    for number, model in enumerate(result.models):
+        _add_suite(root, result, model, number, when)
+    Xml.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + Xml.tostring(root, encoding="unicode") + "\n"
+
+
+def _add_suite(
+    root: Xml.Element, result: CheckResult, model: CheckedModelResult, number: int, when: datetime
+) -> None:
+    gates = [gate for gate in result.gates if gate.model == model.name]
+    suite = Xml.SubElement(
+        root,
+        "testsuite",
+        id=str(number),
+        package="onnx-ood",
+        name=printable(model.name),
+        # The format has no time zones.
+        timestamp=when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
+        hostname=_HOST,
+        tests=str(len(gates)),
+        failures=str(sum(gate.outcome == "failed" for gate in gates)),
+        errors=str(sum(gate.outcome in {"error", "not evaluated"} for gate in gates)),
+        time=_TIME,
+    )
+    properties = Xml.SubElement(suite, "properties")
+    facts = {
+        "model": model.path,
+        "sha256": model.model.sha256 if model.model else "not read",
+        **{f"sha256 of {name}": digest for name, digest in model.external_data.items()},
+        "provider": model.provider or "not run",
+    }
+    for name, value in facts.items():
+        Xml.SubElement(properties, "property", name=printable(name), value=printable(value))
+    for gate in gates:
+        _add_case(suite, result, gate)
+    Xml.SubElement(suite, "system-out").text = "\n".join(map(printable, model.notes))
+    Xml.SubElement(suite, "system-err")
+
+
+def _add_case(suite: Xml.Element, result: CheckResult, gate: GateResult) -> None:
+    case = Xml.SubElement(
+        suite, "testcase", name=printable(gate.title), classname=printable(gate.model), time=_TIME
+    )
+    if gate.outcome == "passed":
+        return
+    kind = "failure" if gate.outcome == "failed" else "error"
+    said = Xml.SubElement(case, kind, type=gate.outcome, message=printable(sentence(gate)))
+    said.text = "\n".join([f"{printable(result.file)}:{gate.line}", *map(printable, explanation(gate))])

@@ -1,0 +1,60 @@
+"""A check as Markdown: a page for people, and GitHub's summary of a step."""
+
+from __future__ import annotations
+
+from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
+from onnx_ood.reports.check.gate_text import explanation, printable
+
+_MARKS: dict[Outcome, str] = {"error": "❗", "passed": "✅", "failed": "❌", "not evaluated": "❔"}
+# What Markdown or HTML in it would read as marks.
+_SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#~"} | {"&": "&amp;"})
+
+
+def to_check_markdown(result: CheckResult) -> str:
+    """Renders it.
+
+    Args:
+        result: The check.
+    """
+    lines = [
+        f"## {_MARKS[result.status]} onnx-ood check: {result.status}",
+        "",
+        f"{result.summary}, by {_plain(result.file)}.",
+        "",
+        "| outcome | gate | model | expected | found | 95% interval | inputs |",
+        "|---|---|---|---|--:|--:|--:|",
+        *map(_row, result.gates),
+    ]
+    for gate in result.gates:
+        if gate.outcome != "passed":
+            lines += ["", f"**{_plain(gate.title)} of {_plain(gate.model)}** (line {gate.line}): "]
+            lines[-1] += _plain(gate.reason)
+            lines += ["", *(f"- {_plain(line)}" for line in explanation(gate))]
+    lines += ["", "| model | file | sha256 | ran on |", "|---|---|---|---|"]
+    lines += [
+        f"| {_plain(one.name)} | {_plain(one.path)} | {_hash(one)} | {one.provider or 'not run'} |"
+        for one in result.models
+    ]
+    notes = [*result.notes, *(f"{one.name}: {note}" for one in result.models for note in one.notes)]
+    if notes:
+        lines += ["", *(f"- {_plain(note)}" for note in notes)]
+    versions = result.environment
+    lines += ["", f"onnx_ood {versions.onnx_ood}, onnxruntime {versions.onnxruntime}, {versions.platform}"]
+    return "\n".join(lines) + "\n"
+
+
+def _row(gate: GateResult) -> str:
+    cells = [
+        f"{_MARKS[gate.outcome]} {gate.outcome}",
+        *map(_plain, (gate.title, gate.model, gate.expected, gate.shown, gate.interval)),
+        f"{gate.inputs:,}" if gate.inputs else "",
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _hash(one: CheckedModelResult) -> str:
+    return f"`{one.model.sha256[:12]}`" if one.model else "not read"
+
+
+def _plain(text: str) -> str:
+    return printable(text).translate(_SPECIAL)

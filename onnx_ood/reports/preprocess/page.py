@@ -1,0 +1,173 @@
+"""The page of the preprocessing detective."""
+
+from __future__ import annotations
+
+from onnx_ood.audits.preprocess.result import DetectiveResult, Question, TriedPreprocessing
+from onnx_ood.audits.preprocess.settings import DetectiveSettings
+from onnx_ood.reports._html.intervals import Interval, interval_figure
+from onnx_ood.reports._html.markup import Child, Markup, element, joined
+from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, page, table
+from onnx_ood.reports._html.provenance import command_block, command_text, model_facts, versions
+from onnx_ood.reports._terminal import marks
+from onnx_ood.reports.preprocess.terminal import LEGEND, TITLES, behind, verdict_words
+
+# A candidate under which numbers overflow is further behind than this: it would press the others together.
+_FAR = 100.0
+
+
+def preprocess_page(result: DetectiveResult) -> str:
+    """What the preprocessing detective found, as a page: one HTML file that loads nothing.
+
+    Args:
+        result: The result.
+
+    Returns:
+        The page as text.
+    """
+    failed = joined(
+        element("p", f"{counted(len(result.failed), 'photo')} could not be read.", class_="warning"),
+        failure_list(result.failed),
+    )
+    sections: list[tuple[str, str, Child]] = [
+        ("verdict", "Verdict", _verdict(result)),
+        ("failed", "Not read", failed if result.failed else None),
+        ("evidence", "Evidence", joined(map(_question, result.questions), bullets(LEGEND, "notes"))),
+        ("settings", "Settings and provenance", _settings(result)),
+    ]
+    return page(_name(result), "preprocess", sections, result, result.environment.onnx_ood)
+
+
+def _name(result: DetectiveResult) -> str:
+    return result.model.path.rpartition("/")[2]
+
+
+def _verdict(result: DetectiveResult) -> Markup:
+    verdicts = []
+    for question in result.questions:
+        answer, more = verdict_words(question)
+        verdicts.append(joined(f"{question.asks}: ", element("b", answer), more))
+    return joined(
+        element("h1", _name(result), id="verdict-name"),
+        element("p", _headline(result), class_="headline"),
+        element("p", _conclusion(result), class_="conclusion"),
+        bullets(verdicts),
+        element(
+            "p",
+            "Use " if result.told else "Try ",
+            element("code", f"--preprocess {result.best.words}"),
+            f": {result.best.description}",
+        ),
+        fact_list(
+            [
+                ("model", f"{result.model.path} ({marks.size(result.model.size)})"),
+                ("photos", f"{result.photos:,} read, {len(result.failed):,} failed"),
+                ("runs on", result.provider),
+            ]
+        ),
+    )
+
+
+def _headline(result: DetectiveResult) -> str:
+    if result.status == "not evaluated":
+        return (
+            f"Not evaluated: {counted(result.photos, 'photo')} {'was' if result.photos == 1 else 'were'} read"
+        )
+    told = [question for question in result.questions if question.verdict == "told"]
+    if not told:
+        return "The preprocessing can't be told"
+    answers = ", ".join(f"{one.asks} {one.candidates[0].name}" for one in told)
+    return f"Told: {answers}" if result.told else f"Told in part: {answers}"
+
+
+def _conclusion(result: DetectiveResult) -> str:
+    """What may be concluded, and what not."""
+    if result.status == "not evaluated":
+        return "Fewer than 10 photos were read: nothing may be concluded."
+    return (
+        "Candidates are ranked by how ordinary these photos look to the model under each. Told means that all others "
+        f"are behind the first by more than {result.resamples:,} resamples of the photos leave open: of the candidates "
+        "below it is the one, and what lies close to it isn't told from it. Photos of another kind than the model is "
+        "made for may look best under a wrong one."
+    )
+
+
+def _question(question: Question) -> Markup:
+    heads = [("candidate", False), ("score", True), ("behind", True), ("99%", True), ("keeps", True)]
+    heads += [("norms", True), ("sure", True), ("agree", True), ("answers", True), ("--preprocess", False)]
+    rows: list[list[Child]] = [
+        [
+            _starred(tried),
+            marks.decimal(tried.score),
+            *behind(tried, question),
+            marks.decimal(tried.information),
+            marks.decimal(tried.batch_norm),
+            marks.percent(tried.confidence),
+            marks.percent(tried.agreement),
+            marks.number(tried.answers),
+            element("code", tried.words),
+        ]
+        for tried in question.candidates
+    ]
+    return joined(
+        element("div", _figure(question), class_="one"),
+        table(TITLES[question.asks], heads, rows),
+    )
+
+
+def _starred(tried: TriedPreprocessing) -> str:
+    return tried.name + ("\N{NO-BREAK SPACE}*" if tried.leading else "")
+
+
+def _figure(question: Question) -> Markup:
+    """A line a candidate: by how much it is behind, and where resamples lie."""
+    rows = [
+        Interval(
+            _starred(tried),
+            tried.behind.low,
+            tried.behind.value,
+            tried.behind.high,
+            f"{tried.name}: score {marks.decimal(tried.score)}, {marks.decimal(tried.behind.value)} behind the first, "
+            f"99% of resamples {marks.decimal(tried.behind.low)} to {marks.decimal(tried.behind.high)}",
+        )
+        for tried in question.candidates
+    ]
+    ends = [value for row in rows for value in (row.low, row.value, row.high)]
+    near = [value for value in ends if value <= _FAR]
+    low, high = min(near), max(near)
+    words = "Dashed: the first. Lines: 99% of resamples, which hold fewer different photos and so tell less apart."
+    if max(ends) > _FAR:
+        words += " What is at the right edge is further behind."
+    return interval_figure(
+        "behind",
+        f"{question.asks.capitalize()}: how far candidates are behind the first",
+        f"Score of each of {len(rows)} candidates less than that of the first, with where 99% of resamples lie.",
+        rows,
+        (low, high if high > low else low + 1.0),
+        axis="score less than that of the first",
+        guide=0.0,
+        words=words,
+    )
+
+
+def _settings(result: DetectiveResult) -> Markup:
+    return joined(
+        command_block(command(result)),
+        fact_list(
+            [
+                *model_facts(result.model),
+                ("seed", f"{result.seed}"),
+                ("resamples", f"{result.resamples:,}"),
+                ("provider", result.provider),
+                ("versions", versions(result.environment)),
+            ]
+        ),
+    )
+
+
+def command(result: DetectiveResult) -> str:
+    """A command that measures the same on the photos that were looked at, which a result doesn't name."""
+    words = ["onnx-ood", "preprocess", result.model.path, "PHOTOS..."]
+    looked_at = result.photos + len(result.failed)
+    words += ["--limit", f"{looked_at}"] if looked_at > DetectiveSettings.limit else []
+    words += ["--seed", f"{result.seed}", "--provider", result.provider]
+    return command_text(words)

@@ -1,0 +1,199 @@
+"""The gallery: a card for each input, which opens to all its numbers.
+
+What is inside a card is drawn by page.js from the JSON of the page once it is opened: for a thousand inputs it
+would be larger than all the rest.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from onnx_ood.audits.score.result import InputResult, ScoreResult
+from onnx_ood.reports._html.charts import number
+from onnx_ood.reports._html.markup import Markup, element, joined
+from onnx_ood.reports._html.thumbnails import Missing, Shown
+from onnx_ood.reports._terminal import marks
+from onnx_ood.results.base import Prediction
+
+# Deviations at which the small profile of a card reaches its top or bottom, as on the terminal.
+_LIMIT = 4.0
+_STEP, _HEIGHT = 10, 20
+# Beyond as many inputs both ends are shown above the gallery.
+_SEEN_AT_ONCE = 12
+_AT_EACH_END = 6
+# Parts of a path that a card has room for.
+_MOST_PARTS = 3
+
+
+def gallery(result: ScoreResult, shown: Sequence[Shown]) -> Markup:
+    """The controls and all cards, in the order of the result.
+
+    Args:
+        result: What the page lists.
+        shown: A picture of each of its inputs, or why there is none.
+    """
+    inputs = result.inputs
+    names = short_names([one.id for one in inputs])
+    cards = [_card(result, i, name, one) for i, (name, one) in enumerate(zip(names, shown, strict=True))]
+    count = f"{len(inputs):,} of {len(inputs):,} inputs shown"
+    return joined(
+        _ends(result, names, shown),
+        _controls(result),
+        element("p", count, id="count", role="status", aria_live="polite"),
+        element("ol", cards, class_="gallery", id="gallery"),
+        element("p", "No input fits the filter.", id="none", hidden=True),
+        element(
+            "noscript", element("p", "Sorting, filtering and the numbers of each input need JavaScript.")
+        ),
+    )
+
+
+def prediction_name(prediction: Prediction) -> str:
+    """A class by its name, or by its number where it has none."""
+    return f"#{prediction.index}" if prediction.label is None else prediction.label
+
+
+def _ends(result: ScoreResult, names: Sequence[str], shown: Sequence[Shown]) -> Markup | None:
+    inputs = result.inputs
+    if len(inputs) <= _SEEN_AT_ONCE or inputs[0].rank is None:
+        return None
+    last = len(inputs) - _AT_EACH_END
+    return element(
+        "div",
+        _strip("Strangest", inputs, names, shown, range(_AT_EACH_END)),
+        _strip("Most ordinary", inputs, names, shown, range(last, len(inputs))),
+        class_="ends",
+    )
+
+
+def _strip(
+    title: str, inputs: Sequence[InputResult], names: Sequence[str], shown: Sequence[Shown], which: range
+) -> Markup:
+    links = [
+        element(
+            "li",
+            element(
+                "a",
+                _picture(shown[i]),
+                element("span", element("b", f"{inputs[i].rank}"), f" {names[i]}", class_="id"),
+                href=f"#input-{i + 1}",
+                title=inputs[i].id,
+            ),
+        )
+        for i in which
+    ]
+    return element("div", element("h3", title), element("ol", links, class_="strip"))
+
+
+def _controls(result: ScoreResult) -> Markup:
+    inputs = result.inputs
+    first = inputs[0]
+    ways = [("rank", "rank: strangest first")] if first.rank is not None else [("given", "order as given")]
+    if result.verdict:
+        ways += [("score", f"score of {result.verdict.detectors[0].name}")]
+    if first.p_value is not None:
+        ways += [("p", "p")]
+    if first.strangeness is not None:
+        ways += [("strange", "strange")]
+    ways += [("name", "name")]
+    classes = Counter(prediction_name(one.prediction) for one in inputs if one.prediction)
+    names = [element("option", f"{name} ({count})", value=name) for name, count in sorted(classes.items())]
+    return element(
+        "form",
+        _labelled(
+            "Sort by",
+            element("select", [element("option", text, value=key) for key, text in ways], id="sort"),
+        ),
+        element("label", element("input", type="checkbox", id="reverse"), " Reverse", class_="tick"),
+        _labelled(
+            "Name contains",
+            element("input", type="search", id="text", autocomplete="off", spellcheck="false"),
+        ),
+        _labelled("Largest output", element("select", element("option", "any", value=""), names, id="class"))
+        if len(classes) > 1
+        else None,
+        element("label", element("input", type="checkbox", id="flagged"), " Flagged only", class_="tick")
+        if result.flagged is not None
+        else None,
+        class_="controls",
+        aria_label="Sort and filter the inputs",
+    )
+
+
+def _labelled(name: str, control: Markup) -> Markup:
+    return element("label", element("span", name), control)
+
+
+def _card(result: ScoreResult, i: int, name: str, shown: Shown) -> Markup:
+    entry = result.inputs[i]
+    summary = element(
+        "summary",
+        _picture(shown),
+        element("span", f"{entry.rank}", class_="rank") if entry.rank is not None else None,
+        element("span", "✗ flagged", class_="flag") if entry.flagged else None,
+        element("b", name, title=entry.id if entry.id != name else None),
+        element("span", _numbers(result, entry), class_="nums"),
+        element("span", _guess(entry.prediction), class_="guess") if entry.prediction else None,
+        _by_layer(entry.deviation) if entry.deviation and len(entry.deviation) > 1 else None,
+    )
+    return element("li", element("details", summary), id=f"input-{i + 1}")
+
+
+def _picture(shown: Shown) -> Markup:
+    if isinstance(shown, Missing):
+        return element("span", shown.reason, class_="pic tile", title=shown.detail or None)
+    kind = "pic small" if shown.small else "pic"
+    return element(
+        "img",
+        class_=kind,
+        src=shown.uri,
+        alt="",
+        width=shown.width,
+        height=shown.height,
+        title="Drawn from the array, least value black, largest white" if shown.made else None,
+    )
+
+
+def _numbers(result: ScoreResult, entry: InputResult) -> str:
+    if result.verdict:
+        score = f"{result.verdict.detectors[0].name} {marks.decimal(entry.scores[0])}"
+        return score if entry.p_value is None else f"{score} · p {marks.decimal(entry.p_value, 3)}"
+    return "" if entry.strangeness is None else f"strange {number(entry.strangeness)}"
+
+
+def _guess(prediction: Prediction) -> str:
+    share = "" if prediction.probability is None else f" {marks.percent(prediction.probability)}"
+    return prediction_name(prediction) + share
+
+
+def _by_layer(deviations: Sequence[float | None]) -> Markup:
+    """A small profile: the middle is as usual, high is more, low is less."""
+    steps, begun = [], False
+    for p, value in enumerate(deviations):
+        if value is not None:
+            share = (max(-_LIMIT, min(_LIMIT, value)) + _LIMIT) / (2 * _LIMIT)
+            steps.append(f"{'L' if begun else 'M'}{p * _STEP} {_HEIGHT * (1 - share):.0f}")
+        begun = value is not None
+    width = (len(deviations) - 1) * _STEP
+    return element(
+        "svg",
+        element("path", d="".join(steps)),
+        viewBox=f"0 0 {width} {_HEIGHT}",
+        preserveAspectRatio="none",
+        aria_hidden="true",
+    )
+
+
+def short_names(ids: Sequence[str]) -> list[str]:
+    """Names of files, with as many of the folders above as tell the most of them apart.
+
+    Args:
+        ids: The inputs' full names.
+    """
+    shown = [[_end(name, parts) for name in ids] for parts in range(1, _MOST_PARTS + 1)]
+    return max(shown, key=lambda names: len(set(names)))
+
+
+def _end(name: str, parts: int) -> str:
+    return "/".join([part for part in name.split("/") if part][-parts:]) or name

@@ -1,0 +1,102 @@
+"""The inputs of a run as a Parquet table; needs pyarrow, which is optional."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from onnx_ood.audits import Summary
+from onnx_ood.audits.score.result import InputResult
+from onnx_ood.exceptions import OutputError
+from onnx_ood.reports.files import replacing
+from onnx_ood.results.base import Failure
+
+_ROWS_IN_GROUP = 5000
+_MEASURES = ("drop", "drop_error", "distortion", "flip_rate", "deviation")
+
+
+def check_pyarrow() -> None:
+    """Finds out before a long run whether a table can be written.
+
+    Raises:
+        OutputError: If pyarrow is not installed.
+    """
+    if find_spec("pyarrow") is None:
+        raise OutputError("--parquet needs pyarrow; install it with: pip install 'onnx_ood[tables]'")
+
+
+def write_parquet(path: Path, summary: Summary) -> None:
+    """Writes all inputs of a run in order of arrival, one a row.
+
+    Scores of detectors are in columns `score:NAME`. A column for each of `drop`, `drop_error`, `distortion`,
+    `flip_rate` and `deviation` at each probe is called `drop:PROBE` and so on. The header of the stream is in the
+    metadata of the file, under `onnx_ood`.
+
+    Args:
+        path: Where to; readers see the old file or the whole new one.
+        summary: The run.
+
+    Raises:
+        OutputError: If it can't be written.
+    """
+    import pyarrow  # noqa: PLC0415 - optional, and slow to import
+    from pyarrow import parquet  # noqa: PLC0415
+
+    names = [probe.name for probe in summary.probes]
+    verdict = summary.header.verdict
+    detectors = [one.name for one in verdict.detectors] if verdict else []
+    number, text = pyarrow.float64(), pyarrow.string()
+    schema = pyarrow.schema(
+        [
+            ("input", text),
+            ("failed", text),
+            ("copies", pyarrow.int64()),
+            ("rank", pyarrow.int64()),
+            *((f"score:{name}", number) for name in detectors),
+            ("p_value", number),
+            ("flagged", pyarrow.bool_()),
+            ("strangeness", number),
+            ("direction", text),
+            ("published", number),
+            ("prediction", pyarrow.int64()),
+            ("label", text),
+            ("probability", number),
+            *((f"{measure}:{name}", number) for name in names for measure in _MEASURES),
+        ],
+        metadata={"onnx_ood": summary.header.model_dump_json(by_alias=True)},
+    )
+    entries = summary.everything()
+    with replacing(path) as new, parquet.ParquetWriter(new, schema) as writer:
+        while rows := [_row(entry, len(detectors), len(names)) for entry in islice(entries, _ROWS_IN_GROUP)]:
+            columns = [
+                pyarrow.array(values, field.type)
+                for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+            ]
+            writer.write_table(pyarrow.Table.from_arrays(columns, schema=schema))
+
+
+def _row(entry: InputResult | Failure, detectors: int, probes: int) -> Sequence[Any]:
+    if isinstance(entry, Failure):
+        return [entry.id, entry.reason, *[None] * (10 + detectors + probes * len(_MEASURES))]
+    guess = entry.prediction
+    deviation = entry.deviation or (None,) * probes
+    measured = zip(entry.drop, entry.drop_error, entry.distortion, entry.flip_rate, deviation, strict=True)
+    return [
+        entry.id,
+        None,
+        entry.copies,
+        entry.rank,
+        *entry.scores,
+        entry.p_value,
+        entry.flagged,
+        entry.strangeness,
+        entry.direction,
+        entry.published,
+        guess.index if guess else None,
+        guess.label if guess else None,
+        guess.probability if guess else None,
+        *(value for at_probe in measured for value in at_probe),
+    ]

@@ -1,0 +1,335 @@
+"""The page of the sensitivity audit."""
+
+from __future__ import annotations
+
+from ast import literal_eval
+from collections.abc import Sequence
+
+from onnx_ood.audits.sensitivity.input_classes import ANSWERS
+from onnx_ood.audits.sensitivity.result import (
+    Estimate,
+    Kind,
+    ModelSensitivity,
+    SensitivityInput,
+    SensitivityResult,
+)
+from onnx_ood.reports._html.bands import FRAME, Band, band_chart
+from onnx_ood.reports._html.charts import figure, number
+from onnx_ood.reports._html.histogram import histogram_figure
+from onnx_ood.reports._html.markup import Child, Markup, element, joined
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
+from onnx_ood.reports._html.provenance import (
+    command_block,
+    command_text,
+    model_facts,
+    preprocessing_words,
+    versions,
+)
+from onnx_ood.reports._html.scales import Scale
+from onnx_ood.reports._terminal import marks
+from onnx_ood.reports._terminal.layout import feeds
+from onnx_ood.reports.sensitivity.terminal import KIND_NAMES
+from onnx_ood.results.base import FROM_FILES
+
+# Rows of inputs that are shown at once, of those with the largest norms and of those with the smallest.
+_AT_EACH_END = 10
+
+
+def sensitivity_page(result: SensitivityResult) -> str:
+    """A sensitivity result as a page: one HTML file that loads nothing.
+
+    Args:
+        result: The result.
+
+    Returns:
+        The page as text.
+    """
+    sections: list[tuple[str, str, Child]] = [("verdict", "Verdict", _verdict(result))]
+    for place, model in enumerate(result.models, start=1):
+        name = _name(model) if len(result.models) > 1 else "Measured"
+        sections.append((f"model-{place}", name, _model(model)))
+    sections.append(("settings", "Settings and provenance", _settings(result)))
+    title = ", ".join(map(_name, result.models))
+    return page(title, "sensitivity", sections, result, result.environment.onnx_ood)
+
+
+def _name(model: ModelSensitivity) -> str:
+    return model.model.path.rpartition("/")[2]
+
+
+def _verdict(result: SensitivityResult) -> Markup:
+    several = len(result.models) > 1
+    return joined(
+        element("h1", ", ".join(map(_name, result.models)), id="verdict-name"),
+        element("p", _headline(result), class_="headline"),
+        element("p", _conclusion(result), class_="conclusion"),
+        bullets(result.notes, "notes"),
+        _ranking(result.models) if several else None,
+    )
+
+
+def _headline(result: SensitivityResult) -> str:
+    if result.status == "not evaluated":
+        return "Not evaluated"
+    first = result.models[0]
+    if len(result.models) > 1:
+        return f"{_name(first)} has the smallest mean Jacobian norm"
+    return f"Mean Jacobian norm {_estimate(first.jacobian.norm)}"
+
+
+def _conclusion(result: SensitivityResult) -> str:
+    """What may be concluded, and what not."""
+    if result.status == "not evaluated":
+        return "Fewer than half of the inputs of a model could be measured: nothing may be concluded."
+    words = (
+        "The norm says how much the answer moves when the input does, at these inputs; a small one is a stable "
+        "function, not a correct one."
+    )
+    first, *others = [one.jacobian.norm for one in result.models]
+    names = [_name(one) for one in result.models[1:]]
+    near = [name for name, one in zip(names, others, strict=True) if _overlap(first, one)]
+    if near:
+        words += f" The interval of the first overlaps that of {', '.join(near)}: these inputs don't tell them apart."
+    if others:
+        words += " Models are compared fairly only where they take the same inputs in the same units."
+    return words
+
+
+def _ranking(models: Sequence[ModelSensitivity]) -> Markup:
+    heads = [
+        ("model", False),
+        ("inputs", True),
+        ("Jacobian norm", True),
+        ("rank", True),
+        ("density", True),
+        ("rank", True),
+    ]
+    rows: list[list[Child]] = [
+        [
+            one.model.path,
+            f"{len(one.inputs):,}",
+            _estimate(one.jacobian.norm),
+            f"{one.jacobian_rank}",
+            marks.number(one.density, 3),
+            "-" if one.density_rank is None else f"{one.density_rank}",
+        ]
+        for one in models
+    ]
+    return table("Models, the most stable first", heads, rows)
+
+
+def _model(model: ModelSensitivity) -> Markup:
+    jacobian = model.jacobian
+    inside = jacobian.within_region
+    failed = len(model.failed)
+    return joined(
+        fact_list(
+            [
+                (
+                    "Jacobian norm",
+                    f"{_estimate(jacobian.norm)} of {jacobian.of}, {jacobian.directions} directions",
+                ),
+                ("differences inside one linear region", "" if inside is None else marks.percent(inside)),
+                ("inputs", f"{len(model.inputs):,} measured, {failed:,} failed"),
+                ("preprocessing", model.preprocessing),
+                ("site", model.site),
+                ("other inputs", feeds(model.feeds)),
+                ("ellipses go by", (model.classes or "") if model.kinds else ""),
+                ("runs on", model.provider),
+            ]
+        ),
+        failure_list(model.failed) if failed else None,
+        element(
+            "div", _norms(model), [_way_figure(model, kind.kind) for kind in model.kinds], class_="grid-2"
+        ),
+        _trajectories(model) if model.kinds else None,
+        _layers(model) if model.sites else None,
+        _regions(model) if model.regions else None,
+        _inputs(model),
+        bullets([*(f"not read: {name} {why}" for name, why in model.unread.items()), *model.notes], "notes"),
+        element("p", jacobian.note, class_="aside") if jacobian.note else None,
+    )
+
+
+def _norms(model: ModelSensitivity) -> Markup | None:
+    norms = [one.jacobian for one in model.inputs if one.jacobian is not None]
+    if len(norms) < 2:
+        return None
+    return histogram_figure("Jacobian norm", norms, [False] * len(norms), "", higher="less stable")
+
+
+def _way_figure(model: ModelSensitivity, kind: Kind) -> Markup | None:
+    """How dense transitions are along the ways of one kind: their mean and their range."""
+    profiles = [way.profile for way in model.trajectories if way.kind == kind]
+    if not profiles:
+        return None
+    parts = list(zip(*profiles, strict=True))
+    highest = max(max(way.profile) for way in model.trajectories) or 1.0
+    bands = [
+        Band(
+            min(part),
+            mean := sum(part) / len(part),
+            max(part),
+            f"Part {p + 1} of {len(parts)}: {number(mean)} transitions for each unit of length, "
+            f"from {number(min(part))} to {number(max(part))}",
+        )
+        for p, part in enumerate(parts)
+    ]
+    drawing = band_chart(
+        "way",
+        f"Transitions for each unit of length along {len(profiles)} ways: {KIND_NAMES[kind]}.",
+        bands,
+        Scale(0.0, highest * 1.04, FRAME.bottom, FRAME.top),
+        upright="density",
+        ticks=[(FRAME.left + 18, "start"), (FRAME.right - 14, "end")],
+        level="along the way",
+    )
+    words = f"Transitions for each unit of length: mean and range of {len(profiles)} ways. All charts are to one scale."
+    return figure(KIND_NAMES[kind].capitalize(), drawing, words)
+
+
+def _trajectories(model: ModelSensitivity) -> Markup:
+    kinds: list[list[Child]] = [
+        [
+            KIND_NAMES[one.kind],
+            f"{one.density.count}",
+            _estimate(one.density),
+            _estimate(one.transitions),
+            f"{one.converged}",
+        ]
+        for one in model.kinds
+    ]
+    heads = [
+        ("kind of way", False),
+        ("ways", True),
+        ("density", True),
+        ("transitions", True),
+        ("converged", True),
+    ]
+    ways: list[list[Child]] = [
+        [
+            KIND_NAMES[way.kind],
+            ", ".join(way.inputs),
+            marks.number(way.transitions / way.length, 3),
+            f"{way.transitions:,}" + ("" if way.converged else "+"),
+            f"{way.points:,}",
+        ]
+        for way in model.trajectories
+    ]
+    every = [
+        ("kind of way", False),
+        ("through", False),
+        ("density", True),
+        ("transitions", True),
+        ("points", True),
+    ]
+    return joined(
+        table("Transitions for each unit of length, by kind of way", heads, kinds),
+        folded("All ways", table("Transitions along each way", every, ways)),
+    )
+
+
+def _layers(model: ModelSensitivity) -> Markup:
+    kinds = list(dict.fromkeys(kind for site in model.sites for kind in site.density))
+    heads = [
+        ("units of", False),
+        ("op", False),
+        ("codes", False),
+        ("units", True),
+        *((kind, True) for kind in kinds),
+    ]
+    rows: list[list[Child]] = [
+        [
+            element("span", site.name, class_="name"),
+            site.op,
+            site.exact,
+            f"{site.units:,}",
+            *(number(site.density[kind] / max(site.units, 1)) for kind in kinds),
+        ]
+        for site in model.sites
+    ]
+    return folded("By layer", table("Transitions for each unit of length and unit of the layer", heads, rows))
+
+
+def _regions(model: ModelSensitivity) -> Markup:
+    heads = [("from", False), ("to", False), ("length", True), ("boundaries", True), ("regions", True)]
+    rows: list[list[Child]] = [
+        [*way.inputs, marks.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
+        for way in model.regions
+    ]
+    return table("Linear regions on straight ways between inputs (all boundaries, in float64)", heads, rows)
+
+
+def _inputs(model: ModelSensitivity) -> Markup:
+    known = sorted(
+        (one for one in model.inputs if one.jacobian is not None), key=lambda one: -(one.jacobian or 0)
+    )
+    shown, title = known, "Inputs by norm"
+    if len(known) > 2 * _AT_EACH_END:
+        shown = [*known[:_AT_EACH_END], *known[-_AT_EACH_END:]]
+        title += f": the {_AT_EACH_END} largest and smallest"
+    bounded = any(one.nearest_boundary is not None for one in shown)
+    heads = [("input", False), ("norm", True), ("±", True)]
+    heads += [("nearest boundary", True)] if bounded else []
+    heads += [("answer", False)]
+    return table(title, heads, [_row(one, bounded=bounded) for one in shown])
+
+
+def _row(one: SensitivityInput, *, bounded: bool) -> list[Child]:
+    answer = "" if one.prediction is None else one.prediction.label or f"{one.prediction.index}"
+    cells: list[Child] = [
+        one.id,
+        marks.number(one.jacobian, 3),
+        marks.relative_error(one.jacobian, one.jacobian_error),
+    ]
+    return [*cells, *([number(one.nearest_boundary)] if bounded else []), answer]
+
+
+def _settings(result: SensitivityResult) -> Markup:
+    models = [fact_list(model_facts(one.model)) for one in result.models]
+    return joined(
+        command_block(command(result)),
+        models,
+        fact_list(
+            [
+                ("directions", f"{result.directions}"),
+                ("tolerance", f"{result.tolerance:g}"),
+                ("seed", f"{result.seed}"),
+                ("versions", versions(result.environment)),
+            ]
+        ),
+    )
+
+
+def command(result: SensitivityResult) -> str:
+    """A command that measures the same, but for the inputs, which a result doesn't name as they were given."""
+    first = result.models[0]
+    # What was chosen for a model alone may be called otherwise in another; what a user names is called so in all.
+    of = {one.jacobian.of for one in result.models}
+    sites = {one.site for one in result.models}
+    counted = max((kind.density.count for kind in first.kinds), default=0)
+    words = ["onnx-ood", "sensitivity", *(one.model.path for one in result.models), "INPUTS..."]
+    if len(of) == 1 and not first.jacobian.of.startswith("softmax of "):
+        words += ["--of", literal_eval(first.jacobian.of)]
+    words += ["--directions", f"{result.directions}", "--trajectories", f"{counted}"]
+    words += ["--tolerance", f"{result.tolerance:g}"]
+    words += ["--classes", first.classes] if first.classes not in {None, ANSWERS} else []
+    words += ["--exact"] if first.regions else []
+    words += ["--seed", f"{result.seed}", *preprocessing_words(first.preprocessing)]
+    words += ["--site", first.site] if len(sites) == 1 else []
+    for name, value in first.feeds.items():
+        words += ["--feed", f"{name}={value}"] if value != FROM_FILES else []
+    words += ["--provider", first.provider]
+    return command_text(words)
+
+
+def _overlap(one: Estimate, other: Estimate) -> bool:
+    return one.high is None or other.low is None or one.high >= other.low
+
+
+def _estimate(estimate: Estimate) -> str:
+    """A mean and half the width of its interval."""
+    if estimate.mean is None:
+        return "-"
+    text = marks.number(estimate.mean, 3)
+    return text if estimate.high is None else f"{text} ± {number(estimate.high - estimate.mean)}"

@@ -1,0 +1,276 @@
+"""The sensitivity audit on a terminal."""
+
+from __future__ import annotations
+
+import re
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from onnx_ood.audits.sensitivity.result import Estimate, Kind, ModelSensitivity, SensitivityResult
+from onnx_ood.reports._terminal import marks
+from onnx_ood.reports._terminal.layout import bullets, facts, feeds, fitted, table
+from onnx_ood.reports._terminal.marks import Marks
+
+KIND_NAMES: dict[Kind, str] = {
+    "translations": "translations of one input",
+    "same class": "through three of one class",
+    "different classes": "through three classes",
+    "random": "random, as far out as inputs",
+}
+"""What each kind of trajectory is, in words."""
+_SHORT = {
+    "translations": "shifts",
+    "same class": "1 class",
+    "different classes": "3 classes",
+    "random": "random",
+}
+
+# The name of an input whose file holds several.
+_ROW = re.compile(r"(?P<file>.+)\[(?P<number>\d+)\]")
+# Widths of what is not fitted to the terminal: inputs on a trajectory, a density, and its bar.
+_WAY, _NUMBER, _BAR = 34, 8, 8
+
+
+def print_sensitivity(console: Console, result: SensitivityResult, top: int) -> None:
+    """Prints how stable models are.
+
+    Args:
+        console: Where to.
+        result: The result.
+        top: How many inputs, and trajectories of each kind, to list.
+    """
+    view = Marks(console)
+    if len(result.models) > 1:
+        console.print(_ranking(console, result, view))
+        console.print()
+    for i, model in enumerate(result.models):
+        if i:
+            console.print()
+        _model(console, model, view, top)
+    if result.notes:
+        console.print()
+        bullets(console, result.notes, style="dim")
+
+
+def _ranking(console: Console, result: SensitivityResult, view: Marks) -> Table:
+    def build(level: int, names: int) -> Table:
+        grid = table("Models, the most stable first")
+        grid.add_column("model", no_wrap=True)
+        if level == 0:
+            grid.add_column("inputs", justify="right", no_wrap=True)
+        for name in ("Jacobian norm", "rank", "density", "rank"):
+            grid.add_column(name, justify="right", no_wrap=True)
+        for model in result.models:
+            cells = [
+                marks.shorten(model.model.path, names),
+                *([str(len(model.inputs))] if level == 0 else []),
+                _estimate(model.jacobian.norm, view),
+                str(model.jacobian_rank),
+                marks.number(model.density, 3),
+                "-" if model.density_rank is None else str(model.density_rank),
+            ]
+            grid.add_row(*map(Text, cells))
+        return grid
+
+    longest = max(len(model.model.path) for model in result.models)
+    return fitted(console, build, levels=2, longest=longest)
+
+
+def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> None:
+    jacobian = model.jacobian
+    facts(
+        console,
+        [
+            ("model", model.model.path),
+            ("preprocessing", model.preprocessing or ""),
+            ("site", model.site),
+            ("other inputs", feeds(model.feeds)),
+            ("runs on", model.provider),
+            (
+                "Jacobian norm",
+                f"{_estimate(jacobian.norm, view)}  of {jacobian.of}, {jacobian.directions} directions",
+            ),
+            (
+                "",
+                ""
+                if jacobian.within_region is None
+                else f"{marks.percent(jacobian.within_region)} of the differences inside one linear region, where they "
+                "are exact",
+            ),
+            ("ellipses go by", (model.classes or "") if model.kinds else ""),
+            ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
+        ],
+    )
+    if model.kinds:
+        console.print()
+        console.print(_trajectories(console, model, view, top))
+    if model.sites:
+        console.print()
+        console.print(_layers(console, model, view))
+    if model.regions:
+        console.print()
+        console.print(_regions(console, model))
+    console.print()
+    console.print(_inputs(console, model, view, top))
+    if model.failed:
+        console.print()
+        bullets(
+            console, [f"failed: {failed.id}: {failed.reason}" for failed in model.failed[:top]], style="red"
+        )
+    unread = [f"not read: {name} {reason}" for name, reason in model.unread.items()]
+    if notes := [*unread[:top], *model.notes, *([jacobian.note] if jacobian.note else [])]:
+        console.print()
+        bullets(console, notes, style="dim")
+
+
+def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: int) -> Table:
+    """One line a trajectory with its profile, under the mean of its kind."""
+    highest = max((max(way.profile) for way in model.trajectories), default=0) or 1
+
+    def build(level: int, _names: int) -> Table:
+        grid = table("Transitions for each unit of length", "Heights of all profiles are to one scale.")
+        grid.add_column("way", no_wrap=True)
+        grid.add_column("density", justify="right", no_wrap=True)
+        grid.add_column("along the way", no_wrap=True)
+        if level == 0:
+            grid.add_column("transitions", justify="right", no_wrap=True)
+            grid.add_column("points", justify="right", no_wrap=True)
+        for kind in model.kinds:
+            cells = [
+                Text(KIND_NAMES[kind.kind], style="bold"),
+                Text(_estimate(kind.density, view), style="bold"),
+                Text(f"{kind.converged} of {kind.density.count} converged", style="dim"),
+            ]
+            if level == 0:
+                cells.append(Text(f"{round(kind.transitions.mean or 0):,}", style="bold"))
+            grid.add_row(*cells)
+            ways = [way for way in model.trajectories if way.kind == kind.kind][:top]
+            for number, way in enumerate(ways, start=1):
+                cells = [
+                    Text(f"  {_through(way.inputs) or number}", style="dim"),
+                    Text(marks.number(way.transitions / way.length, 3)),
+                    Text(_sparkline(way.profile, highest, view, level), style="cyan"),
+                ]
+                if level == 0:
+                    more = "" if way.converged else "+"
+                    cells += [Text(f"{way.transitions:,}{more}"), Text(f"{way.points:,}")]
+                grid.add_row(*cells)
+        return grid
+
+    return fitted(console, build, levels=3, longest=0)
+
+
+def _through(ids: tuple[str, ...]) -> str:
+    """The inputs that a trajectory goes through, by their files' names: `a.jpg, b.jpg`, `x.npy[1, 2, 3]`."""
+    names = [name.rsplit("/", 1)[-1] for name in ids]
+    rows = [_ROW.fullmatch(name) for name in names]
+    files = {row["file"] for row in rows if row}
+    if len(files) == 1 and all(rows):
+        numbers = ", ".join(row["number"] for row in rows if row)
+        return f"{marks.shorten(files.pop(), _WAY - len(numbers) - 2)}[{numbers}]"
+    each = _WAY // max(len(names), 1) - 2
+    return ", ".join(marks.shorten(name, each) for name in names)
+
+
+def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: int) -> str:
+    """One mark for each part of the way, or for two where there is little room."""
+    steps = len(view.levels) - 1
+    values = (
+        profile if level < 2 else [sum(pair) / 2 for pair in zip(profile[::2], profile[1::2], strict=True)]
+    )
+    return "".join(view.levels[round(value / highest * steps)] for value in values)
+
+
+def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
+    kinds = list(dict.fromkeys(kind for site in model.sites for kind in site.density))
+    highest = max(density / max(site.units, 1) for site in model.sites for density in site.density.values())
+    names = [site.name for site in model.sites]
+
+    def build(level: int, width: int) -> Table:
+        notes = [
+            ""
+            if all(site.exact == "linear" for site in model.sites)
+            else "Codes: linear regions, pieces, or signs.",
+            "All bars are to one scale, from 0." if level < 2 else "",
+        ]
+        grid = table(
+            "Transitions for each unit of length and unit of the layer", " ".join(filter(None, notes)) or None
+        )
+        grid.add_column("units of", no_wrap=True)
+        grid.add_column("op", no_wrap=True)
+        if level == 0:
+            grid.add_column("codes", no_wrap=True)
+        grid.add_column("units", justify="right", no_wrap=True)
+        for kind in kinds:
+            grid.add_column(kind if level < 2 else _SHORT[kind], no_wrap=True)
+        for site, name in zip(model.sites, marks.shorten_apart(names, width), strict=True):
+            cells = [Text(name), Text(site.op)]
+            if level == 0:
+                cells.append(Text(site.exact))
+            cells.append(Text(f"{site.units:,}"))
+            for kind in kinds:
+                each = site.density[kind] / max(site.units, 1)
+                bar = f"{view.share(each, highest, _BAR):<{_BAR}}" if level < 2 else ""
+                cells.append(Text.assemble(f"{marks.number(each):<{_NUMBER if bar else 0}}", (bar, "cyan")))
+            grid.add_row(*cells)
+        return grid
+
+    return fitted(console, build, levels=3, longest=max(map(len, names)))
+
+
+def _regions(console: Console, model: ModelSensitivity) -> Table:
+    grid = table("Linear regions on straight ways between inputs (all boundaries, in float64)")
+    for name in ("from", "to"):
+        grid.add_column(name, no_wrap=True)
+    for name in ("length", "boundaries", "regions"):
+        grid.add_column(name, justify="right", no_wrap=True)
+    width = max(8, (console.width - 40) // 2)
+    for way in model.regions:
+        ends = [marks.shorten(end, width) for end in way.inputs]
+        counts = [marks.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
+        grid.add_row(*map(Text, [*ends, *counts]))
+    return grid
+
+
+def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) -> Table:
+    known = sorted(
+        (one for one in model.inputs if one.jacobian is not None), key=lambda one: -(one.jacobian or 0)
+    )
+    shown = known if len(known) <= 2 * top else [*known[:top], *known[-top:]]
+
+    def build(_level: int, width: int) -> Table:
+        which = "" if len(shown) == len(known) else f": the {top} largest and smallest"
+        grid = table(f"Inputs by norm{which}")
+        grid.add_column("input", no_wrap=True)
+        grid.add_column("norm", justify="right", no_wrap=True)
+        grid.add_column("", no_wrap=True)
+        grid.add_column("nearest boundary", justify="right", no_wrap=True)
+        grid.add_column("answer", no_wrap=True)
+        for one in shown:
+            answer = "" if one.prediction is None else one.prediction.label or str(one.prediction.index)
+            grid.add_row(
+                Text(marks.shorten(one.id, width)),
+                Text(marks.number(one.jacobian, 3)),
+                Text(
+                    f"{view.plus_minus} {marks.relative_error(one.jacobian, one.jacobian_error)}", style="dim"
+                ),
+                Text(marks.number(one.nearest_boundary) if one.nearest_boundary is not None else ""),
+                Text(answer),
+            )
+        if not any(one.nearest_boundary for one in shown):
+            del grid.columns[3]
+        return grid
+
+    return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=1))
+
+
+def _estimate(estimate: Estimate | None, view: Marks) -> str:
+    """A mean and half the width of its interval."""
+    if estimate is None or estimate.mean is None:
+        return "-"
+    text = marks.number(estimate.mean, 3)
+    if estimate.high is None:
+        return text
+    return f"{text} {view.plus_minus} {marks.number(estimate.high - estimate.mean)}"

@@ -1,0 +1,54 @@
+"""Any stored result on a terminal."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel
+from rich.console import Console
+
+from onnx_ood import audits
+from onnx_ood.reports.bench.terminal import print_bench
+from onnx_ood.reports.check.terminal import print_check
+from onnx_ood.reports.demo.terminal import print_demo
+from onnx_ood.reports.diff.terminal import print_diff
+from onnx_ood.reports.directions.terminal import print_directions
+from onnx_ood.reports.doctor.terminal import print_doctor
+from onnx_ood.reports.inspect.terminal import print_inspect
+from onnx_ood.reports.plane.terminal import print_plane
+from onnx_ood.reports.preprocess.terminal import print_detective
+from onnx_ood.reports.score.terminal import print_score
+from onnx_ood.reports.sensitivity.terminal import print_sensitivity
+
+
+def print_result(console: Console, result: BaseModel, top: int) -> None:
+    """Prints a result as the command that made it did.
+
+    Args:
+        console: Where to.
+        result: One of `onnx_ood.audits.stored.KINDS`.
+        top: How many inputs to list.
+    """
+    match result:
+        case audits.ScoreResult():
+            print_score(console, result, top)
+        case audits.BenchResult():
+            print_bench(console, result, top)
+        case audits.DirectionsResult():
+            print_directions(console, result, top)
+        case audits.SensitivityResult():
+            print_sensitivity(console, result, top)
+        case audits.PlaneResult():
+            print_plane(console, result, ())
+        case audits.DetectiveResult():
+            print_detective(console, result, top)
+        case audits.InspectResult():
+            print_inspect(console, result)
+        case audits.DoctorResult():
+            print_doctor(console, result)
+        case audits.DemoResult():
+            print_demo(console, result)
+        case audits.CheckResult():
+            print_check(console, result)
+        case audits.DiffResult():
+            print_diff(console, result, top)
+        case _:
+            raise TypeError(f"{type(result).__name__} is no result that is shown")

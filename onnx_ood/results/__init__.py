@@ -1,0 +1,1 @@
+"""Data that all results share: environment, model facts, failures."""

@@ -1,0 +1,1 @@
+"""How inputs are grouped into runs, and whether they stay independent there."""

@@ -1,0 +1,1 @@
+"""Jacobian norms by forward passes alone."""

@@ -1,0 +1,63 @@
+"""One compiled pass over activations that sums up each channel."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.runtime.kernels.pair_sums import compiled
+
+
+class ChannelSums(NamedTuple):
+    """What channels hold, over their places.
+
+    Attributes:
+        mean: float64 [R, C].
+        variance: float64 [R, C], around that mean.
+        largest: float64 [R, C].
+        active: Share of places above 0, float64 [R, C].
+    """
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    largest: NDArray[np.float64]
+    active: NDArray[np.float64]
+
+
+def channel_sums(activations: NDArray[Any]) -> ChannelSums:
+    """Sums up the places of each channel.
+
+    Args:
+        activations: [R, C, S], float32 or float64, contiguous: C channels of S places.
+
+    Returns:
+        The statistics. Sums are float64 and relative to the first place of each channel, so that a variance keeps its
+        digits where the mean is much larger.
+    """
+    return ChannelSums(*compiled(_channel_sums)(activations))
+
+
+def _channel_sums(a):  # type: ignore[no-untyped-def]
+    rows, channels, places = a.shape
+    mean, variance = np.empty((rows, channels)), np.empty((rows, channels))
+    largest, active = np.empty((rows, channels)), np.empty((rows, channels))
+    for row in range(rows):
+        for channel in range(channels):
+            values = a[row, channel]
+            first = np.float64(values[0])
+            total, squares, on = 0.0, 0.0, 0
+            most = values[0]
+            for i in range(places):
+                d = np.float64(values[i]) - first
+                total += d
+                squares += d * d
+                on += values[i] > 0
+                most = max(most, values[i])
+            shift = total / places
+            mean[row, channel] = first + shift
+            variance[row, channel] = max(squares / places - shift * shift, 0.0)
+            largest[row, channel] = most
+            active[row, channel] = on / places
+    return mean, variance, largest, active

@@ -1,0 +1,107 @@
+"""Loops over activation codes, compiled: packing them and comparing them.
+
+A code is one bit for each unit and threshold, set where the unit is above the threshold. Bits of one threshold stand
+together, and what fills up the last bytes is zero, so that codes can be compared eight bytes at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood.runtime.kernels.pair_sums import compiled
+
+_WORD = 8
+
+
+def packed_bytes(units: int, thresholds: int) -> int:
+    """How many bytes the code of a site takes."""
+    return thresholds * -(-units // (8 * _WORD)) * _WORD
+
+
+def pack(values: NDArray[Any], above: NDArray[Any], rows: NDArray[np.int64], out: NDArray[np.uint8]) -> int:
+    """Packs the codes of some points.
+
+    Args:
+        values: Activations or pre-activations [R, U], float32 or float64, contiguous.
+        above: The thresholds [T], of the same dtype.
+        rows: Where the codes go: rows of `out`, [R].
+        out: Codes [M, packed_bytes(U, T)], zeros where they go.
+
+    Returns:
+        How many values are NaN, of which no code can be told.
+    """
+    undefined: int = compiled(_pack)(values, above, rows, out)
+    return undefined
+
+
+def differing_bits(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Hamming distances of codes.
+
+    Args:
+        a: Codes [M, B] as `pack` gives them.
+        b: Others, as `a`.
+
+    Returns:
+        The number of bits in which each two rows differ, [M].
+    """
+    counts: NDArray[np.int64] = compiled(_differing_bits)(a.view(np.uint64), b.view(np.uint64))
+    return counts
+
+
+def channel_places(indices: NDArray[Any], plane: int) -> NDArray[np.int32]:
+    """Brings places of the largest elements into a form that doesn't depend on the row of a run.
+
+    Args:
+        indices: Places counted through all of a run, int64, any shape.
+        plane: Number of elements of one channel.
+
+    Returns:
+        Places counted in the channel, of the same shape.
+    """
+    places: NDArray[np.int32] = compiled(_channel_places)(np.ascontiguousarray(indices).ravel(), plane)
+    return places.reshape(indices.shape)
+
+
+def _pack(values, above, rows, out):  # type: ignore[no-untyped-def]
+    units, undefined = values.shape[1], 0
+    whole, each = units // 8, out.shape[1] // above.size
+    for row in range(values.shape[0]):
+        x = values[row]
+        for threshold in range(above.size):
+            limit = above[threshold]
+            to = out[rows[row], threshold * each : (threshold + 1) * each]
+            for i in range(whole):
+                byte = np.uint8(0)
+                for bit in range(8):
+                    byte |= np.uint8(x[8 * i + bit] > limit) << np.uint8(bit)
+                to[i] = byte
+            for i in range(8 * whole, units):
+                to[whole] |= np.uint8(x[i] > limit) << np.uint8(i - 8 * whole)
+        for i in range(units):
+            undefined += x[i] != x[i]
+    return undefined
+
+
+def _differing_bits(a, b):  # type: ignore[no-untyped-def]
+    counts = np.empty(a.shape[0], np.int64)
+    for row in range(a.shape[0]):
+        left, right, total = a[row], b[row], np.uint64(0)
+        for i in range(left.size):
+            # Sums of two, four, eight bits beside each other, then of the eight bytes ("Hacker's Delight", 5-1).
+            x = left[i] ^ right[i]
+            x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
+            x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))
+            x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+            total += (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
+        counts[row] = np.int64(total)
+    return counts
+
+
+def _channel_places(indices, plane):  # type: ignore[no-untyped-def]
+    places = np.empty(indices.size, np.int32)
+    for i in range(indices.size):
+        places[i] = indices[i] % plane
+    return places

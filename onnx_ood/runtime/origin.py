@@ -1,0 +1,189 @@
+"""Where nudges are added: at an input of the model, or at a tensor inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from onnx import ModelProto
+
+from onnx_ood.exceptions import ModelError, UsageError
+from onnx_ood.graph import Model, Tensor, behind_cut, element_type, find_cut, open_at, rewrite, tensor_type
+from onnx_ood.runtime.arguments import FLOATS, Array
+from onnx_ood.runtime.providers import Provider
+from onnx_ood.runtime.session import Session
+
+
+class Start(NamedTuple):
+    """What the runs of clean and nudged copies begin with.
+
+    Attributes:
+        site: The clean site, as the model computes or takes it.
+        fed: What is fed beside it.
+        outputs: The model's own outputs where they are known already.
+    """
+
+    site: Array
+    fed: Mapping[str, Array]
+    outputs: Mapping[str, Array]
+
+
+class Opened(NamedTuple):
+    """A model that takes a site's values.
+
+    Attributes:
+        proto: The model; its inputs are the site and what `Start.fed` holds.
+        site: The input that takes the site's values.
+        carriers: The output that carries each probe, by the probe's name.
+    """
+
+    proto: ModelProto
+    site: str
+    carriers: Mapping[str, str]
+
+
+class Origin(Protocol):
+    """Where nudges are added.
+
+    Attributes:
+        outputs: The model's own outputs that `start` gives, so that the sessions need not.
+    """
+
+    outputs: tuple[str, ...]
+
+    def opened(self, probes: Sequence[str]) -> Opened:
+        """Makes the model that is run for clean and nudged copies.
+
+        Args:
+            probes: Names of the probes that it gives, beside the model's own outputs if `start` doesn't give them.
+        """
+
+    def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
+        """Brings the inputs of one run to the site.
+
+        Args:
+            values: What the batch feeds.
+            fed: What the other inputs of the model are fed.
+        """
+
+
+class InputOrigin:
+    """The site is an input: the whole model is run for every copy."""
+
+    def __init__(self, model: Model, site: Tensor) -> None:
+        """Takes the model as it is.
+
+        Args:
+            model: The model.
+            site: The input.
+        """
+        self._model, self._site = model, site.name
+        self.outputs: tuple[str, ...] = ()
+
+    def opened(self, probes: Sequence[str]) -> Opened:
+        """The whole model."""
+        rewritten = rewrite(self._model, probes)
+        return Opened(rewritten.proto, self._site, rewritten.outputs)
+
+    def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
+        """There is nothing to compute."""
+        return Start(values, fed, {})
+
+
+class InnerOrigin:
+    """The site is inside: the whole model is run once, and what lies behind the site for every copy."""
+
+    def __init__(
+        self,
+        model: Model,
+        batch: Tensor,
+        site: Tensor,
+        probes: Sequence[str],
+        provider: Provider,
+        *,
+        exact: bool,
+        tf32: bool,
+    ) -> None:
+        """Cuts the model and creates the session of the whole.
+
+        Args:
+            model: The model.
+            batch: The input that the batch feeds.
+            site: The tensor that is nudged.
+            probes: Names of the probes.
+            provider: Where to run.
+            exact: True to run without fusions.
+            tf32: True to let CUDA round products to TF32.
+
+        Raises:
+            SelectorError: If a probe does not depend on the site.
+            UsageError: If the site holds no floats that numpy can hold.
+            ModelError: If onnxruntime refuses the model, or what has to be carried over the cut is no tensor.
+        """
+        self._model, self._provider, self._exact = model, provider, exact
+        self._batch, self._site = batch.name, site.name
+        dtype = site.dtype or self._dtype_of_site()
+        if dtype not in FLOATS:
+            raise UsageError(f"the site {site.name!r} holds {dtype}; nudges need {FLOATS}")
+        whole = rewrite(model, [*probes, site.name])
+        opened = open_at(model, [*probes, site.name], site.name, None if site.dtype else tensor_type(dtype))
+        self._entry, self._carriers = opened.inputs[site.name], dict(opened.outputs)
+        cut = find_cut(opened, site.name, probes)
+        inputs = {tensor.name for tensor in model.inputs}
+        self._computed = tuple(name for name in cut.carried if name not in inputs)
+        self._passed = tuple(name for name in cut.carried if name in inputs)
+        own = [value.name for value in model.proto.graph.output]
+        self._session = Session(
+            with_outputs(whole.proto, [*own, whole.outputs[site.name], *self._computed]),
+            model.path,
+            provider,
+            exact=exact,
+            tf32=tf32,
+            carriers={site.name: whole.outputs[site.name]},
+        )
+        self.outputs = tuple(name for name in model.outputs if self._session.is_tensor(name))
+        dtypes = {name: model.by_name[name].dtype or "" for name in self._passed}
+        for name in self._computed:
+            if not self._session.is_tensor(name):
+                raise ModelError(
+                    f"{model.path}: {name!r} is read behind the site {site.name!r} and is no tensor; take another"
+                )
+            dtypes[name] = self._session.element(name)
+        shapes = {tensor.name: tensor.shape for tensor in (*model.tensors, *model.inner_tensors)}
+        self._part = behind_cut(
+            opened.proto, cut, {name: element_type(dtype) for name, dtype in dtypes.items()}, shapes
+        )
+
+    def opened(self, probes: Sequence[str]) -> Opened:
+        """What lies behind the site."""
+        carriers = {probe: self._carriers[probe] for probe in probes}
+        return Opened(with_outputs(self._part, list(carriers.values())), self._entry, carriers)
+
+    def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
+        """Runs the whole model once."""
+        everything = {self._batch: values, **fed}
+        names = list(dict.fromkeys([self._site, *self._computed, *self.outputs]))
+        found = dict(zip(names, self._session.run(names, everything), strict=True))
+        carried = {name: found[name] for name in self._computed}
+        carried.update((name, everything[name]) for name in self._passed)
+        return Start(found[self._site], carried, {name: found[name] for name in self.outputs})
+
+    def _dtype_of_site(self) -> str:
+        """What the runtime says the site holds, where onnx can't tell: behind custom operators, say."""
+        watched = rewrite(self._model, [self._site])
+        session = Session(watched.proto, self._model.path, self._provider, carriers=watched.outputs)
+        return session.element(self._site)
+
+
+def with_outputs(model: ModelProto, names: Sequence[str]) -> ModelProto:
+    """A copy of a model with these outputs and no others, those that it declares as it declares them."""
+    declared = {value.name: value for value in model.graph.output}
+    copy = ModelProto()
+    copy.CopyFrom(model)
+    del copy.graph.output[:]
+    for name in dict.fromkeys(names):
+        if name in declared:
+            copy.graph.output.append(declared[name])
+        else:
+            copy.graph.output.add(name=name)
+    return copy

@@ -1,0 +1,324 @@
+"""One onnxruntime session: the only place that creates and runs them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import onnx
+import onnxruntime
+from numpy.typing import NDArray
+from onnx import ModelProto
+
+from onnx_ood.exceptions import ModelError, ProviderError
+from onnx_ood.graph import PREFIX, relocated
+from onnx_ood.runtime.blocked_layout import keep_blocked
+from onnx_ood.runtime.memory import give_back
+from onnx_ood.runtime.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
+from onnx_ood.runtime.threads import run_threads
+
+# What the runtime calls its tensor types, in numpy's spelling.
+_DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(double)": "float64",
+    "tensor(float16)": "float16",
+    "tensor(bfloat16)": "bfloat16",
+}
+
+_SHAPE_OPS = frozenset({"Concat", "Gather", "Shape"})
+
+# What the runtime's arenas, CUDA and its libraries say when memory is short.
+_NO_MEMORY = re.compile(
+    "failed to allocate memory|out of memory|ALLOC_FAILED|bad allocation|bad_alloc|"
+    "available memory of .* is smaller than requested",
+    re.IGNORECASE,
+)
+
+_CUDA_OPTIONS = {
+    # The default search times every algorithm for every new shape; the heuristic is as good for one pass.
+    "cudnn_conv_algo_search": "HEURISTIC",
+    # Grow by what is needed, not by powers of two, so that memory stays bounded by the batch.
+    "arena_extend_strategy": "kSameAsRequested",
+}
+
+
+class OutOfMemoryError(ModelError):
+    """A run needed more memory than the device has; fewer inputs may fit."""
+
+
+class Session:
+    """A model in onnxruntime, on one provider.
+
+    Attributes:
+        provider: `"cuda"` or `"cpu"`.
+        placement: Number of nodes, after the runtime's fusions, that run on each execution provider.
+        fallen_back: Names of nodes added by rewriting that don't run on the provider, those that compute shapes aside.
+        dtypes: Element type of each output by name: `"float32"` and so on for tensors of floats, the runtime's own
+            word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else. What is carried by an
+            output is listed under its own name; a tensor that arrives in a sequence has the type of its elements.
+    """
+
+    def __init__(
+        self,
+        model: ModelProto,
+        path: Path,
+        provider: Provider,
+        *,
+        exact: bool = False,
+        tf32: bool = False,
+        carriers: Mapping[str, str] | None = None,
+        unordered: Collection[str] = (),
+        in_order: bool = False,
+    ) -> None:
+        """Creates the session.
+
+        Args:
+            model: The model to run, its external data not loaded.
+            path: Where the original came from: external data is read from its folder, and errors name it.
+            provider: Where to run.
+            carriers: Outputs that carry a tensor of another name, by that name.
+            exact: True to run the nodes as they stand in the file, without fusions, so that marking outputs can't
+                change a bit of the results; slower.
+            tf32: True to let CUDA round products to TF32; the CPU has none.
+            unordered: Outputs of which the units of each input may come in any order, if that is faster.
+            in_order: True to run nodes in the order in which they stand in the model, as far as that can be.
+
+        Raises:
+            ModelError: If onnxruntime refuses the model.
+            ProviderError: If the session can't be created on `provider`.
+        """
+        self._path = path
+        self.provider: Provider = provider
+        self._tf32, self._in_order = tf32, in_order
+        self._buffers: dict[str, onnxruntime.OrtValue] = {}
+        self._carriers = dict(carriers or {})
+        model, folder = relocated(model, path)
+        if unordered and provider == "cpu" and not exact and _convolves(model):
+            self._session = self._blocked(model, folder, unordered)
+        else:
+            self._session = self._create(model, folder, exact=exact)
+        wanted = EXECUTION_PROVIDERS[provider]
+        if wanted not in self._session.get_providers():
+            raise ProviderError(f"{path}: onnxruntime created no session on {wanted}; see onnx-ood doctor")
+        placed = [
+            (node.name, node.op_type, part.ep_name)
+            for part in self._session.get_provider_graph_assignment_info()
+            for node in part.get_nodes()
+        ]
+        self.placement: dict[str, int] = dict(Counter(where for _, _, where in placed))
+        # Shapes are computed on the CPU wherever the model runs; that is where the device's runtime wants them.
+        self.fallen_back = tuple(
+            name
+            for name, op, where in placed
+            if where != wanted and op not in _SHAPE_OPS and name.startswith(PREFIX)
+        )
+        types = {output.name: output.type for output in self._session.get_outputs()}
+        self.dtypes: dict[str, str] = {name: _DTYPES.get(kind, kind) for name, kind in types.items()}
+        for name, carrier in self._carriers.items():
+            kind = types[carrier]
+            if kind.startswith("seq(tensor("):
+                kind = kind.removeprefix("seq(").removesuffix(")")
+            self.dtypes[name] = _DTYPES.get(kind, kind)
+
+    def _create(
+        self, model: ModelProto, folder: Path, *, exact: bool = False, written_to: Path | None = None
+    ) -> onnxruntime.InferenceSession:
+        """Hands a model to the runtime.
+
+        Args:
+            model: The model.
+            folder: Where its external data lies.
+            exact: True to run the nodes as they stand.
+            written_to: Where the runtime writes the model as it optimised it, None for nowhere.
+        """
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # Everything that matters is raised.
+        if exact:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        if self._in_order:
+            # Of the nodes that could run, the one that stands first does; by default what ends in nothing comes last.
+            options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
+        options.intra_op_num_threads = run_threads(self.provider)
+        # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
+        options.add_session_config_entry("session.force_spinning_stop", "1")
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
+        if written_to is not None:
+            options.optimized_model_filepath = str(written_to)
+            # Beside the graph, so that it can be changed without being read.
+            options.add_session_config_entry(
+                "session.optimized_model_external_initializers_file_name", f"{written_to.name}.data"
+            )
+        providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
+        if self.provider == "cuda":
+            # TF32 rounds products to 10 bits of mantissa: by more than many of the nudges that audits look for.
+            cuda = {**_CUDA_OPTIONS, "use_tf32": "1" if self._tf32 else "0"}
+            providers.insert(0, (EXECUTION_PROVIDERS["cuda"], cuda))
+        try:
+            with quiet_runtime():
+                session = onnxruntime.InferenceSession(
+                    model.SerializeToString(), options, providers=providers
+                )
+                session.disable_fallback()
+        except Exception as error:
+            raise ModelError(f"{self._path}: onnxruntime cannot load it: {_short(error)}") from error
+        give_back()
+        return session
+
+    def _blocked(
+        self, model: ModelProto, folder: Path, unordered: Collection[str]
+    ) -> onnxruntime.InferenceSession:
+        """The session, handing out what it can as the runtime keeps it."""
+        with TemporaryDirectory(prefix="onnx_ood-", ignore_cleanup_errors=True) as name:
+            written_to = Path(name) / "optimized.onnx"
+            try:
+                session = self._create(model, folder, written_to=written_to)
+            except ModelError:
+                # Either the model is to blame, and this says so, or there is no room for it on disk.
+                return self._create(model, folder)
+            optimized = onnx.load(written_to, load_external_data=False)
+            blocked = keep_blocked(optimized, unordered)
+            if blocked:
+                del session  # One set of weights is enough.
+                session = self._create(optimized, written_to.parent, exact=True)
+                carried = {name: blocked.get(carrier, carrier) for name, carrier in self._carriers.items()}
+                self._carriers = blocked | carried
+        return session
+
+    def element(self, output: str) -> str:
+        """Element type of an output that is a tensor, in numpy's spelling where numpy has it."""
+        return self.dtypes[output].removeprefix("tensor(").removesuffix(")")
+
+    def is_tensor(self, output: str) -> bool:
+        """True if an output is a dense tensor, not a sequence, map or optional value."""
+        dtype = self.dtypes[output]
+        return dtype.startswith("tensor(") or "(" not in dtype
+
+    def run(
+        self, outputs: Sequence[str], feeds: Mapping[str, NDArray[np.generic]]
+    ) -> list[NDArray[np.generic]]:
+        """Runs the model once.
+
+        Args:
+            outputs: Names of the outputs to fetch, or of what they carry.
+            feeds: One array for each input, by name.
+
+        Returns:
+            The outputs as numpy arrays, in the order asked for. What arrives in a sequence, one tensor for each
+            iteration of a loop, is stacked along a new first axis.
+
+        Raises:
+            ModelError: If the run fails; the message is the runtime's first line. Or if tensors in a sequence differ in
+                shape.
+        """
+        carriers = [self._carriers.get(name, name) for name in outputs]
+        fetched = list(dict.fromkeys(carriers))
+        with self._running():
+            values = dict(zip(fetched, self._session.run(fetched, dict(feeds)), strict=True))
+        return [
+            self._stacked(name, value) if isinstance(value := values[carrier], list) else value
+            for name, carrier in zip(outputs, carriers, strict=True)
+        ]
+
+    def bring(self, array: NDArray[np.generic]) -> onnxruntime.OrtValue:
+        """Brings an array to the device, where it stays as long as the result is kept.
+
+        Args:
+            array: Any array of numbers.
+
+        Returns:
+            What `run_bound` can be fed in place of the array, any number of times.
+
+        Raises:
+            ModelError: If there is no room for it.
+        """
+        with self._running():
+            return onnxruntime.OrtValue.ortvalue_from_numpy(np.asarray(array, order="C"), self.provider, 0)
+
+    def run_bound(
+        self,
+        outputs: Mapping[str, tuple[int, ...] | None],
+        feeds: Mapping[str, NDArray[np.generic] | onnxruntime.OrtValue],
+    ) -> list[NDArray[np.generic]]:
+        """Runs the model once with inputs and outputs bound to where the device has them.
+
+        Nothing is waited for between the inputs' way to the device and the end of the run.
+
+        Args:
+            outputs: Shape of each output to fetch, or None where it isn't known. What has a shape is written into
+                memory of the device that is kept from run to run; the rest is allocated by the runtime.
+            feeds: One value for each input, by name: arrays, which the runtime copies to where they are read, or what
+                `bring` gave.
+
+        Returns:
+            The outputs as arrays of their own, in the order asked for.
+
+        Raises:
+            ModelError: If the run fails; the message is the runtime's first line.
+        """
+        with self._running():
+            binding = self._session.io_binding()
+            for name, value in feeds.items():
+                if isinstance(value, onnxruntime.OrtValue):
+                    binding.bind_ortvalue_input(name, value)
+                else:
+                    binding.bind_cpu_input(name, np.asarray(value, order="C"))
+            for name, shape in outputs.items():
+                if shape is None:
+                    binding.bind_output(name)
+                else:
+                    buffer = self._buffer(name, prod(shape))
+                    binding.bind_output(
+                        name, self.provider, 0, np.dtype(self.dtypes[name]), shape, buffer.data_ptr()
+                    )
+            binding.synchronize_inputs()
+            self._session.run_with_iobinding(binding)
+            binding.synchronize_outputs()
+            found: list[NDArray[np.generic]] = binding.copy_outputs_to_cpu()
+        return found
+
+    def _buffer(self, output: str, size: int) -> onnxruntime.OrtValue:
+        """Memory of the device for an output; a run with fewer inputs takes the front of it."""
+        if output in self._buffers and prod(self._buffers[output].shape()) < size:
+            del self._buffers[output]  # The old one goes before the new one comes.
+        if output not in self._buffers:
+            self._buffers[output] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
+                [size], np.dtype(self.dtypes[output]), self.provider, 0
+            )
+        return self._buffers[output]
+
+    @contextmanager
+    def _running(self) -> Iterator[None]:
+        """Turns what the runtime raises into errors of ours."""
+        try:
+            yield
+        except Exception as error:
+            kind = OutOfMemoryError if _NO_MEMORY.search(str(error)) else ModelError
+            raise kind(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
+
+    def _stacked(self, name: str, values: list[NDArray[np.generic]]) -> NDArray[np.generic]:
+        if len({value.shape for value in values}) > 1:
+            raise ModelError(
+                f"{self._path}: {name!r} changes its shape from one iteration to the next, so it can't be measured"
+            )
+        return np.stack(values) if values else np.zeros(0, self.dtypes[name])
+
+
+def _convolves(model: ModelProto) -> bool:
+    return any(node.op_type.endswith("Conv") for node in model.graph.node)
+
+
+def _short(error: Exception) -> str:
+    """The runtime's message on one line, without its code prefix and source positions."""
+    text = " ".join(str(error).split())
+    _, colon, rest = text.partition("[ONNXRuntimeError] : ")
+    if colon:
+        # What follows is a number and a name of the error's kind, and then the message.
+        text = rest.split(" : ", 2)[-1]
+    return text if len(text) <= 300 else text[:297] + "…"

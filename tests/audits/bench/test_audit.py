@@ -1,0 +1,226 @@
+"""The bench audit, against scores and AUROCs computed by hand with onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import small_models
+from PIL import Image
+from scipy.special import logsumexp, softmax
+from scipy.stats import mannwhitneyu
+
+import onnx_ood
+from onnx_ood import audits, models
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.perturb import draw
+
+COUNT = 30
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Garments, and garments upside down and left to right mixed with noise."""
+    images, _ = models.fashion_samples()
+    rng = np.random.default_rng(0)
+    good, odd = tmp_path_factory.mktemp("garments"), tmp_path_factory.mktemp("odd")
+    for i, image in enumerate(images[: 2 * COUNT : 2]):
+        Image.fromarray(image).save(good / f"{i:02}.png")
+        noisy = np.clip(image[::-1].astype(float) + rng.normal(0, 60, image.shape), 0, 255)
+        Image.fromarray(noisy.astype(np.uint8)).save(odd / f"{i:02}.png")
+    return good, odd
+
+
+@pytest.fixture(scope="module")
+def result(folders: tuple[Path, Path]) -> audits.BenchResult:
+    good, odd = folders
+    settings = audits.BenchSettings(detectors=("energy", "msp", "batch_norm"), provider="cpu")
+    return audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+
+
+def _batch(folder: Path) -> np.ndarray:
+    pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])
+    return (pictures[:, np.newaxis] / 255).astype(np.float32)
+
+
+def _logits(folder: Path) -> np.ndarray:
+    session = onnxruntime.InferenceSession(models.path("fashion_cnn"), providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    logits: np.ndarray = session.run(None, {name: _batch(folder)})[0].astype(np.float64)
+    return logits
+
+
+def test_figures_are_those_of_the_model(folders: tuple[Path, Path], result: audits.BenchResult) -> None:
+    usual, odd = map(_logits, folders)
+    scores = {
+        "energy": (-logsumexp(usual, axis=1), -logsumexp(odd, axis=1)),
+        "msp": (-softmax(usual, axis=1).max(axis=1), -softmax(odd, axis=1).max(axis=1)),
+    }
+    for detector in result.detectors:
+        if detector.name in scores:
+            low, high = scores[detector.name]
+            expected = mannwhitneyu(high, low).statistic / (len(low) * len(high))
+            found = next(one for one in detector.figures if one.set == "odd")
+            assert abs(found.auroc.value - expected) < 2e-3
+            assert found.auroc.low <= found.auroc.value <= found.auroc.high
+        mean = np.mean([one.auroc.value for one in detector.figures])
+        assert abs(detector.macro.value - mean) < 1e-12
+
+
+def test_the_best_comes_first_and_sets_are_made(result: audits.BenchResult) -> None:
+    values = [detector.macro.value for detector in result.detectors]
+    assert values == sorted(values, reverse=True)
+    assert result.detectors[0].behind.value == 0
+    for detector in result.detectors[1:]:
+        assert abs(detector.behind.value - (values[0] - detector.macro.value)) < 1e-12
+    names = [one.name for one in result.sets]
+    assert names[0] == "odd"
+    assert {"uniform_noise", "gaussian_blur", "scribble"} <= set(names)
+    assert all(one.made == (one.name != "odd") for one in result.sets)
+    assert all(one.inputs == COUNT for one in result.sets)
+    assert result.status == "measured"
+    assert result.ordinary == COUNT
+
+
+def test_the_same_seed_gives_the_same_result(folders: tuple[Path, Path], result: audits.BenchResult) -> None:
+    good, odd = folders
+    again = audits.bench(
+        models.path("fashion_cnn"),
+        [str(good)],
+        {"odd": [str(odd)]},
+        audits.BenchSettings(detectors=("energy", "msp", "batch_norm"), provider="cpu", batch_size=7),
+    )
+    for one, other in zip(result.detectors, again.detectors, strict=True):
+        assert one.name == other.name
+        np.testing.assert_allclose(one.macro.value, other.macro.value, atol=2e-3)
+
+
+def test_what_does_not_apply_is_said(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    good, _ = folders
+    quick = audits.BenchSettings(provider="cpu", limit=12)
+    found = audits.bench(models.path("fashion_resnet"), [str(good)], None, quick)
+    assert "folded" in found.not_applicable["batch_norm"] or "fold" in found.not_applicable["batch_norm"]
+    assert found.ordinary == 12
+    with pytest.raises(UsageError, match=r"batch_norm doesn't apply.*BatchNormalization"):
+        audits.bench(
+            models.path("fashion_resnet"), [str(good)], None, audits.BenchSettings(detectors=("batch_norm",))
+        )
+    with pytest.raises(UsageError, match="no detector 'enregy'"):
+        audits.bench(
+            models.path("fashion_cnn"), [str(good)], None, audits.BenchSettings(detectors=("enregy",))
+        )
+    with pytest.raises(UsageError, match="no set to tell"):
+        audits.bench(models.path("fashion_cnn"), [str(good)], None, audits.BenchSettings(controls=False))
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"not a picture")
+    with pytest.raises(NotEvaluatedError, match="no ordinary input"):
+        audits.bench(models.path("fashion_cnn"), [str(broken)], None, audits.BenchSettings(provider="cpu"))
+
+
+def test_ordinary_inputs_that_are_references_are_told(folders: tuple[Path, Path]) -> None:
+    good, odd = folders
+    settings = audits.BenchSettings(detectors=("energy",), controls=False, provider="cpu")
+    known = [str(good.parent / good.name / ".." / good.name / f"{i:02}.png") for i in range(12)]
+    found = audits.bench(
+        models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings, reference=known
+    )
+    assert sum("12 files are among the inputs and among the references" in note for note in found.notes) == 1
+    apart = [str(good / f"{i:02}.png") for i in range(12, COUNT)]
+    found = audits.bench(models.path("fashion_cnn"), apart, {"odd": [str(odd)]}, settings, reference=known)
+    assert not any("among the references" in note for note in found.notes)
+
+
+def test_too_few_inputs_are_not_evaluated(folders: tuple[Path, Path]) -> None:
+    good, odd = folders
+    settings = audits.BenchSettings(detectors=("energy",), controls=False, limit=4, provider="cpu")
+    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    assert found.status == "not evaluated"
+
+
+def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Path) -> None:
+    """A root of pixels less one half is NaN for dark pictures."""
+    graph = """
+        roots (float[N, 1, 12, 12] x) => (float[N, 3] logits) {
+            moved = Sub (x, half)
+            root = Sqrt (moved)
+            act = Relu (root)
+            pooled = GlobalAveragePool (act)
+            flat = Flatten (pooled)
+            logits = Gemm <transB = 1> (flat, w)
+        }
+    """
+    model = small_models.build(graph, {"half": np.array(0.5, np.float32), "w": small_models.normal(3, 1)})
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        bright = rng.integers(140, 256, (12, 12)) if i else np.zeros((12, 12))
+        Image.fromarray(bright.astype(np.uint8)).save(tmp_path / f"{i:02}.png")
+    settings = audits.BenchSettings(
+        detectors=("msp",), preprocessing="unit,L,size=12", provider="cpu", controls=False
+    )
+    files = [str(tmp_path)]
+    found = audits.bench(save(model), files, {"same": files}, settings)
+    assert found.ordinary == 11
+    assert [failure.id.endswith("00.png") for failure in found.failed] == [True]
+    assert "NaN" in found.failed[0].reason
+    assert [len(one.failed) for one in found.sets] == [1]
+    # All noise has dark pixels; of what is made, that is left out which gives no numbers, and said.
+    made = audits.bench(
+        save(model), files, None, audits.BenchSettings(detectors=("msp",), preprocessing="unit,L,size=12")
+    )
+    names = {one.name for one in made.sets}
+    assert "uniform_noise" not in names
+    assert "shuffle_patches" in names
+    assert any(note.startswith("uniform_noise is left out") for note in made.notes)
+
+
+def test_a_set_that_is_named_comes_before_one_that_is_made(folders: tuple[Path, Path]) -> None:
+    good, odd = folders
+    settings = audits.BenchSettings(detectors=("msp",), provider="cpu")
+    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"scribble": [str(odd)]}, settings)
+    assert [one.made for one in found.sets if one.name == "scribble"] == [False]
+    assert any("scribble" in note for note in found.notes)
+    plain = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    aurocs = [
+        next(figure.auroc.value for figure in result.detectors[0].figures if figure.set == name)
+        for result, name in ((found, "scribble"), (plain, "odd"))
+    ]
+    assert aurocs[0] == aurocs[1]
+
+
+def test_a_set_without_inputs_is_not_passed_over(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    good, _ = folders
+    (tmp_path / "broken.png").write_bytes(b"not a picture")
+    settings = audits.BenchSettings(detectors=("msp",), provider="cpu")
+    with pytest.raises(NotEvaluatedError, match="no input of odd could be measured"):
+        audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(tmp_path)]}, settings)
+
+
+def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path, Path]) -> None:
+    good, odd = folders
+    relus = [
+        node.output[0] for node in onnx.load(models.path("fashion_cnn")).graph.node if node.op_type == "Relu"
+    ]
+    names = ("cosine_drop", f"cosine_drop@{relus[0]}", f"flip_rate@{relus[-1]}", "jacobian_norm")
+    settings = audits.BenchSettings(detectors=names, provider="cpu", controls=False)
+    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    assert {one.name for one in found.detectors} == set(names)
+    values = {one.name: one.macro.value for one in found.detectors}
+    nudges = draw("gaussian", (1, 28, 28), 2, 0).astype(np.float32) * np.float32(0.02)
+    measured = [
+        onnx_ood.measure(
+            models.path("fashion_cnn"), _batch(folder), nudges=nudges, probes=relus, provider="cpu"
+        )
+        for folder in (good, odd)
+    ]
+    drops = [-one.cosine_drop().mean(axis=1)[:, 0] for one in measured]
+    flips = [one.flip_rate().mean(axis=1)[:, -1] for one in measured]
+    for name, (low, high) in {names[1]: drops, names[2]: flips}.items():
+        expected = mannwhitneyu(high, low).statistic / (len(low) * len(high))
+        assert abs(values[name] - expected) < 2e-3
+    wrong = audits.BenchSettings(detectors=("distortion@nowhere",), provider="cpu")
+    with pytest.raises(UsageError, match=rf"no probe 'nowhere'; its probes are {relus[0]}, .*{relus[-1]}$"):
+        audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, wrong)

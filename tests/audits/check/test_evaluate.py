@@ -1,0 +1,199 @@
+"""Whether a figure passes its gate: rules as they are written down, and against scipy and simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from onnx_ood.audits.check.baseline import BaselineFigure
+from onnx_ood.audits.check.config import Gate
+from onnx_ood.audits.check.evaluate import expected, judge
+from onnx_ood.audits.check.metric_values import Reading
+from onnx_ood.metrics.bootstrap import Resampling
+from onnx_ood.metrics.bootstrap import interval as resampled
+from onnx_ood.metrics.intervals import difference_limit, mean_interval, median_interval
+
+
+def _gate(**said: object) -> Gate:
+    return Gate.model_validate(
+        {"figure": "agreement"} | {key.replace("_", "-"): value for key, value in said.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("said", "value", "outcome"),
+    [
+        ({"at_least": 0.9}, 0.9, "passed"),
+        ({"at_least": 0.9}, 0.89, "failed"),
+        ({"at_most": 0.5}, 0.5, "passed"),
+        ({"at_most": 0.5}, 0.51, "failed"),
+        ({"at_least": 0.2, "at_most": 0.5}, 0.3, "passed"),
+        ({"at_least": 0.2, "at_most": 0.5}, 0.1, "failed"),
+        ({"equals": 1.0}, 1, "passed"),
+        ({"equals": 1.0}, 0.999, "failed"),
+        ({"at_least": 0.9}, float("nan"), "not evaluated"),
+    ],
+)
+def test_absolute_bounds(said: dict[str, float], value: float, outcome: str) -> None:
+    assert judge(_gate(**said), 10, Reading(value, count=10), None).outcome == outcome
+    assert judge(_gate(**said), 11, Reading(value, count=10), None).outcome == "not evaluated"
+    assert judge(_gate(**said, least_inputs=10), 11, Reading(value, count=10), None).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("figure", "now", "outcome"),
+    [
+        ("agreement", 0.79, "failed"),  # smaller is worse
+        ("agreement", 0.81, "passed"),
+        ("agreement", 1.0, "passed"),
+        ("flagged", 1.0, "failed"),  # larger is worse
+        ("flagged", 0.99, "passed"),
+        ("flagged", 0.1, "passed"),
+        ("opset", 0.79, "failed"),  # any change is
+        ("opset", 1.01, "failed"),
+        ("opset", 0.95, "passed"),
+    ],
+)
+def test_against_a_baseline_with_a_tolerance(figure: str, now: float, outcome: str) -> None:
+    gate = _gate(figure=figure, against="baseline", tolerance=0.095)
+    then = BaselineFigure(value=0.9, low=None, high=None, inputs=20)
+    assert judge(gate, 10, Reading(now, count=20), then).outcome == outcome
+    assert judge(gate, 10, Reading(now, count=20), None).outcome == "not evaluated"
+
+
+def test_a_broken_bound_fails_even_without_a_baseline() -> None:
+    gate = _gate(against="baseline", at_least=0.5)
+    assert judge(gate, 10, Reading(0.4, count=20), None).outcome == "failed"
+    assert judge(gate, 10, Reading(0.6, count=20), None).outcome == "not evaluated"
+
+
+def test_texts_and_names() -> None:
+    provider = _gate(figure="provider", equals="cuda")
+    assert judge(provider, 10, Reading("cpu"), None).reason == "cpu is not cuda"
+    before = BaselineFigure(value="cuda", low=None, high=None, inputs=None)
+    moved = judge(_gate(figure="provider", against="baseline"), 10, Reading("cpu"), before)
+    assert (moved.outcome, moved.reason) == ("failed", "cpu was cuda in the baseline")
+    operators = _gate(figure="operators", none_of=["Loop", "com.microsoft::*"])
+    assert judge(operators, 10, Reading(("Conv", "Relu")), None).outcome == "passed"
+    found = judge(operators, 10, Reading(("Conv", "Loop", "com.microsoft::Gelu")), None)
+    assert found.reason == "it has Loop, com.microsoft::Gelu"
+
+
+def test_noise_explains_what_chance_does() -> None:
+    """Two samples of one distribution are seldom told apart, and two of distributions far apart always."""
+    rng = np.random.default_rng(1)
+    gate = _gate(figure="flagged", against="baseline")
+
+    def worse(shift: float) -> float:
+        fails = 0
+        for _ in range(400):
+            before, now = mean_interval(rng.normal(size=40)), mean_interval(rng.normal(shift, 1, 40))
+            then = BaselineFigure(value=before.mean, low=before.low, high=before.high, inputs=40)
+            fails += judge(gate, 10, Reading(*now, 40), then).outcome == "failed"
+        return fails / 400
+
+    # One side of a two-sided 95%: 2.5% by chance.
+    assert 0.005 <= worse(0) <= 0.05
+    assert worse(-1) == 0
+    assert worse(1.2) > 0.99
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(-5, 5), st.floats(-5, 5))
+def test_noise_of_even_intervals_is_that_of_a_difference(
+    one: float, other: float, a: float, b: float
+) -> None:
+    assert difference_limit(a, a - one, b, b + other) == pytest.approx(np.hypot(one, other), abs=1e-9)
+    assert difference_limit(a, None, b, None) == 0
+
+
+def test_bounds_in_words() -> None:
+    then = BaselineFigure(value=0.9, low=0.8, high=0.95, inputs=20)
+    assert expected(_gate(at_least=0.5, at_most=0.75), None) == "at least 0.5 and at most 0.75"
+    assert expected(_gate(against="baseline"), then) == "not below the baseline's 0.9 beyond noise"
+    assert expected(_gate(against="baseline"), None) == "not below the baseline beyond noise"
+    larger = _gate(figure="flagged", against="baseline", tolerance=0.02)
+    assert expected(larger, then) == "not above the baseline's 0.9 by more than 0.02"
+    assert (
+        expected(_gate(figure="flip-rate", against="baseline"), then) == "as the baseline's 0.9 within noise"
+    )
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "words"),
+    [
+        ((None, None, 5), (0.1, 0.2, 20), "a figure of 5 inputs has no 95% interval"),
+        ((0.1, 0.2, 20), (None, None, 5), "the baseline's, of 5 inputs, has no 95% interval"),
+    ],
+)
+def test_where_noise_is_not_known_nothing_is_beyond_it(now: tuple, then: tuple, words: str) -> None:
+    low, high, count = now
+    reading = Reading(0.2, low, high, count)
+    before = BaselineFigure(value=0.1, low=then[0], high=then[1], inputs=then[2])
+    for figure in ("flip-rate", "flagged", "agreement"):
+        found = judge(_gate(figure=figure, against="baseline"), 1, reading, before)
+        assert found.outcome == "not evaluated"
+        assert words in found.reason
+    # A tolerance needs no interval, and neither does a bound that is broken anyway.
+    tolerant = _gate(figure="flagged", against="baseline", tolerance=0.2)
+    assert judge(tolerant, 1, reading, before).outcome == "passed"
+    bounded = _gate(figure="flagged", against="baseline", at_most=0.05)
+    assert judge(bounded, 1, reading, before).reason == "0.2 is above 0.05"
+    # A size is of no inputs and has no noise.
+    size = BaselineFigure(value=1, low=None, high=None, inputs=None)
+    assert judge(_gate(figure="size", against="baseline"), 1, Reading(2), size).outcome == "failed"
+
+
+def _alike(draw: Callable[[], tuple[float, float | None, float | None]], figure: str) -> float:
+    """How often a figure of one draw is worse than that of another like it."""
+    gate, fails = _gate(figure=figure, against="baseline"), 0
+    for _ in range(600):
+        value, low, high = draw()
+        now, (value, low, high) = Reading(value, low, high, 20), draw()
+        then = BaselineFigure(value=value, low=low, high=high, inputs=20)
+        fails += judge(gate, 10, now, then).outcome == "failed"
+    return fails / 600
+
+
+def test_alike_draws_seldom_fail() -> None:
+    """2.5% and what 600 draws leave unsure, in the worse direction; double that where both are worse."""
+    rng = np.random.default_rng(5)
+
+    def share(n: int, probability: float) -> tuple[float, float, float]:
+        count = int(rng.binomial(n, probability))
+        exact = stats.binomtest(count, n).proportion_ci(method="exact")
+        return count / n, exact.low, exact.high
+
+    for n, probability in ((10, 0.05), (20, 0.5), (200, 0.95)):
+        assert _alike(lambda n=n, p=probability: share(n, p), "flagged") <= 0.04
+        assert _alike(lambda n=n, p=probability: share(n, p), "agreement") <= 0.04
+    for n in (6, 10, 50):
+        assert _alike(lambda n=n: median_interval(rng.lognormal(size=n)), "flip-rate") <= 0.06
+        assert _alike(lambda n=n: mean_interval(rng.lognormal(size=n)), "jacobian-norm") <= 0.04
+    resampling = Resampling(20, {"set": 20}, seed=0)
+
+    def area() -> tuple[float, float, float]:
+        scores = rng.normal(size=20), {"set": rng.normal(2, 1, 20)}
+        return resampled(resampling.aurocs(*scores)[:, 0])
+
+    # Percentile intervals of few inputs are narrow: docs/ci.md says up to 3.5%.
+    assert _alike(area, "auroc") <= 0.06
+
+
+def test_operators_of_the_standard_domain_may_be_named_with_it() -> None:
+    found = Reading(("Conv", "Loop", "com.microsoft::Gelu"))
+    for pattern, hit in (
+        ("ai.onnx::Loop", "Loop"),
+        ("ai.onnx::L*", "Loop"),
+        ("*::*", "com.microsoft::Gelu"),
+        ("com.microsoft::*", "com.microsoft::Gelu"),
+        ("[CX]onv", "Conv"),
+    ):
+        judged = judge(_gate(figure="operators", none_of=[pattern]), 10, found, None)
+        assert judged.reason == f"it has {hit}"
+    for pattern in ("loop", "ai.onnx.ml::*", "Conv2", "microsoft::*"):
+        assert judge(_gate(figure="operators", none_of=[pattern]), 10, found, None).outcome == "passed"

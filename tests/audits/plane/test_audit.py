@@ -1,0 +1,366 @@
+"""The plane audit against closed forms, plain runs of the same model, and boundaries found in float64."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import small_models
+
+from onnx_ood import audits, load, models
+from onnx_ood.audits.plane import window as plane_window
+from onnx_ood.audits.plane.result import PlaneLine, PlaneResult
+from onnx_ood.exceptions import ModelError, SelectorError, UsageError
+from onnx_ood.piecewise import boundaries, read_program
+from onnx_ood.runtime import jacobian_norms
+
+# Of units of two inputs the plane is all there is.
+CORNERS = np.array([[0.25, -0.5], [1.5, 0.75], [-0.75, 1.0]], np.float32)
+W = small_models.normal(2, 12, seed=3)
+B = small_models.normal(12, seed=4, scale=0.6)
+HEAD = small_models.normal(12, 3, seed=5)
+
+
+def flat(save, function: str = "h = Relu (g)") -> Path:
+    """A network of two inputs and one layer of twelve units, which have straight boundaries."""
+    text = f"""
+        flat (float[N, 2] x) => (float[N, 3] y) {{
+            g = Gemm (x, w, b)
+            {function}
+            y = Gemm (h, v)
+        }}
+    """
+    return save(small_models.build(text, {"w": W, "b": B, "v": HEAD}))
+
+
+def saved(folder: Path, inputs: np.ndarray, name: str = "x.npy") -> str:
+    np.save(folder / name, inputs)
+    return str(folder / name)
+
+
+def basis(corners: np.ndarray) -> np.ndarray:
+    """An orthonormal basis that the first three inputs have, by a QR decomposition; [2, *input]."""
+    sides = (corners[1:3].astype(np.float64) - corners[0]).reshape(2, -1)
+    q, r = np.linalg.qr(sides.T)
+    return (q * np.sign(np.diag(r))).T.reshape(2, *corners.shape[1:])
+
+
+def at(result: PlaneResult, corners: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """Points of input space by their coordinates, [..., 2]."""
+    return corners[0].astype(np.float64) + np.tensordot(places, basis(corners), axes=1)
+
+
+def grid_points(result: PlaneResult, corners: np.ndarray, grid=None) -> np.ndarray:
+    grid = grid or result.grid
+    x = grid.x + grid.step * np.arange(grid.columns)
+    y = grid.y + grid.step * np.arange(grid.rows)
+    return at(result, corners, np.stack(np.meshgrid(x, y), axis=-1))
+
+
+def points_of(line: PlaneLine) -> np.ndarray:
+    return np.stack([line.x, line.y], axis=-1)
+
+
+def clipped(normal: np.ndarray, offset: float, result: PlaneResult) -> float:
+    """Length of the line normal · p + offset = 0 inside the window, by Liang and Barsky's way."""
+    grid = result.grid
+    low = np.array([grid.x, grid.y])
+    high = low + grid.step * (np.array([grid.columns, grid.rows]) - 1)
+    foot, along = -offset * normal / (normal @ normal), np.array([-normal[1], normal[0]])
+    along /= np.linalg.norm(along)
+    ends = np.sort(np.stack([(low - foot) / along, (high - foot) / along]), axis=0)
+    return max(0.0, ends[1].min() - ends[0].max())
+
+
+@pytest.mark.parametrize(
+    ("function", "thresholds"),
+    [
+        ("h = Relu (g)", [0.0]),
+        ("h = LeakyRelu <alpha = 0.1> (g)", [0.0]),
+        ("zero = Constant <value_float = 0.0> () six = Constant <value_float = 0.5> () h = Clip (g, zero, six)",
+         [0.0, 0.5]),
+        ("h = ThresholdedRelu <alpha = 0.3> (g)", [0.3]),
+        ("h = HardSigmoid <alpha = 0.5, beta = 0.4> (g)", [-0.8, 1.2]),
+        ("h = Sigmoid (g)", [0.0]),
+    ],
+)  # fmt: skip
+def test_boundaries_of_the_first_layer_are_its_lines(
+    function: str, thresholds: list[float], save, tmp_path: Path
+) -> None:
+    settings = audits.PlaneSettings(resolution=41, directions=0)
+    result = audits.plane(flat(save, function), [saved(tmp_path, CORNERS)], settings)
+    np.testing.assert_allclose(result.layer.thresholds, thresholds, rtol=1e-6)
+    directions = basis(CORNERS)
+    expected = {}
+    for unit in range(12):
+        # W · (origin + directions · p) + B − threshold
+        normal = directions.reshape(2, 2) @ W[:, unit].astype(np.float64)
+        for threshold in thresholds:
+            offset = CORNERS[0] @ W[:, unit] + B[unit] - threshold
+            expected[unit, threshold] = normal, offset, clipped(normal, offset, result)
+    for line in result.layer.lines:
+        off = [
+            np.abs(points_of(line) @ normal + offset).max() / np.linalg.norm(normal)
+            for (unit, _), (normal, offset, _) in expected.items()
+            if unit == line.of
+        ]
+        assert min(off) < 2e-3 * result.grid.step
+        assert len(line.x) == 2  # Straight: all other points are left out.
+    for unit in range(12):
+        length = sum(length for (of, _), (_, _, length) in expected.items() if of == unit)
+        found = sum(
+            np.linalg.norm(np.diff(points_of(one), axis=0)) for one in result.layer.lines if one.of == unit
+        )
+        assert found == pytest.approx(length, abs=1e-2 * result.grid.step)
+    switching = {unit for (unit, _), (_, _, length) in expected.items() if length > result.grid.step}
+    assert 5 < len(switching) <= result.layer.switching <= 12
+    proxy = "proxy" in " ".join(result.notes)
+    assert proxy == ("Sigmoid (g)" in function and "Hard" not in function) == (result.layer.exact == "sign")
+
+
+def test_norms_on_the_plane_are_those_of_the_softmax(save, tmp_path: Path) -> None:
+    """With both directions of a plane that is all of input space, against the closed form in float64."""
+    result = audits.plane(
+        flat(save), [saved(tmp_path, CORNERS)], audits.PlaneSettings(resolution=40, directions=2)
+    )
+    assert result.jacobian is not None
+    points = grid_points(result, CORNERS, result.jacobian.grid).reshape(-1, 2)
+    w, head = W.astype(np.float64), HEAD.astype(np.float64)
+    before = points @ w + B
+    logits = np.maximum(before, 0) @ head
+    p = np.exp(logits - logits.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    inner = np.einsum("iu,mu,uk->mik", w, (before > 0).astype(float), head)
+    jacobian = inner * p[:, np.newaxis] - p[:, np.newaxis] * (inner @ p[..., np.newaxis])
+    expected = np.linalg.norm(jacobian, axis=(1, 2))
+    found = np.array(result.jacobian.norms).ravel()
+    # Where a bend is within a step, a difference sees both sides.
+    near = (np.abs(before) / np.linalg.norm(w, axis=0)).min(axis=1) < 2 * result.jacobian.step
+    assert near.mean() < 0.1
+    np.testing.assert_allclose(found[~near], expected[~near], rtol=0.01)
+    assert result.jacobian.error == 0
+    assert max(result.jacobian.grid.rows, result.jacobian.grid.columns) == 10
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory) -> tuple[np.ndarray, str]:
+    """Three garments, and a file with them among others."""
+    images, _ = models.fashion_samples()
+    file = tmp_path_factory.mktemp("plane") / "x.npy"
+    inputs = (images[:100, np.newaxis] / 255).astype(np.float32)
+    np.save(file, inputs)
+    return inputs[[60, 20, 0]], str(file)
+
+
+@pytest.fixture(scope="module")
+def slice_of_cnn(garments) -> PlaneResult:
+    _, file = garments
+    settings = audits.PlaneSettings(resolution=100, extent=0.1, units=600, directions=2)
+    rows = [f"{file}[{row}]" for row in (60, 20, 0)]
+    return audits.plane(models.path("fashion_cnn"), rows, settings)
+
+
+def test_answers_are_those_of_plain_runs(slice_of_cnn: PlaneResult, garments) -> None:
+    corners, file = garments
+    result = slice_of_cnn
+    assert [point.id for point in result.points] == [f"{file}[{row}]" for row in (60, 20, 0)]
+    for point, corner in zip(result.points, corners, strict=True):
+        np.testing.assert_allclose(at(result, corners, np.array([point.x, point.y])), corner, atol=1e-9)
+    session = onnxruntime.InferenceSession(models.path("fashion_cnn"), providers=["CPUExecutionProvider"])
+    points = grid_points(result, corners)
+    logits = session.run(["logits"], {"image": points.reshape(-1, 1, 28, 28).astype(np.float32)})[0]
+    expected = logits.argmax(axis=1)
+    assert result.classes is not None
+    found = np.array(result.classes.answers)
+    assert found.shape == points.shape[:2]
+    assert (found.ravel() != expected).mean() < 1e-3
+    shares = {one.index: one.share for one in result.classes.found}
+    assert shares == {int(i): float((found == i).mean()) for i in np.unique(found)}
+    # Where classes meet, both have the largest output.
+    for line in result.classes.lines:
+        at_line = at(result, corners, points_of(line)).reshape(-1, 1, 28, 28)
+        scores = session.run(["logits"], {"image": at_line.astype(np.float32)})[0]
+        gap = scores[:, line.of] - np.delete(scores, line.of, axis=1).max(axis=1)
+        spread = np.abs(np.diff(np.sort(logits, axis=1)[:, -2:])).mean()
+        assert np.median(np.abs(gap)) < 0.02 * spread
+
+
+def test_a_step_for_all_points_does_as_well_as_one_for_each(slice_of_cnn: PlaneResult, garments) -> None:
+    corners, _ = garments
+    jacobian = slice_of_cnn.jacobian
+    assert jacobian is not None
+    points = grid_points(slice_of_cnn, corners, jacobian.grid)[::4, ::4].reshape(-1, 1, 28, 28)
+    own = jacobian_norms(models.path("fashion_cnn"), points.astype(np.float32), directions=2)
+    found = np.array(jacobian.norms)[::4, ::4].ravel()
+    assert len(found) > 20
+    off = np.abs(found / own.norm - 1)
+    # Of two directions; more even out.
+    assert np.median(off) < 0.01
+    assert np.quantile(off, 0.9) < 0.03
+
+
+def test_boundaries_are_those_found_in_float64_along_a_segment(slice_of_cnn: PlaneResult, garments) -> None:
+    """Where drawn lines cross a segment, against all boundaries on it, unit by unit."""
+    corners, _ = garments
+    result = slice_of_cnn
+    assert (result.layer.looked_at, result.layer.units) == (600, 3136)
+    model = load(models.path("fashion_cnn"))
+    program = read_program(model, "image", (1, 1, 28, 28))
+    site = program.sites.index(result.layer.name)
+    step = result.grid.step
+    ends = np.array([[2.3, 0.9], [3.9, 1.7]])
+    exact = boundaries(program, *at(result, corners, ends))
+    length = np.linalg.norm(ends[1] - ends[0])
+    sampled = {line.of for line in result.layer.lines}
+    expected: dict[int, list[float]] = {unit: [] for unit in sampled}
+    for place, unit in zip(exact.at[exact.site == site], exact.unit[exact.site == site], strict=True):
+        if int(unit) in sampled:
+            expected[int(unit)].append(place * length)
+    found: dict[int, list[float]] = {unit: [] for unit in sampled}
+    for line in result.layer.lines:
+        found[line.of] += [share * length for share in crossings(points_of(line), *ends)]
+    off = [
+        min((abs(place - other) for other in expected[unit]), default=np.inf)
+        for unit, places in found.items()
+        for place in places
+    ]
+    assert len(off) > 60
+    assert np.median(off) < 0.1 * step
+    assert (np.array(off) < 0.5 * step).mean() > 0.95
+    # Two boundaries of a unit within a cell are not seen.
+    assert len(off) == pytest.approx(sum(map(len, expected.values())), rel=0.1)
+
+
+def crossings(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[float]:
+    """Shares of the way from start to end at which a polyline crosses it."""
+    found = []
+    for a, b in pairwise(points):
+        matrix = np.stack([end - start, a - b], axis=1)
+        if abs(np.linalg.det(matrix)) > 1e-14:
+            share, along = np.linalg.solve(matrix, a - start)
+            if 0 <= share < 1 and 0 <= along < 1:
+                found.append(float(share))
+    return found
+
+
+def test_a_sample_shows_the_lines_that_all_units_show(save, tmp_path: Path, monkeypatch) -> None:
+    """Also where rows of the grid are run a few at a time."""
+    file = saved(tmp_path, CORNERS)
+    every = audits.plane(flat(save), [file], audits.PlaneSettings(resolution=50, directions=0))
+    monkeypatch.setattr(plane_window, "_VALUES_BYTES", 9_000)
+    monkeypatch.setattr(plane_window, "_POINTS_BYTES", 1_000)
+    some = audits.plane(flat(save), [file], audits.PlaneSettings(resolution=50, directions=0, units=5))
+    chosen = {line.of for line in some.layer.lines}
+    assert (some.layer.looked_at, some.layer.units, some.layer.switching) == (5, 12, len(chosen))
+    assert "5 of 12 units" in " ".join(some.notes)
+    assert "drawn at random" not in " ".join(every.notes)
+    lines = [line for line in every.layer.lines if line.of in chosen]
+    assert [line.of for line in some.layer.lines] == [line.of for line in lines]
+    for one, other in zip(some.layer.lines, lines, strict=True):
+        np.testing.assert_allclose(points_of(one), points_of(other), atol=1e-2 * every.grid.step)
+    assert some.classes == every.classes
+
+
+def test_inputs_too_near_to_each_other_are_told(save, tmp_path: Path) -> None:
+    near = (1000 + np.array([[0, 0], [1e-2, 0], [0, 1e-2]])).astype(np.float32)
+    result = audits.plane(
+        flat(save), [saved(tmp_path, near)], audits.PlaneSettings(resolution=80, directions=0)
+    )
+    points = grid_points(result, near)
+    off = np.linalg.norm(points.astype(np.float32) - points, axis=-1).max() / result.grid.step
+    assert result.rounding == pytest.approx(off, rel=1e-3)
+    assert "are rounded" in " ".join(result.notes)
+
+
+POOLED = """
+    pooled (float[N, 1, 4, 4] x) => (float[N, 1, 2, 2] y) {
+        r = Relu (s)
+        m = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
+        e = Elu (m)
+        y = Mul (e, e)
+        s = Mul (x, x)
+    }
+"""
+
+
+def test_the_layer_is_the_last_that_is_piecewise_linear_or_the_one_that_is_named(
+    save, tmp_path: Path
+) -> None:
+    path = save(small_models.build(POOLED.replace("        s = Mul (x, x)\n", "").replace(
+        "{\n", "{\n        s = Mul (x, x)\n")))  # fmt: skip
+    file = saved(tmp_path, small_models.normal(3, 1, 4, 4, seed=1))
+
+    def layer(selector: str | None) -> str:
+        settings = audits.PlaneSettings(resolution=8, directions=0, layer=selector)
+        return audits.plane(path, [file], settings).layer.name
+
+    assert [layer(None), layer("op:Relu"), layer("s"), layer("e"), layer("op:Elu[-1]")] == [
+        "r",
+        "r",
+        "r",
+        "e",
+        "e",
+    ]
+    for selector, message in [
+        ("m", "'m' chooses the largest of several values"),
+        ("all", "selects 3 activation functions; a plane shows one, so name it: r, m, e"),
+        ("y", "no activation function with boundaries; the last that there are: r, e"),
+        ("nothing", "matches no tensor"),
+    ]:
+        with pytest.raises(SelectorError, match=message):
+            layer(selector)
+
+
+def test_a_model_without_units_or_classes(save, tmp_path: Path) -> None:
+    path = save(small_models.build("linear (float[N, 2] x) => (y) { y = Gemm (x, w) }", {"w": W}))
+    with pytest.raises(ModelError, match="no activation functions"):
+        audits.plane(path, [saved(tmp_path, CORNERS)])
+    path = save(
+        small_models.build("one (float[N, 2] x) => (y) { g = Gemm (x, w) y = Relu (g) }", {"w": W[:, :1]})
+    )
+    result = audits.plane(path, [saved(tmp_path, CORNERS)], audits.PlaneSettings(resolution=8))
+    assert result.classes is None
+    assert [point.prediction for point in result.points] == [None] * 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "arguments", "message"),
+    [
+        (CORNERS[[0, 1]], ["x.npy"], "these are 2; name three files, or rows of a file"),
+        (CORNERS[[0, 1, 2, 0]], ["x.npy"], "these are 4"),
+        (CORNERS, ["x.npy[0]", "x.npy[1]"], "these are 2"),
+        (CORNERS, ["x.npy[0]", "x.npy[1]", "x.npy[7]"], r"x\.npy\[7\]: there is no such row"),
+        (CORNERS, ["x.npy", "y.npy"], "y.npy: no such file"),
+        (CORNERS[[0, 1, 1]], ["x.npy"], r"x\.npy\[1\] and x\.npy\[2\] are equal"),
+        (CORNERS[[0, 1, 1]] + [[0], [0], [np.nan]], ["x.npy"], r"x\.npy\[2\]: holds NaN"),
+        (np.outer([1, 2, 3.5], [1, 2]), ["x.npy"], "are on one line"),
+        (np.zeros((3, 5)), ["x.npy"], "x.npy"),
+    ],
+)
+def test_what_is_no_plane_is_refused(
+    rows: np.ndarray, arguments: list[str], message: str, save, tmp_path: Path, monkeypatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", rows.astype(np.float32))
+    with pytest.raises(UsageError, match=message):
+        audits.plane(flat(save), arguments, audits.PlaneSettings(resolution=8))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"directions": 1},
+        {"resolution": 7},
+        {"extent": -1.0},
+        {"extent": float("nan")},
+        {"seed": -1},
+        {"units": 0},
+    ],
+    ids=str,
+)
+def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=next(iter(wrong))):
+        audits.PlaneSettings(**wrong)

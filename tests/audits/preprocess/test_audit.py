@@ -1,0 +1,188 @@
+"""The preprocessing detective, against the bundled models' cards and models that were made to expect something else."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import helper, numpy_helper
+from PIL import Image
+from scipy.special import softmax
+from small_models import build, normal
+
+from onnx_ood import audits, models
+from onnx_ood.audits.preprocess.candidates import resize_candidates, value_candidates
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.inputs import parse, read_card
+
+SETTINGS = audits.DetectiveSettings(provider="cpu", limit=60)
+
+
+def _write(images: np.ndarray, folder: Path) -> str:
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{i:02}.png")
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory: pytest.TempPathFactory) -> str:
+    images, _ = models.fashion_samples()
+    return _write(images[:: len(images) // 60][:60], tmp_path_factory.mktemp("garments"))
+
+
+def _expecting(factor: float, offset: float, folder: Path) -> Path:
+    """A model of garments that takes (old input - offset) / factor."""
+    model = onnx.load(models.path("fashion_resnet"))
+    name = model.graph.input[0].name
+    for node in model.graph.node:
+        node.input[:] = ["old" if one == name else one for one in node.input]
+    for key, value in (("factor", factor), ("offset", offset)):
+        model.graph.initializer.append(numpy_helper.from_array(np.float32(value), key))
+    model.graph.node.insert(0, helper.make_node("Mul", [name, "factor"], ["scaled"]))
+    model.graph.node.insert(1, helper.make_node("Add", ["scaled", "offset"], ["old"]))
+    path = folder / "changed.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def result(garments: str) -> audits.DetectiveResult:
+    return audits.detective(models.path("fashion_cnn"), [garments], SETTINGS)
+
+
+def test_a_bundled_model_gets_what_its_card_says(result: audits.DetectiveResult) -> None:
+    values, resize = result.questions
+    assert values.verdict == "told"
+    card = read_card(models.path("fashion_cnn"))
+    assert card is not None
+    assert parse(values.candidates[0].words, ("N", 1, 28, 28)) == card.preprocessing
+    # Square pictures of the model's size: two of the ways to resize leave them alone.
+    assert resize.verdict == "can't tell"
+    assert "the same to these photos" in resize.reason
+    assert {one.name for one in resize.leading} == {"stretched", "centre, all of the short side"}
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset", "expected"),
+    [(1 / 255, 0.0, "bytes"), (0.5, 0.5, "symmetric"), (0.3081, 0.1307, "mean=0.1307,std=0.3081")],
+)
+def test_a_model_that_was_made_to_expect_something_else(
+    garments: str, tmp_path: Path, factor: float, offset: float, expected: str
+) -> None:
+    values = audits.detective(_expecting(factor, offset, tmp_path), [garments], SETTINGS).questions[0]
+    assert values.verdict == "told"
+    assert values.candidates[0].words == f"{expected},L,stretch"
+
+
+def test_photos_of_one_class_tell_nothing_but_are_not_believed(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    images, labels = models.fashion_samples()
+    for garment in (1, 7, 9):
+        folder = tmp_path_factory.mktemp("one")
+        photos = _write(images[labels == garment][:30], folder)
+        values = audits.detective(_expecting(0.5, 0.5, tmp_path), [photos], SETTINGS).questions[0]
+        assert values.verdict == "can't tell"
+        assert "more kinds" in values.reason
+
+
+def test_norms_alone_tell_no_resizing(tmp_path: Path) -> None:
+    """Of garments of one kind the values are told by norms, but a crop could be anything."""
+    images, labels = models.fashion_samples()
+    photos = _write(images[labels == 7][:30], tmp_path)
+    values, resize = audits.detective(models.path("fashion_cnn"), [photos], SETTINGS).questions
+    assert values.verdict == "told"
+    assert values.candidates[0].words == "unit,L,stretch"
+    assert resize.verdict == "can't tell"
+    assert "more kinds" in resize.reason
+
+
+def test_evidence_is_that_of_the_model(garments: str, result: audits.DetectiveResult) -> None:
+    session = onnxruntime.InferenceSession(models.path("fashion_cnn"), providers=["CPUExecutionProvider"])
+    pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(Path(garments).iterdir())])
+    batch = (pictures[:, np.newaxis] / 127.5 - 1).astype(np.float32)
+    shares = softmax(session.run(None, {session.get_inputs()[0].name: batch})[0].astype(np.float64), axis=1)
+    found = next(one for one in result.questions[0].candidates if one.words.startswith("symmetric"))
+    assert found.confidence == pytest.approx(shares.max(axis=1).mean(), abs=1e-4)
+    mean = shares.mean(axis=0)
+    assert found.answers == pytest.approx(np.exp(-(mean * np.log(mean + 1e-300)).sum()), rel=1e-3)
+    assert found.information is not None
+    assert found.batch_norm is not None
+    assert found.score == pytest.approx(found.information - found.batch_norm)
+
+
+def test_candidates_are_ranked_and_paired(result: audits.DetectiveResult) -> None:
+    for question in result.questions:
+        scores = [one.score for one in question.candidates]
+        assert scores == sorted(scores, reverse=True)
+        first = question.candidates[0]
+        assert (first.behind.value, first.behind.low, first.behind.high) == (0, 0, 0)
+        assert first.leading
+        for one in question.candidates:
+            assert one.behind.value == pytest.approx(first.score - one.score)
+            assert one.leading == (one.behind.low <= 0)
+        assert (question.verdict == "told") == (len(question.leading) == 1)
+
+
+def test_the_same_seed_gives_the_same_result(garments: str, result: audits.DetectiveResult) -> None:
+    again = audits.detective(models.path("fashion_cnn"), [garments], SETTINGS)
+    assert again.questions == result.questions
+
+
+@pytest.mark.parametrize("shape", [("N", 3, 224, 224), ("N", 299, 299, 3), (1, 3, 32, 48), ("N", 1, 28, 28)])
+def test_candidates_are_what_preprocess_takes(shape: tuple[int | str, ...]) -> None:
+    values = value_candidates(shape)
+    assert len({one.words for one in values}) == len(values) == (7 if 1 in shape[1:] else 12)
+    for one in (*values, *resize_candidates(values[0], shape)):
+        assert parse(one.words, shape) == one.preprocessing
+    assert values[0].preprocessing.resize in {
+        one.preprocessing.resize for one in resize_candidates(values[0], shape)
+    }
+
+
+def test_caffe_is_bytes_less_a_mean_in_the_order_of_channels() -> None:
+    byte = np.array([10.0, 20.0, 30.0]) / 255
+    for order, mean in (("RGB", (123.68, 116.779, 103.939)), ("BGR", (103.939, 116.779, 123.68))):
+        words = next(
+            one.words
+            for one in value_candidates(("N", 3, 8, 8))
+            if one.name == f"0 to 255 - Caffe mean, {order}"
+        )
+        tensor = parse(words, ("N", 3, 8, 8)).normalise(byte.reshape(3, 1, 1)).ravel()
+        np.testing.assert_allclose(tensor, np.array([10.0, 20.0, 30.0]) - mean, atol=1e-3)
+
+
+def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
+    features = build(
+        """
+        features (float[N, 1, 8, 8] x) => (float[N, 4, 6, 6] y) {
+            c = Conv (x, w)
+            y = Relu (c)
+        }
+        """,
+        {"w": normal(4, 1, 3, 3)},
+    )
+    with pytest.raises(UsageError, match="no class scores and has no BatchNormalization"):
+        audits.detective(save(features), [garments], SETTINGS)
+    with pytest.raises(UsageError, match="does not look like a picture"):
+        audits.detective(models.path("char_transformer"), [garments], SETTINGS)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    with pytest.raises(NotEvaluatedError, match="no photo could be read"):
+        audits.detective(models.path("fashion_cnn"), [str(broken)], SETTINGS)
+    with pytest.raises(UsageError, match="limit must be at least 1"):
+        dataclasses.replace(SETTINGS, limit=0)
+
+
+def test_few_photos_are_not_evaluated_and_bad_ones_are_listed(garments: str, tmp_path: Path) -> None:
+    few = sorted(Path(garments).iterdir())[:4]
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"no picture")
+    result = audits.detective(models.path("fashion_cnn"), [*map(str, few), str(broken)], SETTINGS)
+    assert result.status == "not evaluated"
+    assert result.photos == 4
+    assert [one.id for one in result.failed] == [str(broken)]

@@ -1,0 +1,344 @@
+"""Streamed runs against runs that are not, and resumed ones against those that were never interrupted."""
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import onnx
+import pytest
+import small_models
+from PIL import Image
+
+from onnx_ood import audits, models
+from onnx_ood.audits import ScoreSettings, Streaming, read_summary
+from onnx_ood.exceptions import OutputError, UsageError
+from onnx_ood.inputs import Preprocessing
+from onnx_ood.inputs.rows.arrays import ArrayRows
+from onnx_ood.runtime import Prober
+
+CNN = models.path("fashion_cnn")
+# Batches of four, so that a run has several.
+SETTINGS = ScoreSettings(batch_size=4, copies=2)
+
+
+@pytest.fixture
+def collection(garments, tmp_path):
+    """Pictures, rows of arrays, and what can't be read, in a folder."""
+    folder = tmp_path / "collection"
+    shutil.copytree(garments, folder)
+    (folder / "broken.png").write_bytes(b"\x89PNG")
+    images = np.stack([np.asarray(Image.open(path)) for path in sorted(garments.iterdir())])
+    rows = (images[:, np.newaxis] / 255).astype(np.float32)
+    rows[5, 0, 3, 3] = np.nan
+    np.save(folder / "rows.npy", rows[:7])
+    np.savez_compressed(folder / "more.npz", image=rows[7:])
+    np.save(folder / "one.npy", rows[0])
+    np.save(folder / "wrong.npy", rows[:, :, 2:])
+    return folder
+
+
+def score(inputs, stream=None, settings=SETTINGS, **streaming):
+    arguments = [str(path) for path in (inputs if isinstance(inputs, list) else [inputs])]
+    chosen = None if stream is None else Streaming(stream, **streaming)
+    return audits.score(CNN, [*arguments, "nowhere.png"], settings, streaming=chosen)
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_streamed_run_gives_what_one_in_memory_gives(collection, tmp_path):
+    assert score(collection, tmp_path / "s.jsonl") == score(collection)
+
+
+def test_every_line_is_json_and_follows_the_published_schema(collection, tmp_path, schema):
+    result = score(collection, tmp_path / "s.jsonl")
+    found = lines(tmp_path / "s.jsonl")
+    validator = jsonschema.Draft202012Validator(schema("score-stream"))
+    for record in found:
+        validator.validate(record)
+    assert [record["record"] for record in found].count("header") == 1
+    assert found[0]["record"] == "header"
+    assert found[0]["model"]["sha256"] == result.model.sha256
+    (calibration,) = (record for record in found if record["record"] == "calibration")
+    assert [probe["name"] for probe in calibration["probes"]] == [probe.name for probe in result.probes]
+    assert [probe["noise_floor"] for probe in calibration["probes"]] == [
+        probe.noise_floor for probe in result.probes
+    ]
+    scored = {record["id"]: record for record in found if record["record"] == "scored"}
+    assert len(scored) == len(result.inputs)
+    for entry in result.inputs:
+        record = scored[entry.id]
+        for name in ("drop", "drop_error", "distortion", "flip_rate"):
+            assert record[name] == list(getattr(entry, name))
+        assert record["published"] == entry.published
+        assert record["prediction"]["label"] == entry.prediction.label
+    failed = [(record["id"], record["reason"]) for record in found if record["record"] == "failed"]
+    assert failed == [(failure.id, failure.reason) for failure in result.failed]
+    assert {name.rsplit("/", 1)[-1] for name, _ in failed} == {
+        "broken.png", "rows.npy[5]", "wrong.npy", "nowhere.png"
+    }  # fmt: skip
+
+
+def test_strangeness_follows_from_the_stream_by_the_formula_in_the_docs(collection, tmp_path):
+    score(collection, tmp_path / "s.jsonl", replace(SETTINGS, detectors=("strangeness",)))
+    found = lines(tmp_path / "s.jsonl")
+    (floor,) = (
+        np.array([probe["noise_floor"] for probe in record["probes"]])
+        for record in found
+        if record["record"] == "calibration"
+    )
+    rows = [record for record in found if record["record"] == "scored"]
+    drops = np.maximum(np.array([row["drop"] for row in rows]), floor)
+    errors = np.array([row["drop_error"] for row in rows]) / drops
+    middle = np.median(np.log(drops), axis=0)
+    spread = 1.4826 * np.median(np.abs(np.log(drops) - middle), axis=0)
+    z = (np.log(drops) - middle) / np.sqrt(spread**2 + errors**2)
+    expected = dict(zip((row["id"] for row in rows), np.sqrt((z**2).mean(axis=1)), strict=True))
+    with read_summary(tmp_path / "s.jsonl") as summary:
+        entries = list(summary.everything())
+        ranked = summary.inputs()
+    assert [entry.id for entry in entries] == [
+        record["id"] for record in found if record["record"] in {"scored", "failed"}
+    ]
+    assert [entry.id for entry in ranked] == sorted(expected, key=expected.__getitem__, reverse=True)
+    for entry in ranked:
+        assert entry.strangeness == pytest.approx(expected[entry.id], rel=1e-9)
+    assert {entry.id: entry for entry in entries if hasattr(entry, "rank")} == {
+        entry.id: entry for entry in ranked
+    }
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
+def test_two_runs_do_not_write_one_file(rows_model, tmp_path):
+    rows_model(tmp_path / "s.jsonl")
+    other = "import fcntl, sys; fcntl.flock(f := open(sys.argv[1], 'rb+'), fcntl.LOCK_EX); print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", other, tmp_path / "s.jsonl"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        process.stdout.readline()
+        with pytest.raises(UsageError, match="another run is writing it"):
+            rows_model(tmp_path / "s.jsonl", resume=True)
+        process.communicate(b"\n")
+    assert rows_model(tmp_path / "s.jsonl", resume=True).scored == 38
+
+
+class KilledError(Exception):
+    """Stands for whatever ends a run."""
+
+
+def interrupt(monkeypatch, after):
+    """Ends a run at its `after`-th measurement; returns what takes that back."""
+    original, calls = Prober.measure, iter(range(1_000_000))
+
+    def measure(self, *arguments, **keywords):
+        if next(calls) == after:
+            raise KilledError
+        return original(self, *arguments, **keywords)
+
+    monkeypatch.setattr(Prober, "measure", measure)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 4, 6])
+def test_an_interrupted_run_is_taken_up_as_if_nothing_had_been(collection, tmp_path, monkeypatch, after):
+    whole = score(collection, tmp_path / "whole.jsonl")
+    with monkeypatch.context() as patched:
+        interrupt(patched, after)
+        with pytest.raises(KilledError):
+            score(collection, tmp_path / "s.jsonl")
+    begun = (tmp_path / "s.jsonl").read_bytes()
+    assert (tmp_path / "whole.jsonl").read_bytes().startswith(begun)
+    assert score(collection, tmp_path / "s.jsonl", resume=True) == whole
+    assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.fixture
+def rows_model(tmp_path):
+    """A model of five features, and forty rows for it."""
+    graph = "g (float[N, 5] x) => (float[N, 4] y) { m = MatMul (x, w)  y = Relu (m) }"
+    onnx.save(small_models.build(graph, {"w": small_models.normal(5, 4)}), tmp_path / "m.onnx")
+    rows = np.random.default_rng(0).normal(size=(40, 5)).astype(np.float32)
+    rows[[3, 21]] = np.inf
+    np.save(tmp_path / "rows.npy", rows)
+
+    def run(path, **options):
+        return audits.score(
+            tmp_path / "m.onnx",
+            [str(tmp_path / "rows.npy")],
+            ScoreSettings(batch_size=7, copies=1),
+            streaming=Streaming(path, **options),
+        )
+
+    return run
+
+
+def test_a_file_that_breaks_off_anywhere_is_taken_up(rows_model, tmp_path):
+    whole = rows_model(tmp_path / "whole.jsonl")
+    text = (tmp_path / "whole.jsonl").read_bytes()
+    header = text.index(b"\n") + 1
+    # In the header, behind it, in the calibration, then here and there, and the whole file.
+    for size in [0, 1, 70, header - 1, header, header + 50, *range(header + 700, len(text), 977), len(text)]:
+        (tmp_path / "s.jsonl").write_bytes(text[:size])
+        assert rows_model(tmp_path / "s.jsonl", resume=True) == whole, size
+        assert (tmp_path / "s.jsonl").read_bytes() == text, size
+
+
+def test_what_is_done_is_not_read_again(collection, tmp_path, monkeypatch):
+    whole = score(collection, tmp_path / "s.jsonl")
+
+    def refuse(*arguments, **keywords):
+        raise AssertionError("was read again")
+
+    monkeypatch.setattr(Preprocessing, "tensor", refuse)
+    monkeypatch.setattr(ArrayRows, "rows", refuse)
+    monkeypatch.setattr(Prober, "measure", refuse)
+    assert score(collection, tmp_path / "s.jsonl", resume=True) == whole
+
+
+def test_inputs_are_known_by_id_wherever_they_come(collection, tmp_path, monkeypatch):
+    """Interrupted, then given in another order, with one more in front and one less at the end."""
+    whole = score(collection)
+    with monkeypatch.context() as patched:
+        interrupt(patched, 5)
+        with pytest.raises(KilledError):
+            score(collection, tmp_path / "s.jsonl")
+    begun = {record["id"] for record in lines(tmp_path / "s.jsonl") if "id" in record}
+    assert 8 <= len(begun) < whole.scored
+    shutil.copy(collection / "garment-03.png", tmp_path / "new.png")
+    paths = sorted(collection.iterdir(), reverse=True)
+    gone = collection / "garment-00.png"
+    assert str(gone) in begun
+    result = score(
+        [tmp_path / "new.png", *(path for path in paths if path != gone)], tmp_path / "s.jsonl", resume=True
+    )
+    ids = [record["id"] for record in lines(tmp_path / "s.jsonl") if "id" in record]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == {entry.id for entry in (*whole.inputs, *whole.failed)} | {str(tmp_path / "new.png")}
+    drops = {entry.id: entry.drop for entry in whole.inputs}
+    for entry in result.inputs:
+        if entry.id != str(tmp_path / "new.png"):
+            assert entry.drop == pytest.approx(drops[entry.id], rel=1e-5)
+    assert any(note.startswith("1 inputs of the run that was resumed") for note in result.notes)
+
+
+def test_a_resumed_run_keeps_the_noise_floor_that_the_first_inputs_gave(rows_model, tmp_path):
+    whole = rows_model(tmp_path / "s.jsonl")
+    kept = (tmp_path / "s.jsonl").read_bytes().splitlines(keepends=True)[:10]
+    (tmp_path / "s.jsonl").write_bytes(b"".join(kept).replace(b'"noise_floor":', b'"noise_floor":1'))
+    result = rows_model(tmp_path / "s.jsonl", resume=True)
+    assert result.probes[0].noise_floor == float(f"1{whole.probes[0].noise_floor}")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"scale": 0.5}, "scale 0.02, now 0.5"),
+        ({"copies": 3}, "copies 2, now 3"),
+        ({"seed": 4}, "seed 0, now 4"),
+        ({"probes": ("outputs",)}, "probes .*, now logits"),
+        ({"exact": True}, "exact False, now True"),
+        ({"batch_size": 5}, "batch size 4, now 5"),
+        ({"preprocessing": "symmetric"}, "preprocessing"),
+        ({"scale": 0.5, "seed": 1}, "seed 0, now 1"),
+    ],
+)
+def test_other_settings_are_refused_by_name(garments, tmp_path, change, words):
+    score(garments, tmp_path / "s.jsonl")
+    before = (tmp_path / "s.jsonl").read_bytes()
+    other = ScoreSettings(**{"batch_size": 4, "copies": 2, **change})
+    with pytest.raises(UsageError, match=words) as caught:
+        score(garments, tmp_path / "s.jsonl", other, resume=True)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "s.jsonl").read_bytes() == before
+
+
+def test_another_model_and_another_version_are_refused(garments, tmp_path):
+    score(garments, tmp_path / "s.jsonl")
+    text = (tmp_path / "s.jsonl").read_text()
+    for old, new, words in (
+        (onnx_hash := lines(tmp_path / "s.jsonl")[0]["model"]["sha256"], "0" * 64, onnx_hash),
+        ('"onnx_ood":"0.1.0"', '"onnx_ood":"0.0.9"', "onnx_ood 0.0.9, now 0.1.0"),
+    ):
+        (tmp_path / "s.jsonl").write_text(text.replace(old, new, 1))
+        with pytest.raises(UsageError, match=words[:30]):
+            score(garments, tmp_path / "s.jsonl", resume=True)
+
+
+def test_a_file_is_neither_overwritten_nor_taken_for_a_stream(garments, tmp_path):
+    (tmp_path / "s.jsonl").write_text('{"a": 1}\n')
+    for resume, error, words in (
+        (False, UsageError, "exists already; go on with it by --resume"),
+        (True, OutputError, "is no stream of onnx-ood score"),
+    ):
+        with pytest.raises(error, match=words):
+            score(garments, tmp_path / "s.jsonl", resume=resume)
+        assert (tmp_path / "s.jsonl").read_text() == '{"a": 1}\n'
+    # Without a line feed it looks like a line that broke off.
+    (tmp_path / "s.jsonl").write_text("precious")
+    with pytest.raises(OutputError, match="no stream"):
+        score(garments, tmp_path / "s.jsonl", resume=True)
+    assert (tmp_path / "s.jsonl").read_text() == "precious"
+
+
+def test_a_damaged_line_is_named(rows_model, tmp_path):
+    rows_model(tmp_path / "s.jsonl")
+    found = (tmp_path / "s.jsonl").read_bytes().splitlines(keepends=True)
+    (tmp_path / "s.jsonl").write_bytes(b"".join([*found[:6], found[6][:40] + b"\n", *found[7:]]))
+    with pytest.raises(OutputError, match="line 7 is damaged"):
+        rows_model(tmp_path / "s.jsonl", resume=True)
+
+
+def test_a_mistake_in_the_settings_leaves_no_file(garments, tmp_path):
+    with pytest.raises(UsageError):
+        score(garments, tmp_path / "s.jsonl", ScoreSettings(batch_size=0))
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_left_beside_the_stream(rows_model, tmp_path):
+    before = {path.name for path in tmp_path.iterdir()}
+    rows_model(tmp_path / "s.jsonl")
+    assert {path.name for path in tmp_path.iterdir()} == before | {"s.jsonl"}
+
+
+def test_a_long_run_lists_its_ends(collection, tmp_path):
+    whole = score(collection)
+    short = score(collection, tmp_path / "s.jsonl", most_listed=5)
+    assert short.inputs == (*whole.inputs[:3], *whole.inputs[-2:])
+    assert (short.scored, short.unscored) == (whole.scored, whole.unscored) == (24, 4)
+    assert short.probes == whole.probes
+    assert any(f"Of {whole.scored} scored inputs, 5 are listed" in note for note in short.notes)
+    fewer = score(collection, tmp_path / "t.jsonl", most_listed=2)
+    assert fewer.failed == whole.failed[:2]
+
+
+def test_a_file_that_broke_off_in_its_first_line_is_no_run(tmp_path):
+    (tmp_path / "s.jsonl").write_text('{"record":"hea')
+    with pytest.raises(OutputError, match="first line"), read_summary(tmp_path / "s.jsonl"):
+        pass
+    with pytest.raises(OutputError, match="No such file"), read_summary(tmp_path / "t.jsonl"):
+        pass
+
+
+def test_a_disk_that_is_full_is_one_line(rows_model, tmp_path, monkeypatch):
+    def full(*arguments, **keywords):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("tempfile.TemporaryFile", full)
+        with pytest.raises(OutputError, match=r"cannot be written: No space left on device"):
+            rows_model(tmp_path / "s.jsonl")
+    # The stream itself is whole: nothing has to be measured again.
+    monkeypatch.setattr(Prober, "measure", full)
+    assert rows_model(tmp_path / "s.jsonl", resume=True).scored == 38
+
+
+def test_a_run_that_grows_out_of_memory_goes_on_in_temporary_files(collection, monkeypatch):
+    whole = score(collection)
+    monkeypatch.setattr("onnx_ood.audits.score.stream.stream._IN_MEMORY", 1000)
+    monkeypatch.setattr("onnx_ood.audits.score.stream.summary._IN_MEMORY", 10)
+    monkeypatch.setattr("onnx_ood.audits.score.stream.column_store._BLOCK_BYTES", 500)
+    assert score(collection) == whole

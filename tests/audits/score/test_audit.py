@@ -1,0 +1,415 @@
+"""The score audit against computations that do not use the package."""
+
+import json
+import threading
+
+import jsonschema
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import small_models
+from onnx import numpy_helper
+from onnx.reference import ReferenceEvaluator
+from PIL import Image
+
+from onnx_ood import audits, models
+from onnx_ood.audits import ScoreSettings
+from onnx_ood.exceptions import ModelError, SelectorError, UsageError
+from onnx_ood.inputs import read_card
+from onnx_ood.runtime import Prober, prober
+from onnx_ood.runtime.providers import Resolved
+
+FASHION = ["fashion_cnn", "fashion_resnet"]
+COMPARED = ScoreSettings(detectors=("strangeness",))
+
+
+def _tensors(folder):
+    paths = sorted(folder.iterdir())
+    return np.stack([np.asarray(Image.open(path), dtype=np.float32)[np.newaxis] / 255 for path in paths])
+
+
+def _marked(name, tensor):
+    model = onnx.load(models.path(name))
+    if tensor not in {value.name for value in model.graph.output}:
+        model.graph.output.append(onnx.ValueInfoProto(name=tensor))
+    return model
+
+
+def _conv_outputs(name):
+    return [node.output[0] for node in onnx.load(models.path(name)).graph.node if node.op_type == "Conv"]
+
+
+def _stream(seed, copy):
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(copy,)))
+
+
+def _angle(a, b):
+    """Angle in radians in float64 by atan2 of difference and sum of the unit vectors."""
+    a, b = a.astype(np.float64).ravel(), b.astype(np.float64).ravel()
+    u, v = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    return 2 * np.arctan2(np.linalg.norm(u - v), np.linalg.norm(u + v))
+
+
+@pytest.mark.parametrize("name", FASHION)
+def test_drops_and_errors_are_those_of_a_hand_made_computation(name, garments):
+    probe = _conv_outputs(name)[2]
+    result = audits.score(
+        models.path(name), [str(garments)], ScoreSettings(probes=(probe,), copies=3, seed=5)
+    )
+
+    session = onnxruntime.InferenceSession(_marked(name, probe).SerializeToString())
+    batch = _tensors(garments)
+    noise = [_stream(5, copy).standard_normal(batch.shape[1:]) * 0.02 for copy in range(3)]
+    clean = session.run([probe], {"image": batch})[0]
+    drops = np.array(
+        [
+            [1 - np.cos(_angle(a, b)) for a, b in zip(clean, nudged, strict=True)]
+            for nudged in (session.run([probe], {"image": (batch + n).astype(np.float32)})[0] for n in noise)
+        ]
+    )
+    by_name = {entry.id.rsplit("/", 1)[-1]: entry for entry in result.inputs}
+    for i, path in enumerate(sorted(garments.iterdir())):
+        entry = by_name[path.name]
+        assert entry.drop[0] == pytest.approx(drops[:, i].mean(), rel=1e-4)
+        assert entry.drop_error[0] == pytest.approx(drops[:, i].std(ddof=1) / np.sqrt(3), rel=1e-3)
+    assert result.probes[0].drop_median == pytest.approx(np.median(drops.mean(axis=0)), rel=1e-4)
+
+
+def _in_float64(model):
+    """The same network with float64 weights, for the reference evaluator."""
+    for tensor in model.graph.initializer:
+        if tensor.data_type == onnx.TensorProto.FLOAT:
+            tensor.CopyFrom(
+                numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float64), tensor.name)
+            )
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if (
+                attribute.type == onnx.AttributeProto.TENSOR
+                and attribute.t.data_type == onnx.TensorProto.FLOAT
+            ):
+                attribute.t.CopyFrom(
+                    numpy_helper.from_array(numpy_helper.to_array(attribute.t).astype(np.float64))
+                )
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == onnx.TensorProto.FLOAT:
+                attribute.i = onnx.TensorProto.DOUBLE
+    for value in [*model.graph.input, *model.graph.output]:
+        if value.type.tensor_type.elem_type == onnx.TensorProto.FLOAT:
+            value.type.tensor_type.elem_type = onnx.TensorProto.DOUBLE
+    del model.graph.value_info[:]
+    return model
+
+
+@pytest.mark.parametrize("name", [*FASHION, "efficientnet_lite0"])
+def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments):
+    """The whole published formula in float64, the network included, by onnx's reference evaluator."""
+    if name in FASHION:
+        paths = sorted(garments.iterdir())[:3]
+        tensors = _tensors(garments)
+    else:
+        paths = models.photos()[:2]
+        preprocessing = read_card(models.path(name)).preprocessing
+        tensors = np.stack([preprocessing.tensor(path) for path in paths])
+    settings = ScoreSettings(detectors=("strangeness",), recipe="lesswrong", copies=2, seed=1)
+    result = audits.score(models.path(name), [str(path) for path in paths], settings)
+    probe = _conv_outputs(name)[-3]
+    assert [entry.name for entry in result.probes] == [probe]
+
+    network = ReferenceEvaluator(_in_float64(_marked(name, probe)))
+    for entry, x in zip(result.inputs, tensors.astype(np.float64), strict=False):
+        ratios = []
+        for copy in range(2):
+            noise = _stream(1, copy).standard_normal(x.shape)
+            moved = x + noise * (np.linalg.norm(x) * 1e-5)
+            moved *= np.linalg.norm(x) / np.linalg.norm(moved)
+            before, after = (network.run([probe], {"image": v[np.newaxis]})[0] for v in (x, moved))
+            assert before.dtype == np.float64
+            ratios.append(np.degrees(_angle(before, after)) / np.degrees(_angle(x, moved)))
+        assert entry.distortion[0] == pytest.approx(np.mean(ratios), rel=0.01)
+
+
+def test_the_result_follows_its_published_schema(garments, schema):
+    result = audits.score(models.path("fashion_cnn"), [str(garments)])
+    jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("score"))
+
+
+def test_the_strangest_come_first_and_ranks_are_complete(garments):
+    result = audits.score(models.path("fashion_cnn"), [str(garments)], COMPARED)
+    scores = [entry.strangeness for entry in result.inputs]
+    assert scores == sorted(scores, reverse=True)
+    assert [entry.rank for entry in result.inputs] == list(range(1, 13))
+    assert {entry.id for entry in result.inputs} == {path.as_posix() for path in garments.iterdir()}
+
+
+def test_an_input_unlike_the_others_is_found(garments, tmp_path):
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)).save(
+        tmp_path / "noise.png"
+    )
+    result = audits.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
+    assert result.inputs[0].id.endswith("noise.png")
+    assert result.inputs[0].direction == "less"
+
+
+def test_few_inputs_are_listed_and_not_ranked(garments):
+    paths = [path.as_posix() for path in sorted(garments.iterdir())[:7]]
+    result = audits.score(models.path("fashion_cnn"), paths, COMPARED)
+    assert [entry.id for entry in result.inputs] == paths
+    assert {entry.rank for entry in result.inputs} == {None}
+    assert any("without a rank" in note for note in result.notes)
+    # A detector needs no other inputs.
+    judged = audits.score(models.path("fashion_cnn"), paths)
+    assert [entry.rank for entry in judged.inputs] == list(range(1, 8))
+    assert {entry.strangeness for entry in judged.inputs} == {None}
+    assert any("have no strangeness" in note for note in judged.notes)
+
+
+def test_the_same_settings_give_the_same_bytes(garments):
+    first, second = (
+        audits.score(models.path("fashion_cnn"), [str(garments)]).model_dump_json() for _ in range(2)
+    )
+    assert first == second
+
+
+def test_an_input_s_numbers_do_not_depend_on_its_neighbours(garments):
+    everything = audits.score(models.path("fashion_cnn"), [str(garments)])
+    one = sorted(garments.iterdir())[4].as_posix()
+    alone = audits.score(models.path("fashion_cnn"), [one]).inputs[0]
+    beside = next(entry for entry in everything.inputs if entry.id == one)
+    assert alone.drop == pytest.approx(beside.drop, rel=1e-5)
+    assert alone.published == pytest.approx(beside.published, rel=1e-3)
+
+
+def test_predictions_are_the_model_s_own(garments):
+    result = audits.score(models.path("fashion_cnn"), [str(garments)])
+    session = onnxruntime.InferenceSession(models.path("fashion_cnn"))
+    logits = session.run(None, {"image": _tensors(garments)})[0].astype(np.float64)
+    labels = models.path("fashion_cnn").with_name("fashion_classes.txt").read_text().splitlines()
+    by_name = {entry.id: entry.prediction for entry in result.inputs}
+    for path, row in zip(sorted(garments.iterdir()), logits, strict=True):
+        found = by_name[path.as_posix()]
+        assert found.label == labels[row.argmax()]
+        assert found.probability == pytest.approx(np.exp(row.max()) / np.exp(row).sum(), rel=1e-4)
+
+
+def test_bad_inputs_fail_by_name_and_the_others_are_scored(garments, tmp_path):
+    (tmp_path / "broken.png").write_bytes(sorted(garments.iterdir())[0].read_bytes()[:100])
+    (tmp_path / "text.jpg").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("ignored")
+    result = audits.score(
+        models.path("fashion_cnn"), [str(garments), str(tmp_path), str(tmp_path / "missing.png")]
+    )
+    assert result.status == "scored"
+    assert len(result.inputs) == 12
+    assert {failure.id.rsplit("/", 1)[-1] for failure in result.failed} == {
+        "broken.png",
+        "text.jpg",
+        "missing.png",
+    }
+    assert [path.rsplit("/", 1)[-1] for path in result.ignored] == ["notes.txt"]
+
+
+def test_too_little_evaluated_is_said(garments, tmp_path):
+    for i in range(13):
+        (tmp_path / f"{i}.png").write_text("nothing")
+    result = audits.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
+    assert result.status == "not evaluated"
+    assert len(result.inputs) == 12
+
+
+def test_inputs_for_which_the_model_gives_nan_fail_by_name(tmp_path):
+    rows = np.ones((10, 1, 4, 4), dtype=np.float32)
+    rows[3] = -1  # The model takes a logarithm.
+    np.save(tmp_path / "rows.npy", rows)
+    graph = onnx.parser.parse_graph(
+        "g (float[N,1,4,4] x) => (float[N,1,4,4] y) { logs = Log(x)  y = Relu(logs) }"
+    )
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
+        tmp_path / "m.onnx",
+    )
+    result = audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(probes=("logs",)))
+    assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == ["rows.npy[3]"]
+    assert "'logs'" in result.failed[0].reason
+    assert len(result.inputs) == 9
+
+
+def test_arrays_are_nudged_in_tensor_space_where_nobody_says_how_they_were_made(tmp_path):
+    np.save(tmp_path / "rows.npy", np.random.default_rng(0).normal(size=(9, 5)).astype(np.float32))
+    graph = onnx.parser.parse_graph("g (float[N,5] x) => (float[N,5] y) { y = Relu(x) }")
+    onnx.save(
+        onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
+        tmp_path / "m.onnx",
+    )
+    result = audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")])
+    assert result.nudges.space == "tensor"
+    assert result.preprocessing is None
+    with pytest.raises(UsageError, match="--preprocess"):
+        audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(space="pixel"))
+
+
+def test_below_the_noise_floor_is_said(garments):
+    loud = audits.score(models.path("fashion_cnn"), [str(garments)])
+    quiet = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(scale=1e-9))
+    assert all(probe.above_floor == 1 for probe in loud.probes)
+    assert all(probe.above_floor < 0.5 for probe in quiet.probes)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"probes": ("op:Relux",)}, SelectorError, "op:Relu"),
+        ({"site": "imag"}, UsageError, "image"),
+        ({"preprocessing": "imagnet"}, UsageError, "imagenet"),
+        ({"batch_size": 0}, UsageError, "batch size"),
+    ],
+)
+def test_settings_that_do_not_fit_the_model_are_named(garments, change, error, words):
+    with pytest.raises(error, match=words):
+        audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(**change))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"family": "pink"},
+        {"space": "fourier"},
+        {"recipe": "x"},
+        {"scale": 0.0},
+        {"scale": float("nan")},
+        {"copies": 0},
+        {"seed": -1},
+    ],
+)
+def test_settings_out_of_range_are_refused(change):
+    (name,) = change
+    with pytest.raises(UsageError, match="noise family" if name == "family" else name):
+        ScoreSettings(**change)
+
+
+@pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
+def test_no_thread_reads_on_behind_an_error(kind, garments, monkeypatch):
+    def fail(*_):
+        raise kind
+
+    monkeypatch.setattr(Prober, "measure", fail)
+    with pytest.raises(kind) as caught:
+        audits.score(models.path("fashion_cnn"), [str(garments)] * 50, ScoreSettings(batch_size=2))
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith(("onnx-ood-decode", "onnx-ood-batches"))]
+    assert caught.traceback  # still holds every frame
+
+
+def test_a_missing_model_is_named():
+    with pytest.raises(ModelError, match=r"nowhere\.onnx: no such file"):
+        audits.score("nowhere.onnx", ["x.png"])
+
+
+def test_the_observer_effect_is_reported_and_exact_takes_it_away(garments):
+    watched = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(probes=("op:Conv",)))
+    assert 0 < watched.run.observer_effect < 1e-5
+    exact = audits.score(
+        models.path("fashion_cnn"), [str(garments)], ScoreSettings(probes=("op:Conv",), exact=True)
+    )
+    assert (exact.run.observer_effect, exact.run.exact) == (0, True)
+    for one, other in zip(watched.inputs, exact.inputs, strict=True):
+        assert one.drop == pytest.approx(other.drop, rel=1e-3)
+
+
+@pytest.fixture
+def token_model(tmp_path):
+    """Ids → vectors → two layers; `side` does not depend on the vectors."""
+    graph = """
+        g (int64[N, T] ids) => (float[N, T, 5] logits) {
+            vectors = Gather (table, ids)
+            numbers = Cast <to = 1> (ids)
+            side = Relu (numbers)
+            mixed = MatMul (vectors, w1)
+            hidden = Relu (mixed)
+            logits = MatMul (hidden, w2)
+        }
+    """
+    weights = {"table": (11, 6), "w1": (6, 6), "w2": (6, 5)}
+    model = small_models.build(
+        graph, {name: small_models.normal(*shape, seed=i) for i, (name, shape) in enumerate(weights.items())}
+    )
+    onnx.save(model, tmp_path / "tokens.onnx")
+    np.save(tmp_path / "ids.npy", np.random.default_rng(0).integers(0, 11, size=(10, 4)))
+    return tmp_path / "tokens.onnx", str(tmp_path / "ids.npy")
+
+
+def test_a_model_of_tokens_is_nudged_at_its_first_floats(token_model):
+    model, ids = token_model
+    result = audits.score(model, [ids])
+    assert result.site == "vectors"
+    assert any("nudged at vectors" in note for note in result.notes)
+    assert result.nudges.space == "tensor"
+    assert [probe.name for probe in result.probes] == ["hidden"]
+    assert len(result.inputs) == 10
+
+
+def test_the_site_can_be_named(token_model):
+    model, ids = token_model
+    result = audits.score(
+        model, [ids], ScoreSettings(site="mixed", probes=("all",), scale=0.1, copies=2, seed=3)
+    )
+    assert result.site == "mixed"
+    assert [probe.name for probe in result.probes] == ["hidden", "logits"]
+    table, w1, w2 = (small_models.normal(*shape, seed=i) for i, shape in enumerate([(11, 6), (6, 6), (6, 5)]))
+    mixed = table[np.load(ids)].astype(np.float64) @ w1
+    for entry in result.inputs:
+        x = mixed[int(entry.id.rsplit("[", 1)[1][:-1])]
+        drops = []
+        for copy in range(2):
+            moved = np.maximum(x + 0.1 * _stream(3, copy).standard_normal(x.shape), 0) @ w2
+            drops.append(1 - np.cos(_angle(np.maximum(x, 0) @ w2, moved)))
+        assert entry.drop[1] == pytest.approx(np.mean(drops), rel=1e-4)
+
+
+def test_pixel_space_is_refused_inside_a_model(token_model):
+    model, ids = token_model
+    with pytest.raises(UsageError, match="--space tensor"):
+        audits.score(model, [ids], ScoreSettings(space="pixel"))
+
+
+def test_a_probe_before_the_site_is_refused(token_model):
+    model, ids = token_model
+    with pytest.raises(SelectorError, match="'side' does not depend on the site 'vectors'"):
+        audits.score(model, [ids], ScoreSettings(probes=("side",)))
+
+
+def test_inputs_at_which_a_probe_gets_lost_fail_by_name(tmp_path):
+    graph = "g (float[N, T] x) => (float[N, T] y) { late = Slice (x, from, to, axis)  y = Relu (x) }"
+    weights = {"from": np.array([4]), "to": np.array([99]), "axis": np.array([1])}
+    onnx.save(small_models.build(graph, weights), tmp_path / "m.onnx")
+    np.save(tmp_path / "a.npy", small_models.normal(9, 8))
+    np.save(tmp_path / "b.npy", small_models.normal(3, 4))
+    result = audits.score(tmp_path / "m.onnx", [str(tmp_path)], ScoreSettings(probes=("late", "y")))
+    assert [probe.name for probe in result.probes] == ["late", "y"]
+    assert len(result.inputs) == 9
+    assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == [f"b.npy[{i}]" for i in range(3)]
+    assert "'late' is empty" in result.failed[0].reason
+
+
+def test_tf32_is_refused_on_the_cpu_and_off_unless_asked_for():
+    with pytest.raises(UsageError, match="leave out --tf32"):
+        ScoreSettings(provider="cpu", tf32=True)
+    assert not ScoreSettings().tf32
+
+
+def test_tf32_that_the_provider_lacks_is_said(garments, monkeypatch):
+    monkeypatch.setattr(prober, "resolve", lambda _: Resolved("cpu", "there is no GPU"))
+    result = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(tf32=True, copies=1))
+    assert not result.run.tf32
+    assert any("TF32 was asked for" in note for note in result.notes)
+
+
+def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeypatch):
+    settings = ScoreSettings(provider="cpu", copies=1)
+    assert audits.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallen_back == ()
+    monkeypatch.setattr(Prober, "fallen_back", ("__onnx_ood__/pairs/Greater",))
+    result = audits.score(models.path("fashion_cnn"), [str(garments)], settings)
+    assert result.run.fallen_back == ("__onnx_ood__/pairs/Greater",)
+    (note,) = (note for note in result.notes if "bug" in note)
+    assert "1 added node ran on the CPU" in note
+    assert "__onnx_ood__/pairs/Greater" in note

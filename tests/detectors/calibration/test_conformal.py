@@ -1,0 +1,274 @@
+"""Conformal p-values: exact by simulation, by exhaustion, and against refits that go the long way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import permutations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import binom
+
+from onnx_ood.detectors import Evidence, LinearHead, Subject, calibrate, find_detector
+from onnx_ood.detectors.calibration.conformal import (
+    _squared_distances,
+    flag,
+    full_p_values,
+    p_values,
+    two_sided_p_values,
+)
+from onnx_ood.detectors.models.gaussian import ShrunkGaussian
+
+Draw = Callable[[np.random.Generator, int, int], np.ndarray]
+
+
+def normal(rng: np.random.Generator, count: int, features: int) -> np.ndarray:
+    return rng.normal(size=(count, features)) @ np.random.default_rng(0).normal(size=(features, features))
+
+
+def heavy_tailed(rng: np.random.Generator, count: int, features: int) -> np.ndarray:
+    return rng.standard_t(1.5, (count, features))
+
+
+def discrete(rng: np.random.Generator, count: int, features: int) -> np.ndarray:
+    return rng.integers(0, 2, (count, features)).astype(np.float64)
+
+
+def dependent(rng: np.random.Generator, count: int, features: int) -> np.ndarray:
+    """Exchangeable but not independent: all inputs of a draw share where they are."""
+    return rng.normal(size=(count, features)) + 10 * rng.normal(size=features)
+
+
+def by_full(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return full_p_values(reference, rows)
+
+
+def by_split(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    subject = Subject(False, LinearHead(np.eye(5), np.zeros(5), False), False, (), ())
+    calibrated = calibrate(find_detector("mahalanobis"), subject, Evidence(features=reference), seed=0)
+    return calibrated.p_values(Evidence(features=rows))
+
+
+def by_two_sides(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return two_sided_p_values(reference[:, 0], rows[:, 0])
+
+
+REPETITIONS = 3000
+
+
+@pytest.mark.parametrize("draw", [normal, heavy_tailed, discrete, dependent])
+@pytest.mark.parametrize("method", [by_full, by_split, by_two_sides])
+def test_the_false_positive_rate_is_the_one_that_was_asked_for(
+    draw: Draw, method: Callable[[np.ndarray, np.ndarray], np.ndarray]
+) -> None:
+    """One new input for each draw of references, so that draws are independent: the number of flags is binomial."""
+    rng = np.random.default_rng(1)
+    count = 38 if method is by_split else 19
+    values = []
+    for _ in range(REPETITIONS):
+        rows = draw(rng, count + 1, 5)
+        values.append(method(rows[:-1], rows[-1:])[0])
+    for rate in (0.05, 0.1):
+        flags = int(np.sum(np.array(values) <= rate))
+        lowest, highest = binom.ppf([0.0005, 0.9995], REPETITIONS, rate)
+        # Values are multiples of 1/20, so that without ties the rate is met, not only kept.
+        assert flags <= highest
+        assert flags >= lowest or draw is discrete
+
+
+def test_scores_of_what_was_learnt_from_would_not_do() -> None:
+    """The simulation notices what isn't exact: ranking among the references that the scorer was fitted to."""
+    rng = np.random.default_rng(2)
+    values = []
+    for _ in range(500):
+        rows = normal(rng, 20, 5)
+        usual = ShrunkGaussian(rows[:-1])
+        values.append(p_values(usual.distances(rows[:-1]), usual.distances(rows[-1:]))[0])
+    assert np.sum(np.array(values) <= 0.1) > binom.ppf(0.9995, 500, 0.1)
+
+
+@pytest.mark.parametrize("method", [by_full, by_two_sides])
+@given(data=st.data())
+def test_of_all_orders_of_a_bag_no_more_are_flagged_than_said(
+    method: Callable[[np.ndarray, np.ndarray], np.ndarray], data: st.DataObject
+) -> None:
+    """Exhaustive: with 4 inputs, for all 24 choices of who came when. Small integers make for ties."""
+    bag = data.draw(arrays(np.float64, (4, 2), elements=st.integers(-2, 2).map(float)))
+    values = np.array(
+        [method(bag[list(order[:-1])], bag[[order[-1]]])[0] for order in permutations(range(4))]
+    )
+    for k in range(1, 5):
+        assert np.mean(values <= k / 4) <= k / 4
+
+
+def test_of_all_orders_without_ties_just_as_many_are_flagged_as_said() -> None:
+    bag = np.random.default_rng(3).normal(size=(5, 7))
+    values = [full_p_values(bag[list(order[:-1])], bag[[order[-1]]])[0] for order in permutations(range(5))]
+    np.testing.assert_allclose(np.sort(values), np.repeat(np.arange(1, 6) / 5, 24))
+
+
+@given(st.integers(0, 1000), st.integers(2, 20), st.integers(1, 30), st.floats(0.05, 1))
+def test_the_fast_form_is_a_refit(seed: int, count: int, features: int, shrinkage: float) -> None:
+    """For each new input everything anew: the distance of the whole bag from itself, by dense inverses."""
+    rng = np.random.default_rng(seed)
+    reference = normal(rng, count, features)
+    # An input that is a reference over again is as far out as that one, whatever the last bits say.
+    rows = np.vstack([1.5 * normal(rng, 4, features), reference[:2]])
+    expected = []
+    for row in rows:
+        bag = np.vstack([reference, row])
+        z = (bag - bag.mean(axis=0)) / bag.std(axis=0, ddof=1)
+        covariance = np.atleast_2d(np.cov(z.T))
+        inverse = np.linalg.inv((1 - shrinkage) * covariance + shrinkage * np.eye(features))
+        squares = np.array([one @ inverse @ one for one in z])
+        expected.append(np.mean(squares >= squares[-1] * (1 - 1e-9)))
+    np.testing.assert_allclose(full_p_values(reference, rows, shrinkage), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("features", [3, 40])
+def test_distances_inside_a_bag_are_those_of_a_gaussian(features: int) -> None:
+    bag = normal(np.random.default_rng(4), 15, features)
+    expected = ShrunkGaussian(bag, 0.4).distances(bag) ** 2
+    np.testing.assert_allclose(_squared_distances(bag, 0.4), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("features", [1, 5, 200])
+def test_what_is_far_out_gets_the_smallest_value(features: int) -> None:
+    rng = np.random.default_rng(5)
+    reference = rng.normal(size=(32, features))
+    far = reference.mean(axis=0) + np.array([[30.0], [-1e6]])
+    np.testing.assert_array_equal(full_p_values(reference, far), 1 / 33)
+    assert full_p_values(reference, reference.mean(axis=0, keepdims=True))[0] == 1
+    np.testing.assert_array_equal(two_sided_p_values(reference[:, 0], far[:, 0]), 1 / 33)
+
+
+def test_values_are_each_inputs_own() -> None:
+    rng = np.random.default_rng(6)
+    reference, rows = rng.normal(size=(12, 4)), rng.normal(size=(6, 4))
+    alone = [full_p_values(reference, row[np.newaxis])[0] for row in rows]
+    np.testing.assert_array_equal(full_p_values(reference, rows), alone)
+    np.testing.assert_array_equal(full_p_values(reference[::-1], rows), alone)
+    # References of whole numbers don't make whole numbers of new inputs.
+    whole = rng.integers(0, 5, (12, 4))
+    np.testing.assert_array_equal(full_p_values(whole, rows), full_p_values(whole.astype(float), rows))
+
+
+def test_features_that_never_differ_say_nothing() -> None:
+    same = np.ones((10, 3))
+    np.testing.assert_array_equal(full_p_values(same, same[:2]), 1)
+    # But one that never did until now says everything.
+    other = same[:1].copy()
+    other[0, 1] = 2
+    np.testing.assert_array_equal(full_p_values(same, other), 1 / 11)
+
+
+@given(
+    st.lists(st.integers(-3, 3), min_size=1, max_size=12),
+    st.lists(st.integers(-4, 4), min_size=1, max_size=5),
+)
+def test_ranks_are_counted(calibration: list[int], scores: list[int]) -> None:
+    expected = [(1 + sum(c >= s for c in calibration)) / (len(calibration) + 1) for s in scores]
+    found = p_values(np.array(calibration, dtype=np.float64), np.array(scores, dtype=np.float64))
+    np.testing.assert_allclose(found, expected, rtol=1e-15)
+
+
+def test_rounding_breaks_no_ties() -> None:
+    scores, up = np.array([1.0, 2.0, -3.0]), 1 + 1e-13
+    np.testing.assert_allclose(p_values(scores, np.array([2 * up, 2.001, np.inf])), [2 / 4, 1 / 4, 1 / 4])
+    np.testing.assert_allclose(p_values(np.array([1, np.inf]), np.array([1 * up, 2])), [1, 2 / 3])
+    scores = np.array([0.0, 1.0, 2.0, 3.0, -9.0])
+    np.testing.assert_allclose(two_sided_p_values(scores, np.array([-9 * up, -9.1])), [2 / 6, 1 / 6])
+
+
+def test_half_of_the_references_learn_and_the_other_half_calibrates() -> None:
+    rng = np.random.default_rng(7)
+    reference, rows = rng.normal(size=(31, 4)), rng.normal(size=(8, 4))
+    detector = find_detector("knn")
+    subject = Subject(False, LinearHead(np.eye(4), np.zeros(4), False), False, (), ())
+    order = np.random.default_rng(3).permutation(31)
+    scorer = detector.fit(subject, Evidence(features=reference[order[:15]]))
+    calibration = scorer(Evidence(features=reference[order[15:]]))
+    expected = [(1 + np.sum(calibration >= scorer(Evidence(features=row[np.newaxis])))) / 17 for row in rows]
+    found = calibrate(detector, subject, Evidence(features=reference), seed=3)
+    assert found.references == 16
+    np.testing.assert_allclose(found.p_values(Evidence(features=rows)), expected)
+
+
+def test_what_learns_nothing_is_calibrated_by_all_references() -> None:
+    rng = np.random.default_rng(8)
+    reference, rows = rng.normal(size=(20, 4)), rng.normal(size=(6, 4))
+    subject = Subject(False, None, False, (), ())
+    found = calibrate(find_detector("max_logit"), subject, Evidence(logits=reference), seed=0)
+    expected = [(1 + np.sum(reference.max(axis=1) <= row.max())) / 21 for row in rows]
+    assert found.references == 20
+    np.testing.assert_allclose(found.p_values(Evidence(logits=rows)), expected)
+
+
+def test_where_the_direction_is_not_sure_low_scores_count_too() -> None:
+    lengths = np.arange(1.0, 10.0)
+    subject = Subject(False, LinearHead(np.eye(1), np.zeros(1), False), False, (), ())
+    found = calibrate(find_detector("feature_norm"), subject, Evidence(features=lengths[:, None]), seed=0)
+    strange = Evidence(features=np.array([[0.0], [5.0], [11.0]]))
+    np.testing.assert_allclose(found.p_values(strange), [2 / 10, 1, 1 / 10])
+
+
+def test_a_rate_needs_enough_references() -> None:
+    values = np.array([1, 2, 3]) / 60
+    np.testing.assert_array_equal(flag(values, 0.05, 59), [True, True, True])
+    np.testing.assert_array_equal(flag(values, 0.04, 59), [True, True, False])
+    assert flag(np.array([1 / 20]), 0.05, 19).all()
+    with pytest.raises(ValueError, match="18 references"):
+        flag(values, 0.05, 18)
+    with pytest.raises(ValueError, match="above 0"):
+        flag(values, 0, 59)
+
+
+def test_what_has_no_rank_is_refused() -> None:
+    one, bad, empty = np.ones((3, 1)), np.full((3, 1), np.nan), np.ones((0, 1))
+    for reference, rows in ((bad, one), (one, bad)):
+        with pytest.raises(ValueError, match="finite"):
+            full_p_values(reference, rows)
+        with pytest.raises(ValueError, match="finite"):
+            two_sided_p_values(reference[:, 0], rows[:, 0])
+        with pytest.raises(ValueError, match="NaN"):
+            p_values(reference[:, 0], rows[:, 0])
+    for method in (p_values, two_sided_p_values):
+        with pytest.raises(ValueError, match="no scores"):
+            method(empty[:, 0], one[:, 0])
+    with pytest.raises(ValueError, match="no references"):
+        full_p_values(empty, one)
+    with pytest.raises(ValueError, match="above 0"):
+        full_p_values(one, one, 0)
+
+
+def test_scores_are_added_in_deviations_of_the_bag() -> None:
+    """Against the definition, with distances from a plain inverse."""
+    rng = np.random.default_rng(5)
+    reference, rows = rng.normal(size=(11, 3)), rng.normal(1, 1, (4, 3))
+    scores = rng.normal(size=11), rng.normal(1, 1, 4)
+    for i, value in enumerate(full_p_values(reference, rows, 0.5, scores=scores)):
+        bag = np.concatenate([reference, rows[i : i + 1]])
+        z = (bag - bag.mean(axis=0)) / bag.std(axis=0, ddof=1)
+        spread = 0.5 * np.cov(z.T) + 0.5 * np.eye(3)
+        squares = np.array([one @ np.linalg.inv(spread) @ one for one in z])
+        other = np.append(scores[0], scores[1][i])
+        total = (squares - squares.mean()) / squares.std(ddof=1) + (other - other.mean()) / other.std(ddof=1)
+        assert value == np.mean(total >= total[-1])
+
+
+def test_p_values_with_scores_are_exact() -> None:
+    """Under exchangeability p is uniform on k / (n + 1) where there are no ties."""
+    rng = np.random.default_rng(6)
+    count, trials = 19, 1500
+    found = np.empty(trials)
+    for trial in range(trials):
+        rows = rng.standard_t(2, (count + 1, 30))
+        scores = rows[:, 0] + rng.normal(size=count + 1)
+        found[trial] = full_p_values(rows[:count], rows[count:], scores=(scores[:count], scores[count:]))[0]
+    for rate in (0.05, 0.1, 0.5):
+        # 99.9% of binomial draws.
+        spread = 3.3 * np.sqrt(rate * (1 - rate) / trials)
+        assert abs((found <= rate + 1e-9).mean() - rate) < spread

@@ -1,0 +1,88 @@
+"""The default verdict against its parts, by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from onnx_ood.detectors import Evidence, LinearHead, Scorer, Subject, activity_profile, find_detector
+from onnx_ood.detectors.models.discriminant import Discriminant
+from onnx_ood.runtime import ChannelStatistics
+
+LAYERS, CHANNELS, CLASSES, FEATURES = 3, 5, 4, 6
+
+
+def made(count: int, seed: int, shift: float = 0.0) -> Evidence:
+    rng = np.random.default_rng(seed)
+    layers = []
+    for _ in range(LAYERS):
+        values = np.abs(rng.normal(1 + shift, 0.5, (count, CHANNELS, 20))) * rng.lognormal(
+            0, 0.2, (count, 1, 1)
+        )
+        layers.append(ChannelStatistics(values.mean(2), values.var(2), values.max(2), (values > 0.7).mean(2)))
+    features = np.abs(rng.normal(size=(count, FEATURES)))
+    return Evidence(logits=features @ WEIGHT.T, features=features, layers=tuple(layers))
+
+
+WEIGHT = np.random.default_rng(9).normal(size=(CLASSES, FEATURES))
+SUBJECT = Subject(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
+REFERENCE = replace(made(16, 0), altered=(made(16, 1, 0.3), made(16, 2, -0.3)))
+INPUTS = made(7, 3, 0.2)
+
+
+def _z(fit: object, distance: bool) -> np.ndarray:
+    """Scores in standard deviations of references, each scored by what learnt from the other folds."""
+    usual = np.empty(16)
+    for fold in range(8):
+        held = np.arange(16) % 8 == fold
+        scorer: Scorer = fit(REFERENCE.rows(np.flatnonzero(~held)))  # type: ignore[operator]
+        usual[held] = scorer(REFERENCE.rows(np.flatnonzero(held)))
+    scores = fit(REFERENCE)(INPUTS)  # type: ignore[operator]
+    if distance:
+        usual, scores = np.log(usual + 1e-12), np.log(scores + 1e-12)
+    return np.asarray((scores - usual.mean()) / usual.std(ddof=1))
+
+
+def test_auto_is_the_sum_of_its_parts() -> None:
+    def discriminant(known: Evidence) -> Scorer:
+        found = Discriminant(
+            activity_profile(known.layers), [activity_profile(one.layers) for one in known.altered]
+        )
+        return lambda evidence: found.score(activity_profile(evidence.layers))
+
+    expected = (
+        _z(lambda known: find_detector("activity").fit(SUBJECT, known), distance=True)
+        + _z(discriminant, distance=False)
+        + _z(lambda known: find_detector("doubt").fit(SUBJECT, known), distance=False)
+    )
+    np.testing.assert_allclose(find_detector("auto").fit(SUBJECT, REFERENCE)(INPUTS), expected, rtol=1e-9)
+
+
+def test_without_references_it_is_the_doubt() -> None:
+    auto, doubt = find_detector("auto"), find_detector("doubt")
+    np.testing.assert_array_equal(auto.fit(SUBJECT, None)(INPUTS), doubt.fit(SUBJECT, None)(INPUTS))
+    assert not auto.learns(SUBJECT)
+    entropy, angle = (find_detector(name).fit(SUBJECT, None)(INPUTS) for name in ("gen", "head_angle"))
+    np.testing.assert_allclose(doubt.fit(SUBJECT, None)(INPUTS), np.log(entropy * (1 + angle)), rtol=1e-6)
+
+
+def test_without_classes_it_goes_by_activity_alone() -> None:
+    headless = replace(SUBJECT, probabilities=None, head=None)
+    auto = find_detector("auto")
+    assert auto.why_not(headless) is None
+    assert auto.learns(headless)
+    plain = replace(REFERENCE, logits=None, features=None, altered=())
+    expected = _z(lambda known: find_detector("activity").fit(SUBJECT, known), distance=True)
+    np.testing.assert_allclose(auto.fit(headless, plain)(INPUTS), expected, rtol=1e-9)
+    nothing = replace(headless, layers=())
+    assert "neither" in (auto.why_not(nothing) or "")
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_what_is_altered_scores_higher(kind: int) -> None:
+    scorer = find_detector("auto").fit(SUBJECT, REFERENCE)
+    strange = replace(made(60, 20, (1.0, -0.6)[kind]), altered=())
+    usual = made(60, 21)
+    assert np.median(scorer(strange)) > np.quantile(scorer(usual), 0.75)

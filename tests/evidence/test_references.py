@@ -1,0 +1,122 @@
+"""References: what is altered, what bundled photos are taken for, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from onnx_ood import audits, models
+from onnx_ood.evidence.generic_photos import CROPS, generic_photos
+from onnx_ood.evidence.references import blank_pictures, rehearsals
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import parse
+
+
+def test_crops_are_parts_of_the_photos() -> None:
+    """The colours of each crop are within those of its photo, and crops of one photo are a photo's number apart."""
+    preprocessing = parse("unit,stretch,size=48", (None, 3, None, None))
+    pictures = generic_photos(preprocessing)
+    photos = models.photos()
+    assert pictures.shape == (CROPS * len(photos), 48, 48, 3)
+    assert pictures.dtype == np.float32
+    for place, path in enumerate(photos):
+        with Image.open(path) as photo:
+            whole = np.asarray(photo.convert("RGB").resize((48, 48), Image.Resampling.BOX), np.float32) / 255
+        for crop in pictures[place :: len(photos)]:
+            # Whole and crop show the same thing: colours are nearer than those of most other photos.
+            assert np.abs(crop.mean(axis=(0, 1)) - whole.mean(axis=(0, 1))).max() < 0.35
+    np.testing.assert_array_equal(pictures, generic_photos(preprocessing))
+    turned = generic_photos(preprocessing.model_copy(update={"channels": "BGR"}))
+    np.testing.assert_array_equal(turned[..., ::-1], pictures)
+
+
+def test_every_second_crop_of_a_photo_went_through_a_jpeg() -> None:
+    """A JPEG can't hold a picture's finest colours: it keeps every second column and row of them."""
+    preprocessing = parse("unit,stretch,size=64", (None, 3, None, None))
+    pictures = generic_photos(preprocessing).reshape(CROPS, -1, 64, 64, 3)
+    with_blue = pictures[..., 2] - pictures @ np.array([0.299, 0.587, 0.114], np.float32)
+    fine = np.abs(np.diff(with_blue, axis=3)[..., ::2]).mean(axis=(1, 2, 3))
+    assert max(fine[1::2]) < 0.75 * min(fine[::2])
+
+
+def test_grey_pictures_are_not_altered_in_colour() -> None:
+    grey = parse("unit,L,size=28", (None, 1, 28, 28))
+    colour = parse("unit,size=28", (None, 3, 28, 28))
+    assert set(rehearsals(colour)) - set(rehearsals(grey)) == {"saturate", "channel_swap"}
+    pictures = np.random.default_rng(0).random((3, 28, 28, 1)).astype(np.float32)
+    for name, alter in rehearsals(grey).items():
+        altered = alter(pictures, np.random.default_rng(1))
+        assert altered.shape == pictures.shape, name
+        assert np.abs(altered - pictures).max() > 0.05, name
+
+
+@pytest.mark.parametrize(("text", "channels"), [("unit,L,size=28x20", 1), ("unit,size=28x20", 3)])
+def test_blanks_show_nothing_from_black_to_white(text: str, channels: int) -> None:
+    blanks = blank_pictures(parse(text, (None, channels, 28, 20)))
+    assert blanks.shape == (11, 28, 20, channels)
+    assert blanks.dtype == np.float32
+    np.testing.assert_allclose(blanks[:, 5, 7, 0], np.arange(11) / 10, rtol=1e-6)
+    assert (np.ptp(blanks, axis=(1, 2, 3)) == 0).all()
+
+
+@pytest.fixture(scope="module")
+def garments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    images, _ = models.fashion_samples()
+    folder = tmp_path_factory.mktemp("references")
+    for i, image in enumerate(images[:44]):
+        Image.fromarray(image).save(folder / f"{i:02}.png")
+    return folder
+
+
+def test_references_make_auto_better(garments: Path) -> None:
+    """Altered references are of other kinds than what is told from them."""
+    files = sorted(map(str, garments.iterdir()))
+    settings = audits.BenchSettings(detectors=("auto", "doubt", "activity"), provider="cpu")
+    alone = audits.BenchSettings(detectors=("auto", "doubt"), provider="cpu")
+    without = audits.bench(models.path("fashion_resnet"), files[12:], None, alone)
+    found = audits.bench(models.path("fashion_resnet"), files[12:], None, settings, reference=files[:12])
+    assert (without.reference, without.references) == ("none", 0)
+    assert "without colours" in without.notes[-1]
+    assert (found.reference, found.references) == ("given", 12)
+    before, after = ({one.name: one.macro.value for one in result.detectors} for result in (without, found))
+    assert before["auto"] > before["doubt"]
+    assert after["auto"] > after["doubt"] + 0.05
+    assert after["auto"] > 0.9
+
+
+def test_detectors_that_learn_need_references(garments: Path) -> None:
+    files = sorted(map(str, garments.iterdir()))
+    with pytest.raises(UsageError, match=r"activity can't be measured.*--reference"):
+        audits.bench(
+            models.path("fashion_cnn"),
+            files,
+            None,
+            audits.BenchSettings(detectors=("activity",), provider="cpu"),
+        )
+    with pytest.raises(UsageError, match=r"9 references.*fewer than 10"):
+        audits.bench(
+            models.path("fashion_cnn"),
+            files[9:],
+            None,
+            audits.BenchSettings(detectors=("activity",), provider="cpu"),
+            reference=files[:9],
+        )
+
+
+def test_flags_keep_their_rate_and_catch_what_is_strange(garments: Path) -> None:
+    """With 32 references, 5% is the strangest of 33 alone."""
+    files = sorted(map(str, garments.iterdir()))
+    settings = audits.BenchSettings(detectors=("activity",), provider="cpu", rate=0.05)
+    found = audits.bench(models.path("fashion_cnn"), files[32:], None, settings, reference=files[:32])
+    assert found.flags is not None
+    assert found.flags.rate == 0.05
+    # Of 12, a rate of 5% gives more than 3 with a probability of 0.2%, more if references are unlucky.
+    assert found.flags.ordinary.value <= 3 / 12
+    assert found.flags.sets["uniform_noise"] == 1
+    assert found.flags.sets["pink_noise"] == 1
+    # The smallest p-value is 1 in 13.
+    few = audits.bench(models.path("fashion_cnn"), files[12:], None, settings, reference=files[:12])
+    assert few.flags is None

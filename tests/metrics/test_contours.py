@@ -1,0 +1,95 @@
+"""Zero sets on grids against closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from onnx_ood.metrics.contours import ZeroLines, joined, zero_lines
+
+
+@given(st.floats(0, 2 * np.pi), st.floats(-2, 2))
+def test_the_zero_set_of_a_plane_is_its_line(angle: float, offset: float) -> None:
+    normal = np.array([np.cos(angle), np.sin(angle)])
+    rows, columns = np.mgrid[:9, :7].astype(float)
+    values = normal[0] * (rows - 4) + normal[1] * (columns - 3) - offset
+    found = zero_lines(values[..., np.newaxis])
+    distance = (found.ends - [4, 3]) @ normal - offset
+    assert np.abs(distance).max(initial=0) < 1e-9
+    # Every cell that the line runs through has a piece of it, and pieces join.
+    assert len(found.ends) == sum(
+        len({bool(v > 0) for v in values[r : r + 2, c : c + 2].ravel()}) == 2
+        for r in range(8)
+        for c in range(6)
+    )
+
+
+def test_the_zero_set_of_a_cone_is_a_circle() -> None:
+    rows, columns = np.mgrid[:201, :201] / 100 - 1
+    cones = np.stack([0.5 - np.hypot(rows, columns), np.hypot(rows, columns) - 0.8], axis=-1)
+    found = zero_lines(cones)
+    for unit, radius in enumerate((0.5, 0.8)):
+        ends = found.ends[found.unit == unit] / 100 - 1
+        np.testing.assert_allclose(np.hypot(ends[..., 0], ends[..., 1]), radius, atol=2e-4)
+        length = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=1).sum()
+        np.testing.assert_allclose(length, 2 * np.pi * radius, rtol=1e-3)
+
+
+@given(hnp.arrays(np.float64, (5, 6, 2), elements=st.floats(-1, 1).filter(lambda v: abs(v) > 1e-3)))
+def test_lines_end_only_at_the_rim(values: np.ndarray) -> None:
+    """A zero set has no loose ends inside: each end is met by an even number of lines."""
+    found = zero_lines(values)
+    for unit in range(2):
+        ends = found.ends[found.unit == unit].reshape(-1, 2)
+        places, counts = np.unique(ends.round(9), axis=0, return_counts=True)
+        rim = (places[:, 0] == 0) | (places[:, 0] == 4) | (places[:, 1] == 0) | (places[:, 1] == 5)
+        assert (counts[~rim] == 2).all()
+        assert (counts[rim] == 1).all()
+
+
+@given(hnp.arrays(np.float64, (4, 4, 1), elements=st.floats(-1, 1).filter(lambda v: abs(v) > 1e-3)))
+def test_a_sign_changes_no_line(values: np.ndarray) -> None:
+    def sorted_lines(lines: np.ndarray) -> np.ndarray:
+        flat = np.sort(lines.round(9).view([("r", float), ("c", float)])[..., 0], axis=1)
+        return np.sort(flat, axis=0)
+
+    first, second = zero_lines(values), zero_lines(-values)
+    assert sorted_lines(first.ends).tolist() == sorted_lines(second.ends).tolist()
+
+
+def test_what_is_not_finite_has_no_line() -> None:
+    values = np.array([[1.0, -1.0, 1.0], [1.0, -1.0, np.nan]])[..., np.newaxis]
+    found = zero_lines(values)
+    assert len(found.ends) == 1
+    np.testing.assert_allclose(found.ends[0, :, 1], 0.5)
+
+
+def test_parts_of_a_grid_that_share_a_row_give_the_lines_of_the_whole() -> None:
+    values = np.random.default_rng(0).standard_normal((9, 6, 3)).astype(np.float32)
+    whole = zero_lines(values)
+    parts = joined([zero_lines(values[:5]), zero_lines(values[4:], first_row=4)])
+
+    def key(lines: ZeroLines) -> list[object]:
+        return sorted(zip(lines.unit.tolist(), lines.edges.tolist(), lines.ends.tolist(), strict=True))
+
+    assert key(parts) == key(whole)
+
+
+@given(hnp.arrays(np.float32, (5, 6, 2), elements=st.sampled_from([-1.0, -0.5, 0.0, 0.25, 1.0])))
+def test_an_edge_is_one_number_and_one_place(values: np.ndarray) -> None:
+    """From both sides of an edge, also where values are exactly zero."""
+    found = zero_lines(values)
+    for unit in range(2):
+        mine = found.unit == unit
+        places = dict(
+            zip(found.edges[mine].ravel().tolist(), found.ends[mine].reshape(-1, 2).tolist(), strict=True)
+        )
+        for edge, end in zip(found.edges[mine].ravel(), found.ends[mine].reshape(-1, 2), strict=True):
+            assert places[int(edge)] == end.tolist()
+            corner = divmod(int(edge) // 2, 6)
+            other = (corner[0] + edge % 2, corner[1] + 1 - edge % 2)
+            # The sign changes between both corners of the edge.
+            assert (values[*corner, unit] > 0) != (values[*other, unit] > 0)
+            assert (np.abs(end - np.array(corner)) <= 1).all()

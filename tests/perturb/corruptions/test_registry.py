@@ -1,0 +1,213 @@
+"""What all corruptions have in common, on the bundled photos and on drawn pictures of any size."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from onnx_ood import models
+from onnx_ood.exceptions import UsageError
+from onnx_ood.perturb import BY_HAND, KINDS, REHEARSALS, STANDARD, apply
+
+Pictures = NDArray[np.float32]
+
+NOTHING_RANDOM = {
+    "defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression",
+    "saturate", "invert", "posterize", "solarize", "darker", "upside_down",
+}  # fmt: skip
+# The module's docstring says why; elsewhere, a higher severity must change more.
+NOT_BY_SEVERITY = {
+    **{size: {"glass_blur", "frost", "motion_blur", "pixelate"} for size in (28, 32)},
+    64: {"glass_blur", "frost"},
+    224: {"glass_blur", "frost", "snow"},
+}
+COMBINATIONS = [(name, severity) for name, kind in KINDS.items() for severity in kind.severities]
+
+
+def generator(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def photos(side: int, count: int) -> Pictures:
+    pictures = []
+    for path in models.photos()[:count]:
+        with Image.open(path) as photo:
+            pictures.append(np.asarray(photo.convert("RGB").resize((side, side), Image.Resampling.BOX)))
+    return (np.stack(pictures) / 255).astype(np.float32)
+
+
+def garments(count: int) -> Pictures:
+    return (models.fashion_samples()[0][:count, ..., np.newaxis] / 255).astype(np.float32)
+
+
+def test_the_registry_has_every_kind_once() -> None:
+    assert STANDARD == (
+        "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
+        "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
+    )  # fmt: skip
+    assert BY_HAND == ("scribble", "text", "occlusion", "patch_shuffle")
+    assert tuple(KINDS) == STANDARD + BY_HAND + REHEARSALS
+    assert len(set(KINDS)) == len(KINDS)
+    assert {len(KINDS[name].severities) for name in STANDARD + BY_HAND} == {5}
+    with pytest.raises(TypeError):
+        KINDS["other"] = KINDS["fog"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_each_size_has_constants_for_each_severity(name: str) -> None:
+    kind = KINDS[name]
+    assert len(kind.small) == len(kind.middle) == len(kind.large) == len(kind.severities)
+    assert (kind.constants(48), kind.constants(49)) == (kind.small, kind.middle)
+    assert (kind.constants(128), kind.constants(129)) == (kind.middle, kind.large)
+
+
+@given(
+    st.sampled_from(COMBINATIONS),
+    st.tuples(st.integers(1, 3), st.integers(8, 70), st.integers(8, 70), st.sampled_from([1, 3])),
+    st.integers(0, 2**32),
+    st.sampled_from([np.float32, np.float64]),
+)
+@settings(max_examples=250)
+def test_shape_range_and_argument_are_kept_and_draws_repeat(
+    combination: tuple[str, int], shape: tuple[int, int, int, int], seed: int, dtype: type
+) -> None:
+    name, severity = combination
+    if KINDS[name].needs_colour:
+        shape = (*shape[:3], 3)
+    images = generator(seed).random(shape).astype(dtype)
+    before = images.copy()
+    altered = apply(name, severity, images, generator(seed))
+    assert (altered.shape, altered.dtype) == (shape, np.float32)
+    assert ((altered >= 0) & (altered <= 1)).all()
+    np.testing.assert_array_equal(images, before)
+    assert not np.shares_memory(altered, images)
+    assert apply(name, severity, images, generator(seed)).tobytes() == altered.tobytes()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_any_severity_works_on_black_white_large_and_no_pictures(name: str) -> None:
+    for severity in KINDS[name].severities:
+        for images in (np.zeros((1, 9, 30, 3), np.float32), np.ones((2, 130, 140, 3), np.float32)):
+            altered = apply(name, severity, images, generator())
+            assert ((altered >= 0) & (altered <= 1)).all()
+        assert apply(name, severity, np.empty((0, 32, 32, 3), np.float32), generator()).shape == (
+            0,
+            32,
+            32,
+            3,
+        )
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_every_picture_has_its_own_draws_and_global_state_has_none(name: str) -> None:
+    severity = KINDS[name].severities[-1]
+    batch = np.repeat(photos(40, 1), 12, axis=0)
+    state = np.random.get_state()[1].tolist()  # noqa: NPY002
+    source = generator()
+    before = source.bit_generator.state
+    altered = apply(name, severity, batch, source)
+    assert np.random.get_state()[1].tolist() == state  # noqa: NPY002
+    versions = len({picture.tobytes() for picture in altered})
+    if name in NOTHING_RANDOM:
+        assert source.bit_generator.state == before
+        assert versions == 1
+    else:
+        assert source.bit_generator.state != before
+        # A blend of a picture with its double is that picture; five orders of channels and two of halves are all.
+        assert versions == 1 if name == "blend" else versions > 1
+
+
+@pytest.mark.parametrize("name", [name for name in KINDS if name != "blend"])
+def test_a_picture_alone_is_altered_as_the_first_of_a_batch(name: str) -> None:
+    batch = photos(36, 3)
+    together = apply(name, 1, batch, generator(3))
+    np.testing.assert_array_equal(apply(name, 1, batch[:1], generator(3)), together[:1])
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_higher_severity_changes_pictures_more(name: str) -> None:
+    kind = KINDS[name]
+    # Draws of the same state, and enough pictures that those which differ between severities even out.
+    sets = [photos(224, 4), photos(64, 16), photos(32, 24), garments(60)]
+    for images in sets:
+        if kind.needs_colour and images.shape[-1] == 1:
+            continue
+        change = [
+            float(np.mean((apply(name, severity, images, generator()) - images) ** 2))
+            for severity in kind.severities
+        ]
+        # As visible as it has to be: half a per cent of the range, as root mean square, and not wholly destroyed.
+        assert change[0] > 0.005**2
+        if name in NOT_BY_SEVERITY[images.shape[1]]:
+            # The ends are in order all the same, or nearly.
+            assert change[-1] > 0.9 * change[0]
+        else:
+            assert change == sorted(set(change))
+
+
+@pytest.mark.parametrize("name", STANDARD + BY_HAND)
+@pytest.mark.parametrize("side", [28, 32, 224])
+def test_the_weakest_severity_leaves_pictures_recognisable(name: str, side: int) -> None:
+    """A picture at severity 1 is more like itself than any other picture is, for nearly all of them."""
+    images = garments(40) if side == 28 else photos(side, 12)
+    altered = apply(name, 1, images, generator())
+    flat, other = (part.reshape(len(images), -1).astype(np.float64) for part in (images, altered))
+    alike = np.corrcoef(flat, other)[: len(flat), len(flat) :]
+    assert (alike.argmax(axis=0) == np.arange(len(flat))).mean() > 0.9
+
+
+def test_a_blend_takes_another_picture_of_the_batch_each_equally_often() -> None:
+    levels = np.arange(5, dtype=np.float32) / 10
+    batch = np.repeat(np.tile(levels, 400), 64).reshape(-1, 8, 8, 1)
+    blended = apply("blend", 5, batch[:5], generator())
+    for i, picture in enumerate(blended):
+        mixed = 2 * picture[0, 0, 0] - levels[i]
+        assert np.abs(levels - mixed).argmin() != i
+    # Of 2000 pictures, 399 others have the same level as each.
+    others = (2 * apply("blend", 5, batch, generator())[:, 0, 0, 0] - batch[:, 0, 0, 0]) * 10
+    counts = np.bincount(np.rint(others).astype(int), minlength=5)
+    assert counts.min() > 300
+
+
+def test_a_blend_of_one_picture_is_with_itself_upside_down() -> None:
+    image = photos(32, 1)
+    expected = (image.astype(np.float64) + image[:, ::-1, ::-1]) / 2
+    np.testing.assert_allclose(apply("blend", 5, image, generator()), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "severity", "shape", "words"),
+    [
+        ("mist", 1, (1, 32, 32, 3), "no corruption is called 'mist'; there are gaussian_noise, shot_noise"),
+        ("fog", 0, (1, 32, 32, 3), "fog has no severity 0: say 1 to 5"),
+        ("fog", 6, (1, 32, 32, 3), "fog has no severity 6"),
+        ("invert", 2, (1, 32, 32, 3), "invert is all or nothing and has no severity 2: say 1"),
+        ("fog", 1, (1, 32, 7, 3), "at least 8 x 8 pixels, not 32 x 7"),
+        ("fog", 1, (1, 32, 32, 4), "1 or 3 channels, not 4"),
+        ("saturate", 1, (1, 32, 32, 1), "saturate takes pictures of 3 channels, and these have 1"),
+        ("channel_swap", 1, (1, 32, 32, 1), "channel_swap takes pictures of 3 channels"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(name: str, severity: int, shape: tuple[int, ...], words: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        apply(name, severity, np.zeros(shape, np.float32), generator())
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "error"),
+    [
+        (np.zeros((1, 32, 32, 3), np.uint8), TypeError),
+        (np.zeros((32, 32, 3), np.float32), ValueError),
+        (np.full((1, 32, 32, 3), 1.01, np.float32), ValueError),
+        (np.full((1, 32, 32, 3), np.nan, np.float32), ValueError),
+    ],
+)
+def test_what_is_no_batch_of_pictures_is_refused(images: Pictures, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        apply("fog", 1, images, generator())

@@ -1,0 +1,134 @@
+"""The page of the preprocessing detective, taken apart by a parser of other people's."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import jsonschema
+import pytest
+from page_parts import assert_loads_nothing, data, find, island, parsed, text
+from PIL import Image
+
+from onnx_ood import audits, models
+from onnx_ood.audits import DetectiveResult
+from onnx_ood.reports.pages import preprocess_page
+from onnx_ood.reports.preprocess.page import command
+
+SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos")
+    images, _ = models.fashion_samples()
+    for i in range(52):
+        Image.fromarray(images[3 * i]).save(folder / f"{i:02}.png")
+    (folder / "broken <script>.png").write_bytes(b"")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(photos: Path) -> DetectiveResult:
+    return audits.detective(
+        models.path("fashion_cnn"), [str(photos)], audits.DetectiveSettings(limit=60, seed=1)
+    )
+
+
+@pytest.fixture(scope="module")
+def tree(result: DetectiveResult) -> Element:
+    return parsed(preprocess_page(result))
+
+
+def test_it_loads_nothing(result: DetectiveResult) -> None:
+    assert_loads_nothing(preprocess_page(result))
+
+
+def test_the_json_in_it_is_the_result(tree: Element, result: DetectiveResult) -> None:
+    assert DetectiveResult.model_validate_json(island(tree)) == result
+    jsonschema.validate(data(tree), json.loads((SCHEMAS / "preprocess.json").read_text()))
+
+
+def test_the_verdict_says_what_is_told_and_what_to_use(tree: Element, result: DetectiveResult) -> None:
+    values, resize = result.questions
+    assert (values.verdict, resize.verdict) == ("told", "can't tell")
+    verdict = find(tree, "section", id="verdict")[0]
+    words = text(verdict)
+    assert f"Told in part: values {values.candidates[0].name}" in words
+    assert "resize: can't tell; first come stretched; centre, all of the short side" in words
+    assert "what lies close to it isn't told from it" in words
+    (code,) = find(verdict, "code")
+    assert text(code) == f"--preprocess {resize.candidates[0].words}"
+    assert "1 photo could not be read" in text(find(tree, "section", id="failed")[0])
+    assert "broken <script>.png" in text(find(tree, "section", id="failed")[0])
+
+
+def test_intervals_are_drawn_to_scale(tree: Element, result: DetectiveResult) -> None:
+    charts = find(tree, "svg", class_="behind")
+    for chart, question in zip(charts, result.questions, strict=True):
+        ticks = {
+            float(one.text): float(one.get("x"))
+            for one in find(chart, "text", class_="tick", text_anchor="middle")
+        }
+        (low, start), *_, (high, stop) = ticks.items()
+        for drawn, tried in zip(find(chart, "g", class_="point"), question.candidates, strict=True):
+            expected = [
+                start + (stop - start) * (value - low) / (high - low)
+                for value in (tried.behind.low, tried.behind.value, tried.behind.high)
+            ]
+            begin, _, end = find(drawn, "path")[0].get("d")[1:].replace("H", " ").split()
+            middle = find(drawn, "circle")[0].get("cx")
+            assert [float(begin), float(middle), float(end)] == pytest.approx(expected, abs=0.1)
+            assert drawn.get("aria-label").startswith(f"{tried.name}: score {tried.score:.2f}, ")
+
+
+def test_tables_have_the_evidence(tree: Element, result: DetectiveResult) -> None:
+    for table, question in zip(find(tree, "table"), result.questions, strict=True):
+        rows = find(find(table, "tbody")[0], "tr")
+        for row, tried in zip(rows, question.candidates, strict=True):
+            assert text(find(row, "th")[0]) == tried.name + (" *" if tried.leading else "")
+            cells = [text(cell) for cell in find(row, "td")]
+            assert [float(cells[i]) for i in (0, 3, 4)] == pytest.approx(
+                [tried.score, tried.information, tried.batch_norm], abs=0.0051
+            )
+            assert cells[-1] == tried.words
+
+
+def test_the_command_in_it_measures_the_same(
+    tree: Element, result: DetectiveResult, photos: Path, tmp_path: Path
+) -> None:
+    (shown,) = find(tree, "pre")
+    assert "".join(shown.itertext()) == command(result)
+    words = shlex.split(command(result).replace("\\\n", ""))
+    words[words.index("PHOTOS...")] = str(photos)
+    program, out = Path(sys.executable).with_name(words[0]), tmp_path / "again.json"
+    subprocess.run([program, *words[1:], "--json", out, "--quiet"], check=True, timeout=120)
+    assert DetectiveResult.model_validate_json(out.read_text()) == result
+
+
+def test_too_few_photos_say_that_nothing_may_be_concluded(result: DetectiveResult) -> None:
+    few = result.model_copy(update={"status": "not evaluated", "photos": 1})
+    words = text(find(parsed(preprocess_page(few)), "section", id="verdict")[0])
+    assert "Not evaluated: 1 photo was read" in words
+    assert "nothing may be concluded" in words
+
+
+def test_a_candidate_that_overflows_leaves_the_others_apart(result: DetectiveResult) -> None:
+    values, resize = result.questions
+    far = values.candidates[-1].behind.model_copy(update={"value": 709.0, "low": 705.0, "high": 712.0})
+    last = values.candidates[-1].model_copy(update={"behind": far, "score": -700.0})
+    question = values.model_copy(update={"candidates": (*values.candidates[:-1], last)})
+    tree = parsed(preprocess_page(result.model_copy(update={"questions": (question, resize)})))
+    chart = find(tree, "svg", class_="behind")[0]
+    places = [float(one.get("cx")) for one in find(chart, "circle")]
+    assert places == sorted(places)
+    second = max(one.behind.high for one in question.candidates[:-1])
+    # The last of the others is near the right edge, where the far one is.
+    assert places[-1] - places[0] == pytest.approx(
+        (places[-2] - places[0]) * second / question.candidates[-2].behind.value, rel=0.15
+    )
+    assert "What is at the right edge is further behind" in text(tree)

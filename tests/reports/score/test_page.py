@@ -1,0 +1,333 @@
+"""The page of the score audit, taken apart by a parser of other people's."""
+
+import base64
+import hashlib
+import json
+import math
+import re
+import shlex
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+from page_parts import assert_loads_nothing, data, find, island, parsed, text
+from PIL import Image
+
+from onnx_ood import audits, models
+from onnx_ood.audits import ScoreResult
+from onnx_ood.reports.pages import score_page
+from onnx_ood.reports.score.page import MOST_BYTES, command
+
+SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
+CNN = models.path("fashion_cnn")
+# A folder and a file whose path ends a script and begins others.
+HOSTILE = Path("a<") / "script><img src=x onerror=alert(1)>'\"&.png"
+
+
+def save_garments(folder, count, noise=0.0):
+    images, _ = models.fashion_samples()
+    rng = np.random.default_rng(0)
+    paths = [folder / f"g{i:04}.png" for i in range(count)]
+    for i, path in enumerate(paths):
+        pixels = images[i % len(images)] + rng.normal(0, noise * (i % 7), (28, 28))
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
+    return paths
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("garments")
+    paths = save_garments(folder, 14, noise=8)
+    (folder / HOSTILE).parent.mkdir()
+    paths[0].rename(folder / HOSTILE)
+    (folder / "broken.png").write_bytes(b"no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def references(tmp_path_factory):
+    return save_garments(tmp_path_factory.mktemp("references"), 30)
+
+
+@pytest.fixture(scope="module")
+def result(folder, references):
+    settings = audits.ScoreSettings(detectors=("msp", "energy"), rate=0.2)
+    return audits.score(CNN, [str(folder)], settings, reference=list(map(str, references)))
+
+
+@pytest.fixture(scope="module")
+def page(result):
+    return score_page(result)
+
+
+@pytest.fixture(scope="module")
+def tree(page):
+    return parsed(page)
+
+
+def listed(result, count):
+    """A result of as many inputs, all of them with other numbers."""
+    inputs = [
+        one.model_copy(update={"id": f"{i:05}/{one.id}", "rank": i + 1})
+        for i, one in enumerate(result.inputs[i % len(result.inputs)] for i in range(count))
+    ]
+    return result.model_copy(update={"inputs": tuple(inputs), "scored": count})
+
+
+def test_it_loads_nothing(page):
+    assert_loads_nothing(page)
+
+
+def test_the_policy_lets_run_what_is_in_the_page(tree):
+    (policy,) = [
+        one.get("content") for one in find(tree, "meta") if "script-src" in (one.get("content") or "")
+    ]
+    scripts = [one for one in find(tree, "script") if one.get("type") is None]
+    (script,), (style,) = scripts, find(tree, "style")
+    for kind, one in (("script", script), ("style", style)):
+        digest = base64.b64encode(hashlib.sha256(one.text.encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in policy
+
+
+def test_the_json_in_it_is_the_result(tree, result):
+    assert ScoreResult.model_validate_json(island(tree)) == result
+    jsonschema.validate(data(tree), json.loads((SCHEMAS / "score.json").read_text()))
+
+
+def test_hostile_names_are_text(page, tree, result, folder):
+    names = {(folder / HOSTILE).as_posix()}
+    assert names <= {one.id for one in result.inputs}
+    assert len(find(tree, "script")) == 2
+    assert all(one.get("src", "").startswith("data:") for one in find(tree, "img"))
+    assert names <= {one.get("title") for one in find(tree, "b")}
+    assert page.count("</script") == 2
+
+
+def test_hostile_words_of_a_model_are_text(result):
+    words = "</script><script>alert(1)</script><!--\u2028\ud800\x00\u202e"
+    first = result.inputs[0]
+    guess = first.prediction.model_copy(update={"label": words.replace("\ud800", "")})
+    hostile = result.model_copy(
+        update={
+            "inputs": (first.model_copy(update={"prediction": guess}), *result.inputs[1:]),
+            "notes": (words.replace("\ud800", ""),),
+            "skipped_probes": {"<b onclick=x>": "</details><script>"},
+            "model": result.model.model_copy(
+                update={"path": "m/<img src=x>.onnx", "producer": '"><svg onload=x>'}
+            ),
+        }
+    )
+    page = score_page(hostile, thumbnails=False)
+    tree = parsed(page.replace("\0", ""))
+    assert len(find(tree, "script")) == 2
+    assert not find(tree, "img")
+    assert "\0" not in page
+    assert "\u202e" not in page.replace(island(tree), "")
+    assert data(tree)["inputs"][0]["prediction"]["label"] == guess.label
+    assert text(find(tree, "title")[0]) == "<img src=x>.onnx · onnx-ood score"
+
+
+def test_it_has_landmarks_headings_and_names_for_everything(tree):
+    assert len(find(tree, "main")) == len(find(tree, "h1")) == len(find(tree, "nav")) == 1
+    ids = [one.get("id") for one in tree.iter() if one.get("id")]
+    assert len(ids) == len(set(ids))
+    for one in find(tree, "section"):
+        assert one.get("aria-labelledby") in ids
+    for link in find(tree, "a"):
+        assert link.get("href")[1:] in ids
+    for table in find(tree, "table"):
+        assert text(find(table, "caption")[0])
+        assert find(table, "th", scope="col")
+    labels = [one for label in find(tree, "label") for one in label.iter()]
+    for control in [*find(tree, "input"), *find(tree, "select")]:
+        assert control in labels
+    for drawing in find(tree, "svg"):
+        assert drawing.get("aria-label") or drawing.get("aria-hidden") == "true"
+    assert find(tree, "p", aria_live="polite")[0].get("id") == "count"
+
+
+def test_the_verdict_comes_first_with_what_may_be_concluded(tree, result):
+    (verdict,) = find(tree, "section", id="verdict")
+    assert next(iter(find(tree, "main")[0])) is verdict
+    words = text(verdict)
+    assert f"{result.flagged} of {result.scored} inputs flagged" in words
+    assert "20% at most would be flagged too" in words
+    assert "A flag is a reason to look, not a proof" in words
+    for note in result.notes:
+        assert " ".join(note.split()) in words
+
+
+def test_failed_inputs_are_named(tree, folder):
+    words = text(find(tree, "section", id="failed")[0])
+    assert "1 input was not scored" in words
+    assert f"{folder.as_posix()}/broken.png: is not a picture" in words
+
+
+def test_each_input_has_a_card_with_its_numbers(tree, result):
+    cards = list(find(tree, "ol", id="gallery")[0])
+    assert len(cards) == len(result.inputs) == 14
+    for i, (card, entry) in enumerate(zip(cards, result.inputs, strict=True)):
+        assert card.get("id") == f"input-{i + 1}"
+        assert text(find(card, "b")[0]) == entry.id.rpartition("/")[2]
+        assert (
+            text(find(card, "span", class_="nums")[0]) == f"msp {entry.scores[0]:.2f} · p {entry.p_value:.3f}"
+        )
+        assert bool(find(card, "span", class_="flag")) == entry.flagged
+        assert entry.prediction.label in text(find(card, "span", class_="guess")[0])
+
+
+def test_thumbnails_are_the_inputs(tree, result):
+    card = list(find(tree, "ol", id="gallery")[0])[3]
+    (picture,) = find(card, "img")
+    kept = Image.open(BytesIO(base64.b64decode(picture.get("src").partition(",")[2])))
+    original = np.asarray(Image.open(result.inputs[3].id), dtype=float)
+    assert kept.size == (28, 28)
+    assert np.abs(np.asarray(kept.convert("L"), dtype=float) - original).mean() < 12
+
+
+def test_no_thumbnails_reads_no_input(result):
+    gone = listed(result, 20)
+    tree = parsed(score_page(gone, thumbnails=False))
+    assert not find(tree, "img")
+    assert "no thumbnail" in text(find(tree, "ol", id="gallery")[0])
+
+
+def test_an_input_that_is_gone_has_a_tile_that_says_so(result):
+    gone = listed(result, 3)
+    tiles = find(parsed(score_page(gone)), "span", class_="tile")
+    assert [text(one) for one in tiles] == ["can't be read any more"] * 3
+    assert "no such file" in tiles[0].get("title")
+
+
+def test_the_profile_is_drawn_to_scale(tree, result):
+    (chart,) = find(tree, "svg", class_="profile")
+    points = find(chart, "circle")
+    assert len(points) == len(result.probes)
+    drops = [probe.drop_median for probe in result.probes]
+    heights = [float(one.get("cy")) for one in points]
+    # On a logarithmic scale places go linearly with logarithms: two points give the line, the marks of the axis too.
+    slope = (heights[-1] - heights[0]) / math.log(drops[-1] / drops[0])
+    for drop, height in zip(drops, heights, strict=True):
+        assert height == pytest.approx(heights[0] + slope * math.log(drop / drops[0]), abs=0.1)
+    ticks = [one for one in find(chart, "text", class_="tick") if one.get("text-anchor") == "end"]
+    assert len(ticks) >= 3
+    for tick in ticks:
+        place = heights[0] + slope * math.log(float(tick.text) / drops[0])
+        assert float(tick.get("y")) == pytest.approx(place, abs=0.1)
+    (band,) = find(chart, "path", class_="band")
+    corners = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", band.get("d"))]
+    bounds = [probe.drop_high for probe in result.probes] + [
+        probe.drop_low for probe in reversed(result.probes)
+    ]
+    for corner, bound in zip(corners, bounds, strict=True):
+        assert corner == pytest.approx(heights[0] + slope * math.log(bound / drops[0]), abs=0.1)
+    places = [float(one.get("cx")) for one in points]
+    assert places == sorted(places)
+    for p, (point, probe) in enumerate(zip(find(chart, "g", class_="point"), result.probes, strict=True)):
+        assert point.get("aria-label").startswith(f"[{p + 1}] {probe.name}: median ")
+
+
+def test_histograms_count_all_inputs(tree, result):
+    charts = find(tree, "svg", class_="histogram")
+    assert [text(one) for one in find(tree, "h3") if "Histogram" in text(one)] == [
+        "Histogram of msp", "Histogram of energy", "Histogram of strange",
+    ]  # fmt: skip
+    for d, chart in enumerate(charts[:2]):
+        scores = np.array([one.scores[d] for one in result.inputs])
+        bars = [one for one in find(chart, "rect") if one.get("class") == "bar"]
+        marked = find(chart, "rect", class_="marked")
+        said = [
+            int(re.search(r": (\d+) inputs?", one.get("aria-label"))[1])
+            for one in find(chart, "g", class_="point")
+        ]
+        assert sum(said) == len(scores)
+        unit = float(bars[0].get("height")) / said[0]
+        for bar, count in zip(bars, said, strict=True):
+            assert float(bar.get("height")) == pytest.approx(unit * count, abs=0.05)
+        assert sum(float(one.get("height")) for one in marked) == pytest.approx(
+            unit * result.flagged, abs=0.1
+        )
+
+
+def test_a_thousand_inputs_fit_in_three_megabytes(tmp_path):
+    save_garments(tmp_path, 1000, noise=10)
+    result = audits.score(CNN, [str(tmp_path)])
+    page = score_page(result)
+    assert len(page.encode()) < MOST_BYTES
+    assert page.count('src="data:image/webp') == 1000 + 12
+
+
+def test_a_thousand_inputs_at_a_dozen_probes_fit_too(result, tmp_path):
+    # Photos take more than garments: these are as hard to compress as can be.
+    rng = np.random.default_rng(0)
+    inputs = []
+    for i, one in enumerate(listed(result, 1000).inputs):
+        Image.fromarray(rng.integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(tmp_path / f"{i}.bmp")
+        longer = {
+            key: tuple(rng.random(12))
+            for key in ("drop", "drop_error", "distortion", "flip_rate", "deviation")
+        }
+        inputs.append(one.model_copy(update={"id": str(tmp_path / f"{i}.bmp"), **longer}))
+    probes = tuple(result.probes[i % len(result.probes)] for i in range(12))
+    many = result.model_copy(update={"inputs": tuple(inputs), "scored": 1000, "probes": probes})
+    page = score_page(many)
+    assert len(page.encode()) < MOST_BYTES
+    cards = list(find(parsed(page), "ol", id="gallery")[0])
+    pictured = [bool(find(card, "img")) for card in cards]
+    assert pictured[0]
+    assert pictured[-1]
+    if not all(pictured):
+        (words,) = {one.get("title") for one in find(parsed(page), "span", class_="tile")}
+        assert "Only the first and the last inputs" in words
+
+
+def test_of_more_inputs_both_ends_are_listed_and_it_says_so(result):
+    many = listed(result, 1200)
+    tree = parsed(score_page(many, thumbnails=False))
+    kept = [one["id"] for one in data(tree)["inputs"]]
+    assert kept == [one.id for one in (*many.inputs[:500], *many.inputs[-500:])]
+    assert "1,000 of the 1,200 scored inputs are listed: the first 500 and the last 500" in text(tree)
+    jsonschema.validate(data(tree), json.loads((SCHEMAS / "score.json").read_text()))
+    assert find(tree, "svg", class_="histogram")
+
+
+def test_a_streamed_result_says_that_it_lists_fewer(result):
+    streamed = listed(result, 1000).model_copy(update={"scored": 50_000})
+    words = text(parsed(score_page(streamed, thumbnails=False)))
+    assert "1,000 of the 50,000 scored inputs are listed" in words
+    assert "no histogram worth drawing" in words
+
+
+def test_results_of_every_kind_have_a_page(tmp_path, folder):
+    few = save_garments(tmp_path, 3)
+    alone = audits.score(CNN, [str(few[0])], audits.ScoreSettings(detectors=("strangeness",), copies=1))
+    broken = audits.score(CNN, [str(folder / "broken.png")])
+    ranked = audits.score(CNN, [str(folder)])
+    for one, words in (
+        (alone, "1 input measured, not ranked"),
+        (broken, "Not evaluated: 0 of 1 inputs were scored"),
+        (ranked, "14 inputs ranked, none judged"),
+    ):
+        page = score_page(one)
+        assert_loads_nothing(page)
+        assert words in text(find(parsed(page), "section", id="verdict")[0])
+
+
+def test_the_command_in_it_measures_the_same(tree, result, folder, references, tmp_path):
+    (shown,) = find(tree, "pre")
+    assert "".join(shown.itertext()) == command(result)
+    words = shlex.split(command(result).replace("\\\n", ""))
+    at = words.index("REFERENCES")
+    words[at - 1 : at + 1] = [word for path in references for word in ("--reference", str(path))]
+    words[words.index("INPUTS...")] = str(folder)
+    out = tmp_path / "again.json"
+    program = Path(sys.executable).with_name(words[0])
+    subprocess.run([program, *words[1:], "--json", out, "--quiet"], check=True, timeout=120)
+    again = ScoreResult.model_validate_json(out.read_text())
+    assert again.inputs == result.inputs
+    assert again.nudges == result.nudges
+    assert again.verdict == result.verdict

@@ -1,0 +1,130 @@
+"""Reading what channels hold, against numpy on tensors by onnx's reference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import small_models
+from hypothesis import given
+from hypothesis import strategies as st
+from onnx import ModelProto
+from onnx.reference import ReferenceEvaluator
+
+from onnx_ood import models
+from onnx_ood.exceptions import ModelError, UsageError
+from onnx_ood.graph import load
+from onnx_ood.runtime import ChannelReader
+from onnx_ood.runtime.kernels.channel_sums import channel_sums
+
+Save = Callable[..., Path]
+
+
+@given(
+    rows=st.integers(1, 3),
+    channels=st.integers(1, 5),
+    places=st.integers(1, 300),
+    offset=st.sampled_from([0.0, 1.0, -3000.0]),
+    dtype=st.sampled_from(["float32", "float64"]),
+    seed=st.integers(0, 99),
+)
+def test_channels_are_summed_up(
+    rows: int, channels: int, places: int, offset: float, dtype: str, seed: int
+) -> None:
+    a = (small_models.normal(rows, channels, places, seed=seed) + offset).astype(dtype)
+    wide = a.astype(np.float64)
+    found = channel_sums(a)
+    np.testing.assert_allclose(found.mean, wide.mean(axis=2), rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(found.variance, wide.var(axis=2), rtol=1e-9, atol=1e-14)
+    np.testing.assert_array_equal(found.largest, wide.max(axis=2))
+    np.testing.assert_allclose(found.active, (wide > 0).mean(axis=2), rtol=1e-15)
+
+
+def test_a_channel_with_nan_is_nan() -> None:
+    a = small_models.normal(1, 2, 5)
+    a[0, 1, 3] = np.nan
+    found = channel_sums(a)
+    assert np.isnan(found.mean[0, 1])
+    assert np.isnan(found.variance[0, 1])
+    assert np.isfinite(found.mean[0, 0])
+
+
+def _reference(model: ModelProto, names: list[str], batch: np.ndarray) -> dict[str, np.ndarray]:
+    runs = ReferenceEvaluator(small_models.marked(model, names)).run(names, {"image": batch})
+    return dict(zip(names, runs, strict=True))
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 3])
+def test_convolutions_have_channels_first(save: Save, batch_size: int | None) -> None:
+    model, batch = small_models.classifier(), small_models.images(7)
+    loaded = load(save(model))
+    convs, out = ["relu1", "relu2"], "logits"
+    reader = ChannelReader(
+        loaded,
+        [*convs, "image"],
+        values=[out],
+        without_rank_1=convs[-1:],
+        provider="cpu",
+        batch_size=batch_size,
+    )
+    found = reader.read(batch)
+    expected = _reference(model, [*convs, out], batch)
+    expected["image"] = batch
+    for name in [*convs, "image"]:
+        flat = expected[name].reshape(*expected[name].shape[:2], -1).astype(np.float64)
+        statistics = found.statistics[name]
+        np.testing.assert_allclose(statistics.mean, flat.mean(axis=2), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(statistics.variance, flat.var(axis=2), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(statistics.largest, flat.max(axis=2), rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(statistics.active, (flat > 0).mean(axis=2), atol=1e-12)
+    np.testing.assert_allclose(found.values[out], expected[out], rtol=1e-4, atol=1e-5)
+    assert set(found.values) == {out}
+    for one, means in zip(expected[convs[-1]], found.without_rank_1[convs[-1]], strict=True):
+        flat = one.reshape(len(one), -1)
+        u, s, v = np.linalg.svd(flat, full_matrices=False)
+        rest = (u[:, 1:] * s[1:]) @ v[1:]
+        np.testing.assert_allclose(means, rest.mean(axis=1), rtol=1e-4, atol=1e-5)
+
+
+def test_transformers_have_channels_last() -> None:
+    """Of tokens [N, T, D] each of D features is a channel, and T its places."""
+    model = load(models.path("char_transformer"))
+    tokens = np.stack([models.encode(text)[:20] for text in models.sentences()["ordinary"][:5]])
+    rows = next(tensor.name for tensor in model.tensors if tensor.op == "LayerNormalization")
+    proto = small_models.marked(model.proto, [rows])
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
+    (values,) = session.run([rows], {model.inputs[0].name: tokens})
+    assert values.ndim == 3
+    reader = ChannelReader(model, [rows], provider="cpu")
+    found = reader.read(tokens).statistics[rows]
+    assert found.mean.shape == (5, values.shape[2])
+    np.testing.assert_allclose(found.mean, values.mean(axis=1), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.largest, values.max(axis=1), rtol=1e-4, atol=1e-5)
+
+
+def test_an_axis_of_the_batch_inside(save: Save) -> None:
+    model = small_models.transposed()
+    loaded = load(save(model))
+    name = loaded.outputs[0]
+    batch = small_models.normal(4, *[int(size) for size in (loaded.inputs[0].shape or ())[1:]])
+    alone = [
+        ChannelReader(loaded, [name], provider="cpu").read(batch[i : i + 1]).statistics[name]
+        for i in range(4)
+    ]
+    together = ChannelReader(loaded, [name], provider="cpu").read(batch).statistics[name]
+    np.testing.assert_allclose(together.mean, np.concatenate([one.mean for one in alone]), rtol=1e-5)
+
+
+def test_what_cannot_be_read_is_said(save: Save) -> None:
+    loaded = load(save(small_models.classifier()))
+    with pytest.raises(UsageError, match="no tensors"):
+        ChannelReader(loaded, [], provider="cpu")
+    with pytest.raises(UsageError, match="batch size"):
+        ChannelReader(loaded, ["image"], provider="cpu", batch_size=0)
+    labels = load(save(small_models.labels()))
+    whole = next(name for name in labels.outputs if labels.by_name[name].dtype == "int64")
+    with pytest.raises(ModelError, match=r"int64.*leave it out"):
+        ChannelReader(labels, [whole], provider="cpu")
