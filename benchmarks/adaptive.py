@@ -10,7 +10,7 @@ K copies and with copies that adapt. Ranks by strangeness are compared by Kendal
 - "fewer" of a smaller fixed count with all copies: the one whose forwards come nearest to those of the adapted run;
 - "redrawn" of K copies with K others: how much the order of K copies is worth.
 
-A forward is an input, nudged or not, that goes through the model. Time is that of a whole `audits.score`.
+A forward is an input, nudged or not, that goes through the model. Time is that of a whole `onnx_ood.score`.
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import kendalltau
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreResult, ScoreSettings
-from onnx_ood.detectors import relative_score
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.detectors import deviation_score
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
 from onnx_ood.perturb import ALTERATIONS, draw
@@ -126,7 +128,7 @@ def drops_of(
 def strangeness(drops: Float, floor: Float) -> Float:
     """By all given copies, [N, K, P] → [N]."""
     errors = drops.std(axis=1, ddof=1) / np.sqrt(drops.shape[1])
-    found = relative_score(drops.mean(axis=1), errors, floor)
+    found = deviation_score(drops.mean(axis=1), errors, floor)
     if found is None:
         raise AssertionError("there are inputs enough, and they differ")
     return found.score
@@ -148,7 +150,7 @@ def find(name: str, counts: Sequence[int], rounds: int, folder: Path) -> list[Fi
     def score(file: str, copies: int, *, adaptive: bool) -> tuple[ScoreResult, Float]:
         """The result, and the strangeness of each input in the order of the file."""
         settings = ScoreSettings(detectors=("strangeness",), copies=copies, adaptive=adaptive, scale=scale)
-        result = audits.score(models.path(name), [str(folder / file)], settings)
+        result = onnx_ood.score(models.path(name), [str(folder / file)], settings)
         by_id = {entry.id: entry.strangeness for entry in result.inputs}
         return result, np.array([by_id[f"{(folder / file).as_posix()}[{i}]"] for i in range(len(inputs))])
 

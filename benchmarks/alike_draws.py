@@ -14,7 +14,7 @@ from functools import cache
 
 import numpy as np
 
-from onnx_ood.audits.check.baseline import BaselineFigure
+from onnx_ood.audits.check.baseline import BaselineMetric
 from onnx_ood.audits.check.config import Gate
 from onnx_ood.audits.check.evaluate import judge
 from onnx_ood.audits.check.metric_values import Reading
@@ -66,7 +66,7 @@ def _rate(figure: str, draw: Callable[[], Figure], draws: int) -> float:
     failed = 0
     for _ in range(draws):
         (value, low, high), now = draw(), draw()
-        then = BaselineFigure(value=value, low=low, high=high, inputs=100)
+        then = BaselineMetric(value=value, low=low, high=high, inputs=100)
         failed += judge(gate, 1, Reading(*now, 100), then).outcome == "failed"
     return failed / draws / (2 if figure == "flip-rate" else 1)
 

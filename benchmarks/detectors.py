@@ -28,9 +28,9 @@ import ratios
 from onnx import ModelProto, utils
 from PIL import Image
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.audits.bench.result import BenchResult
-from onnx_ood.detectors import find_sources, registered
+from onnx_ood.detectors import find_feature_sources, registered
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 
@@ -72,7 +72,7 @@ def _written(path: Path, folder: Path) -> Iterator[str]:
 
 def cut(path: Path, folder: Path) -> Path:
     """The model without its linear head: it gives the features that the head reads."""
-    features = find_sources(load(path)).features
+    features = find_feature_sources(load(path)).features
     assert features is not None
     proto = onnx.load(path)
     names = [value.name for value in proto.graph.input if value.name not in _stored(proto)]
@@ -105,7 +105,7 @@ def measure(
         coloured = first.mode != "L"
     order = np.random.default_rng(draw).permutation(len(usual))
     measured = [usual[i] for i in order[: len(usual) - REFERENCES]]
-    subject = find_sources(load(path)).subject
+    subject = find_feature_sources(load(path)).subject
     learning = bool(references) or coloured
     by_itself = [
         one.name
@@ -116,14 +116,14 @@ def measure(
     ]
     if not nudged and not by_itself:
         raise UsageError("without references no detector but those by nudges applies")
-    settings = audits.BenchSettings(
+    settings = onnx_ood.BenchSettings(
         detectors=("auto",) if draw else () if nudged else tuple(by_itself),
         limit=limit,
         preprocessing=PREPROCESSING.get(kind),
         cache=cache,
     )
     known = [usual[i] for i in order[len(usual) - REFERENCES :]][:references]
-    return audits.bench(path, measured, rest, settings, reference=known)
+    return onnx_ood.bench(path, measured, rest, settings, reference=known)
 
 
 def table(results: dict[str, BenchResult], detectors: list[str]) -> str:

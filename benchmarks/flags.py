@@ -20,7 +20,7 @@ from detectors import PREPROCESSING, REFERENCES, cut, pictures
 from onnx_ood.audits._common.preprocessing import choose_preprocessing
 from onnx_ood.detectors import calibrate, find_detector, flag
 from onnx_ood.evidence.collect import Collector
-from onnx_ood.evidence.reader import EvidenceReader
+from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
 from onnx_ood.inputs import discover, read_card
 from onnx_ood.metrics.intervals import share_interval
@@ -36,7 +36,7 @@ def counts(path: Path, kind: str, ordinary: list[str]) -> list[int]:
     fed = first_input(model)
     chosen = choose_preprocessing(fed, discover(ordinary), PREPROCESSING.get(kind), read_card(path))
     preprocessing = chosen.preprocessing if chosen else None
-    reader = EvidenceReader(model, auto.needs, preprocessing=preprocessing)
+    reader = FeatureReader(model, auto.needs, preprocessing=preprocessing)
     found = Collector(reader, fed, preprocessing, MOST, 0).collect(ordinary).evidence
     rng = np.random.default_rng(0)
     flagged = []

@@ -28,7 +28,8 @@ from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.audits import ScoreSettings, score
+from onnx_ood.audits.score.audit import score
+from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.graph import select, suggest_probes
 from onnx_ood.inputs import Preprocessing, Reader, read_card
 from onnx_ood.perturb import draw

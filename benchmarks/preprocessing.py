@@ -20,7 +20,8 @@ import onnx
 from onnx import helper, numpy_helper
 from PIL import Image
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 
 # In units of v / 255, in the order R, G, B.
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -146,7 +147,7 @@ def pairs(data: Path, folder: Path) -> list[Pair]:
     ]
 
 
-def line(pair: Pair, result: audits.DetectiveResult) -> tuple[str, bool, bool]:
+def line(pair: Pair, result: onnx_ood.PreprocessResult) -> tuple[str, bool, bool]:
     """A line of the table; whether the right one is first, and whether a wrong one was told."""
     values, resize = result.questions
     first, second = values.candidates[:2]
@@ -172,15 +173,15 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
-    parser.add_argument("--limit", type=int, default=audits.DetectiveSettings().limit)
+    parser.add_argument("--limit", type=int, default=onnx_ood.PreprocessSettings().limit)
     parser.add_argument("--provider", default="cpu")
     options = parser.parse_args()
-    settings = audits.DetectiveSettings(limit=options.limit, provider=options.provider)
+    settings = onnx_ood.PreprocessSettings(limit=options.limit, provider=options.provider)
     print(f"{'model x photos':38} {'right':34} {'first':34} {'margin (99%)':24} verdict on values")
     counts = {True: [0, 0, 0, 0], False: [0, 0, 0, 0]}
     with tempfile.TemporaryDirectory() as folder:
         for pair in pairs(options.data, Path(folder)):
-            result = audits.detective(pair.model, [str(pair.photos)], settings)
+            result = onnx_ood.preprocess(pair.model, [str(pair.photos)], settings)
             text, right, wrong = line(pair, result)
             print(text, flush=True)
             told = right and result.questions[0].verdict == "told"

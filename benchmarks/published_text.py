@@ -41,7 +41,7 @@ from rich.table import Table
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.detectors import relative_score
+from onnx_ood.detectors import deviation_score
 from onnx_ood.metrics import Auroc, auroc
 from onnx_ood.perturb import draw
 from onnx_ood.runtime import Prober
@@ -193,11 +193,11 @@ def two_sided(ordinary: Measured, strange: Measured, floor: Float) -> Auroc | No
     for index in range(len(ordinary.drop)):
         others = np.delete(ordinary.drop, index, axis=0)
         own = ordinary.drop[index : index + 1], ordinary.drop_error[index : index + 1]
-        scored = relative_score(*own, floor, others)
+        scored = deviation_score(*own, floor, others)
         if scored is None:
             return None
         known.append(scored.score[0])
-    unknown = relative_score(strange.drop, strange.drop_error, floor, ordinary.drop)
+    unknown = deviation_score(strange.drop, strange.drop_error, floor, ordinary.drop)
     return auroc(known, unknown.score) if unknown else None
 
 

@@ -21,7 +21,7 @@ from onnx_ood import models
 from onnx_ood.graph import find_units
 from onnx_ood.inputs import read_card, read_image
 from onnx_ood.perturb import segment
-from onnx_ood.runtime import CodeReader, distances
+from onnx_ood.runtime import PatternReader, distances
 
 POINTS = 100
 
@@ -42,7 +42,7 @@ def main() -> None:
         for path in sorted(models.photos())[:2]
     )
     points = segment(first, second).at(np.linspace(0, 1, POINTS)).astype(np.float32)
-    reader = CodeReader(model, find_units(model).sites, provider="cpu")
+    reader = PatternReader(model, find_units(model).sites, provider="cpu")
     reader.read(points[:1])
     rows = reader.rows
     assert rows is not None

@@ -24,13 +24,13 @@ from onnx_ood import models
 from onnx_ood.graph import find_units
 from onnx_ood.perturb import Trajectory, ellipse_through, segment, translations
 from onnx_ood.piecewise import boundaries, read_program
-from onnx_ood.runtime import CodeReader, count_transitions, distances
+from onnx_ood.runtime import PatternReader, count_transitions, distances
 
 EVEN = 16_384
 TOGETHER = 512
 
 
-def sweep(reader: CodeReader, trajectory: Trajectory) -> int:
+def sweep(reader: PatternReader, trajectory: Trajectory) -> int:
     """Transitions between points at equal steps."""
     at = np.linspace(0, 1, EVEN + 1)
     total = 0
@@ -56,7 +56,7 @@ def main() -> None:
     else:
         inputs = models.fashion_samples()[0].reshape(-1, 1, 28, 28) / 255.0
     units = find_units(model)
-    reader = CodeReader(model, units.sites, provider="cpu")
+    reader = PatternReader(model, units.sites, provider="cpu")
     trajectories = {
         "segment": segment(inputs[0], inputs[1]),
         "ellipse": ellipse_through(*inputs[:3]),

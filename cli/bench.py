@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
+from onnx_ood.audits.bench.config import BenchFile, read_bench_file
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.files import write_text
@@ -24,7 +25,7 @@ from .options import BatchSize, Generic, Provider, Rate
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
-_DEFAULTS = audits.BenchSettings()
+_DEFAULTS = onnx_ood.BenchSettings()
 
 
 def bench(
@@ -138,7 +139,7 @@ def bench(
 
     With --directions, measure when a smaller cosine drop does.
     """
-    plan = audits.read_bench_file(config) if config else audits.BenchFile()
+    plan = read_bench_file(config) if config else BenchFile()
     said: dict[str, tuple[str, object]] = {
         "model": ("model", str(model)),
         "ordinary": ("id", ordinary),
@@ -180,7 +181,7 @@ def bench(
         _check_absent(
             of_detectors, "is about detectors, which --directions doesn't measure; leave out either"
         )
-        swept = audits.DirectionsSettings(
+        swept = onnx_ood.DirectionsSettings(
             probes=tuple(probe or ()),
             scales=read_scales(scales),
             controls=controls,
@@ -198,7 +199,9 @@ def bench(
         check_picture_folder(pictures)
     settings = replace(plan.settings, scores=pictures is not None or html is not None)
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = audits.bench(model, plan.id, plan.ood, settings, reference=plan.reference, progress=progress)
+        result = onnx_ood.bench(
+            model, plan.id, plan.ood, settings, reference=plan.reference, progress=progress
+        )
     for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex)):
         if path is not None:
             write_text(path, text(result))

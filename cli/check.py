@@ -13,8 +13,11 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
-from onnx_ood.audits import CheckPlan, CheckResult
+import onnx_ood
+from onnx_ood.audits.check.config import NAMES as CHECK_NAMES
+from onnx_ood.audits.check.config import CheckPlan, find_check_file, read_check_file
+from onnx_ood.audits.check.result import EXIT_CODES, CheckResult
+from onnx_ood.audits.check.starter import STARTER
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.reports.check.gate_text import printable
 from onnx_ood.reports.check.github import to_annotations, unheard
@@ -75,8 +78,8 @@ def check(
             raise UsageError(
                 "--init checks nothing, so that there is no baseline to update: leave out either"
             )
-        path = config or Path(audits.CHECK_NAMES[0])
-        write_new(path, audits.STARTER)
+        path = config or Path(CHECK_NAMES[0])
+        write_new(path, STARTER)
         if not quiet:
             stdout().print(f"{path}: written; name your model and inputs there, then say onnx-ood check")
         return
@@ -84,7 +87,7 @@ def check(
         raise UsageError(
             "--github prints annotations, and --json - nothing but JSON: name a file, or leave out either"
         )
-    plan = audits.read_check_file(audits.find_check_file(config))
+    plan = read_check_file(find_check_file(config))
     renderings: tuple[tuple[str, Path | None, Callable[[CheckResult], str]], ...] = (
         ("--json", None if json == STANDARD_OUTPUT else json, to_json),
         ("--junit", junit, partial(to_junit, when=_time_of_run())),
@@ -100,7 +103,7 @@ def check(
     written = [(file, render) for file, render in outputs.values() if attempt(check_writable, file)]
     well = [len(written) == len(outputs)]
     with progress_bar("checking", quiet=quiet) as progress:
-        result, baseline = audits.check(plan, update_baseline=update_baseline, progress=progress)
+        result, baseline = onnx_ood.check(plan, update_baseline=update_baseline, progress=progress)
     if update_baseline and plan.baseline is not None and baseline is not None:
         well.append(attempt(write_text, plan.baseline, to_json(baseline)))
     well += [attempt(write_text, file, render(result)) for file, render in written]
@@ -109,7 +112,7 @@ def check(
     for problem in result.problems:
         complain(printable(problem))
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, github=github)
-    raise typer.Exit(audits.EXIT_CODES[result.status] if all(well) else OutputError.exit_code)
+    raise typer.Exit(EXIT_CODES[result.status] if all(well) else OutputError.exit_code)
 
 
 def _time_of_run() -> datetime:
@@ -128,7 +131,7 @@ def _time_of_run() -> datetime:
 def _keep_apart(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
     """Refuses to write over what the check reads, and to write two things to one place."""
     taken = {plan.path.resolve(): "the file of gates"}
-    for name, model in plan.said.models.items():
+    for name, model in plan.config.models.items():
         taken[Path(model.path).resolve()] = f"models.{name}"
         if model.baseline_model is not None:
             taken[Path(model.baseline_model).resolve()] = f"the baseline model of {name}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.reports.printing import print_demo
 
 from .console import stdout
@@ -19,7 +19,7 @@ def demo(
     """Score the bundled photos and altered versions of them, and say what that told apart and what not."""
     check_outputs(json, html)
     with progress_bar("measuring", quiet=False) as progress:
-        result = audits.demo(provider, progress)
+        result = onnx_ood.demo(provider, progress)
     write_html(result, html)
     if not write_json(result, json):
         print_demo(stdout(), result)

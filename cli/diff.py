@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.reports.printing import print_diff
 
 from .console import stdout
@@ -25,7 +25,7 @@ def diff(
 ) -> None:
     """Show how two stored results differ: gates that end otherwise, settings, and figures that moved beyond noise."""
     check_outputs(json, html)
-    result = audits.diff(a, b)
+    result = onnx_ood.diff(a, b)
     write_html(result, html)
     if not write_json(result, json):
         print_diff(stdout(), result, top)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.printing import print_directions
 
@@ -18,7 +18,7 @@ def directions(
     model: Path,
     ordinary: Sequence[str],
     strange: Mapping[str, Sequence[str]],
-    settings: audits.DirectionsSettings,
+    settings: onnx_ood.DirectionsSettings,
     json: Path | None,
     html: Path | None,
     *,
@@ -27,7 +27,7 @@ def directions(
     """Measure where the published direction of the cosine drop holds and where it flips, on one model."""
     check_outputs(json, html)
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = audits.directions(model, ordinary, strange, settings, progress=progress)
+        result = onnx_ood.directions(model, ordinary, strange, settings, progress=progress)
     write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
@@ -43,7 +43,7 @@ def read_scales(text: str | None) -> tuple[float, ...]:
         UsageError: If one is no number.
     """
     if text is None:
-        return audits.DirectionsSettings.scales
+        return onnx_ood.DirectionsSettings.scales
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:

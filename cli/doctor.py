@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.reports.printing import print_doctor
 
 from .console import stdout
@@ -14,7 +14,7 @@ from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html
 def doctor(json: JsonFlag = False, html: HtmlFile = None) -> None:
     """Show what can run on this machine, and what to type to mend the rest."""
     check_outputs(html)
-    result = audits.doctor()
+    result = onnx_ood.doctor()
     write_html(result, html)
     if json:
         print_json(result)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.reports.printing import print_inspect
 
 from .console import stdout
@@ -21,7 +21,7 @@ def inspect(
 ) -> None:
     """Show what is in a model file and where to watch it. The model is not run."""
     check_outputs(html)
-    result = audits.inspect(model)
+    result = onnx_ood.inspect(model)
     write_html(result, html)
     if json:
         print_json(result)

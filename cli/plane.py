@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.reports.pictures import check_pictures, draw_plane
 from onnx_ood.reports.printing import print_plane
 
@@ -16,7 +16,7 @@ from .options import Provider
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
-_DEFAULTS = audits.PlaneSettings()
+_DEFAULTS = onnx_ood.PlaneSettings()
 
 
 def plane(
@@ -65,7 +65,7 @@ def plane(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Show a 2-D slice, the plane through three inputs: classes, boundaries of a layer, Jacobian norms."""
-    settings = audits.PlaneSettings(
+    settings = onnx_ood.PlaneSettings(
         layer=layer,
         units=units,
         resolution=resolution,
@@ -79,7 +79,7 @@ def plane(
     check_outputs(json, html)
     check_pictures(*drawn)
     with progress_bar("running points", quiet=quiet) as progress:
-        result = audits.plane(model, inputs, settings, progress=progress)
+        result = onnx_ood.plane(model, inputs, settings, progress=progress)
     for path in drawn:
         draw_plane(path, result)
     write_html(result, html)

@@ -7,16 +7,16 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError
-from onnx_ood.reports.printing import print_detective
+from onnx_ood.reports.printing import print_preprocess
 
 from .console import stdout
 from .options import Provider
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
-_DEFAULTS = audits.DetectiveSettings()
+_DEFAULTS = onnx_ood.PreprocessSettings()
 
 
 def preprocess(
@@ -43,13 +43,13 @@ def preprocess(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
 ) -> None:
     """Find out how a model wants its pictures preprocessed, or say that it can't be told."""
-    settings = audits.DetectiveSettings(limit=limit, seed=seed, provider=provider, batch_size=batch_size)
+    settings = onnx_ood.PreprocessSettings(limit=limit, seed=seed, provider=provider, batch_size=batch_size)
     check_outputs(json, html)
     with progress_bar("trying", quiet=quiet) as progress:
-        result = audits.detective(model, photos, settings, progress=progress)
+        result = onnx_ood.preprocess(model, photos, settings, progress=progress)
     write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
-        print_detective(stdout(), result, top=5)
+        print_preprocess(stdout(), result, top=5)
     if result.status == "not evaluated":
         raise NotEvaluatedError("there are fewer than 10 photos; give more")

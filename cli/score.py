@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.files import to_csv, write_text
 from onnx_ood.reports.pages import score_page
@@ -24,7 +24,7 @@ from .options import BatchSize, Generic, Provider, Rate
 from .output import HtmlFile, JsonFile, check_outputs, write_json
 from .progress import progress_bar
 
-_DEFAULTS = audits.ScoreSettings()
+_DEFAULTS = onnx_ood.ScoreSettings()
 
 
 def score(
@@ -162,7 +162,7 @@ def score(
     A detector ranks them; with known-good inputs (--reference) those unlike them are flagged. Each input is nudged
     a few times, too: measured is how far the model's activations turn (the cosine drop).
     """
-    settings = audits.ScoreSettings(
+    settings = onnx_ood.ScoreSettings(
         detectors=read_names(detectors),
         generic=generic,
         rate=rate,
@@ -194,7 +194,7 @@ def score(
     with ExitStack() as closer:
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * top)
         with progress_bar("scoring", quiet=quiet) as progress:
-            result = audits.score(
+            result = onnx_ood.score(
                 model,
                 inputs,
                 settings,
@@ -204,7 +204,7 @@ def score(
                 progress=progress,
             )
         if streaming is not None and parquet is not None:
-            with audits.read_summary(streaming.path) as summary:
+            with onnx_ood.read_summary(streaming.path) as summary:
                 write_parquet(parquet, summary)
     printed = write_json(result, json)
     if csv is not None:
@@ -223,7 +223,7 @@ def score(
 
 def _streaming(
     jsonl: Path | None, parquet: Path | None, closer: ExitStack, *, resume: bool, listed: int
-) -> audits.Streaming | None:
+) -> onnx_ood.Streaming | None:
     """Where the run is streamed to; for a table alone to a temporary file beside it."""
     if parquet is not None:
         check_pyarrow()
@@ -232,4 +232,4 @@ def _streaming(
         jsonl = Path(folder) / "stream.jsonl"
     if jsonl is None:
         return None
-    return audits.Streaming(jsonl, resume=resume, most_listed=max(listed, audits.Streaming.most_listed))
+    return onnx_ood.Streaming(jsonl, resume=resume, most_listed=max(listed, onnx_ood.Streaming.most_listed))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.printing import print_sensitivity
@@ -18,7 +18,7 @@ from .options import Provider
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
-_DEFAULTS = audits.SensitivitySettings()
+_DEFAULTS = onnx_ood.SensitivitySettings()
 
 
 def sensitivity(
@@ -105,7 +105,7 @@ def sensitivity(
         raise UsageError("no model is named: give at least one file that ends in .onnx")
     if not inputs:
         raise UsageError("no inputs are named: give pictures, arrays, folders or globs behind the models")
-    settings = audits.SensitivitySettings(
+    settings = onnx_ood.SensitivitySettings(
         of=of,
         directions=directions,
         trajectories=trajectories,
@@ -122,7 +122,7 @@ def sensitivity(
     check_outputs(json, html)
     check_pictures(picture)
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = audits.sensitivity(models, inputs, settings, progress=progress)
+        result = onnx_ood.sensitivity(models, inputs, settings, progress=progress)
     write_html(result, html)
     printed = write_json(result, json)
     if picture is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.reports.printing import print_result
 
 from .console import stdout
@@ -21,7 +21,7 @@ def show(
 ) -> None:
     """Show a stored result again, as the command that made it did; or, with --html, as a page."""
     check_outputs(html)
-    stored = audits.read_result(result)
+    stored = onnx_ood.read_result(result)
     if html is None:
         print_result(stdout(), stored, top)
     else:

@@ -23,7 +23,11 @@ from pydantic import BaseModel
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.bench.config import BenchFile
+from onnx_ood.audits.check.baseline import Baseline
+from onnx_ood.audits.check.config import CheckFile
 from onnx_ood.audits.score.stream.records import StreamRecord
 from onnx_ood.reports.pages import score_page
 from onnx_ood.reports.pictures import draw_plane, draw_sensitivity
@@ -31,21 +35,21 @@ from onnx_ood.reports.printing import print_demo, print_score, print_sensitivity
 
 DOCS = Path(__file__).parent.resolve()
 RESULTS: dict[str, type[BaseModel]] = {
-    "bench": audits.BenchResult,
-    "bench-file": audits.BenchFile,
-    "baseline": audits.Baseline,
-    "check": audits.CheckResult,
-    "check-file": audits.CheckFile,
-    "directions": audits.DirectionsResult,
-    "score": audits.ScoreResult,
+    "bench": onnx_ood.BenchResult,
+    "bench-file": BenchFile,
+    "baseline": Baseline,
+    "check": onnx_ood.CheckResult,
+    "check-file": CheckFile,
+    "directions": onnx_ood.DirectionsResult,
+    "score": onnx_ood.ScoreResult,
     "score-stream": StreamRecord,
-    "sensitivity": audits.SensitivityResult,
-    "diff": audits.DiffResult,
-    "plane": audits.PlaneResult,
-    "inspect": audits.InspectResult,
-    "preprocess": audits.DetectiveResult,
-    "doctor": audits.DoctorResult,
-    "demo": audits.DemoResult,
+    "sensitivity": onnx_ood.SensitivityResult,
+    "diff": onnx_ood.DiffResult,
+    "plane": onnx_ood.PlaneResult,
+    "inspect": onnx_ood.InspectResult,
+    "preprocess": onnx_ood.PreprocessResult,
+    "doctor": onnx_ood.DoctorResult,
+    "demo": onnx_ood.DemoResult,
 }
 # Of these, what users write.
 WRITTEN = {"bench-file", "check-file"}
@@ -100,11 +104,11 @@ def pictures() -> None:
     """Runs the README's commands and draws what they print."""
     os.chdir(DOCS.parent)  # Paths are shown as the README's commands have them.
     demo = _console()
-    print_demo(demo, audits.demo())
+    print_demo(demo, onnx_ood.demo())
     _save(demo, "demo")
     score = _console()
-    settings = audits.ScoreSettings(rate=0.1)
-    result = audits.score(
+    settings = onnx_ood.ScoreSettings(rate=0.1)
+    result = onnx_ood.score(
         "models/efficientnet_lite0.onnx",
         ["models/photos/[a-c]*.jpg"],
         settings,
@@ -122,7 +126,7 @@ def _plane() -> None:
         images, _ = models.fashion_samples()
         np.save("garments.npy", (images[:, np.newaxis] / 255).astype(np.float32))
         rows = ["garments.npy[60]", "garments.npy[20]", "garments.npy[0]"]
-        draw_plane(DOCS / "images" / "plane.svg", audits.plane(models.path("fashion_cnn"), rows))
+        draw_plane(DOCS / "images" / "plane.svg", onnx_ood.plane(models.path("fashion_cnn"), rows))
 
 
 def _sensitivity() -> None:
@@ -133,9 +137,9 @@ def _sensitivity() -> None:
         np.save(garments, (images[::4, np.newaxis] / 255).astype(np.float32))
         lines = [f"{garments}[{i}],{label}" for i, label in enumerate(labels[::4])]
         classes.write_text("\n".join(["input,class", *lines]))
-        settings = audits.SensitivitySettings(classes=classes)
+        settings = onnx_ood.SensitivitySettings(classes=classes)
         nets = ["models/fashion_cnn.onnx", "models/fashion_resnet.onnx"]
-        result = audits.sensitivity(nets, [str(garments)], settings)
+        result = onnx_ood.sensitivity(nets, [str(garments)], settings)
     finally:
         garments.unlink(missing_ok=True)
         classes.unlink(missing_ok=True)
@@ -151,10 +155,10 @@ def screenshots() -> None:
     altered = Path("altered")
     try:
         _alter(sorted(Path("models/photos").glob("[a-c]*.jpg")), altered)
-        result = audits.score(
+        result = onnx_ood.score(
             "models/efficientnet_lite0.onnx",
             ["models/photos/[a-c]*.jpg", str(altered)],
-            audits.ScoreSettings(rate=0.1),
+            onnx_ood.ScoreSettings(rate=0.1),
             reference=["models/photos/[d-z]*.jpg"],
         )
         page = score_page(result)

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from onnx_ood import models
-from onnx_ood.audits import EXIT_CODES, read_check_file
-from onnx_ood.audits.check.metrics import FIGURES
+from onnx_ood.audits.check.config import read_check_file
+from onnx_ood.audits.check.metrics import METRICS
+from onnx_ood.audits.check.result import EXIT_CODES
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "ci.md").read_text()
@@ -26,7 +27,7 @@ PROGRAM = Path(sys.executable).with_name("onnx-ood")
 def test_every_figure_is_in_the_table_with_what_it_means_and_needs() -> None:
     section = PAGE.split("## Figures\n")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", section, flags=re.MULTILINE))
-    for name, figure in FIGURES.items():
+    for name, figure in METRICS.items():
         cells = rows.pop(name).split(" | ")
         assert cells[0] == figure.meaning
         assert figure.of is None or figure.of in cells[1]

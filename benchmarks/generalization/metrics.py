@@ -84,7 +84,7 @@ def probabilities(model_path: Path, images: Pictures) -> Float:
 
 def _count(model_path: Path, trajectories: Sequence[nudges.Trajectory]) -> list[measurement.Transitions]:
     model = load(model_path)
-    reader = measurement.CodeReader(model, find_units(model).sites, provider="cpu")
+    reader = measurement.PatternReader(model, find_units(model).sites, provider="cpu")
     counted = measurement.count_transitions(reader, trajectories, tolerance=TOLERANCE)
     if not all(found.converged for found in counted):
         raise RuntimeError(f"{model_path}: transitions were not counted to the tolerance of {TOLERANCE}")

@@ -170,7 +170,7 @@ def measure(
     density = float(metrics.transition_densities(path, images).mean())
     probabilities = metrics.probabilities(path, images)
     wrong = probabilities.argmax(axis=1) != labels
-    doubt = 1 - probabilities.max(axis=1)
+    uncertainty = 1 - probabilities.max(axis=1)
     copied = ("units", "parameters", "epochs", "test_accuracy", "test_loss", "gap")
     return {
         "name": entry["name"],
@@ -180,7 +180,7 @@ def measure(
         DENSITY: density,
         DENSITY_PER_UNIT: density / entry["units"],
         "auroc_jacobian": auroc(norms[~wrong], norms[wrong]).value,
-        "auroc_probability": auroc(doubt[~wrong], doubt[wrong]).value,
+        "auroc_probability": auroc(uncertainty[~wrong], uncertainty[wrong]).value,
     }
 
 

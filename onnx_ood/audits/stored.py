@@ -15,7 +15,7 @@ from onnx_ood.audits.directions.result import DirectionsResult
 from onnx_ood.audits.doctor.audit import DoctorResult
 from onnx_ood.audits.inspect.audit import InspectResult
 from onnx_ood.audits.plane.result import PlaneResult
-from onnx_ood.audits.preprocess.result import DetectiveResult
+from onnx_ood.audits.preprocess.result import PreprocessResult
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.audits.sensitivity.result import SensitivityResult
 from onnx_ood.exceptions import UsageError
@@ -26,7 +26,7 @@ KINDS: tuple[type[BaseModel], ...] = (
     DirectionsResult,
     SensitivityResult,
     PlaneResult,
-    DetectiveResult,
+    PreprocessResult,
     InspectResult,
     DoctorResult,
     DemoResult,

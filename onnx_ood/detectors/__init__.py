@@ -1,53 +1,61 @@
 """Detectors: one score an input from what was measured; higher = more out-of-distribution, always."""
 
-from onnx_ood.detectors.base import Detector, Need, Scorer
+from onnx_ood.detectors.base import Detector, FittedDetector, Need
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
 from onnx_ood.detectors.calibration.conformal import flag, full_p_values, p_values, two_sided_p_values
 from onnx_ood.detectors.calibration.early_stopping import (
-    LEAST_COPIES,
+    MIN_COPIES,
     TOLERANCE,
     CopyEffects,
     Reference,
     plan_rounds,
 )
-from onnx_ood.detectors.calibration.summary import Calibrated, calibrate, verdict_p_values
-from onnx_ood.detectors.deviation import FEWEST, Relative, Usual, compare, find_usual, relative_score
-from onnx_ood.detectors.features import Evidence, LinearHead, RunningStatistics, Subject
+from onnx_ood.detectors.calibration.summary import CalibratedScores, calibrate, detector_p_values
+from onnx_ood.detectors.deviation import (
+    FEWEST,
+    Deviations,
+    RobustStats,
+    compare,
+    deviation_score,
+    robust_stats,
+)
+from onnx_ood.detectors.features import Features, LinearHead, ModelInfo, RunningStatistics
 from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.batch_norm import collection_distance
 from onnx_ood.detectors.methods.published import published_score
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 from onnx_ood.detectors.registry import find_detector, register, registered
-from onnx_ood.detectors.sources import Sources, find_sources
+from onnx_ood.detectors.sources import FeatureSources, find_feature_sources
 
 __all__ = [
     "FEWEST",
-    "LEAST_COPIES",
+    "MIN_COPIES",
     "TOLERANCE",
-    "Calibrated",
+    "CalibratedScores",
     "CopyEffects",
     "Detector",
+    "Deviations",
     "Discriminant",
-    "Evidence",
+    "FeatureSources",
+    "Features",
+    "FittedDetector",
     "LinearHead",
+    "ModelInfo",
     "Need",
     "Reference",
-    "Relative",
+    "RobustStats",
     "RunningStatistics",
-    "Scorer",
     "ShrunkGaussian",
-    "Sources",
-    "Subject",
-    "Usual",
     "activity_profile",
     "calibrate",
     "collection_distance",
     "combined_score",
     "compare",
+    "detector_p_values",
+    "deviation_score",
     "find_detector",
-    "find_sources",
-    "find_usual",
+    "find_feature_sources",
     "flag",
     "full_p_values",
     "held_out_scores",
@@ -56,8 +64,7 @@ __all__ = [
     "published_score",
     "register",
     "registered",
-    "relative_score",
+    "robust_stats",
     "two_sided_p_values",
-    "verdict_p_values",
     "z_scores",
 ]

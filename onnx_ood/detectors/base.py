@@ -9,9 +9,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.features import Features, ModelInfo
 
-Scorer = Callable[[Evidence], NDArray[np.float64]]
+FittedDetector = Callable[[Features], NDArray[np.float64]]
 """Scores N inputs, [N]: higher = more out-of-distribution, always."""
 
 Need = Literal[
@@ -51,15 +51,15 @@ class Detector(ABC):
     two_sided: ClassVar[bool] = False
 
     @abstractmethod
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         """Why it doesn't apply to a model, as the end of a sentence; None if it does."""
 
-    def learns(self, subject: Subject) -> bool:  # noqa: ARG002 - for detectors to which it matters
+    def learns(self, subject: ModelInfo) -> bool:  # noqa: ARG002 - for detectors to which it matters
         """Whether it can't do without references on a model that it applies to."""
         return self.reference
 
     @abstractmethod
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         """Gets ready to score.
 
         Args:

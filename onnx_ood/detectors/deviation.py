@@ -24,7 +24,7 @@ _MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True)
-class Usual:
+class RobustStats:
     """What is usual at each probe.
 
     Attributes:
@@ -45,7 +45,7 @@ class Usual:
 
 
 @dataclass(frozen=True)
-class Relative:
+class Deviations:
     """How far each input's sensitivity profile is from what is usual.
 
     Attributes:
@@ -61,7 +61,7 @@ class Relative:
     used: NDArray[np.bool_]
 
 
-def find_usual(columns: Iterable[Values], floor: Float) -> Usual | None:
+def robust_stats(columns: Iterable[Values], floor: Float) -> RobustStats | None:
     """Learns from inputs what is usual, one probe after the other.
 
     Args:
@@ -78,11 +78,11 @@ def find_usual(columns: Iterable[Values], floor: Float) -> Usual | None:
         logs = drops.map(partial(_log, floor=floor[p]))
         centre[p] = logs.median()
         spread[p] = _MAD_TO_SIGMA * logs.map(partial(_distance, centre=centre[p])).median()
-    found = Usual(floor, centre, spread)
+    found = RobustStats(floor, centre, spread)
     return found if found.used.any() else None
 
 
-def compare(drops: Float, errors: Float, usual: Usual) -> Relative:
+def compare(drops: Float, errors: Float, usual: RobustStats) -> Deviations:
     """Compares inputs with what is usual.
 
     z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation over the usual
@@ -101,11 +101,13 @@ def compare(drops: Float, errors: Float, usual: Usual) -> Relative:
     scale = np.sqrt(usual.spread**2 + (np.nan_to_num(errors) / raised) ** 2)
     deviations = np.divide(np.log(raised) - usual.centre, scale, out=np.zeros_like(raised), where=used)
     score = np.sqrt(np.mean(deviations[:, used] ** 2, axis=1))
-    return Relative(score, deviations, used)
+    return Deviations(score, deviations, used)
 
 
-def relative_score(drops: Float, errors: Float, floor: Float, usual: Float | None = None) -> Relative | None:
-    """Compares each input's log drops with the median of others: `find_usual`, then `compare`.
+def deviation_score(
+    drops: Float, errors: Float, floor: Float, usual: Float | None = None
+) -> Deviations | None:
+    """Compares each input's log drops with the median of others: `robust_stats`, then `compare`.
 
     Args:
         drops: Mean cosine drop over copies, [N, P].
@@ -116,7 +118,7 @@ def relative_score(drops: Float, errors: Float, floor: Float, usual: Float | Non
     Returns:
         The scores, or None if there are fewer than 8 inputs to compare with or no probe has any spread.
     """
-    found = find_usual(map(Values.of, (drops if usual is None else usual).T), floor)
+    found = robust_stats(map(Values.of, (drops if usual is None else usual).T), floor)
     return None if found is None else compare(drops, errors, found)
 
 

@@ -47,7 +47,7 @@ class RunningStatistics:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelInfo:
     """What is known of a model without any input of its own.
 
     Attributes:
@@ -65,11 +65,11 @@ class Subject:
     pooled: bool
     norms: tuple[RunningStatistics, ...]
     layers: tuple[str, ...]
-    blanks: Evidence | None = None
+    blanks: Features | None = None
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Features:
     """What was measured of N inputs. What a model doesn't have, or nobody asked for, is None or empty.
 
     Attributes:
@@ -102,7 +102,7 @@ class Evidence:
     smooth_drops: Float | None = None
     transitions: Float | None = None
     jacobian: Float | None = None
-    altered: tuple[Evidence, ...] = ()
+    altered: tuple[Features, ...] = ()
 
     def __len__(self) -> int:
         for field in fields(self):
@@ -113,7 +113,7 @@ class Evidence:
                 return len(value)
         return 0
 
-    def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> Evidence:
+    def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> Features:
         """What was measured of some of the inputs."""
 
         def some(value: Any) -> Any:
@@ -123,7 +123,7 @@ class Evidence:
                 return value.rows(which)
             return None if value is None else value[which]
 
-        return Evidence(**{field.name: some(getattr(self, field.name)) for field in fields(self)})
+        return Features(**{field.name: some(getattr(self, field.name)) for field in fields(self)})
 
     def finite(self) -> NDArray[np.bool_]:
         """Inputs for which nothing is NaN or infinite, bool [N]."""
@@ -131,7 +131,7 @@ class Evidence:
         for field in fields(self):
             value = getattr(self, field.name)
             for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, Evidence):
+                if isinstance(one, Features):
                     good &= one.finite()
                 elif isinstance(one, ChannelStatistics):
                     good &= np.isfinite(one.mean + one.variance + one.largest).all(axis=1)
@@ -140,7 +140,7 @@ class Evidence:
         return good
 
     @staticmethod
-    def joined(parts: Sequence[Evidence]) -> Evidence:
+    def joined(parts: Sequence[Features]) -> Features:
         """Evidence of inputs one behind the other; empty of no parts."""
 
         def together(values: list[Any]) -> Any:
@@ -151,10 +151,10 @@ class Evidence:
             return None if values[0] is None else np.concatenate(values)
 
         if not parts:
-            return Evidence()
-        return Evidence(
+            return Features()
+        return Features(
             **{
                 field.name: together([getattr(part, field.name) for part in parts])
-                for field in fields(Evidence)
+                for field in fields(Features)
             }
         )

@@ -9,7 +9,7 @@ from onnx_ood.detectors.methods.ash import ActivationShaping
 from onnx_ood.detectors.methods.at_probes import AtProbes
 from onnx_ood.detectors.methods.auto import Auto
 from onnx_ood.detectors.methods.batch_norm import BatchNorm
-from onnx_ood.detectors.methods.class_cosine import HeadAngle
+from onnx_ood.detectors.methods.class_cosine import ClassCosine
 from onnx_ood.detectors.methods.cosine_drop import CosineDrop
 from onnx_ood.detectors.methods.distortion import Distortion
 from onnx_ood.detectors.methods.energy import Energy
@@ -27,9 +27,9 @@ from onnx_ood.detectors.methods.msp import MaximumProbability
 from onnx_ood.detectors.methods.profile import SensitivityProfile
 from onnx_ood.detectors.methods.rank_feat import RankFeat
 from onnx_ood.detectors.methods.scale import Scale
-from onnx_ood.detectors.methods.spectral_ratio import Contrast
+from onnx_ood.detectors.methods.spectral_ratio import SpectralRatio
 from onnx_ood.detectors.methods.transition_density import TransitionDensity
-from onnx_ood.detectors.methods.uncertainty import Doubt
+from onnx_ood.detectors.methods.uncertainty import Uncertainty
 from onnx_ood.detectors.methods.vim import VirtualLogit
 from onnx_ood.exceptions import UsageError
 
@@ -76,7 +76,7 @@ def find_detector(name: str) -> Detector:
 
 for _detector in (
     Auto(),
-    Doubt(),
+    Uncertainty(),
     MaximumProbability(),
     MaxLogit(),
     Energy(),
@@ -86,7 +86,7 @@ for _detector in (
     Scale(),
     GradNorm(),
     FastBoundaryDistance(),
-    HeadAngle(),
+    ClassCosine(),
     RankFeat(),
     FeatureNorm(),
     ActivationPrior(),
@@ -96,7 +96,7 @@ for _detector in (
     FlipRate(),
     TransitionDensity(),
     JacobianNorm(),
-    Contrast(),
+    SpectralRatio(),
     Activity(),
     SensitivityProfile(),
     Mahalanobis(),

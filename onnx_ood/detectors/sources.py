@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onnx_ood.detectors.features import LinearHead, RunningStatistics, Subject
+from onnx_ood.detectors.features import LinearHead, ModelInfo, RunningStatistics
 from onnx_ood.graph import Model, find_batch_norms, find_class_scores, find_linear_layer, why_not_measurable
 
 
 @dataclass(frozen=True)
-class Sources:
+class FeatureSources:
     """Where in a model the evidence is read.
 
     Attributes:
@@ -20,14 +20,14 @@ class Sources:
         norms: What each BatchNormalization node of the subject reads.
     """
 
-    subject: Subject
+    subject: ModelInfo
     scores: str | None
     features: str | None
     pooled: str | None
     norms: tuple[str, ...]
 
 
-def find_sources(model: Model) -> Sources:
+def find_feature_sources(model: Model) -> FeatureSources:
     """Finds where evidence is read.
 
     Args:
@@ -59,14 +59,14 @@ def find_sources(model: Model) -> Sources:
             for tensor in model.tensors
             if tensor.op in {"Conv", "Gemm", "MatMul"} and readable(tensor.name)
         ]
-    subject = Subject(
+    subject = ModelInfo(
         probabilities=None if scores is None else scores.probabilities,
         head=None if head is None else LinearHead(head.weight, head.bias, head.rectified),
         pooled=pooled is not None,
         norms=tuple(RunningStatistics(one.reads, one.mean, one.variance, one.epsilon) for one in norms),
         layers=tuple(layers),
     )
-    return Sources(
+    return FeatureSources(
         subject,
         None if scores is None else scores.name,
         None if head is None else head.features,

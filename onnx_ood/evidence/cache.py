@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors import Evidence, Need, Subject, find_sources
-from onnx_ood.evidence.reader import EvidenceReader, MakesReaders
+from onnx_ood.detectors import Features, ModelInfo, Need, find_feature_sources
+from onnx_ood.evidence.reader import FeatureReader, MakesReaders
 from onnx_ood.evidence.store import Store
 from onnx_ood.exceptions import ModelError, OnnxOodError
 from onnx_ood.results.environment import environment
@@ -38,7 +38,7 @@ PARTS: Mapping[Need, tuple[str, ...]] = {
 """The fields of the evidence that each need fills. What is altered is read by itself, as other inputs."""
 
 
-class EvidenceCache:
+class FeatureCache:
     """Evidence of one model's inputs, kept in a folder.
 
     It is found again by the tensors that the model is fed, so that it doesn't matter where they came from: files that
@@ -68,7 +68,7 @@ class EvidenceCache:
         self.found = self.measured = 0
         self.measuring = measuring
         model = measuring.model
-        self._subject = find_sources(model).subject
+        self._subject = find_feature_sources(model).subject
         self._store = Store(folder)
         self._new: set[str] = set()
         self.runs_on = resolve(measuring.provider).provider
@@ -114,7 +114,7 @@ class EvidenceCache:
             if arrays is not None
         }
 
-    def keep(self, batch: str, need: Need, evidence: Evidence) -> None:
+    def keep(self, batch: str, need: Need, evidence: Features) -> None:
         """Keeps what one need filled.
 
         Args:
@@ -140,7 +140,7 @@ class EvidenceCache:
 
 
 class CachedReader:
-    """Gives evidence as `EvidenceReader` does, and creates sessions only for what isn't known yet.
+    """Gives evidence as `FeatureReader` does, and creates sessions only for what isn't known yet.
 
     Needs that are missing are measured together, as they are without a cache; those that come later are measured by
     themselves. Every tensor that is read may change how the runtime fuses the others, so such evidence can differ in
@@ -151,13 +151,13 @@ class CachedReader:
         provider: `"cuda"` or `"cpu"`.
     """
 
-    def __init__(self, cache: EvidenceCache, subject: Subject, needs: Collection[Need]) -> None:
+    def __init__(self, cache: FeatureCache, subject: ModelInfo, needs: Collection[Need]) -> None:
         self.subject = subject
         self.provider = cache.runs_on
         self._cache, self._needs = cache, sorted(set(needs) & set(PARTS))
-        self._measuring: tuple[frozenset[Need], EvidenceReader] | None = None
+        self._measuring: tuple[frozenset[Need], FeatureReader] | None = None
 
-    def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Evidence:
+    def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Features:
         """What was asked for of inputs [N, *input].
 
         Args:
@@ -179,21 +179,21 @@ class CachedReader:
                 known[need] = {name: getattr(measured, name) for name in PARTS[need]}
         self._cache.count(digest, len(batch), complete=not missing)
         values = {name: value for part in known.values() for name, value in part.items()}
-        return Evidence(**{name: value for name, value in values.items() if value is not None})
+        return Features(**{name: value for name, value in values.items() if value is not None})
 
-    def joined(self, parts: Sequence[Evidence]) -> Evidence:
+    def joined(self, parts: Sequence[Features]) -> Features:
         """Evidence of inputs one behind the other; empty of no parts."""
-        return Evidence.joined(parts)
+        return Features.joined(parts)
 
-    def finite(self, found: Evidence) -> NDArray[np.bool_]:
+    def finite(self, found: Features) -> NDArray[np.bool_]:
         """Inputs for which nothing is NaN or infinite, [N]."""
         return found.finite()
 
-    def rows(self, found: Evidence, which: NDArray[np.intp]) -> Evidence:
+    def rows(self, found: Features, which: NDArray[np.intp]) -> Features:
         """What was measured of some of the inputs."""
         return found.rows(which)
 
-    def _reader(self, missing: Collection[Need]) -> EvidenceReader:
+    def _reader(self, missing: Collection[Need]) -> FeatureReader:
         """The one that there is, if it measures what is missing; else one that measures that too."""
         wanted = frozenset(missing)
         if self._measuring is not None:

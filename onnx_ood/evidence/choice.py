@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnx_ood.detectors import Detector, Subject, find_detector, find_sources, registered
-from onnx_ood.evidence.references import Known
+from onnx_ood.detectors import Detector, ModelInfo, find_detector, find_feature_sources, registered
+from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model
 
@@ -23,7 +23,7 @@ def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector]
     Raises:
         UsageError: If one that was asked for is unknown or doesn't apply, or none does.
     """
-    subject = find_sources(model).subject
+    subject = find_feature_sources(model).subject
     wanted = [find_detector(name) for name in dict.fromkeys(names)] or list(registered().values())
     reasons = {detector.name: detector.why_not(subject) for detector in wanted}
     chosen = [detector for detector in wanted if reasons[detector.name] is None]
@@ -36,8 +36,8 @@ def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector]
 
 def learnable(
     detectors: Sequence[Detector],
-    subject: Subject,
-    known: Known,
+    subject: ModelInfo,
+    known: ReferenceSet,
     not_applicable: dict[str, str],
     *,
     asked: bool,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.graph import Model, Tensor, format_shape
-from onnx_ood.inputs import FEED_GRAMMAR, Batch, SharedValue, Wanted, is_archive
+from onnx_ood.inputs import FEED_GRAMMAR, Batch, RowRequest, SharedValue, is_archive
 from onnx_ood.results.base import FROM_FILES
 from onnx_ood.runtime import batch_axis, can_feed
 
@@ -42,7 +42,7 @@ class Feeding:
         self._shared = [self._value(one, feeds[one.name]) for one in wanted if one.name in feeds]
         self.from_files = tuple(one for one in wanted if one.name not in feeds) if others else None
 
-    def _value(self, wanted: Wanted, text: str) -> SharedValue:
+    def _value(self, wanted: RowRequest, text: str) -> SharedValue:
         try:
             return SharedValue(text, wanted, self.fed)
         except InputError as error:
@@ -117,7 +117,7 @@ def check_names(model: Model, feeds: Mapping[str, str]) -> None:
         )
 
 
-def _wanted(model: Model, tensor: Tensor, fed: Tensor) -> Wanted:
+def _wanted(model: Model, tensor: Tensor, fed: Tensor) -> RowRequest:
     if tensor.shape is None:
         raise UsageError(
             f"{model.path} does not state the rank of input {tensor.name!r}; use onnx_ood.measure"
@@ -126,6 +126,6 @@ def _wanted(model: Model, tensor: Tensor, fed: Tensor) -> Wanted:
         raise UsageError(
             f"input {tensor.name!r} of {model.path} takes {tensor.dtype}, not numbers that numpy holds"
         )
-    return Wanted(
+    return RowRequest(
         tensor.name, tensor.shape, np.dtype(tensor.dtype), batch_axis(tensor, fed, len(tensor.shape))
     )

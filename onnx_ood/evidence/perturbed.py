@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
-from onnx_ood.detectors import Evidence, Need, Sources
+from onnx_ood.detectors import Features, FeatureSources, Need
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
@@ -38,7 +38,7 @@ _SMALLEST_ANGLE = (2 * _SMALLEST_DROP) ** 0.5
 _AT_LAYERS: frozenset[Need] = frozenset({"pairs", "smooth", "ring"})
 
 
-class NudgedReader:
+class PerturbedFeatureReader:
     """A model made ready for being nudged. Nothing is loaded that nobody needs.
 
     Attributes:
@@ -48,7 +48,7 @@ class NudgedReader:
     def __init__(
         self,
         model: Model,
-        sources: Sources,
+        sources: FeatureSources,
         needs: Collection[Need],
         fed: Tensor,
         *,
@@ -99,7 +99,7 @@ class NudgedReader:
             )
             self.provider = self._jacobian.prober.provider
 
-    def read(self, batch: NDArray[Any], others: Others = None) -> Evidence:
+    def read(self, batch: NDArray[Any], others: Others = None) -> Features:
         """Measures inputs.
 
         Args:
@@ -113,7 +113,7 @@ class NudgedReader:
             UsageError: If a shape doesn't fit.
             ModelError: If a run fails.
         """
-        found = Evidence()
+        found = Features()
         if self._prober is not None:
             found = self._at_layers(self._prober, batch, others)
         if self._jacobian is not None:
@@ -122,13 +122,13 @@ class NudgedReader:
             found = replace(found, jacobian=norms.norm)
         return found
 
-    def _at_layers(self, prober: Prober, batch: NDArray[Any], others: Others) -> Evidence:
+    def _at_layers(self, prober: Prober, batch: NDArray[Any], others: Others) -> Features:
         shape = prober.site_shape(batch, others)
         white = draw("gaussian", shape, COPIES, self._seed) * SCALE * self._gain
-        found = Evidence()
+        found = Features()
         if "pairs" in self._needs:
             measured = prober.measure(batch, white.astype(np.float32), others)
-            found = Evidence(
+            found = Features(
                 drops=self._placed(prober, _drops(measured), _SMALLEST_DROP),
                 flips=self._placed(prober, measured.flip_rate().mean(axis=1), 0),
                 distortions=self._placed(prober, _distortions(measured), 1),

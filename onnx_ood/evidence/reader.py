@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors import Evidence, Need, find_sources
-from onnx_ood.evidence.perturbed import NudgedReader
+from onnx_ood.detectors import Features, Need, find_feature_sources
+from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.runtime import ChannelReader, Channels, first_input
@@ -36,9 +36,9 @@ class MakesReaders:
     provider: str
     batch_size: int | None
 
-    def __call__(self, needs: Collection[Need]) -> EvidenceReader:
-        """A reader; errors are those of `EvidenceReader`."""
-        return EvidenceReader(
+    def __call__(self, needs: Collection[Need]) -> FeatureReader:
+        """A reader; errors are those of `FeatureReader`."""
+        return FeatureReader(
             self.model,
             needs,
             fed=self.fed,
@@ -49,7 +49,7 @@ class MakesReaders:
         )
 
 
-class EvidenceReader:
+class FeatureReader:
     """A model made ready for measuring evidence.
 
     Attributes:
@@ -83,7 +83,7 @@ class EvidenceReader:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider can't run here.
         """
-        self._sources = find_sources(model)
+        self._sources = find_feature_sources(model)
         self.subject = self._sources.subject
         self._needs = set(needs)
         wanted = self._sources
@@ -112,7 +112,7 @@ class EvidenceReader:
             if tensors or values or self._map
             else None
         )
-        self._nudged = NudgedReader(
+        self._nudged = PerturbedFeatureReader(
             model,
             wanted,
             self._needs,
@@ -124,7 +124,7 @@ class EvidenceReader:
         )
         self.provider = (self._reader or self._nudged).provider or "cpu"
 
-    def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Evidence:
+    def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Features:
         """Measures inputs.
 
         Args:
@@ -150,15 +150,15 @@ class EvidenceReader:
             pooled=None if self._pooled is None else statistics[self._pooled],
         )
 
-    def joined(self, parts: Sequence[Evidence]) -> Evidence:
+    def joined(self, parts: Sequence[Features]) -> Features:
         """Evidence of inputs one behind the other; empty of no parts."""
-        return Evidence.joined(parts)
+        return Features.joined(parts)
 
-    def finite(self, found: Evidence) -> NDArray[np.bool_]:
+    def finite(self, found: Features) -> NDArray[np.bool_]:
         """Inputs for which nothing is NaN or infinite, [N]."""
         return found.finite()
 
-    def rows(self, found: Evidence, which: NDArray[np.intp]) -> Evidence:
+    def rows(self, found: Features, which: NDArray[np.intp]) -> Features:
         """What was measured of some of the inputs."""
         return found.rows(which)
 

@@ -11,12 +11,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors import Evidence, Subject
+from onnx_ood.detectors import Features, ModelInfo
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
 from onnx_ood.evidence.generic_photos import generic_photos
 from onnx_ood.exceptions import TooFewReferencesError
 from onnx_ood.inputs import Preprocessing, discover
-from onnx_ood.perturb import KINDS, REHEARSALS, apply
+from onnx_ood.perturb import KINDS, PSEUDO_OOD, apply
 from onnx_ood.results.base import Failure
 
 Source = Literal["given", "generic", "none"]
@@ -29,7 +29,7 @@ _GREYS = 11
 
 
 @dataclass(frozen=True)
-class Known:
+class ReferenceSet:
     """What was measured of references.
 
     Attributes:
@@ -41,24 +41,24 @@ class Known:
     """
 
     source: Source
-    evidence: Evidence | None = None
+    evidence: Features | None = None
     ids: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     note: str = ""
 
 
-def given_references(
-    collector: Collector[Evidence],
-    rehearsing: Collector[Evidence] | None,
+def measure_references(
+    collector: Collector[Features],
+    augmenting: Collector[Features] | None,
     paths: Sequence[str],
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
-) -> Known:
+) -> ReferenceSet:
     """Measures known-good inputs that were given.
 
     Args:
         collector: Reads and measures.
-        rehearsing: Measures them altered: what detectors learn from that; None if none of them does.
+        augmenting: Measures them altered: what detectors learn from that; None if none of them does.
         paths: Files, folders or globs.
         preprocessing: How pictures become tensors; without it references can't be altered.
         progress: Called with the number of inputs of each batch that is done.
@@ -75,22 +75,22 @@ def given_references(
             f"{len(found.ids)} references could be measured, and fewer than {LEAST} tell nothing of what is usual: "
             "give more with --reference"
         )
-    altered: tuple[Evidence, ...] = ()
-    if rehearsing is not None and preprocessing is not None:
-        kinds = rehearsing.collect(paths, numbered(rehearsals(preprocessing))).altered.values()
+    altered: tuple[Features, ...] = ()
+    if augmenting is not None and preprocessing is not None:
+        kinds = augmenting.collect(paths, numbered(pseudo_ood_augmentations(preprocessing))).altered.values()
         # Of a kind that the model gives NaN for nothing can be learnt.
         altered = tuple(kind for kind in kinds if kind.finite().all())
-    return Known(
+    return ReferenceSet(
         "given", replace(found.evidence, altered=altered), tuple(found.ids), failed=tuple(found.failed)
     )
 
 
-def generic_references(
-    collector: Collector[Evidence],
-    rehearsing: Collector[Evidence] | None,
+def measure_bundled_photos(
+    collector: Collector[Features],
+    augmenting: Collector[Features] | None,
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
-) -> Known:
+) -> ReferenceSet:
     """Measures the bundled photos, if the model takes photographs.
 
     What it was made for can't be told from a file. A model of three colour channels is taken for one of
@@ -98,7 +98,7 @@ def generic_references(
 
     Args:
         collector: Measures.
-        rehearsing: Measures them altered: what detectors learn from that; None if none of them does.
+        augmenting: Measures them altered: what detectors learn from that; None if none of them does.
         preprocessing: How pictures become tensors, or None.
         progress: Called with the number of pictures whenever all were measured in one way.
 
@@ -106,25 +106,25 @@ def generic_references(
         What was measured, or nothing and why.
     """
     if preprocessing is None:
-        return Known(
+        return ReferenceSet(
             "none", note="inputs are no pictures, so that the bundled photos are no reference for them"
         )
     if preprocessing.channels == "L":
-        return Known(
+        return ReferenceSet(
             "none",
             note="the model takes pictures without colours, so that the bundled photos are no reference for it",
         )
     pictures = generic_photos(preprocessing)
     rng = np.random.default_rng(0)
     evidence = collector.made(pictures)
-    if rehearsing is not None:
+    if augmenting is not None:
         altered = []
-        for alter in rehearsals(preprocessing).values():
+        for alter in pseudo_ood_augmentations(preprocessing).values():
             if progress:
                 progress(len(pictures))
-            altered.append(rehearsing.made(alter(pictures, rng)))
+            altered.append(augmenting.made(alter(pictures, rng)))
         evidence = replace(evidence, altered=tuple(altered))
-    return Known(
+    return ReferenceSet(
         "generic",
         evidence,
         note="the model takes colour pictures, so the bundled photos stand for what is usual; "
@@ -157,9 +157,12 @@ def overlap_notes(shared: Sequence[Path]) -> tuple[str, ...]:
     )
 
 
-def with_blanks(
-    subject: Subject, known: Known, collector: Collector[Evidence], preprocessing: Preprocessing | None
-) -> Subject:
+def with_baseline_inputs(
+    subject: ModelInfo,
+    known: ReferenceSet,
+    collector: Collector[Features],
+    preprocessing: Preprocessing | None,
+) -> ModelInfo:
     """What is known of a model and, where nothing better is, what it makes of blank pictures.
 
     Args:
@@ -173,16 +176,16 @@ def with_blanks(
     """
     if known.evidence is not None or preprocessing is None or subject.probabilities is None:
         return subject
-    return replace(subject, blanks=collector.made(blank_pictures(preprocessing)))
+    return replace(subject, blanks=collector.made(baseline_pictures(preprocessing)))
 
 
-def blank_pictures(preprocessing: Preprocessing) -> NDArray[np.float32]:
+def baseline_pictures(preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Pictures without content: [11, H, W, C] in [0, 1], float32, each of one grey, from black to white."""
     greys = np.linspace(0, 1, _GREYS, dtype=np.float32)
     return np.tile(greys.reshape(-1, 1, 1, 1), (1, *preprocessing.size, preprocessing.channel_count))
 
 
-def rehearsals(preprocessing: Preprocessing) -> Mapping[str, Alteration]:
+def pseudo_ood_augmentations(preprocessing: Preprocessing) -> Mapping[str, Alteration]:
     """The alterations from which detectors learn what altered pictures look like.
 
     Args:
@@ -192,7 +195,7 @@ def rehearsals(preprocessing: Preprocessing) -> Mapping[str, Alteration]:
         By kind.
     """
     coloured = preprocessing.channels != "L"
-    return {name: partial(_alter, name) for name in REHEARSALS if coloured or not KINDS[name].needs_colour}
+    return {name: partial(_alter, name) for name in PSEUDO_OOD if coloured or not KINDS[name].needs_colour}
 
 
 def _alter(name: str, pictures: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.float32]:

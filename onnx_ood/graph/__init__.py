@@ -18,7 +18,7 @@ from onnx_ood.graph.surface.cut import Cut, behind_cut, element_type, find_cut, 
 from onnx_ood.graph.surface.pairs import MOST_UNITS, PairGraph, with_pair_statistics
 from onnx_ood.graph.surface.rewrite import Rewritten, open_at, rewrite
 from onnx_ood.graph.surface.segments import Segment, Splitter
-from onnx_ood.graph.units import CodeSite, Units, find_units, with_places
+from onnx_ood.graph.units import PatternSite, Units, find_units, with_places
 
 __all__ = [
     "DEFAULT_LIMIT",
@@ -27,13 +27,13 @@ __all__ = [
     "BatchNorm",
     "ChannelAxes",
     "ClassScores",
-    "CodeSite",
     "Cut",
     "Instrumented",
     "LinearLayer",
     "Model",
     "NonFinite",
     "PairGraph",
+    "PatternSite",
     "Rewritten",
     "Segment",
     "Splitter",

@@ -130,7 +130,7 @@ def _to_watch(model: Model, selectors: Sequence[str]) -> tuple[list[str], dict[s
         reasons = {}
         found = matching(selector, known, candidates, _unwatchable(model), model.path.name)
         for tensor in found:
-            reason = model.ways.refusal(tensor.name)
+            reason = model.output_plans.refusal(tensor.name)
             if reason is None:
                 names[tensor.name] = None
             else:
@@ -145,7 +145,7 @@ def _to_watch(model: Model, selectors: Sequence[str]) -> tuple[list[str], dict[s
 
 
 def _unwatchable(model: Model) -> Callable[[Tensor], str | None]:
-    return lambda tensor: model.ways.refusal(tensor.name)
+    return lambda tensor: model.output_plans.refusal(tensor.name)
 
 
 def _to_nudge(model: Model, selectors: Sequence[str]) -> list[str]:

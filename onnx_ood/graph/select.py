@@ -80,7 +80,7 @@ def why_not_measurable(model: Model, tensor: Tensor) -> str | None:
         return "does not depend on any input, so no nudge can change it"
     if tensor.dtype is not None and not tensor.floating:
         return not_floating(model, tensor.name, tensor.dtype)
-    return model.ways.refusal(tensor.name)
+    return model.output_plans.refusal(tensor.name)
 
 
 def not_floating(model: Model, name: str, dtype: str) -> str:

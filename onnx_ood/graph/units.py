@@ -42,7 +42,7 @@ _INDICES_FROM = 8
 
 
 @dataclass(frozen=True, slots=True)
-class CodeSite:
+class PatternSite:
     """The units of one activation function, and how their codes are read.
 
     Attributes:
@@ -83,7 +83,7 @@ class Units:
         unread: Why those of other sites can't be, by the name of the tensor that they give.
     """
 
-    sites: tuple[CodeSite, ...]
+    sites: tuple[PatternSite, ...]
     unread: Mapping[str, str]
 
 
@@ -104,14 +104,14 @@ def find_units(model: Model) -> Units:
     scopes = [_Scope(model, execution_order(model.proto.graph.node), names, inner=False)]
     paths: dict[str, dict[str, str]] = {}
     nodes: dict[str, dict[int, NodeProto]] = {}
-    for inner in model.survey.inner:
+    for inner in model.nested.inner:
         paths.setdefault(inner.scope, {})[inner.local] = inner.path
         if not inner.argument:
             nodes.setdefault(inner.scope, {})[id(inner.node)] = inner.node
     scopes += [
         _Scope(model, list(found.values()), paths[scope], inner=True) for scope, found in nodes.items()
     ]
-    sites: dict[str, CodeSite] = {}
+    sites: dict[str, PatternSite] = {}
     unread: dict[str, str] = {}
     for scope in scopes:
         scope.look(sites, unread)
@@ -141,7 +141,7 @@ class _Scope:
         self._stored = {} if inner else {tensor.name: tensor for tensor in model.proto.graph.initializer}
         self._tensors = {tensor.name: tensor for tensor in model.everything}
 
-    def look(self, sites: dict[str, CodeSite], unread: dict[str, str]) -> None:
+    def look(self, sites: dict[str, PatternSite], unread: dict[str, str]) -> None:
         """Adds the units of this graph to what was found."""
         found = activations(self._nodes)
         for node in self._nodes:
@@ -159,12 +159,12 @@ class _Scope:
             else:
                 sites[tensor.name] = site
 
-    def _site(self, activation: Activation, tensor: Tensor) -> CodeSite:
+    def _site(self, activation: Activation, tensor: Tensor) -> PatternSite:
         function = activation.function
         if any(attribute.ref_attr_name for attribute in activation.node.attribute):
             raise _UnreadError("has an attribute that is set where its function is called")
         op = f"{function} (decomposed)" if activation.decomposed else function
-        units = CodeSite(
+        units = PatternSite(
             tensor.name, op, self._paths.get(activation.source, ""), "linear", (0.0,), tensor.name, (0.0,)
         )
         attributes = {found.name: helper.get_attribute_value(found) for found in activation.node.attribute}
@@ -201,8 +201,8 @@ class _Scope:
         raise _UnreadError(_WHY.get(function, "is not known to have codes"))
 
     def _clip(
-        self, units: CodeSite, node: NodeProto, attributes: Mapping[str, Any], tensor: Tensor
-    ) -> CodeSite:
+        self, units: PatternSite, node: NodeProto, attributes: Mapping[str, Any], tensor: Tensor
+    ) -> PatternSite:
         bounds = {"min": attributes.get("min", -np.inf), "max": attributes.get("max", np.inf)}
         for place, name in enumerate(bounds, start=1):
             if len(node.input) > place and node.input[place]:
@@ -214,8 +214,8 @@ class _Scope:
         return self._between(units, low, high, low, high, tensor)
 
     def _hard(
-        self, units: CodeSite, activation: Activation, attributes: Mapping[str, Any], tensor: Tensor
-    ) -> CodeSite:
+        self, units: PatternSite, activation: Activation, attributes: Mapping[str, Any], tensor: Tensor
+    ) -> PatternSite:
         if activation.node.op_type == "HardSwish":
             alpha, beta = 1 / 6, 0.5
         else:
@@ -228,8 +228,8 @@ class _Scope:
         return self._between(units, low, high, 0.0, 1.0, tensor)
 
     def _between(
-        self, units: CodeSite, low: float, high: float, least: float, most: float, tensor: Tensor
-    ) -> CodeSite:
+        self, units: PatternSite, low: float, high: float, least: float, most: float, tensor: Tensor
+    ) -> PatternSite:
         """Units that rise from `least` to `most` while the pre-activation goes from `low` to `high`."""
         # The lowest and highest number of a type stand for no bound.
         limit = float(np.finfo(_dtype(tensor)).max)
@@ -243,7 +243,7 @@ class _Scope:
             return self._by_source(units)
         return replace(units, above=(least,) * below + (_before(most, tensor),) * above)
 
-    def _extreme(self, units: CodeSite, node: NodeProto, tensor: Tensor) -> CodeSite:
+    def _extreme(self, units: PatternSite, node: NodeProto, tensor: Tensor) -> PatternSite:
         """Max and Min of a tensor and constants."""
         kept = [name for name in node.input if self._constant(name) is None]
         if len(kept) != 1 or len(node.input) == 1:
@@ -263,7 +263,7 @@ class _Scope:
             else replace(units, above=(_before(bound, tensor),))
         )
 
-    def _pool(self, units: CodeSite) -> CodeSite:
+    def _pool(self, units: PatternSite) -> PatternSite:
         if self._inner:
             raise _UnreadError("is a MaxPool inside a function or control flow")
         if self._model.opsets.get("ai.onnx", 1) < _INDICES_FROM:
@@ -272,13 +272,13 @@ class _Scope:
             )
         return replace(units, thresholds=(), above=(), read="")
 
-    def _by_source(self, units: CodeSite) -> CodeSite:
+    def _by_source(self, units: PatternSite) -> PatternSite:
         """Units of which the output doesn't tell the code."""
         if not units.source:
             raise _UnreadError(f"is a {units.op} of a tensor that is outside its function or branch")
         return replace(units, read=units.source, above=units.thresholds)
 
-    def _check(self, site: CodeSite) -> None:
+    def _check(self, site: PatternSite) -> None:
         tensor = self._tensors.get(site.read)
         if tensor is not None and not tensor.is_input:
             reason = why_not_measurable(self._model, tensor)

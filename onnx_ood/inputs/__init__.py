@@ -16,7 +16,7 @@ from onnx_ood.inputs.rows.arrays import ArrayRows, check_row_shape, open_array
 from onnx_ood.inputs.rows.audio import WaveformRows, open_waveform
 from onnx_ood.inputs.rows.file_types import is_archive, is_picture
 from onnx_ood.inputs.rows.named_rows import NamedRows, named_rows
-from onnx_ood.inputs.rows.protocol import Wanted
+from onnx_ood.inputs.rows.protocol import RowRequest
 from onnx_ood.inputs.rows.shared_values import GRAMMAR as FEED_GRAMMAR
 from onnx_ood.inputs.rows.shared_values import SharedValue
 from onnx_ood.inputs.rows.tables import TableRows, open_table
@@ -39,9 +39,9 @@ __all__ = [
     "Preprocessing",
     "Reader",
     "Resize",
+    "RowRequest",
     "SharedValue",
     "TableRows",
-    "Wanted",
     "WaveformRows",
     "as_channels",
     "check_row_shape",

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from onnx_ood.inputs.files import FailedInput
-from onnx_ood.inputs.rows.protocol import Wanted
+from onnx_ood.inputs.rows.protocol import RowRequest
 
 MAX_BATCH_BYTES = 1 << 30
 """A batch that grows beyond this is handed out before it is full."""
@@ -63,7 +63,7 @@ class Assembly:
         batch: int,
         input_shape: Sequence[int | str | None],
         dtype: np.dtype[Any],
-        others: Sequence[Wanted] = (),
+        others: Sequence[RowRequest] = (),
     ) -> None:
         self._batch = batch
         self._wanted = others

@@ -22,7 +22,7 @@ from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.inputs.rows.arrays import conversion_note
 from onnx_ood.inputs.rows.bundle import Bundle, lacking, open_bundle
 from onnx_ood.inputs.rows.file_types import is_picture
-from onnx_ood.inputs.rows.protocol import Wanted
+from onnx_ood.inputs.rows.protocol import RowRequest
 from onnx_ood.inputs.rows.row_stream import RowFeed
 
 MAX_AHEAD_BYTES = 1 << 29
@@ -60,7 +60,7 @@ class Reader:
         input_name: str,
         input_shape: Sequence[int | str | None],
         dtype: npt.DTypeLike = np.float32,
-        others: Sequence[Wanted] | None = None,
+        others: Sequence[RowRequest] | None = None,
         batch: int = 32,
         threads: int | None = None,
         queue: int | None = None,
@@ -208,7 +208,7 @@ class Reader:
 
     def _open(self, path: Path) -> Bundle:
         # Where an .npz holds several inputs, what none of them is named like is none of them.
-        wanted = Wanted(self.input_name, self.input_shape, self.dtype, exact=bool(self.others))
+        wanted = RowRequest(self.input_name, self.input_shape, self.dtype, exact=bool(self.others))
         return open_bundle(path, wanted, self.others)
 
     def _rows_in(self, path: Path) -> int:

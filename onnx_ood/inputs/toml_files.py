@@ -35,7 +35,7 @@ _TOKEN = re.compile(
 
 
 @dataclass(frozen=True)
-class Placed(Generic[_Schema]):
+class Located(Generic[_Schema]):
     """Settings, and where in their file they are.
 
     Attributes:
@@ -66,10 +66,10 @@ def read_toml(path: Path, schema: type[_Schema]) -> _Schema:
     Raises:
         UsageError: If it can't be read, is no TOML, or says something else: of several mistakes the first.
     """
-    return read_placed(path, schema).value
+    return read_located(path, schema).value
 
 
-def read_placed(path: Path, schema: type[_Schema], under: tuple[str, ...] = ()) -> Placed[_Schema]:
+def read_located(path: Path, schema: type[_Schema], under: tuple[str, ...] = ()) -> Located[_Schema]:
     """Reads settings with their lines.
 
     Args:
@@ -103,7 +103,7 @@ def read_placed(path: Path, schema: type[_Schema], under: tuple[str, ...] = ()) 
         raise UsageError(f"{name_of(path)}: has no table [{'.'.join(under)}]; add one, or name another file")
     lines = key_lines(text)
     try:
-        return Placed(schema.model_validate(values), lines, under)
+        return Located(schema.model_validate(values), lines, under)
     except ValidationError as error:
         place = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
         line = _line((*under, *place), lines)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from onnx_ood.metrics.detection import decided, wins
+from onnx_ood.metrics.detection import nan_to_inf, placements
 
 Float = NDArray[np.float64]
 
@@ -94,7 +94,7 @@ class _Ordinary:
     """Scores of ordinary inputs, in order, with what of each resample is below."""
 
     def __init__(self, scores: ArrayLike, weights: Float) -> None:
-        self.scores = decided(scores)
+        self.scores = nan_to_inf(scores)
         order = np.argsort(self.scores)
         self._sorted = self.scores[order]
         self._below = np.concatenate([np.zeros((1, len(weights))), np.cumsum(weights.T[order], axis=0)])
@@ -108,9 +108,9 @@ class _Ordinary:
 
 def _aurocs(ordinary: _Ordinary, strange: ArrayLike, weights: Float) -> Float:
     """AUROC of the sample, then of each resample, [1 + B]."""
-    scores = decided(strange)
+    scores = nan_to_inf(strange)
     resampled = (ordinary.below(scores) * weights.T).sum(axis=0)
-    return np.concatenate([[wins(ordinary.scores, scores).mean()], resampled])
+    return np.concatenate([[placements(ordinary.scores, scores).mean()], resampled])
 
 
 def interval(samples: Float) -> Interval:

@@ -43,20 +43,20 @@ def detection(ordinary: ArrayLike, strange: ArrayLike) -> Detection:
     Returns:
         The figures, in [0, 1].
     """
-    low, high = decided(ordinary), decided(strange)
+    low, high = nan_to_inf(ordinary), nan_to_inf(strange)
     passing = np.quantile(low, 0.95, method="higher")
     return Detection(
-        auroc=float(wins(low, high).mean()),
+        auroc=float(placements(low, high).mean()),
         aupr_in=average_precision(-low, -high),
         aupr_out=average_precision(high, low),
         fpr95=float((high <= passing).mean()),
     )
 
 
-def wins(ordinary: ArrayLike, strange: ArrayLike) -> Float:
+def placements(ordinary: ArrayLike, strange: ArrayLike) -> Float:
     """For each out-of-distribution input the share of ordinary ones that score below it, [n]; ties count half."""
-    low = np.sort(decided(ordinary))
-    high = decided(strange)
+    low = np.sort(nan_to_inf(ordinary))
+    high = nan_to_inf(strange)
     below = np.searchsorted(low, high, side="left")
     up_to = np.searchsorted(low, high, side="right")
     shares: Float = (below + up_to) / (2 * len(low))
@@ -81,7 +81,7 @@ def average_precision(positives: ArrayLike, negatives: ArrayLike) -> float:
     return float((gained * true / (true + false)).sum() / len(up))
 
 
-def decided(scores: ArrayLike) -> Float:
+def nan_to_inf(scores: ArrayLike) -> Float:
     """Scores with the largest in place of what is not a number."""
     values = np.asarray(scores, np.float64)
     return np.where(np.isnan(values), np.inf, values)

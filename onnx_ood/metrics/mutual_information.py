@@ -14,7 +14,7 @@ DOUBT = 0.001
 and wrong must not outweigh all others."""
 
 
-def kept_information(clean: Float, copies: Sequence[Float], weights: Float) -> Float:
+def mutual_information_bound(clean: Float, copies: Sequence[Float], weights: Float) -> Float:
     """A lower bound of the information, in nats, that the answer about an input has on that about a copy of it.
 
     I = H(q) − Σ_i w_i · mean over copies of H(p'_i, p̃_i), with p_i the answer about input i, p'_i that about its copy,

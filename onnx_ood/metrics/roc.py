@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from onnx_ood.metrics.detection import decided
+from onnx_ood.metrics.detection import nan_to_inf
 
 Float = NDArray[np.float64]
 
@@ -23,7 +23,7 @@ def roc(ordinary: ArrayLike, strange: ArrayLike) -> tuple[Float, Float]:
         Shares of ordinary and of out-of-distribution inputs that score as high as each threshold, for descending
         thresholds: from (0, 0) to (1, 1), each [1 + number of different scores].
     """
-    low, high = np.sort(decided(ordinary)), np.sort(decided(strange))
+    low, high = np.sort(nan_to_inf(ordinary)), np.sort(nan_to_inf(strange))
     thresholds = np.unique(np.concatenate([low, high]))[::-1]
     across, up = (
         np.concatenate([[0.0], 1 - np.searchsorted(scores, thresholds, side="left") / len(scores)])

@@ -1,9 +1,9 @@
 """Noise families, corruptions, trajectories and planes: pure functions on arrays, seeded."""
 
 from onnx_ood.perturb.corruptions.alterations import ALTERATIONS
-from onnx_ood.perturb.corruptions.mild import slight_copies
-from onnx_ood.perturb.corruptions.registry import BY_HAND, KINDS, REHEARSALS, STANDARD, Kind, apply
-from onnx_ood.perturb.corruptions.synthetic_ood import CONTROLS
+from onnx_ood.perturb.corruptions.mild import mild_augmentations
+from onnx_ood.perturb.corruptions.registry import KINDS, OVERLAYS, PSEUDO_OOD, STANDARD, Kind, apply
+from onnx_ood.perturb.corruptions.synthetic_ood import SYNTHETIC_OOD
 from onnx_ood.perturb.noise import FAMILIES, draw, draw_pink, draw_smooth
 from onnx_ood.perturb.planes import Grid, Plane, plane_through
 from onnx_ood.perturb.recipes import lesswrong_nudges
@@ -20,12 +20,12 @@ from onnx_ood.perturb.trajectories import (
 
 __all__ = [
     "ALTERATIONS",
-    "BY_HAND",
-    "CONTROLS",
     "FAMILIES",
     "KINDS",
-    "REHEARSALS",
+    "OVERLAYS",
+    "PSEUDO_OOD",
     "STANDARD",
+    "SYNTHETIC_OOD",
     "Ellipse",
     "Grid",
     "Kind",
@@ -39,9 +39,9 @@ __all__ = [
     "draw_smooth",
     "ellipse_through",
     "lesswrong_nudges",
+    "mild_augmentations",
     "plane_through",
     "random_ellipse",
     "segment",
-    "slight_copies",
     "translations",
 ]

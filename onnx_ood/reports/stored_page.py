@@ -8,7 +8,13 @@ from io import StringIO
 from pydantic import BaseModel
 from rich.console import Console
 
-from onnx_ood import audits
+from onnx_ood.audits.bench.result import BenchResult
+from onnx_ood.audits.check.result import CheckResult
+from onnx_ood.audits.directions.result import DirectionsResult
+from onnx_ood.audits.plane.result import PlaneResult
+from onnx_ood.audits.preprocess.result import PreprocessResult
+from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.sensitivity.result import SensitivityResult
 from onnx_ood.reports._html.markup import element, joined
 from onnx_ood.reports._html.page import page
 from onnx_ood.reports.bench.page import bench_page
@@ -34,19 +40,19 @@ def result_page(result: BaseModel) -> str:
         The page as text.
     """
     match result:
-        case audits.ScoreResult():
+        case ScoreResult():
             return score_page(result)
-        case audits.BenchResult():
+        case BenchResult():
             return bench_page(result)
-        case audits.SensitivityResult():
+        case SensitivityResult():
             return sensitivity_page(result)
-        case audits.CheckResult():
+        case CheckResult():
             return check_page(result)
-        case audits.DirectionsResult():
+        case DirectionsResult():
             return directions_page(result)
-        case audits.DetectiveResult():
+        case PreprocessResult():
             return preprocess_page(result)
-        case audits.PlaneResult():
+        case PlaneResult():
             return plane_page(result)
         case _:
             return _text_page(result)

@@ -5,7 +5,17 @@ from __future__ import annotations
 from pydantic import BaseModel
 from rich.console import Console
 
-from onnx_ood import audits
+from onnx_ood.audits.bench.result import BenchResult
+from onnx_ood.audits.check.result import CheckResult
+from onnx_ood.audits.demo.result import DemoResult
+from onnx_ood.audits.diff.result import DiffResult
+from onnx_ood.audits.directions.result import DirectionsResult
+from onnx_ood.audits.doctor.audit import DoctorResult
+from onnx_ood.audits.inspect.audit import InspectResult
+from onnx_ood.audits.plane.result import PlaneResult
+from onnx_ood.audits.preprocess.result import PreprocessResult
+from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.sensitivity.result import SensitivityResult
 from onnx_ood.reports.bench.terminal import print_bench
 from onnx_ood.reports.check.terminal import print_check
 from onnx_ood.reports.demo.terminal import print_demo
@@ -14,7 +24,7 @@ from onnx_ood.reports.directions.terminal import print_directions
 from onnx_ood.reports.doctor.terminal import print_doctor
 from onnx_ood.reports.inspect.terminal import print_inspect
 from onnx_ood.reports.plane.terminal import print_plane
-from onnx_ood.reports.preprocess.terminal import print_detective
+from onnx_ood.reports.preprocess.terminal import print_preprocess
 from onnx_ood.reports.score.terminal import print_score
 from onnx_ood.reports.sensitivity.terminal import print_sensitivity
 
@@ -28,27 +38,27 @@ def print_result(console: Console, result: BaseModel, top: int) -> None:
         top: How many inputs to list.
     """
     match result:
-        case audits.ScoreResult():
+        case ScoreResult():
             print_score(console, result, top)
-        case audits.BenchResult():
+        case BenchResult():
             print_bench(console, result, top)
-        case audits.DirectionsResult():
+        case DirectionsResult():
             print_directions(console, result, top)
-        case audits.SensitivityResult():
+        case SensitivityResult():
             print_sensitivity(console, result, top)
-        case audits.PlaneResult():
+        case PlaneResult():
             print_plane(console, result, ())
-        case audits.DetectiveResult():
-            print_detective(console, result, top)
-        case audits.InspectResult():
+        case PreprocessResult():
+            print_preprocess(console, result, top)
+        case InspectResult():
             print_inspect(console, result)
-        case audits.DoctorResult():
+        case DoctorResult():
             print_doctor(console, result)
-        case audits.DemoResult():
+        case DemoResult():
             print_demo(console, result)
-        case audits.CheckResult():
+        case CheckResult():
             print_check(console, result)
-        case audits.DiffResult():
+        case DiffResult():
             print_diff(console, result, top)
         case _:
             raise TypeError(f"{type(result).__name__} is no result that is shown")

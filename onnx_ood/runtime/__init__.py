@@ -11,23 +11,23 @@ from onnx_ood.runtime.jacobian.prober import (
 )
 from onnx_ood.runtime.measure import measure, observer_effect
 from onnx_ood.runtime.measurement import Measurement
-from onnx_ood.runtime.patterns import CodeReader, Codes, distances
+from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.prober import Group, Prober
 from onnx_ood.runtime.rings import ring_transitions
 from onnx_ood.runtime.threads import decoding_threads
 from onnx_ood.runtime.transitions import Transitions, count_transitions
 
 __all__ = [
+    "ActivationPatterns",
     "ChannelReader",
     "ChannelStatistics",
     "Channels",
-    "CodeReader",
-    "Codes",
     "Group",
     "JacobianCheck",
     "JacobianNorms",
     "JacobianProber",
     "Measurement",
+    "PatternReader",
     "Prober",
     "Transitions",
     "batch_axis",

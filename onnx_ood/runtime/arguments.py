@@ -76,7 +76,7 @@ def find_site(model: Model, name: str | None) -> Tensor:
     reason = why_not_nudged(model, site)
     inner_site = model.inner_by_path.get(name)
     if reason is None and inner_site is not None:
-        reason = model.ways.refusal(name)
+        reason = model.output_plans.refusal(name)
         if not {"Loop", "Scan"}.isdisjoint(inner_site.around):
             reason = "is in a loop, where it would be nudged in every iteration; nudge what the loop reads"
     if reason is None and site.dtype == "bfloat16":

@@ -11,7 +11,7 @@ from onnx import ModelProto
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph import Model, Segment, Splitter, Tensor, not_floating
 from onnx_ood.runtime.arguments import FLOATS, Array
-from onnx_ood.runtime.origin import InnerOrigin, InputOrigin, Origin, Start
+from onnx_ood.runtime.origin import InnerOrigin, InputOrigin, Origin, OriginRun
 from onnx_ood.runtime.providers import Provider
 from onnx_ood.runtime.session import Session
 
@@ -19,7 +19,7 @@ from onnx_ood.runtime.session import Session
 _MUCH = 0.1
 
 
-class Link(NamedTuple):
+class Stage(NamedTuple):
     """One part of the model, loaded.
 
     Attributes:
@@ -60,7 +60,7 @@ class Link(NamedTuple):
         return {name: value for name, value in found.items() if name in self.probes or name in self.outputs}
 
 
-class Watched:
+class InstrumentedModel:
     """A model with its probes marked and its site open to nudges, loaded on a provider.
 
     Attributes:
@@ -133,8 +133,8 @@ class Watched:
         own = () if self.origin.outputs else model.outputs
         self.outputs = tuple(name for name in own if session.is_tensor(name))
         self.site = opened.site
-        self.links = [Link(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
-        self.tail: Link | None = None
+        self.links = [Stage(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
+        self.tail: Stage | None = None
         self._decided = False
 
     @property
@@ -179,7 +179,7 @@ class Watched:
             return
         self._decided = True
         opened = self.origin.opened(self.probes)
-        splitter = Splitter(opened.proto, list(opened.carriers.values()), self._model.survey.types)
+        splitter = Splitter(opened.proto, list(opened.carriers.values()), self._model.nested.types)
         at = {carrier: sizes[probe] for probe, carrier in opened.carriers.items()}
         places = _places({name: at[name] for name in splitter.wanted}, splitter.cuts(), limit)
         computed = {name for node in opened.proto.graph.node for name in node.output}
@@ -208,7 +208,7 @@ class Watched:
         if not self.links:
             opened = self.origin.opened(self.probes)
             session = self._session(opened.proto, opened.carriers, self._model.outputs)
-            self.links = [Link(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
+            self.links = [Stage(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
 
     def run_clean(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
         """Every probe and output of one run without a nudge, and the site.
@@ -227,7 +227,7 @@ class Watched:
             found.update(link.run(known, outputs=True))
         return found
 
-    def known(self, start: Start, site: Array) -> dict[str, Array]:
+    def known(self, start: OriginRun, site: Array) -> dict[str, Array]:
         """What the first part is fed.
 
         Args:
@@ -236,9 +236,9 @@ class Watched:
         """
         return {**start.fed, self.site: site}
 
-    def _link(self, part: Segment, later: frozenset[str], carriers: Mapping[str, str]) -> Link:
+    def _link(self, part: Segment, later: frozenset[str], carriers: Mapping[str, str]) -> Stage:
         own = {probe: carrier for probe, carrier in carriers.items() if carrier in part.gives}
-        return Link(
+        return Stage(
             session=self._session(part.proto, own, {*self._model.outputs, *later}),
             takes=part.takes,
             probes=tuple(name for name in self.probes if name in own),

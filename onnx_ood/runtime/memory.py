@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 
 
-def give_back() -> None:
+def trim_heap() -> None:
     """Gives freed memory back to the system.
 
     Loading a model leaves several times what its weights take, trial runs as much as all probes. Only the GNU C library

@@ -14,7 +14,7 @@ from onnx_ood.runtime.providers import Provider
 from onnx_ood.runtime.session import Session
 
 
-class Start(NamedTuple):
+class OriginRun(NamedTuple):
     """What the runs of clean and nudged copies begin with.
 
     Attributes:
@@ -28,11 +28,11 @@ class Start(NamedTuple):
     outputs: Mapping[str, Array]
 
 
-class Opened(NamedTuple):
+class OpenedModel(NamedTuple):
     """A model that takes a site's values.
 
     Attributes:
-        proto: The model; its inputs are the site and what `Start.fed` holds.
+        proto: The model; its inputs are the site and what `OriginRun.fed` holds.
         site: The input that takes the site's values.
         carriers: The output that carries each probe, by the probe's name.
     """
@@ -51,14 +51,14 @@ class Origin(Protocol):
 
     outputs: tuple[str, ...]
 
-    def opened(self, probes: Sequence[str]) -> Opened:
+    def opened(self, probes: Sequence[str]) -> OpenedModel:
         """Makes the model that is run for clean and nudged copies.
 
         Args:
             probes: Names of the probes that it gives, beside the model's own outputs if `start` doesn't give them.
         """
 
-    def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
+    def start(self, values: Array, fed: Mapping[str, Array]) -> OriginRun:
         """Brings the inputs of one run to the site.
 
         Args:
@@ -80,14 +80,14 @@ class InputOrigin:
         self._model, self._site = model, site.name
         self.outputs: tuple[str, ...] = ()
 
-    def opened(self, probes: Sequence[str]) -> Opened:
+    def opened(self, probes: Sequence[str]) -> OpenedModel:
         """The whole model."""
         rewritten = rewrite(self._model, probes)
-        return Opened(rewritten.proto, self._site, rewritten.outputs)
+        return OpenedModel(rewritten.proto, self._site, rewritten.outputs)
 
-    def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
+    def start(self, values: Array, fed: Mapping[str, Array]) -> OriginRun:
         """There is nothing to compute."""
-        return Start(values, fed, {})
+        return OriginRun(values, fed, {})
 
 
 class InnerOrigin:
@@ -154,19 +154,19 @@ class InnerOrigin:
             opened.proto, cut, {name: element_type(dtype) for name, dtype in dtypes.items()}, shapes
         )
 
-    def opened(self, probes: Sequence[str]) -> Opened:
+    def opened(self, probes: Sequence[str]) -> OpenedModel:
         """What lies behind the site."""
         carriers = {probe: self._carriers[probe] for probe in probes}
-        return Opened(with_outputs(self._part, list(carriers.values())), self._entry, carriers)
+        return OpenedModel(with_outputs(self._part, list(carriers.values())), self._entry, carriers)
 
-    def start(self, values: Array, fed: Mapping[str, Array]) -> Start:
+    def start(self, values: Array, fed: Mapping[str, Array]) -> OriginRun:
         """Runs the whole model once."""
         everything = {self._batch: values, **fed}
         names = list(dict.fromkeys([self._site, *self._computed, *self.outputs]))
         found = dict(zip(names, self._session.run(names, everything), strict=True))
         carried = {name: found[name] for name in self._computed}
         carried.update((name, everything[name]) for name in self._passed)
-        return Start(found[self._site], carried, {name: found[name] for name in self.outputs})
+        return OriginRun(found[self._site], carried, {name: found[name] for name in self.outputs})
 
     def _dtype_of_site(self) -> str:
         """What the runtime says the site holds, where onnx can't tell: behind custom operators, say."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
-from onnx_ood.graph import CodeSite, Model, find_cut, open_at, rewrite, with_places
+from onnx_ood.graph import Model, PatternSite, find_cut, open_at, rewrite, with_places
 from onnx_ood.runtime.arguments import (
     FLOATS,
     Array,
@@ -31,7 +31,7 @@ from onnx_ood.runtime.statistics import as_rows
 
 
 @dataclass(frozen=True)
-class Codes:
+class ActivationPatterns:
     """Activation codes of M points.
 
     Attributes:
@@ -50,17 +50,19 @@ class Codes:
         """Bytes that the codes of one point take."""
         return sum(prod(codes.shape[1:]) * codes.itemsize for codes in self.at)
 
-    def rows(self, which: Sequence[int] | slice) -> Codes:
+    def rows(self, which: Sequence[int] | slice) -> ActivationPatterns:
         """The codes of some of the points."""
-        return Codes(tuple(codes[which] for codes in self.at))
+        return ActivationPatterns(tuple(codes[which] for codes in self.at))
 
     @staticmethod
-    def joined(parts: Sequence[Codes]) -> Codes:
+    def joined(parts: Sequence[ActivationPatterns]) -> ActivationPatterns:
         """Codes of points one behind the other."""
-        return Codes(tuple(np.concatenate(codes) for codes in zip(*(part.at for part in parts), strict=True)))
+        return ActivationPatterns(
+            tuple(np.concatenate(codes) for codes in zip(*(part.at for part in parts), strict=True))
+        )
 
 
-def distances(a: Codes, b: Codes) -> NDArray[np.int64]:
+def distances(a: ActivationPatterns, b: ActivationPatterns) -> NDArray[np.int64]:
     """How many codes change from one point to another.
 
     Args:
@@ -77,7 +79,7 @@ def distances(a: Codes, b: Codes) -> NDArray[np.int64]:
     return np.stack(columns, axis=1).astype(np.int64)
 
 
-class CodeReader:
+class PatternReader:
     """A model made ready for reading codes.
 
     Attributes:
@@ -93,7 +95,7 @@ class CodeReader:
     def __init__(
         self,
         model: Model,
-        sites: Sequence[CodeSite],
+        sites: Sequence[PatternSite],
         *,
         site: str | None = None,
         provider: str = "auto",
@@ -183,7 +185,7 @@ class CodeReader:
         assert self._runner.layout is not None
         return self._units(self._runner.layout)
 
-    def read(self, points: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Codes:
+    def read(self, points: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> ActivationPatterns:
         """Reads the codes of points.
 
         Args:
@@ -201,8 +203,8 @@ class CodeReader:
         values = check_batch(points, self.site)
         feeds = check_others(others or {}, self.model, self.site, len(values))
 
-        def begin(layout: Layout) -> Codes:
-            return Codes(
+        def begin(layout: Layout) -> ActivationPatterns:
+            return ActivationPatterns(
                 tuple(
                     np.empty((len(values), units), np.int32)
                     if site.argmax
@@ -211,13 +213,13 @@ class CodeReader:
                 )
             )
 
-        def take(layout: Layout, found: Found, inputs: list[int], codes: Codes) -> None:
+        def take(layout: Layout, found: Found, inputs: list[int], codes: ActivationPatterns) -> None:
             for site, out in zip(self.sites, codes.at, strict=True):
                 self._take(layout, site, found[self._tensor(site)], inputs, out)
 
         return self._runner.reduce(values, feeds, begin, take)
 
-    def _tensor(self, site: CodeSite) -> str:
+    def _tensor(self, site: PatternSite) -> str:
         return self._places[site.name].indices if site.argmax else site.read
 
     def _units(self, layout: Layout) -> tuple[int, ...]:
@@ -229,7 +231,7 @@ class CodeReader:
             found[indices] = channel_places(found[indices], prod(found.pop(shape).tolist()[2:]))
 
     def _take(
-        self, layout: Layout, site: CodeSite, array: Array, inputs: list[int], out: NDArray[Any]
+        self, layout: Layout, site: PatternSite, array: Array, inputs: list[int], out: NDArray[Any]
     ) -> None:
         """Turns what a run gave at a site into codes."""
         name = self._tensor(site)

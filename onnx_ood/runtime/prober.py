@@ -22,15 +22,15 @@ from onnx_ood.runtime.arguments import (
     find_site,
     fixed_rows,
 )
-from onnx_ood.runtime.batching.independence import UnevenRowsError
+from onnx_ood.runtime.batching.independence import BatchDependenceError
 from onnx_ood.runtime.batching.layout import PART_BYTES, Layout
 from onnx_ood.runtime.batching.trial import make_layout, one_at_a_time
 from onnx_ood.runtime.in_graph import InGraph, can_be_in_graph
-from onnx_ood.runtime.instrumented_model import Link, Watched
+from onnx_ood.runtime.instrumented_model import InstrumentedModel, Stage
 from onnx_ood.runtime.measurement import Measurement, Part, assemble, join_outputs
-from onnx_ood.runtime.memory import give_back
+from onnx_ood.runtime.memory import trim_heap
 from onnx_ood.runtime.observer import difference, largest
-from onnx_ood.runtime.origin import Start
+from onnx_ood.runtime.origin import OriginRun
 from onnx_ood.runtime.providers import Provider, resolve
 from onnx_ood.runtime.rounding import rounding_nudges, storage_floor
 from onnx_ood.runtime.session import Session
@@ -44,7 +44,7 @@ _TOGETHER = 16
 _EMPTY = "is empty for the first input: in a branch that isn't taken, or a loop that doesn't run, or without elements"
 
 
-class _Begun(NamedTuple):
+class _RunState(NamedTuple):
     """What the runs of clean and nudged copies of some inputs have in common.
 
     Attributes:
@@ -56,7 +56,7 @@ class _Begun(NamedTuple):
     """
 
     inputs: list[int]
-    start: Start
+    start: OriginRun
     site: Array
     at_site: CleanRows
     outputs: dict[str, Array]
@@ -143,7 +143,7 @@ class Prober:
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
         self._exact, self.tf32 = exact, tf32 and self.provider == "cuda"
-        self._watched = Watched(
+        self._watched = InstrumentedModel(
             model,
             self.input,
             self.site,
@@ -221,7 +221,7 @@ class Prober:
         shifts = check_nudges(nudges, (len(clean), *self._site_shape(layout, clean)))
         try:
             return self._measure(layout, clean, shifts, feeds)
-        except UnevenRowsError as uneven:
+        except BatchDependenceError as uneven:
             # The first input and its neighbour had shares of one size by chance.
             self._layout = one_at_a_time(layout, uneven.name, self.model.path)
             return self._measure(self._layout, clean, shifts, feeds)
@@ -251,7 +251,7 @@ class Prober:
         clean, feeds, layout = self._prepare(batch, others)
         try:
             self._run_groups(layout, clean, feeds, groups, shifts, reduce)
-        except UnevenRowsError as uneven:
+        except BatchDependenceError as uneven:
             self._layout = one_at_a_time(layout, uneven.name, self.model.path)
             self._run_groups(self._layout, clean, feeds, groups, shifts, reduce)
 
@@ -354,7 +354,7 @@ class Prober:
             )
         return layout.own_shape(self.site.name)
 
-    def _clean_site(self, layout: Layout, start: Start, shape: tuple[int, ...]) -> Array:
+    def _clean_site(self, layout: Layout, start: OriginRun, shape: tuple[int, ...]) -> Array:
         """The clean site of one run as [rows, *site]."""
         if self.site.is_input:
             return start.site
@@ -389,7 +389,7 @@ class Prober:
             self._watched.skip(dict.fromkeys(empty, _EMPTY))
             sizes = {name: self._layout.rows * self._layout.bytes_at[name] for name in self.probes}
             self._watched.split(sizes, PART_BYTES[self.provider])
-            give_back()
+            trim_heap()
         return self._layout
 
     def _measure(
@@ -455,20 +455,20 @@ class Prober:
         So a part's clean activations are still in cache when the copies are compared with them.
         """
 
-        def begin(inputs: list[int]) -> _Begun:
+        def begin(inputs: list[int]) -> _RunState:
             start = self._watched.origin.start(batch[inputs], _fed(feeds, inputs))
             site = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
-            return _Begun(
+            return _RunState(
                 inputs, start, site, clean_rows(site), self._cut(layout, start.outputs, len(inputs))
             )
 
-        def run_clean(link: Link, run: _Begun, known: dict[str, Array]) -> list[CleanRows]:
+        def run_clean(link: Stage, run: _RunState, known: dict[str, Array]) -> list[CleanRows]:
             found = self._shares(layout, link.run(known, outputs=True), len(run.inputs))
             run.outputs.update((name, found[name]) for name in link.outputs if name in found)
             return self._workers.map_reductions(clean_rows, [found[name] for name in link.probes])
 
         def run_copy(
-            link: Link, run: _Begun, clean: list[CleanRows], copy: int, known: dict[str, Array]
+            link: Stage, run: _RunState, clean: list[CleanRows], copy: int, known: dict[str, Array]
         ) -> list[RowStatistics]:
             if not known:
                 known.update(self._known(layout, run.start, _nudged(run.site, shifts[run.inputs, copy])))
@@ -525,11 +525,11 @@ class Prober:
         shape = self._site_shape(layout, clean)
         self._watched.load()
 
-        def begin(inputs: list[int]) -> tuple[list[int], Start, Array]:
+        def begin(inputs: list[int]) -> tuple[list[int], OriginRun, Array]:
             start = self._watched.origin.start(clean[inputs], _fed(feeds, inputs))
             return inputs, start, self._clean_site(layout, start, (len(inputs), *shape))
 
-        def run(begun: tuple[list[int], Start, Array], number: int) -> None:
+        def run(begun: tuple[list[int], OriginRun, Array], number: int) -> None:
             inputs, start, site = begun
             sites = [_nudged(site, shift) for shift in shifts(inputs, number)]
             known = [self._known(layout, start, values) for values in sites]
@@ -553,7 +553,7 @@ class Prober:
         each = copies if len(self._watched.links) == 1 else _TOGETHER
         return [range(first, min(first + each, copies)) for first in range(0, copies, each)]
 
-    def _known(self, layout: Layout, start: Start, site: Array) -> dict[str, Array]:
+    def _known(self, layout: Layout, start: OriginRun, site: Array) -> dict[str, Array]:
         """What a run begins with; `site` is [rows, *site]."""
         if not self.site.is_input:
             site = layout.join(self.site.name, site.reshape(len(site), *layout.shapes[self.site.name]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from onnx_ood.runtime.arguments import Array, Feed
-from onnx_ood.runtime.batching.independence import UnevenRowsError
+from onnx_ood.runtime.batching.independence import BatchDependenceError
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.batching.trial import make_layout, one_at_a_time
 from onnx_ood.runtime.session import Session
@@ -86,7 +86,7 @@ class PointRunner:
         layout = self._layout_for(values, feeds)
         try:
             return self._reduce_with(layout, values, feeds, begin, take)
-        except UnevenRowsError as uneven:
+        except BatchDependenceError as uneven:
             self.layout = one_at_a_time(layout, uneven.name, self._path)
             return self._reduce_with(self.layout, values, feeds, begin, take)
 

@@ -19,7 +19,7 @@ from onnx import ModelProto
 from onnx_ood.exceptions import ModelError, ProviderError
 from onnx_ood.graph import PREFIX, relocated
 from onnx_ood.runtime.blocked_layout import keep_blocked
-from onnx_ood.runtime.memory import give_back
+from onnx_ood.runtime.memory import trim_heap
 from onnx_ood.runtime.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 from onnx_ood.runtime.threads import run_threads
 
@@ -168,7 +168,7 @@ class Session:
                 session.disable_fallback()
         except Exception as error:
             raise ModelError(f"{self._path}: onnxruntime cannot load it: {_short(error)}") from error
-        give_back()
+        trim_heap()
         return session
 
     def _blocked(

@@ -23,7 +23,7 @@ _MOST_WORKERS = 8
 _MOST_DECODERS = 16
 
 
-def cores() -> int:
+def available_threads() -> int:
     """Number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -32,12 +32,12 @@ def cores() -> int:
 
 def run_workers(provider: Provider) -> int:
     """How many runs go on beside each other."""
-    return min(cores(), _MOST_WORKERS) if provider == "cpu" else 1
+    return min(available_threads(), _MOST_WORKERS) if provider == "cpu" else 1
 
 
 def run_threads(provider: Provider) -> int:
     """How many threads one run has; 0 leaves it to the runtime."""
-    return max(1, cores() // run_workers(provider)) if provider == "cpu" else 0
+    return max(1, available_threads() // run_workers(provider)) if provider == "cpu" else 0
 
 
 def decoding_threads() -> int:
@@ -46,7 +46,7 @@ def decoding_threads() -> int:
     As many as there are cores, on the CPU too, where the runs have them all already: where the model is the slower
     side, decoders have done their bounded share soon and wait; where decoding is, no core is left idle.
     """
-    return min(cores(), _MOST_DECODERS)
+    return min(available_threads(), _MOST_DECODERS)
 
 
 class Workers:
@@ -81,5 +81,5 @@ class Workers:
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
         # Kept for life: new threads for every batch would leave their memory pools behind.
-        workers = self.runs if self.runs > 1 else cores()
+        workers = self.runs if self.runs > 1 else available_threads()
         return ThreadPoolExecutor(max_workers=workers, thread_name_prefix="onnx-ood")

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.trajectories import Trajectory
 from onnx_ood.runtime.arguments import check_others
-from onnx_ood.runtime.patterns import CodeReader, Codes, distances
+from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 
 TOLERANCE = 5e-4
 MOST_POINTS = 16_385
@@ -80,7 +80,7 @@ class Transitions:
 
 
 def count_transitions(
-    reader: CodeReader,
+    reader: PatternReader,
     trajectories: Sequence[Trajectory],
     others: Mapping[str, ArrayLike] | None = None,
     *,
@@ -147,7 +147,7 @@ class _Interval:
 
     left: float
     right: float
-    ends: tuple[Codes, Codes] | None
+    ends: tuple[ActivationPatterns, ActivationPatterns] | None
     counts: NDArray[np.int64]
     hidden: float | None = None
     around: int = 0
@@ -187,7 +187,7 @@ class _Walk:
         inner = [np.linspace(a, b, pieces, endpoint=False) for a, b in pairwise(knots)]
         return [*np.concatenate(inner).tolist(), 1.0]
 
-    def begin(self, codes: Codes) -> None:
+    def begin(self, codes: ActivationPatterns) -> None:
         """Takes the codes of the first points."""
         counts = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None)))
         ends = [codes.rows([row]) for row in range(len(codes))]
@@ -280,7 +280,7 @@ class _Points:
     """
 
     def __init__(
-        self, reader: CodeReader, trajectories: Sequence[Trajectory], others: Mapping[str, ArrayLike]
+        self, reader: PatternReader, trajectories: Sequence[Trajectory], others: Mapping[str, ArrayLike]
     ) -> None:
         """Reads one point, to know how large codes are."""
         self._reader, self._trajectories = reader, trajectories
@@ -292,7 +292,7 @@ class _Points:
         most = _READ_BYTES // max(self.bytes_each, 8 * prod(trajectories[0].shape))
         self._chunk = max(1, most // run) * run
 
-    def read(self, at: Sequence[tuple[int, float]]) -> Iterator[Codes]:
+    def read(self, at: Sequence[tuple[int, float]]) -> Iterator[ActivationPatterns]:
         """Reads points.
 
         Args:
@@ -317,7 +317,7 @@ class _Points:
 def _begin(walks: Sequence[_Walk], points: _Points) -> None:
     """Reads the first points."""
     at = [(walk.number, t) for walk in walks for t in walk.first]
-    codes = Codes.joined(list(points.read(at)))
+    codes = ActivationPatterns.joined(list(points.read(at)))
     first = 0
     for walk in walks:
         count = len(walk.first)
@@ -331,8 +331,8 @@ def _bisect(jobs: Sequence[tuple[_Walk, _Interval]], points: _Points) -> None:
     for middles in points.read([(walk.number, interval.middle) for walk, interval in jobs]):
         now, left = left[: len(middles)], left[len(middles) :]
         ends = [interval.ends for _, interval in now if interval.ends is not None]
-        before = distances(Codes.joined([start for start, _ in ends]), middles)
-        after = distances(middles, Codes.joined([end for _, end in ends]))
+        before = distances(ActivationPatterns.joined([start for start, _ in ends]), middles)
+        after = distances(middles, ActivationPatterns.joined([end for _, end in ends]))
         for row, ((walk, interval), (start, end)) in enumerate(zip(now, ends, strict=True)):
             middle = middles.rows([row])
             found = int(before[row].sum() + after[row].sum())

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 
 SCRIPTS = Path(__file__).parents[2] / "benchmarks"
 
@@ -44,7 +45,7 @@ def test_of_each_draw_as_many_are_flagged_as_score_flags(
     for count in found:
         order = draws.permutation(90)[:82]
         names = [files[i] for i in order]
-        settings = audits.ScoreSettings(detectors=("auto",), probes=("outputs",), copies=1)
-        judged = audits.score(path, names[32:], settings, reference=names[:32])
+        settings = onnx_ood.ScoreSettings(detectors=("auto",), probes=("outputs",), copies=1)
+        judged = onnx_ood.score(path, names[32:], settings, reference=names[:32])
         assert count == judged.flagged
     assert max(found) > 0

@@ -10,7 +10,8 @@ import onnx
 import pytest
 from onnx.reference import ReferenceEvaluator
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.perturb import draw
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "published_text.py"
@@ -100,8 +101,8 @@ def test_score_measures_the_same_ratio(script, prober, tmp_path):
     sentences = script.sets_of_sentences(3)["ordinary"]
     for index, sentence in enumerate(sentences):
         np.save(tmp_path / f"{index}.npy", models.encode("\n" + sentence))
-    settings = audits.ScoreSettings(scale=0.01, copies=3, probes=("outputs",), provider="cpu")
-    scored = audits.score(models.path("char_transformer"), [str(tmp_path)], settings)
+    settings = onnx_ood.ScoreSettings(scale=0.01, copies=3, probes=("outputs",), provider="cpu")
+    scored = onnx_ood.score(models.path("char_transformer"), [str(tmp_path)], settings)
     found = [entry.distortion[0] for entry in sorted(scored.inputs, key=lambda entry: entry.id)]
     np.testing.assert_allclose(found, script.measure(prober, sentences, 3, 0).ratio[:, -1], rtol=1e-5)
 

@@ -12,7 +12,8 @@ from onnx_ood.cli.main import run
 from PIL import Image
 
 from onnx_ood import models
-from onnx_ood.audits import BenchFile, BenchSettings
+from onnx_ood.audits.bench.config import BenchFile
+from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.inputs.toml_files import read_toml
 
 

@@ -21,7 +21,8 @@ import pytest
 import xmlschema
 
 from onnx_ood import models
-from onnx_ood.audits import STARTER, read_check_file
+from onnx_ood.audits.check.config import read_check_file
+from onnx_ood.audits.check.starter import STARTER
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("onnx-ood")

@@ -27,7 +27,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class Done(NamedTuple):
+class ProcessedIds(NamedTuple):
     """How a command ended."""
 
     returncode: int
@@ -36,19 +36,21 @@ class Done(NamedTuple):
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., ProcessedIds]:
     """Runs a command on the bundled network of garments, as on a terminal without colours."""
 
-    def command(name: str, *arguments: object, width: int = 80) -> Done:
+    def command(name: str, *arguments: object, width: int = 80) -> ProcessedIds:
         monkeypatch.setenv("COLUMNS", str(width))
         monkeypatch.setenv("NO_COLOR", "1")
         code = run_command([name, str(models.path("fashion_cnn")), *map(str, arguments)])
-        return Done(code, *capsys.readouterr())
+        return ProcessedIds(code, *capsys.readouterr())
 
     return command
 
 
-def test_the_report_reads_without_colour(run: Callable[..., Done], good: Path, tmp_path: Path) -> None:
+def test_the_report_reads_without_colour(
+    run: Callable[..., ProcessedIds], good: Path, tmp_path: Path
+) -> None:
     file = tmp_path / "directions.json"
     done = run(
         "bench", "--id", good, "--directions", "--scales", "0.05", "--json", file, "--ood", f"same={good}"
@@ -76,7 +78,7 @@ def test_the_report_reads_without_colour(run: Callable[..., Done], good: Path, t
     assert " ".join(result["conclusion"].split()) in " ".join(done.stdout.split())
 
 
-def test_mistakes_are_one_line(run: Callable[..., Done], good: Path) -> None:
+def test_mistakes_are_one_line(run: Callable[..., ProcessedIds], good: Path) -> None:
     for arguments, expected in (
         (["--directions", "--detectors", "msp"], "--detectors is about detectors"),
         (["--directions", "--csv", "table.csv"], "--csv is about detectors"),
@@ -90,13 +92,13 @@ def test_mistakes_are_one_line(run: Callable[..., Done], good: Path) -> None:
         assert len(done.stderr.strip().splitlines()) == 1
 
 
-def test_too_few_inputs_end_with_3(run: Callable[..., Done], good: Path) -> None:
+def test_too_few_inputs_end_with_3(run: Callable[..., ProcessedIds], good: Path) -> None:
     assert run("bench", "--id", good, "--directions", "--limit", 5, "--scales", 0.05).returncode == 3
 
 
 @pytest.mark.parametrize("width", [80, 160])
 def test_advice_is_shown_and_in_the_json(
-    run: Callable[..., Done], good: Path, tmp_path: Path, width: int
+    run: Callable[..., ProcessedIds], good: Path, tmp_path: Path, width: int
 ) -> None:
     file = tmp_path / "score.json"
     done = run("score", good, "--advise", "--json", file, width=width)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import FEWEST, Relative, relative_score
+from onnx_ood.detectors import FEWEST, Deviations, deviation_score
 
 FLOOR = 1e-12
 
@@ -36,9 +36,9 @@ def lognormal(inputs: int, probes: int, seed: int = 0, spread: float = 0.3) -> n
     return np.exp(np.random.default_rng(seed).standard_normal((inputs, probes)) * spread - 7)
 
 
-def score(drops: np.ndarray, errors: np.ndarray | None = None, usual: np.ndarray | None = None) -> Relative:
+def score(drops: np.ndarray, errors: np.ndarray | None = None, usual: np.ndarray | None = None) -> Deviations:
     floor = np.full(drops.shape[1], FLOOR)
-    found = relative_score(drops, np.zeros_like(drops) if errors is None else errors, floor, usual)
+    found = deviation_score(drops, np.zeros_like(drops) if errors is None else errors, floor, usual)
     assert found is not None
     return found
 
@@ -51,7 +51,7 @@ def test_it_is_the_loop_that_one_would_write(seed: int, inputs: int, probes: int
     errors[0, 0] = np.nan
     floor = np.full(probes, np.median(drops) / 2)
     usual = lognormal(inputs + 3, probes, seed + 1) if own else None
-    found = relative_score(drops, errors, floor, usual)
+    found = deviation_score(drops, errors, floor, usual)
     assert found is not None
     np.testing.assert_allclose(
         found.score, by_loops(drops, errors, floor, drops if usual is None else usual), rtol=1e-4
@@ -119,7 +119,7 @@ def test_an_uncertain_drop_counts_less() -> None:
 
 def test_drops_below_the_floor_are_all_the_same() -> None:
     drops = np.tile(np.array([[1e-3], [2e-3], [4e-3], [1e-5], [0.0], [1e-9]]), (2, 1))
-    found = relative_score(drops, np.zeros_like(drops), np.array([1e-4]))
+    found = deviation_score(drops, np.zeros_like(drops), np.array([1e-4]))
     assert found is not None
     assert found.score[3] == found.score[4] == found.score[5]
 
@@ -137,10 +137,10 @@ def test_a_probe_without_spread_is_left_out_and_says_so() -> None:
 def test_too_few_inputs_or_no_spread_give_no_score() -> None:
     floor = np.full(2, FLOOR)
     few, flat = lognormal(FEWEST - 1, 2), np.full((20, 2), 1e-3)
-    assert relative_score(few, np.zeros_like(few), floor) is None
-    assert relative_score(flat, np.zeros_like(flat), floor) is None
+    assert deviation_score(few, np.zeros_like(few), floor) is None
+    assert deviation_score(flat, np.zeros_like(flat), floor) is None
     many = lognormal(FEWEST, 2)
-    assert relative_score(many, np.zeros_like(many), floor) is not None
+    assert deviation_score(many, np.zeros_like(many), floor) is not None
 
 
 def test_what_is_usual_may_come_from_other_inputs() -> None:
@@ -149,4 +149,4 @@ def test_what_is_usual_may_come_from_other_inputs() -> None:
     assert score(one * 30, usual=usual).score[0] > 5
     np.testing.assert_array_equal(score(usual, usual=usual).score, score(usual).score)
     floor = np.full(4, FLOOR)
-    assert relative_score(usual, np.zeros_like(usual), floor, usual[: FEWEST - 1]) is None
+    assert deviation_score(usual, np.zeros_like(usual), floor, usual[: FEWEST - 1]) is None

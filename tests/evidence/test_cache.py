@@ -13,10 +13,11 @@ import onnx
 import pytest
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.detectors import Evidence, Need
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.detectors import Features, Need
 from onnx_ood.evidence.cache import PARTS
-from onnx_ood.evidence.reader import EvidenceReader
+from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.evidence.store import Store
 from onnx_ood.exceptions import ModelError, OnnxOodError, OutputError
 
@@ -52,18 +53,18 @@ class Counted:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.needs: list[set[Need]] = []
         self.inputs = 0
-        make, read = EvidenceReader.__init__, EvidenceReader.read
+        make, read = FeatureReader.__init__, FeatureReader.read
 
-        def counted_make(reader: EvidenceReader, model: Any, needs: Any, **options: Any) -> None:
+        def counted_make(reader: FeatureReader, model: Any, needs: Any, **options: Any) -> None:
             self.needs.append(set(needs))
             make(reader, model, needs, **options)
 
-        def counted_read(reader: EvidenceReader, batch: Any, others: Any = None) -> Evidence:
+        def counted_read(reader: FeatureReader, batch: Any, others: Any = None) -> Features:
             self.inputs += len(batch)
             return read(reader, batch, others)
 
-        monkeypatch.setattr(EvidenceReader, "__init__", counted_make)
-        monkeypatch.setattr(EvidenceReader, "read", counted_read)
+        monkeypatch.setattr(FeatureReader, "__init__", counted_make)
+        monkeypatch.setattr(FeatureReader, "read", counted_read)
 
     def reset(self) -> None:
         self.needs, self.inputs = [], 0
@@ -75,12 +76,12 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counted:
 
 
 @pytest.fixture
-def measure(garments: Path) -> Callable[..., audits.BenchResult]:
-    def measured(*detectors: str, model: Path | None = None, **options: Any) -> audits.BenchResult:
-        settings = audits.BenchSettings(
+def measure(garments: Path) -> Callable[..., onnx_ood.BenchResult]:
+    def measured(*detectors: str, model: Path | None = None, **options: Any) -> onnx_ood.BenchResult:
+        settings = onnx_ood.BenchSettings(
             detectors=detectors, **{"provider": "cpu", "cache": garments / "cache", **options}
         )
-        return audits.bench(
+        return onnx_ood.bench(
             model or models.path("fashion_cnn"),
             [str(garments / "good")],
             None,
@@ -91,13 +92,13 @@ def measure(garments: Path) -> Callable[..., audits.BenchResult]:
     return measured
 
 
-def _figures(result: audits.BenchResult) -> dict[str, Any]:
+def _figures(result: onnx_ood.BenchResult) -> dict[str, Any]:
     found = result.model_dump()
     del found["cache"]
     return found
 
 
-def test_a_cache_changes_nothing(measure: Callable[..., audits.BenchResult], counted: Counted) -> None:
+def test_a_cache_changes_nothing(measure: Callable[..., onnx_ood.BenchResult], counted: Counted) -> None:
     plain = measure(*MANY, cache=None)
     assert plain.cache is None
     inputs = counted.inputs
@@ -118,7 +119,7 @@ def test_a_cache_changes_nothing(measure: Callable[..., audits.BenchResult], cou
 
 
 def test_another_detector_is_measured_alone(
-    measure: Callable[..., audits.BenchResult], counted: Counted
+    measure: Callable[..., onnx_ood.BenchResult], counted: Counted
 ) -> None:
     together = measure("energy", "activity", "profile", cache=None)
     measure("energy", "activity")
@@ -136,7 +137,7 @@ def test_another_detector_is_measured_alone(
 
 
 def test_a_picture_that_is_changed_is_measured_anew(
-    measure: Callable[..., audits.BenchResult], counted: Counted, garments: Path
+    measure: Callable[..., onnx_ood.BenchResult], counted: Counted, garments: Path
 ) -> None:
     measure("msp")
     path = garments / "good" / "03.png"
@@ -159,7 +160,7 @@ def test_a_picture_that_is_changed_is_measured_anew(
     "options", [{"seed": 1}, {"preprocessing": "symmetric,L"}, {"batch_size": 5}, {"model": "changed.onnx"}]
 )
 def test_what_the_numbers_depend_on_is_in_the_key(
-    measure: Callable[..., audits.BenchResult],
+    measure: Callable[..., onnx_ood.BenchResult],
     counted: Counted,
     garments: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -187,7 +188,7 @@ def test_what_the_numbers_depend_on_is_in_the_key(
 
 
 def test_damaged_and_foreign_files_are_measured_anew(
-    measure: Callable[..., audits.BenchResult], counted: Counted, garments: Path
+    measure: Callable[..., onnx_ood.BenchResult], counted: Counted, garments: Path
 ) -> None:
     plain = measure("energy")
     files = sorted((garments / "cache").glob("*/*.measured"))
@@ -212,7 +213,7 @@ def test_damaged_and_foreign_files_are_measured_anew(
 
 
 def test_a_model_that_is_refused_is_no_fault_of_inputs(
-    measure: Callable[..., audits.BenchResult], monkeypatch: pytest.MonkeyPatch
+    measure: Callable[..., onnx_ood.BenchResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried = []
 
@@ -220,7 +221,7 @@ def test_a_model_that_is_refused_is_no_fault_of_inputs(
         tried.append(1)
         raise ModelError("it is refused")
 
-    monkeypatch.setattr(EvidenceReader, "__init__", refused)
+    monkeypatch.setattr(FeatureReader, "__init__", refused)
     with pytest.raises(OnnxOodError, match="it is refused") as raised:
         measure("msp")
     assert (len(tried), raised.value.exit_code) == (1, ModelError.exit_code)
@@ -247,12 +248,12 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 def test_every_field_is_of_one_need() -> None:
     filled = [name for part in PARTS.values() for name in part]
     assert len(filled) == len(set(filled))
-    assert {*filled, "altered"} == {field.name for field in fields(Evidence)}
+    assert {*filled, "altered"} == {field.name for field in fields(Features)}
     assert {*PARTS, "altered"} == set(get_args(Need))
 
 
 def test_external_weights_are_in_the_key(
-    measure: Callable[..., audits.BenchResult], counted: Counted, garments: Path
+    measure: Callable[..., onnx_ood.BenchResult], counted: Counted, garments: Path
 ) -> None:
     model = garments / "outside.onnx"
     proto = onnx.load(models.path("fashion_cnn"))
@@ -265,4 +266,4 @@ def test_external_weights_are_in_the_key(
     found = measure("msp", model=model, preprocessing="unit,L")
     assert found.cache is not None
     assert found.cache.found == 0
-    assert replace(audits.BenchSettings(), cache=garments).cache == garments
+    assert replace(onnx_ood.BenchSettings(), cache=garments).cache == garments

@@ -9,8 +9,7 @@ from scipy.io import wavfile
 from small_models import build, normal
 
 import onnx_ood
-from onnx_ood import audits
-from onnx_ood.audits import ScoreSettings
+from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.exceptions import UsageError
 from onnx_ood.runtime import Prober
 
@@ -114,7 +113,7 @@ def _sentences(count=10, length=5, seed=0):
 
 def _score(model, *paths, **changes):
     settings = ScoreSettings(probes=("act",), copies=COPIES, seed=SEED, scale=SCALE, **changes)
-    return audits.score(model, [str(path) for path in paths], settings)
+    return onnx_ood.score(model, [str(path) for path in paths], settings)
 
 
 def _drops(result):
@@ -294,7 +293,7 @@ class TestSpeech:
         np.save(tmp_path / "x.npy", normal(9, 16, seed=8))
         feeds = {"state": "zeros", "sr": "8000"}
         settings = ScoreSettings(probes=("y",), recipe="lesswrong", site="mixed", feeds=feeds)
-        result = audits.score(save(_speech()), [str(tmp_path / "x.npy")], settings)
+        result = onnx_ood.score(save(_speech()), [str(tmp_path / "x.npy")], settings)
         assert len(result.inputs) == 9
         assert all(entry.drop[0] > 0 for entry in result.inputs)
 
@@ -311,10 +310,10 @@ class TestSpeech:
         )
         np.save(tmp_path / "x.npy", normal(9, 4))
         settings = ScoreSettings(feeds={"z": "ones"})
-        result = audits.score(save(model), [str(tmp_path / "x.npy")], settings)
+        result = onnx_ood.score(save(model), [str(tmp_path / "x.npy")], settings)
         assert [probe.name for probe in result.probes] == ["act"]
         with pytest.raises(UsageError, match="'own' does not depend on the site 'x'"):
-            audits.score(save(model), [], ScoreSettings(probes=("own",), feeds={"z": "ones"}))
+            onnx_ood.score(save(model), [], ScoreSettings(probes=("own",), feeds={"z": "ones"}))
 
 
 @pytest.mark.parametrize(

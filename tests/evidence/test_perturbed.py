@@ -15,9 +15,9 @@ from scipy.special import softmax
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.detectors import Evidence, Need, find_detector
+from onnx_ood.detectors import Features, Need, find_detector
 from onnx_ood.evidence.perturbed import COPIES, DIRECTIONS, POINTS, SCALE
-from onnx_ood.evidence.reader import EvidenceReader
+from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import draw, draw_smooth
@@ -31,8 +31,8 @@ RELUS = ("relu1", "relu2")
 COUNT = 5
 
 
-def read(path: Path, batch: np.ndarray, needs: Sequence[Need] = NUDGED, **settings: object) -> Evidence:
-    return EvidenceReader(load(path), needs, provider="cpu", **settings).read(batch)
+def read(path: Path, batch: np.ndarray, needs: Sequence[Need] = NUDGED, **settings: object) -> Features:
+    return FeatureReader(load(path), needs, provider="cpu", **settings).read(batch)
 
 
 def evaluate(model: ModelProto, names: Sequence[str], batch: np.ndarray) -> list[np.ndarray]:
@@ -154,7 +154,7 @@ def test_a_rotation_distorts_nothing(save: Save) -> None:
         "rotate (double[N, 9] x) => (double[N, 1] y) { h = MatMul (x, q)  y = MatMul (h, ones) }",
         {"q": 3 * rotation, "ones": np.ones((9, 1))},
     )
-    reader = EvidenceReader(load(save(model)), ("pairs",), provider="cpu")
+    reader = FeatureReader(load(save(model)), ("pairs",), provider="cpu")
     found = reader.read(np.random.default_rng(1).normal(size=(4, 9)))
     detector = find_detector("distortion@h")
     assert detector.why_not(reader.subject) is None
@@ -255,7 +255,7 @@ def test_a_layer_without_units_keeps_the_others_in_place(save: Save) -> None:
 def test_tokens_are_nudged_where_they_become_floats() -> None:
     path = models.path("char_transformer")
     tokens = np.random.default_rng(0).integers(1, 40, (3, 12))
-    reader = EvidenceReader(load(path), (*NUDGED, "layers"), provider="cpu")
+    reader = FeatureReader(load(path), (*NUDGED, "layers"), provider="cpu")
     found = reader.read(tokens)
     assert found.finite().all()
     site = "/embedding/Gather_output_0"
@@ -293,7 +293,7 @@ def test_dead_layers_and_blank_inputs_have_numbers(save: Save) -> None:
     found = read(save(model), np.array([[0, 0, 0, 0], [1, 2, 3, 4]], np.float32))
     assert found.finite().all()
     for name in ("cosine_drop", "distortion", "flip_rate", "transition_density", "jacobian_norm", "contrast"):
-        reader = EvidenceReader(load(save(model)), ("pairs",), provider="cpu")
+        reader = FeatureReader(load(save(model)), ("pairs",), provider="cpu")
         assert np.isfinite(find_detector(name).fit(reader.subject, None)(found)).all(), name
     assert (np.asarray(found.transitions) == 0).all()
     assert (np.asarray(found.jacobian) == 0).all()

@@ -9,9 +9,9 @@ import pytest
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.detectors import Evidence, registered
+from onnx_ood.detectors import Features, registered
 from onnx_ood.evidence.perturbed import COPIES, SCALE
-from onnx_ood.evidence.reader import EvidenceReader
+from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
 from onnx_ood.perturb import draw
 
@@ -25,9 +25,9 @@ def batch() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def evidence(batch: np.ndarray) -> Evidence:
+def evidence(batch: np.ndarray) -> Features:
     needs = {need for detector in registered().values() for need in detector.needs}
-    return EvidenceReader(load(models.path("fashion_cnn")), needs, provider="cpu").read(batch)
+    return FeatureReader(load(models.path("fashion_cnn")), needs, provider="cpu").read(batch)
 
 
 def _tensors(
@@ -49,7 +49,7 @@ def _tensors(
     return found[:a], found[a:b], *found[b:]
 
 
-def test_everything_is_what_the_model_gives(batch: np.ndarray, evidence: Evidence) -> None:
+def test_everything_is_what_the_model_gives(batch: np.ndarray, evidence: Features) -> None:
     relus, norms, pooled, features, logits = _tensors(batch)
     close = {"rtol": 1e-4, "atol": 1e-5}
     assert evidence.logits is not None
@@ -73,7 +73,7 @@ def test_everything_is_what_the_model_gives(batch: np.ndarray, evidence: Evidenc
         np.testing.assert_allclose(means, rest, rtol=1e-3, atol=1e-4)
 
 
-def test_pairs_are_those_of_measure(batch: np.ndarray, evidence: Evidence) -> None:
+def test_pairs_are_those_of_measure(batch: np.ndarray, evidence: Features) -> None:
     nudges = (draw("gaussian", batch.shape[1:], COPIES, 0) * SCALE).astype(np.float32)
     probes = [
         node.output[0] for node in onnx.load(models.path("fashion_cnn")).graph.node if node.op_type == "Relu"
@@ -85,21 +85,21 @@ def test_pairs_are_those_of_measure(batch: np.ndarray, evidence: Evidence) -> No
     np.testing.assert_allclose(evidence.flips, measured.flip_rate().mean(axis=1), rtol=1e-6)
 
 
-def test_parts_join_to_the_whole(batch: np.ndarray, evidence: Evidence) -> None:
+def test_parts_join_to_the_whole(batch: np.ndarray, evidence: Features) -> None:
     parts = [evidence.rows(slice(0, 2)), evidence.rows([2]), evidence.rows(slice(3, COUNT))]
     assert [len(part) for part in parts] == [2, 1, 3]
-    whole = Evidence.joined(parts)
+    whole = Features.joined(parts)
     np.testing.assert_array_equal(whole.logits, evidence.logits)
     for one, other in zip(whole.layers, evidence.layers, strict=True):
         np.testing.assert_array_equal(one.mean, other.mean)
         np.testing.assert_array_equal(one.active, other.active)
-    both = Evidence.joined([Evidence(logits=whole.logits, altered=(whole,))] * 2)
+    both = Features.joined([Features(logits=whole.logits, altered=(whole,))] * 2)
     assert len(both) == len(both.altered[0]) == 2 * COUNT
-    assert len(Evidence.joined([])) == 0
+    assert len(Features.joined([])) == 0
 
 
 def test_only_what_is_needed_is_measured(batch: np.ndarray) -> None:
-    found = EvidenceReader(load(models.path("fashion_cnn")), {"logits"}, provider="cpu").read(batch)
+    found = FeatureReader(load(models.path("fashion_cnn")), {"logits"}, provider="cpu").read(batch)
     assert found.logits is not None
     assert found.features is None
     assert found.layers == ()

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.evidence.generic_photos import CROPS, generic_photos
-from onnx_ood.evidence.references import blank_pictures, rehearsals
+from onnx_ood.evidence.references import baseline_pictures, pseudo_ood_augmentations
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import parse
 
@@ -45,9 +46,12 @@ def test_every_second_crop_of_a_photo_went_through_a_jpeg() -> None:
 def test_grey_pictures_are_not_altered_in_colour() -> None:
     grey = parse("unit,L,size=28", (None, 1, 28, 28))
     colour = parse("unit,size=28", (None, 3, 28, 28))
-    assert set(rehearsals(colour)) - set(rehearsals(grey)) == {"saturate", "channel_swap"}
+    assert set(pseudo_ood_augmentations(colour)) - set(pseudo_ood_augmentations(grey)) == {
+        "saturate",
+        "channel_swap",
+    }
     pictures = np.random.default_rng(0).random((3, 28, 28, 1)).astype(np.float32)
-    for name, alter in rehearsals(grey).items():
+    for name, alter in pseudo_ood_augmentations(grey).items():
         altered = alter(pictures, np.random.default_rng(1))
         assert altered.shape == pictures.shape, name
         assert np.abs(altered - pictures).max() > 0.05, name
@@ -55,7 +59,7 @@ def test_grey_pictures_are_not_altered_in_colour() -> None:
 
 @pytest.mark.parametrize(("text", "channels"), [("unit,L,size=28x20", 1), ("unit,size=28x20", 3)])
 def test_blanks_show_nothing_from_black_to_white(text: str, channels: int) -> None:
-    blanks = blank_pictures(parse(text, (None, channels, 28, 20)))
+    blanks = baseline_pictures(parse(text, (None, channels, 28, 20)))
     assert blanks.shape == (11, 28, 20, channels)
     assert blanks.dtype == np.float32
     np.testing.assert_allclose(blanks[:, 5, 7, 0], np.arange(11) / 10, rtol=1e-6)
@@ -74,34 +78,34 @@ def garments(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_references_make_auto_better(garments: Path) -> None:
     """Altered references are of other kinds than what is told from them."""
     files = sorted(map(str, garments.iterdir()))
-    settings = audits.BenchSettings(detectors=("auto", "doubt", "activity"), provider="cpu")
-    alone = audits.BenchSettings(detectors=("auto", "doubt"), provider="cpu")
-    without = audits.bench(models.path("fashion_resnet"), files[12:], None, alone)
-    found = audits.bench(models.path("fashion_resnet"), files[12:], None, settings, reference=files[:12])
+    settings = onnx_ood.BenchSettings(detectors=("auto", "uncertainty", "activity"), provider="cpu")
+    alone = onnx_ood.BenchSettings(detectors=("auto", "uncertainty"), provider="cpu")
+    without = onnx_ood.bench(models.path("fashion_resnet"), files[12:], None, alone)
+    found = onnx_ood.bench(models.path("fashion_resnet"), files[12:], None, settings, reference=files[:12])
     assert (without.reference, without.references) == ("none", 0)
     assert "without colours" in without.notes[-1]
     assert (found.reference, found.references) == ("given", 12)
     before, after = ({one.name: one.macro.value for one in result.detectors} for result in (without, found))
-    assert before["auto"] > before["doubt"]
-    assert after["auto"] > after["doubt"] + 0.05
+    assert before["auto"] > before["uncertainty"]
+    assert after["auto"] > after["uncertainty"] + 0.05
     assert after["auto"] > 0.9
 
 
 def test_detectors_that_learn_need_references(garments: Path) -> None:
     files = sorted(map(str, garments.iterdir()))
     with pytest.raises(UsageError, match=r"activity can't be measured.*--reference"):
-        audits.bench(
+        onnx_ood.bench(
             models.path("fashion_cnn"),
             files,
             None,
-            audits.BenchSettings(detectors=("activity",), provider="cpu"),
+            onnx_ood.BenchSettings(detectors=("activity",), provider="cpu"),
         )
     with pytest.raises(UsageError, match=r"9 references.*fewer than 10"):
-        audits.bench(
+        onnx_ood.bench(
             models.path("fashion_cnn"),
             files[9:],
             None,
-            audits.BenchSettings(detectors=("activity",), provider="cpu"),
+            onnx_ood.BenchSettings(detectors=("activity",), provider="cpu"),
             reference=files[:9],
         )
 
@@ -109,8 +113,8 @@ def test_detectors_that_learn_need_references(garments: Path) -> None:
 def test_flags_keep_their_rate_and_catch_what_is_strange(garments: Path) -> None:
     """With 32 references, 5% is the strangest of 33 alone."""
     files = sorted(map(str, garments.iterdir()))
-    settings = audits.BenchSettings(detectors=("activity",), provider="cpu", rate=0.05)
-    found = audits.bench(models.path("fashion_cnn"), files[32:], None, settings, reference=files[:32])
+    settings = onnx_ood.BenchSettings(detectors=("activity",), provider="cpu", rate=0.05)
+    found = onnx_ood.bench(models.path("fashion_cnn"), files[32:], None, settings, reference=files[:32])
     assert found.flags is not None
     assert found.flags.rate == 0.05
     # Of 12, a rate of 5% gives more than 3 with a probability of 0.2%, more if references are unlucky.
@@ -118,5 +122,5 @@ def test_flags_keep_their_rate_and_catch_what_is_strange(garments: Path) -> None
     assert found.flags.sets["uniform_noise"] == 1
     assert found.flags.sets["pink_noise"] == 1
     # The smallest p-value is 1 in 13.
-    few = audits.bench(models.path("fashion_cnn"), files[12:], None, settings, reference=files[:12])
+    few = onnx_ood.bench(models.path("fashion_cnn"), files[12:], None, settings, reference=files[:12])
     assert few.flags is None

@@ -84,7 +84,7 @@ NOT_RUN = {
 
 
 @dataclass
-class Tally:
+class ResultWriter:
     """What there was, and how far outputs moved at most, in units of the bound."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -92,7 +92,7 @@ class Tally:
     furthest: float = 0.0
 
 
-def check(case: Case, folder: Path, tally: Tally) -> list[str]:
+def check(case: Case, folder: Path, tally: ResultWriter) -> list[str]:
     """Everything that is wrong with one case; counts what there was."""
     counts = tally.counts
     counts["cases"] += 1
@@ -170,7 +170,7 @@ def check_types(
     return wrong
 
 
-def check_optimised(case: Case, model: onnx.ModelProto, kept: list[Any], tally: Tally) -> list[str]:
+def check_optimised(case: Case, model: onnx.ModelProto, kept: list[Any], tally: ResultWriter) -> list[str]:
     """What is wrong with the outputs when the runtime optimises both models as it does by default."""
     plain, watched = run(case.model, case.feeds, optimised=True), run(model, case.feeds, optimised=True)
     moved = [name for name, value in plain.items() if not same_bits(value, watched[name])]
@@ -185,7 +185,7 @@ def check_optimised(case: Case, model: onnx.ModelProto, kept: list[Any], tally: 
     return wrong
 
 
-def movement(plain: Any, watched: Any, kept: list[Any], tally: Tally) -> float:
+def movement(plain: Any, watched: Any, kept: list[Any], tally: ResultWriter) -> float:
     """How far an output moved, in units of what roundings at the kept tensors may do to it.
 
     Each tensor that is kept may be rounded once more, or once differently, by a unit roundoff u of its type relative
@@ -241,7 +241,7 @@ def passes_the_checker(model: onnx.ModelProto) -> bool:
     "ignore"
 )  # Of the reference's making: numpy dividing by zero, deprecated helpers.
 def test_every_tensor_of_every_model_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    tally = Tally()
+    tally = ResultWriter()
     wrong = {}
     for case in chain(onnx_cases.generated(), onnx_cases.shipped()):
         problems = check(case, tmp_path, tally)

@@ -10,7 +10,7 @@ import small_models
 from onnx import ModelProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from onnx_ood.graph import CodeSite, Units, find_units, load, with_places
+from onnx_ood.graph import PatternSite, Units, find_units, load, with_places
 
 WEIGHTS = {
     "w": small_models.normal(4, 4, seed=3),
@@ -103,7 +103,7 @@ def units_of(save: Save, model: ModelProto) -> Units:
     return find_units(load(save(model)))  # type: ignore[arg-type]
 
 
-def assert_read_as_defined(model: ModelProto, site: CodeSite, thresholds: tuple[float, ...]) -> None:
+def assert_read_as_defined(model: ModelProto, site: PatternSite, thresholds: tuple[float, ...]) -> None:
     """Codes on the pre-activation are those that the site says to read."""
     marked = small_models.marked(model, ["h", site.read])
     outputs = list(dict.fromkeys(["h", site.read]))

@@ -94,7 +94,7 @@ def test_keys_are_found_where_they_were_written(first: list, others: list) -> No
     assert key_lines(text.removesuffix("\n")) == expected
 
 
-class Inner(BaseModel):
+class NestedTensor(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     size: Annotated[int, Field(ge=1)]
@@ -105,9 +105,9 @@ class Outer(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     title: str = ""
-    inner: Inner | None = None
-    several: list[Inner] = []
-    by_name: dict[str, Inner] = {}
+    inner: NestedTensor | None = None
+    several: list[NestedTensor] = []
+    by_name: dict[str, NestedTensor] = {}
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_mistakes_are_told_by_line_and_key(tmp_path: Path, text: str, message: s
 def test_what_is_right_is_read(tmp_path: Path) -> None:
     path = tmp_path / "settings.toml"
     path.write_bytes(b"title = 'a'\r\n[inner]\r\nsize = 2\r\nnames = ['x']\r\n")
-    assert read_toml(path, Outer) == Outer(title="a", inner=Inner(size=2, names=["x"]))
+    assert read_toml(path, Outer) == Outer(title="a", inner=NestedTensor(size=2, names=["x"]))
     path.write_bytes(b"\xef\xbb\xbftitle = 'a'\n")
     assert read_toml(path, Outer) == Outer(title="a")
     path.write_bytes(b"title = 'a'\r\n[inner]\r\nsize = 'b'\r\n")

@@ -14,7 +14,7 @@ import onnxruntime
 import pytest
 
 from onnx_ood import models
-from onnx_ood.detectors import Evidence, LinearHead, ShrunkGaussian, Subject, find_detector
+from onnx_ood.detectors import Features, LinearHead, ModelInfo, ShrunkGaussian, find_detector
 from onnx_ood.detectors.methods.knn import neighbour
 from onnx_ood.detectors.methods.vim import dimension
 from onnx_ood.graph import find_class_scores, find_linear_layer, load
@@ -31,7 +31,7 @@ theirs = importlib.import_module("pytorch_ood.detector")
 
 
 @pytest.fixture(scope="module")
-def found() -> tuple[Subject, Evidence, np.ndarray]:
+def found() -> tuple[ModelInfo, Features, np.ndarray]:
     """Garments and noise, as fashion_resnet sees them."""
     model = load(models.path("fashion_resnet"))
     scores = find_class_scores(model)
@@ -50,11 +50,11 @@ def found() -> tuple[Subject, Evidence, np.ndarray]:
     logits, features, maps = session.run(
         [scores.name, layer.features, layer.pooled], {model.inputs[0].name: batch}
     )
-    subject = Subject(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
+    subject = ModelInfo(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
     flat = maps.reshape(*maps.shape[:2], -1).astype(np.float64)
     u, s, v = np.linalg.svd(flat, full_matrices=False)
     removed = flat - s[:, :1, np.newaxis] * u[:, :, :1] @ v[:, :1]
-    evidence = Evidence(
+    evidence = Features(
         logits=logits.astype(np.float64),
         features=features.astype(np.float64),
         without_rank_1=removed.mean(axis=2),
@@ -69,13 +69,13 @@ BOUNDED = {"entropy", "gen"}
 class Case(NamedTuple):
     """A network's head, and what inputs gave, as tensors of torch."""
 
-    subject: Subject
+    subject: ModelInfo
     logits: Any
     features: Any
     maps: Any
 
 
-def _head(subject: Subject) -> Any:
+def _head(subject: ModelInfo) -> Any:
     assert subject.head is not None
     layer = torch.nn.Linear(*subject.head.weight.shape[::-1]).double()
     with torch.no_grad():
@@ -139,12 +139,12 @@ def _rank_feat(case: Case) -> Any:
         ("ash", _shaped("ash", "ash_b", 0.9)),
         ("scale", _shaped("scale", "scale", 0.85)),
         ("fdbd", _fdbd),
-        ("head_angle", _nci),
+        ("class_cosine", _nci),
         ("rank_feat", _rank_feat),
     ],
 )
 def test_a_score_is_theirs(
-    name: str, score: Callable[..., Any], found: tuple[Subject, Evidence, np.ndarray]
+    name: str, score: Callable[..., Any], found: tuple[ModelInfo, Features, np.ndarray]
 ) -> None:
     subject, evidence, maps = found
     assert evidence.logits is not None
@@ -161,7 +161,7 @@ def test_a_score_is_theirs(
     np.testing.assert_allclose(ours[known], expected[known], rtol=1e-5, atol=1e-6)
 
 
-def test_grad_norm_is_what_autograd_gives(found: tuple[Subject, Evidence, np.ndarray]) -> None:
+def test_grad_norm_is_what_autograd_gives(found: tuple[ModelInfo, Features, np.ndarray]) -> None:
     subject, evidence, _ = found
     head = _head(subject)
     assert evidence.features is not None
@@ -189,7 +189,7 @@ def in_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize("name", ["knn", "vim"])
 @pytest.mark.usefixtures("in_double")
 def test_what_learns_from_references_is_theirs(
-    name: str, count: int, found: tuple[Subject, Evidence, np.ndarray]
+    name: str, count: int, found: tuple[ModelInfo, Features, np.ndarray]
 ) -> None:
     subject, evidence, _ = found
     assert evidence.features is not None
@@ -212,7 +212,7 @@ def test_what_learns_from_references_is_theirs(
 
 
 @pytest.mark.usefixtures("in_double")
-def test_an_unshrunk_gaussian_is_theirs(found: tuple[Subject, Evidence, np.ndarray]) -> None:
+def test_an_unshrunk_gaussian_is_theirs(found: tuple[ModelInfo, Features, np.ndarray]) -> None:
     features = found[1].features
     assert features is not None
     # Larger by a factor that no Mahalanobis distance knows of, so that the 1e-6 that theirs adds is nothing.

@@ -18,8 +18,7 @@ from packaged import Packaged, all_packaged
 from running import run
 
 import onnx_ood
-from onnx_ood import audits
-from onnx_ood.detectors import find_sources
+from onnx_ood.detectors import find_feature_sources
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 
@@ -89,20 +88,20 @@ def test_they_are_judged_by_default(model: Packaged, tmp_path: Path) -> None:
         repeated[model.batch] = (fed + 1e-3 * rng.normal(size=fed.shape)).astype(fed.dtype)
     np.savez(tmp_path / "rows.npz", **repeated)
     inputs = [str(tmp_path / "rows.npz")]
-    settings = audits.ScoreSettings(copies=2, site=model.site)
-    result = audits.score(model.path, inputs, settings)
+    settings = onnx_ood.ScoreSettings(copies=2, site=model.site)
+    result = onnx_ood.score(model.path, inputs, settings)
     assert result.status == "scored"
     assert result.verdict is not None or any("auto is not used" in note for note in result.notes)
-    subject = find_sources(load(model.path)).subject
+    subject = find_feature_sources(load(model.path)).subject
     if len(repeated[model.batch]) < 10:
         with pytest.raises(UsageError, match="fewer than 10 tell nothing"):
-            audits.score(model.path, inputs, settings, reference=inputs)
+            onnx_ood.score(model.path, inputs, settings, reference=inputs)
     elif subject.layers or subject.probabilities is not None:
-        judged = audits.score(model.path, inputs, settings, reference=inputs)
+        judged = onnx_ood.score(model.path, inputs, settings, reference=inputs)
         assert judged.verdict is not None
         # The very same inputs are ordinary.
         assert not judged.flagged
         assert all(entry.p_value > 1 / 13 for entry in judged.inputs)
     else:
         with pytest.raises(UsageError, match="doesn't apply"):
-            audits.score(model.path, inputs, settings, reference=inputs)
+            onnx_ood.score(model.path, inputs, settings, reference=inputs)

@@ -16,14 +16,14 @@ from onnx.reference import ReferenceEvaluator
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.graph import find_units, load
 from onnx_ood.runtime.kernels.pattern_bits import differing_bits, pack, packed_bytes
-from onnx_ood.runtime.patterns import CodeReader, Codes, distances
+from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 
 Save = Callable[..., Path]
 
 
-def reader_of(save: Save, model: ModelProto, **options: object) -> CodeReader:
+def reader_of(save: Save, model: ModelProto, **options: object) -> PatternReader:
     loaded = load(save(model))
-    return CodeReader(loaded, find_units(loaded).sites, provider="cpu", **options)  # type: ignore[arg-type]
+    return PatternReader(loaded, find_units(loaded).sites, provider="cpu", **options)  # type: ignore[arg-type]
 
 
 def values(model: ModelProto, names: list[str], **feeds: np.ndarray) -> list[np.ndarray]:
@@ -213,11 +213,11 @@ def test_units_in_a_branch(save: Save) -> None:
 
 
 def test_codes_of_some_points() -> None:
-    codes = Codes(
+    codes = ActivationPatterns(
         (np.arange(8, dtype=np.uint8).reshape(1, 8).repeat(3, 0), np.arange(6, dtype=np.int32).reshape(3, 2))
     )
     assert codes.bytes_each == 16
-    again = Codes.joined([codes.rows([0]), codes.rows(slice(1, None))])
+    again = ActivationPatterns.joined([codes.rows([0]), codes.rows(slice(1, None))])
     for a, b in zip(again.at, codes.at, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -225,7 +225,7 @@ def test_codes_of_some_points() -> None:
 def test_what_cannot_be_asked_for(save: Save) -> None:
     model = load(save(small_models.labels()))
     with pytest.raises(SelectorError, match="no units"):
-        CodeReader(model, find_units(model).sites, provider="cpu")
+        PatternReader(model, find_units(model).sites, provider="cpu")
     with pytest.raises(UsageError, match="batch size"):
         reader_of(save, small_models.residual(), batch_size=0)
     with pytest.raises(UsageError, match="empty"):

@@ -7,7 +7,7 @@ import pytest
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
 import onnx_ood
-from onnx_ood import audits, models
+from onnx_ood import models
 from onnx_ood.exceptions import SelectorError
 
 
@@ -87,6 +87,8 @@ def test_quantised_values_themselves_are_refused_with_the_way_out(quantised):
 
 def test_what_can_be_measured_is_suggested(quantised):
     """In the operator format every inner type is unknown to onnx; only the last tensor surely holds floats."""
-    assert {probe.tensor.dtype for probe in audits.inspect(quantised["QDQ"]).suggested_probes} == {"float32"}
-    suggested = audits.inspect(quantised["QOperator"]).suggested_probes
+    assert {probe.tensor.dtype for probe in onnx_ood.inspect(quantised["QDQ"]).suggested_probes} == {
+        "float32"
+    }
+    suggested = onnx_ood.inspect(quantised["QOperator"]).suggested_probes
     assert [probe.tensor.op for probe in suggested] == ["DequantizeLinear"]

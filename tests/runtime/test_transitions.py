@@ -19,7 +19,7 @@ from onnx_ood.graph import find_units, load
 from onnx_ood.perturb import Trajectory, closed_path, ellipse_through, segment, translations
 from onnx_ood.piecewise import Boundaries, boundaries, read_program
 from onnx_ood.runtime import transitions
-from onnx_ood.runtime.patterns import CodeReader, distances
+from onnx_ood.runtime.patterns import PatternReader, distances
 from onnx_ood.runtime.transitions import Transitions, count_transitions
 
 Save = Callable[..., Path]
@@ -27,9 +27,9 @@ Save = Callable[..., Path]
 CENTRE = 0.3
 
 
-def reader_of(path: Path, **options: object) -> CodeReader:
+def reader_of(path: Path, **options: object) -> PatternReader:
     model = load(path)
-    return CodeReader(model, find_units(model).sites, provider="cpu", **options)  # type: ignore[arg-type]
+    return PatternReader(model, find_units(model).sites, provider="cpu", **options)  # type: ignore[arg-type]
 
 
 def line(start: float = 0.0, end: float = 1.0) -> Trajectory:
@@ -191,12 +191,12 @@ def test_counts_agree_with_an_even_sweep() -> None:
 
 
 @pytest.fixture
-def classifier(save: Save) -> CodeReader:
+def classifier(save: Save) -> PatternReader:
     return reader_of(save(small_models.classifier()))
 
 
 def test_trajectories_beside_each_other_are_counted_as_alone(
-    classifier: CodeReader, monkeypatch: pytest.MonkeyPatch
+    classifier: PatternReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = small_models.images(4).astype(np.float64)
     walks = [segment(*images[:2]), ellipse_through(*images[:3]), translations(images[3])]
@@ -210,7 +210,7 @@ def test_trajectories_beside_each_other_are_counted_as_alone(
 
 
 def test_where_codes_cannot_be_kept_the_count_is_not_taken_for_converged(
-    classifier: CodeReader, monkeypatch: pytest.MonkeyPatch
+    classifier: PatternReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     walks = [ellipse_through(*small_models.images(3, seed=seed)) for seed in (1, 2)]
     whole = count_transitions(classifier, walks)
@@ -224,7 +224,7 @@ def test_where_codes_cannot_be_kept_the_count_is_not_taken_for_converged(
         assert few.remainder > 0
 
 
-def test_points_are_limited(classifier: CodeReader) -> None:
+def test_points_are_limited(classifier: PatternReader) -> None:
     walk = ellipse_through(*small_models.images(3))
     totals = []
     for most in (18, 30, 100, 16_385):
@@ -238,7 +238,7 @@ def test_points_are_limited(classifier: CodeReader) -> None:
     assert first.remainder == np.inf
 
 
-def test_a_smaller_tolerance_finds_no_less(classifier: CodeReader) -> None:
+def test_a_smaller_tolerance_finds_no_less(classifier: PatternReader) -> None:
     walk = translations(small_models.images(1)[0])
     rough, fine = (count_transitions(classifier, [walk], tolerance=t)[0] for t in (0.05, 1e-4))
     assert rough.points < fine.points
@@ -255,7 +255,7 @@ def test_other_inputs_belong_to_their_trajectories(save: Save) -> None:
     assert full.total > half.total > none.total == 0
 
 
-def test_what_cannot_be_counted(classifier: CodeReader) -> None:
+def test_what_cannot_be_counted(classifier: PatternReader) -> None:
     walk = segment(*small_models.images(2))
     with pytest.raises(UsageError, match="no trajectory"):
         count_transitions(classifier, [])

@@ -11,14 +11,16 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Text = Annotated[str, Field(min_length=1)]
+NonEmptyStr = Annotated[str, Field(min_length=1)]
 """One that says something: as a path, an empty one would be the folder itself."""
 
-Texts = Annotated[list[Text], BeforeValidator(_listed, json_schema_input_type=Text | list[Text])]
+NonEmptyStrs = Annotated[
+    list[NonEmptyStr], BeforeValidator(_listed, json_schema_input_type=NonEmptyStr | list[NonEmptyStr])
+]
 """One, or several."""
 
 
-class Written(BaseModel):
+class TomlModel(BaseModel):
     """A table of such a file: keys have hyphens, and none is unknown."""
 
     model_config = ConfigDict(

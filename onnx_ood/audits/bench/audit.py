@@ -7,21 +7,21 @@ from pathlib import Path
 
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.bench.corruptions import Scoring, corruption_curves, possible
-from onnx_ood.audits.bench.metrics import detector_figures, flagged
+from onnx_ood.audits.bench.metrics import detector_metrics, flagged
 from onnx_ood.audits.bench.result import BenchCache, BenchResult, BenchSet
 from onnx_ood.audits.bench.settings import BenchSettings
-from onnx_ood.detectors import Evidence, Need, find_detector
-from onnx_ood.evidence.cache import EvidenceCache
+from onnx_ood.detectors import Features, Need, find_detector
+from onnx_ood.evidence.cache import FeatureCache
 from onnx_ood.evidence.choice import choose_detectors, learnable
 from onnx_ood.evidence.collect import FEWEST, Collected, Collector
 from onnx_ood.evidence.reader import MakesReaders
 from onnx_ood.evidence.references import (
-    Known,
+    ReferenceSet,
     among_references,
-    generic_references,
-    given_references,
+    measure_bundled_photos,
+    measure_references,
     overlap_notes,
-    with_blanks,
+    with_baseline_inputs,
 )
 from onnx_ood.evidence.sets import collect_sets, counting
 from onnx_ood.exceptions import UsageError
@@ -80,22 +80,22 @@ def bench(
     if reference:
         needs.update(find_detector("auto").needs)
     making = MakesReaders(loaded, fed, preprocessing, settings.seed, settings.provider, settings.batch_size)
-    cache = None if settings.cache is None else EvidenceCache(settings.cache, making)
+    cache = None if settings.cache is None else FeatureCache(settings.cache, making)
     readers = cache.reader if cache else making
     reader = readers(needs)
     collector = Collector(reader, fed, preprocessing, settings.limit, settings.seed)
     # Altered references are learnt from by their activity alone.
-    rehearsing = None
+    augmenting = None
     if "altered" in needs:
-        rehearsing = Collector(readers({"layers"}), fed, preprocessing, settings.limit, settings.seed)
+        augmenting = Collector(readers({"layers"}), fed, preprocessing, settings.limit, settings.seed)
     step = counting(progress)
-    known = Known("none")
+    known = ReferenceSet("none")
     if reference:
-        known = given_references(collector, rehearsing, reference, preprocessing, step)
+        known = measure_references(collector, augmenting, reference, preprocessing, step)
     elif settings.generic and any(detector.reference for detector in detectors):
-        known = generic_references(collector, rehearsing, preprocessing, step)
+        known = measure_bundled_photos(collector, augmenting, preprocessing, step)
     detectors = learnable(detectors, reader.subject, known, not_applicable, asked=bool(settings.detectors))
-    subject = with_blanks(reader.subject, known, collector, preprocessing)
+    subject = with_baseline_inputs(reader.subject, known, collector, preprocessing)
     sets = collect_sets(
         collector,
         loaded.path,
@@ -131,7 +131,7 @@ def bench(
             for name, one in sets.given.items()
         )
         + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in sets.made.items()),
-        detectors=detector_figures(
+        detectors=detector_metrics(
             detectors, scorers, usual.evidence, tested, settings.seed, keep_scores=settings.scores
         ),
         corruptions=corruptions,
@@ -145,5 +145,5 @@ def bench(
     )
 
 
-def _enough(usual: Collected[Evidence], tested: Mapping[str, Evidence]) -> bool:
+def _enough(usual: Collected[Features], tested: Mapping[str, Features]) -> bool:
     return len(usual.ids) >= FEWEST and all(len(one) >= FEWEST for one in tested.values())

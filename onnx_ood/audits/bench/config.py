@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from onnx_ood.audits._common.toml_models import Texts, Written
+from onnx_ood.audits._common.toml_models import NonEmptyStrs, TomlModel
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
@@ -33,17 +33,21 @@ def _corruptions(names: list[str]) -> list[str]:
     return names
 
 
-class BenchFile(Written):
+class BenchFile(TomlModel):
     """What `onnx-ood bench --config` reads: keys are called like options. Paths are relative to the file."""
 
     model: str | None = Field(default=None, description="An ONNX file.")
-    id: Texts = Field(default=[], description="Inputs that the model is made for: files, folders, globs.")
-    ood: dict[str, Texts] = Field(default={}, description="Out-of-distribution sets by name.")
-    reference: Texts = Field(default=[], description="Known-good inputs to learn from, none of them in `id`.")
-    detectors: Annotated[Texts, AfterValidator(_detectors)] = Field(
+    id: NonEmptyStrs = Field(
+        default=[], description="Inputs that the model is made for: files, folders, globs."
+    )
+    ood: dict[str, NonEmptyStrs] = Field(default={}, description="Out-of-distribution sets by name.")
+    reference: NonEmptyStrs = Field(
+        default=[], description="Known-good inputs to learn from, none of them in `id`."
+    )
+    detectors: Annotated[NonEmptyStrs, AfterValidator(_detectors)] = Field(
         default=[], description="Names of detectors; none for all that apply."
     )
-    corruptions: Annotated[Texts, AfterValidator(_corruptions)] = Field(
+    corruptions: Annotated[NonEmptyStrs, AfterValidator(_corruptions)] = Field(
         default=[], description="Kinds of corruptions of which to measure severity curves, or `all`."
     )
     controls: bool = _DEFAULTS.controls

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.bench.result import BenchCorruptions, BenchInterval, CorruptionCurve, CorruptionFigures
+from onnx_ood.audits.bench.result import BenchCorruptions, BenchInterval, CorruptionCurve, CorruptionMetrics
 from onnx_ood.audits.bench.settings import CORRUPTIONS
-from onnx_ood.detectors import Evidence, Scorer
+from onnx_ood.detectors import Features, FittedDetector
 from onnx_ood.evidence.collect import Altering, Collector, Measures
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Preprocessing
@@ -31,7 +31,7 @@ class Scoring:
     """
 
     def __init__(
-        self, reader: Measures[Evidence], scorers: Sequence[Scorer], step: Callable[[int], None]
+        self, reader: Measures[Features], scorers: Sequence[FittedDetector], step: Callable[[int], None]
     ) -> None:
         """Settles what is measured.
 
@@ -137,7 +137,7 @@ def corruption_curves(
         samples = resampling.aurocs(found.evidence[:, column], scores[:, column])
         by_kind = samples.reshape(len(samples), len(kinds), len(_SEVERITIES))
         figures.append(
-            CorruptionFigures(
+            CorruptionMetrics(
                 detector=name,
                 mean=BenchInterval.of(samples.mean(axis=1)),
                 severities=tuple(

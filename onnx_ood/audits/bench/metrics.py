@@ -7,21 +7,21 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchScores, SetFigures
-from onnx_ood.detectors import Detector, Evidence, Scorer, Subject, flag, verdict_p_values
-from onnx_ood.evidence.references import Known
+from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchScores, SetMetrics
+from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, detector_p_values, flag
+from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.metrics.bootstrap import Resampling
-from onnx_ood.metrics.detection import decided, detection
+from onnx_ood.metrics.detection import detection, nan_to_inf
 from onnx_ood.metrics.intervals import share_interval
 
 Float = NDArray[np.float64]
 
 
-def detector_figures(
+def detector_metrics(
     detectors: Sequence[Detector],
-    scorers: Mapping[str, Scorer],
-    usual: Evidence,
-    tested: Mapping[str, Evidence],
+    scorers: Mapping[str, FittedDetector],
+    usual: Features,
+    tested: Mapping[str, Features],
     seed: int,
     *,
     keep_scores: bool,
@@ -72,7 +72,7 @@ def detector_figures(
 
 
 def flagged(
-    subject: Subject, known: Known, usual: Evidence, tested: Mapping[str, Evidence], rate: float
+    subject: ModelInfo, known: ReferenceSet, usual: Features, tested: Mapping[str, Features], rate: float
 ) -> BenchFlags | None:
     """Looks what is flagged as unlike references.
 
@@ -92,8 +92,8 @@ def flagged(
         return None
     reference = known.evidence
 
-    def found(inputs: Evidence) -> NDArray[np.bool_]:
-        return flag(verdict_p_values(subject, reference, inputs), rate, len(reference))
+    def found(inputs: Features) -> NDArray[np.bool_]:
+        return flag(detector_p_values(subject, reference, inputs), rate, len(reference))
 
     ordinary = found(usual)
     low, high = share_interval(int(ordinary.sum()), len(ordinary))
@@ -106,16 +106,16 @@ def flagged(
 
 def _kept(ordinary: Float, strange: Mapping[str, Float]) -> BenchScores:
     def numbers(scores: Float) -> tuple[float, ...]:
-        return tuple(np.nan_to_num(decided(scores)).tolist())
+        return tuple(np.nan_to_num(nan_to_inf(scores)).tolist())
 
     return BenchScores(
         ordinary=numbers(ordinary), sets={name: numbers(scores) for name, scores in strange.items()}
     )
 
 
-def _set(name: str, ordinary: Float, strange: Float, samples: Float) -> SetFigures:
+def _set(name: str, ordinary: Float, strange: Float, samples: Float) -> SetMetrics:
     found = detection(ordinary, strange)
-    return SetFigures(
+    return SetMetrics(
         set=name,
         auroc=BenchInterval.of(samples),
         aupr_in=found.aupr_in,

@@ -36,7 +36,7 @@ class BenchSet(Part):
     failed: tuple[Failure, ...] = ()
 
 
-class SetFigures(Part):
+class SetMetrics(Part):
     """How well one detector tells one set from the ordinary inputs."""
 
     set: str
@@ -64,11 +64,11 @@ class BenchDetector(Part):
     behind: BenchInterval = Field(
         description="Mean AUROC of the best detector less this one's, on the same resamples; 0 for the best."
     )
-    figures: tuple[SetFigures, ...]
+    figures: tuple[SetMetrics, ...]
     scores: BenchScores | None = Field(default=None, description="None where they weren't asked for.")
 
     @property
-    def worst(self) -> SetFigures:
+    def worst(self) -> SetMetrics:
         """The set that it tells worst."""
         return min(self.figures, key=lambda one: one.auroc.value)
 
@@ -91,7 +91,7 @@ class CorruptionCurve(Part):
     aurocs: tuple[BenchInterval, ...] = Field(description="At each severity, from 1 on.")
 
 
-class CorruptionFigures(Part):
+class CorruptionMetrics(Part):
     """One detector on all corruptions."""
 
     detector: str
@@ -108,7 +108,7 @@ class BenchCorruptions(Part):
     inputs: int = Field(description="Ordinary pictures, each of which was corrupted in all ways.")
     kinds: tuple[str, ...]
     left_out: dict[str, str] = Field(description="Kinds that the model's pictures can't take, and why.")
-    detectors: tuple[CorruptionFigures, ...] = Field(description="The best first.")
+    detectors: tuple[CorruptionMetrics, ...] = Field(description="The best first.")
     notes: tuple[str, ...] = ()
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.perturb import BY_HAND, STANDARD
+from onnx_ood.perturb import OVERLAYS, STANDARD
 
-CORRUPTIONS = (*STANDARD, *BY_HAND)
+CORRUPTIONS = (*STANDARD, *OVERLAYS)
 """Kinds that a benchmark asks about: those of ImageNet-C, and what people do to pictures."""
 ALL = "all"
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, get_args
 
-from onnx_ood.audits.check.baseline import Baseline, BaselineFigure, BaselineModel, read_baseline
+from onnx_ood.audits.check.baseline import Baseline, BaselineMetric, BaselineModel, read_baseline
 from onnx_ood.audits.check.config import CheckPlan, Gate
-from onnx_ood.audits.check.evaluate import Judgement, expected, judge, says_nothing
-from onnx_ood.audits.check.metric_values import Reading
-from onnx_ood.audits.check.metrics import FIGURES
+from onnx_ood.audits.check.evaluate import Evaluation, evaluate, expected, insufficient_data
+from onnx_ood.audits.check.metric_values import MetricValue
+from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
-from onnx_ood.audits.check.runs import Runs, Wanted
+from onnx_ood.audits.check.runs import AuditRequest, AuditRunner
 from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
 from onnx_ood.inputs import shown
 from onnx_ood.results.environment import environment
@@ -87,29 +87,31 @@ def check(plan: CheckPlan, *, update_baseline: bool = False, progress: Progress 
 class _Compared(NamedTuple):
     """What a gate is compared with: the baseline's figure, and how that was measured otherwise."""
 
-    then: BaselineFigure | None
+    then: BaselineMetric | None
     differences: list[str]
 
 
-def _runs(plan: CheckPlan, progress: Progress | None) -> dict[str, Runs]:
-    cache = None if plan.said.cache is None else Path(plan.said.cache)
+def _runs(plan: CheckPlan, progress: Progress | None) -> dict[str, AuditRunner]:
+    cache = None if plan.config.cache is None else Path(plan.config.cache)
     found = {}
-    for name, model in plan.said.models.items():
+    for name, model in plan.config.models.items():
         gates = [gate for _, gate, applied in plan.applied() if applied == name]
-        named = [(FIGURES[gate.figure].of, gate.of) for gate in gates]
-        wanted = Wanted(
+        named = [(METRICS[gate.figure].of, gate.of) for gate in gates]
+        wanted = AuditRequest(
             frozenset(gate.figure for gate in gates),
             tuple(dict.fromkeys(of for kind, of in named if kind == "detector" and of is not None)),
             tuple(dict.fromkeys(of for kind, of in named if kind == "probe" and of is not None)),
         )
-        found[name] = Runs(model, wanted, cache, progress)
+        found[name] = AuditRunner(model, wanted, cache, progress)
     return found
 
 
-def _read(plan: CheckPlan, number: int, gate: Gate, name: str, runs: Runs) -> Reading | OnnxOodError:
+def _read(
+    plan: CheckPlan, number: int, gate: Gate, name: str, runs: AuditRunner
+) -> MetricValue | OnnxOodError:
     """The figure of a gate, or why there is none."""
     try:
-        return FIGURES[gate.figure].read(runs, gate.of or "", gate.set)
+        return METRICS[gate.figure].read(runs, gate.of or "", gate.set)
     except UsageError as error:
         raise UsageError(
             shown(
@@ -121,13 +123,13 @@ def _read(plan: CheckPlan, number: int, gate: Gate, name: str, runs: Runs) -> Re
         return error
 
 
-def _model(name: str, runs: Runs) -> CheckedModelResult:
+def _model(name: str, runs: AuditRunner) -> CheckedModelResult:
     """What there is to say of a model; of one that can't be read, where it was looked for."""
     read = runs.readable()
     provider, tf32 = runs.ran_on
     return CheckedModelResult(
         name=name,
-        path=Path(runs.said.path).as_posix(),
+        path=Path(runs.config.path).as_posix(),
         model=read.facts if read else None,
         external_data=read.external_data if read else {},
         provider=provider,
@@ -137,7 +139,7 @@ def _model(name: str, runs: Runs) -> CheckedModelResult:
 
 
 def _baseline(
-    plan: CheckPlan, runs: dict[str, Runs], readings: dict[tuple[int, str], Reading | OnnxOodError]
+    plan: CheckPlan, runs: dict[str, AuditRunner], readings: dict[tuple[int, str], MetricValue | OnnxOodError]
 ) -> Baseline:
     """What a baseline of the models says that can be read: figures that say something."""
     versions = environment()
@@ -148,17 +150,19 @@ def _baseline(
         figures = {}
         for number, gate, applied in plan.applied():
             reading = readings[number, name] if applied == name else None
-            if not isinstance(reading, Reading) or says_nothing(gate, plan.said.least_inputs, reading):
+            if not isinstance(reading, MetricValue) or insufficient_data(
+                gate, plan.config.least_inputs, reading
+            ):
                 continue
             if not isinstance(reading.value, tuple):
-                figures[gate.title] = BaselineFigure(
+                figures[gate.title] = BaselineMetric(
                     value=reading.value, low=reading.low, high=reading.high, inputs=reading.count
                 )
         provider, tf32 = one.ran_on
         models[name] = BaselineModel(
             sha256=read.facts.sha256,
             external_data=read.external_data,
-            settings=plan.placed.value.models[name].settings,
+            settings=plan.located.value.models[name].settings,
             onnx_ood=versions.onnx_ood,
             onnxruntime=versions.onnxruntime,
             provider=provider,
@@ -173,7 +177,7 @@ def _affected(compared: Baseline | None, now: Baseline, name: str, gate: Gate) -
     if gate.against is None or compared is None or name not in compared.models:
         return _Compared(None, [])
     model = compared.models[name]
-    run = FIGURES[gate.figure].audit != "file" and name in now.models
+    run = METRICS[gate.figure].audit != "file" and name in now.models
     return _Compared(model.figures.get(gate.title), model.differences(now.models[name]) if run else [])
 
 
@@ -182,17 +186,17 @@ def _result(
     number: int,
     gate: Gate,
     name: str,
-    reading: Reading | OnnxOodError,
+    reading: MetricValue | OnnxOodError,
     compared: _Compared,
 ) -> GateResult:
-    figure = FIGURES[gate.figure]
+    figure = METRICS[gate.figure]
     if isinstance(reading, NotEvaluatedError):
-        way_out = "give the model what the figure needs, or leave the gate out"
-        judged, measured = Judgement("not evaluated", str(reading), way_out), None
+        plan_output = "give the model what the figure needs, or leave the gate out"
+        judged, measured = Evaluation("not evaluated", str(reading), plan_output), None
     elif isinstance(reading, OnnxOodError):
-        judged, measured = Judgement("error", str(reading)), None
+        judged, measured = Evaluation("error", str(reading)), None
     else:
-        judged, measured = judge(gate, plan.said.least_inputs, reading, compared.then), reading
+        judged, measured = evaluate(gate, plan.config.least_inputs, reading, compared.then), reading
     notes = [measured.detail] if measured and measured.detail else []
     if measured and compared.differences:
         notes.append(f"the baseline was measured otherwise: {'; '.join(compared.differences)}")
@@ -228,7 +232,7 @@ def _notes(
     if update_baseline:
         return ("Gates against the baseline compare these models with themselves: it is made of this run.",)
     if stored is None:
-        return (f"There is no baseline yet; onnx-ood check --update-baseline writes {plan.said.baseline}.",)
+        return (f"There is no baseline yet; onnx-ood check --update-baseline writes {plan.config.baseline}.",)
     notes = []
     for name in dict.fromkeys(wanted):
         then, later = stored.models.get(name), now.models.get(name)

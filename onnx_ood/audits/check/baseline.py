@@ -19,7 +19,7 @@ _MAX_BYTES = 16 << 20
 _End = Annotated[float, Field(allow_inf_nan=False)] | None
 
 
-class BaselineFigure(Part):
+class BaselineMetric(Part):
     """A figure as it was."""
 
     # With NaN or infinity, which JSON doesn't have and Python reads all the same, every comparison would pass.
@@ -42,7 +42,7 @@ class BaselineModel(Part):
     onnxruntime: str
     provider: str | None
     tf32: bool
-    figures: dict[str, BaselineFigure] = Field(description="By the titles of gates.")
+    figures: dict[str, BaselineMetric] = Field(description="By the titles of gates.")
 
     def likeness(self, now: BaselineModel) -> str:
         """Whether its files are those of a model now, in words.

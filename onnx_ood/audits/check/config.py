@@ -9,14 +9,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from onnx_ood.audits._common.toml_models import Text, Texts, Written
-from onnx_ood.audits.check.metrics import FIGURES, Figure
+from onnx_ood.audits._common.toml_models import NonEmptyStr, NonEmptyStrs, TomlModel
+from onnx_ood.audits.check.metrics import METRICS, Metric
 from onnx_ood.audits.check.models import CheckedModel
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import shown
-from onnx_ood.inputs.toml_files import Placed, read_placed
-from onnx_ood.perturb import ALTERATIONS, CONTROLS
+from onnx_ood.inputs.toml_files import Located, read_located
+from onnx_ood.perturb import ALTERATIONS, SYNTHETIC_OOD
 
 NAMES = ("onnx-ood.toml", "pyproject.toml")
 """Where a check is looked for, in this order."""
@@ -25,8 +25,8 @@ _KINDS = ("translations", "same class", "different classes", "random")
 
 
 def _figure(name: str) -> str:
-    if name not in FIGURES:
-        raise ValueError(f"there is no figure {name!r}: name one of {', '.join(FIGURES)}")
+    if name not in METRICS:
+        raise ValueError(f"there is no figure {name!r}: name one of {', '.join(METRICS)}")
     return name
 
 
@@ -39,11 +39,11 @@ def _name(name: str) -> str:
 _Name = Annotated[str, AfterValidator(_name)]
 
 
-class Gate(Written):
+class Gate(TomlModel):
     """A bound on a figure."""
 
     figure: Annotated[str, AfterValidator(_figure)] = Field(
-        description="What is bounded.", json_schema_extra={"enum": list(FIGURES)}
+        description="What is bounded.", json_schema_extra={"enum": list(METRICS)}
     )
     model: str | None = Field(default=None, description="Name of a model. Default: each of them.")
     of: str | None = Field(
@@ -55,7 +55,9 @@ class Gate(Written):
     at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
     at_most: Annotated[float, Field(allow_inf_nan=False)] | None = None
     equals: Annotated[float, Field(allow_inf_nan=False)] | str | None = None
-    none_of: Texts = Field(default=[], description="For operators: names or globs, of which none may occur.")
+    none_of: NonEmptyStrs = Field(
+        default=[], description="For operators: names or globs, of which none may occur."
+    )
     against: Literal["baseline"] | None = Field(
         default=None, description="Not worse than in the stored baseline, beyond noise or a tolerance."
     )
@@ -74,18 +76,18 @@ class Gate(Written):
         return title + (f" on {self.set}" if self.set is not None else "")
 
 
-class CheckFile(Written):
+class CheckFile(TomlModel):
     """What `onnx-ood check` reads. Paths are relative to the file."""
 
     models: Annotated[dict[_Name, CheckedModel], Field(min_length=1)] = Field(description="Models by name.")
     gates: Annotated[list[Gate], Field(min_length=1)]
-    baseline: Text | None = Field(
+    baseline: NonEmptyStr | None = Field(
         default=None, description="The file that onnx-ood check --update-baseline writes."
     )
     least_inputs: Annotated[int, Field(ge=1)] = Field(
         default=10, description="From fewer inputs (or trajectories) no gate is evaluated."
     )
-    cache: Text | None = Field(default=None, description="Folder in which what is measured is kept.")
+    cache: NonEmptyStr | None = Field(default=None, description="Folder in which what is measured is kept.")
 
 
 @dataclass(frozen=True)
@@ -99,28 +101,28 @@ class CheckPlan:
     """
 
     path: Path
-    said: CheckFile
-    placed: Placed[CheckFile]
+    config: CheckFile
+    located: Located[CheckFile]
 
     @property
     def baseline(self) -> Path | None:
         """The baseline's file."""
-        return None if self.said.baseline is None else Path(self.said.baseline)
+        return None if self.config.baseline is None else Path(self.config.baseline)
 
     def gate_line(self, number: int) -> int:
         """Where a gate begins."""
-        return self.placed.line("gates", number)
+        return self.located.line("gates", number)
 
     def model_line(self, name: str) -> int:
         """Where a model begins."""
-        return self.placed.line("models", name)
+        return self.located.line("models", name)
 
     def applied(self) -> list[tuple[int, Gate, str]]:
         """Each gate with its number and each model that it applies to, by name."""
         return [
             (number, gate, name)
-            for number, gate in enumerate(self.said.gates)
-            for name in ([gate.model] if gate.model is not None else self.said.models)
+            for number, gate in enumerate(self.config.gates)
+            for name in ([gate.model] if gate.model is not None else self.config.models)
         ]
 
 
@@ -156,28 +158,28 @@ def read_check_file(path: Path) -> CheckPlan:
     Raises:
         UsageError: If it can't be read, or says what it can't; with the line and the key.
     """
-    placed = read_placed(path, CheckFile, _TABLE if path.name == NAMES[1] else ())
-    said = placed.value
+    located = read_located(path, CheckFile, _TABLE if path.name == NAMES[1] else ())
+    config = located.value
 
     def fail(problem: str, *place: str | int) -> UsageError:
         key = ".".join(map(str, place))
-        return UsageError(shown(f"{path.as_posix()}: line {placed.line(*place)}: {key}: {problem}"))
+        return UsageError(shown(f"{path.as_posix()}: line {located.line(*place)}: {key}: {problem}"))
 
-    for name, model in said.models.items():
+    for name, model in config.models.items():
         try:
             find_detector(model.detector)
         except UsageError as error:
             raise fail(str(error), "models", name, "detector") from None
     seen: set[tuple[str, str]] = set()
-    for number, gate in enumerate(said.gates):
-        if problem := _problem(gate, FIGURES[gate.figure], said):
+    for number, gate in enumerate(config.gates):
+        if problem := _problem(gate, METRICS[gate.figure], config):
             key, text = problem
             place = ("gates", number, key) if key else ("gates", number)
             raise fail(text, *place)
-        for name in [gate.model] if gate.model is not None else said.models:
-            if lacking := _missing(said.models[name], FIGURES[gate.figure]):
+        for name in [gate.model] if gate.model is not None else config.models:
+            if lacking := _missing(config.models[name], METRICS[gate.figure]):
                 raise fail(f"{gate.figure} needs models.{name}.{lacking}; add it", "gates", number)
-            if gate.set is not None and gate.set not in (sets := _sets(said.models[name])):
+            if gate.set is not None and gate.set not in (sets := _sets(config.models[name])):
                 known = f"name one of {', '.join(sets)}" if sets else "add it to ood"
                 raise fail(f"there is no set {gate.set!r} of models.{name}: {known}", "gates", number, "set")
             if (name, gate.title) in seen:
@@ -185,34 +187,34 @@ def read_check_file(path: Path) -> CheckPlan:
                     f"{gate.title} of {name} is bounded twice; put both bounds into one", "gates", number
                 )
             seen.add((name, gate.title))
-    for name in said.models:
-        if not any(gate.model in {None, name} for gate in said.gates):
+    for name in config.models:
+        if not any(gate.model in {None, name} for gate in config.gates):
             raise fail("no gate is about it; add one, or leave the model out", "models", name)
     folder = path.parent
-    here = {name: model.below(folder) for name, model in said.models.items()}
+    here = {name: model.below(folder) for name, model in config.models.items()}
     places = {
         "models": here,
-        "baseline": said.baseline and str(folder / said.baseline),
-        "cache": said.cache and str(folder / said.cache),
+        "baseline": config.baseline and str(folder / config.baseline),
+        "cache": config.cache and str(folder / config.cache),
     }
-    return CheckPlan(path, said.model_copy(update=places), placed)
+    return CheckPlan(path, config.model_copy(update=places), located)
 
 
-def _missing(model: CheckedModel, figure: Figure) -> str | None:
+def _missing(model: CheckedModel, figure: Metric) -> str | None:
     """The first key that a figure needs and a model lacks."""
-    said: Mapping[str, object] = model.model_dump(by_alias=True)
-    return next((key for key in figure.needs if not said[key]), None)
+    config: Mapping[str, object] = model.model_dump(by_alias=True)
+    return next((key for key in figure.needs if not config[key]), None)
 
 
 def _sets(model: CheckedModel) -> list[str]:
     """Names of the sets that a model may be measured on."""
-    return [*model.ood, *((*CONTROLS, *ALTERATIONS) if model.controls else ())]
+    return [*model.ood, *((*SYNTHETIC_OOD, *ALTERATIONS) if model.controls else ())]
 
 
-def _problem(gate: Gate, figure: Figure, said: CheckFile) -> tuple[str, str] | None:
+def _problem(gate: Gate, figure: Metric, config: CheckFile) -> tuple[str, str] | None:
     """What is wrong with a gate: a key, and what to do; None for nothing."""
-    if gate.model is not None and gate.model not in said.models:
-        return "model", f"there is no model {gate.model!r}: name one of {', '.join(said.models)}"
+    if gate.model is not None and gate.model not in config.models:
+        return "model", f"there is no model {gate.model!r}: name one of {', '.join(config.models)}"
     if (problem := _wrong_of(gate, figure)) is not None:
         return "of", problem
     if gate.set is not None and not figure.takes_set:
@@ -244,12 +246,12 @@ def _problem(gate: Gate, figure: Figure, said: CheckFile) -> tuple[str, str] | N
         return "equals", f"{figure.name} is a {figure.kind}, and this is none"
     if gate.tolerance is not None and (gate.against is None or figure.kind != "number"):
         return "tolerance", 'it goes with against = "baseline", of a number'
-    if gate.against is not None and said.baseline is None:
+    if gate.against is not None and config.baseline is None:
         return "against", 'the file names no baseline: add baseline = "onnx-ood-baseline.json" at its top'
     return None
 
 
-def _wrong_of(gate: Gate, figure: Figure) -> str | None:
+def _wrong_of(gate: Gate, figure: Metric) -> str | None:
     if figure.of is None:
         return f"{figure.name} is about the whole model; leave it out" if gate.of is not None else None
     if gate.of is None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 
-from onnx_ood.audits.check.baseline import BaselineFigure
+from onnx_ood.audits.check.baseline import BaselineMetric
 from onnx_ood.audits.check.config import Gate
-from onnx_ood.audits.check.metric_values import Reading
-from onnx_ood.audits.check.metrics import FIGURES, Figure
+from onnx_ood.audits.check.metric_values import MetricValue
+from onnx_ood.audits.check.metrics import METRICS, Metric
 from onnx_ood.audits.check.result import Outcome, show
 from onnx_ood.metrics.intervals import difference_limit
 
 
-class Judgement(NamedTuple):
+class Evaluation(NamedTuple):
     """What came of a gate.
 
     Attributes:
@@ -27,7 +27,7 @@ class Judgement(NamedTuple):
     advice: str = ""
 
 
-def expected(gate: Gate, then: BaselineFigure | None) -> str:
+def expected(gate: Gate, then: BaselineMetric | None) -> str:
     """The bounds of a gate in words.
 
     Args:
@@ -44,7 +44,7 @@ def expected(gate: Gate, then: BaselineFigure | None) -> str:
     if gate.none_of:
         parts.append(f"none of {', '.join(gate.none_of)}")
     if gate.against is not None:
-        figure = FIGURES[gate.figure]
+        figure = METRICS[gate.figure]
         base = "the baseline" if then is None else f"the baseline's {show(then.value)}"
         worse = {"larger": "not above", "smaller": "not below", "change": "as"}[figure.worse]
         leeway = "" if figure.kind == "text" else " beyond noise"
@@ -60,7 +60,7 @@ def expected(gate: Gate, then: BaselineFigure | None) -> str:
     return " and ".join(parts)
 
 
-def judge(gate: Gate, least_inputs: int, reading: Reading, then: BaselineFigure | None) -> Judgement:
+def evaluate(gate: Gate, least_inputs: int, reading: MetricValue, then: BaselineMetric | None) -> Evaluation:
     """Compares a figure with a gate's bounds.
 
     Args:
@@ -72,17 +72,17 @@ def judge(gate: Gate, least_inputs: int, reading: Reading, then: BaselineFigure 
     Returns:
         Failed if one bound is broken; not evaluated if none is and one can't be told.
     """
-    figure = FIGURES[gate.figure]
-    if (unsure := says_nothing(gate, least_inputs, reading)) is not None:
+    figure = METRICS[gate.figure]
+    if (unsure := insufficient_data(gate, least_inputs, reading)) is not None:
         return unsure
     broken = _absolute(gate, reading)
-    compared = Judgement("passed") if gate.against is None else _compare(gate, figure, reading, then)
+    compared = Evaluation("passed") if gate.against is None else _compare(gate, figure, reading, then)
     if compared.outcome == "failed":
         broken.append(compared.reason)
-    return Judgement("failed", "; ".join(broken), figure.advice) if broken else compared
+    return Evaluation("failed", "; ".join(broken), figure.advice) if broken else compared
 
 
-def says_nothing(gate: Gate, least_inputs: int, reading: Reading) -> Judgement | None:
+def insufficient_data(gate: Gate, least_inputs: int, reading: MetricValue) -> Evaluation | None:
     """Why a figure can't be compared with anything.
 
     Args:
@@ -93,21 +93,21 @@ def says_nothing(gate: Gate, least_inputs: int, reading: Reading) -> Judgement |
     Returns:
         That it is not evaluated; None if it can be compared.
     """
-    figure = FIGURES[gate.figure]
+    figure = METRICS[gate.figure]
     least = gate.least_inputs or least_inputs
     if reading.count is not None and reading.count < least:
         one, several = ("trajectory", "trajectories") if figure.of == "trajectories" else ("input", "inputs")
-        return Judgement(
+        return Evaluation(
             "not evaluated",
             f"{reading.count} {one if reading.count == 1 else several}, and {least} is the least",
             f"give more {several}, or lower least-inputs",
         )
     if not reading.known:
-        return Judgement("not evaluated", "the figure is no finite number", figure.advice)
+        return Evaluation("not evaluated", "the figure is no finite number", figure.advice)
     return None
 
 
-def _absolute(gate: Gate, reading: Reading) -> list[str]:
+def _absolute(gate: Gate, reading: MetricValue) -> list[str]:
     value, found = reading.value, []
     if isinstance(value, tuple):
         # The standard domain has a name, too, which operators of it are shown without.
@@ -125,25 +125,25 @@ def _absolute(gate: Gate, reading: Reading) -> list[str]:
     return found
 
 
-def _compare(gate: Gate, figure: Figure, reading: Reading, then: BaselineFigure | None) -> Judgement:
+def _compare(gate: Gate, figure: Metric, reading: MetricValue, then: BaselineMetric | None) -> Evaluation:
     """Compares a figure with the baseline's."""
     if then is None:
-        return Judgement(
+        return Evaluation(
             "not evaluated",
             "there is no such figure in a baseline",
             "write the baseline with onnx-ood check --update-baseline",
         )
     if gate.tolerance is None and (which := _without_noise(reading, then)):
-        return Judgement(
+        return Evaluation(
             "not evaluated",
             f"{which} has no 95% interval, so that its noise is not known",
             "give more inputs, or a tolerance",
         )
     worse = _against(gate, figure, reading, then)
-    return Judgement("failed", worse, figure.advice) if worse else Judgement("passed")
+    return Evaluation("failed", worse, figure.advice) if worse else Evaluation("passed")
 
 
-def _without_noise(reading: Reading, then: BaselineFigure) -> str:
+def _without_noise(reading: MetricValue, then: BaselineMetric) -> str:
     """Which of two figures is of too few inputs to tell its noise, or empty."""
     if reading.count is not None and None in (reading.low, reading.high):
         return f"a figure of {reading.count} inputs"
@@ -152,7 +152,7 @@ def _without_noise(reading: Reading, then: BaselineFigure) -> str:
     return ""
 
 
-def _against(gate: Gate, figure: Figure, reading: Reading, then: BaselineFigure) -> str:
+def _against(gate: Gate, figure: Metric, reading: MetricValue, then: BaselineMetric) -> str:
     """How a figure is worse than the baseline's, or empty."""
     now, before = reading.value, then.value
     if isinstance(now, str) or isinstance(before, str) or isinstance(now, tuple):

@@ -8,7 +8,7 @@ from math import isfinite
 from typing import Literal
 
 from onnx_ood.audits.check.agreement import compare_answers
-from onnx_ood.audits.check.runs import Runs, enough
+from onnx_ood.audits.check.runs import AuditRunner, enough
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.evidence.references import among_references
 from onnx_ood.exceptions import NotEvaluatedError
@@ -18,7 +18,7 @@ from onnx_ood.metrics.intervals import median_interval, share_interval
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricValue:
     """What a figure is.
 
     Attributes:
@@ -41,10 +41,10 @@ class Reading:
         return isinstance(self.value, str | tuple) or isfinite(self.value)
 
 
-Read = Callable[[Runs, str, str | None], Reading]
+Read = Callable[[AuditRunner, str, str | None], MetricValue]
 
 
-def auroc(runs: Runs, of: str, named: str | None) -> Reading:
+def auroc(runs: AuditRunner, of: str, named: str | None) -> MetricValue:
     """How well a detector tells a set, or all of them, from the ordinary inputs."""
     if reason := runs.why_no_detector(of):
         raise NotEvaluatedError(reason)
@@ -63,15 +63,15 @@ def auroc(runs: Runs, of: str, named: str | None) -> Reading:
     area = detector.macro
     if named is not None:
         area = next(one.auroc for one in detector.figures if one.set == named)
-    return Reading(area.value, area.low, area.high, min(result.ordinary, *wanted.values()))
+    return MetricValue(area.value, area.low, area.high, min(result.ordinary, *wanted.values()))
 
 
-def flagged(runs: Runs, _of: str, _set: str | None) -> Reading:
+def flagged(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """The share of inputs that are flagged."""
-    if reason := runs.why_no_detector(runs.said.detector):
+    if reason := runs.why_no_detector(runs.config.detector):
         raise NotEvaluatedError(reason)
-    said = runs.said
-    if shared := among_references(discover(said.inputs).paths, said.reference):
+    config = runs.config
+    if shared := among_references(discover(config.inputs).paths, config.reference):
         raise NotEvaluatedError(
             f"{shared[0].as_posix()} is among the inputs and among the references"
             + (f", as are {len(shared) - 1} others" if len(shared) > 1 else "")
@@ -88,7 +88,7 @@ def flagged(runs: Runs, _of: str, _set: str | None) -> Reading:
 def at_probe(measure: Literal["drop", "distortion", "flip_rate"]) -> Read:
     """What reads the median over inputs of something measured at a probe."""
 
-    def read(runs: Runs, of: str, _set: str | None) -> Reading:
+    def read(runs: AuditRunner, of: str, _set: str | None) -> MetricValue:
         result, place = _watched(runs, of)
         values = [getattr(entry, measure)[place] for entry in result.inputs]
         known = [value for value in values if value is not None]
@@ -99,12 +99,12 @@ def at_probe(measure: Literal["drop", "distortion", "flip_rate"]) -> Read:
         detail = ""
         if measure != "flip_rate" and probe.above_floor < 0.5:
             detail = f"most drops are not above the noise floor of {probe.noise_floor:.2g}"
-        return Reading(median.mean, _number(median.low), _number(median.high), len(known), detail)
+        return MetricValue(median.mean, _number(median.low), _number(median.high), len(known), detail)
 
     return read
 
 
-def above_noise(runs: Runs, of: str, _set: str | None) -> Reading:
+def above_noise(runs: AuditRunner, of: str, _set: str | None) -> MetricValue:
     """The share of inputs whose cosine drop is above the noise floor of a probe."""
     result, place = _watched(runs, of)
     probe = result.probes[place]
@@ -114,15 +114,15 @@ def above_noise(runs: Runs, of: str, _set: str | None) -> Reading:
     return replace(reading, detail=f"the noise floor is {probe.noise_floor:.2g}")
 
 
-def jacobian(runs: Runs, _of: str, _set: str | None) -> Reading:
+def jacobian(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """The mean norm of the Jacobian."""
     norm = runs.sensitive().jacobian.norm
     if norm.mean is None:
         raise NotEvaluatedError("no Jacobian norm is a finite number")
-    return Reading(norm.mean, norm.low, norm.high, norm.count)
+    return MetricValue(norm.mean, norm.low, norm.high, norm.count)
 
 
-def density(runs: Runs, of: str, _set: str | None) -> Reading:
+def density(runs: AuditRunner, of: str, _set: str | None) -> MetricValue:
     """The mean density of transitions on trajectories of a kind."""
     kind = next((one for one in runs.sensitive().kinds if one.kind == of), None)
     if kind is None or kind.density.mean is None:
@@ -130,24 +130,24 @@ def density(runs: Runs, of: str, _set: str | None) -> Reading:
     density = kind.density
     unsure = density.count - kind.converged
     detail = f"{unsure} of {density.count} trajectories did not converge" if unsure else ""
-    return Reading(density.mean or 0.0, density.low, density.high, density.count, detail)
+    return MetricValue(density.mean or 0.0, density.low, density.high, density.count, detail)
 
 
-def agreement(runs: Runs, _of: str, _set: str | None) -> Reading:
+def agreement(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """The share of inputs that the baseline model answers alike."""
     same, compared = compare_answers(runs.score(), enough(runs.baseline_score()))
     return _share(same, compared)
 
 
-def observer(runs: Runs, _of: str, _set: str | None) -> Reading:
+def observer(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """The observer effect."""
     effect = runs.scored().run.observer_effect
     if effect is None:
         raise NotEvaluatedError("the model was not run unwatched")
-    return Reading(effect)
+    return MetricValue(effect)
 
 
-def failed(runs: Runs, _of: str, _set: str | None) -> Reading:
+def failed(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """The share of inputs without a score."""
     result = runs.score()
     total = result.scored + result.unscored
@@ -155,52 +155,52 @@ def failed(runs: Runs, _of: str, _set: str | None) -> Reading:
         raise NotEvaluatedError("there are no inputs")
     first = f"the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""
     reading = _share(result.unscored, total)
-    return Reading(reading.value, reading.low, reading.high, total, first)
+    return MetricValue(reading.value, reading.low, reading.high, total, first)
 
 
-def provider(runs: Runs, _of: str, _set: str | None) -> Reading:
+def provider(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """Where the model ran."""
     run = runs.score().run
     if not run.placement:
         raise NotEvaluatedError("no input was run")
-    return Reading(run.provider, detail=run.provider_note)
+    return MetricValue(run.provider, detail=run.provider_note)
 
 
-def size(runs: Runs, _of: str, _set: str | None) -> Reading:
+def size(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """Bytes on disk."""
-    return Reading(runs.model.size)
+    return MetricValue(runs.model.size)
 
 
-def parameters(runs: Runs, _of: str, _set: str | None) -> Reading:
+def parameters(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """How many numbers the model has learnt."""
-    return Reading(runs.model.parameters)
+    return MetricValue(runs.model.parameters)
 
 
-def opset(runs: Runs, _of: str, _set: str | None) -> Reading:
+def opset(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """The version of the standard operators."""
     if "ai.onnx" not in runs.model.opsets:
         raise NotEvaluatedError("the model imports no version of the standard operators")
-    return Reading(runs.model.opsets["ai.onnx"])
+    return MetricValue(runs.model.opsets["ai.onnx"])
 
 
-def operators(runs: Runs, _of: str, _set: str | None) -> Reading:
+def operators(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
     """The operators that occur."""
-    return Reading(all_operators(runs.model))
+    return MetricValue(all_operators(runs.model))
 
 
 def non_finite(what: Literal["nan", "infinite"]) -> Read:
     """What reads how many stored values are no finite numbers."""
 
-    def read(runs: Runs, _of: str, _set: str | None) -> Reading:
+    def read(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
         found = count_non_finite(runs.model)
         count = found.nan if what == "nan" else found.infinite
         shown = ", ".join(found.tensors[:3]) + (", ..." if len(found.tensors) > 3 else "")
-        return Reading(count, detail=f"NaN or infinity is in {shown}" if count else "")
+        return MetricValue(count, detail=f"NaN or infinity is in {shown}" if count else "")
 
     return read
 
 
-def _watched(runs: Runs, of: str) -> tuple[ScoreResult, int]:
+def _watched(runs: AuditRunner, of: str) -> tuple[ScoreResult, int]:
     """What was scored, and the place of a probe in it."""
     name = runs.probe(of)
     result = runs.scored()
@@ -209,8 +209,8 @@ def _watched(runs: Runs, of: str) -> tuple[ScoreResult, int]:
     return result, [probe.name for probe in result.probes].index(name)
 
 
-def _share(count: int, total: int) -> Reading:
-    return Reading(count / total, *share_interval(count, total), total)
+def _share(count: int, total: int) -> MetricValue:
+    return MetricValue(count / total, *share_interval(count, total), total)
 
 
 def _number(value: float) -> float | None:

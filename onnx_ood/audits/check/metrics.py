@@ -11,7 +11,7 @@ from onnx_ood.audits.check.metric_values import Read
 
 
 @dataclass(frozen=True)
-class Figure:
+class Metric:
     """A figure that an audit gives.
 
     Attributes:
@@ -46,8 +46,8 @@ class Figure:
 _MEASURED = (
     "check the weights up to this layer, and the preprocessing; compare the layers with onnx-ood score"
 )
-_ALL: Sequence[Figure] = (
-    Figure(
+_ALL: Sequence[Metric] = (
+    Metric(
         "auroc",
         "how well a detector tells a set from the ordinary inputs; without a set, the mean over all sets",
         "bench",
@@ -58,7 +58,7 @@ _ALL: Sequence[Figure] = (
         of="detector",
         takes_set=True,
     ),
-    Figure(
+    Metric(
         "flagged",
         "share of inputs that are flagged as unlike the references",
         "score",
@@ -68,7 +68,7 @@ _ALL: Sequence[Figure] = (
         largest=1,
         needs=("inputs", "reference"),
     ),
-    Figure(
+    Metric(
         "cosine-drop",
         "how far the activation of a probe turns when inputs are nudged: median over inputs",
         "score",
@@ -78,7 +78,7 @@ _ALL: Sequence[Figure] = (
         worse="change",
         of="probe",
     ),
-    Figure(
+    Metric(
         "distortion",
         "angle by which a probe turns over the angle by which the nudged input does: median over inputs",
         "score",
@@ -87,7 +87,7 @@ _ALL: Sequence[Figure] = (
         worse="change",
         of="probe",
     ),
-    Figure(
+    Metric(
         "flip-rate",
         "share of a probe's units that a nudge switches on or off: median over inputs",
         "score",
@@ -98,7 +98,7 @@ _ALL: Sequence[Figure] = (
         worse="change",
         of="probe",
     ),
-    Figure(
+    Metric(
         "above-noise",
         "share of inputs whose cosine drop at a probe is more than float rounding alone can make",
         "score",
@@ -109,14 +109,14 @@ _ALL: Sequence[Figure] = (
         worse="smaller",
         of="probe",
     ),
-    Figure(
+    Metric(
         "jacobian-norm",
         "norm of the Jacobian of the answer by the input: mean over inputs",
         "sensitivity",
         readings.jacobian,
         "compare the models with onnx-ood sensitivity; check the preprocessing",
     ),
-    Figure(
+    Metric(
         "transition-density",
         "changes of linear region for each unit of length: mean over trajectories of a kind",
         "sensitivity",
@@ -124,7 +124,7 @@ _ALL: Sequence[Figure] = (
         "compare the models with onnx-ood sensitivity; check the preprocessing",
         of="trajectories",
     ),
-    Figure(
+    Metric(
         "agreement",
         "share of inputs to which the baseline model gives the same class",
         "score",
@@ -135,7 +135,7 @@ _ALL: Sequence[Figure] = (
         worse="smaller",
         needs=("inputs", "baseline-model"),
     ),
-    Figure(
+    Metric(
         "failed-inputs",
         "share of inputs that can't be read or run, or for which the model gives NaN or infinity",
         "score",
@@ -144,14 +144,14 @@ _ALL: Sequence[Figure] = (
         unit="share",
         largest=1,
     ),
-    Figure(
+    Metric(
         "observer-effect",
         "largest relative change of the model's outputs by watching it",
         "score",
         readings.observer,
         "watch fewer probes, or accept the runtime's fusions with a larger bound",
     ),
-    Figure(
+    Metric(
         "provider",
         "where the model ran: cuda or cpu",
         "score",
@@ -160,7 +160,7 @@ _ALL: Sequence[Figure] = (
         kind="text",
         worse="change",
     ),
-    Figure(
+    Metric(
         "size",
         "bytes on disk, external data included",
         "file",
@@ -169,7 +169,7 @@ _ALL: Sequence[Figure] = (
         unit="bytes",
         needs=(),
     ),
-    Figure(
+    Metric(
         "parameters",
         "stored numbers: elements of initializers and constants",
         "file",
@@ -178,7 +178,7 @@ _ALL: Sequence[Figure] = (
         worse="change",
         needs=(),
     ),
-    Figure(
+    Metric(
         "opset",
         "version of the standard operators",
         "file",
@@ -187,7 +187,7 @@ _ALL: Sequence[Figure] = (
         worse="change",
         needs=(),
     ),
-    Figure(
+    Metric(
         "operators",
         "operators that occur, inside control flow and functions too",
         "file",
@@ -197,7 +197,7 @@ _ALL: Sequence[Figure] = (
         worse="change",
         needs=(),
     ),
-    Figure(
+    Metric(
         "nan-weights",
         "stored values that are NaN, weights and constants",
         "file",
@@ -206,7 +206,7 @@ _ALL: Sequence[Figure] = (
         unit="values",
         needs=(),
     ),
-    Figure(
+    Metric(
         "infinite-weights",
         "stored values that are infinite, weights and constants (masks of attention may well be)",
         "file",
@@ -216,5 +216,5 @@ _ALL: Sequence[Figure] = (
         needs=(),
     ),
 )
-FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _ALL}
+METRICS: Mapping[str, Metric] = {figure.name: figure for figure in _ALL}
 """By name."""

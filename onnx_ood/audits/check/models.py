@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from onnx_ood.audits._common.toml_models import Text, Texts, Written
+from onnx_ood.audits._common.toml_models import NonEmptyStr, NonEmptyStrs, TomlModel
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.audits.score.settings import RELATIVE, ScoreSettings
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
@@ -15,13 +15,17 @@ from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 _SCORE, _BENCH = ScoreSettings(), BenchSettings()
 
 
-class CheckedModel(Written):
+class CheckedModel(TomlModel):
     """One model. Paths are relative to the file that says this."""
 
-    path: Text = Field(description="An ONNX file.")
-    inputs: Texts = Field(default=[], description="Inputs that the model is made for: files, folders, globs.")
-    reference: Texts = Field(default=[], description="Known-good inputs, none of them in `inputs`.")
-    ood: dict[str, Texts] = Field(default={}, description="Out-of-distribution sets by name, for auroc.")
+    path: NonEmptyStr = Field(description="An ONNX file.")
+    inputs: NonEmptyStrs = Field(
+        default=[], description="Inputs that the model is made for: files, folders, globs."
+    )
+    reference: NonEmptyStrs = Field(default=[], description="Known-good inputs, none of them in `inputs`.")
+    ood: dict[str, NonEmptyStrs] = Field(
+        default={}, description="Out-of-distribution sets by name, for auroc."
+    )
     controls: bool = Field(
         default=_BENCH.controls, description="Make sets of noise and of altered pictures, too, for auroc."
     )
@@ -32,7 +36,7 @@ class CheckedModel(Written):
     rate: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=_SCORE.rate, description="False-positive rate of flags."
     )
-    baseline_model: Text | None = Field(
+    baseline_model: NonEmptyStr | None = Field(
         default=None, description="The ONNX file that it is to agree with, for agreement."
     )
     baseline_preprocess: str | None = Field(
@@ -65,8 +69,8 @@ class CheckedModel(Written):
     @property
     def settings(self) -> dict[str, Any]:
         """All that numbers depend on, by key: neither the model's own path, nor what changes speed alone."""
-        said: dict[str, Any] = self.model_dump(by_alias=True, exclude={"path", "batch_size"})
-        return dict(sorted(said.items()))
+        config: dict[str, Any] = self.model_dump(by_alias=True, exclude={"path", "batch_size"})
+        return dict(sorted(config.items()))
 
     def below(self, folder: Path) -> CheckedModel:
         """The same with paths as they are from where the program runs.

@@ -14,7 +14,7 @@ from onnx_ood.audits.score.audit import score
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.audits.sensitivity.audit import sensitivity
 from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResult
-from onnx_ood.detectors import find_sources
+from onnx_ood.detectors import find_feature_sources
 from onnx_ood.evidence.choice import choose_detectors
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import (
@@ -34,7 +34,7 @@ _Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
-class Wanted:
+class AuditRequest:
     """What gates want to know of a model, beyond the figures themselves.
 
     Attributes:
@@ -83,7 +83,7 @@ class _Once(Generic[_Result]):
         return found
 
 
-class Runs:
+class AuditRunner:
     """Audits of one model.
 
     Attributes:
@@ -99,17 +99,21 @@ class Runs:
     """
 
     def __init__(
-        self, said: CheckedModel, wanted: Wanted, cache: Path | None = None, progress: Progress | None = None
+        self,
+        config: CheckedModel,
+        wanted: AuditRequest,
+        cache: Path | None = None,
+        progress: Progress | None = None,
     ) -> None:
         """Takes the plan; nothing is read yet.
 
         Args:
-            said: What the check is told of the model.
+            config: What the check is told of the model.
             wanted: What gates want to know.
             cache: Folder in which measurements are kept, or None.
             progress: Called with the number of inputs done and in all, by one audit after the other.
         """
-        self.said = said
+        self.config = config
         self._wanted, self._cache, self._progress = wanted, cache, progress
         self.loaded = _Once(self._load)
         self.score = _Once(self._score)
@@ -168,7 +172,7 @@ class Runs:
         Raises:
             NotEvaluatedError: If the model has no such tensor, or several.
         """
-        site, _ = choose_site(self.model, self.said.site, self.said.feed)
+        site, _ = choose_site(self.model, self.config.site, self.config.feed)
         try:
             found = select(self.model, selector, site)
         except SelectorError as error:
@@ -186,12 +190,12 @@ class Runs:
             (detector,), _ = choose_detectors(self.model, (name,))
         except UsageError as error:
             return str(error)
-        if not self.said.reference and detector.learns(find_sources(self.model).subject):
+        if not self.config.reference and detector.learns(find_feature_sources(self.model).subject):
             return f"{name} learns from references, and none are given"
         return None
 
     def _load(self) -> Loaded:
-        model = load(self.said.path)
+        model = load(self.config.path)
         return Loaded(model, model_facts(model), external_hashes(model))
 
     def _score(self) -> ScoreResult:
@@ -202,32 +206,32 @@ class Runs:
             except NotEvaluatedError:
                 continue  # the gates that mean it say so
         # A detector that doesn't apply leaves all else that a score tells.
-        flags = "flagged" in self._wanted.figures and self.why_no_detector(self.said.detector) is None
-        settings = self.said.score_settings(tuple(dict.fromkeys(probes)), self._cache, flags=flags)
-        reference = self.said.reference if flags else ()
-        return score(self.model, self.said.inputs, settings, reference=reference, progress=self._progress)
+        flags = "flagged" in self._wanted.figures and self.why_no_detector(self.config.detector) is None
+        settings = self.config.score_settings(tuple(dict.fromkeys(probes)), self._cache, flags=flags)
+        reference = self.config.reference if flags else ()
+        return score(self.model, self.config.inputs, settings, reference=reference, progress=self._progress)
 
     def _baseline_score(self) -> ScoreResult:
-        path = self.said.baseline_model
+        path = self.config.baseline_model
         assert path is not None
-        settings = self.said.baseline_model_settings
-        return score(path, self.said.inputs, settings, progress=self._progress)
+        settings = self.config.baseline_model_settings
+        return score(path, self.config.inputs, settings, progress=self._progress)
 
     def _bench(self) -> BenchResult:
         detectors = tuple(name for name in self._wanted.detectors if self.why_no_detector(name) is None)
-        settings = self.said.bench_settings(detectors, self._cache)
+        settings = self.config.bench_settings(detectors, self._cache)
         return bench(
             self.model,
-            self.said.inputs,
-            self.said.ood,
+            self.config.inputs,
+            self.config.ood,
             settings,
-            reference=self.said.reference,
+            reference=self.config.reference,
             progress=self._progress,
         )
 
     def _sensitivity(self) -> SensitivityResult:
-        settings = self.said.sensitivity_settings(trajectories="transition-density" in self._wanted.figures)
-        return sensitivity([self.model], self.said.inputs, settings, progress=self._progress)
+        settings = self.config.sensitivity_settings(trajectories="transition-density" in self._wanted.figures)
+        return sensitivity([self.model], self.config.inputs, settings, progress=self._progress)
 
     def sensitive(self) -> ModelSensitivity:
         """What the sensitivity audit says of the model.

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from onnx_ood import metrics
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
-from onnx_ood.detectors import Detector, Evidence, Subject, find_detector, published_score, relative_score
+from onnx_ood.detectors import Detector, Features, ModelInfo, deviation_score, find_detector, published_score
 from onnx_ood.evidence.collect import Alteration
-from onnx_ood.evidence.reader import EvidenceReader
-from onnx_ood.evidence.references import rehearsals
+from onnx_ood.evidence.reader import FeatureReader
+from onnx_ood.evidence.references import pseudo_ood_augmentations
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
 from onnx_ood.models import path as model_path
@@ -37,7 +37,7 @@ class _Measured:
     drops: Float  # Mean over copies, [N, P].
     errors: Float  # Standard error over copies, [N, P].
     logits: Float  # [N, classes]
-    evidence: Evidence  # What `auto` reads.
+    evidence: Features  # What `auto` reads.
 
     @property
     def answers(self) -> NDArray[np.int64]:
@@ -75,8 +75,8 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
     pixels = [_pixels(path, preprocessing) for path in photos]
     nudges = draw("gaussian", pixels[0].shape, _COPIES, _SEED) * _SCALE * preprocessing.gain
     auto = find_detector("auto")
-    reader = EvidenceReader(model, auto.needs, preprocessing=preprocessing, provider=provider)
-    rehearsed = rehearsals(preprocessing)
+    reader = FeatureReader(model, auto.needs, preprocessing=preprocessing, provider=provider)
+    rehearsed = pseudo_ood_augmentations(preprocessing)
     total = len(photos) * (1 + len(ALTERATIONS) + len(rehearsed))
     done = 0
 
@@ -138,13 +138,13 @@ def _pixels(path: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
 class _Halves:
     """Scores photos by a detector that learnt from the other half of them, so that none is compared with itself."""
 
-    def __init__(self, detector: Detector, subject: Subject, photos: Evidence) -> None:
+    def __init__(self, detector: Detector, subject: ModelInfo, photos: Features) -> None:
         self._half = np.arange(len(photos)) % 2
         self._scorers = [
             detector.fit(subject, photos.rows(np.flatnonzero(self._half != half))) for half in (0, 1)
         ]
 
-    def scores(self, evidence: Evidence) -> Float:
+    def scores(self, evidence: Features) -> Float:
         """Scores of a version of all photos, [N]."""
         scores = np.empty(len(self._half))
         for half, scorer in enumerate(self._scorers):
@@ -198,7 +198,7 @@ def _distances(measured: _Measured, original: _Measured, floor: Float) -> Float:
     scores = np.empty(len(measured.drops))
     for i in range(len(scores)):
         others = np.delete(original.drops, i, axis=0)
-        compared = relative_score(measured.drops[i : i + 1], measured.errors[i : i + 1], floor, others)
+        compared = deviation_score(measured.drops[i : i + 1], measured.errors[i : i + 1], floor, others)
         scores[i] = np.nan if compared is None else compared.score[0]
     return scores
 

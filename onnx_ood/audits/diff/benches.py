@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from onnx_ood.audits.bench.result import BenchInterval, BenchResult
 from onnx_ood.audits.diff.metrics import apart, one_sided
-from onnx_ood.audits.diff.result import FigureChange
+from onnx_ood.audits.diff.result import MetricChange
 
 
-def figures_of_benches(a: BenchResult, b: BenchResult) -> Iterator[FigureChange]:
+def figures_of_benches(a: BenchResult, b: BenchResult) -> Iterator[MetricChange]:
     """Changes of AUROCs, of detectors and sets that both have.
 
     Args:

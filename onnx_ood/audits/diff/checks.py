@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx_ood.audits.check.result import CheckResult, GateResult
 from onnx_ood.audits.diff.metrics import apart, change_alone
-from onnx_ood.audits.diff.result import FigureChange, GateChange
+from onnx_ood.audits.diff.result import GateChange, MetricChange
 
 _Gates = dict[tuple[str, str], GateResult]
 
@@ -34,7 +34,7 @@ def gates_that_end_otherwise(a: CheckResult, b: CheckResult) -> tuple[GateChange
     )
 
 
-def figures_of_gates(a: CheckResult, b: CheckResult) -> Iterator[FigureChange]:
+def figures_of_gates(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
     """Changes of the numbers that both checks found.
 
     Args:

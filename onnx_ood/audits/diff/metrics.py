@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from onnx_ood.audits.diff.result import FigureChange
+from onnx_ood.audits.diff.result import MetricChange
 from onnx_ood.metrics.intervals import difference_limit
 from onnx_ood.results.base import Number
 
@@ -15,7 +15,7 @@ def one_sided(a: Iterable[str], b: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in {**before, **after} if (name in before) != (name in after))
 
 
-def change_alone(name: str, a: Number, b: Number) -> FigureChange:
+def change_alone(name: str, a: Number, b: Number) -> MetricChange:
     """The change of a figure whose noise isn't known.
 
     Args:
@@ -24,12 +24,12 @@ def change_alone(name: str, a: Number, b: Number) -> FigureChange:
         b: The other.
     """
     change = None if a is None or b is None else b - a
-    return FigureChange(name=name, a=a, b=b, change=change, low=None, high=None)
+    return MetricChange(name=name, a=a, b=b, change=change, low=None, high=None)
 
 
 def apart(
     name: str, a: tuple[float, float | None, float | None], b: tuple[float, float | None, float | None]
-) -> FigureChange:
+) -> MetricChange:
     """The change between figures of draws apart, its interval from theirs.
 
     Args:
@@ -38,7 +38,7 @@ def apart(
         b: The other.
     """
     change = b[0] - a[0]
-    return FigureChange(
+    return MetricChange(
         name=name,
         a=a[0],
         b=b[0],

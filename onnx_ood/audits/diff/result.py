@@ -18,7 +18,7 @@ class SettingChange(Part):
     b: str
 
 
-class FigureChange(Part):
+class MetricChange(Part):
     """A figure that both results have."""
 
     name: str
@@ -94,7 +94,7 @@ class DiffResult(Part):
     a: str = Field(description="The first file.")
     b: str
     settings: tuple[SettingChange, ...] = Field(description="What differs of models, settings, versions.")
-    figures: tuple[FigureChange, ...]
+    figures: tuple[MetricChange, ...]
     inputs: InputsDiff | None = Field(description="Of scores; null of others.")
     gates: tuple[GateChange, ...] = Field(
         default=(), description="Of checks: gates whose outcome differs, in the order of the second."

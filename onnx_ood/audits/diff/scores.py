@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.audits.diff.metrics import one_sided
-from onnx_ood.audits.diff.result import Agreement, FigureChange, InputChange, InputsDiff
+from onnx_ood.audits.diff.result import Agreement, InputChange, InputsDiff, MetricChange
 from onnx_ood.audits.score.result import InputResult, ScoreResult
 from onnx_ood.metrics.intervals import mean_interval, share_interval
 from onnx_ood.metrics.ranking import average_ranks, rank_correlation
 from onnx_ood.results.base import Number, Prediction
 
 
-def figures_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[FigureChange]:
+def figures_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
     """Changes of detectors' scores and of cosine drops, over the inputs of both.
 
     Args:
@@ -46,9 +46,9 @@ def figures_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[FigureChange]:
 
 def _paired(
     name: str, a: NDArray[np.float64], b: NDArray[np.float64], change: NDArray[np.float64]
-) -> FigureChange:
+) -> MetricChange:
     found = mean_interval(change)
-    return FigureChange(
+    return MetricChange(
         name=name,
         a=_number(np.median(a) if len(a) else np.nan),
         b=_number(np.median(b) if len(b) else np.nan),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onnx_ood.audits.diff.metrics import apart, change_alone
-from onnx_ood.audits.diff.result import FigureChange
+from onnx_ood.audits.diff.result import MetricChange
 from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult
 
 # What a model's figures hang on.
@@ -60,7 +60,7 @@ def facts_of_sensitivities(
     return facts
 
 
-def figures_of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iterator[FigureChange]:
+def figures_of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iterator[MetricChange]:
     """Changes of Jacobian norms and of the density of transitions.
 
     Args:
@@ -80,7 +80,7 @@ def _pair_name(one: ModelSensitivity, other: ModelSensitivity) -> str:
     return " / ".join(dict.fromkeys((one.model.path, other.model.path)))
 
 
-def _change(name: str, a: Estimate, b: Estimate) -> FigureChange:
+def _change(name: str, a: Estimate, b: Estimate) -> MetricChange:
     if a.mean is None or b.mean is None or None in (a.low, a.high, b.low, b.high):
         return change_alone(name, a.mean, b.mean)
     return apart(name, (a.mean, a.low, a.high), (b.mean, b.low, b.high))

@@ -29,7 +29,7 @@ from onnx_ood.audits.plane.result import (
     PlaneResult,
 )
 from onnx_ood.audits.plane.settings import PlaneSettings
-from onnx_ood.audits.plane.window import Values, Watched, Window, fed, look, parts
+from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import Card, Chosen, Reader, discover, named_rows, read_card
@@ -89,7 +89,7 @@ def plane(
             progress(count, total)
 
     done(0)
-    watched = Watched(loaded, shown, settings.provider)
+    watched = InstrumentedModel(loaded, shown, settings.provider)
     clean = watched.values(read.points)
     answers = read_answers({"output": clean.outputs}) if clean.outputs is not None else None
     units = _sample(clean.layer.shape[1], settings)

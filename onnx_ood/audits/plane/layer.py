@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onnx_ood.exceptions import ModelError, SelectorError
-from onnx_ood.graph import CodeSite, Model, Tensor, Units, find_units, select, why_not_measurable
+from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, select, why_not_measurable
 
 _KINDS = ("linear", "pieces", "sign")
 _LISTED = 6
@@ -21,7 +21,7 @@ class Shown:
             activation of a smooth function whose sign is that of its argument, where that is inside the operator.
     """
 
-    site: CodeSite
+    site: PatternSite
     read: Tensor
 
 
@@ -77,7 +77,7 @@ def _selected(model: Model, units: Units, selector: str) -> Shown:
     return Shown(found[0], tensor)
 
 
-def _zero_set(model: Model, site: CodeSite) -> Tensor | str:
+def _zero_set(model: Model, site: PatternSite) -> Tensor | str:
     """The tensor whose zero sets are a site's boundaries, or why there is none."""
     if site.argmax:
         return "chooses the largest of several values, which is the zero set of no single one; choose another layer"

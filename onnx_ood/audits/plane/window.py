@@ -42,7 +42,7 @@ class Values:
     outputs: NDArray[Any] | None
 
 
-class Watched:
+class InstrumentedModel:
     """A model whose layer and answers are watched.
 
     Attributes:
@@ -123,7 +123,7 @@ class Window:
 
 
 def look(
-    watched: Watched,
+    watched: InstrumentedModel,
     through: Plane,
     grid: Grid,
     thresholds: tuple[float, ...],

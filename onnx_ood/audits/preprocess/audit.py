@@ -12,18 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.audits.preprocess.candidates import Candidate, resize_candidates, value_candidates
-from onnx_ood.audits.preprocess.result import Behind, DetectiveResult, Question, TriedPreprocessing
-from onnx_ood.audits.preprocess.settings import DetectiveSettings
-from onnx_ood.detectors import Evidence, collection_distance
+from onnx_ood.audits.preprocess.result import PreprocessResult, Question, RunnerUpGap, TriedPreprocessing
+from onnx_ood.audits.preprocess.settings import PreprocessSettings
+from onnx_ood.detectors import Features, collection_distance
 from onnx_ood.evidence.collect import BATCH
-from onnx_ood.evidence.reader import EvidenceReader
+from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import Discovery, Preprocessing, Reader, discover, is_picture
 from onnx_ood.metrics import softmax
 from onnx_ood.metrics.bootstrap import RESAMPLES
-from onnx_ood.metrics.mutual_information import entropy, kept_information
-from onnx_ood.perturb import slight_copies
+from onnx_ood.metrics.mutual_information import entropy, mutual_information_bound
+from onnx_ood.perturb import mild_augmentations
 from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
@@ -67,16 +67,16 @@ class _Tried:
     answers: float | None
 
 
-def detective(
+def preprocess(
     model: str | Path | Model,
     photos: Sequence[str],
-    settings: DetectiveSettings | None = None,
+    settings: PreprocessSettings | None = None,
     *,
     progress: Progress | None = None,
-) -> DetectiveResult:
+) -> PreprocessResult:
     """Ranks preprocessings by how ordinary photos look under each.
 
-    Score = information that answers keep under slight changes (`metrics/kept_information.py`), less the distance of
+    Score = information that answers keep under slight changes (`metrics/mutual_information.py`), less the distance of
     channels from what BatchNormalization nodes know of training (`detectors/batch_norm.py`); of a model that has one of
     them, that one. What is behind the first by less than 99% of paired bootstrap resamples can tell isn't told from it.
 
@@ -95,7 +95,7 @@ def detective(
         NotEvaluatedError: If no photo could be read.
         ProviderError: If the provider can't run here.
     """
-    settings = settings or DetectiveSettings()
+    settings = settings or PreprocessSettings()
     loaded = model if isinstance(model, Model) else load(model)
     fed = first_input(loaded)
     shape = fed.shape or ()
@@ -104,7 +104,7 @@ def detective(
         raise UsageError(
             f"{loaded.path}: its input holds {fed.dtype}, so that there is no range to find; --preprocess bytes is it"
         )
-    reader = EvidenceReader(
+    reader = FeatureReader(
         loaded, {"logits", "norms"}, provider=settings.provider, batch_size=settings.batch_size
     )
     if reader.subject.probabilities is None and not reader.subject.norms:
@@ -118,7 +118,7 @@ def detective(
     if count == 0:
         reason = photos_read.failed[0].reason if photos_read.failed else "there is none"
         raise NotEvaluatedError(f"{loaded.path}: no photo could be read: {reason}")
-    witness = _Witness(reader, count, settings.seed)
+    witness = _CandidateReader(reader, count, settings.seed)
     total, done = count * (len(values) + len(geometries)), 0
 
     def ranked(candidates: Sequence[Candidate]) -> list[_Tried]:
@@ -133,7 +133,7 @@ def detective(
 
     by_values = ranked(values)
     by_resize = ranked(resize_candidates(by_values[0].candidate, shape))
-    return DetectiveResult(
+    return PreprocessResult(
         status="measured" if count >= _FEWEST else "not evaluated",
         model=model_facts(loaded),
         provider=reader.provider,
@@ -150,7 +150,7 @@ def _geometry(preprocessing: Preprocessing) -> tuple[str, int | None]:
     return preprocessing.resize, preprocessing.resize_to
 
 
-def _read(found: Discovery, geometries: Sequence[Preprocessing], settings: DetectiveSettings) -> _Photos:
+def _read(found: Discovery, geometries: Sequence[Preprocessing], settings: PreprocessSettings) -> _Photos:
     """Reads a sample of the pictures once for each geometry; those that one of them doesn't take have failed.
 
     Args:
@@ -189,10 +189,10 @@ def _read(found: Discovery, geometries: Sequence[Preprocessing], settings: Detec
     )
 
 
-class _Witness:
+class _CandidateReader:
     """Tells how ordinary photos look to a model."""
 
-    def __init__(self, reader: EvidenceReader, photos: int, seed: int) -> None:
+    def __init__(self, reader: FeatureReader, photos: int, seed: int) -> None:
         self._reader, self._seed = reader, seed
         drawn = np.random.default_rng(seed).multinomial(photos, np.full(photos, 1 / photos), RESAMPLES)
         # The photos themselves, then resamples, the same for all candidates: differences are paired.
@@ -212,10 +212,10 @@ class _Witness:
             shares = _shares(clean.logits)
             copies = [
                 _shares(logits)
-                for copy in slight_copies(pictures, self._seed).values()
+                for copy in mild_augmentations(pictures, self._seed).values()
                 if (logits := self._run(candidate.preprocessing, copy).logits) is not None
             ]
-            information = kept_information(shares, copies, self._weights)
+            information = mutual_information_bound(shares, copies, self._weights)
             score = score + information
             answer = shares.argmax(axis=1)
             confidence = float(shares.max(axis=1).mean())
@@ -223,11 +223,11 @@ class _Witness:
             answers = float(np.exp(entropy(shares.mean(axis=0))))
         return _Tried(candidate, score, information, distance, confidence, agreement, answers)
 
-    def _run(self, preprocessing: Preprocessing, pictures: NDArray[np.float32]) -> Evidence:
+    def _run(self, preprocessing: Preprocessing, pictures: NDArray[np.float32]) -> Features:
         ordered = pictures[..., ::-1] if preprocessing.channels == "BGR" else pictures
         placed = np.moveaxis(ordered, -1, 1) if preprocessing.layout == "NCHW" else ordered
         tensors = np.ascontiguousarray(preprocessing.normalise(placed))
-        return Evidence.joined(
+        return Features.joined(
             [self._reader.read(tensors[start : start + BATCH]) for start in range(0, len(tensors), BATCH)]
         )
 
@@ -253,7 +253,7 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
                 information=None if tried.information is None else float(tried.information[0]),
                 batch_norm=None if tried.distance is None else float(tried.distance[0]),
                 score=float(tried.score[0]),
-                behind=Behind(value=float(behind[0]), low=float(bounds[0]), high=float(bounds[1])),
+                behind=RunnerUpGap(value=float(behind[0]), low=float(bounds[0]), high=float(bounds[1])),
                 leading=bool(bounds[0] <= 0),
                 confidence=tried.confidence,
                 agreement=tried.agreement,

@@ -10,7 +10,7 @@ from onnx_ood.results.base import Environment, Failure, Number, Part
 from onnx_ood.results.facts import ModelFacts
 
 
-class Behind(Part):
+class RunnerUpGap(Part):
     """By how much a candidate is behind the first."""
 
     value: float
@@ -33,7 +33,7 @@ class TriedPreprocessing(Part):
         "has no BatchNormalization nodes."
     )
     score: float = Field(description="information - batch_norm, of what there is; higher = more ordinary.")
-    behind: Behind = Field(description="Score of the first less this one's, on the same resamples.")
+    behind: RunnerUpGap = Field(description="Score of the first less this one's, on the same resamples.")
     leading: bool = Field(description="The first, or behind it by no more than noise.")
     confidence: Number = Field(description="Mean probability of the likeliest class.")
     agreement: Number = Field(description="Share of copies that get the photo's answer.")
@@ -56,7 +56,7 @@ class Question(Part):
         return tuple(one for one in self.candidates if one.leading)
 
 
-class DetectiveResult(Part):
+class PreprocessResult(Part):
     """Result of `onnx-ood preprocess`."""
 
     format: Literal["onnx-ood/preprocess/1"] = Field(default="onnx-ood/preprocess/1", alias="schema")

@@ -8,7 +8,7 @@ from onnx_ood.exceptions import UsageError
 
 
 @dataclass(frozen=True)
-class DetectiveSettings:
+class PreprocessSettings:
     """Settings of the detective.
 
     Attributes:

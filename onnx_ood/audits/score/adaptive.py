@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
+from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
 from onnx_ood.exceptions import UsageError
 
 Float = NDArray[np.float64]
@@ -31,9 +31,9 @@ def check_adaptive(copies: int, provider: str) -> None:
     Raises:
         UsageError: If there are too few copies, or the model runs on CUDA.
     """
-    if copies <= LEAST_COPIES:
+    if copies <= MIN_COPIES:
         raise UsageError(
-            f"--adaptive gives every input {LEAST_COPIES} copies or more, so with --copies {copies} it saves nothing: "
+            f"--adaptive gives every input {MIN_COPIES} copies or more, so with --copies {copies} it saves nothing: "
             "state more copies, 16 for instance, or leave it out"
         )
     if provider == "cuda":
@@ -43,7 +43,7 @@ def check_adaptive(copies: int, provider: str) -> None:
         )
 
 
-class Known(NamedTuple):
+class MeasuredInputs(NamedTuple):
     """What decides about copies.
 
     Attributes:
@@ -83,7 +83,7 @@ class Adaptive:
         self._stride = 1
         self._drops: list[Float] = []
         self._errors: list[Float] = []
-        self.known: Known | None = None
+        self.known: MeasuredInputs | None = None
 
     @property
     def rule(self) -> str:
@@ -138,4 +138,4 @@ class Adaptive:
         self._renewal *= 2
         reference = Reference.learn(np.array(self._drops), np.array(self._errors), floor)
         effects = CopyEffects(self._sums / _FIRST)
-        self.known = Known(plan_rounds(self.copies), effects, reference) if reference else None
+        self.known = MeasuredInputs(plan_rounds(self.copies), effects, reference) if reference else None

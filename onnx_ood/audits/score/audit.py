@@ -12,15 +12,15 @@ import numpy as np
 from onnx_ood import models
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
-from onnx_ood.audits.score.batch_runner import Measuring
-from onnx_ood.audits.score.nudging import Nudger
-from onnx_ood.audits.score.result import CopiesUsed, InputResult, ProbeAdvice, ScoreResult, Verdict
-from onnx_ood.audits.score.scoring import choose_judge
+from onnx_ood.audits.score.batch_runner import BatchRunner
+from onnx_ood.audits.score.nudging import Perturber
+from onnx_ood.audits.score.result import CopiesUsed, DetectorSummary, InputResult, ProbeAdvice, ScoreResult
+from onnx_ood.audits.score.scoring import choose_scorer
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
 from onnx_ood.audits.score.stream.records import Header, ScoredInput, StreamProbe
-from onnx_ood.audits.score.stream.result_writer import Tally
+from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, open_stream
-from onnx_ood.audits.score.stream.summary import Summary, summarise
+from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
 from onnx_ood.detectors import FEWEST, find_detector
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.references import among_references, overlap_notes
@@ -89,12 +89,12 @@ def score(
     probes = choose_probes(loaded, settings, site)
     card, facts = read_card(loaded.path), model_facts(loaded)
     chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
-    nudger = Nudger(settings, chosen, inner=not site.is_input)
+    nudger = Perturber(settings, chosen, inner=not site.is_input)
     if settings.advise and nudger.copies < 2:
         raise UsageError("advice compares copies of an input with each other: give --copies 2 or more")
     with open_stream(streaming) as stream:
         step = counting(progress) if progress else None
-        judge, judge_notes = choose_judge(
+        judge, judge_notes = choose_scorer(
             loaded, fed, feeding, settings, reference, chosen.preprocessing if chosen else None, step
         )
         known = stream.calibration
@@ -139,10 +139,10 @@ def score(
                 environment=environment(),
             )
         )
-        tally = Tally(stream, card.class_names() if card else None)
+        tally = ResultWriter(stream, card.class_names() if card else None)
         for missing in found.missing:
             tally.fail(missing.id, missing.reason)
-        measuring = Measuring(
+        measuring = BatchRunner(
             prober,
             nudger,
             feeding,
@@ -214,7 +214,7 @@ def score(
         )
 
 
-def _copies_used(adaptive: Adaptive, summary: Summary, scored: int) -> CopiesUsed:
+def _copies_used(adaptive: Adaptive, summary: StreamSummary, scored: int) -> CopiesUsed:
     return CopiesUsed(
         rule=adaptive.rule,
         copies=summary.copies,
@@ -266,7 +266,7 @@ def _rank_notes(results: Sequence[InputResult]) -> list[str]:
     return [f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they {what}."]
 
 
-def _verdict_notes(verdict: Verdict | None, paths: Sequence[Path]) -> list[str]:
+def _verdict_notes(verdict: DetectorSummary | None, paths: Sequence[Path]) -> list[str]:
     """What can be said of an input, and what can't."""
     if verdict is None or verdict.rate is None:
         notes = [
@@ -293,7 +293,7 @@ def _verdict_notes(verdict: Verdict | None, paths: Sequence[Path]) -> list[str]:
     return notes
 
 
-def _order_notes(verdict: Verdict | None, results: Sequence[InputResult]) -> list[str]:
+def _order_notes(verdict: DetectorSummary | None, results: Sequence[InputResult]) -> list[str]:
     """Why a flagged input stands below one that isn't, where that happens: it looks like a mistake."""
     flags = [entry.flagged for entry in results if entry.flagged is not None]
     if verdict is None or flags == sorted(flags, reverse=True):

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.score.adaptive import Adaptive, Known
-from onnx_ood.audits.score.nudging import Nudger
-from onnx_ood.audits.score.perturbation_stats import Neighbourhoods, Reduced
-from onnx_ood.audits.score.scoring import Judge
+from onnx_ood.audits.score.adaptive import Adaptive, MeasuredInputs
+from onnx_ood.audits.score.nudging import Perturber
+from onnx_ood.audits.score.perturbation_stats import PerturbationStats, PerturbedBatches
+from onnx_ood.audits.score.scoring import Scorer
 from onnx_ood.audits.score.stream.records import CalibratedProbe, Calibration
-from onnx_ood.audits.score.stream.result_writer import Tally
+from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.exceptions import ModelError
 from onnx_ood.inputs import Batch
@@ -21,18 +21,18 @@ from onnx_ood.runtime import Prober
 _FIRST_INPUTS = 8
 
 
-class Measuring:
+class BatchRunner:
     """Runs batches through the model and tallies them."""
 
     def __init__(
         self,
         prober: Prober,
-        nudger: Nudger,
+        nudger: Perturber,
         feeding: Feeding,
-        tally: Tally,
+        tally: ResultWriter,
         *,
         exact: bool,
-        judge: Judge | None = None,
+        judge: Scorer | None = None,
         adaptive: Adaptive | None = None,
         calibration: Calibration | None = None,
     ) -> None:
@@ -138,8 +138,8 @@ class Measuring:
                 f"probe {lost[0]!r} is empty for it or for an input before it, though not for the first; choose other "
                 "probes"
             )
-        found = Neighbourhoods.of(measured)
-        reduced = self._in_rounds(batch, nudges, found, known) if known else Reduced.of(found)
+        found = PerturbedBatches.of(measured)
+        reduced = self._in_rounds(batch, nudges, found, known) if known else PerturbationStats.of(found)
         judged = self._judge.judge(batch) if self._judge else None
         scored = self._tally.add(batch.ids, reduced, measured, self._floor, judged)
         if self._adaptive:
@@ -153,8 +153,8 @@ class Measuring:
             )
 
     def _in_rounds(
-        self, batch: Batch, nudges: NDArray[np.floating], found: Neighbourhoods, known: Known
-    ) -> Reduced:
+        self, batch: Batch, nudges: NDArray[np.floating], found: PerturbedBatches, known: MeasuredInputs
+    ) -> PerturbationStats:
         """Gives inputs further copies, those that want as many together, until all have what they want.
 
         Args:
@@ -174,11 +174,13 @@ class Measuring:
                 chosen, so_far = rows[alike], found.at(alike)
                 if more == copies:
                     scale = known.effects.scale(copies)
-                    parts.append(Reduced.of(so_far, clean_runs=clean_runs, scale=scale))
+                    parts.append(PerturbationStats.of(so_far, clean_runs=clean_runs, scale=scale))
                     places.append(chosen)
                 else:
                     part = batch.take(chosen)
                     further = self._nudger.some(nudges, slice(copies, more), chosen)
                     measured = self._prober.measure(part.tensors, further, self._feeding.others(part))
-                    unsettled.append((chosen, so_far.with_more(Neighbourhoods.of(measured)), clean_runs + 1))
-        return Reduced.joined(parts, places)
+                    unsettled.append(
+                        (chosen, so_far.with_more(PerturbedBatches.of(measured)), clean_runs + 1)
+                    )
+        return PerturbationStats.joined(parts, places)

@@ -19,7 +19,7 @@ from onnx_ood.runtime import Prober
 _DEFAULT_COPIES = 4
 
 
-class Nudger:
+class Perturber:
     """Makes the nudges for any batch of one audit."""
 
     def __init__(self, settings: ScoreSettings, chosen: Chosen | None, *, inner: bool) -> None:

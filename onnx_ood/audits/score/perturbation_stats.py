@@ -16,7 +16,7 @@ Int = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Neighbourhoods:
+class PerturbedBatches:
     """N inputs with k copies each, at P probes.
 
     Attributes:
@@ -30,19 +30,19 @@ class Neighbourhoods:
     flip_rate: Float
 
     @staticmethod
-    def of(measured: Measurement) -> Neighbourhoods:
+    def of(measured: Measurement) -> PerturbedBatches:
         """What a measurement holds."""
         values = (measured.cosine_drop(), measured.distortion(), measured.flip_rate())
         # How they lie in memory decides in which order copies are summed up: it must not depend on how they came.
-        return Neighbourhoods(*map(np.ascontiguousarray, values))
+        return PerturbedBatches(*map(np.ascontiguousarray, values))
 
-    def at(self, rows: NDArray[np.bool_]) -> Neighbourhoods:
+    def at(self, rows: NDArray[np.bool_]) -> PerturbedBatches:
         """Those inputs for which `rows` is true."""
-        return Neighbourhoods(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return PerturbedBatches(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def with_more(self, more: Neighbourhoods) -> Neighbourhoods:
+    def with_more(self, more: PerturbedBatches) -> PerturbedBatches:
         """The same inputs with further copies behind those they have."""
-        return Neighbourhoods(
+        return PerturbedBatches(
             *(
                 np.concatenate([getattr(self, field.name), getattr(more, field.name)], axis=1)
                 for field in fields(self)
@@ -51,7 +51,7 @@ class Neighbourhoods:
 
 
 @dataclass(frozen=True)
-class Reduced:
+class PerturbationStats:
     """A few numbers for each of N inputs; means over its copies.
 
     Attributes:
@@ -71,7 +71,9 @@ class Reduced:
     flip_rate: Float
 
     @staticmethod
-    def of(measured: Neighbourhoods, *, clean_runs: int = 1, scale: Float | None = None) -> Reduced:
+    def of(
+        measured: PerturbedBatches, *, clean_runs: int = 1, scale: Float | None = None
+    ) -> PerturbationStats:
         """Reduces inputs with as many copies each.
 
         Args:
@@ -83,7 +85,7 @@ class Reduced:
         factor = np.ones(probes) if scale is None else scale
         # What isn't finite is told by name when it is tallied.
         with np.errstate(invalid="ignore"):
-            return Reduced(
+            return PerturbationStats(
                 np.full(count, copies),
                 np.full(count, copies + clean_runs),
                 measured.drop.mean(axis=1) * factor,
@@ -93,7 +95,7 @@ class Reduced:
             )
 
     @staticmethod
-    def joined(parts: Sequence[Reduced], rows: Sequence[Int]) -> Reduced:
+    def joined(parts: Sequence[PerturbationStats], rows: Sequence[Int]) -> PerturbationStats:
         """Puts inputs that were reduced apart into one order.
 
         Args:
@@ -101,9 +103,9 @@ class Reduced:
             rows: For each part the places of its inputs; together 0 to N − 1.
         """
         order = np.argsort(np.concatenate(rows))
-        return Reduced(
+        return PerturbationStats(
             *(
                 np.concatenate([getattr(part, field.name) for part in parts])[order]
-                for field in fields(Reduced)
+                for field in fields(PerturbationStats)
             )
         )

@@ -24,7 +24,7 @@ class UsedDetector(Part):
     source: str
 
 
-class Verdict(Part):
+class DetectorSummary(Part):
     """What inputs are judged by."""
 
     detectors: tuple[UsedDetector, ...] = Field(description="The first ranks inputs and makes p-values.")
@@ -155,7 +155,7 @@ class ScoreResult(Part):
     preprocessing: str | None = Field(
         description="In words, with its source; null if there were no pictures."
     )
-    verdict: Verdict | None = Field(
+    verdict: DetectorSummary | None = Field(
         description="What inputs are judged by; null where they are compared with each other alone."
     )
     environment: Environment

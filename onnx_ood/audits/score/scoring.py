@@ -9,15 +9,20 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.score.result import UsedDetector, Verdict
+from onnx_ood.audits.score.result import DetectorSummary, UsedDetector
 from onnx_ood.audits.score.settings import RELATIVE, ScoreSettings
-from onnx_ood.detectors import Detector, Subject, calibrate, find_detector, find_sources, flag
-from onnx_ood.evidence.cache import EvidenceCache
+from onnx_ood.detectors import Detector, ModelInfo, calibrate, find_detector, find_feature_sources, flag
+from onnx_ood.evidence.cache import FeatureCache
 from onnx_ood.evidence.choice import choose_detectors, learnable
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.feeding import Feeding
-from onnx_ood.evidence.reader import EvidenceReader, MakesReaders
-from onnx_ood.evidence.references import Known, generic_references, given_references, with_blanks
+from onnx_ood.evidence.reader import FeatureReader, MakesReaders
+from onnx_ood.evidence.references import (
+    ReferenceSet,
+    measure_bundled_photos,
+    measure_references,
+    with_baseline_inputs,
+)
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Batch, Preprocessing
@@ -28,7 +33,7 @@ _DEFAULT = "auto"
 
 
 @dataclass(frozen=True)
-class Judged:
+class Scores:
     """What detectors say of N inputs.
 
     Attributes:
@@ -44,7 +49,7 @@ class Judged:
     finite: NDArray[np.bool_]
 
 
-class Judge:
+class Scorer:
     """Detectors that are ready to score.
 
     Attributes:
@@ -53,11 +58,11 @@ class Judge:
 
     def __init__(
         self,
-        reader: EvidenceReader,
-        subject: Subject,
+        reader: FeatureReader,
+        subject: ModelInfo,
         feeding: Feeding,
         detectors: Sequence[Detector],
-        known: Known,
+        known: ReferenceSet,
         rate: float,
         seed: int,
     ) -> None:
@@ -79,7 +84,7 @@ class Judge:
             if known.source == "given" and known.evidence is not None
             else None
         )
-        self.described = Verdict(
+        self.described = DetectorSummary(
             detectors=tuple(
                 UsedDetector(name=one.name, formula=one.formula, source=one.source) for one in detectors
             ),
@@ -90,7 +95,7 @@ class Judge:
             smallest_p=1 / (self._calibrated.references + 1) if self._calibrated else None,
         )
 
-    def judge(self, batch: Batch) -> Judged:
+    def judge(self, batch: Batch) -> Scores:
         """Scores inputs.
 
         Raises:
@@ -114,10 +119,10 @@ class Judge:
             if self.described.flags:
                 flagged = np.zeros(len(batch), np.bool_)
                 flagged[rows] = flag(p_values[rows], self._rate, self._calibrated.references)
-        return Judged(scores, p_values, flagged, finite)
+        return Scores(scores, p_values, flagged, finite)
 
 
-def choose_judge(
+def choose_scorer(
     model: Model,
     fed: Tensor,
     feeding: Feeding,
@@ -125,7 +130,7 @@ def choose_judge(
     reference: Sequence[str],
     preprocessing: Preprocessing | None,
     step: Callable[[int], None] | None = None,
-) -> tuple[Judge | None, tuple[str, ...]]:
+) -> tuple[Scorer | None, tuple[str, ...]]:
     """Makes the detectors ready that a score goes by.
 
     Args:
@@ -150,7 +155,7 @@ def choose_judge(
             raise UsageError(f"--detectors {RELATIVE} compares inputs with each other: leave out --reference")
         return None, ()
     asked = bool(settings.detectors or reference)
-    if not asked and (reason := find_detector(_DEFAULT).why_not(find_sources(model).subject)):
+    if not asked and (reason := find_detector(_DEFAULT).why_not(find_feature_sources(model).subject)):
         return None, (_fallback(reason),)
     detectors, lacking = choose_detectors(model, settings.detectors or (_DEFAULT,))
     needs = {need for detector in detectors for need in detector.needs}
@@ -161,33 +166,33 @@ def choose_judge(
         if asked:
             raise
         return None, (_fallback(str(error)),)
-    known = Known("none")
+    known = ReferenceSet("none")
     # References are the same from run to run, so that they are what a cache is for.
-    cache = None if settings.cache is None else EvidenceCache(settings.cache, making)
+    cache = None if settings.cache is None else FeatureCache(settings.cache, making)
     readers = cache.reader if cache else making
     collector = Collector(
         readers(needs) if cache else reader, fed, preprocessing, None, settings.seed, feeding
     )
     if reference or (settings.generic and any(detector.reference for detector in detectors)):
-        rehearsing = None
+        augmenting = None
         if "altered" in needs:
             # Altered references are learnt from by their activity alone.
-            rehearsing = Collector(readers({"layers"}), fed, preprocessing, None, settings.seed, feeding)
+            augmenting = Collector(readers({"layers"}), fed, preprocessing, None, settings.seed, feeding)
         if reference:
-            known = given_references(collector, rehearsing, reference, preprocessing, step)
+            known = measure_references(collector, augmenting, reference, preprocessing, step)
         elif len(model.inputs) > 1:
-            known = Known(
+            known = ReferenceSet(
                 "none", note="the model has other inputs too, so that the bundled photos are no reference"
             )
         else:
-            known = generic_references(collector, rehearsing, preprocessing, step)
+            known = measure_bundled_photos(collector, augmenting, preprocessing, step)
     if not asked and known.evidence is None and detectors[0].learns(reader.subject):
         return None, (_fallback("on this model it learns from references alone"), *_noted(known))
     detectors = learnable(detectors, reader.subject, known, lacking, asked=True)
     subject = reader.subject
     if len(model.inputs) == 1:
-        subject = with_blanks(subject, known, collector, preprocessing)
-    judge = Judge(reader, subject, feeding, detectors, known, settings.rate, settings.seed)
+        subject = with_baseline_inputs(subject, known, collector, preprocessing)
+    judge = Scorer(reader, subject, feeding, detectors, known, settings.rate, settings.seed)
     problem = (f"{cache.problem[0].upper()}{cache.problem[1:]}.",) if cache and cache.problem else ()
     return judge, (*_noted(known), *problem)
 
@@ -199,7 +204,7 @@ def _fallback(reason: str) -> str:
     )
 
 
-def _noted(known: Known) -> tuple[str, ...]:
+def _noted(known: ReferenceSet) -> tuple[str, ...]:
     notes = [f"{known.note[0].upper()}{known.note[1:]}."] if known.note else []
     if known.failed:
         first = known.failed[0]

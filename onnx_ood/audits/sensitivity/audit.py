@@ -23,7 +23,7 @@ from onnx_ood.audits.sensitivity.trajectory_counts import count
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.graph import CodeSite, Model, Tensor, Units, find_units, load, measurable
+from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, measurable
 from onnx_ood.inputs import Classes, Discovery, Reader, discover, read_card, read_classes
 from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
@@ -177,7 +177,7 @@ def _units_behind(model: Model, site: Tensor) -> Units:
     return Units(sites, {name: reason for name, reason in units.unread.items() if name in behind})
 
 
-def _tensors(model: Model, sites: Iterable[CodeSite]) -> list[Tensor]:
+def _tensors(model: Model, sites: Iterable[PatternSite]) -> list[Tensor]:
     known = {tensor.name: tensor for tensor in model.everything}
     return list({site.read: known[site.read] for site in sites}.values())
 

@@ -23,7 +23,7 @@ from onnx_ood.audits.sensitivity.result import (
 )
 from onnx_ood.audits.sensitivity.trajectory_choice import Chosen
 from onnx_ood.audits.sensitivity.trajectory_counts import Counted
-from onnx_ood.graph import CodeSite, Units
+from onnx_ood.graph import PatternSite, Units
 from onnx_ood.metrics.intervals import mean_interval
 from onnx_ood.results.facts import ModelFacts
 from onnx_ood.runtime import Prober, Transitions
@@ -168,7 +168,7 @@ def _trajectory(way: Chosen, found: Transitions, ids: Sequence[str]) -> Trajecto
     )
 
 
-def _sites(sites: Sequence[CodeSite], counted: Counted) -> tuple[SiteResult, ...]:
+def _sites(sites: Sequence[PatternSite], counted: Counted) -> tuple[SiteResult, ...]:
     if not counted.ways:
         return ()
     density = np.array([found.counts / found.length for found in counted.transitions])

@@ -11,9 +11,9 @@ from onnx_ood.audits.sensitivity.measured_inputs import MeasuredInputs
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.audits.sensitivity.trajectory_choice import Chosen, choose_trajectories
 from onnx_ood.evidence.feeding import Feeding
-from onnx_ood.graph import CodeSite, reached_from
+from onnx_ood.graph import PatternSite, reached_from
 from onnx_ood.inputs import Preprocessing
-from onnx_ood.runtime import CodeReader, Prober, Transitions, count_transitions
+from onnx_ood.runtime import PatternReader, Prober, Transitions, count_transitions
 
 # What a colour picture's channels are, where nobody says which axis they are on.
 _CHANNELS = (1, 3)
@@ -37,7 +37,7 @@ class Counted:
 
 
 def count(
-    sites: Sequence[CodeSite],
+    sites: Sequence[PatternSite],
     inputs: MeasuredInputs,
     classes: Sequence[str | None],
     preprocessing: Preprocessing | None,
@@ -76,7 +76,7 @@ def count(
     ways = choose_trajectories(points, classes, width, settings.trajectories, settings.seed)
     if not ways:
         return Counted()
-    reader = CodeReader(
+    reader = PatternReader(
         prober.model, sites, site=site.name, provider=settings.provider, batch_size=settings.batch_size
     )
     differs = _differs(reader, feeding)
@@ -96,7 +96,7 @@ def count(
     return Counted(tuple(ways), tuple(counted), reader.units(), reader.layout_note)
 
 
-def _differs(reader: CodeReader, feeding: Feeding) -> list[str]:
+def _differs(reader: PatternReader, feeding: Feeding) -> list[str]:
     """What is read beside the site and is another for each input."""
     each = [one.name for one in feeding.from_files or ()]
     if reader.site.is_input:

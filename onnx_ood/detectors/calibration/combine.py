@@ -12,14 +12,14 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from onnx_ood.detectors.base import Scorer
-from onnx_ood.detectors.features import Evidence, Float
+from onnx_ood.detectors.base import FittedDetector
+from onnx_ood.detectors.features import Features, Float
 
 # A distance of exactly 0 has no logarithm.
 _SMALLEST = 1e-12
 
 
-def held_out_scores(fit: Callable[[Evidence], Scorer], reference: Evidence, folds: int) -> Float:
+def held_out_scores(fit: Callable[[Features], FittedDetector], reference: Features, folds: int) -> Float:
     """Scores of references by scorers that didn't learn from them.
 
     Reference i is in fold i mod `folds`; each fold is scored by a scorer that learnt from all others. As many folds as

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors.deviation import Usual, compare, find_usual
+from onnx_ood.detectors.deviation import RobustStats, compare, robust_stats
 from onnx_ood.metrics.quantiles import Values
 from onnx_ood.metrics.sampling import standard_error
 
 Float = NDArray[np.float64]
 
-LEAST_COPIES = 4
+MIN_COPIES = 4
 """Of two or three copies the standard error itself is hardly known."""
 
 TOLERANCE = 0.02
@@ -38,7 +38,7 @@ def plan_rounds(copies: int) -> tuple[int, ...]:
     Returns:
         Ascending; the last is K.
     """
-    return tuple(sorted({min(copies, max(LEAST_COPIES, -(-copies // part))) for part in (4, 2, 1)}))
+    return tuple(sorted({min(copies, max(MIN_COPIES, -(-copies // part))) for part in (4, 2, 1)}))
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Reference:
         scores: Strangeness of the M inputs, ascending.
     """
 
-    usual: Usual
+    usual: RobustStats
     scores: Float
 
     @staticmethod
@@ -65,7 +65,7 @@ class Reference:
         Returns:
             None if they are fewer than 8, or no probe has any spread.
         """
-        usual = find_usual(map(Values.of, drops.T), floor)
+        usual = robust_stats(map(Values.of, drops.T), floor)
         return None if usual is None else Reference(usual, np.sort(compare(drops, errors, usual).score))
 
     def share_within(self, scores: Float, errors: Float) -> Float:
@@ -128,7 +128,7 @@ class CopyEffects:
         scale: Float = np.divide(1.0, mean, out=np.ones_like(mean), where=mean > 0)
         return scale
 
-    def linearise(self, drops: Float, usual: Usual) -> tuple[Float, Float]:
+    def linearise(self, drops: Float, usual: RobustStats) -> tuple[Float, Float]:
         """The strangeness by the first copies, and by how much it differs from copy to copy.
 
         Of each copy, what it adds to every log drop beyond what it adds for all inputs is weighted with the derivative

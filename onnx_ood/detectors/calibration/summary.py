@@ -10,14 +10,14 @@ import numpy as np
 
 from onnx_ood.detectors.base import Detector
 from onnx_ood.detectors.calibration.conformal import full_p_values, p_values, two_sided_p_values
-from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.features import Features, Float, ModelInfo
 from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.auto import Auto
-from onnx_ood.detectors.methods.uncertainty import Doubt
+from onnx_ood.detectors.methods.uncertainty import Uncertainty
 
 
 @dataclass(frozen=True)
-class Calibrated:
+class CalibratedScores:
     """What tells how rarely an input like the references is as strange.
 
     Attributes:
@@ -26,13 +26,13 @@ class Calibrated:
     """
 
     references: int
-    p_values: Callable[[Evidence], Float]
+    p_values: Callable[[Features], Float]
 
 
-def calibrate(detector: Detector, subject: Subject, reference: Evidence, seed: int) -> Calibrated:
+def calibrate(detector: Detector, subject: ModelInfo, reference: Features, seed: int) -> CalibratedScores:
     """Makes p-values of a detector that are exact if an input and the references are exchangeable.
 
-    - Of `auto`: see `verdict_p_values`; all references calibrate.
+    - Of `auto`: see `detector_p_values`; all references calibrate.
     - Of a detector that learns nothing: its scores are ranked among those of all references.
     - Of any other: half of the references, at random, are what it learns from, and the other half calibrates.
 
@@ -48,18 +48,18 @@ def calibrate(detector: Detector, subject: Subject, reference: Evidence, seed: i
         What makes p-values.
     """
     if isinstance(detector, Auto):
-        return Calibrated(len(reference), partial(verdict_p_values, subject, reference))
+        return CalibratedScores(len(reference), partial(detector_p_values, subject, reference))
     learning = len(reference) // 2 if detector.reference else 0
     # Files come in the order of their names, which may have to do with what they look like.
     order = np.random.default_rng(seed).permutation(len(reference))
     scorer = detector.fit(subject, reference.rows(order[:learning]) if learning else None)
     usual = scorer(reference.rows(order[learning:]))
     ranked = two_sided_p_values if detector.two_sided else p_values
-    return Calibrated(len(usual), lambda inputs: ranked(usual, scorer(inputs)))
+    return CalibratedScores(len(usual), lambda inputs: ranked(usual, scorer(inputs)))
 
 
-def verdict_p_values(subject: Subject, reference: Evidence, inputs: Evidence) -> Float:
-    """How rarely an input like the references is as strange as each input, by its activity and by the model's doubt.
+def detector_p_values(subject: ModelInfo, reference: Features, inputs: Features) -> Float:
+    """How rarely an input like the references is as strange as each input, by its activity and by uncertainty.
 
     These are the parts of `auto` that can be made exact. Its discriminant is left out: it learns from altered
     references, and the new input would have to be altered and run in the same ways.
@@ -79,8 +79,8 @@ def verdict_p_values(subject: Subject, reference: Evidence, inputs: Evidence) ->
     scores = None
     if subject.probabilities is not None:
         # It learns nothing from references, so that theirs are as good as those of new inputs.
-        doubt = Doubt().fit(subject, None)
-        scores = doubt(reference), doubt(inputs)
+        uncertainty = Uncertainty().fit(subject, None)
+        scores = uncertainty(reference), uncertainty(inputs)
     if subject.layers:
         return full_p_values(
             activity_profile(reference.layers), activity_profile(inputs.layers), scores=scores

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 
 _EPSILON = 1e-3
 
@@ -22,15 +22,15 @@ class ActivationPrior(Detector):
     two_sided = True
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         if not subject.pooled:
             return "its last features are no means of a feature map"
         return None
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             assert evidence.pooled is not None
             ratio = evidence.pooled.largest / (np.abs(evidence.pooled.mean) + _EPSILON)
             mean: NDArray[np.float64] = ratio.mean(axis=1)

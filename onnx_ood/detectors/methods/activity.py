@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.class_scores import reference_of, why_no_layers
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
@@ -21,10 +21,10 @@ class Activity(Detector):
     reference = True
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_layers(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         usual = ShrunkGaussian(activity_profile(reference_of(reference).layers))
         return lambda evidence: usual.distances(activity_profile(evidence.layers))

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import features_of, head_of, negative_energy, why_not_rectified
 
 # Share of the features that is set to 0.
@@ -23,14 +23,14 @@ class ActivationShaping(Detector):
     needs = ("features",)
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_not_rectified(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         head = head_of(subject)
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             h = features_of(evidence)
             kept = h.shape[1] - round(h.shape[1] * _PRUNED)
             largest = np.argpartition(h, -kept, axis=1)[:, -kept:]

@@ -8,8 +8,8 @@ from typing import Self
 import numpy as np
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, Float, ModelInfo
 from onnx_ood.detectors.methods.class_scores import why_no_layers
 
 
@@ -32,21 +32,21 @@ class AtProbes(Detector):
         return type(self)(probe)
 
     @abstractmethod
-    def numbers(self, evidence: Evidence) -> Float:
+    def numbers(self, evidence: Features) -> Float:
         """What it reads at each of P probes, [N, P]; higher = more out-of-distribution."""
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         reason = why_no_layers(subject)
         if reason is None and self.probe is not None and self.probe not in subject.layers:
             reason = f"it has no probe {self.probe!r}; its probes are {', '.join(subject.layers)}"
         return reason
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         columns = slice(None) if self.probe is None else [subject.layers.index(self.probe)]
 
-        def score(evidence: Evidence) -> Float:
+        def score(evidence: Features) -> Float:
             mean: Float = np.mean(self.numbers(evidence)[:, columns], axis=1)
             return mean
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
+from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.activity import Activity
 from onnx_ood.detectors.methods.activity_profile import activity_profile
-from onnx_ood.detectors.methods.baseline_inputs import doubt_beyond_blanks
+from onnx_ood.detectors.methods.baseline_inputs import uncertainty_above_baseline
 from onnx_ood.detectors.methods.class_scores import reference_of
-from onnx_ood.detectors.methods.uncertainty import Doubt
+from onnx_ood.detectors.methods.uncertainty import Uncertainty
 from onnx_ood.detectors.models.discriminant import Discriminant
 
 # Crops of one photo are as many places apart as there are photos, a multiple of this, so that they share a fold.
@@ -23,58 +23,59 @@ _FOLDS = 8
 
 
 class Auto(Detector):
-    """The sum of what says most, in standard deviations of held-out references; without references doubt alone.
+    """The sum of what says most, in standard deviations of held-out references; without references uncertainty alone.
 
-    Without references nothing but the doubt tells a blank picture; where what the model makes of blanks is known, it
-    is the doubt beyond those (`doubt_beyond_blanks`). With references, activity does, and the doubt stays as it is.
+    Without references only the uncertainty tells blank pictures. If the model has been run on blank pictures, it is the
+    uncertainty beyond those (`uncertainty_above_baseline`). With references, activity tells them, and the uncertainty
+    stays as it is.
     """
 
     name = "auto"
     formula = (
-        "z(log activity) + z(discriminant of activity against altered references) + z(doubt); without references doubt "
-        "+ doubt beyond blanks"
+        "z(log activity) + z(discriminant of activity against altered references) + z(uncertainty); without "
+        "references uncertainty + uncertainty beyond blanks"
     )
     source = "onnx_ood; docs/detectors.md says how it was chosen"
     needs = ("layers", "logits", "features", "altered")
     reference = True
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         if subject.probabilities is None and not subject.layers:
             return "it has neither class scores nor layers whose activations can be read"
         return None
 
     @override
-    def learns(self, subject: Subject) -> bool:
+    def learns(self, subject: ModelInfo) -> bool:
         return subject.probabilities is None
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         if reference is None:
             if subject.blanks is not None:
-                return doubt_beyond_blanks(subject, subject.blanks)
-            return Doubt().fit(subject, None)
-        parts: list[tuple[Callable[[Evidence], Scorer], bool]] = []
+                return uncertainty_above_baseline(subject, subject.blanks)
+            return Uncertainty().fit(subject, None)
+        parts: list[tuple[Callable[[Features], FittedDetector], bool]] = []
         if subject.layers:
             parts.append((lambda some: Activity().fit(subject, some), True))
             if reference.altered:
                 parts.append((_discriminant, False))
         if subject.probabilities is not None:
-            parts.append((lambda some: Doubt().fit(subject, some), False))
+            parts.append((lambda some: Uncertainty().fit(subject, some), False))
         known = reference_of(reference)
         folds = min(_FOLDS, len(known))
         scorers = [fit(known) for fit, _ in parts]
         usual = np.stack([held_out_scores(fit, known, folds) for fit, _ in parts], axis=1)
         distances = [distance for _, distance in parts]
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             scores = np.stack([scorer(evidence) for scorer in scorers], axis=1)
             return combined_score(scores, usual, distances)
 
         return score
 
 
-def _discriminant(known: Evidence) -> Scorer:
+def _discriminant(known: Features) -> FittedDetector:
     """Tells altered references from the references themselves by their activity."""
     controls = [activity_profile(kind.layers) for kind in known.altered]
     found = Discriminant(activity_profile(known.layers), controls)

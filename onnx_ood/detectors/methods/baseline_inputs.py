@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors.base import Scorer
-from onnx_ood.detectors.features import Evidence, Subject
-from onnx_ood.detectors.methods.uncertainty import Doubt
+from onnx_ood.detectors.base import FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
+from onnx_ood.detectors.methods.uncertainty import Uncertainty
 
 
-def doubt_beyond_blanks(subject: Subject, blanks: Evidence) -> Scorer:
-    """The doubt of the answer, plus the doubt of what the input adds to the answer to a blank picture.
+def uncertainty_above_baseline(subject: ModelInfo, blanks: Features) -> FittedDetector:
+    """The uncertainty of the answer, plus the uncertainty of what the input adds to the answer to a blank picture.
 
     A classifier gives some answer to a picture without any content, often a sure one. An input that gets an answer
     for what it shows is sure even if the blank's logits and features are taken off its own; one that gets the blank's
-    answer is not. With D the doubt (`Doubt`), z the logits and h the features:
+    answer is not. With D the uncertainty (`Uncertainty`), z the logits and h the features:
 
     score = D(z, h) + max over blanks b of D(z − z_b, h − h_b)
 
@@ -28,23 +28,23 @@ def doubt_beyond_blanks(subject: Subject, blanks: Evidence) -> Scorer:
         blanks: What was measured of blank pictures, with logits, and with features where it has a linear head.
 
     Returns:
-        The scorer. Blanks whose logits or features aren't finite are left out; without any it is twice the doubt.
+        The scorer. Blanks whose logits or features aren't finite are left out; without any it is twice the uncertainty.
     """
-    doubt = Doubt().fit(subject, None)
+    uncertainty = Uncertainty().fit(subject, None)
     # Whatever else was measured of them, and may not be finite, is not asked.
-    blanks = Evidence(logits=blanks.logits, features=blanks.features)
+    blanks = Features(logits=blanks.logits, features=blanks.features)
     blanks = blanks.rows(np.flatnonzero(blanks.finite()))
 
-    def score(evidence: Evidence) -> NDArray[np.float64]:
-        plain = doubt(evidence)
-        beyond = [doubt(_without(evidence, blanks, which)) for which in range(len(blanks))]
+    def score(evidence: Features) -> NDArray[np.float64]:
+        plain = uncertainty(evidence)
+        beyond = [uncertainty(_without(evidence, blanks, which)) for which in range(len(blanks))]
         total: NDArray[np.float64] = plain + np.max(beyond or [plain], axis=0)
         return total
 
     return score
 
 
-def _without(evidence: Evidence, blanks: Evidence, which: int) -> Evidence:
+def _without(evidence: Features, blanks: Features, which: int) -> Features:
     def less(
         values: NDArray[np.float64] | None, blank: NDArray[np.float64] | None
     ) -> NDArray[np.float64] | None:

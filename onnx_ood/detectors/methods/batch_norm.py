@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, Float, ModelInfo
 from onnx_ood.runtime import ChannelStatistics
 
 _LEAST_RATIO = 1e-6
@@ -24,16 +24,16 @@ class BatchNorm(Detector):
     needs = ("norms",)
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         if not subject.norms:
             return "it has no BatchNormalization nodes; exporters fold them into convolutions"
         return None
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         known = [(one.mean, one.variance + one.epsilon) for one in subject.norms]
 
-        def score(evidence: Evidence) -> Float:
+        def score(evidence: Features) -> Float:
             layers = [
                 _divergence(found.mean, found.variance, mean, variance)
                 for found, (mean, variance) in zip(evidence.norms, known, strict=True)
@@ -44,7 +44,7 @@ class BatchNorm(Detector):
         return score
 
 
-def collection_distance(norms: Sequence[ChannelStatistics], subject: Subject, weights: Float) -> Float:
+def collection_distance(norms: Sequence[ChannelStatistics], subject: ModelInfo, weights: Float) -> Float:
     """The score's formula for a whole collection, whose channels should hold what they held in training.
 
     Args:

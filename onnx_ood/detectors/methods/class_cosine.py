@@ -6,32 +6,32 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import features_of, head_of, why_no_head
 
 _SMALLEST = 1e-12
 
 
-class HeadAngle(Detector):
+class ClassCosine(Detector):
     """Features of what a network was trained on point where the weights of their class point."""
 
-    name = "head_angle"
+    name = "class_cosine"
     formula = "−max over classes of cos(h, w_c − w̄)"
     source = "after L. Liu and Y. Qin, CVPR 2025 (neural collapse), without a mean of training features"
     needs = ("features",)
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_head(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         weight = head_of(subject).weight
         directions = weight - weight.mean(axis=0)
         directions = directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), _SMALLEST)
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             h = features_of(evidence)
             norms = np.maximum(np.linalg.norm(h, axis=1), _SMALLEST)
             cosine: NDArray[np.float64] = (h @ directions.T).max(axis=1) / norms

@@ -5,30 +5,30 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors.features import Evidence, LinearHead, Subject
+from onnx_ood.detectors.features import Features, LinearHead, ModelInfo
 
 Float = NDArray[np.float64]
 
 
-def logits_of(evidence: Evidence) -> Float:
+def logits_of(evidence: Features) -> Float:
     """The logits, [N, C]."""
     assert evidence.logits is not None
     return evidence.logits
 
 
-def features_of(evidence: Evidence) -> Float:
+def features_of(evidence: Features) -> Float:
     """What the linear head reads, [N, D]."""
     assert evidence.features is not None
     return evidence.features
 
 
-def head_of(subject: Subject) -> LinearHead:
+def head_of(subject: ModelInfo) -> LinearHead:
     """The linear head."""
     assert subject.head is not None
     return subject.head
 
 
-def reference_of(reference: Evidence | None) -> Evidence:
+def reference_of(reference: Features | None) -> Features:
     """What was measured of reference inputs."""
     assert reference is not None
     return reference
@@ -48,29 +48,29 @@ def negative_energy(logits: Float) -> Float:
     return total
 
 
-def why_no_classes(subject: Subject) -> str | None:
+def why_no_classes(subject: ModelInfo) -> str | None:
     """Why a model has no class probabilities."""
     return "the model's output is no row of class scores" if subject.probabilities is None else None
 
 
-def why_no_logits(subject: Subject) -> str | None:
+def why_no_logits(subject: ModelInfo) -> str | None:
     """Why a model has no logits."""
     if subject.probabilities:
         return "the model gives probabilities, which have lost the scale of its logits"
     return why_no_classes(subject)
 
 
-def why_no_layers(subject: Subject) -> str | None:
+def why_no_layers(subject: ModelInfo) -> str | None:
     """Why a model has no layers."""
     return None if subject.layers else "it has no layers whose activations can be read"
 
 
-def why_no_head(subject: Subject) -> str | None:
+def why_no_head(subject: ModelInfo) -> str | None:
     """Why a model has no linear head."""
     return "no linear layer gives the model's output" if subject.head is None else None
 
 
-def why_not_rectified(subject: Subject) -> str | None:
+def why_not_rectified(subject: ModelInfo) -> str | None:
     """Why shaping the features of a model makes no sense."""
     reason = why_no_head(subject)
     if reason is None and not head_of(subject).rectified:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from typing_extensions import override
 
-from onnx_ood.detectors.features import Evidence, Float
+from onnx_ood.detectors.features import Features, Float
 from onnx_ood.detectors.methods.at_probes import AtProbes
 
 
@@ -20,6 +20,6 @@ class Distortion(AtProbes):
     needs = ("pairs",)
 
     @override
-    def numbers(self, evidence: Evidence) -> Float:
+    def numbers(self, evidence: Features) -> Float:
         assert evidence.distortions is not None
         return -np.log10(evidence.distortions)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import features_of, head_of, logits_of, why_no_head
 
 _SMALLEST = 1e-8
@@ -22,15 +22,15 @@ class FastBoundaryDistance(Detector):
     needs = ("logits", "features")
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_head(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         weight = head_of(subject).weight
         between = _distances(weight)
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             z, h = logits_of(evidence), features_of(evidence)
             first = z.argmax(axis=1)
             apart = between[first]

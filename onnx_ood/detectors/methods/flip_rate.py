@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from onnx_ood.detectors.features import Evidence, Float
+from onnx_ood.detectors.features import Features, Float
 from onnx_ood.detectors.methods.at_probes import AtProbes
 
 
@@ -17,6 +17,6 @@ class FlipRate(AtProbes):
     needs = ("pairs",)
 
     @override
-    def numbers(self, evidence: Evidence) -> Float:
+    def numbers(self, evidence: Features) -> Float:
         assert evidence.flips is not None
         return evidence.flips

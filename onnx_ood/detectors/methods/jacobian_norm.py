@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, Float, ModelInfo
 from onnx_ood.detectors.methods.class_scores import why_no_layers
 
 
@@ -23,16 +23,16 @@ class JacobianNorm(Detector):
     needs = ("jacobian",)
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         if subject.probabilities is not None:
             return None
         reason = why_no_layers(subject)
         return reason and f"the model's output is no row of class scores, and {reason}"
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
 
-        def score(evidence: Evidence) -> Float:
+        def score(evidence: Features) -> Float:
             assert evidence.jacobian is not None
             return evidence.jacobian
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, Float, ModelInfo
 from onnx_ood.detectors.methods.class_scores import features_of, reference_of, why_no_head
 
 _SMALLEST = 1e-12
@@ -23,15 +23,15 @@ class NearestNeighbour(Detector):
     reference = True
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_head(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         known = _directions(features_of(reference_of(reference)))
         place = neighbour(len(known)) - 1
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             # One input at a time: differences of all with all references are larger than either.
             return np.array(
                 [

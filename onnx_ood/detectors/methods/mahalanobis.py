@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import features_of, reference_of, why_no_head
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 
@@ -27,10 +27,10 @@ class Mahalanobis(Detector):
     reference = True
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_head(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         usual = ShrunkGaussian(features_of(reference_of(reference)), _SHRINKAGE)
         return lambda evidence: usual.distances(features_of(evidence))

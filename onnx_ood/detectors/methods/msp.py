@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import logits_of, softmax, why_no_classes
 
 
@@ -18,9 +18,9 @@ class MaximumProbability(Detector):
     needs = ("logits",)
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_classes(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         return lambda evidence: 1 - softmax(logits_of(evidence)).max(axis=1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, Float, ModelInfo
 from onnx_ood.detectors.methods.class_scores import reference_of, why_no_layers
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 
@@ -28,16 +28,16 @@ class SensitivityProfile(Detector):
     reference = True
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_layers(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         usual = ShrunkGaussian(_profile(reference_of(reference)), _SHRINKAGE)
         return lambda evidence: usual.distances(_profile(evidence))
 
 
-def _profile(evidence: Evidence) -> Float:
+def _profile(evidence: Features) -> Float:
     """Logs of drops and flip shares, [N, 2·P]."""
     assert evidence.drops is not None
     assert evidence.flips is not None

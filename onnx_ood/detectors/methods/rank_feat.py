@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import head_of, negative_energy, why_no_head
 
 
@@ -20,17 +20,17 @@ class RankFeat(Detector):
     needs = ("rank-1",)
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         reason = why_no_head(subject)
         if reason is None and not subject.pooled:
             reason = "the features of its linear layer are no means of a feature map"
         return reason
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         head = head_of(subject)
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             assert evidence.without_rank_1 is not None
             energy: NDArray[np.float64] = -negative_energy(
                 evidence.without_rank_1 @ head.weight.T + head.bias

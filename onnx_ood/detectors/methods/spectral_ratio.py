@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from typing_extensions import override
 
-from onnx_ood.detectors.features import Evidence, Float
+from onnx_ood.detectors.features import Features, Float
 from onnx_ood.detectors.methods.at_probes import AtProbes
 
 
-class Contrast(AtProbes):
+class SpectralRatio(AtProbes):
     """Two nudges of one size: how faint an input is moves both drops alike, and cancels."""
 
     name = "contrast"
@@ -18,7 +18,7 @@ class Contrast(AtProbes):
     needs = ("pairs", "smooth")
 
     @override
-    def numbers(self, evidence: Evidence) -> Float:
+    def numbers(self, evidence: Features) -> Float:
         assert evidence.drops is not None
         assert evidence.smooth_drops is not None
         return np.log10(evidence.smooth_drops) - np.log10(evidence.drops)

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.detectors.base import Detector, Scorer
-from onnx_ood.detectors.features import Evidence, Float, Subject
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, Float, ModelInfo
 from onnx_ood.detectors.methods.class_scores import (
     features_of,
     head_of,
@@ -29,11 +29,11 @@ class VirtualLogit(Detector):
     reference = True
 
     @override
-    def why_not(self, subject: Subject) -> str | None:
+    def why_not(self, subject: ModelInfo) -> str | None:
         return why_no_head(subject)
 
     @override
-    def fit(self, subject: Subject, reference: Evidence | None) -> Scorer:
+    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
         head = head_of(subject)
         origin = -np.linalg.pinv(head.weight) @ head.bias
         known = features_of(reference_of(reference))
@@ -52,7 +52,7 @@ class VirtualLogit(Detector):
         size = abs(float(logits(known).max(axis=1).mean()))
         factor = size / max(float(residual(known).mean()), _SMALLEST)
 
-        def score(evidence: Evidence) -> NDArray[np.float64]:
+        def score(evidence: Features) -> NDArray[np.float64]:
             features = features_of(evidence)
             return factor * residual(features) - negative_energy(logits(features))
 

@@ -16,9 +16,9 @@ from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.calls import check_calls
 from onnx_ood.graph.catalogue.catalogue import catalogue
 from onnx_ood.graph.catalogue.external import data_files, stored_tensors
-from onnx_ood.graph.catalogue.nested import Inner, Survey, survey
+from onnx_ood.graph.catalogue.nested import NestedTensor, NestedTensors, find_nested_tensors
 from onnx_ood.graph.catalogue.order import sizes_only
-from onnx_ood.graph.catalogue.output_plans import Ways
+from onnx_ood.graph.catalogue.output_plans import OutputPlans
 from onnx_ood.graph.catalogue.tensors import Tensor, type_of
 
 # What a protobuf message can hold at most.
@@ -50,9 +50,9 @@ class Model:
         return {tensor.name: tensor for tensor in self.tensors}
 
     @cached_property
-    def survey(self) -> Survey:
+    def nested(self) -> NestedTensors:
         """The tensors inside control flow and functions as rewriting needs them, and the types of all tensors."""
-        return survey(self.proto)
+        return find_nested_tensors(self.proto)
 
     @cached_property
     def inner_tensors(self) -> tuple[Tensor, ...]:
@@ -61,7 +61,7 @@ class Model:
         return tuple(
             # As deep as what the node gives in which it is.
             _tensor_of(inner, len(self.tensors) + i, self._depth(nodes[inner.steps[0][0]].output))
-            for i, inner in enumerate(self.survey.inner)
+            for i, inner in enumerate(self.nested.inner)
         )
 
     def _depth(self, names: Iterable[str]) -> int:
@@ -71,7 +71,7 @@ class Model:
     def everything(self) -> tuple[Tensor, ...]:
         """Catalogue and inner tensors in execution order: what is inside a node comes before what the node gives."""
         inside: defaultdict[int, list[Tensor]] = defaultdict(list)
-        for inner, tensor in zip(self.survey.inner, self.inner_tensors, strict=True):
+        for inner, tensor in zip(self.nested.inner, self.inner_tensors, strict=True):
             inside[inner.steps[0][0]].append(tensor)
         producer = {name: i for i, node in enumerate(self.proto.graph.node) for name in node.output if name}
         merged: list[Tensor] = []
@@ -82,9 +82,9 @@ class Model:
         return tuple(merged)
 
     @cached_property
-    def inner_by_path(self) -> dict[str, Inner]:
+    def inner_by_path(self) -> dict[str, NestedTensor]:
         """What rewriting knows of the tensors inside control flow and functions, by scoped path."""
-        return {inner.path: inner for inner in self.survey.inner}
+        return {inner.path: inner for inner in self.nested.inner}
 
     @cached_property
     def sizes(self) -> frozenset[str]:
@@ -92,9 +92,9 @@ class Model:
         return sizes_only(self.proto)
 
     @cached_property
-    def ways(self) -> Ways:
+    def output_plans(self) -> OutputPlans:
         """Whether and how each tensor gets out of the graph that it is in."""
-        return Ways(self.survey, self.opsets.get("ai.onnx", 1))
+        return OutputPlans(self.nested, self.opsets.get("ai.onnx", 1))
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -130,7 +130,7 @@ class Model:
         )
 
 
-def _tensor_of(inner: Inner, index: int, depth: int) -> Tensor:
+def _tensor_of(inner: NestedTensor, index: int, depth: int) -> Tensor:
     dtype, shape = type_of(inner.type) if inner.type is not None else (None, None)
     return Tensor(
         name=inner.path,

@@ -36,7 +36,7 @@ from onnx_ood.graph.catalogue.weightless import without_weights
 # Marks a step into a function, where a step into a subgraph has the attribute's name.
 CALL = ""
 # Operators whose nodes can be given one more output for what is inside.
-LIFTED_OPS = frozenset({"If", "Loop", "Scan"})
+HOISTED_OPS = frozenset({"If", "Loop", "Scan"})
 # Functions that call functions can stand for more nodes than fit in memory.
 _MOST = 200_000
 
@@ -45,7 +45,7 @@ Step = tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Inner:
+class NestedTensor:
     """One tensor that is not in the main graph.
 
     Attributes:
@@ -76,7 +76,7 @@ class Inner:
 
 
 @dataclass(frozen=True)
-class Survey:
+class NestedTensors:
     """Everything that a model computes, with types.
 
     Attributes:
@@ -84,12 +84,12 @@ class Survey:
         types: Types of the main graph's tensors, as far as they can be inferred.
     """
 
-    inner: tuple[Inner, ...]
+    inner: tuple[NestedTensor, ...]
     types: Mapping[str, TypeProto]
 
 
 @dataclass
-class Wanted:
+class TensorRequest:
     """Which tensors of a graph are meant, and of the graphs inside it.
 
     Attributes:
@@ -98,13 +98,13 @@ class Wanted:
     """
 
     values: dict[str, list[str]] = field(default_factory=dict)
-    inner: dict[Step, Wanted] = field(default_factory=dict)
+    inner: dict[Step, TensorRequest] = field(default_factory=dict)
 
-    def add(self, tensor: Inner) -> None:
+    def add(self, tensor: NestedTensor) -> None:
         """Adds one tensor; self is the main graph."""
         place = self
         for step in tensor.steps:
-            place = place.inner.setdefault(step, Wanted())
+            place = place.inner.setdefault(step, TensorRequest())
         place.values.setdefault(tensor.local, []).append(tensor.path)
 
     def places(self, steps: tuple[Step, ...] = ()) -> Iterator[tuple[str, tuple[Step, ...], str]]:
@@ -116,7 +116,7 @@ class Wanted:
             yield from wanted.places((*steps, step))
 
 
-def survey(model: ModelProto) -> Survey:
+def find_nested_tensors(model: ModelProto) -> NestedTensors:
     """Lists the tensors inside control flow and functions, and infers all types.
 
     Args:
@@ -135,7 +135,7 @@ def survey(model: ModelProto) -> Survey:
     walk.main(varying)
     plain = ModelProto()
     plain.CopyFrom(without_weights(model, graph.node))
-    wanted = Wanted()
+    wanted = TensorRequest()
     for tensor in walk.found:
         if tensor.refusal is None:
             wanted.add(tensor)
@@ -147,7 +147,9 @@ def survey(model: ModelProto) -> Survey:
         for path, steps, local in expanded.places()
         if (kind := _types(_graph_at(typed, steps)).get(local)) is not None
     }
-    return Survey(tuple(replace(tensor, type=by_path.get(tensor.path)) for tensor in walk.found), types)
+    return NestedTensors(
+        tuple(replace(tensor, type=by_path.get(tensor.path)) for tensor in walk.found), types
+    )
 
 
 def reached_from(model: ModelProto, source: str) -> frozenset[str]:
@@ -174,7 +176,7 @@ class _Walk:
     """
 
     def __init__(self, model: ModelProto, source: str | None = None) -> None:
-        self.found: list[Inner] = []
+        self.found: list[NestedTensor] = []
         self._model = model
         self._source = source
         self._functions = functions_of(model)
@@ -213,7 +215,7 @@ class _Walk:
             if changing:
                 varies.update(node.output)
             for name in filter(None, node.output if steps else ()):
-                tensor = Inner(
+                tensor = NestedTensor(
                     path + name,
                     path[:-1],
                     steps,
@@ -276,12 +278,14 @@ class _Walk:
         arguments = [value.name for value in attribute.g.input]
         for name in arguments:
             self._add(
-                Inner(path + name, path[:-1], steps, name, around, node, True, False, not changing, refusal)
+                NestedTensor(
+                    path + name, path[:-1], steps, name, around, node, True, False, not changing, refusal
+                )
             )
         varying = (varies | set(arguments)) if changing else (varies - set(arguments))
         self._graph(list(attribute.g.node), path, steps, varying, refusal, around, calls)
 
-    def _add(self, tensor: Inner) -> str:
+    def _add(self, tensor: NestedTensor) -> str:
         """Lists one tensor; gives its path, which has a number behind it if something else is called so."""
         path, number = tensor.path, 1
         while path in self._taken:
@@ -312,7 +316,7 @@ def _labels(nodes: Sequence[NodeProto]) -> list[str]:
 
 
 def _why_closed(node: NodeProto) -> str | None:
-    if node.domain not in {"", "ai.onnx"} or node.op_type not in LIFTED_OPS:
+    if node.domain not in {"", "ai.onnx"} or node.op_type not in HOISTED_OPS:
         return f"is inside an operator {node.op_type}, which can't be given another output"
     held = {attribute.name for attribute in node.attribute if attribute.type == AttributeProto.GRAPH}
     whole = {"then_branch", "else_branch"} <= held if node.op_type == "If" else "body" in held
@@ -321,7 +325,7 @@ def _why_closed(node: NodeProto) -> str | None:
     return None
 
 
-def expand(model: ModelProto, wanted: Wanted, names: Names) -> Wanted:
+def expand(model: ModelProto, wanted: TensorRequest, names: Names) -> TensorRequest:
     """Replaces those calls of functions in which something is wanted by the function's body.
 
     Args:
@@ -340,15 +344,15 @@ def expand(model: ModelProto, wanted: Wanted, names: Names) -> Wanted:
 
 def _expand(
     nodes: list[NodeProto],
-    wanted: Wanted,
+    wanted: TensorRequest,
     path: str,
     model: ModelProto,
     functions: Mapping[FunctionKey, FunctionProto],
     names: Names,
-) -> tuple[list[NodeProto] | None, Wanted]:
+) -> tuple[list[NodeProto] | None, TensorRequest]:
     """The nodes of one graph with calls replaced, None if they stay; and what is wanted among them."""
-    now = Wanted(values=dict(wanted.values))
-    by_node: dict[int, dict[str, Wanted]] = {}
+    now = TensorRequest(values=dict(wanted.values))
+    by_node: dict[int, dict[str, TensorRequest]] = {}
     for (i, attribute), inside in wanted.inner.items():
         by_node.setdefault(i, {})[attribute] = inside
     labels = _labels(nodes)
@@ -380,7 +384,7 @@ def _expand(
     return (None if not any(CALL in inner for inner in by_node.values()) else result), now
 
 
-def _renamed(wanted: Wanted, renamed: Mapping[str, str]) -> Wanted:
+def _renamed(wanted: TensorRequest, renamed: Mapping[str, str]) -> TensorRequest:
     values: dict[str, list[str]] = {}
     for name, paths in wanted.values.items():
         values.setdefault(renamed.get(name, name), []).extend(paths)
@@ -389,7 +393,7 @@ def _renamed(wanted: Wanted, renamed: Mapping[str, str]) -> Wanted:
         step: inside if step[1] == CALL else _renamed(inside, renamed)
         for step, inside in wanted.inner.items()
     }
-    return Wanted(values, inner)
+    return TensorRequest(values, inner)
 
 
 def _replace_nodes(graph: GraphProto, nodes: Sequence[NodeProto]) -> None:

@@ -41,7 +41,7 @@ STACK, COLLECT, BRANCH = "stack", "collect", "branch"
 
 
 @dataclass(frozen=True, slots=True)
-class Carriage:
+class OutputPlan:
     """The way out, decided.
 
     Attributes:
@@ -83,7 +83,7 @@ def why_not_returned(kind: TypeProto | None) -> str | None:
     return None
 
 
-def way_out(ops: Sequence[str], kind: TypeProto | None, opset: int) -> Carriage | str:
+def plan_output(ops: Sequence[str], kind: TypeProto | None, opset: int) -> OutputPlan | str:
     """Decides how a tensor gets out of the control flow around it.
 
     Args:
@@ -144,7 +144,7 @@ def way_out(ops: Sequence[str], kind: TypeProto | None, opset: int) -> Carriage 
             modes.append(COLLECT)
             collected, kind = True, sequence_of(kind.tensor_type.elem_type)
             value = "sequence_type"
-    return Carriage(tuple(modes), kind)
+    return OutputPlan(tuple(modes), kind)
 
 
 def sequence_of(elem_type: int) -> TypeProto:

@@ -6,24 +6,24 @@ from collections.abc import Iterable, Mapping
 
 from onnx import TypeProto
 
-from onnx_ood.graph.catalogue.nested import Inner, Survey
-from onnx_ood.graph.catalogue.output_plan import Carriage, carried, way_out
+from onnx_ood.graph.catalogue.nested import NestedTensor, NestedTensors
+from onnx_ood.graph.catalogue.output_plan import OutputPlan, carried, plan_output
 
 
-class Ways:
+class OutputPlans:
     """The ways out of a model."""
 
-    def __init__(self, survey: Survey, opset: int) -> None:
+    def __init__(self, nested: NestedTensors, opset: int) -> None:
         """Takes what is known of the model.
 
         Args:
-            survey: Its tensors inside control flow and functions, and the types of the others.
+            nested: Its tensors inside control flow and functions, and the types of the others.
             opset: Version of the standard operators in the model.
         """
-        self._types: Mapping[str, TypeProto] = survey.types
-        self._inner = {tensor.path: tensor for tensor in survey.inner}
+        self._types: Mapping[str, TypeProto] = nested.types
+        self._inner = {tensor.path: tensor for tensor in nested.inner}
         self._opset = opset
-        self._found: dict[str, Carriage | str] = {}
+        self._found: dict[str, OutputPlan | str] = {}
 
     def refusal(self, name: str) -> str | None:
         """Why a tensor can't be watched, None if it can.
@@ -34,7 +34,7 @@ class Ways:
         way = self._way(name)
         return way if isinstance(way, str) else None
 
-    def inner(self, names: Iterable[str]) -> dict[str, tuple[Inner, Carriage]]:
+    def inner(self, names: Iterable[str]) -> dict[str, tuple[NestedTensor, OutputPlan]]:
         """Of some names those that are inside control flow or functions, in execution order, each with its way out.
 
         Args:
@@ -45,15 +45,15 @@ class Ways:
         for path, tensor in self._inner.items():
             if path in asked:
                 way = self._way(path)
-                assert isinstance(way, Carriage)
+                assert isinstance(way, OutputPlan)
                 found[path] = tensor, way
         return found
 
-    def _way(self, name: str) -> Carriage | str:
+    def _way(self, name: str) -> OutputPlan | str:
         if name not in self._found:
             tensor = self._inner.get(name)
             kind = tensor.type if tensor else self._types.get(name)
             around = tensor.around if tensor else ()
             refusal = tensor.refusal if tensor else None
-            self._found[name] = refusal or way_out(around, carried(kind) or kind, self._opset)
+            self._found[name] = refusal or plan_output(around, carried(kind) or kind, self._opset)
         return self._found[name]

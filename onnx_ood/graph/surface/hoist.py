@@ -12,7 +12,7 @@ from onnx_ood.graph.catalogue.nested import subgraph
 from onnx_ood.graph.catalogue.output_plan import (
     BRANCH,
     COLLECT,
-    Carriage,
+    OutputPlan,
     any_size,
     carried,
     sequence_of,
@@ -21,7 +21,7 @@ from onnx_ood.graph.catalogue.output_plan import (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TensorLocation:
     """A tensor in the proto that is rewritten. Made before anything is, so that no index goes stale.
 
     Attributes:
@@ -43,7 +43,7 @@ class Place:
 
 def place(
     graph: GraphProto, path: str, steps: Sequence[tuple[int, str]], local: str, kind: TypeProto | None
-) -> Place:
+) -> TensorLocation:
     """Finds a tensor in a proto.
 
     Args:
@@ -60,7 +60,7 @@ def place(
     for i, attribute in steps:
         holders.append(graphs[-1].node[i])
         graphs.append(subgraph(holders[-1], attribute))
-    return Place(path, tuple(graphs), tuple(holders), tuple(step[1] for step in steps), local, kind)
+    return TensorLocation(path, tuple(graphs), tuple(holders), tuple(step[1] for step in steps), local, kind)
 
 
 def castable(graph: GraphProto, name: str, kind: TypeProto | None, path: str, names: Names) -> str:
@@ -85,26 +85,26 @@ def castable(graph: GraphProto, name: str, kind: TypeProto | None, path: str, na
     return cast
 
 
-def lift(where: Place, carriage: Carriage, names: Names) -> str:
+def hoist(where: TensorLocation, plan: OutputPlan, names: Names) -> str:
     """Hands a tensor out into the main graph.
 
     Args:
         where: The tensor; the proto that it is in is changed.
-        carriage: How it gets out.
+        plan: How it gets out.
         names: Where fresh names come from.
 
     Returns:
         The name that carries it in the main graph.
     """
-    return _Lift(where, carriage, names).run()
+    return _Hoist(where, plan, names).run()
 
 
-class _Lift:
+class _Hoist:
     """One tensor on its way out. Levels count from the innermost graph."""
 
-    def __init__(self, where: Place, carriage: Carriage, names: Names) -> None:
+    def __init__(self, where: TensorLocation, plan: OutputPlan, names: Names) -> None:
         self._where, self._names = where, names
-        self._modes = carriage.modes
+        self._modes = plan.modes
         inner = where.graphs[-1]
         self._current = castable(inner, where.local, where.type, f"{where.path}@cast", names)
         self._type = carried(where.type) or where.type

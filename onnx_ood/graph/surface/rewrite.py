@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from onnx import ModelProto, TypeProto, ValueInfoProto
 
 from onnx_ood.graph.catalogue.names import Names
-from onnx_ood.graph.catalogue.nested import Wanted, expand
+from onnx_ood.graph.catalogue.nested import TensorRequest, expand
 from onnx_ood.graph.catalogue.output_plan import carried
-from onnx_ood.graph.surface.hoist import Place, castable, lift, place, without_made_up_symbols
+from onnx_ood.graph.surface.hoist import TensorLocation, castable, hoist, place, without_made_up_symbols
 from onnx_ood.graph.surface.sites import (
     declare_nudge,
     declare_values,
@@ -51,7 +51,7 @@ def rewrite(
 
     Args:
         model: The model; it is not changed, and weights in external files are not touched.
-        probes: Names and scoped paths of tensors that can be watched (`Model.ways` knows).
+        probes: Names and scoped paths of tensors that can be watched (`Model.output_plans` knows).
         sites: Names and scoped paths of tensors of floats that can be nudged (`why_not_nudged` knows).
         keep_outputs: Keeps the model's own outputs, first and in their order.
 
@@ -95,7 +95,7 @@ class _Rewriting:
         self.proto.CopyFrom(model.proto)
         self._names = Names(model.proto)
         self._model = model
-        self._types = dict(model.survey.types)
+        self._types = dict(model.nested.types)
         for tensor in model.proto.graph.initializer:
             kind = TypeProto()
             kind.tensor_type.elem_type = tensor.data_type
@@ -108,11 +108,11 @@ class _Rewriting:
             del self.proto.graph.output[:]
         self._present = {value.name for value in self.proto.graph.output}
 
-    def places(self, names: Iterable[str]) -> dict[str, Place]:
+    def places(self, names: Iterable[str]) -> dict[str, TensorLocation]:
         """Where the tensors are that are not in the main graph, once calls of functions are written out for them."""
         asked = set(names)
-        inner = {tensor.path: tensor for tensor in self._model.survey.inner if tensor.path in asked}
-        wanted = Wanted()
+        inner = {tensor.path: tensor for tensor in self._model.nested.inner if tensor.path in asked}
+        wanted = TensorRequest()
         for tensor in inner.values():
             wanted.add(tensor)
         expanded = expand(self.proto, wanted, self._names)
@@ -121,15 +121,15 @@ class _Rewriting:
             for path, steps, local in expanded.places()
         }
 
-    def watch(self, probes: Mapping[str, None], places: Mapping[str, Place]) -> dict[str, str]:
+    def watch(self, probes: Mapping[str, None], places: Mapping[str, TensorLocation]) -> dict[str, str]:
         """Makes tensors outputs; gives the output of each."""
         stored = [tensor.name for tensor in self._model.proto.graph.initializer]
         main = dict.fromkeys([*stored, *(tensor.name for tensor in self._model.tensors)])
         outputs = {name: self._hand_out(name, name, self._types.get(name)) for name in main if name in probes}
-        for path, (_, carriage) in self._model.ways.inner(probes).items():
+        for path, (_, plan) in self._model.output_plans.inner(probes).items():
             where = places[path]
             if where.holders:
-                outputs[path] = self._output(lift(where, carriage, self._names), carriage.type)
+                outputs[path] = self._output(hoist(where, plan, self._names), plan.type)
             else:
                 outputs[path] = self._hand_out(where.local, path, where.type)
         return outputs
@@ -149,7 +149,7 @@ class _Rewriting:
                 value.type.CopyFrom(without_made_up_symbols(kind))
         return name
 
-    def nudge(self, where: Place | None, site: str) -> str:
+    def nudge(self, where: TensorLocation | None, site: str) -> str:
         """Adds the input of a nudge; gives its name."""
         main = self.proto.graph
         graph, name, kind = (where.graphs[-1], where.local, where.type) if where else (main, site, None)
@@ -161,7 +161,7 @@ class _Rewriting:
         declare_nudge(self.proto, nudge, kind or self._types[site])
         return nudge
 
-    def open(self, where: Place | None, site: str, kind: TypeProto | None) -> str:
+    def open(self, where: TensorLocation | None, site: str, kind: TypeProto | None) -> str:
         """Adds an input that takes the place of a tensor; gives its name."""
         graph, name = (where.graphs[-1], where.local) if where else (self.proto.graph, site)
         entry = self._names.fresh(f"{site}@values")

@@ -12,7 +12,7 @@ from onnx_ood.inputs.files import name_of, quoted
 from onnx_ood.inputs.rows.arrays import ArrayRows, listed
 from onnx_ood.inputs.rows.file_types import is_archive, open_rows
 from onnx_ood.inputs.rows.other_inputs import OtherRows, open_other
-from onnx_ood.inputs.rows.protocol import Rows, Wanted
+from onnx_ood.inputs.rows.protocol import RowRequest, Rows
 
 
 class Bundle:
@@ -46,7 +46,7 @@ class Bundle:
         return {other.wanted.name: other.row(row) for other in self._others}
 
 
-def open_bundle(path: Path, wanted: Wanted, others: Sequence[Wanted] | None) -> Bundle:
+def open_bundle(path: Path, wanted: RowRequest, others: Sequence[RowRequest] | None) -> Bundle:
     """Open a file that is no picture.
 
     Args:
@@ -78,7 +78,7 @@ def open_bundle(path: Path, wanted: Wanted, others: Sequence[Wanted] | None) -> 
         return Bundle(rows, found, notes)
 
 
-def _unread(name: str, rows: ArrayRows, others: Sequence[Wanted]) -> list[str]:
+def _unread(name: str, rows: ArrayRows, others: Sequence[RowRequest]) -> list[str]:
     """Notes about arrays beside the rows that nobody wants; InputError if one is wanted and not there."""
     wanted = {other.name for other in others}
     missing = [quoted(other.name) for other in others if other.name not in rows.others]
@@ -94,7 +94,7 @@ def _unread(name: str, rows: ArrayRows, others: Sequence[Wanted]) -> list[str]:
     ]
 
 
-def lacking(others: Sequence[Wanted]) -> str:
+def lacking(others: Sequence[RowRequest]) -> str:
     """Why a file of another kind than .npz can't be used where several inputs are wanted."""
     names = ", ".join(quoted(other.name) for other in others)
     return f"holds no values of {names}, which the model takes too; save an .npz with an array for each, or use --feed"

@@ -7,10 +7,10 @@ from onnx_ood.exceptions import InputError
 from onnx_ood.inputs import images
 from onnx_ood.inputs.files import name_of
 from onnx_ood.inputs.rows import arrays, audio, tables
-from onnx_ood.inputs.rows.protocol import Rows, Wanted
+from onnx_ood.inputs.rows.protocol import RowRequest, Rows
 
 
-def _open_array(path: Path, wanted: Wanted) -> Rows:
+def _open_array(path: Path, wanted: RowRequest) -> Rows:
     rows = arrays.open_array(path, input_name=wanted.name, input_shape=wanted.shape, exact=wanted.exact)
     try:
         arrays.check_type(rows.dtype, wanted.dtype)
@@ -20,15 +20,15 @@ def _open_array(path: Path, wanted: Wanted) -> Rows:
     return rows
 
 
-def _open_waveform(path: Path, wanted: Wanted) -> Rows:
+def _open_waveform(path: Path, wanted: RowRequest) -> Rows:
     return audio.open_waveform(path, input_shape=wanted.shape, dtype=wanted.dtype)
 
 
-def _open_table(path: Path, wanted: Wanted) -> Rows:
+def _open_table(path: Path, wanted: RowRequest) -> Rows:
     return tables.open_table(path, input_shape=wanted.shape, dtype=wanted.dtype)
 
 
-_OPENERS: dict[str, Callable[[Path, Wanted], Rows]] = {
+_OPENERS: dict[str, Callable[[Path, RowRequest], Rows]] = {
     **dict.fromkeys(arrays.SUFFIXES, _open_array),
     **dict.fromkeys(audio.SUFFIXES, _open_waveform),
     **dict.fromkeys(tables.SUFFIXES, _open_table),
@@ -48,7 +48,7 @@ def is_archive(path: Path) -> bool:
     return path.suffix.lower() == ".npz"
 
 
-def open_rows(path: Path, wanted: Wanted) -> Rows:
+def open_rows(path: Path, wanted: RowRequest) -> Rows:
     """Open a file that is no picture.
 
     Args:

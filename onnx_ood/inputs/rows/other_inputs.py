@@ -10,7 +10,7 @@ import numpy.typing as npt
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, quoted
 from onnx_ood.inputs.rows.arrays import MAX_ROW_BYTES, ArrayRows, check_type, open_array, shape_text, to_type
-from onnx_ood.inputs.rows.protocol import RowError, Wanted
+from onnx_ood.inputs.rows.protocol import RowError, RowRequest
 
 
 class OtherRows:
@@ -22,7 +22,9 @@ class OtherRows:
         row_bytes: Size of one row in memory.
     """
 
-    def __init__(self, stored: ArrayRows, wanted: Wanted, shape: tuple[int, ...], axis: int | None) -> None:
+    def __init__(
+        self, stored: ArrayRows, wanted: RowRequest, shape: tuple[int, ...], axis: int | None
+    ) -> None:
         self.wanted = wanted
         self.count = None if wanted.axis is None else 1 if axis is None else shape[axis]
         self._stored = stored
@@ -62,7 +64,7 @@ class OtherRows:
         return self._whole if self._axis is None else np.take(self._whole, index, self._axis)
 
 
-def open_other(path: Path, wanted: Wanted) -> OtherRows:
+def open_other(path: Path, wanted: RowRequest) -> OtherRows:
     """Open the array of an .npz that goes by an input's name; only headers are read.
 
     It has one value a row along the input's batch axis, or, without that axis, the value of a single row. For an
@@ -84,7 +86,7 @@ def open_other(path: Path, wanted: Wanted) -> OtherRows:
     return OtherRows(stored, wanted, shape, axis)
 
 
-def fit(stored: ArrayRows, wanted: Wanted) -> tuple[tuple[int, ...], int | None]:
+def fit(stored: ArrayRows, wanted: RowRequest) -> tuple[tuple[int, ...], int | None]:
     """Reads an array as values of an input, with the input's batch axis or without.
 
     Args:

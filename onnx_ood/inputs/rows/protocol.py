@@ -11,7 +11,7 @@ from onnx_ood.exceptions import InputError
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RowRequest:
     """An input of the model that values are wanted for.
 
     Attributes:

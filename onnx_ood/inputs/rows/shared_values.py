@@ -11,7 +11,7 @@ from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, reason_in
 from onnx_ood.inputs.rows.arrays import open_array, to_type
 from onnx_ood.inputs.rows.other_inputs import fit
-from onnx_ood.inputs.rows.protocol import Wanted
+from onnx_ood.inputs.rows.protocol import RowRequest
 
 GRAMMAR = "zeros, ones, a number or a .npy file"
 """What a value may be, for messages."""
@@ -28,7 +28,7 @@ class SharedValue:
         guessed: Whether 1 is taken for a size that nothing tells.
     """
 
-    def __init__(self, text: str, wanted: Wanted, fed: Wanted) -> None:
+    def __init__(self, text: str, wanted: RowRequest, fed: RowRequest) -> None:
         """Reads the value.
 
         A number fills the shape that the model declares. A size that it leaves open is that of the batch's axis of the
@@ -79,7 +79,7 @@ class SharedValue:
         return np.broadcast_to(self._value, (shape[0], *share))
 
 
-def _like(axis: int, wanted: Wanted, fed: Wanted) -> int | None:
+def _like(axis: int, wanted: RowRequest, fed: RowRequest) -> int | None:
     """The axis of the fed input that is as long as an axis of another, or None if that is not known."""
     size = wanted.shape[axis]
     if isinstance(size, str):
@@ -117,7 +117,7 @@ def _element(number: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     raise InputError(f"is no value of {dtype.name}, which the model takes")
 
 
-def _share(path: Path, wanted: Wanted) -> npt.NDArray[Any]:
+def _share(path: Path, wanted: RowRequest) -> npt.NDArray[Any]:
     """What an .npy file holds for one input, in the model's type."""
     with open_array(path) as stored:
         shape, axis = fit(stored, wanted)

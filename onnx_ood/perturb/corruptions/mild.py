@@ -14,7 +14,7 @@ _DARKER = 0.85
 _NOISE = 0.02
 
 
-def slight_copies(pictures: Floats, seed: int) -> Mapping[str, Floats]:
+def mild_augmentations(pictures: Floats, seed: int) -> Mapping[str, Floats]:
     """Changes pictures as little as taking them again would.
 
     There is no mirrored copy: to a model of letters or digits a mirrored one is another thing.

@@ -28,7 +28,7 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.corruptions import blurs, digital, weather
 from onnx_ood.perturb.corruptions import overlays as damage
 from onnx_ood.perturb.corruptions import pixel_noise as grain
-from onnx_ood.perturb.corruptions import pseudo_ood as rehearsals
+from onnx_ood.perturb.corruptions import pseudo_ood as pseudo_ood_augmentations
 from onnx_ood.perturb.corruptions.pictures import Floats, Picture, each
 
 # Shorter sides up to which CIFAR-10-C's and Tiny-ImageNet-C's constants are taken: about the geometric means of 32 and
@@ -209,30 +209,30 @@ _BY_HAND = {
 
 _ALL_OR_NOTHING: _Constants = ((),)
 _REHEARSALS = {
-    "saturate": _same(rehearsals.saturate, _one(1.5, 2, 3, 5, 10), needs_colour=True),
-    "invert": _same(rehearsals.invert, _ALL_OR_NOTHING),
-    "posterize": _same(rehearsals.posterize, _one(8, 6, 4, 3, 2)),
-    "solarize": _same(rehearsals.solarize, _one(0.9, 0.8, 0.7, 0.6, 0.45)),
-    "channel_swap": _same(rehearsals.channel_swap, _ALL_OR_NOTHING, needs_colour=True),
-    "darker": _same(rehearsals.darker, _one(0.7, 0.55, 0.4, 0.28, 0.18)),
+    "saturate": _same(pseudo_ood_augmentations.saturate, _one(1.5, 2, 3, 5, 10), needs_colour=True),
+    "invert": _same(pseudo_ood_augmentations.invert, _ALL_OR_NOTHING),
+    "posterize": _same(pseudo_ood_augmentations.posterize, _one(8, 6, 4, 3, 2)),
+    "solarize": _same(pseudo_ood_augmentations.solarize, _one(0.9, 0.8, 0.7, 0.6, 0.45)),
+    "channel_swap": _same(pseudo_ood_augmentations.channel_swap, _ALL_OR_NOTHING, needs_colour=True),
+    "darker": _same(pseudo_ood_augmentations.darker, _one(0.7, 0.55, 0.4, 0.28, 0.18)),
     "speckle_noise": Kind(
         grain.speckle_noise,
         _one(0.06, 0.1, 0.12, 0.16, 0.2),
         _one(0.15, 0.2, 0.25, 0.3, 0.35),
         _one(0.15, 0.2, 0.35, 0.45, 0.6),
     ),
-    "mosaic": _same(rehearsals.mosaic, _ALL_OR_NOTHING),
-    "blend": _same(rehearsals.blend, _one(0.1, 0.2, 0.3, 0.4, 0.5), needs_another=True),
-    "halves_swapped": _same(rehearsals.halves_swapped, _ALL_OR_NOTHING),
-    "upside_down": _same(rehearsals.upside_down, _ALL_OR_NOTHING),
-    "grid_lines": _same(rehearsals.grid_lines, _one(2, 3, 4, 5, 7)),
+    "mosaic": _same(pseudo_ood_augmentations.mosaic, _ALL_OR_NOTHING),
+    "blend": _same(pseudo_ood_augmentations.blend, _one(0.1, 0.2, 0.3, 0.4, 0.5), needs_another=True),
+    "halves_swapped": _same(pseudo_ood_augmentations.halves_swapped, _ALL_OR_NOTHING),
+    "upside_down": _same(pseudo_ood_augmentations.upside_down, _ALL_OR_NOTHING),
+    "grid_lines": _same(pseudo_ood_augmentations.grid_lines, _one(2, 3, 4, 5, 7)),
 }
 
 STANDARD = tuple(_STANDARD)
 """The 15 kinds of ImageNet-C, in its order."""
-BY_HAND = tuple(_BY_HAND)
+OVERLAYS = tuple(_BY_HAND)
 """What people do to pictures."""
-REHEARSALS = tuple(_REHEARSALS)
+PSEUDO_OOD = tuple(_REHEARSALS)
 """Kinds from which a detector can learn what altered pictures look like; none of them is among the others."""
 KINDS: Mapping[str, Kind] = MappingProxyType({**_STANDARD, **_BY_HAND, **_REHEARSALS})
 """All of them by name."""

@@ -75,7 +75,7 @@ def constant(shape: Sequence[int], generator: Generator) -> Picture:
     return np.array(np.broadcast_to(colours, shape))
 
 
-CONTROLS: Mapping[str, Control] = MappingProxyType(
+SYNTHETIC_OOD: Mapping[str, Control] = MappingProxyType(
     {"uniform_noise": uniform_noise, "pink_noise": pink_noise, "constant": constant}
 )
 """Pictures of nothing, for which only a shape is needed."""

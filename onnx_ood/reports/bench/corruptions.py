@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.bench.result import BenchCorruptions, CorruptionFigures
+from onnx_ood.audits.bench.result import BenchCorruptions, CorruptionMetrics
 from onnx_ood.reports._terminal.layout import bullets, fitted, table
 from onnx_ood.reports._terminal.marks import Marks, shorten, shorten_middle
 from onnx_ood.reports.bench.areas import area, between
@@ -101,7 +101,7 @@ def _kinds(found: BenchCorruptions, view: Marks, beside: int, width: int) -> Tab
     return grid
 
 
-def _marks(one: CorruptionFigures, place: int, view: Marks) -> Text:
+def _marks(one: CorruptionMetrics, place: int, view: Marks) -> Text:
     steps = len(view.levels) - 1
     shares = [max(0.0, 2 * each.value - 1) for each in one.curves[place].aurocs]
     return Text("".join(view.levels[round(steps * share)] for share in shares))

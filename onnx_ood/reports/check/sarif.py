@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from onnx_ood.audits.check.metrics import FIGURES
+from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.result import CheckResult, GateResult
 from onnx_ood.reports.check.gate_text import explanation, printable, sentence
 
@@ -54,7 +54,7 @@ def _invocation(result: CheckResult) -> dict[str, Any]:
 
 
 def _rule(name: str) -> dict[str, Any]:
-    figure = FIGURES[name]
+    figure = METRICS[name]
     return {
         "id": name,
         "shortDescription": {"text": f"{figure.meaning[0].upper()}{figure.meaning[1:]}."},

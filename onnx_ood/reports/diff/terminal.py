@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.diff.result import DiffResult, FigureChange, GateChange, InputChange, InputsDiff
+from onnx_ood.audits.diff.result import DiffResult, GateChange, InputChange, InputsDiff, MetricChange
 from onnx_ood.reports._terminal import marks
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
@@ -103,7 +103,7 @@ def _short(name: str, value: str) -> str:
     return (value[:12] if name.endswith("sha256") else value) or "-"
 
 
-def _print_figures(console: Console, signs: Marks, figures: Sequence[FigureChange]) -> None:
+def _print_figures(console: Console, signs: Marks, figures: Sequence[MetricChange]) -> None:
     def build(level: int, names: int) -> Table:
         view = table("Figures: medians of scores and drops, else as they are reported")
         view.add_column("figure", no_wrap=True)
@@ -131,14 +131,14 @@ def _value(value: float | None) -> str:
     return "-" if value is None else marks.number(value)
 
 
-def _change(value: float | None, figure: FigureChange) -> str:
+def _change(value: float | None, figure: MetricChange) -> str:
     """A change; of drops the factor, because that of one layer can be a thousandth of another's."""
     if value is None:
         return "-"
     return f"x{10**value:.2f}" if figure.name.startswith(_DROP) else f"{value:+.3f}"
 
 
-def _mark(signs: Marks, figure: FigureChange) -> str:
+def _mark(signs: Marks, figure: MetricChange) -> str:
     if figure.beyond_noise is None:
         return "?"
     if not figure.beyond_noise:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from onnx_ood.audits.preprocess.result import DetectiveResult, Question, TriedPreprocessing
-from onnx_ood.audits.preprocess.settings import DetectiveSettings
+from onnx_ood.audits.preprocess.result import PreprocessResult, Question, TriedPreprocessing
+from onnx_ood.audits.preprocess.settings import PreprocessSettings
 from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, page, table
@@ -15,7 +15,7 @@ from onnx_ood.reports.preprocess.terminal import LEGEND, TITLES, behind, verdict
 _FAR = 100.0
 
 
-def preprocess_page(result: DetectiveResult) -> str:
+def preprocess_page(result: PreprocessResult) -> str:
     """What the preprocessing detective found, as a page: one HTML file that loads nothing.
 
     Args:
@@ -31,17 +31,17 @@ def preprocess_page(result: DetectiveResult) -> str:
     sections: list[tuple[str, str, Child]] = [
         ("verdict", "Verdict", _verdict(result)),
         ("failed", "Not read", failed if result.failed else None),
-        ("evidence", "Evidence", joined(map(_question, result.questions), bullets(LEGEND, "notes"))),
+        ("evidence", "Features", joined(map(_question, result.questions), bullets(LEGEND, "notes"))),
         ("settings", "Settings and provenance", _settings(result)),
     ]
     return page(_name(result), "preprocess", sections, result, result.environment.onnx_ood)
 
 
-def _name(result: DetectiveResult) -> str:
+def _name(result: PreprocessResult) -> str:
     return result.model.path.rpartition("/")[2]
 
 
-def _verdict(result: DetectiveResult) -> Markup:
+def _verdict(result: PreprocessResult) -> Markup:
     verdicts = []
     for question in result.questions:
         answer, more = verdict_words(question)
@@ -67,7 +67,7 @@ def _verdict(result: DetectiveResult) -> Markup:
     )
 
 
-def _headline(result: DetectiveResult) -> str:
+def _headline(result: PreprocessResult) -> str:
     if result.status == "not evaluated":
         return (
             f"Not evaluated: {counted(result.photos, 'photo')} {'was' if result.photos == 1 else 'were'} read"
@@ -79,7 +79,7 @@ def _headline(result: DetectiveResult) -> str:
     return f"Told: {answers}" if result.told else f"Told in part: {answers}"
 
 
-def _conclusion(result: DetectiveResult) -> str:
+def _conclusion(result: PreprocessResult) -> str:
     """What may be concluded, and what not."""
     if result.status == "not evaluated":
         return "Fewer than 10 photos were read: nothing may be concluded."
@@ -149,7 +149,7 @@ def _figure(question: Question) -> Markup:
     )
 
 
-def _settings(result: DetectiveResult) -> Markup:
+def _settings(result: PreprocessResult) -> Markup:
     return joined(
         command_block(command(result)),
         fact_list(
@@ -164,10 +164,10 @@ def _settings(result: DetectiveResult) -> Markup:
     )
 
 
-def command(result: DetectiveResult) -> str:
+def command(result: PreprocessResult) -> str:
     """A command that measures the same on the photos that were looked at, which a result doesn't name."""
     words = ["onnx-ood", "preprocess", result.model.path, "PHOTOS..."]
     looked_at = result.photos + len(result.failed)
-    words += ["--limit", f"{looked_at}"] if looked_at > DetectiveSettings.limit else []
+    words += ["--limit", f"{looked_at}"] if looked_at > PreprocessSettings.limit else []
     words += ["--seed", f"{result.seed}", "--provider", result.provider]
     return command_text(words)

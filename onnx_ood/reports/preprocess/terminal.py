@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.preprocess.result import DetectiveResult, Question, TriedPreprocessing
+from onnx_ood.audits.preprocess.result import PreprocessResult, Question, TriedPreprocessing
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks, decimal, number, percent, shorten_middle
 
@@ -26,7 +26,7 @@ LEGEND = (
 """What the numbers of the evidence are."""
 
 
-def print_detective(console: Console, result: DetectiveResult, top: int) -> None:
+def print_preprocess(console: Console, result: PreprocessResult, top: int) -> None:
     """Prints the verdicts and the evidence.
 
     Args:

@@ -66,7 +66,7 @@ def _listed(result: ScoreResult) -> ScoreResult:
 
 def _page(result: ScoreResult, listed: ScoreResult, shown: Sequence[Shown]) -> str:
     sections: list[tuple[str, str, Child]] = [
-        ("verdict", "Verdict", _verdict(result)),
+        ("verdict", "DetectorSummary", _verdict(result)),
         ("failed", "Not scored", _failures(result)),
         ("inputs", "Inputs", joined(_listing(listed), gallery(listed, shown)) if listed.inputs else None),
         ("layers", "Layers and scores", _charts(result, listed)),
@@ -122,7 +122,7 @@ def _conclusion(result: ScoreResult) -> str:
             f"The inputs are compared with {against[verdict.reference]}: the first is the strangest of these, which "
             "doesn't mean that it is strange. None of them is judged good or bad."
         )
-    by = "by the model's own doubt" if verdict else "with each other"
+    by = "by the model's own uncertainty" if verdict else "with each other"
     return (
         f"The inputs are {'ranked' if verdict else 'compared'} {by}: the first is the strangest of these, which "
         "doesn't mean that it is strange. Without known-good references none of them is judged good or bad."

@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from onnx_ood.audits import Summary
 from onnx_ood.audits.score.result import InputResult
+from onnx_ood.audits.score.stream.summary import StreamSummary
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.files import replacing
 from onnx_ood.results.base import Failure
@@ -28,7 +28,7 @@ def check_pyarrow() -> None:
         raise OutputError("--parquet needs pyarrow; install it with: pip install 'onnx_ood[tables]'")
 
 
-def write_parquet(path: Path, summary: Summary) -> None:
+def write_parquet(path: Path, summary: StreamSummary) -> None:
     """Writes all inputs of a run in order of arrival, one a row.
 
     Scores of detectors are in columns `score:NAME`. A column for each of `drop`, `drop_error`, `distortion`,

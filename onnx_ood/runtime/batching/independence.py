@@ -22,7 +22,7 @@ Array = NDArray[Any]
 _SAME = 1e-4
 
 
-class UnevenRowsError(Exception):
+class BatchDependenceError(Exception):
     """A tensor turned out not to have equal shares for the inputs of a run. Handled inside this package.
 
     Attributes:

@@ -9,7 +9,7 @@ from math import prod
 
 import numpy as np
 
-from onnx_ood.runtime.batching.independence import Array, UnevenRowsError
+from onnx_ood.runtime.batching.independence import Array, BatchDependenceError
 from onnx_ood.runtime.providers import Provider
 
 # Activations of one run at all probes where nobody says how many inputs it has. Each run reads the weights again, so
@@ -81,7 +81,7 @@ class Layout:
             return array[np.newaxis]
         each, axis = self.shapes[name], self.axes.get(name, 0)
         if array.shape != self._together(each, rows, axis):
-            raise UnevenRowsError(name)
+            raise BatchDependenceError(name)
         shares: Array = np.moveaxis(array.reshape(*each[:axis], rows, *each[axis:]), axis, 0)
         return shares
 

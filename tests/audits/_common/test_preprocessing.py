@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 
 
 @pytest.fixture(scope="module")
@@ -24,31 +25,31 @@ def folder(tmp_path_factory):
 
 
 def _score(folder, stated):
-    settings = audits.ScoreSettings(detectors=("strangeness",), copies=1, preprocessing=stated)
-    return audits.score(folder / "model.onnx", [str(folder / "garments")], settings)
+    settings = onnx_ood.ScoreSettings(detectors=("strangeness",), copies=1, preprocessing=stated)
+    return onnx_ood.score(folder / "model.onnx", [str(folder / "garments")], settings)
 
 
 def _bench(folder, stated):
-    settings = audits.BenchSettings(detectors=("msp",), preprocessing=stated, limit=11)
-    return audits.bench(folder / "model.onnx", [str(folder / "garments")], settings=settings)
+    settings = onnx_ood.BenchSettings(detectors=("msp",), preprocessing=stated, limit=11)
+    return onnx_ood.bench(folder / "model.onnx", [str(folder / "garments")], settings=settings)
 
 
 def _directions(folder, stated):
-    settings = audits.DirectionsSettings(
+    settings = onnx_ood.DirectionsSettings(
         preprocessing=stated, scales=(0.02,), probes=("op:Relu[0]",), limit=11
     )
-    return audits.directions(folder / "model.onnx", [str(folder / "garments")], settings=settings)
+    return onnx_ood.directions(folder / "model.onnx", [str(folder / "garments")], settings=settings)
 
 
 def _sensitivity(folder, stated):
-    settings = audits.SensitivitySettings(directions=2, trajectories=0, preprocessing=stated)
-    return audits.sensitivity([folder / "model.onnx"], [str(folder / "garments")], settings).models[0]
+    settings = onnx_ood.SensitivitySettings(directions=2, trajectories=0, preprocessing=stated)
+    return onnx_ood.sensitivity([folder / "model.onnx"], [str(folder / "garments")], settings).models[0]
 
 
 def _plane(folder, stated):
-    settings = audits.PlaneSettings(resolution=8, directions=0, preprocessing=stated)
+    settings = onnx_ood.PlaneSettings(resolution=8, directions=0, preprocessing=stated)
     garments = [str(folder / "garments" / f"{i:02}.png") for i in range(3)]
-    return audits.plane(folder / "model.onnx", garments, settings)
+    return onnx_ood.plane(folder / "model.onnx", garments, settings)
 
 
 @pytest.mark.parametrize("audit", [_score, _bench, _directions, _sensitivity, _plane])

@@ -15,7 +15,7 @@ from scipy.special import logsumexp, softmax
 from scipy.stats import mannwhitneyu
 
 import onnx_ood
-from onnx_ood import audits, models
+from onnx_ood import models
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.perturb import draw
 
@@ -36,10 +36,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def result(folders: tuple[Path, Path]) -> audits.BenchResult:
+def result(folders: tuple[Path, Path]) -> onnx_ood.BenchResult:
     good, odd = folders
-    settings = audits.BenchSettings(detectors=("energy", "msp", "batch_norm"), provider="cpu")
-    return audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    settings = onnx_ood.BenchSettings(detectors=("energy", "msp", "batch_norm"), provider="cpu")
+    return onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
 
 
 def _batch(folder: Path) -> np.ndarray:
@@ -54,7 +54,7 @@ def _logits(folder: Path) -> np.ndarray:
     return logits
 
 
-def test_figures_are_those_of_the_model(folders: tuple[Path, Path], result: audits.BenchResult) -> None:
+def test_figures_are_those_of_the_model(folders: tuple[Path, Path], result: onnx_ood.BenchResult) -> None:
     usual, odd = map(_logits, folders)
     scores = {
         "energy": (-logsumexp(usual, axis=1), -logsumexp(odd, axis=1)),
@@ -71,7 +71,7 @@ def test_figures_are_those_of_the_model(folders: tuple[Path, Path], result: audi
         assert abs(detector.macro.value - mean) < 1e-12
 
 
-def test_the_best_comes_first_and_sets_are_made(result: audits.BenchResult) -> None:
+def test_the_best_comes_first_and_sets_are_made(result: onnx_ood.BenchResult) -> None:
     values = [detector.macro.value for detector in result.detectors]
     assert values == sorted(values, reverse=True)
     assert result.detectors[0].behind.value == 0
@@ -86,13 +86,15 @@ def test_the_best_comes_first_and_sets_are_made(result: audits.BenchResult) -> N
     assert result.ordinary == COUNT
 
 
-def test_the_same_seed_gives_the_same_result(folders: tuple[Path, Path], result: audits.BenchResult) -> None:
+def test_the_same_seed_gives_the_same_result(
+    folders: tuple[Path, Path], result: onnx_ood.BenchResult
+) -> None:
     good, odd = folders
-    again = audits.bench(
+    again = onnx_ood.bench(
         models.path("fashion_cnn"),
         [str(good)],
         {"odd": [str(odd)]},
-        audits.BenchSettings(detectors=("energy", "msp", "batch_norm"), provider="cpu", batch_size=7),
+        onnx_ood.BenchSettings(detectors=("energy", "msp", "batch_norm"), provider="cpu", batch_size=7),
     )
     for one, other in zip(result.detectors, again.detectors, strict=True):
         assert one.name == other.name
@@ -101,43 +103,48 @@ def test_the_same_seed_gives_the_same_result(folders: tuple[Path, Path], result:
 
 def test_what_does_not_apply_is_said(folders: tuple[Path, Path], tmp_path: Path) -> None:
     good, _ = folders
-    quick = audits.BenchSettings(provider="cpu", limit=12)
-    found = audits.bench(models.path("fashion_resnet"), [str(good)], None, quick)
+    quick = onnx_ood.BenchSettings(provider="cpu", limit=12)
+    found = onnx_ood.bench(models.path("fashion_resnet"), [str(good)], None, quick)
     assert "folded" in found.not_applicable["batch_norm"] or "fold" in found.not_applicable["batch_norm"]
     assert found.ordinary == 12
     with pytest.raises(UsageError, match=r"batch_norm doesn't apply.*BatchNormalization"):
-        audits.bench(
-            models.path("fashion_resnet"), [str(good)], None, audits.BenchSettings(detectors=("batch_norm",))
+        onnx_ood.bench(
+            models.path("fashion_resnet"),
+            [str(good)],
+            None,
+            onnx_ood.BenchSettings(detectors=("batch_norm",)),
         )
     with pytest.raises(UsageError, match="no detector 'enregy'"):
-        audits.bench(
-            models.path("fashion_cnn"), [str(good)], None, audits.BenchSettings(detectors=("enregy",))
+        onnx_ood.bench(
+            models.path("fashion_cnn"), [str(good)], None, onnx_ood.BenchSettings(detectors=("enregy",))
         )
     with pytest.raises(UsageError, match="no set to tell"):
-        audits.bench(models.path("fashion_cnn"), [str(good)], None, audits.BenchSettings(controls=False))
+        onnx_ood.bench(models.path("fashion_cnn"), [str(good)], None, onnx_ood.BenchSettings(controls=False))
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     with pytest.raises(NotEvaluatedError, match="no ordinary input"):
-        audits.bench(models.path("fashion_cnn"), [str(broken)], None, audits.BenchSettings(provider="cpu"))
+        onnx_ood.bench(
+            models.path("fashion_cnn"), [str(broken)], None, onnx_ood.BenchSettings(provider="cpu")
+        )
 
 
 def test_ordinary_inputs_that_are_references_are_told(folders: tuple[Path, Path]) -> None:
     good, odd = folders
-    settings = audits.BenchSettings(detectors=("energy",), controls=False, provider="cpu")
+    settings = onnx_ood.BenchSettings(detectors=("energy",), controls=False, provider="cpu")
     known = [str(good.parent / good.name / ".." / good.name / f"{i:02}.png") for i in range(12)]
-    found = audits.bench(
+    found = onnx_ood.bench(
         models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings, reference=known
     )
     assert sum("12 files are among the inputs and among the references" in note for note in found.notes) == 1
     apart = [str(good / f"{i:02}.png") for i in range(12, COUNT)]
-    found = audits.bench(models.path("fashion_cnn"), apart, {"odd": [str(odd)]}, settings, reference=known)
+    found = onnx_ood.bench(models.path("fashion_cnn"), apart, {"odd": [str(odd)]}, settings, reference=known)
     assert not any("among the references" in note for note in found.notes)
 
 
 def test_too_few_inputs_are_not_evaluated(folders: tuple[Path, Path]) -> None:
     good, odd = folders
-    settings = audits.BenchSettings(detectors=("energy",), controls=False, limit=4, provider="cpu")
-    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    settings = onnx_ood.BenchSettings(detectors=("energy",), controls=False, limit=4, provider="cpu")
+    found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     assert found.status == "not evaluated"
 
 
@@ -158,18 +165,18 @@ def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Pat
     for i in range(12):
         bright = rng.integers(140, 256, (12, 12)) if i else np.zeros((12, 12))
         Image.fromarray(bright.astype(np.uint8)).save(tmp_path / f"{i:02}.png")
-    settings = audits.BenchSettings(
+    settings = onnx_ood.BenchSettings(
         detectors=("msp",), preprocessing="unit,L,size=12", provider="cpu", controls=False
     )
     files = [str(tmp_path)]
-    found = audits.bench(save(model), files, {"same": files}, settings)
+    found = onnx_ood.bench(save(model), files, {"same": files}, settings)
     assert found.ordinary == 11
     assert [failure.id.endswith("00.png") for failure in found.failed] == [True]
     assert "NaN" in found.failed[0].reason
     assert [len(one.failed) for one in found.sets] == [1]
     # All noise has dark pixels; of what is made, that is left out which gives no numbers, and said.
-    made = audits.bench(
-        save(model), files, None, audits.BenchSettings(detectors=("msp",), preprocessing="unit,L,size=12")
+    made = onnx_ood.bench(
+        save(model), files, None, onnx_ood.BenchSettings(detectors=("msp",), preprocessing="unit,L,size=12")
     )
     names = {one.name for one in made.sets}
     assert "uniform_noise" not in names
@@ -179,11 +186,11 @@ def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Pat
 
 def test_a_set_that_is_named_comes_before_one_that_is_made(folders: tuple[Path, Path]) -> None:
     good, odd = folders
-    settings = audits.BenchSettings(detectors=("msp",), provider="cpu")
-    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"scribble": [str(odd)]}, settings)
+    settings = onnx_ood.BenchSettings(detectors=("msp",), provider="cpu")
+    found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"scribble": [str(odd)]}, settings)
     assert [one.made for one in found.sets if one.name == "scribble"] == [False]
     assert any("scribble" in note for note in found.notes)
-    plain = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    plain = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     aurocs = [
         next(figure.auroc.value for figure in result.detectors[0].figures if figure.set == name)
         for result, name in ((found, "scribble"), (plain, "odd"))
@@ -194,9 +201,9 @@ def test_a_set_that_is_named_comes_before_one_that_is_made(folders: tuple[Path, 
 def test_a_set_without_inputs_is_not_passed_over(folders: tuple[Path, Path], tmp_path: Path) -> None:
     good, _ = folders
     (tmp_path / "broken.png").write_bytes(b"not a picture")
-    settings = audits.BenchSettings(detectors=("msp",), provider="cpu")
+    settings = onnx_ood.BenchSettings(detectors=("msp",), provider="cpu")
     with pytest.raises(NotEvaluatedError, match="no input of odd could be measured"):
-        audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(tmp_path)]}, settings)
+        onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(tmp_path)]}, settings)
 
 
 def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path, Path]) -> None:
@@ -205,8 +212,8 @@ def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path
         node.output[0] for node in onnx.load(models.path("fashion_cnn")).graph.node if node.op_type == "Relu"
     ]
     names = ("cosine_drop", f"cosine_drop@{relus[0]}", f"flip_rate@{relus[-1]}", "jacobian_norm")
-    settings = audits.BenchSettings(detectors=names, provider="cpu", controls=False)
-    found = audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    settings = onnx_ood.BenchSettings(detectors=names, provider="cpu", controls=False)
+    found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     assert {one.name for one in found.detectors} == set(names)
     values = {one.name: one.macro.value for one in found.detectors}
     nudges = draw("gaussian", (1, 28, 28), 2, 0).astype(np.float32) * np.float32(0.02)
@@ -221,6 +228,6 @@ def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path
     for name, (low, high) in {names[1]: drops, names[2]: flips}.items():
         expected = mannwhitneyu(high, low).statistic / (len(low) * len(high))
         assert abs(values[name] - expected) < 2e-3
-    wrong = audits.BenchSettings(detectors=("distortion@nowhere",), provider="cpu")
+    wrong = onnx_ood.BenchSettings(detectors=("distortion@nowhere",), provider="cpu")
     with pytest.raises(UsageError, match=rf"no probe 'nowhere'; its probes are {relus[0]}, .*{relus[-1]}$"):
-        audits.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, wrong)
+        onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, wrong)

@@ -16,10 +16,11 @@ from rich.console import Console
 from scipy.special import softmax
 from scipy.stats import mannwhitneyu
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.exceptions import UsageError
 from onnx_ood.metrics.bootstrap import PairedResampling
-from onnx_ood.perturb import BY_HAND, STANDARD, apply
+from onnx_ood.perturb import OVERLAYS, STANDARD, apply
 from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.printing import print_bench
 
@@ -36,15 +37,15 @@ def garments(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _bench(folder: Path, *kinds: str, **options: object) -> audits.BenchResult:
-    settings = audits.BenchSettings(
+def _bench(folder: Path, *kinds: str, **options: object) -> onnx_ood.BenchResult:
+    settings = onnx_ood.BenchSettings(
         corruptions=kinds, **{"detectors": ("msp", "energy"), "provider": "cpu", **options}
     )
-    return audits.bench(models.path("fashion_cnn"), [str(folder)], None, settings)
+    return onnx_ood.bench(models.path("fashion_cnn"), [str(folder)], None, settings)
 
 
 @pytest.fixture(scope="module")
-def result(garments: Path) -> audits.BenchResult:
+def result(garments: Path) -> onnx_ood.BenchResult:
     return _bench(garments, *KINDS)
 
 
@@ -55,7 +56,7 @@ def _msp(pictures: np.ndarray) -> np.ndarray:
     return scores
 
 
-def test_curves_are_those_of_corrupted_pictures(garments: Path, result: audits.BenchResult) -> None:
+def test_curves_are_those_of_corrupted_pictures(garments: Path, result: onnx_ood.BenchResult) -> None:
     found = result.corruptions
     assert found is not None
     assert (found.inputs, found.kinds, found.left_out) == (COUNT, KINDS, {})
@@ -65,7 +66,7 @@ def test_curves_are_those_of_corrupted_pictures(garments: Path, result: audits.B
     msp = next(one for one in found.detectors if one.detector == "msp")
     for curve in msp.curves:
         for severity, area in enumerate(curve.aurocs, 1):
-            number = 100 * (1 + (*STANDARD, *BY_HAND).index(curve.kind)) + severity
+            number = 100 * (1 + (*STANDARD, *OVERLAYS).index(curve.kind)) + severity
             # Pictures are read 32 at a time.
             parts = [
                 apply(
@@ -91,7 +92,7 @@ def test_curves_are_those_of_corrupted_pictures(garments: Path, result: audits.B
 
 
 def test_a_kind_has_the_same_draws_whatever_stands_beside_it(
-    garments: Path, result: audits.BenchResult
+    garments: Path, result: onnx_ood.BenchResult
 ) -> None:
     alone = _bench(garments, KINDS[1]).corruptions
     assert alone is not None
@@ -101,7 +102,9 @@ def test_a_kind_has_the_same_draws_whatever_stands_beside_it(
         assert one.curves == both.curves[1:]
 
 
-def test_the_cache_gives_the_same_curves(garments: Path, result: audits.BenchResult, tmp_path: Path) -> None:
+def test_the_cache_gives_the_same_curves(
+    garments: Path, result: onnx_ood.BenchResult, tmp_path: Path
+) -> None:
     first = _bench(garments, *KINDS, cache=tmp_path)
     again = _bench(garments, *KINDS, cache=tmp_path)
     assert result.corruptions == first.corruptions == again.corruptions
@@ -110,17 +113,17 @@ def test_the_cache_gives_the_same_curves(garments: Path, result: audits.BenchRes
 
 
 def test_all_are_19_kinds() -> None:
-    assert audits.BenchSettings(corruptions=("all",)).kinds == (*STANDARD, *BY_HAND)
-    assert audits.BenchSettings().kinds == ()
+    assert onnx_ood.BenchSettings(corruptions=("all",)).kinds == (*STANDARD, *OVERLAYS)
+    assert onnx_ood.BenchSettings().kinds == ()
     with pytest.raises(
         UsageError, match=r"no corruption is called 'mist': say all, or some of gaussian_noise"
     ):
-        audits.BenchSettings(corruptions=("fog", "mist"))
+        onnx_ood.BenchSettings(corruptions=("fog", "mist"))
     with pytest.raises(UsageError, match="named twice"):
-        audits.BenchSettings(corruptions=("fog", "fog"))
+        onnx_ood.BenchSettings(corruptions=("fog", "fog"))
     # Detectors learn from references that are posterized.
     with pytest.raises(UsageError, match="no corruption is called 'posterize'"):
-        audits.BenchSettings(corruptions=("posterize",))
+        onnx_ood.BenchSettings(corruptions=("posterize",))
 
 
 def _small(side: int, channels: int) -> str:
@@ -135,10 +138,10 @@ def _small(side: int, channels: int) -> str:
 
 
 def test_what_pictures_cannot_take_is_said(save: Callable[..., Path], garments: Path, tmp_path: Path) -> None:
-    settings = audits.BenchSettings(detectors=("msp",), corruptions=("fog",), provider="cpu")
+    settings = onnx_ood.BenchSettings(detectors=("msp",), corruptions=("fog",), provider="cpu")
     tiny = save(small_models.build(_small(6, 1), {"w": small_models.normal(3, 1)}))
     with pytest.raises(UsageError, match=r"no corruption can be made: .*at least 8 x 8 pixels, not 6 x 6"):
-        audits.bench(tiny, [str(garments)], None, settings)
+        onnx_ood.bench(tiny, [str(garments)], None, settings)
     np.save(tmp_path / "rows.npy", np.zeros((12, 7), np.float32))
     rows = save(
         small_models.build(
@@ -147,7 +150,7 @@ def test_what_pictures_cannot_take_is_said(save: Callable[..., Path], garments: 
         )
     )
     with pytest.raises(UsageError, match="corruptions are for pictures"):
-        audits.bench(rows, [str(tmp_path / "rows.npy")], {"same": [str(tmp_path / "rows.npy")]}, settings)
+        onnx_ood.bench(rows, [str(tmp_path / "rows.npy")], {"same": [str(tmp_path / "rows.npy")]}, settings)
 
 
 def test_kinds_that_are_left_out_are_named(garments: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,8 +187,8 @@ def test_pictures_without_numbers_count_as_told(save: Callable[..., Path], tmp_p
     rng = np.random.default_rng(0)
     for i in range(12):
         Image.fromarray(rng.integers(140, 256, (12, 12)).astype(np.uint8)).save(tmp_path / f"{i:02}.png")
-    settings = audits.BenchSettings(detectors=("msp",), corruptions=("occlusion",), preprocessing="unit,L")
-    found = audits.bench(save(model), [str(tmp_path)], None, settings).corruptions
+    settings = onnx_ood.BenchSettings(detectors=("msp",), corruptions=("occlusion",), preprocessing="unit,L")
+    found = onnx_ood.bench(save(model), [str(tmp_path)], None, settings).corruptions
     assert found is not None
     assert any(note.startswith("the model gives NaN or infinity for") for note in found.notes)
     assert "of 12 pictures with occlusion 1" in found.notes[0]
@@ -226,7 +229,7 @@ def test_long_names_of_detectors_leave_room_for_figures(garments: Path) -> None:
     assert all(f"{area.value:.2f}" in text for area in areas)
 
 
-def test_tables_and_terminal_show_the_curves(result: audits.BenchResult) -> None:
+def test_tables_and_terminal_show_the_curves(result: onnx_ood.BenchResult) -> None:
     assert result.corruptions is not None
     best = result.corruptions.detectors[0]
     lines = {

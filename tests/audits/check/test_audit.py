@@ -12,10 +12,12 @@ import pytest
 from onnx import numpy_helper
 from scipy import stats
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.audits.check.agreement import compare_answers
 from onnx_ood.audits.check.baseline import BaselineModel
-from onnx_ood.audits.check.metrics import FIGURES
+from onnx_ood.audits.check.config import CheckPlan, read_check_file
+from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.result import CheckResult, GateResult
 from onnx_ood.exceptions import ModelError, NotEvaluatedError, UsageError
 
@@ -50,13 +52,13 @@ directions = 8
 """
 
 
-def _plan(folder: Path, text: str, name: str = "check.toml") -> audits.CheckPlan:
+def _plan(folder: Path, text: str, name: str = "check.toml") -> CheckPlan:
     (folder / name).write_text(text)
-    return audits.read_check_file(folder / name)
+    return read_check_file(folder / name)
 
 
 def _check(folder: Path, text: str) -> CheckResult:
-    return audits.check(_plan(folder, text)).result
+    return onnx_ood.check(_plan(folder, text)).result
 
 
 def _gates(*lines: str) -> str:
@@ -95,23 +97,25 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
         ),
     )
     assert result.status == "passed"
-    assert {gate.figure for gate in result.gates} == set(FIGURES)
+    assert {gate.figure for gate in result.gates} == set(METRICS)
     found = _by_title(result)
     inputs, path = [str(folder / "garments.npy")], folder / "fashion_cnn.onnx"
 
-    settings = audits.BenchSettings(detectors=("energy",), provider="cpu")
+    settings = onnx_ood.BenchSettings(detectors=("energy",), provider="cpu")
     sets = {"inverted": [str(folder / "inverted.npy")]}
-    (detector,) = audits.bench(path, inputs, sets, settings, reference=[str(folder / "known.npy")]).detectors
+    (detector,) = onnx_ood.bench(
+        path, inputs, sets, settings, reference=[str(folder / "known.npy")]
+    ).detectors
     area = detector.figures[0].auroc
     gate = found["auroc of energy on inverted"]
     assert (gate.found, gate.low, gate.high, gate.inputs) == (area.value, area.low, area.high, 20)
     assert found["auroc of energy"].found == detector.macro.value
 
     relu = [node.output[0] for node in onnx.load(path).graph.node if node.op_type == "Relu"][1]
-    judged = audits.score(
+    judged = onnx_ood.score(
         path,
         inputs,
-        audits.ScoreSettings(detectors=("auto",), generic=False, probes=(relu,), provider="cpu"),
+        onnx_ood.ScoreSettings(detectors=("auto",), generic=False, probes=(relu,), provider="cpu"),
         reference=[str(folder / "known.npy")],
     )
     assert found["flagged"].found == judged.flagged / 20
@@ -124,17 +128,17 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
     assert (above.low, above.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
     assert found["observer-effect"].found == judged.run.observer_effect
 
-    other = audits.score(
+    other = onnx_ood.score(
         folder / "fashion_resnet.onnx",
         inputs,
-        audits.ScoreSettings(detectors=("strangeness",), probes=("outputs",), copies=1, provider="cpu"),
+        onnx_ood.ScoreSettings(detectors=("strangeness",), probes=("outputs",), copies=1, provider="cpu"),
     )
     answers = [{one.id: one.prediction.index for one in each.inputs} for each in (judged, other)]
     same = np.mean([answers[0][name] == answers[1][name] for name in answers[0]])
     assert found["agreement"].found == same
 
-    (audit,) = audits.sensitivity(
-        [path], inputs, audits.SensitivitySettings(directions=8, trajectories=2, provider="cpu")
+    (audit,) = onnx_ood.sensitivity(
+        [path], inputs, onnx_ood.SensitivitySettings(directions=8, trajectories=2, provider="cpu")
     ).models
     assert found["jacobian-norm"].found == audit.jacobian.norm.mean
     (random,) = [one for one in audit.kinds if one.kind == "random"]
@@ -151,7 +155,7 @@ def test_each_audit_runs_once_a_model_and_only_where_it_is_needed(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = []
-    real = audits.score
+    real = onnx_ood.score
 
     def counted(*arguments, **options):
         ran.append("score")
@@ -258,8 +262,8 @@ def test_flags_of_references_themselves_are_not_evaluated(folder: Path) -> None:
 )
 def test_settings_have_a_least_value(tmp_path: Path, key: str, least: int) -> None:
     text = '[models.m]\npath = "m.onnx"\n{} = {}\n' + _gates('figure = "size"\nat-most = 1')
-    said = _plan(tmp_path, text.format(key, least)).said.models["m"]
-    assert getattr(said, key.replace("-", "_")) == least
+    config = _plan(tmp_path, text.format(key, least)).config.models["m"]
+    assert getattr(config, key.replace("-", "_")) == least
     with pytest.raises(UsageError, match=rf"line 3: models\.m\.{key}: .*{least}"):
         _plan(tmp_path, text.format(key, least - 1))
 
@@ -296,8 +300,8 @@ def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) ->
 
 
 def test_an_input_that_one_model_cannot_answer_is_answered_otherwise(folder: Path) -> None:
-    settings = audits.ScoreSettings(detectors=("strangeness",), copies=1, provider="cpu")
-    one = audits.score(CNN, [str(folder / "garments.npy")], settings)
+    settings = onnx_ood.ScoreSettings(detectors=("strangeness",), copies=1, provider="cpu")
+    one = onnx_ood.score(CNN, [str(folder / "garments.npy")], settings)
     assert compare_answers(one, one) == (20, 20)
     lacking = one.model_copy(update={"inputs": one.inputs[:15]})
     assert compare_answers(one, lacking) == compare_answers(lacking, one) == (15, 20)
@@ -313,12 +317,14 @@ def test_an_input_that_one_model_cannot_answer_is_answered_otherwise(folder: Pat
 
 
 def _model(**changed: object) -> BaselineModel:
-    said = {"sha256": "a", "settings": {"seed": 0, "scale": 0.02}, "onnx_ood": "1", "onnxruntime": "1.31.1"}
-    return BaselineModel.model_validate({**said, "provider": "cpu", "tf32": False, "figures": {}, **changed})
+    config = {"sha256": "a", "settings": {"seed": 0, "scale": 0.02}, "onnx_ood": "1", "onnxruntime": "1.31.1"}
+    return BaselineModel.model_validate(
+        {**config, "provider": "cpu", "tf32": False, "figures": {}, **changed}
+    )
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "config"),
     [
         ({}, []),
         ({"sha256": "b"}, []),
@@ -329,8 +335,10 @@ def _model(**changed: object) -> BaselineModel:
         ({"settings": {"seed": 1, "copies": 4, "scale": 0.02}}, ["other settings: copies, seed"]),
     ],
 )
-def test_a_baseline_that_was_measured_otherwise_says_how(changed: dict[str, object], said: list[str]) -> None:
-    assert _model().differences(_model(**changed)) == said
+def test_a_baseline_that_was_measured_otherwise_says_how(
+    changed: dict[str, object], config: list[str]
+) -> None:
+    assert _model().differences(_model(**changed)) == config
 
 
 BASED = 'baseline = "base.json"\n' + MODEL
@@ -348,9 +356,9 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
     assert "no baseline yet" in first.notes[0]
 
     plan = _plan(folder, BASED + gates)
-    kept = audits.check(plan, update_baseline=True)
+    kept = onnx_ood.check(plan, update_baseline=True)
     assert kept.result.status == "passed"
-    assert audits.check(plan, update_baseline=True).baseline == kept.baseline
+    assert onnx_ood.check(plan, update_baseline=True).baseline == kept.baseline
     (folder / "base.json").write_text(kept.baseline.model_dump_json(by_alias=True))
     assert set(kept.baseline.models["cnn"].figures) == {"failed-inputs", "flip-rate of op:Relu[0]", "size"}
     again = _check(folder, BASED + gates)
@@ -457,7 +465,7 @@ def test_mistakes_name_file_line_and_key(tmp_path: Path, text: str, message: str
         inside = text.replace("[models", "[tool.onnx_ood.models") if lines else text
         path.write_text(head + (inside.replace("[[gates", "[[tool.onnx_ood.gates") if lines else inside))
         with pytest.raises(UsageError) as raised:
-            audits.read_check_file(path)
+            read_check_file(path)
         number, rest = message.removeprefix("line ").split(": ", 1)
         shifted = f"line {int(number) + lines}: {rest}"
         if "Field required" in message and lines:
@@ -471,7 +479,7 @@ def test_a_pyproject_without_the_table_is_no_check(tmp_path: Path) -> None:
     for text in ("", "[tool]\nonnx_ood = 1", "tool = 2"):
         (tmp_path / "pyproject.toml").write_text(text)
         with pytest.raises(UsageError, match=r"has no table \[tool.onnx_ood\]"):
-            audits.read_check_file(tmp_path / "pyproject.toml")
+            read_check_file(tmp_path / "pyproject.toml")
 
 
 def test_what_does_not_suit_the_model_names_the_gate_and_the_model(folder: Path) -> None:
@@ -506,12 +514,12 @@ def test_a_gate_without_a_model_is_for_all_and_lines_are_those_of_the_file(folde
 
 
 def test_settings_that_only_change_speed_are_no_part_of_a_baseline() -> None:
-    said = {"path": "a", "inputs": ["b"]}
+    config = {"path": "a", "inputs": ["b"]}
     from onnx_ood.audits.check.models import CheckedModel
 
-    one, other = CheckedModel(**said), CheckedModel(**said | {"path": "c", "batch-size": 3})
+    one, other = CheckedModel(**config), CheckedModel(**config | {"path": "c", "batch-size": 3})
     assert one.settings == other.settings
-    assert one.settings != CheckedModel(**said, copies=5).settings
+    assert one.settings != CheckedModel(**config, copies=5).settings
     assert list(one.settings) == sorted(one.settings)
 
 
@@ -521,16 +529,16 @@ def test_weights_beside_the_model_file_are_part_of_the_model(tmp_path: Path) -> 
     text = 'baseline = "b.json"\n[models.m]\npath = "m.onnx"\n'
     text += _gates('figure = "size"\nagainst = "baseline"')
     plan = _plan(tmp_path, text)
-    first = audits.check(plan, update_baseline=True)
+    first = onnx_ood.check(plan, update_baseline=True)
     weights = tmp_path / "w.bin"
     digests = {"w.bin": sha256(weights.read_bytes()).hexdigest()}
     assert first.result.models[0].external_data == first.baseline.models["m"].external_data == digests
     (tmp_path / "b.json").write_text(first.baseline.model_dump_json(by_alias=True))
-    assert audits.check(plan).result.notes == ("m: the baseline is of the same model file.",)
+    assert onnx_ood.check(plan).result.notes == ("m: the baseline is of the same model file.",)
     changed = bytearray(weights.read_bytes())
     changed[-1] ^= 1
     weights.write_bytes(changed)
-    again = audits.check(plan)
+    again = onnx_ood.check(plan)
     assert again.result.notes == ("m: the baseline is of the same model file with other weights beside it.",)
     # The hash of the file itself is what it was: cards and other results name that one.
     assert again.result.models[0].model == first.result.models[0].model
@@ -546,8 +554,10 @@ def test_a_score_does_not_read_the_weights_for_a_hash(
     hashed = []
     monkeypatch.setattr("onnx_ood.results.facts.file_hash", lambda path: hashed.append(path.name) or "0" * 64)
     np.save(tmp_path / "rows.npy", np.zeros((2, 1, 28, 28), np.float32))
-    settings = audits.ScoreSettings(detectors=("strangeness",), copies=1, provider="cpu", probes=("outputs",))
-    assert audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], settings).scored == 2
+    settings = onnx_ood.ScoreSettings(
+        detectors=("strangeness",), copies=1, provider="cpu", probes=("outputs",)
+    )
+    assert onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], settings).scored == 2
     assert hashed == ["m.onnx"]
 
 
@@ -556,7 +566,7 @@ def test_what_says_nothing_is_in_no_baseline(folder: Path) -> None:
     text += _gates(
         'figure = "flip-rate"\nof = "op:Relu[0]"\nagainst = "baseline"', 'figure = "size"\nat-least = 1'
     )
-    result, baseline = audits.check(_plan(folder, text), update_baseline=True)
+    result, baseline = onnx_ood.check(_plan(folder, text), update_baseline=True)
     assert _by_title(result)["flip-rate of op:Relu[0]"].reason == "6 inputs, and 10 is the least"
     assert set(baseline.models["cnn"].figures) == {"size"}
 
@@ -565,7 +575,7 @@ def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = []
-    real = audits.score
+    real = onnx_ood.score
 
     def broken(model, *arguments, **options):
         ran.append(model.path.name)
@@ -580,7 +590,7 @@ def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
         'figure = "observer-effect"\nat-most = 1',
         'figure = "opset"\nat-least = 1',
     )
-    result, baseline = audits.check(_plan(folder, text))
+    result, baseline = onnx_ood.check(_plan(folder, text))
     assert (result.status, result.errors, result.passed) == ("error", 2, 4)
     assert result.problems == ("cnn: it fell over",)
     assert ran == ["fashion_cnn.onnx", "fashion_resnet.onnx"]
@@ -593,7 +603,7 @@ def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
 def test_a_figure_that_is_no_number_is_not_evaluated_and_in_no_baseline(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = audits.score
+    real = onnx_ood.score
 
     def without_numbers(*arguments, **options):
         result = real(*arguments, **options)
@@ -608,7 +618,7 @@ def test_a_figure_that_is_no_number_is_not_evaluated_and_in_no_baseline(
         'figure = "observer-effect"\nat-most = 1',
         'figure = "size"\nagainst = "baseline"',
     )
-    result, baseline = audits.check(_plan(folder, text), update_baseline=True)
+    result, baseline = onnx_ood.check(_plan(folder, text), update_baseline=True)
     found = _by_title(result)
     assert found["cosine-drop of op:Relu[0]"].reason.endswith("has no such number for any input")
     assert found["observer-effect"].reason == "the figure is no finite number"

@@ -10,23 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from onnx_ood.audits.check.baseline import BaselineFigure
+from onnx_ood.audits.check.baseline import BaselineMetric
 from onnx_ood.audits.check.config import Gate
-from onnx_ood.audits.check.evaluate import expected, judge
-from onnx_ood.audits.check.metric_values import Reading
+from onnx_ood.audits.check.evaluate import evaluate, expected
+from onnx_ood.audits.check.metric_values import MetricValue
 from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.bootstrap import interval as resampled
 from onnx_ood.metrics.intervals import difference_limit, mean_interval, median_interval
 
 
-def _gate(**said: object) -> Gate:
+def _gate(**config: object) -> Gate:
     return Gate.model_validate(
-        {"figure": "agreement"} | {key.replace("_", "-"): value for key, value in said.items()}
+        {"figure": "agreement"} | {key.replace("_", "-"): value for key, value in config.items()}
     )
 
 
 @pytest.mark.parametrize(
-    ("said", "value", "outcome"),
+    ("config", "value", "outcome"),
     [
         ({"at_least": 0.9}, 0.9, "passed"),
         ({"at_least": 0.9}, 0.89, "failed"),
@@ -39,10 +39,12 @@ def _gate(**said: object) -> Gate:
         ({"at_least": 0.9}, float("nan"), "not evaluated"),
     ],
 )
-def test_absolute_bounds(said: dict[str, float], value: float, outcome: str) -> None:
-    assert judge(_gate(**said), 10, Reading(value, count=10), None).outcome == outcome
-    assert judge(_gate(**said), 11, Reading(value, count=10), None).outcome == "not evaluated"
-    assert judge(_gate(**said, least_inputs=10), 11, Reading(value, count=10), None).outcome == outcome
+def test_absolute_bounds(config: dict[str, float], value: float, outcome: str) -> None:
+    assert evaluate(_gate(**config), 10, MetricValue(value, count=10), None).outcome == outcome
+    assert evaluate(_gate(**config), 11, MetricValue(value, count=10), None).outcome == "not evaluated"
+    assert (
+        evaluate(_gate(**config, least_inputs=10), 11, MetricValue(value, count=10), None).outcome == outcome
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,26 +63,26 @@ def test_absolute_bounds(said: dict[str, float], value: float, outcome: str) -> 
 )
 def test_against_a_baseline_with_a_tolerance(figure: str, now: float, outcome: str) -> None:
     gate = _gate(figure=figure, against="baseline", tolerance=0.095)
-    then = BaselineFigure(value=0.9, low=None, high=None, inputs=20)
-    assert judge(gate, 10, Reading(now, count=20), then).outcome == outcome
-    assert judge(gate, 10, Reading(now, count=20), None).outcome == "not evaluated"
+    then = BaselineMetric(value=0.9, low=None, high=None, inputs=20)
+    assert evaluate(gate, 10, MetricValue(now, count=20), then).outcome == outcome
+    assert evaluate(gate, 10, MetricValue(now, count=20), None).outcome == "not evaluated"
 
 
 def test_a_broken_bound_fails_even_without_a_baseline() -> None:
     gate = _gate(against="baseline", at_least=0.5)
-    assert judge(gate, 10, Reading(0.4, count=20), None).outcome == "failed"
-    assert judge(gate, 10, Reading(0.6, count=20), None).outcome == "not evaluated"
+    assert evaluate(gate, 10, MetricValue(0.4, count=20), None).outcome == "failed"
+    assert evaluate(gate, 10, MetricValue(0.6, count=20), None).outcome == "not evaluated"
 
 
 def test_texts_and_names() -> None:
     provider = _gate(figure="provider", equals="cuda")
-    assert judge(provider, 10, Reading("cpu"), None).reason == "cpu is not cuda"
-    before = BaselineFigure(value="cuda", low=None, high=None, inputs=None)
-    moved = judge(_gate(figure="provider", against="baseline"), 10, Reading("cpu"), before)
+    assert evaluate(provider, 10, MetricValue("cpu"), None).reason == "cpu is not cuda"
+    before = BaselineMetric(value="cuda", low=None, high=None, inputs=None)
+    moved = evaluate(_gate(figure="provider", against="baseline"), 10, MetricValue("cpu"), before)
     assert (moved.outcome, moved.reason) == ("failed", "cpu was cuda in the baseline")
     operators = _gate(figure="operators", none_of=["Loop", "com.microsoft::*"])
-    assert judge(operators, 10, Reading(("Conv", "Relu")), None).outcome == "passed"
-    found = judge(operators, 10, Reading(("Conv", "Loop", "com.microsoft::Gelu")), None)
+    assert evaluate(operators, 10, MetricValue(("Conv", "Relu")), None).outcome == "passed"
+    found = evaluate(operators, 10, MetricValue(("Conv", "Loop", "com.microsoft::Gelu")), None)
     assert found.reason == "it has Loop, com.microsoft::Gelu"
 
 
@@ -93,8 +95,8 @@ def test_noise_explains_what_chance_does() -> None:
         fails = 0
         for _ in range(400):
             before, now = mean_interval(rng.normal(size=40)), mean_interval(rng.normal(shift, 1, 40))
-            then = BaselineFigure(value=before.mean, low=before.low, high=before.high, inputs=40)
-            fails += judge(gate, 10, Reading(*now, 40), then).outcome == "failed"
+            then = BaselineMetric(value=before.mean, low=before.low, high=before.high, inputs=40)
+            fails += evaluate(gate, 10, MetricValue(*now, 40), then).outcome == "failed"
         return fails / 400
 
     # One side of a two-sided 95%: 2.5% by chance.
@@ -112,7 +114,7 @@ def test_noise_of_even_intervals_is_that_of_a_difference(
 
 
 def test_bounds_in_words() -> None:
-    then = BaselineFigure(value=0.9, low=0.8, high=0.95, inputs=20)
+    then = BaselineMetric(value=0.9, low=0.8, high=0.95, inputs=20)
     assert expected(_gate(at_least=0.5, at_most=0.75), None) == "at least 0.5 and at most 0.75"
     assert expected(_gate(against="baseline"), then) == "not below the baseline's 0.9 beyond noise"
     assert expected(_gate(against="baseline"), None) == "not below the baseline beyond noise"
@@ -132,20 +134,20 @@ def test_bounds_in_words() -> None:
 )
 def test_where_noise_is_not_known_nothing_is_beyond_it(now: tuple, then: tuple, words: str) -> None:
     low, high, count = now
-    reading = Reading(0.2, low, high, count)
-    before = BaselineFigure(value=0.1, low=then[0], high=then[1], inputs=then[2])
+    reading = MetricValue(0.2, low, high, count)
+    before = BaselineMetric(value=0.1, low=then[0], high=then[1], inputs=then[2])
     for figure in ("flip-rate", "flagged", "agreement"):
-        found = judge(_gate(figure=figure, against="baseline"), 1, reading, before)
+        found = evaluate(_gate(figure=figure, against="baseline"), 1, reading, before)
         assert found.outcome == "not evaluated"
         assert words in found.reason
     # A tolerance needs no interval, and neither does a bound that is broken anyway.
     tolerant = _gate(figure="flagged", against="baseline", tolerance=0.2)
-    assert judge(tolerant, 1, reading, before).outcome == "passed"
+    assert evaluate(tolerant, 1, reading, before).outcome == "passed"
     bounded = _gate(figure="flagged", against="baseline", at_most=0.05)
-    assert judge(bounded, 1, reading, before).reason == "0.2 is above 0.05"
+    assert evaluate(bounded, 1, reading, before).reason == "0.2 is above 0.05"
     # A size is of no inputs and has no noise.
-    size = BaselineFigure(value=1, low=None, high=None, inputs=None)
-    assert judge(_gate(figure="size", against="baseline"), 1, Reading(2), size).outcome == "failed"
+    size = BaselineMetric(value=1, low=None, high=None, inputs=None)
+    assert evaluate(_gate(figure="size", against="baseline"), 1, MetricValue(2), size).outcome == "failed"
 
 
 def _alike(draw: Callable[[], tuple[float, float | None, float | None]], figure: str) -> float:
@@ -153,9 +155,9 @@ def _alike(draw: Callable[[], tuple[float, float | None, float | None]], figure:
     gate, fails = _gate(figure=figure, against="baseline"), 0
     for _ in range(600):
         value, low, high = draw()
-        now, (value, low, high) = Reading(value, low, high, 20), draw()
-        then = BaselineFigure(value=value, low=low, high=high, inputs=20)
-        fails += judge(gate, 10, now, then).outcome == "failed"
+        now, (value, low, high) = MetricValue(value, low, high, 20), draw()
+        then = BaselineMetric(value=value, low=low, high=high, inputs=20)
+        fails += evaluate(gate, 10, now, then).outcome == "failed"
     return fails / 600
 
 
@@ -185,7 +187,7 @@ def test_alike_draws_seldom_fail() -> None:
 
 
 def test_operators_of_the_standard_domain_may_be_named_with_it() -> None:
-    found = Reading(("Conv", "Loop", "com.microsoft::Gelu"))
+    found = MetricValue(("Conv", "Loop", "com.microsoft::Gelu"))
     for pattern, hit in (
         ("ai.onnx::Loop", "Loop"),
         ("ai.onnx::L*", "Loop"),
@@ -193,7 +195,7 @@ def test_operators_of_the_standard_domain_may_be_named_with_it() -> None:
         ("com.microsoft::*", "com.microsoft::Gelu"),
         ("[CX]onv", "Conv"),
     ):
-        judged = judge(_gate(figure="operators", none_of=[pattern]), 10, found, None)
+        judged = evaluate(_gate(figure="operators", none_of=[pattern]), 10, found, None)
         assert judged.reason == f"it has {hit}"
     for pattern in ("loop", "ai.onnx.ml::*", "Conv2", "microsoft::*"):
-        assert judge(_gate(figure="operators", none_of=[pattern]), 10, found, None).outcome == "passed"
+        assert evaluate(_gate(figure="operators", none_of=[pattern]), 10, found, None).outcome == "passed"

@@ -5,12 +5,13 @@ import json
 import jsonschema
 import pytest
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 
 
 @pytest.fixture(scope="module")
 def result():
-    return audits.demo(provider="cpu")
+    return onnx_ood.demo(provider="cpu")
 
 
 def test_it_covers_all_photos_and_alterations(result, schema):

@@ -12,7 +12,9 @@ import pytest
 from onnx import numpy_helper
 from scipy import stats
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.check.config import read_check_file
 from onnx_ood.exceptions import UsageError
 
 
@@ -37,22 +39,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("a", models.path("fashion_cnn"), paths),
         ("b", root / "damaged.onnx", [*paths, str(root / "noise.npy")]),
     ):
-        settings = audits.ScoreSettings(detectors=("auto", "energy"), preprocessing="unit")
-        result = audits.score(model, inputs, settings, reference=[str(root / "good.npy")])
+        settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"), preprocessing="unit")
+        result = onnx_ood.score(model, inputs, settings, reference=[str(root / "good.npy")])
         (root / f"{name}.json").write_text(result.model_dump_json(by_alias=True))
-        bench = audits.bench(
+        bench = onnx_ood.bench(
             model,
             paths,
             {"noise": [str(root / "noise.npy")]},
-            audits.BenchSettings(detectors=("energy", "gen"), controls=False),
+            onnx_ood.BenchSettings(detectors=("energy", "gen"), controls=False),
         )
         (root / f"bench-{name}.json").write_text(bench.model_dump_json(by_alias=True))
     return root
 
 
 @pytest.fixture(scope="module")
-def found(folder: Path) -> audits.DiffResult:
-    return audits.diff(folder / "a.json", folder / "b.json")
+def found(folder: Path) -> onnx_ood.DiffResult:
+    return onnx_ood.diff(folder / "a.json", folder / "b.json")
 
 
 def _stored(folder: Path, name: str) -> dict:
@@ -60,7 +62,7 @@ def _stored(folder: Path, name: str) -> dict:
 
 
 def test_a_result_does_not_differ_from_itself(folder: Path) -> None:
-    same = audits.diff(folder / "a.json", folder / "a.json")
+    same = onnx_ood.diff(folder / "a.json", folder / "a.json")
     assert same.settings == ()
     assert same.figures
     assert {figure.change for figure in same.figures} == {0}
@@ -72,13 +74,13 @@ def test_a_result_does_not_differ_from_itself(folder: Path) -> None:
     assert (same.inputs.newly_flagged, same.inputs.no_longer_flagged) == ((), ())
 
 
-def test_the_model_is_what_was_different(found: audits.DiffResult) -> None:
+def test_the_model_is_what_was_different(found: onnx_ood.DiffResult) -> None:
     names = {one.name for one in found.settings}
     assert {"model.path", "model.sha256"} <= names
     assert all(name.startswith("model.") for name in names)
 
 
-def test_figures_are_paired_over_the_inputs_of_both(folder: Path, found: audits.DiffResult) -> None:
+def test_figures_are_paired_over_the_inputs_of_both(folder: Path, found: onnx_ood.DiffResult) -> None:
     a, b = ({one["id"]: one for one in _stored(folder, name)["inputs"]} for name in "ab")
     ids = [name for name in a if name in b]
     assert len(ids) == 60
@@ -96,13 +98,13 @@ def test_figures_are_paired_over_the_inputs_of_both(folder: Path, found: audits.
     assert (figure.low, figure.high) == pytest.approx((test.low, test.high), rel=1e-6)
 
 
-def test_layers_before_the_damage_did_not_move(found: audits.DiffResult) -> None:
+def test_layers_before_the_damage_did_not_move(found: onnx_ood.DiffResult) -> None:
     drops = [figure for figure in found.figures if figure.name.startswith("drop ")]
     assert not drops[0].beyond_noise
     assert drops[-1].beyond_noise
 
 
-def test_inputs_are_those_of_both(folder: Path, found: audits.DiffResult) -> None:
+def test_inputs_are_those_of_both(folder: Path, found: onnx_ood.DiffResult) -> None:
     a, b = ({one["id"]: one for one in _stored(folder, name)["inputs"]} for name in "ab")
     ids = [name for name in a if name in b]
     assert found.inputs is not None
@@ -128,7 +130,7 @@ def test_inputs_are_those_of_both(folder: Path, found: audits.DiffResult) -> Non
     assert (first.score_a, first.score_b) == (a[first.id]["scores"][0], b[first.id]["scores"][0])
 
 
-def test_classes_of_one_number_have_one_name(folder: Path, found: audits.DiffResult) -> None:
+def test_classes_of_one_number_have_one_name(folder: Path, found: onnx_ood.DiffResult) -> None:
     a, b = ({one["id"]: one for one in _stored(folder, name)["inputs"]} for name in "ab")
     assert found.inputs is not None
     for one in found.inputs.changes:
@@ -140,7 +142,7 @@ def test_classes_of_one_number_have_one_name(folder: Path, found: audits.DiffRes
 
 
 def test_aurocs_are_compared_with_their_intervals(folder: Path) -> None:
-    compared = audits.diff(folder / "bench-a.json", folder / "bench-b.json")
+    compared = onnx_ood.diff(folder / "bench-a.json", folder / "bench-b.json")
     a, b = ({one["name"]: one for one in _stored(folder, f"bench-{name}")["detectors"]} for name in "ab")
     figures = {figure.name: figure for figure in compared.figures}
     for detector in ("energy", "gen"):
@@ -158,14 +160,14 @@ def sensitivities(folder: Path) -> Path:
     rows = str(folder / "rows.npy")
     np.save(folder / "one.npy", np.load(folder / "rows.npy")[:1])
     good, damaged = models.path("fashion_cnn"), folder / "damaged.onnx"
-    settings = audits.SensitivitySettings(directions=2, trajectories=2, tolerance=0.1, preprocessing="unit")
+    settings = onnx_ood.SensitivitySettings(directions=2, trajectories=2, tolerance=0.1, preprocessing="unit")
     for name, paths, inputs in (
         ("good", [good], rows),
         ("both", [damaged, good], rows),
         ("bad", [damaged], rows),
         ("one", [good], str(folder / "one.npy")),
     ):
-        result = audits.sensitivity(paths, [inputs], settings)
+        result = onnx_ood.sensitivity(paths, [inputs], settings)
         (folder / f"sens-{name}.json").write_text(result.model_dump_json(by_alias=True))
     return folder
 
@@ -180,7 +182,7 @@ def _estimates(folder: Path, name: str, path: Path) -> dict[str, dict]:
 
 
 def test_sensitivities_of_two_models_are_compared_with_their_intervals(sensitivities: Path) -> None:
-    compared = audits.diff(sensitivities / "sens-good.json", sensitivities / "sens-bad.json")
+    compared = onnx_ood.diff(sensitivities / "sens-good.json", sensitivities / "sens-bad.json")
     good, bad = models.path("fashion_cnn"), sensitivities / "damaged.onnx"
     before, after = _estimates(sensitivities, "good", good), _estimates(sensitivities, "bad", bad)
     pair = f"{good.as_posix()} / {bad.as_posix()}"
@@ -202,7 +204,7 @@ def test_sensitivities_of_two_models_are_compared_with_their_intervals(sensitivi
 
 
 def test_models_are_paired_by_their_paths(sensitivities: Path) -> None:
-    compared = audits.diff(sensitivities / "sens-good.json", sensitivities / "sens-both.json")
+    compared = onnx_ood.diff(sensitivities / "sens-good.json", sensitivities / "sens-both.json")
     path = models.path("fashion_cnn").as_posix()
     assert compared.figures
     assert {figure.name.rpartition(", ")[2] for figure in compared.figures} == {path}
@@ -213,7 +215,7 @@ def test_models_are_paired_by_their_paths(sensitivities: Path) -> None:
 
 
 def test_a_mean_of_one_has_no_noise_to_judge_by(sensitivities: Path) -> None:
-    compared = audits.diff(sensitivities / "sens-good.json", sensitivities / "sens-one.json")
+    compared = onnx_ood.diff(sensitivities / "sens-good.json", sensitivities / "sens-one.json")
     (norm,) = [figure for figure in compared.figures if figure.name.startswith("Jacobian norm")]
     a, b = (_estimates(sensitivities, name, models.path("fashion_cnn")) for name in ("good", "one"))
     assert norm.change == pytest.approx(b["Jacobian norm"]["mean"] - a["Jacobian norm"]["mean"])
@@ -222,24 +224,24 @@ def test_a_mean_of_one_has_no_noise_to_judge_by(sensitivities: Path) -> None:
 
 def test_what_only_one_result_has_is_named(folder: Path) -> None:
     rows, noise = str(folder / "rows.npy"), {"noise": [str(folder / "noise.npy")]}
-    settings = audits.BenchSettings(detectors=("energy", "msp"), controls=False)
-    other = audits.bench(models.path("fashion_cnn"), [rows], {"static": noise["noise"]}, settings)
+    settings = onnx_ood.BenchSettings(detectors=("energy", "msp"), controls=False)
+    other = onnx_ood.bench(models.path("fashion_cnn"), [rows], {"static": noise["noise"]}, settings)
     (folder / "bench-c.json").write_text(other.model_dump_json(by_alias=True))
-    compared = audits.diff(folder / "bench-a.json", folder / "bench-c.json")
+    compared = onnx_ood.diff(folder / "bench-a.json", folder / "bench-c.json")
     assert [figure.name for figure in compared.figures] == ["AUROC energy, mean"]
     (note,) = [note for note in compared.notes if "Not compared" in note]
     assert set(note.rpartition(": ")[2].rstrip(".").split(", ")) == {"gen", "msp", "noise", "static"}
-    fewer = audits.ScoreSettings(detectors=("energy",), probes=("outputs",), preprocessing="unit")
-    short = audits.score(models.path("fashion_cnn"), [rows], fewer)
+    fewer = onnx_ood.ScoreSettings(detectors=("energy",), probes=("outputs",), preprocessing="unit")
+    short = onnx_ood.score(models.path("fashion_cnn"), [rows], fewer)
     (folder / "short.json").write_text(short.model_dump_json(by_alias=True))
-    compared = audits.diff(folder / "a.json", folder / "short.json")
+    compared = onnx_ood.diff(folder / "a.json", folder / "short.json")
     (note,) = [note for note in compared.notes if "Not compared" in note]
     stored = _stored(folder, "a")
     lacking = {"auto"} | {probe["name"] for probe in stored["probes"]} ^ {short.probes[0].name}
     assert set(note.rpartition(": ")[2].rstrip(".").split(", ")) == lacking
 
 
-def test_the_result_follows_its_schema(found: audits.DiffResult, schema) -> None:
+def test_the_result_follows_its_schema(found: onnx_ood.DiffResult, schema) -> None:
     jsonschema.validate(json.loads(found.model_dump_json(by_alias=True)), schema("diff"))
 
 
@@ -258,13 +260,13 @@ def test_what_is_no_result_is_said_in_one_line(tmp_path: Path, content: str | No
     if content is not None:
         path.write_text(content)
     with pytest.raises(UsageError, match=message) as error:
-        audits.read_result(path)
+        onnx_ood.read_result(path)
     assert "\n" not in str(error.value)
 
 
 def test_different_kinds_are_not_compared(folder: Path) -> None:
     with pytest.raises(UsageError, match=r"onnx-ood/score/1 and onnx-ood/bench/1"):
-        audits.diff(folder / "a.json", folder / "bench-a.json")
+        onnx_ood.diff(folder / "a.json", folder / "bench-a.json")
 
 
 def _checked(root: Path, name: str, model: str, gates: list[str]) -> Path:
@@ -272,7 +274,7 @@ def _checked(root: Path, name: str, model: str, gates: list[str]) -> Path:
     (root / "gates.toml").write_text(
         f"[models.net]\npath = '{model}'\ninputs = 'rows.npy'\nprovider = 'cpu'\npreprocess = 'unit'{tables}"
     )
-    result = audits.check(audits.read_check_file(root / "gates.toml")).result
+    result = onnx_ood.check(read_check_file(root / "gates.toml")).result
     (root / name).write_text(result.model_dump_json(by_alias=True))
     return root / name
 
@@ -297,7 +299,7 @@ def test_of_checks_the_gates_that_end_otherwise_are_told(folder: Path, schema) -
     )
     title = "flip-rate of op:Relu[-1]"
     assert (before[title]["outcome"], after[title]["outcome"]) == ("passed", "failed")
-    found = audits.diff(a, b)
+    found = onnx_ood.diff(a, b)
     jsonschema.validate(json.loads(found.model_dump_json(by_alias=True)), schema("diff"))
     assert found.kind == "check"
     assert {(one.title, one.a, one.b) for one in found.gates} == {
@@ -324,8 +326,8 @@ def test_of_checks_the_gates_that_end_otherwise_are_told(folder: Path, schema) -
     size = figures["size, net"]
     assert size.beyond_noise == (after["size"]["found"] != before["size"]["found"])
     assert (size.low, size.high) == (size.change, size.change)
-    same = audits.diff(a, a)
+    same = onnx_ood.diff(a, a)
     assert (same.gates, same.settings) == ((), ())
     assert not any(one.beyond_noise for one in same.figures)
     with pytest.raises(UsageError, match="onnx-ood/check/2 and onnx-ood/score/1"):
-        audits.diff(a, folder / "a.json")
+        onnx_ood.diff(a, folder / "a.json")

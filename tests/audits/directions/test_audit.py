@@ -14,7 +14,8 @@ import small_models as small
 from PIL import Image
 from scipy.stats import mannwhitneyu
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.perturb import draw, draw_pink
 
@@ -34,10 +35,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.fixture(scope="module")
-def result(folders: tuple[Path, Path]) -> audits.DirectionsResult:
+def result(folders: tuple[Path, Path]) -> onnx_ood.DirectionsResult:
     good, odd = folders
-    settings = audits.DirectionsSettings(probes=LAYERS, scales=(0.01, 0.1), provider="cpu")
-    return audits.directions(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    settings = onnx_ood.DirectionsSettings(probes=LAYERS, scales=(0.01, 0.1), provider="cpu")
+    return onnx_ood.directions(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
 
 
 def _drops(folder: Path, scale: float, family: str) -> np.ndarray:
@@ -70,7 +71,7 @@ def _drops(folder: Path, scale: float, family: str) -> np.ndarray:
     ("scale", "family"), [(0.01, "gaussian"), (0.1, "gaussian"), (0.1, "uniform"), (0.01, "pink")]
 )
 def test_areas_are_those_of_scipy(
-    folders: tuple[Path, Path], result: audits.DirectionsResult, scale: float, family: str
+    folders: tuple[Path, Path], result: onnx_ood.DirectionsResult, scale: float, family: str
 ) -> None:
     usual, odd = (_drops(folder, scale, family) for folder in folders)
     found = {
@@ -87,7 +88,7 @@ def test_areas_are_those_of_scipy(
         assert area == pytest.approx(expected, abs=2 / COUNT**2)
 
 
-def test_what_settings_say_follows_from_their_intervals(result: audits.DirectionsResult) -> None:
+def test_what_settings_say_follows_from_their_intervals(result: onnx_ood.DirectionsResult) -> None:
     assert result.status == "measured"
     assert [layer.name for layer in result.layers] == list(LAYERS)
     assert result.families == ("gaussian", "uniform", "pink")
@@ -117,7 +118,7 @@ def test_what_settings_say_follows_from_their_intervals(result: audits.Direction
     assert by_name["gaussian_blur"].counts.holds == 0
 
 
-def test_factors_are_those_of_least_squares(result: audits.DirectionsResult) -> None:
+def test_factors_are_those_of_least_squares(result: onnx_ood.DirectionsResult) -> None:
     rows = [
         {"set": one.name, **setting.model_dump(include={"layer", "scale", "family", "copies"})}
         for one in result.sets
@@ -151,14 +152,14 @@ def test_factors_are_those_of_least_squares(result: audits.DirectionsResult) -> 
         assert factor.within == pytest.approx(1 - left / left_in_sets, abs=1e-12)
 
 
-def test_the_result_is_that_of_the_schema(result: audits.DirectionsResult, schema) -> None:
+def test_the_result_is_that_of_the_schema(result: onnx_ood.DirectionsResult, schema) -> None:
     jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("directions"))
 
 
-def test_batches_do_not_matter(folders: tuple[Path, Path], result: audits.DirectionsResult) -> None:
+def test_batches_do_not_matter(folders: tuple[Path, Path], result: onnx_ood.DirectionsResult) -> None:
     good, odd = folders
-    settings = audits.DirectionsSettings(probes=LAYERS, scales=(0.01, 0.1), provider="cpu", batch_size=3)
-    again = audits.directions(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    settings = onnx_ood.DirectionsSettings(probes=LAYERS, scales=(0.01, 0.1), provider="cpu", batch_size=3)
+    again = onnx_ood.directions(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     for one, other in zip(result.sets, again.sets, strict=True):
         areas = [[setting.auroc for setting in each.settings] for each in (one, other)]
         np.testing.assert_allclose(*areas, atol=2 / COUNT**2)
@@ -190,8 +191,8 @@ def test_a_dead_layer_says_nothing_and_others_do(rows: tuple[str, str], save) ->
         )
     )
     usual, long = rows
-    settings = audits.DirectionsSettings(probes=("h", "dead"), provider="cpu")
-    found = audits.directions(path, [usual], {"long": [long], "same": [usual]}, settings)
+    settings = onnx_ood.DirectionsSettings(probes=("h", "dead"), provider="cpu")
+    found = onnx_ood.directions(path, [usual], {"long": [long], "same": [usual]}, settings)
     long_set, same = found.sets
     assert {(one.layer, one.verdict) for one in long_set.settings} == {
         ("h", "holds"),
@@ -202,7 +203,7 @@ def test_a_dead_layer_says_nothing_and_others_do(rows: tuple[str, str], save) ->
     assert found.factors[1].within == pytest.approx(1)
     assert {one.verdict for one in same.settings} == {"says nothing"}
     assert {one.auroc for one in same.settings} == {0.5}
-    turned = audits.directions(path, [long], {"short": [usual]}, settings)
+    turned = onnx_ood.directions(path, [long], {"short": [usual]}, settings)
     assert {one.verdict for one in turned.sets[0].settings if one.layer == "h"} == {"flips"}
     assert found.families == ("gaussian", "uniform")
     assert found.space == "tensor"
@@ -215,8 +216,8 @@ def test_inputs_without_numbers_are_left_out(rows: tuple[str, str], save, tmp_pa
     broken[3] = np.nan
     np.save(tmp_path / "broken.npy", broken)
     path = save(small.build("net (float[N, 16] x) => (float[N, 16] y) { y = Relu (x) }"))
-    found = audits.directions(
-        path, [usual], {"long": [str(tmp_path / "broken.npy")]}, audits.DirectionsSettings(provider="cpu")
+    found = onnx_ood.directions(
+        path, [usual], {"long": [str(tmp_path / "broken.npy")]}, onnx_ood.DirectionsSettings(provider="cpu")
     )
     assert found.sets[0].inputs == 29
     (failure,) = found.sets[0].failed
@@ -228,7 +229,7 @@ def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: P
     usual, long = rows
     path = save(small.build("net (float[N, 16] x) => (float[N, 16] y) { y = Relu (x) }"))
     with pytest.raises(UsageError, match="no set to tell"):
-        audits.directions(path, [usual])
+        onnx_ood.directions(path, [usual])
     for wrong, expected in (
         ({"scales": ()}, "no scale"),
         ({"scales": (0.1, -1.0)}, "above 0, but is -1"),
@@ -237,21 +238,21 @@ def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: P
         ({"seed": -1}, "seed must be"),
     ):
         with pytest.raises(UsageError, match=expected):
-            audits.DirectionsSettings(**wrong)
+            onnx_ood.DirectionsSettings(**wrong)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     with pytest.raises(NotEvaluatedError, match="no ordinary input"):
-        audits.directions(models.path("fashion_cnn"), [str(broken)])
+        onnx_ood.directions(models.path("fashion_cnn"), [str(broken)])
     with pytest.raises(NotEvaluatedError, match="no input of odd"):
-        audits.directions(
+        onnx_ood.directions(
             models.path("fashion_cnn"),
             [str(folders[0])],
             {"odd": [str(broken)]},
-            audits.DirectionsSettings(controls=False, limit=2),
+            onnx_ood.DirectionsSettings(controls=False, limit=2),
         )
     np.save(tmp_path / "few.npy", np.load(usual)[:5])
-    few = audits.directions(
-        path, [str(tmp_path / "few.npy")], {"long": [long]}, audits.DirectionsSettings(provider="cpu")
+    few = onnx_ood.directions(
+        path, [str(tmp_path / "few.npy")], {"long": [long]}, onnx_ood.DirectionsSettings(provider="cpu")
     )
     assert few.status == "not evaluated"
 
@@ -260,8 +261,8 @@ def test_models_of_tokens_are_nudged_inside(tmp_path: Path) -> None:
     ids = np.random.default_rng(0).integers(1, 30, (24, 20))
     np.save(tmp_path / "random.npy", ids)
     np.save(tmp_path / "repeated.npy", np.repeat(ids[:, :1], 20, axis=1))
-    settings = audits.DirectionsSettings(scales=(0.01,), provider="cpu")
-    found = audits.directions(
+    settings = onnx_ood.DirectionsSettings(scales=(0.01,), provider="cpu")
+    found = onnx_ood.directions(
         models.path("char_transformer"),
         [str(tmp_path / "random.npy")],
         {"repeated": [str(tmp_path / "repeated.npy")]},
@@ -289,16 +290,16 @@ def test_what_no_made_picture_gives_numbers_for_is_left_out(folders: tuple[Path,
     )
     blank = np.zeros((12, 1, 28, 28), np.float32)
     np.save(path.parent / "blank.npy", blank)
-    settings = audits.DirectionsSettings(scales=(0.05,), preprocessing="unit,L,stretch", provider="cpu")
+    settings = onnx_ood.DirectionsSettings(scales=(0.05,), preprocessing="unit,L,stretch", provider="cpu")
     good = [str(folders[0])]
-    found = audits.directions(path, good, None, settings)
+    found = onnx_ood.directions(path, good, None, settings)
     assert "constant" not in [one.name for one in found.sets]
     assert any("constant is left out" in note for note in found.notes)
     with pytest.raises(NotEvaluatedError, match="no input of blank"):
-        audits.directions(path, good, {"blank": [str(path.parent / "blank.npy")]}, settings)
+        onnx_ood.directions(path, good, {"blank": [str(path.parent / "blank.npy")]}, settings)
 
 
 def test_models_of_several_inputs_are_refused(rows: tuple[str, str], save) -> None:
     path = save(small.build("net (float[N, 16] x, float[N, 16] z) => (float[N, 16] y) { y = Add (x, z) }"))
     with pytest.raises(UsageError, match=r"several inputs \(x, z\)"):
-        audits.directions(path, [rows[0]], {"long": [rows[1]]})
+        onnx_ood.directions(path, [rows[0]], {"long": [rows[1]]})

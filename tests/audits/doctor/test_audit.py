@@ -10,14 +10,15 @@ import onnx
 import onnxruntime
 import pytest
 
-from onnx_ood import ModelError, audits
+import onnx_ood
+from onnx_ood import ModelError
 
 # The package offers the function under the same name.
 module = import_module("onnx_ood.audits.doctor.audit")
 
 
 def test_versions_are_those_of_the_modules_that_run(schema):
-    result = audits.doctor()
+    result = onnx_ood.doctor()
     assert result.versions["onnx"] == onnx.__version__
     assert result.versions["numpy"] == numpy.__version__
     assert onnxruntime.__version__ in {
@@ -37,7 +38,7 @@ def test_versions_are_those_of_the_modules_that_run(schema):
 
 def test_two_runtimes_over_each_other_are_found_and_mended(monkeypatch):
     monkeypatch.setattr(module, "installed_runtimes", lambda: ("onnxruntime", "onnxruntime-gpu"))
-    result = audits.doctor()
+    result = onnx_ood.doctor()
     check = result.checks[0]
     assert check.state == "bad"
     assert not result.healthy
@@ -63,7 +64,7 @@ def test_installed_runtimes_are_found_by_distribution(monkeypatch):
 )
 def test_what_the_driver_shows_is_said(monkeypatch, count, state, found):
     monkeypatch.setattr(module, "gpu_count", lambda: count)
-    check = audits.doctor().checks[2]
+    check = onnx_ood.doctor().checks[2]
     assert check.state == state
     assert found in check.found
 
@@ -75,24 +76,24 @@ def test_a_missing_cuda_library_is_named_with_what_to_type(monkeypatch):
     monkeypatch.setattr(
         module, "missing_cuda_library", lambda: "a CUDA library cannot be loaded (libcublas.so.13)"
     )
-    check = audits.doctor().checks[3]
+    check = onnx_ood.doctor().checks[3]
     assert "libcublas.so.13" in check.found
     assert check.remedy.endswith("-m pip install 'onnxruntime-gpu[cuda,cudnn]'")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    check = audits.doctor().checks[3]
+    check = onnx_ood.doctor().checks[3]
     assert "without CUDA" in check.found
     assert check.remedy.endswith("-m pip install onnxruntime-gpu")
 
 
 def test_where_the_nodes_of_a_watched_model_run_is_said(monkeypatch):
-    check = audits.doctor().checks[-1]
+    check = onnx_ood.doctor().checks[-1]
     where = "CPUExecutionProvider" if module.cuda_problem() else "CUDAExecutionProvider"
     assert check.state == "good"
     assert re.search(rf"\b\d+ nodes on {where}", check.found)
     monkeypatch.setattr(
         module.Prober, "fallen_back", ("__onnx_ood__/pairs/MatMul", "__onnx_ood__/pairs/Cast")
     )
-    result = audits.doctor()
+    result = onnx_ood.doctor()
     assert not result.healthy
     assert "2 added nodes ran on the CPU" in result.checks[-1].found
     assert "__onnx_ood__/pairs/MatMul, __onnx_ood__/pairs/Cast" in result.checks[-1].found
@@ -104,6 +105,6 @@ def test_a_model_that_cannot_be_measured_is_said(monkeypatch):
         raise ModelError("no such kernel")
 
     monkeypatch.setattr(module.Prober, "measure", fail)
-    check = audits.doctor().checks[-1]
+    check = onnx_ood.doctor().checks[-1]
     assert check.state == "bad"
     assert "no such kernel" in check.found

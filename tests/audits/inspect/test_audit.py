@@ -7,13 +7,14 @@ import jsonschema
 import onnx
 import pytest
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 
 
 @pytest.mark.parametrize("name", ["fashion_cnn", "fashion_resnet", "efficientnet_lite0"])
 def test_the_facts_are_those_of_the_file(name, schema):
     path = models.path(name)
-    result = audits.inspect(path)
+    result = onnx_ood.inspect(path)
     model = onnx.load(path)
     assert result.model.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert result.model.size == path.stat().st_size
@@ -42,6 +43,6 @@ def test_a_model_with_nothing_to_measure_is_still_described(tmp_path):
         onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
         tmp_path / "m.onnx",
     )
-    result = audits.inspect(tmp_path / "m.onnx")
+    result = onnx_ood.inspect(tmp_path / "m.onnx")
     assert result.suggested_probes == ()
     assert any("nothing to measure" in note for note in result.notes)

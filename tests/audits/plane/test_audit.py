@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 import small_models
 
-from onnx_ood import audits, load, models
+import onnx_ood
+from onnx_ood import load, models
 from onnx_ood.audits.plane import window as plane_window
 from onnx_ood.audits.plane.result import PlaneLine, PlaneResult
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
@@ -90,8 +91,8 @@ def clipped(normal: np.ndarray, offset: float, result: PlaneResult) -> float:
 def test_boundaries_of_the_first_layer_are_its_lines(
     function: str, thresholds: list[float], save, tmp_path: Path
 ) -> None:
-    settings = audits.PlaneSettings(resolution=41, directions=0)
-    result = audits.plane(flat(save, function), [saved(tmp_path, CORNERS)], settings)
+    settings = onnx_ood.PlaneSettings(resolution=41, directions=0)
+    result = onnx_ood.plane(flat(save, function), [saved(tmp_path, CORNERS)], settings)
     np.testing.assert_allclose(result.layer.thresholds, thresholds, rtol=1e-6)
     directions = basis(CORNERS)
     expected = {}
@@ -123,8 +124,8 @@ def test_boundaries_of_the_first_layer_are_its_lines(
 
 def test_norms_on_the_plane_are_those_of_the_softmax(save, tmp_path: Path) -> None:
     """With both directions of a plane that is all of input space, against the closed form in float64."""
-    result = audits.plane(
-        flat(save), [saved(tmp_path, CORNERS)], audits.PlaneSettings(resolution=40, directions=2)
+    result = onnx_ood.plane(
+        flat(save), [saved(tmp_path, CORNERS)], onnx_ood.PlaneSettings(resolution=40, directions=2)
     )
     assert result.jacobian is not None
     points = grid_points(result, CORNERS, result.jacobian.grid).reshape(-1, 2)
@@ -158,9 +159,9 @@ def garments(tmp_path_factory) -> tuple[np.ndarray, str]:
 @pytest.fixture(scope="module")
 def slice_of_cnn(garments) -> PlaneResult:
     _, file = garments
-    settings = audits.PlaneSettings(resolution=100, extent=0.1, units=600, directions=2)
+    settings = onnx_ood.PlaneSettings(resolution=100, extent=0.1, units=600, directions=2)
     rows = [f"{file}[{row}]" for row in (60, 20, 0)]
-    return audits.plane(models.path("fashion_cnn"), rows, settings)
+    return onnx_ood.plane(models.path("fashion_cnn"), rows, settings)
 
 
 def test_answers_are_those_of_plain_runs(slice_of_cnn: PlaneResult, garments) -> None:
@@ -249,10 +250,10 @@ def crossings(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[fl
 def test_a_sample_shows_the_lines_that_all_units_show(save, tmp_path: Path, monkeypatch) -> None:
     """Also where rows of the grid are run a few at a time."""
     file = saved(tmp_path, CORNERS)
-    every = audits.plane(flat(save), [file], audits.PlaneSettings(resolution=50, directions=0))
+    every = onnx_ood.plane(flat(save), [file], onnx_ood.PlaneSettings(resolution=50, directions=0))
     monkeypatch.setattr(plane_window, "_VALUES_BYTES", 9_000)
     monkeypatch.setattr(plane_window, "_POINTS_BYTES", 1_000)
-    some = audits.plane(flat(save), [file], audits.PlaneSettings(resolution=50, directions=0, units=5))
+    some = onnx_ood.plane(flat(save), [file], onnx_ood.PlaneSettings(resolution=50, directions=0, units=5))
     chosen = {line.of for line in some.layer.lines}
     assert (some.layer.looked_at, some.layer.units, some.layer.switching) == (5, 12, len(chosen))
     assert "5 of 12 units" in " ".join(some.notes)
@@ -266,8 +267,8 @@ def test_a_sample_shows_the_lines_that_all_units_show(save, tmp_path: Path, monk
 
 def test_inputs_too_near_to_each_other_are_told(save, tmp_path: Path) -> None:
     near = (1000 + np.array([[0, 0], [1e-2, 0], [0, 1e-2]])).astype(np.float32)
-    result = audits.plane(
-        flat(save), [saved(tmp_path, near)], audits.PlaneSettings(resolution=80, directions=0)
+    result = onnx_ood.plane(
+        flat(save), [saved(tmp_path, near)], onnx_ood.PlaneSettings(resolution=80, directions=0)
     )
     points = grid_points(result, near)
     off = np.linalg.norm(points.astype(np.float32) - points, axis=-1).max() / result.grid.step
@@ -294,8 +295,8 @@ def test_the_layer_is_the_last_that_is_piecewise_linear_or_the_one_that_is_named
     file = saved(tmp_path, small_models.normal(3, 1, 4, 4, seed=1))
 
     def layer(selector: str | None) -> str:
-        settings = audits.PlaneSettings(resolution=8, directions=0, layer=selector)
-        return audits.plane(path, [file], settings).layer.name
+        settings = onnx_ood.PlaneSettings(resolution=8, directions=0, layer=selector)
+        return onnx_ood.plane(path, [file], settings).layer.name
 
     assert [layer(None), layer("op:Relu"), layer("s"), layer("e"), layer("op:Elu[-1]")] == [
         "r",
@@ -317,11 +318,11 @@ def test_the_layer_is_the_last_that_is_piecewise_linear_or_the_one_that_is_named
 def test_a_model_without_units_or_classes(save, tmp_path: Path) -> None:
     path = save(small_models.build("linear (float[N, 2] x) => (y) { y = Gemm (x, w) }", {"w": W}))
     with pytest.raises(ModelError, match="no activation functions"):
-        audits.plane(path, [saved(tmp_path, CORNERS)])
+        onnx_ood.plane(path, [saved(tmp_path, CORNERS)])
     path = save(
         small_models.build("one (float[N, 2] x) => (y) { g = Gemm (x, w) y = Relu (g) }", {"w": W[:, :1]})
     )
-    result = audits.plane(path, [saved(tmp_path, CORNERS)], audits.PlaneSettings(resolution=8))
+    result = onnx_ood.plane(path, [saved(tmp_path, CORNERS)], onnx_ood.PlaneSettings(resolution=8))
     assert result.classes is None
     assert [point.prediction for point in result.points] == [None] * 3
 
@@ -346,7 +347,7 @@ def test_what_is_no_plane_is_refused(
     monkeypatch.chdir(tmp_path)
     np.save("x.npy", rows.astype(np.float32))
     with pytest.raises(UsageError, match=message):
-        audits.plane(flat(save), arguments, audits.PlaneSettings(resolution=8))
+        onnx_ood.plane(flat(save), arguments, onnx_ood.PlaneSettings(resolution=8))
 
 
 @pytest.mark.parametrize(
@@ -363,4 +364,4 @@ def test_what_is_no_plane_is_refused(
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
-        audits.PlaneSettings(**wrong)
+        onnx_ood.PlaneSettings(**wrong)

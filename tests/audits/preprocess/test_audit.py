@@ -14,12 +14,13 @@ from PIL import Image
 from scipy.special import softmax
 from small_models import build, normal
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.audits.preprocess.candidates import resize_candidates, value_candidates
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.inputs import parse, read_card
 
-SETTINGS = audits.DetectiveSettings(provider="cpu", limit=60)
+SETTINGS = onnx_ood.PreprocessSettings(provider="cpu", limit=60)
 
 
 def _write(images: np.ndarray, folder: Path) -> str:
@@ -50,11 +51,11 @@ def _expecting(factor: float, offset: float, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(garments: str) -> audits.DetectiveResult:
-    return audits.detective(models.path("fashion_cnn"), [garments], SETTINGS)
+def result(garments: str) -> onnx_ood.PreprocessResult:
+    return onnx_ood.preprocess(models.path("fashion_cnn"), [garments], SETTINGS)
 
 
-def test_a_bundled_model_gets_what_its_card_says(result: audits.DetectiveResult) -> None:
+def test_a_bundled_model_gets_what_its_card_says(result: onnx_ood.PreprocessResult) -> None:
     values, resize = result.questions
     assert values.verdict == "told"
     card = read_card(models.path("fashion_cnn"))
@@ -73,7 +74,7 @@ def test_a_bundled_model_gets_what_its_card_says(result: audits.DetectiveResult)
 def test_a_model_that_was_made_to_expect_something_else(
     garments: str, tmp_path: Path, factor: float, offset: float, expected: str
 ) -> None:
-    values = audits.detective(_expecting(factor, offset, tmp_path), [garments], SETTINGS).questions[0]
+    values = onnx_ood.preprocess(_expecting(factor, offset, tmp_path), [garments], SETTINGS).questions[0]
     assert values.verdict == "told"
     assert values.candidates[0].words == f"{expected},L,stretch"
 
@@ -85,7 +86,7 @@ def test_photos_of_one_class_tell_nothing_but_are_not_believed(
     for garment in (1, 7, 9):
         folder = tmp_path_factory.mktemp("one")
         photos = _write(images[labels == garment][:30], folder)
-        values = audits.detective(_expecting(0.5, 0.5, tmp_path), [photos], SETTINGS).questions[0]
+        values = onnx_ood.preprocess(_expecting(0.5, 0.5, tmp_path), [photos], SETTINGS).questions[0]
         assert values.verdict == "can't tell"
         assert "more kinds" in values.reason
 
@@ -94,14 +95,14 @@ def test_norms_alone_tell_no_resizing(tmp_path: Path) -> None:
     """Of garments of one kind the values are told by norms, but a crop could be anything."""
     images, labels = models.fashion_samples()
     photos = _write(images[labels == 7][:30], tmp_path)
-    values, resize = audits.detective(models.path("fashion_cnn"), [photos], SETTINGS).questions
+    values, resize = onnx_ood.preprocess(models.path("fashion_cnn"), [photos], SETTINGS).questions
     assert values.verdict == "told"
     assert values.candidates[0].words == "unit,L,stretch"
     assert resize.verdict == "can't tell"
     assert "more kinds" in resize.reason
 
 
-def test_evidence_is_that_of_the_model(garments: str, result: audits.DetectiveResult) -> None:
+def test_evidence_is_that_of_the_model(garments: str, result: onnx_ood.PreprocessResult) -> None:
     session = onnxruntime.InferenceSession(models.path("fashion_cnn"), providers=["CPUExecutionProvider"])
     pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(Path(garments).iterdir())])
     batch = (pictures[:, np.newaxis] / 127.5 - 1).astype(np.float32)
@@ -115,7 +116,7 @@ def test_evidence_is_that_of_the_model(garments: str, result: audits.DetectiveRe
     assert found.score == pytest.approx(found.information - found.batch_norm)
 
 
-def test_candidates_are_ranked_and_paired(result: audits.DetectiveResult) -> None:
+def test_candidates_are_ranked_and_paired(result: onnx_ood.PreprocessResult) -> None:
     for question in result.questions:
         scores = [one.score for one in question.candidates]
         assert scores == sorted(scores, reverse=True)
@@ -128,8 +129,8 @@ def test_candidates_are_ranked_and_paired(result: audits.DetectiveResult) -> Non
         assert (question.verdict == "told") == (len(question.leading) == 1)
 
 
-def test_the_same_seed_gives_the_same_result(garments: str, result: audits.DetectiveResult) -> None:
-    again = audits.detective(models.path("fashion_cnn"), [garments], SETTINGS)
+def test_the_same_seed_gives_the_same_result(garments: str, result: onnx_ood.PreprocessResult) -> None:
+    again = onnx_ood.preprocess(models.path("fashion_cnn"), [garments], SETTINGS)
     assert again.questions == result.questions
 
 
@@ -167,13 +168,13 @@ def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
         {"w": normal(4, 1, 3, 3)},
     )
     with pytest.raises(UsageError, match="no class scores and has no BatchNormalization"):
-        audits.detective(save(features), [garments], SETTINGS)
+        onnx_ood.preprocess(save(features), [garments], SETTINGS)
     with pytest.raises(UsageError, match="does not look like a picture"):
-        audits.detective(models.path("char_transformer"), [garments], SETTINGS)
+        onnx_ood.preprocess(models.path("char_transformer"), [garments], SETTINGS)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     with pytest.raises(NotEvaluatedError, match="no photo could be read"):
-        audits.detective(models.path("fashion_cnn"), [str(broken)], SETTINGS)
+        onnx_ood.preprocess(models.path("fashion_cnn"), [str(broken)], SETTINGS)
     with pytest.raises(UsageError, match="limit must be at least 1"):
         dataclasses.replace(SETTINGS, limit=0)
 
@@ -182,7 +183,7 @@ def test_few_photos_are_not_evaluated_and_bad_ones_are_listed(garments: str, tmp
     few = sorted(Path(garments).iterdir())[:4]
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
-    result = audits.detective(models.path("fashion_cnn"), [*map(str, few), str(broken)], SETTINGS)
+    result = onnx_ood.preprocess(models.path("fashion_cnn"), [*map(str, few), str(broken)], SETTINGS)
     assert result.status == "not evaluated"
     assert result.photos == 4
     assert [one.id for one in result.failed] == [str(broken)]

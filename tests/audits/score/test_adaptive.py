@@ -11,9 +11,10 @@ from pyarrow import parquet
 from scipy.io import wavfile
 from small_models import build, classifier, images, normal
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreSettings, Streaming
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.audits.score.adaptive import check_adaptive
+from onnx_ood.audits.score.settings import ScoreSettings, Streaming
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load, select
 from onnx_ood.runtime import Prober
@@ -71,7 +72,7 @@ def run(network, rows, *, adaptive=True, batch_size=None, copies=COPIES, **strea
         provider="cpu",
     )
     chosen = Streaming(**streaming) if streaming else None
-    return audits.score(network, [str(rows)], settings, streaming=chosen)
+    return onnx_ood.score(network, [str(rows)], settings, streaming=chosen)
 
 
 def by_row(result):
@@ -255,7 +256,7 @@ def source(request, tmp_path, save):
 
 def score(source, **changes):
     model, inputs, settings = source
-    return audits.score(model, [str(inputs)], ScoreSettings(**{**settings, **changes}))
+    return onnx_ood.score(model, [str(inputs)], ScoreSettings(**{**settings, **changes}))
 
 
 def test_where_no_input_settles_the_numbers_are_those_of_all_copies(source):
@@ -362,7 +363,7 @@ def test_the_stream_and_the_result_follow_the_published_schemas(network, rows, t
 @pytest.mark.parametrize("settings", [{"copies": 2}, {"copies": 4}, {}, {"recipe": "lesswrong"}])
 def test_too_few_copies_to_save_any_are_a_mistake(network, rows, settings):
     with pytest.raises(UsageError, match=r"saves nothing: state more copies, 16 for instance") as caught:
-        audits.score(network, [str(rows)], ScoreSettings(probes=PROBES, adaptive=True, **settings))
+        onnx_ood.score(network, [str(rows)], ScoreSettings(probes=PROBES, adaptive=True, **settings))
     assert "\n" not in str(caught.value)
 
 

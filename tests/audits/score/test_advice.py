@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import small_models as small
 
-from onnx_ood import audits
+import onnx_ood
 from onnx_ood.exceptions import UsageError
 
 UNITS = 64
@@ -67,8 +67,8 @@ PROBES = ("plain", "good", "doubled", "other", "dead", "constant", "wild")
 
 @pytest.fixture(scope="module")
 def result(network, rows):
-    settings = audits.ScoreSettings(probes=PROBES, copies=16, advise=True, provider="cpu")
-    return audits.score(network, [rows], settings)
+    settings = onnx_ood.ScoreSettings(probes=PROBES, copies=16, advise=True, provider="cpu")
+    return onnx_ood.score(network, [rows], settings)
 
 
 def test_layers_without_use_are_left_out_and_said_why(result) -> None:
@@ -117,22 +117,22 @@ def test_figures_are_those_of_the_drops(result) -> None:
 
 
 def test_a_resumed_run_advises_the_same(network, rows, result, tmp_path, schema) -> None:
-    settings = audits.ScoreSettings(probes=PROBES, copies=16, advise=True, provider="cpu")
-    streaming = audits.Streaming(tmp_path / "run.jsonl", resume=True)
-    audits.score(network, [rows], settings, streaming=streaming)
-    again = audits.score(network, [rows], settings, streaming=streaming)
+    settings = onnx_ood.ScoreSettings(probes=PROBES, copies=16, advise=True, provider="cpu")
+    streaming = onnx_ood.Streaming(tmp_path / "run.jsonl", resume=True)
+    onnx_ood.score(network, [rows], settings, streaming=streaming)
+    again = onnx_ood.score(network, [rows], settings, streaming=streaming)
     assert again.advice == result.advice
     jsonschema.validate(json.loads(again.model_dump_json(by_alias=True)), schema("score"))
 
 
 def test_what_cannot_be_advised(network, rows, tmp_path) -> None:
     with pytest.raises(UsageError, match="--copies 2"):
-        audits.score(network, [rows], audits.ScoreSettings(copies=1, advise=True))
+        onnx_ood.score(network, [rows], onnx_ood.ScoreSettings(copies=1, advise=True))
     np.save(tmp_path / "few.npy", np.load(rows)[:5])
-    few = audits.score(
-        network, [str(tmp_path / "few.npy")], audits.ScoreSettings(advise=True, provider="cpu")
+    few = onnx_ood.score(
+        network, [str(tmp_path / "few.npy")], onnx_ood.ScoreSettings(advise=True, provider="cpu")
     )
     assert few.scored == 5
     assert few.advice is None
     assert any("Fewer than 8 inputs don't tell" in note for note in few.notes)
-    assert audits.score(network, [rows], audits.ScoreSettings(provider="cpu")).advice is None
+    assert onnx_ood.score(network, [rows], onnx_ood.ScoreSettings(provider="cpu")).advice is None

@@ -13,8 +13,9 @@ from onnx import numpy_helper
 from onnx.reference import ReferenceEvaluator
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreSettings
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.inputs import read_card
 from onnx_ood.runtime import Prober, prober
@@ -54,7 +55,7 @@ def _angle(a, b):
 @pytest.mark.parametrize("name", FASHION)
 def test_drops_and_errors_are_those_of_a_hand_made_computation(name, garments):
     probe = _conv_outputs(name)[2]
-    result = audits.score(
+    result = onnx_ood.score(
         models.path(name), [str(garments)], ScoreSettings(probes=(probe,), copies=3, seed=5)
     )
 
@@ -112,7 +113,7 @@ def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments)
         preprocessing = read_card(models.path(name)).preprocessing
         tensors = np.stack([preprocessing.tensor(path) for path in paths])
     settings = ScoreSettings(detectors=("strangeness",), recipe="lesswrong", copies=2, seed=1)
-    result = audits.score(models.path(name), [str(path) for path in paths], settings)
+    result = onnx_ood.score(models.path(name), [str(path) for path in paths], settings)
     probe = _conv_outputs(name)[-3]
     assert [entry.name for entry in result.probes] == [probe]
 
@@ -130,12 +131,12 @@ def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments)
 
 
 def test_the_result_follows_its_published_schema(garments, schema):
-    result = audits.score(models.path("fashion_cnn"), [str(garments)])
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)])
     jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("score"))
 
 
 def test_the_strangest_come_first_and_ranks_are_complete(garments):
-    result = audits.score(models.path("fashion_cnn"), [str(garments)], COMPARED)
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], COMPARED)
     scores = [entry.strangeness for entry in result.inputs]
     assert scores == sorted(scores, reverse=True)
     assert [entry.rank for entry in result.inputs] == list(range(1, 13))
@@ -146,19 +147,19 @@ def test_an_input_unlike_the_others_is_found(garments, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)).save(
         tmp_path / "noise.png"
     )
-    result = audits.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
     assert result.inputs[0].id.endswith("noise.png")
     assert result.inputs[0].direction == "less"
 
 
 def test_few_inputs_are_listed_and_not_ranked(garments):
     paths = [path.as_posix() for path in sorted(garments.iterdir())[:7]]
-    result = audits.score(models.path("fashion_cnn"), paths, COMPARED)
+    result = onnx_ood.score(models.path("fashion_cnn"), paths, COMPARED)
     assert [entry.id for entry in result.inputs] == paths
     assert {entry.rank for entry in result.inputs} == {None}
     assert any("without a rank" in note for note in result.notes)
     # A detector needs no other inputs.
-    judged = audits.score(models.path("fashion_cnn"), paths)
+    judged = onnx_ood.score(models.path("fashion_cnn"), paths)
     assert [entry.rank for entry in judged.inputs] == list(range(1, 8))
     assert {entry.strangeness for entry in judged.inputs} == {None}
     assert any("have no strangeness" in note for note in judged.notes)
@@ -166,22 +167,22 @@ def test_few_inputs_are_listed_and_not_ranked(garments):
 
 def test_the_same_settings_give_the_same_bytes(garments):
     first, second = (
-        audits.score(models.path("fashion_cnn"), [str(garments)]).model_dump_json() for _ in range(2)
+        onnx_ood.score(models.path("fashion_cnn"), [str(garments)]).model_dump_json() for _ in range(2)
     )
     assert first == second
 
 
 def test_an_input_s_numbers_do_not_depend_on_its_neighbours(garments):
-    everything = audits.score(models.path("fashion_cnn"), [str(garments)])
+    everything = onnx_ood.score(models.path("fashion_cnn"), [str(garments)])
     one = sorted(garments.iterdir())[4].as_posix()
-    alone = audits.score(models.path("fashion_cnn"), [one]).inputs[0]
+    alone = onnx_ood.score(models.path("fashion_cnn"), [one]).inputs[0]
     beside = next(entry for entry in everything.inputs if entry.id == one)
     assert alone.drop == pytest.approx(beside.drop, rel=1e-5)
     assert alone.published == pytest.approx(beside.published, rel=1e-3)
 
 
 def test_predictions_are_the_model_s_own(garments):
-    result = audits.score(models.path("fashion_cnn"), [str(garments)])
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)])
     session = onnxruntime.InferenceSession(models.path("fashion_cnn"))
     logits = session.run(None, {"image": _tensors(garments)})[0].astype(np.float64)
     labels = models.path("fashion_cnn").with_name("fashion_classes.txt").read_text().splitlines()
@@ -196,7 +197,7 @@ def test_bad_inputs_fail_by_name_and_the_others_are_scored(garments, tmp_path):
     (tmp_path / "broken.png").write_bytes(sorted(garments.iterdir())[0].read_bytes()[:100])
     (tmp_path / "text.jpg").write_text("not a picture")
     (tmp_path / "notes.txt").write_text("ignored")
-    result = audits.score(
+    result = onnx_ood.score(
         models.path("fashion_cnn"), [str(garments), str(tmp_path), str(tmp_path / "missing.png")]
     )
     assert result.status == "scored"
@@ -212,7 +213,7 @@ def test_bad_inputs_fail_by_name_and_the_others_are_scored(garments, tmp_path):
 def test_too_little_evaluated_is_said(garments, tmp_path):
     for i in range(13):
         (tmp_path / f"{i}.png").write_text("nothing")
-    result = audits.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
     assert result.status == "not evaluated"
     assert len(result.inputs) == 12
 
@@ -228,7 +229,9 @@ def test_inputs_for_which_the_model_gives_nan_fail_by_name(tmp_path):
         onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
         tmp_path / "m.onnx",
     )
-    result = audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(probes=("logs",)))
+    result = onnx_ood.score(
+        tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(probes=("logs",))
+    )
     assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == ["rows.npy[3]"]
     assert "'logs'" in result.failed[0].reason
     assert len(result.inputs) == 9
@@ -241,16 +244,16 @@ def test_arrays_are_nudged_in_tensor_space_where_nobody_says_how_they_were_made(
         onnx.helper.make_model(graph, ir_version=8, opset_imports=[onnx.helper.make_opsetid("", 17)]),
         tmp_path / "m.onnx",
     )
-    result = audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")])
+    result = onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")])
     assert result.nudges.space == "tensor"
     assert result.preprocessing is None
     with pytest.raises(UsageError, match="--preprocess"):
-        audits.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(space="pixel"))
+        onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(space="pixel"))
 
 
 def test_below_the_noise_floor_is_said(garments):
-    loud = audits.score(models.path("fashion_cnn"), [str(garments)])
-    quiet = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(scale=1e-9))
+    loud = onnx_ood.score(models.path("fashion_cnn"), [str(garments)])
+    quiet = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(scale=1e-9))
     assert all(probe.above_floor == 1 for probe in loud.probes)
     assert all(probe.above_floor < 0.5 for probe in quiet.probes)
 
@@ -266,7 +269,7 @@ def test_below_the_noise_floor_is_said(garments):
 )
 def test_settings_that_do_not_fit_the_model_are_named(garments, change, error, words):
     with pytest.raises(error, match=words):
-        audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(**change))
+        onnx_ood.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(**change))
 
 
 @pytest.mark.parametrize(
@@ -294,7 +297,7 @@ def test_no_thread_reads_on_behind_an_error(kind, garments, monkeypatch):
 
     monkeypatch.setattr(Prober, "measure", fail)
     with pytest.raises(kind) as caught:
-        audits.score(models.path("fashion_cnn"), [str(garments)] * 50, ScoreSettings(batch_size=2))
+        onnx_ood.score(models.path("fashion_cnn"), [str(garments)] * 50, ScoreSettings(batch_size=2))
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith(("onnx-ood-decode", "onnx-ood-batches"))]
     assert caught.traceback  # still holds every frame
@@ -302,13 +305,13 @@ def test_no_thread_reads_on_behind_an_error(kind, garments, monkeypatch):
 
 def test_a_missing_model_is_named():
     with pytest.raises(ModelError, match=r"nowhere\.onnx: no such file"):
-        audits.score("nowhere.onnx", ["x.png"])
+        onnx_ood.score("nowhere.onnx", ["x.png"])
 
 
 def test_the_observer_effect_is_reported_and_exact_takes_it_away(garments):
-    watched = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(probes=("op:Conv",)))
+    watched = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(probes=("op:Conv",)))
     assert 0 < watched.run.observer_effect < 1e-5
-    exact = audits.score(
+    exact = onnx_ood.score(
         models.path("fashion_cnn"), [str(garments)], ScoreSettings(probes=("op:Conv",), exact=True)
     )
     assert (exact.run.observer_effect, exact.run.exact) == (0, True)
@@ -340,7 +343,7 @@ def token_model(tmp_path):
 
 def test_a_model_of_tokens_is_nudged_at_its_first_floats(token_model):
     model, ids = token_model
-    result = audits.score(model, [ids])
+    result = onnx_ood.score(model, [ids])
     assert result.site == "vectors"
     assert any("nudged at vectors" in note for note in result.notes)
     assert result.nudges.space == "tensor"
@@ -350,7 +353,7 @@ def test_a_model_of_tokens_is_nudged_at_its_first_floats(token_model):
 
 def test_the_site_can_be_named(token_model):
     model, ids = token_model
-    result = audits.score(
+    result = onnx_ood.score(
         model, [ids], ScoreSettings(site="mixed", probes=("all",), scale=0.1, copies=2, seed=3)
     )
     assert result.site == "mixed"
@@ -369,13 +372,13 @@ def test_the_site_can_be_named(token_model):
 def test_pixel_space_is_refused_inside_a_model(token_model):
     model, ids = token_model
     with pytest.raises(UsageError, match="--space tensor"):
-        audits.score(model, [ids], ScoreSettings(space="pixel"))
+        onnx_ood.score(model, [ids], ScoreSettings(space="pixel"))
 
 
 def test_a_probe_before_the_site_is_refused(token_model):
     model, ids = token_model
     with pytest.raises(SelectorError, match="'side' does not depend on the site 'vectors'"):
-        audits.score(model, [ids], ScoreSettings(probes=("side",)))
+        onnx_ood.score(model, [ids], ScoreSettings(probes=("side",)))
 
 
 def test_inputs_at_which_a_probe_gets_lost_fail_by_name(tmp_path):
@@ -384,7 +387,7 @@ def test_inputs_at_which_a_probe_gets_lost_fail_by_name(tmp_path):
     onnx.save(small_models.build(graph, weights), tmp_path / "m.onnx")
     np.save(tmp_path / "a.npy", small_models.normal(9, 8))
     np.save(tmp_path / "b.npy", small_models.normal(3, 4))
-    result = audits.score(tmp_path / "m.onnx", [str(tmp_path)], ScoreSettings(probes=("late", "y")))
+    result = onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path)], ScoreSettings(probes=("late", "y")))
     assert [probe.name for probe in result.probes] == ["late", "y"]
     assert len(result.inputs) == 9
     assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == [f"b.npy[{i}]" for i in range(3)]
@@ -399,16 +402,16 @@ def test_tf32_is_refused_on_the_cpu_and_off_unless_asked_for():
 
 def test_tf32_that_the_provider_lacks_is_said(garments, monkeypatch):
     monkeypatch.setattr(prober, "resolve", lambda _: Resolved("cpu", "there is no GPU"))
-    result = audits.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(tf32=True, copies=1))
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(tf32=True, copies=1))
     assert not result.run.tf32
     assert any("TF32 was asked for" in note for note in result.notes)
 
 
 def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeypatch):
     settings = ScoreSettings(provider="cpu", copies=1)
-    assert audits.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallen_back == ()
+    assert onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallen_back == ()
     monkeypatch.setattr(Prober, "fallen_back", ("__onnx_ood__/pairs/Greater",))
-    result = audits.score(models.path("fashion_cnn"), [str(garments)], settings)
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings)
     assert result.run.fallen_back == ("__onnx_ood__/pairs/Greater",)
     (note,) = (note for note in result.notes if "bug" in note)
     assert "1 added node ran on the CPU" in note

@@ -7,8 +7,9 @@ from pyarrow import parquet
 from scipy.io import wavfile
 from small_models import build, normal
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreSettings
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.exceptions import ModelError
 
 COPIES, SEED, SCALE = 3, 7, 0.05
@@ -45,7 +46,7 @@ def _expected(rows, shape):
 
 def _score(model, *paths):
     settings = ScoreSettings(probes=("act",), copies=COPIES, seed=SEED, scale=SCALE)
-    return audits.score(model, [str(path) for path in paths], settings)
+    return onnx_ood.score(model, [str(path) for path in paths], settings)
 
 
 def _drops(result):
@@ -110,7 +111,7 @@ def test_a_row_that_the_model_does_not_run_fails_alone(tmp_path, bad):
     for name, values in (("good", rows), ("broken", broken)):
         np.save(tmp_path / f"{name}.npy", values)
     path = models.path("char_transformer")
-    good, result = (audits.score(path, [f"{tmp_path}/{name}.npy"]) for name in ("good", "broken"))
+    good, result = (onnx_ood.score(path, [f"{tmp_path}/{name}.npy"]) for name in ("good", "broken"))
     assert [failure.id.rsplit("[")[-1] for failure in result.failed] == [f"{bad}]"]
     assert "onnxruntime cannot run it" in result.failed[0].reason
     expected = {entry.id.rsplit("[")[-1]: entry for entry in good.inputs}
@@ -122,4 +123,4 @@ def test_a_row_that_the_model_does_not_run_fails_alone(tmp_path, bad):
 def test_a_model_that_runs_no_input_is_an_error(tmp_path):
     np.save(tmp_path / "rows.npy", np.full((4, 20), 10_000))
     with pytest.raises(ModelError, match="onnxruntime cannot run it"):
-        audits.score(models.path("char_transformer"), [str(tmp_path / "rows.npy")])
+        onnx_ood.score(models.path("char_transformer"), [str(tmp_path / "rows.npy")])

@@ -14,11 +14,12 @@ from PIL import Image
 from scipy.special import logsumexp
 from scipy.stats import binom
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreSettings
-from onnx_ood.detectors import Evidence, find_detector
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.detectors import Features, find_detector
 from onnx_ood.evidence.collect import Collector
-from onnx_ood.evidence.reader import EvidenceReader
+from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 from onnx_ood.inputs import read_card
@@ -50,7 +51,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def judged(folders):
     """All new inputs, judged by auto with references."""
-    return audits.score(
+    return onnx_ood.score(
         FASHION, [str(folders / "new"), str(folders / "noise")], reference=[str(folders / "good")]
     )
 
@@ -73,7 +74,7 @@ def _by_id(result):
 
 
 def test_scores_are_those_of_the_formulas(folders):
-    result = audits.score(FASHION, [str(folders / "new")], ScoreSettings(detectors=("energy", "max_logit")))
+    result = onnx_ood.score(FASHION, [str(folders / "new")], ScoreSettings(detectors=("energy", "max_logit")))
     logits = _logits(_tensors(folders / "new"))
     found = _by_id(result)
     for path, row in zip(sorted((folders / "new").iterdir()), logits, strict=True):
@@ -91,11 +92,11 @@ def test_scores_are_those_of_the_formulas(folders):
 def test_with_references_auto_is_fitted_to_them(folders, judged):
     model = load(FASHION)
     preprocessing = read_card(FASHION).preprocessing
-    reader = EvidenceReader(model, AUTO, preprocessing=preprocessing)
+    reader = FeatureReader(model, AUTO, preprocessing=preprocessing)
     collector = Collector(reader, first_input(model), preprocessing, None, 0)
     good, new = (collector.collect([str(folders / name)]) for name in ("good", "new"))
     found = _by_id(judged)
-    doubts = find_detector("doubt").fit(reader.subject, None)(new.evidence)
+    doubts = find_detector("uncertainty").fit(reader.subject, None)(new.evidence)
     autos = np.array([found[name].scores[0] for name in new.ids])
     # The discriminant is missing from this one, so that they are alike, not equal.
     close = find_detector("auto").fit(reader.subject, good.evidence)(new.evidence)
@@ -107,7 +108,7 @@ def test_with_references_auto_is_fitted_to_them(folders, judged):
 
 def test_p_values_are_ranks_among_the_references(folders):
     settings = ScoreSettings(detectors=("energy",), rate=0.1)
-    result = audits.score(
+    result = onnx_ood.score(
         FASHION,
         [str(folders / "new"), str(folders / "noise")],
         settings,
@@ -127,7 +128,7 @@ def test_p_values_are_ranks_among_the_references(folders):
 
 @pytest.mark.parametrize("detector", ["auto", "energy", "mahalanobis", "feature_norm", "flip_rate"])
 def test_flags_that_are_not_in_the_order_of_ranks_are_explained(folders, detector):
-    result = audits.score(
+    result = onnx_ood.score(
         FASHION,
         [str(folders / "new"), str(folders / "noise")],
         ScoreSettings(detectors=(detector,), rate=0.2),
@@ -154,7 +155,7 @@ def test_noise_is_flagged_and_garments_are_not_more_often_than_said(judged):
 
 def test_an_input_s_score_does_not_depend_on_the_others(folders, judged):
     first = sorted((folders / "new").iterdir())[0]
-    alone = audits.score(FASHION, [str(first)], reference=[str(folders / "good")])
+    alone = onnx_ood.score(FASHION, [str(first)], reference=[str(folders / "good")])
     entry, among = alone.inputs[0], _by_id(judged)[first.as_posix()]
     assert entry.scores == pytest.approx(among.scores, rel=1e-6)
     assert entry.p_value == among.p_value
@@ -163,16 +164,16 @@ def test_an_input_s_score_does_not_depend_on_the_others(folders, judged):
 
 
 def test_the_default_without_references_is_doubt_with_and_without_blanks(folders):
-    result = audits.score(FASHION, [str(folders / "new")])
-    reader = EvidenceReader(load(FASHION), AUTO, preprocessing=read_card(FASHION).preprocessing)
+    result = onnx_ood.score(FASHION, [str(folders / "new")])
+    reader = FeatureReader(load(FASHION), AUTO, preprocessing=read_card(FASHION).preprocessing)
     greys = np.broadcast_to(np.linspace(0, 1, 11, dtype=np.float32)[:, None, None, None], (11, 1, 28, 28))
     blanks, new = reader.read(np.ascontiguousarray(greys)), reader.read(_tensors(folders / "new"))
-    doubt = find_detector("doubt").fit(reader.subject, None)
+    uncertainty = find_detector("uncertainty").fit(reader.subject, None)
     less = [
-        doubt(Evidence(logits=new.logits - z, features=new.features - h))
+        uncertainty(Features(logits=new.logits - z, features=new.features - h))
         for z, h in zip(blanks.logits, blanks.features, strict=True)
     ]
-    expected = doubt(new) + np.max(less, axis=0)
+    expected = uncertainty(new) + np.max(less, axis=0)
     found = _by_id(result)
     for path, score in zip(sorted((folders / "new").iterdir()), expected, strict=True):
         assert found[path.as_posix()].scores == pytest.approx([score], rel=1e-5)
@@ -184,10 +185,10 @@ def test_bundled_photos_stand_for_references_of_models_of_colours(tmp_path):
     path = tmp_path / "colours.onnx"
     onnx.save(small_models.classifier(), path)
     photos = [str(photo) for photo in models.photos()[:3]]
-    result = audits.score(path, photos)
+    result = onnx_ood.score(path, photos)
     assert (result.verdict.reference, result.verdict.references) == ("generic", 96)
     assert any("3 of the inputs have names of the bundled photos" in note for note in result.notes)
-    without = audits.score(path, photos, ScoreSettings(generic=False))
+    without = onnx_ood.score(path, photos, ScoreSettings(generic=False))
     assert (without.verdict.reference, without.verdict.references) == ("none", 0)
 
 
@@ -199,13 +200,13 @@ def test_where_nothing_can_be_learnt_inputs_are_compared_with_each_other(tmp_pat
     graph = onnx.helper.make_graph([node], "waves", [info[0]], [info[1]])
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "waves.onnx")
-    result = audits.score(tmp_path / "waves.onnx", [str(tmp_path / "rows.npy")])
+    result = onnx_ood.score(tmp_path / "waves.onnx", [str(tmp_path / "rows.npy")])
     assert result.verdict is None
     assert any("auto is not used" in note for note in result.notes)
     strangeness = [entry.strangeness for entry in result.inputs]
     assert strangeness == sorted(strangeness, reverse=True)
     with pytest.raises(UsageError, match="auto doesn't apply"):
-        audits.score(
+        onnx_ood.score(
             tmp_path / "waves.onnx",
             [str(tmp_path / "rows.npy")],
             reference=[str(tmp_path / "rows.npy")],
@@ -214,7 +215,7 @@ def test_where_nothing_can_be_learnt_inputs_are_compared_with_each_other(tmp_pat
 
 def test_too_few_references_for_a_rate_flag_nothing(folders):
     paths = [str(path) for path in sorted((folders / "good").iterdir())[:12]]
-    result = audits.score(
+    result = onnx_ood.score(
         FASHION, [str(folders / "noise")], ScoreSettings(detectors=("energy",)), reference=paths
     )
     assert result.verdict.smallest_p == pytest.approx(1 / 13)
@@ -226,9 +227,9 @@ def test_too_few_references_for_a_rate_flag_nothing(folders):
 def test_inputs_that_are_references_too_are_told(folders):
     good = str(folders / "good")
     settings = ScoreSettings(detectors=("energy",))
-    result = audits.score(FASHION, [good], settings, reference=[good])
+    result = onnx_ood.score(FASHION, [good], settings, reference=[good])
     assert any("40 files are among the inputs and among the references" in note for note in result.notes)
-    apart = audits.score(FASHION, [str(folders / "new")], settings, reference=[good])
+    apart = onnx_ood.score(FASHION, [str(folders / "new")], settings, reference=[good])
     assert not any("among the references" in note for note in apart.notes)
 
 
@@ -242,7 +243,7 @@ def test_inputs_that_are_references_too_are_told(folders):
 )
 def test_what_does_not_fit_is_said_in_one_line(folders, settings, reference, message):
     with pytest.raises(UsageError, match=message) as error:
-        audits.score(
+        onnx_ood.score(
             FASHION,
             [str(folders / "new")],
             ScoreSettings(**settings),
@@ -266,26 +267,26 @@ def test_a_streamed_run_gives_the_same_and_is_gone_on_with_only_by_the_same_refe
     folders, judged, tmp_path
 ):
     inputs = [str(folders / "new"), str(folders / "noise")]
-    stream = audits.Streaming(tmp_path / "run.jsonl")
-    streamed = audits.score(FASHION, inputs, reference=[str(folders / "good")], streaming=stream)
+    stream = onnx_ood.Streaming(tmp_path / "run.jsonl")
+    streamed = onnx_ood.score(FASHION, inputs, reference=[str(folders / "good")], streaming=stream)
     assert streamed == judged
-    again = audits.Streaming(tmp_path / "run.jsonl", resume=True)
-    assert audits.score(FASHION, inputs, reference=[str(folders / "good")], streaming=again) == judged
+    again = onnx_ood.Streaming(tmp_path / "run.jsonl", resume=True)
+    assert onnx_ood.score(FASHION, inputs, reference=[str(folders / "good")], streaming=again) == judged
     with pytest.raises(UsageError, match="references 40 given"):
-        audits.score(FASHION, inputs, reference=[str(folders / "new")], streaming=again)
-    with pytest.raises(UsageError, match="detectors auto, now doubt"):
-        audits.score(FASHION, inputs, ScoreSettings(detectors=("doubt",)), streaming=again)
+        onnx_ood.score(FASHION, inputs, reference=[str(folders / "new")], streaming=again)
+    with pytest.raises(UsageError, match="detectors auto, now uncertainty"):
+        onnx_ood.score(FASHION, inputs, ScoreSettings(detectors=("uncertainty",)), streaming=again)
 
 
 def test_references_are_measured_once_if_there_is_a_cache(folders, judged, tmp_path, monkeypatch):
     inputs, reference = [str(folders / "new"), str(folders / "noise")], [str(folders / "good")]
     settings = ScoreSettings(cache=tmp_path)
-    assert audits.score(FASHION, inputs, settings, reference=reference) == judged
+    assert onnx_ood.score(FASHION, inputs, settings, reference=reference) == judged
     read = []
-    measure = EvidenceReader.read
+    measure = FeatureReader.read
     monkeypatch.setattr(
-        EvidenceReader, "read", lambda *arguments: (read.append(len(arguments[1])), measure(*arguments))[1]
+        FeatureReader, "read", lambda *arguments: (read.append(len(arguments[1])), measure(*arguments))[1]
     )
-    assert audits.score(FASHION, inputs, settings, reference=reference) == judged
+    assert onnx_ood.score(FASHION, inputs, settings, reference=reference) == judged
     # The inputs themselves, and nothing of the references.
     assert sum(read) == 30

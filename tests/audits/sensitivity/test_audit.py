@@ -10,7 +10,8 @@ import onnxruntime
 import pytest
 from onnx import numpy_helper
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.audits.sensitivity.result import ModelSensitivity
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 
@@ -42,8 +43,10 @@ def exact_norms(path: Path, inputs: np.ndarray, step: float = 1e-3) -> np.ndarra
 
 def test_norms_are_those_of_all_pixels_within_their_standard_errors(tmp_path: Path) -> None:
     inputs, _ = garments(6)
-    settings = audits.SensitivitySettings(trajectories=0, directions=64)
-    result = audits.sensitivity([models.path("fashion_resnet")], [saved(tmp_path, "x.npy", inputs)], settings)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=64)
+    result = onnx_ood.sensitivity(
+        [models.path("fashion_resnet")], [saved(tmp_path, "x.npy", inputs)], settings
+    )
     (model,) = result.models
     found = np.array([one.jacobian for one in model.inputs])
     errors = np.array([one.jacobian_error for one in model.inputs])
@@ -59,8 +62,8 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
     """The first ellipse through three of one class, at 4,096 points, with every ReLU marked."""
     path = models.path("fashion_cnn")
     inputs, _ = garments(12)
-    settings = audits.SensitivitySettings(trajectories=1, directions=2, tolerance=5e-4)
-    result = audits.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings)
+    settings = onnx_ood.SensitivitySettings(trajectories=1, directions=2, tolerance=5e-4)
+    result = onnx_ood.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings)
     (model,) = result.models
     found = {way.kind: way for way in model.trajectories}
     assert set(found) == {"translations", "same class", "different classes", "random"}
@@ -101,8 +104,8 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
 def test_the_norm_is_that_of_the_tensor_the_user_names(tmp_path: Path) -> None:
     inputs, _ = garments(2)
     path = models.path("fashion_cnn")
-    settings = audits.SensitivitySettings(of="op:Gemm[-1]", trajectories=0, directions=784)
-    (model,) = audits.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings).models
+    settings = onnx_ood.SensitivitySettings(of="op:Gemm[-1]", trajectories=0, directions=784)
+    (model,) = onnx_ood.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings).models
     assert model.jacobian.of == "'logits'"
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     every = (1e-3 * np.eye(784, dtype=np.float32)).reshape(784, 1, 28, 28)
@@ -119,10 +122,10 @@ def test_ellipses_go_by_the_classes_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "classes.csv").write_text(
         "class,input,weight\n" + "".join(f"{of},{name},1\n" for name, of in given.items())
     )
-    settings = audits.SensitivitySettings(
+    settings = onnx_ood.SensitivitySettings(
         classes=tmp_path / "classes.csv", trajectories=3, directions=2, tolerance=0.2
     )
-    (model,) = audits.sensitivity([models.path("fashion_cnn")], [file], settings).models
+    (model,) = onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).models
     ways = {"same class": 1, "different classes": 3}
     for kind, wanted in ways.items():
         through = [way.inputs for way in model.trajectories if way.kind == kind]
@@ -140,38 +143,38 @@ def test_as_published_functions_are_more_stable_near_data(name: str, tmp_path: P
     Transitions are those of a whole trajectory, as published. For each unit of length they are no fewer near data.
     """
     inputs, _ = garments(40)
-    settings = audits.SensitivitySettings(trajectories=4, directions=8, tolerance=1e-2)
+    settings = onnx_ood.SensitivitySettings(trajectories=4, directions=8, tolerance=1e-2)
     near, (model,) = norms(name, saved(tmp_path, "x.npy", inputs), settings)
     transitions = {kind.kind: kind.transitions.mean for kind in model.kinds}
     assert transitions["same class"] < transitions["different classes"]
     assert transitions["same class"] < transitions["random"]
     far = np.random.default_rng(0).normal(inputs.mean(), inputs.std(), (10, 1, 28, 28)).astype(np.float32)
-    settings = audits.SensitivitySettings(trajectories=0, directions=8)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=8)
     away, _ = norms(name, saved(tmp_path, "far.npy", far), settings)
     assert np.median(near) < np.median(away) / 2
 
 
 def norms(
-    name: str, file: str, settings: audits.SensitivitySettings
+    name: str, file: str, settings: onnx_ood.SensitivitySettings
 ) -> tuple[list[float], tuple[ModelSensitivity, ...]]:
-    models_ = audits.sensitivity([models.path(name)], [file], settings).models
+    models_ = onnx_ood.sensitivity([models.path(name)], [file], settings).models
     return [one.jacobian for one in models_[0].inputs], models_
 
 
 def test_damaged_inputs_are_told_and_too_many_are_not_evaluated(tmp_path: Path) -> None:
     inputs, _ = garments(3)
     inputs[1, 0, 5, 5] = np.nan
-    settings = audits.SensitivitySettings(trajectories=0, directions=4)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=4)
     file = saved(tmp_path, "x.npy", inputs)
-    result = audits.sensitivity([models.path("fashion_cnn")], [file], settings)
+    result = onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings)
     assert [failed.id for failed in result.models[0].failed] == [f"{file}[1]"]
     assert result.status == "measured"
     inputs[0] = np.nan
     file = saved(tmp_path, "y.npy", inputs)
-    assert audits.sensitivity([models.path("fashion_cnn")], [file], settings).status == "not evaluated"
+    assert onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).status == "not evaluated"
     inputs[2] = np.nan
     with pytest.raises(NotEvaluatedError, match="no input could be measured"):
-        audits.sensitivity([models.path("fashion_cnn")], [saved(tmp_path, "z.npy", inputs)], settings)
+        onnx_ood.sensitivity([models.path("fashion_cnn")], [saved(tmp_path, "z.npy", inputs)], settings)
 
 
 def test_models_are_ranked_by_their_norms(tmp_path: Path) -> None:
@@ -186,8 +189,8 @@ def test_models_are_ranked_by_their_norms(tmp_path: Path) -> None:
     onnx.save(flat, tmp_path / "flat.onnx")
     inputs, _ = garments(10)
     paths = [models.path("fashion_cnn"), tmp_path / "flat.onnx"]
-    settings = audits.SensitivitySettings(trajectories=0, directions=8)
-    result = audits.sensitivity(paths, [saved(tmp_path, "x.npy", inputs)], settings)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=8)
+    result = onnx_ood.sensitivity(paths, [saved(tmp_path, "x.npy", inputs)], settings)
     assert [model.model.path for model in result.models] == [str(paths[1]), str(paths[0])]
     assert [model.jacobian_rank for model in result.models] == [1, 2]
     assert result.notes
@@ -197,9 +200,9 @@ def test_exact_regions_are_given_on_request(tmp_path: Path) -> None:
     inputs, _ = garments(2)
     # Near each other, so that there are few.
     inputs[1] = 0.99 * inputs[0] + 0.01 * inputs[1]
-    settings = audits.SensitivitySettings(trajectories=0, directions=2, exact=True)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=2, exact=True)
     file = saved(tmp_path, "x.npy", inputs)
-    (model,) = audits.sensitivity([models.path("fashion_cnn")], [file], settings).models
+    (model,) = onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).models
     (way,) = model.regions
     assert way.length == pytest.approx(np.linalg.norm(inputs[1].astype(float) - inputs[0]))
     proto = onnx.load(models.path("fashion_cnn"))
@@ -225,4 +228,4 @@ def test_exact_regions_are_given_on_request(tmp_path: Path) -> None:
 )
 def test_settings_out_of_range_are_named(changed: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        audits.SensitivitySettings(**changed)
+        onnx_ood.SensitivitySettings(**changed)

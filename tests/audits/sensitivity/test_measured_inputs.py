@@ -11,7 +11,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from onnx.utils import extract_model
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.exceptions import UsageError
 
 SETTINGS = {"trajectories": 1, "directions": 4, "tolerance": 0.02}
@@ -34,12 +35,12 @@ def test_a_site_inside_is_as_the_input_of_what_lies_behind(tmp_path: Path) -> No
     values = session.run([site], {"image": inputs})[0]
     np.save(tmp_path / "inside.npy", values)
     extract_model(path, str(tmp_path / "rest.onnx"), [site], ["logits"])
-    settings = audits.SensitivitySettings(**SETTINGS)
-    (expected,) = audits.sensitivity(
+    settings = onnx_ood.SensitivitySettings(**SETTINGS)
+    (expected,) = onnx_ood.sensitivity(
         [tmp_path / "rest.onnx"], [str(tmp_path / "inside.npy")], settings
     ).models
-    settings = audits.SensitivitySettings(**SETTINGS, site=site)
-    (found,) = audits.sensitivity([path], [file], settings).models
+    settings = onnx_ood.SensitivitySettings(**SETTINGS, site=site)
+    (found,) = onnx_ood.sensitivity([path], [file], settings).models
     assert found.site == site
     assert [one.jacobian for one in found.inputs] == pytest.approx(
         [one.jacobian for one in expected.inputs], rel=0.02
@@ -53,8 +54,8 @@ def test_a_site_inside_is_as_the_input_of_what_lies_behind(tmp_path: Path) -> No
 
 def test_tokens_are_varied_at_the_first_floats_inside(tmp_path: Path) -> None:
     np.save(tmp_path / "tokens.npy", np.random.default_rng(0).integers(1, 60, (4, 8)))
-    settings = audits.SensitivitySettings(trajectories=1, directions=2, tolerance=0.1)
-    (model,) = audits.sensitivity(
+    settings = onnx_ood.SensitivitySettings(trajectories=1, directions=2, tolerance=0.1)
+    (model,) = onnx_ood.sensitivity(
         [models.path("char_transformer")], [str(tmp_path / "tokens.npy")], settings
     ).models
     assert model.site == "/embedding/Gather_output_0"
@@ -67,8 +68,8 @@ def test_what_goes_past_the_site_leaves_no_trajectories(tmp_path: Path) -> None:
     """In a residual block the shortcut of another input would go with a point between inputs."""
     file, _ = garments(tmp_path)
     site = "/blocks/blocks.1/relu1/Relu_output_0"
-    settings = audits.SensitivitySettings(**SETTINGS, site=site)
-    (model,) = audits.sensitivity([models.path("fashion_resnet")], [file], settings).models
+    settings = onnx_ood.SensitivitySettings(**SETTINGS, site=site)
+    (model,) = onnx_ood.sensitivity([models.path("fashion_resnet")], [file], settings).models
     assert model.trajectories == ()
     assert any(note.startswith("Trajectories were left out: ") for note in model.notes)
     assert model.jacobian.norm.mean > 0
@@ -107,10 +108,10 @@ def test_another_input_is_fed_the_same_for_all(scaled: Path, tmp_path: Path) -> 
     x = np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
     for scale in (2.5, -4.0):
-        settings = audits.SensitivitySettings(
+        settings = onnx_ood.SensitivitySettings(
             of="y", directions=3, trajectories=2, feeds={"scale": str(scale)}
         )
-        (model,) = audits.sensitivity([scaled], [str(tmp_path / "x.npy")], settings).models
+        (model,) = onnx_ood.sensitivity([scaled], [str(tmp_path / "x.npy")], settings).models
         assert [one.jacobian for one in model.inputs] == pytest.approx(
             expected_norms(scaled, x, scale), rel=1e-3
         )
@@ -126,8 +127,8 @@ def test_another_input_that_comes_with_each_leaves_no_trajectories(
 ) -> None:
     x = np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32)
     np.savez(tmp_path / "x.npz", x=x, scale=np.full((6, 1), 2, np.float32))
-    settings = audits.SensitivitySettings(of="y", site=site, directions=5, trajectories=2)
-    (model,) = audits.sensitivity([scaled], [str(tmp_path / "x.npz")], settings).models
+    settings = onnx_ood.SensitivitySettings(of="y", site=site, directions=5, trajectories=2)
+    (model,) = onnx_ood.sensitivity([scaled], [str(tmp_path / "x.npz")], settings).models
     expected = expected_norms(scaled, x, 2)
     if norm is not None:
         # Of relu(scale·h) by h: as many times the scale as units are on.
@@ -140,8 +141,8 @@ def test_another_input_that_comes_with_each_leaves_no_trajectories(
 
 def test_another_input_of_one_value_leaves_trajectories_inside(scaled: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32))
-    settings = audits.SensitivitySettings(of="y", site="h", trajectories=2, feeds={"scale": "-1"})
-    (model,) = audits.sensitivity([scaled], [str(tmp_path / "x.npy")], settings).models
+    settings = onnx_ood.SensitivitySettings(of="y", site="h", trajectories=2, feeds={"scale": "-1"})
+    (model,) = onnx_ood.sensitivity([scaled], [str(tmp_path / "x.npy")], settings).models
     # An ellipse crosses each of five planes twice, or not at all.
     assert {way.transitions for way in model.trajectories} <= {0, 2, 4, 6, 8, 10}
     assert any(way.transitions for way in model.trajectories)
@@ -166,8 +167,8 @@ def test_a_site_whose_inputs_lie_along_another_axis_has_norms_alone(tmp_path: Pa
     onnx.save(model, tmp_path / "turned.onnx")
     x = np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
-    settings = audits.SensitivitySettings(of="y", site="t", directions=3, trajectories=1)
-    (found,) = audits.sensitivity([tmp_path / "turned.onnx"], [str(tmp_path / "x.npy")], settings).models
+    settings = onnx_ood.SensitivitySettings(of="y", site="t", directions=3, trajectories=1)
+    (found,) = onnx_ood.sensitivity([tmp_path / "turned.onnx"], [str(tmp_path / "x.npy")], settings).models
     expected = [np.linalg.norm(weights[row > 0]) for row in x]
     assert [one.jacobian for one in found.inputs] == pytest.approx(expected, rel=1e-3, abs=1e-6)
     assert found.trajectories == ()
@@ -178,8 +179,8 @@ def test_inputs_of_other_shapes_have_norms_and_those_of_the_first_have_trajector
     rng = np.random.default_rng(0)
     for name, length in (("a", 8), ("b", 12), ("c", 8)):
         np.save(tmp_path / f"{name}.npy", rng.integers(1, 60, (2, length)))
-    settings = audits.SensitivitySettings(trajectories=1, directions=2, tolerance=0.2)
-    (model,) = audits.sensitivity([models.path("char_transformer")], [str(tmp_path)], settings).models
+    settings = onnx_ood.SensitivitySettings(trajectories=1, directions=2, tolerance=0.2)
+    (model,) = onnx_ood.sensitivity([models.path("char_transformer")], [str(tmp_path)], settings).models
     assert len(model.inputs) == 6
     assert len(model.trajectories) == 1
     assert any("first 4 inputs of one shape" in note for note in model.notes)
@@ -187,6 +188,6 @@ def test_inputs_of_other_shapes_have_norms_and_those_of_the_first_have_trajector
 
 def test_exact_boundaries_are_those_of_the_input(tmp_path: Path) -> None:
     file, _ = garments(tmp_path)
-    settings = audits.SensitivitySettings(exact=True, site="/blocks/blocks.1/relu/Relu_output_0")
+    settings = onnx_ood.SensitivitySettings(exact=True, site="/blocks/blocks.1/relu/Relu_output_0")
     with pytest.raises(UsageError, match="leave --exact out"):
-        audits.sensitivity([models.path("fashion_cnn")], [file], settings)
+        onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings)

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import Evidence, Scorer
+from onnx_ood.detectors import Features, FittedDetector
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 
 
-def from_mean(known: Evidence) -> Scorer:
+def from_mean(known: Features) -> FittedDetector:
     assert known.features is not None
     mean = known.features.mean(axis=0)
     return lambda evidence: np.linalg.norm(evidence.features - mean, axis=1)
@@ -24,7 +24,7 @@ def from_mean(known: Evidence) -> Scorer:
 def test_each_reference_is_scored_by_the_others() -> None:
     rows = np.random.default_rng(0).normal(size=(9, 3))
     expected = [math.dist(rows[i], np.delete(rows, i, axis=0).mean(axis=0)) for i in range(9)]
-    np.testing.assert_allclose(held_out_scores(from_mean, Evidence(features=rows), 9), expected)
+    np.testing.assert_allclose(held_out_scores(from_mean, Features(features=rows), 9), expected)
 
 
 @given(st.integers(2, 15), st.data())
@@ -35,7 +35,7 @@ def test_each_fold_is_scored_by_the_other_folds(count: int, data: st.DataObject)
     for i in range(count):
         others = [rows[j] for j in range(count) if j % folds != i % folds]
         expected.append(math.dist(rows[i], np.mean(others, axis=0)))
-    np.testing.assert_allclose(held_out_scores(from_mean, Evidence(features=rows), folds), expected)
+    np.testing.assert_allclose(held_out_scores(from_mean, Features(features=rows), folds), expected)
 
 
 def test_held_out_scores_are_those_of_new_inputs() -> None:
@@ -45,7 +45,7 @@ def test_held_out_scores_are_those_of_new_inputs() -> None:
     usual = ShrunkGaussian(reference)
     held = held_out_scores(
         lambda known: lambda one: ShrunkGaussian(known.features).distances(one.features),
-        Evidence(features=reference),
+        Features(features=reference),
         24,
     )
     fresh = usual.distances(new)
@@ -57,7 +57,7 @@ def test_held_out_scores_are_those_of_new_inputs() -> None:
 @pytest.mark.parametrize("folds", [1, 6])
 def test_folds_need_references(folds: int) -> None:
     with pytest.raises(ValueError, match=f"5 references can't be shared out to {folds} folds"):
-        held_out_scores(from_mean, Evidence(features=np.ones((5, 1))), folds)
+        held_out_scores(from_mean, Features(features=np.ones((5, 1))), folds)
 
 
 @given(st.integers(0, 1000), st.integers(2, 20))

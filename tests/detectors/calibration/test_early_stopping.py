@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import LEAST_COPIES, TOLERANCE, CopyEffects, Reference, compare, plan_rounds
+from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, Reference, compare, plan_rounds
 
 FLOOR = 1e-12
 
@@ -30,7 +30,7 @@ def test_rounds_end_with_all_copies_and_none_is_below_the_minimum(copies):
     rounds = plan_rounds(copies)
     assert rounds[-1] == copies
     assert list(rounds) == sorted(set(rounds))
-    assert rounds[0] == min(copies, max(LEAST_COPIES, (copies + 3) // 4))
+    assert rounds[0] == min(copies, max(MIN_COPIES, (copies + 3) // 4))
     assert len(rounds) <= 3
 
 

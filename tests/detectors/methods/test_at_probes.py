@@ -7,19 +7,19 @@ from math import log10
 import numpy as np
 import pytest
 
-from onnx_ood.detectors import Evidence, Subject, find_detector, published_score, registered
+from onnx_ood.detectors import Features, ModelInfo, find_detector, published_score, registered
 from onnx_ood.exceptions import UsageError
 
 LAYERS = ("first", "second", "deep/third@2")
-SUBJECT = Subject(None, None, False, (), LAYERS)
+SUBJECT = ModelInfo(None, None, False, (), LAYERS)
 COUNT = 12
 AT_PROBES = {"cosine_drop", "distortion", "flip_rate", "transition_density", "contrast"}
 
 
-def evidence() -> Evidence:
+def evidence() -> Features:
     rng = np.random.default_rng(0)
     shape = (COUNT, len(LAYERS))
-    return Evidence(
+    return Features(
         drops=10 ** rng.uniform(-6, -1, shape),
         flips=rng.uniform(0, 0.2, shape),
         distortions=10 ** rng.uniform(-1, 1, shape),
@@ -29,7 +29,7 @@ def evidence() -> Evidence:
     )
 
 
-def at(name: str, found: Evidence, i: int, p: int) -> float:
+def at(name: str, found: Features, i: int, p: int) -> float:
     """What a detector should read of input i at probe p."""
 
     def value(field: str) -> float:
@@ -44,7 +44,7 @@ def at(name: str, found: Evidence, i: int, p: int) -> float:
     }[name]()
 
 
-def score(name: str, found: Evidence, subject: Subject = SUBJECT) -> np.ndarray:
+def score(name: str, found: Features, subject: ModelInfo = SUBJECT) -> np.ndarray:
     detector = find_detector(name)
     assert detector.name == name
     assert detector.why_not(subject) is None
@@ -81,7 +81,7 @@ def test_jacobian_norm_is_the_norm() -> None:
 
 def test_signs_are_those_that_were_published() -> None:
     """Out-of-distribution is what turns less, and where more units switch and the function is steeper."""
-    calm = Evidence(
+    calm = Features(
         drops=np.full((1, 3), 1e-5),
         flips=np.full((1, 3), 0.01),
         distortions=np.full((1, 3), 0.5),
@@ -89,7 +89,7 @@ def test_signs_are_those_that_were_published() -> None:
         transitions=np.full((1, 3), 0.1),
         jacobian=np.array([0.1]),
     )
-    moved = Evidence(
+    moved = Features(
         drops=np.full((1, 3), 1e-4),
         flips=np.full((1, 3), 0.02),
         distortions=np.full((1, 3), 0.8),
@@ -124,11 +124,11 @@ def test_a_probe_that_is_unknown_is_named_with_those_that_are_not(probe: str) ->
 
 
 def test_what_they_lack_is_said() -> None:
-    nothing = Subject(None, None, False, (), ())
+    nothing = ModelInfo(None, None, False, (), ())
     for name in AT_PROBES:
         for full in (name, f"{name}@first"):
             assert find_detector(full).why_not(nothing) == "it has no layers whose activations can be read"
     jacobian = find_detector("jacobian_norm")
     assert "class scores" in (jacobian.why_not(nothing) or "")
-    assert jacobian.why_not(Subject(False, None, False, (), ())) is None
+    assert jacobian.why_not(ModelInfo(False, None, False, (), ())) is None
     assert jacobian.why_not(SUBJECT) is None

@@ -7,14 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from onnx_ood.detectors import Evidence, LinearHead, Scorer, Subject, activity_profile, find_detector
+from onnx_ood.detectors import (
+    Features,
+    FittedDetector,
+    LinearHead,
+    ModelInfo,
+    activity_profile,
+    find_detector,
+)
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.runtime import ChannelStatistics
 
 LAYERS, CHANNELS, CLASSES, FEATURES = 3, 5, 4, 6
 
 
-def made(count: int, seed: int, shift: float = 0.0) -> Evidence:
+def made(count: int, seed: int, shift: float = 0.0) -> Features:
     rng = np.random.default_rng(seed)
     layers = []
     for _ in range(LAYERS):
@@ -23,11 +30,11 @@ def made(count: int, seed: int, shift: float = 0.0) -> Evidence:
         )
         layers.append(ChannelStatistics(values.mean(2), values.var(2), values.max(2), (values > 0.7).mean(2)))
     features = np.abs(rng.normal(size=(count, FEATURES)))
-    return Evidence(logits=features @ WEIGHT.T, features=features, layers=tuple(layers))
+    return Features(logits=features @ WEIGHT.T, features=features, layers=tuple(layers))
 
 
 WEIGHT = np.random.default_rng(9).normal(size=(CLASSES, FEATURES))
-SUBJECT = Subject(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
+SUBJECT = ModelInfo(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
 REFERENCE = replace(made(16, 0), altered=(made(16, 1, 0.3), made(16, 2, -0.3)))
 INPUTS = made(7, 3, 0.2)
 
@@ -37,7 +44,7 @@ def _z(fit: object, distance: bool) -> np.ndarray:
     usual = np.empty(16)
     for fold in range(8):
         held = np.arange(16) % 8 == fold
-        scorer: Scorer = fit(REFERENCE.rows(np.flatnonzero(~held)))  # type: ignore[operator]
+        scorer: FittedDetector = fit(REFERENCE.rows(np.flatnonzero(~held)))  # type: ignore[operator]
         usual[held] = scorer(REFERENCE.rows(np.flatnonzero(held)))
     scores = fit(REFERENCE)(INPUTS)  # type: ignore[operator]
     if distance:
@@ -46,7 +53,7 @@ def _z(fit: object, distance: bool) -> np.ndarray:
 
 
 def test_auto_is_the_sum_of_its_parts() -> None:
-    def discriminant(known: Evidence) -> Scorer:
+    def discriminant(known: Features) -> FittedDetector:
         found = Discriminant(
             activity_profile(known.layers), [activity_profile(one.layers) for one in known.altered]
         )
@@ -55,17 +62,19 @@ def test_auto_is_the_sum_of_its_parts() -> None:
     expected = (
         _z(lambda known: find_detector("activity").fit(SUBJECT, known), distance=True)
         + _z(discriminant, distance=False)
-        + _z(lambda known: find_detector("doubt").fit(SUBJECT, known), distance=False)
+        + _z(lambda known: find_detector("uncertainty").fit(SUBJECT, known), distance=False)
     )
     np.testing.assert_allclose(find_detector("auto").fit(SUBJECT, REFERENCE)(INPUTS), expected, rtol=1e-9)
 
 
 def test_without_references_it_is_the_doubt() -> None:
-    auto, doubt = find_detector("auto"), find_detector("doubt")
-    np.testing.assert_array_equal(auto.fit(SUBJECT, None)(INPUTS), doubt.fit(SUBJECT, None)(INPUTS))
+    auto, uncertainty = find_detector("auto"), find_detector("uncertainty")
+    np.testing.assert_array_equal(auto.fit(SUBJECT, None)(INPUTS), uncertainty.fit(SUBJECT, None)(INPUTS))
     assert not auto.learns(SUBJECT)
-    entropy, angle = (find_detector(name).fit(SUBJECT, None)(INPUTS) for name in ("gen", "head_angle"))
-    np.testing.assert_allclose(doubt.fit(SUBJECT, None)(INPUTS), np.log(entropy * (1 + angle)), rtol=1e-6)
+    entropy, angle = (find_detector(name).fit(SUBJECT, None)(INPUTS) for name in ("gen", "class_cosine"))
+    np.testing.assert_allclose(
+        uncertainty.fit(SUBJECT, None)(INPUTS), np.log(entropy * (1 + angle)), rtol=1e-6
+    )
 
 
 def test_without_classes_it_goes_by_activity_alone() -> None:

@@ -11,10 +11,10 @@ from scipy.stats import entropy, norm
 
 from onnx_ood.detectors import (
     Detector,
-    Evidence,
+    Features,
     LinearHead,
+    ModelInfo,
     RunningStatistics,
-    Subject,
     collection_distance,
     find_detector,
     register,
@@ -26,7 +26,7 @@ from onnx_ood.runtime import ChannelStatistics
 CLASSES, FEATURES = 7, 40
 
 
-def made(seed: int, *, rectified: bool = True) -> tuple[Subject, Evidence]:
+def made(seed: int, *, rectified: bool = True) -> tuple[ModelInfo, Features]:
     rng = np.random.default_rng(seed)
     weight, bias = rng.normal(size=(CLASSES, FEATURES)), rng.normal(size=CLASSES)
     maps = rng.normal(0.3, 1, (9, FEATURES, 12))
@@ -36,14 +36,14 @@ def made(seed: int, *, rectified: bool = True) -> tuple[Subject, Evidence]:
     for one in maps:
         u, s, v = np.linalg.svd(one, full_matrices=False)
         removed.append((one - s[0] * np.outer(u[:, 0], v[0])).mean(axis=1))
-    subject = Subject(False, LinearHead(weight, bias, rectified), True, (), ())
+    subject = ModelInfo(False, LinearHead(weight, bias, rectified), True, (), ())
     pooled = ChannelStatistics(maps.mean(2), maps.var(2), maps.max(2), (maps > 0).mean(2))
-    return subject, Evidence(
+    return subject, Features(
         logits=features @ weight.T + bias, features=features, without_rank_1=np.stack(removed), pooled=pooled
     )
 
 
-def score(name: str, subject: Subject, evidence: Evidence) -> np.ndarray:
+def score(name: str, subject: ModelInfo, evidence: Features) -> np.ndarray:
     detector = find_detector(name)
     assert detector.why_not(subject) is None
     return detector.fit(subject, None)(evidence)
@@ -53,7 +53,7 @@ def score(name: str, subject: Subject, evidence: Evidence) -> np.ndarray:
 def test_scores_of_logits_are_those_of_scipy(seed: int, scale: float) -> None:
     subject, _ = made(0)
     logits = np.random.default_rng(seed).normal(0, scale, (5, CLASSES))
-    evidence = Evidence(logits=logits)
+    evidence = Features(logits=logits)
     shares = softmax(logits, axis=1)
     expected = {
         "msp": 1 - shares.max(axis=1),
@@ -73,7 +73,7 @@ def test_gen_takes_the_hundred_largest() -> None:
     logits = np.random.default_rng(1).normal(0, 3, (4, 300))
     shares = np.sort(softmax(logits, axis=1), axis=1)[:, ::-1][:, :100]
     expected = (shares**0.1 * (1 - shares) ** 0.1).sum(axis=1)
-    np.testing.assert_allclose(score("gen", subject, Evidence(logits=logits)), expected, rtol=1e-12)
+    np.testing.assert_allclose(score("gen", subject, Features(logits=logits)), expected, rtol=1e-12)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -139,14 +139,14 @@ def test_head_angle_is_a_cosine() -> None:
     head = subject.head
     assert head is not None
     centred = LinearHead(head.weight - head.weight.mean(axis=0), head.bias, rectified=True)
-    at_weights = Evidence(features=3 * centred.weight)
-    np.testing.assert_allclose(score("head_angle", subject, at_weights), -1, rtol=1e-12)
+    at_weights = Features(features=3 * centred.weight)
+    np.testing.assert_allclose(score("class_cosine", subject, at_weights), -1, rtol=1e-12)
     # It depends on neither the length of features nor a vector that all classes share.
-    moved = Subject(False, LinearHead(head.weight + 5, head.bias, True), True, (), ())
+    moved = ModelInfo(False, LinearHead(head.weight + 5, head.bias, True), True, (), ())
     assert evidence.features is not None
-    longer = Evidence(features=7 * evidence.features)
+    longer = Features(features=7 * evidence.features)
     np.testing.assert_allclose(
-        score("head_angle", moved, longer), score("head_angle", subject, evidence), rtol=1e-9
+        score("class_cosine", moved, longer), score("class_cosine", subject, evidence), rtol=1e-9
     )
 
 
@@ -172,7 +172,7 @@ def test_batch_norm_is_the_divergence_of_gaussians() -> None:
     """Against the divergence by numerical integration."""
     rng = np.random.default_rng(8)
     running = RunningStatistics("x", rng.normal(size=3), rng.uniform(0.5, 2, 3), 1e-5)
-    subject = Subject(None, None, False, (running,), ())
+    subject = ModelInfo(None, None, False, (running,), ())
     found = ChannelStatistics(
         rng.normal(size=(2, 3)), rng.uniform(0.5, 2, (2, 3)), np.zeros((2, 3)), np.zeros((2, 3))
     )
@@ -185,7 +185,7 @@ def test_batch_norm_is_the_divergence_of_gaussians() -> None:
             q = norm(running.mean[c], np.sqrt(running.variance[c] + running.epsilon))
             each.append(np.trapezoid(p.pdf(line) * (p.logpdf(line) - q.logpdf(line)), line))
         expected.append(np.log(np.mean(each)))
-    scores = find_detector("batch_norm").fit(subject, None)(Evidence(norms=(found,)))
+    scores = find_detector("batch_norm").fit(subject, None)(Features(norms=(found,)))
     np.testing.assert_allclose(scores, expected, rtol=1e-6)
 
 
@@ -195,32 +195,32 @@ def test_a_collection_has_the_moments_of_all_its_places() -> None:
     none = np.zeros((4, 3))
     found = ChannelStatistics(values.mean(axis=2), values.var(axis=2), none, none)
     running = RunningStatistics("x", rng.normal(size=3), rng.uniform(0.5, 2, 3), 1e-5)
-    subject = Subject(None, None, False, (running,), ())
+    subject = ModelInfo(None, None, False, (running,), ())
     weights = np.array([[1, 1, 1, 1], [0, 2, 1, 1]]) / 4
     distances = collection_distance((found,), subject, weights)
     scorer = find_detector("batch_norm").fit(subject, None)
     for rows, distance in zip(([0, 1, 2, 3], [1, 1, 2, 3]), distances, strict=True):
         places = values[rows].transpose(1, 0, 2).reshape(1, 3, -1)
         whole = ChannelStatistics(places.mean(axis=2), places.var(axis=2), none[:1], none[:1])
-        assert distance == pytest.approx(scorer(Evidence(norms=(whole,)))[0])
+        assert distance == pytest.approx(scorer(Features(norms=(whole,)))[0])
 
 
 @pytest.mark.parametrize(
     ("subject", "names"),
     [
-        (Subject(None, None, False, (), ()), set()),
-        (Subject(True, None, False, (), ()), {"msp", "entropy", "gen", "doubt", "jacobian_norm"}),
+        (ModelInfo(None, None, False, (), ()), set()),
+        (ModelInfo(True, None, False, (), ()), {"msp", "entropy", "gen", "uncertainty", "jacobian_norm"}),
         (
-            Subject(False, None, False, (), ()),
-            {"msp", "entropy", "gen", "doubt", "max_logit", "energy", "jacobian_norm"},
+            ModelInfo(False, None, False, (), ()),
+            {"msp", "entropy", "gen", "uncertainty", "max_logit", "energy", "jacobian_norm"},
         ),
         (
-            Subject(None, None, False, (), ("layer",)),
+            ModelInfo(None, None, False, (), ("layer",)),
             {"cosine_drop", "distortion", "flip_rate", "transition_density", "jacobian_norm", "contrast"},
         ),
     ],
 )
-def test_a_model_has_the_detectors_that_fit_it(subject: Subject, names: set[str]) -> None:
+def test_a_model_has_the_detectors_that_fit_it(subject: ModelInfo, names: set[str]) -> None:
     fitting = {
         name
         for name, detector in registered().items()

@@ -10,7 +10,7 @@ from scipy.linalg import null_space
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
-from onnx_ood.detectors import Evidence, LinearHead, Subject, find_detector, registered
+from onnx_ood.detectors import Features, LinearHead, ModelInfo, find_detector, registered
 from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.knn import neighbour
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
@@ -20,13 +20,13 @@ CLASSES, FEATURES = 5, 30
 NAMES = {"activity", "profile", "mahalanobis", "knn", "vim"}
 
 
-def subject() -> Subject:
+def subject() -> ModelInfo:
     rng = np.random.default_rng(99)
     head = LinearHead(rng.normal(size=(CLASSES, FEATURES)), rng.normal(size=CLASSES), rectified=False)
-    return Subject(False, head, True, (), ("a", "b"))
+    return ModelInfo(False, head, True, (), ("a", "b"))
 
 
-def evidence(seed: int, count: int, *, strange: float = 0) -> Evidence:
+def evidence(seed: int, count: int, *, strange: float = 0) -> Features:
     """What was measured of inputs: strange ones are larger, sparser, and off the subspace of features."""
     rng = np.random.default_rng(seed)
     layers = []
@@ -43,7 +43,7 @@ def evidence(seed: int, count: int, *, strange: float = 0) -> Evidence:
         fixed.normal(size=FEATURES),
     )
     features = centre + rng.normal(0, 0.3, (count, 4)) @ basis + rng.normal(0, 0.1, (count, FEATURES))
-    return Evidence(
+    return Features(
         features=features + strange * shift,
         layers=tuple(layers),
         drops=np.exp(rng.normal(-5 + strange, 0.5, (count, 3))),
@@ -51,7 +51,7 @@ def evidence(seed: int, count: int, *, strange: float = 0) -> Evidence:
     )
 
 
-def score(name: str, reference: Evidence, inputs: Evidence) -> np.ndarray:
+def score(name: str, reference: Features, inputs: Features) -> np.ndarray:
     detector = find_detector(name)
     assert detector.reference
     assert detector.why_not(subject()) is None
@@ -77,7 +77,7 @@ def test_a_score_depends_on_no_other_input(name: str) -> None:
 
 def test_they_are_the_ones_that_need_references() -> None:
     assert {name for name, detector in registered().items() if detector.learns(subject())} == NAMES
-    nothing = Subject(None, None, False, (), ())
+    nothing = ModelInfo(None, None, False, (), ())
     assert not [name for name in NAMES if find_detector(name).why_not(nothing) is None]
 
 
@@ -124,7 +124,7 @@ def test_activity_and_profile_are_distances_of_their_numbers() -> None:
     )
     np.testing.assert_allclose(score("activity", reference, inputs), expected, rtol=1e-12)
 
-    def logs(one: Evidence) -> np.ndarray:
+    def logs(one: Features) -> np.ndarray:
         assert one.drops is not None
         assert one.flips is not None
         return np.array(
@@ -148,7 +148,7 @@ def test_mahalanobis_is_a_log_density_of_features() -> None:
     shrunk = (0.9 * correlation + 0.1 * np.eye(FEATURES)) * np.outer(deviation, deviation)
     density = multivariate_normal(reference.mean(axis=0), shrunk)
     expected = np.sqrt(2 * (density.logpdf(reference.mean(axis=0)) - density.logpdf(inputs)))
-    found = score("mahalanobis", Evidence(features=reference), Evidence(features=inputs))
+    found = score("mahalanobis", Features(features=reference), Features(features=inputs))
     np.testing.assert_allclose(found, expected, rtol=1e-9)
 
 
@@ -194,10 +194,10 @@ def test_vim_finds_residuals_strange_where_logits_are_negative() -> None:
     """A constant that all logits share must not turn the score around."""
     head = subject().head
     assert head is not None
-    low = Subject(False, LinearHead(head.weight, head.bias - 100, False), True, (), ())
+    low = ModelInfo(False, LinearHead(head.weight, head.bias - 100, False), True, (), ())
     reference, features = evidence(12, 20), evidence(13, 1).features
     assert features is not None
     outside = null_space(head.weight)[:, 0]
     away = np.stack([features[0] + far * outside for far in (0, 20, 40)])
-    scores = find_detector("vim").fit(low, reference)(Evidence(features=away))
+    scores = find_detector("vim").fit(low, reference)(Features(features=away))
     assert (np.diff(scores) > 0).all()

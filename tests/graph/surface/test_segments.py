@@ -42,7 +42,7 @@ def skip(save: Save) -> onnx_ood.Model:
 
 
 def splitter(model: onnx_ood.Model, wanted: list[str]) -> Splitter:
-    return Splitter(model.proto, wanted, model.survey.types)
+    return Splitter(model.proto, wanted, model.nested.types)
 
 
 def ops(segment: Segment | None) -> list[str]:

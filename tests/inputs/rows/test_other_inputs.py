@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnx_ood.inputs import Batch, Preprocessing, Reader, Wanted
+from onnx_ood.inputs import Batch, Preprocessing, Reader, RowRequest
 
-MASK = Wanted("mask", ("N", "T"), np.dtype(np.int64))
-STATE = Wanted("state", (2, "N", 3), np.dtype(np.float32), 1)
-RATE = Wanted("rate", (), np.dtype(np.int64), None)
+MASK = RowRequest("mask", ("N", "T"), np.dtype(np.int64))
+STATE = RowRequest("state", (2, "N", 3), np.dtype(np.float32), 1)
+RATE = RowRequest("rate", (), np.dtype(np.int64), None)
 
 
 def read(
-    *paths: Path, others: tuple[Wanted, ...] | None = (MASK, STATE, RATE), **changes: Any
+    *paths: Path, others: tuple[RowRequest, ...] | None = (MASK, STATE, RATE), **changes: Any
 ) -> list[Batch]:
     options: dict[str, Any] = {
         "preprocessing": None,

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 
 from onnx_ood.exceptions import InputError
-from onnx_ood.inputs import SharedValue, Wanted
+from onnx_ood.inputs import RowRequest, SharedValue
 
-IDS = Wanted("ids", ("N", "S"), np.dtype(np.int64))
-
-
-def wanted(shape: tuple[Any, ...], dtype: str = "float32", axis: int | None = 0) -> Wanted:
-    return Wanted("x", shape, np.dtype(dtype), axis)
+IDS = RowRequest("ids", ("N", "S"), np.dtype(np.int64))
 
 
-def refused(text: str, one: Wanted) -> str:
+def wanted(shape: tuple[Any, ...], dtype: str = "float32", axis: int | None = 0) -> RowRequest:
+    return RowRequest("x", shape, np.dtype(dtype), axis)
+
+
+def refused(text: str, one: RowRequest) -> str:
     with pytest.raises(InputError) as caught:
         SharedValue(text, one, IDS)
     return str(caught.value)
@@ -82,7 +82,7 @@ def test_anything_else_is_refused(text: str) -> None:
 def test_open_sizes_are_those_of_the_batch(
     shape: Any, axis: int | None, fed: Any, batch: Any, share: Any, guessed: bool
 ) -> None:
-    value = SharedValue("ones", wanted(shape, axis=axis), Wanted("ids", fed, np.dtype(np.int64)))
+    value = SharedValue("ones", wanted(shape, axis=axis), RowRequest("ids", fed, np.dtype(np.int64)))
     assert value.rows(batch).shape == (batch[0], *share)
     assert value.guessed is guessed
 

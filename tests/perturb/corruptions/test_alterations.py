@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from onnx_ood.perturb import ALTERATIONS, CONTROLS
+from onnx_ood.perturb import ALTERATIONS, SYNTHETIC_OOD
 from onnx_ood.perturb.corruptions.overlays import scribble
 from onnx_ood.perturb.corruptions.synthetic_ood import constant, pink_noise, uniform_noise
 
@@ -48,12 +48,12 @@ def test_every_alteration_keeps_shape_and_range_and_its_input(
     np.testing.assert_array_equal(ALTERATIONS[kind](image, generator(seed)), altered)
 
 
-@given(shapes, seeds, st.sampled_from(sorted(CONTROLS)))
+@given(shapes, seeds, st.sampled_from(sorted(SYNTHETIC_OOD)))
 def test_every_control_fills_the_shape_within_range(shape: tuple[int, ...], seed: int, kind: str) -> None:
-    drawn = CONTROLS[kind](shape, generator(seed))
+    drawn = SYNTHETIC_OOD[kind](shape, generator(seed))
     assert (drawn.shape, drawn.dtype) == (shape, np.float32)
     assert ((drawn >= 0) & (drawn <= 1)).all()
-    np.testing.assert_array_equal(CONTROLS[kind](list(shape), generator(seed)), drawn)
+    np.testing.assert_array_equal(SYNTHETIC_OOD[kind](list(shape), generator(seed)), drawn)
 
 
 @pytest.mark.parametrize("kind", ["gaussian_noise", "scribble", "shuffle_patches"])
@@ -231,17 +231,17 @@ def test_pictures_without_a_channel_axis_are_refused(kind: str) -> None:
         ALTERATIONS[kind](np.zeros((8, 8), np.float32), generator())
 
 
-@pytest.mark.parametrize("kind", sorted(CONTROLS))
+@pytest.mark.parametrize("kind", sorted(SYNTHETIC_OOD))
 def test_shapes_without_a_channel_axis_are_refused(kind: str) -> None:
     with pytest.raises(ValueError, match=r"\[H, W, C\]"):
-        CONTROLS[kind]((8, 8), generator())
+        SYNTHETIC_OOD[kind]((8, 8), generator())
 
 
 def test_the_registries_are_read_only() -> None:
     assert list(ALTERATIONS) == [
         "gaussian_noise", "gaussian_blur", "low_contrast", "scribble", "shuffle_patches",
     ]  # fmt: skip
-    assert list(CONTROLS) == ["uniform_noise", "pink_noise", "constant"]
-    for registry in (ALTERATIONS, CONTROLS):
+    assert list(SYNTHETIC_OOD) == ["uniform_noise", "pink_noise", "constant"]
+    for registry in (ALTERATIONS, SYNTHETIC_OOD):
         with pytest.raises(TypeError):
             registry["other"] = None  # type: ignore[index]

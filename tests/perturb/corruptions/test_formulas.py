@@ -16,7 +16,7 @@ from scipy import ndimage, stats
 from onnx_ood.perturb.corruptions import blurs, digital, filters, weather
 from onnx_ood.perturb.corruptions import overlays as damage
 from onnx_ood.perturb.corruptions import pixel_noise as grain
-from onnx_ood.perturb.corruptions import pseudo_ood as rehearsals
+from onnx_ood.perturb.corruptions import pseudo_ood as pseudo_ood_augmentations
 
 Picture = NDArray[np.float32]
 
@@ -237,7 +237,9 @@ def test_brightness_of_one_channel_is_a_sum() -> None:
 def test_saturating_is_the_saturation_of_hsv(colour: tuple[float, float, float], factor: float) -> None:
     hue, saturation, value = colorsys.rgb_to_hsv(*colour)
     expected = colorsys.hsv_to_rgb(hue, min(saturation * factor, 1), value)
-    vivid = rehearsals.saturate(np.array(colour, np.float32).reshape(1, 1, 3), generator(), factor)
+    vivid = pseudo_ood_augmentations.saturate(
+        np.array(colour, np.float32).reshape(1, 1, 3), generator(), factor
+    )
     np.testing.assert_allclose(vivid[0, 0], expected, atol=1e-5)
 
 
@@ -324,7 +326,9 @@ def test_shuffling_moves_no_more_patches_than_it_may(
 def test_posterizing_leaves_so_many_levels() -> None:
     ramp = np.linspace(0, 1, 300, dtype=np.float32).reshape(10, 30, 1)
     for levels in (2, 3, 8):
-        values, counts = np.unique(rehearsals.posterize(ramp, generator(), levels), return_counts=True)
+        values, counts = np.unique(
+            pseudo_ood_augmentations.posterize(ramp, generator(), levels), return_counts=True
+        )
         np.testing.assert_allclose(values, np.arange(levels) / (levels - 1), atol=1e-6)
         assert np.ptp(counts) <= 1
 
@@ -332,18 +336,23 @@ def test_posterizing_leaves_so_many_levels() -> None:
 def test_inverting_solarizing_and_darkening_by_hand() -> None:
     image = np.array([[[0.0], [0.2]], [[0.5], [0.8]]], np.float32)
     inverted = [1.0, 0.8, 0.5, 0.2]
-    np.testing.assert_allclose(rehearsals.invert(image, generator()).ravel(), inverted, atol=1e-7)
     np.testing.assert_allclose(
-        rehearsals.solarize(image, generator(), 0.5).ravel(), [0, 0.2, 0.5, 0.2], atol=1e-7
+        pseudo_ood_augmentations.invert(image, generator()).ravel(), inverted, atol=1e-7
     )
     np.testing.assert_allclose(
-        rehearsals.darker(image, generator(), 0.5).ravel(), [0, 0.1, 0.25, 0.4], atol=1e-7
+        pseudo_ood_augmentations.solarize(image, generator(), 0.5).ravel(), [0, 0.2, 0.5, 0.2], atol=1e-7
+    )
+    np.testing.assert_allclose(
+        pseudo_ood_augmentations.darker(image, generator(), 0.5).ravel(), [0, 0.1, 0.25, 0.4], atol=1e-7
     )
 
 
 def test_channels_are_swapped_in_all_five_ways() -> None:
     image = np.array([0.1, 0.2, 0.3], np.float32).reshape(1, 1, 3)
-    drawn = {tuple(rehearsals.channel_swap(image, generator(seed)).ravel().tolist()) for seed in range(60)}
+    drawn = {
+        tuple(pseudo_ood_augmentations.channel_swap(image, generator(seed)).ravel().tolist())
+        for seed in range(60)
+    }
     assert len(drawn) == 5
     assert all(sorted(order) == image.ravel().tolist() for order in drawn)
     assert tuple(image.ravel().tolist()) not in drawn
@@ -352,7 +361,7 @@ def test_channels_are_swapped_in_all_five_ways() -> None:
 @given(sides, sides, seeds)
 def test_a_mosaic_turns_every_quarter_in_its_place(height: int, width: int, seed: int) -> None:
     image = picture(height, width)
-    turned = rehearsals.mosaic(image, generator(seed))
+    turned = pseudo_ood_augmentations.mosaic(image, generator(seed))
     h, w = height // 2, width // 2
     for row in (0, h):
         for column in (0, w):
@@ -367,7 +376,7 @@ def test_a_mosaic_turns_every_quarter_in_its_place(height: int, width: int, seed
 @given(sides, sides, seeds)
 def test_halves_are_swapped_along_one_axis(height: int, width: int, seed: int) -> None:
     image = picture(height, width)
-    swapped = rehearsals.halves_swapped(image, generator(seed))
+    swapped = pseudo_ood_augmentations.halves_swapped(image, generator(seed))
     expected = []
     for axis in (0, 1):
         side = image.shape[axis]
@@ -378,13 +387,15 @@ def test_halves_are_swapped_along_one_axis(height: int, width: int, seed: int) -
 
 def test_upside_down_is_two_right_angles() -> None:
     image = picture(9, 14)
-    np.testing.assert_array_equal(rehearsals.upside_down(image, generator()), np.rot90(image, 2))
+    np.testing.assert_array_equal(
+        pseudo_ood_augmentations.upside_down(image, generator()), np.rot90(image, 2)
+    )
 
 
 @given(st.integers(14, 40), st.integers(14, 40), st.integers(2, 7), seeds)
 def test_grids_have_so_many_lines_in_each_direction(height: int, width: int, lines: int, seed: int) -> None:
     image = np.full((height, width, 3), 2, np.float32)  # No colour that is drawn.
-    drawn = (rehearsals.grid_lines(image, generator(seed), lines) != 2).all(axis=-1)
+    drawn = (pseudo_ood_augmentations.grid_lines(image, generator(seed), lines) != 2).all(axis=-1)
     across, down = drawn.all(axis=1), drawn.all(axis=0)
     assert (across.sum(), down.sum()) == (lines, lines)
     np.testing.assert_array_equal(drawn, across[:, np.newaxis] | down)

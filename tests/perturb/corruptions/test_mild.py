@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from onnx_ood.perturb import slight_copies
+from onnx_ood.perturb import mild_augmentations
 
 
 @pytest.mark.parametrize("side", [5, 28, 56])
 def test_copies_are_slight(side: int) -> None:
     pictures = np.random.default_rng(0).random((3, side, side, 3)).astype(np.float32)
-    copies = slight_copies(pictures, 0)
+    copies = mild_augmentations(pictures, 0)
     step = max(1, side // 14)
     np.testing.assert_array_equal(copies["shifted"][:, step:, step:], pictures[:, :-step, :-step])
     np.testing.assert_array_equal(copies["shifted back"][:, :-step, :-step], pictures[:, step:, step:])
@@ -22,4 +22,4 @@ def test_copies_are_slight(side: int) -> None:
         assert copy.shape == pictures.shape
         assert copy.dtype == np.float32
         assert 0 <= copy.min() <= copy.max() <= 1
-    np.testing.assert_array_equal(slight_copies(pictures, 0)["noisy"], copies["noisy"])
+    np.testing.assert_array_equal(mild_augmentations(pictures, 0)["noisy"], copies["noisy"])

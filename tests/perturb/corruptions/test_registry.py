@@ -11,7 +11,7 @@ from PIL import Image
 
 from onnx_ood import models
 from onnx_ood.exceptions import UsageError
-from onnx_ood.perturb import BY_HAND, KINDS, REHEARSALS, STANDARD, apply
+from onnx_ood.perturb import KINDS, OVERLAYS, PSEUDO_OOD, STANDARD, apply
 
 Pictures = NDArray[np.float32]
 
@@ -49,10 +49,10 @@ def test_the_registry_has_every_kind_once() -> None:
         "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
         "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
     )  # fmt: skip
-    assert BY_HAND == ("scribble", "text", "occlusion", "patch_shuffle")
-    assert tuple(KINDS) == STANDARD + BY_HAND + REHEARSALS
+    assert OVERLAYS == ("scribble", "text", "occlusion", "patch_shuffle")
+    assert tuple(KINDS) == STANDARD + OVERLAYS + PSEUDO_OOD
     assert len(set(KINDS)) == len(KINDS)
-    assert {len(KINDS[name].severities) for name in STANDARD + BY_HAND} == {5}
+    assert {len(KINDS[name].severities) for name in STANDARD + OVERLAYS} == {5}
     with pytest.raises(TypeError):
         KINDS["other"] = KINDS["fog"]  # type: ignore[index]
 
@@ -149,7 +149,7 @@ def test_a_higher_severity_changes_pictures_more(name: str) -> None:
             assert change == sorted(set(change))
 
 
-@pytest.mark.parametrize("name", STANDARD + BY_HAND)
+@pytest.mark.parametrize("name", STANDARD + OVERLAYS)
 @pytest.mark.parametrize("side", [28, 32, 224])
 def test_the_weakest_severity_leaves_pictures_recognisable(name: str, side: int) -> None:
     """A picture at severity 1 is more like itself than any other picture is, for nearly all of them."""

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.reports.pages import result_page, score_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -37,8 +38,8 @@ def result(tmp_path_factory):
     good = tmp_path_factory.mktemp("references")
     for i in range(40):
         Image.fromarray(images[3 * i + 1]).save(good / f"{i}.png")
-    return audits.score(
-        models.path("fashion_cnn"), [str(folder)], audits.ScoreSettings(), reference=[str(good)]
+    return onnx_ood.score(
+        models.path("fashion_cnn"), [str(folder)], onnx_ood.ScoreSettings(), reference=[str(good)]
     )
 
 
@@ -54,8 +55,8 @@ def plane(tmp_path_factory):
     images, _ = models.fashion_samples()
     path = tmp_path_factory.mktemp("rows") / "rows.npy"
     np.save(path, (images[[60, 20, 0], np.newaxis] / 255).astype(np.float32))
-    return audits.plane(
-        models.path("fashion_cnn"), [str(path)], audits.PlaneSettings(resolution=40, directions=2, units=40)
+    return onnx_ood.plane(
+        models.path("fashion_cnn"), [str(path)], onnx_ood.PlaneSettings(resolution=40, directions=2, units=40)
     )
 
 
@@ -67,8 +68,8 @@ def pages(result, plane, tmp_path_factory):
     for i in range(12):
         Image.fromarray(images[5 * i]).save(others / f"{i}.png")
     pictures, cnn = [str(others)], models.path("fashion_cnn")
-    sensitivity = audits.sensitivity(
-        [cnn], pictures, audits.SensitivitySettings(directions=2, trajectories=1)
+    sensitivity = onnx_ood.sensitivity(
+        [cnn], pictures, onnx_ood.SensitivitySettings(directions=2, trajectories=1)
     )
     (model,) = sensitivity.models
     named = [
@@ -81,13 +82,13 @@ def pages(result, plane, tmp_path_factory):
     ]
     kinds = {
         "plane": plane,
-        "directions": audits.directions(cnn, pictures, {}, audits.DirectionsSettings(scales=(0.05,))),
-        "preprocess": audits.detective(cnn, pictures),
+        "directions": onnx_ood.directions(cnn, pictures, {}, onnx_ood.DirectionsSettings(scales=(0.05,))),
+        "preprocess": onnx_ood.preprocess(cnn, pictures),
         "sensitivity": sensitivity.model_copy(update={"models": tuple(named)}),
-        "bench": audits.bench(
-            cnn, pictures, {}, audits.BenchSettings(detectors=("msp", "energy"), scores=True)
+        "bench": onnx_ood.bench(
+            cnn, pictures, {}, onnx_ood.BenchSettings(detectors=("msp", "energy"), scores=True)
         ),
-        "inspect": audits.inspect(cnn),
+        "inspect": onnx_ood.inspect(cnn),
     }
     found = {}
     for name, one in kinds.items():

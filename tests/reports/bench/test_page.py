@@ -11,8 +11,9 @@ import pytest
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.audits import BenchResult
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.reports.bench.page import command
 from onnx_ood.reports.pages import bench_page
 
@@ -29,12 +30,12 @@ def result(tmp_path_factory):
         pixels = images[5 * i + 1] + rng.normal(0, 60, (28, 28))
         Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(bad / f"{i}.png")
     (bad / "broken <i>.png").write_bytes(b"")
-    settings = audits.BenchSettings(
+    settings = onnx_ood.BenchSettings(
         detectors=("msp", "energy", "gen"),
         corruptions=("gaussian_noise", "contrast"),
         scores=True,
     )
-    return audits.bench(models.path("fashion_cnn"), [str(good)], {"<noisy> & grey": [str(bad)]}, settings)
+    return onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"<noisy> & grey": [str(bad)]}, settings)
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +126,8 @@ def test_the_command_names_what_was_chosen(result):
 def test_a_benchmark_of_too_little_has_a_page(tmp_path):
     images, _ = models.fashion_samples()
     Image.fromarray(images[0]).save(tmp_path / "one.png")
-    result = audits.bench(
-        models.path("fashion_cnn"), [str(tmp_path)], {}, audits.BenchSettings(detectors=("msp",))
+    result = onnx_ood.bench(
+        models.path("fashion_cnn"), [str(tmp_path)], {}, onnx_ood.BenchSettings(detectors=("msp",))
     )
     page = bench_page(result)
     assert_loads_nothing(page)

@@ -9,7 +9,9 @@ import jsonschema
 import pytest
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.check.config import read_check_file
 from onnx_ood.audits.check.result import CheckResult
 from onnx_ood.reports.pages import check_page
 
@@ -40,7 +42,7 @@ figure = "nan-weights"
 at-most = 0
 """
     )
-    found, _ = audits.check(audits.read_check_file(file))
+    found, _ = onnx_ood.check(read_check_file(file))
     return found
 
 
@@ -80,7 +82,7 @@ def test_a_model_that_cannot_be_read_has_a_page_without_facts(tmp_path: Path) ->
     (tmp_path / "onnx-ood.toml").write_text(
         '[models.gone]\npath = "gone.onnx"\n[[gates]]\nfigure = "opset"\nat-least = 1\n'
     )
-    found = audits.check(audits.read_check_file(tmp_path / "onnx-ood.toml")).result
+    found = onnx_ood.check(read_check_file(tmp_path / "onnx-ood.toml")).result
     page = check_page(found)
     assert_loads_nothing(page)
     tree = parsed(page)

@@ -16,8 +16,9 @@ import pytest
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.audits import DirectionsResult
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.directions.result import DirectionsResult
 from onnx_ood.reports.directions.page import command
 from onnx_ood.reports.pages import directions_page
 
@@ -39,8 +40,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def result(folders: tuple[Path, Path]) -> DirectionsResult:
     good, bad = map(str, folders)
-    settings = audits.DirectionsSettings(scales=(0.02, 0.125), seed=2, limit=13, preprocessing="unit")
-    return audits.directions(models.path("fashion_cnn"), [good], {HOSTILE: [bad]}, settings)
+    settings = onnx_ood.DirectionsSettings(scales=(0.02, 0.125), seed=2, limit=13, preprocessing="unit")
+    return onnx_ood.directions(models.path("fashion_cnn"), [good], {HOSTILE: [bad]}, settings)
 
 
 @pytest.fixture(scope="module")

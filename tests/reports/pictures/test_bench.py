@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 from scipy.integrate import trapezoid
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.audits.bench.result import BenchScores
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
@@ -21,15 +22,15 @@ from onnx_ood.reports.pictures.bench import draw_corruptions, draw_roc, draw_sco
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> audits.BenchResult:
+def result(tmp_path_factory: pytest.TempPathFactory) -> onnx_ood.BenchResult:
     images, _ = models.fashion_samples()
     folder = tmp_path_factory.mktemp("garments")
     for i, image in enumerate(images[:24]):
         Image.fromarray(image).save(folder / f"{i:02}.png")
-    settings = audits.BenchSettings(
+    settings = onnx_ood.BenchSettings(
         detectors=("msp", "energy", "ash"), corruptions=("fog", "text"), scores=True, provider="cpu"
     )
-    return audits.bench(models.path("fashion_cnn"), [str(folder)], None, settings)
+    return onnx_ood.bench(models.path("fashion_cnn"), [str(folder)], None, settings)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def figure(monkeypatch: pytest.MonkeyPatch) -> Figure:
     return figure
 
 
-def test_areas_below_roc_curves_are_the_aurocs(result: audits.BenchResult, figure: Figure) -> None:
+def test_areas_below_roc_curves_are_the_aurocs(result: onnx_ood.BenchResult, figure: Figure) -> None:
     draw_roc(result.detectors, "title", Path("x.svg"))
     first = result.detectors[0]
     names = ["mean over sets", *(one.set.replace("_", " ") for one in first.figures)]
@@ -59,7 +60,7 @@ def test_areas_below_roc_curves_are_the_aurocs(result: audits.BenchResult, figur
     assert len({(line.get_color(), str(line.get_linestyle())) for line in lines}) == len(lines)
 
 
-def test_histograms_hold_all_scores(result: audits.BenchResult, figure: Figure) -> None:
+def test_histograms_hold_all_scores(result: onnx_ood.BenchResult, figure: Figure) -> None:
     detector = result.detectors[1]
     draw_scores(detector, "title", Path("x.svg"))
     assert detector.scores is not None
@@ -75,7 +76,9 @@ def test_histograms_hold_all_scores(result: audits.BenchResult, figure: Figure) 
                 assert share * len(scores) == pytest.approx(sum(low <= one < high for one in scores))
 
 
-def test_scores_that_are_infinite_or_all_alike_are_drawn(result: audits.BenchResult, figure: Figure) -> None:
+def test_scores_that_are_infinite_or_all_alike_are_drawn(
+    result: onnx_ood.BenchResult, figure: Figure
+) -> None:
     detector = result.detectors[0]
     largest = float(np.finfo(np.float64).max)
     for values in ((1.0, 1.0), (0.0, largest), (largest, largest)):
@@ -87,7 +90,7 @@ def test_scores_that_are_infinite_or_all_alike_are_drawn(result: audits.BenchRes
         figure.clear()
 
 
-def test_severity_curves_are_those_of_the_result(result: audits.BenchResult, figure: Figure) -> None:
+def test_severity_curves_are_those_of_the_result(result: onnx_ood.BenchResult, figure: Figure) -> None:
     found = result.corruptions
     assert found is not None
     draw_corruptions(found, "title", Path("x.svg"))
@@ -106,7 +109,7 @@ def test_severity_curves_are_those_of_the_result(result: audits.BenchResult, fig
             assert axes.get_ylim()[0] < min(corners)
 
 
-def test_all_pictures_are_written(result: audits.BenchResult, tmp_path: Path) -> None:
+def test_all_pictures_are_written(result: onnx_ood.BenchResult, tmp_path: Path) -> None:
     folder = tmp_path / "new" / "pictures"
     check_picture_folder(folder)
     assert list(folder.iterdir()) == []

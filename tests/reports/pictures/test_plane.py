@@ -10,8 +10,8 @@ import pytest
 import small_models
 from PIL import Image
 
-from onnx_ood import audits
-from onnx_ood.audits import PlaneResult
+import onnx_ood
+from onnx_ood.audits.plane.result import PlaneResult
 from onnx_ood.reports.pictures import draw_plane
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -33,7 +33,9 @@ def result(save, tmp_path_factory) -> PlaneResult:
     )
     file = tmp_path_factory.mktemp("plane") / "x.npy"
     np.save(file, np.array([[0.25, -0.5], [1.5, 0.75], [-0.75, 1.0]], np.float32))
-    return audits.plane(save(model), [str(file)], audits.PlaneSettings(resolution=60, directions=2, extent=2))
+    return onnx_ood.plane(
+        save(model), [str(file)], onnx_ood.PlaneSettings(resolution=60, directions=2, extent=2)
+    )
 
 
 def test_the_svg_has_all_lines_and_names(result: PlaneResult, tmp_path: Path) -> None:

@@ -10,17 +10,18 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.reports.pictures import draw_sensitivity
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> audits.SensitivityResult:
+def result(tmp_path_factory: pytest.TempPathFactory) -> onnx_ood.SensitivityResult:
     images, _ = models.fashion_samples()
     file = tmp_path_factory.mktemp("garments") / "x.npy"
     np.save(file, (images[::20, np.newaxis] / 255).astype(np.float32))
-    settings = audits.SensitivitySettings(directions=2, trajectories=2, tolerance=0.2)
-    return audits.sensitivity(
+    settings = onnx_ood.SensitivitySettings(directions=2, trajectories=2, tolerance=0.2)
+    return onnx_ood.sensitivity(
         [models.path("fashion_cnn"), models.path("fashion_resnet")], [str(file)], settings
     )
 
@@ -39,7 +40,7 @@ def figure(monkeypatch: pytest.MonkeyPatch) -> Figure:
 
 
 def test_each_kind_has_a_panel_with_its_profiles_and_their_mean(
-    result: audits.SensitivityResult, figure: Figure
+    result: onnx_ood.SensitivityResult, figure: Figure
 ) -> None:
     draw_sensitivity(result, Path("x.png"))
     *rows, _ = figure.subfigs
@@ -60,7 +61,7 @@ def test_each_kind_has_a_panel_with_its_profiles_and_their_mean(
                 assert not marks
 
 
-def test_each_model_has_a_strip_with_its_norms(result: audits.SensitivityResult, figure: Figure) -> None:
+def test_each_model_has_a_strip_with_its_norms(result: onnx_ood.SensitivityResult, figure: Figure) -> None:
     draw_sensitivity(result, Path("x.png"))
     (axes,) = figure.subfigs[-1].axes
     dots = [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "o"]
@@ -69,7 +70,7 @@ def test_each_model_has_a_strip_with_its_norms(result: audits.SensitivityResult,
 
 
 def test_norms_of_zero_and_no_trajectories_are_drawn_too(
-    result: audits.SensitivityResult, tmp_path: Path
+    result: onnx_ood.SensitivityResult, tmp_path: Path
 ) -> None:
     flat = tuple(one.model_copy(update={"jacobian": 0.0}) for one in result.models[0].inputs)
     model = result.models[0].model_copy(update={"inputs": flat, "trajectories": (), "kinds": ()})

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.audits import PlaneResult
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.plane.result import PlaneResult
 from onnx_ood.reports.pages import plane_page
 from onnx_ood.reports.plane.page import command
 
@@ -33,10 +34,10 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> PlaneResult:
     paths = [str(folder / name) for name in ("a <b>.png", "b & c.png", "c.png")]
     for path, row in zip(paths, (60, 20, 0), strict=True):
         Image.fromarray(images[row]).save(path)
-    settings = audits.PlaneSettings(
+    settings = onnx_ood.PlaneSettings(
         resolution=41, directions=2, units=30, extent=0.3, seed=3, preprocessing="unit"
     )
-    return audits.plane(models.path("fashion_cnn"), paths, settings)
+    return onnx_ood.plane(models.path("fashion_cnn"), paths, settings)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,9 @@ import pytest
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.audits import DetectiveResult
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.preprocess.result import PreprocessResult
 from onnx_ood.reports.pages import preprocess_page
 from onnx_ood.reports.preprocess.page import command
 
@@ -33,27 +34,27 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def result(photos: Path) -> DetectiveResult:
-    return audits.detective(
-        models.path("fashion_cnn"), [str(photos)], audits.DetectiveSettings(limit=60, seed=1)
+def result(photos: Path) -> PreprocessResult:
+    return onnx_ood.preprocess(
+        models.path("fashion_cnn"), [str(photos)], onnx_ood.PreprocessSettings(limit=60, seed=1)
     )
 
 
 @pytest.fixture(scope="module")
-def tree(result: DetectiveResult) -> Element:
+def tree(result: PreprocessResult) -> Element:
     return parsed(preprocess_page(result))
 
 
-def test_it_loads_nothing(result: DetectiveResult) -> None:
+def test_it_loads_nothing(result: PreprocessResult) -> None:
     assert_loads_nothing(preprocess_page(result))
 
 
-def test_the_json_in_it_is_the_result(tree: Element, result: DetectiveResult) -> None:
-    assert DetectiveResult.model_validate_json(island(tree)) == result
+def test_the_json_in_it_is_the_result(tree: Element, result: PreprocessResult) -> None:
+    assert PreprocessResult.model_validate_json(island(tree)) == result
     jsonschema.validate(data(tree), json.loads((SCHEMAS / "preprocess.json").read_text()))
 
 
-def test_the_verdict_says_what_is_told_and_what_to_use(tree: Element, result: DetectiveResult) -> None:
+def test_the_verdict_says_what_is_told_and_what_to_use(tree: Element, result: PreprocessResult) -> None:
     values, resize = result.questions
     assert (values.verdict, resize.verdict) == ("told", "can't tell")
     verdict = find(tree, "section", id="verdict")[0]
@@ -67,7 +68,7 @@ def test_the_verdict_says_what_is_told_and_what_to_use(tree: Element, result: De
     assert "broken <script>.png" in text(find(tree, "section", id="failed")[0])
 
 
-def test_intervals_are_drawn_to_scale(tree: Element, result: DetectiveResult) -> None:
+def test_intervals_are_drawn_to_scale(tree: Element, result: PreprocessResult) -> None:
     charts = find(tree, "svg", class_="behind")
     for chart, question in zip(charts, result.questions, strict=True):
         ticks = {
@@ -86,7 +87,7 @@ def test_intervals_are_drawn_to_scale(tree: Element, result: DetectiveResult) ->
             assert drawn.get("aria-label").startswith(f"{tried.name}: score {tried.score:.2f}, ")
 
 
-def test_tables_have_the_evidence(tree: Element, result: DetectiveResult) -> None:
+def test_tables_have_the_evidence(tree: Element, result: PreprocessResult) -> None:
     for table, question in zip(find(tree, "table"), result.questions, strict=True):
         rows = find(find(table, "tbody")[0], "tr")
         for row, tried in zip(rows, question.candidates, strict=True):
@@ -99,7 +100,7 @@ def test_tables_have_the_evidence(tree: Element, result: DetectiveResult) -> Non
 
 
 def test_the_command_in_it_measures_the_same(
-    tree: Element, result: DetectiveResult, photos: Path, tmp_path: Path
+    tree: Element, result: PreprocessResult, photos: Path, tmp_path: Path
 ) -> None:
     (shown,) = find(tree, "pre")
     assert "".join(shown.itertext()) == command(result)
@@ -107,17 +108,17 @@ def test_the_command_in_it_measures_the_same(
     words[words.index("PHOTOS...")] = str(photos)
     program, out = Path(sys.executable).with_name(words[0]), tmp_path / "again.json"
     subprocess.run([program, *words[1:], "--json", out, "--quiet"], check=True, timeout=120)
-    assert DetectiveResult.model_validate_json(out.read_text()) == result
+    assert PreprocessResult.model_validate_json(out.read_text()) == result
 
 
-def test_too_few_photos_say_that_nothing_may_be_concluded(result: DetectiveResult) -> None:
+def test_too_few_photos_say_that_nothing_may_be_concluded(result: PreprocessResult) -> None:
     few = result.model_copy(update={"status": "not evaluated", "photos": 1})
     words = text(find(parsed(preprocess_page(few)), "section", id="verdict")[0])
     assert "Not evaluated: 1 photo was read" in words
     assert "nothing may be concluded" in words
 
 
-def test_a_candidate_that_overflows_leaves_the_others_apart(result: DetectiveResult) -> None:
+def test_a_candidate_that_overflows_leaves_the_others_apart(result: PreprocessResult) -> None:
     values, resize = result.questions
     far = values.candidates[-1].behind.model_copy(update={"value": 709.0, "low": 705.0, "high": 712.0})
     last = values.candidates[-1].model_copy(update={"behind": far, "score": -700.0})

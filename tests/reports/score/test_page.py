@@ -17,8 +17,9 @@ import pytest
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreResult
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.reports.pages import score_page
 from onnx_ood.reports.score.page import MOST_BYTES, command
 
@@ -55,8 +56,8 @@ def references(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(folder, references):
-    settings = audits.ScoreSettings(detectors=("msp", "energy"), rate=0.2)
-    return audits.score(CNN, [str(folder)], settings, reference=list(map(str, references)))
+    settings = onnx_ood.ScoreSettings(detectors=("msp", "energy"), rate=0.2)
+    return onnx_ood.score(CNN, [str(folder)], settings, reference=list(map(str, references)))
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +256,7 @@ def test_histograms_count_all_inputs(tree, result):
 
 def test_a_thousand_inputs_fit_in_three_megabytes(tmp_path):
     save_garments(tmp_path, 1000, noise=10)
-    result = audits.score(CNN, [str(tmp_path)])
+    result = onnx_ood.score(CNN, [str(tmp_path)])
     page = score_page(result)
     assert len(page.encode()) < MOST_BYTES
     assert page.count('src="data:image/webp') == 1000 + 12
@@ -304,9 +305,9 @@ def test_a_streamed_result_says_that_it_lists_fewer(result):
 
 def test_results_of_every_kind_have_a_page(tmp_path, folder):
     few = save_garments(tmp_path, 3)
-    alone = audits.score(CNN, [str(few[0])], audits.ScoreSettings(detectors=("strangeness",), copies=1))
-    broken = audits.score(CNN, [str(folder / "broken.png")])
-    ranked = audits.score(CNN, [str(folder)])
+    alone = onnx_ood.score(CNN, [str(few[0])], onnx_ood.ScoreSettings(detectors=("strangeness",), copies=1))
+    broken = onnx_ood.score(CNN, [str(folder / "broken.png")])
+    ranked = onnx_ood.score(CNN, [str(folder)])
     for one, words in (
         (alone, "1 input measured, not ranked"),
         (broken, "Not evaluated: 0 of 1 inputs were scored"),

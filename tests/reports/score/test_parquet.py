@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from pyarrow import parquet
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreSettings, Streaming, read_summary
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score.settings import ScoreSettings, Streaming
+from onnx_ood.audits.score.stream.summary import read_summary
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.score.parquet import check_pyarrow, write_parquet
 
@@ -22,7 +24,7 @@ def run(request, tmp_path):
     rows = (np.asarray(images)[:21, np.newaxis] / 255).astype(np.float32)
     rows[4, 0, 0, 0] = np.nan
     np.save(tmp_path / "rows.npy", rows)
-    result = audits.score(
+    result = onnx_ood.score(
         models.path("fashion_cnn"),
         [str(tmp_path / "rows.npy"), "nowhere.npy"],
         ScoreSettings(copies=request.param, batch_size=6),

@@ -9,12 +9,13 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from onnx_ood import audits, models
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.reports.printing import print_score
 
 
 @pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> audits.ScoreResult:
+def result(tmp_path_factory: pytest.TempPathFactory) -> onnx_ood.ScoreResult:
     """Garments and noise, judged by references."""
     root = tmp_path_factory.mktemp("terminal")
     images, _ = models.fashion_samples()
@@ -23,13 +24,13 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> audits.ScoreResult:
         (root / name).mkdir()
         for i, picture in enumerate(pictures):
             Image.fromarray(picture).save(root / name / f"{i:02}.png")
-    settings = audits.ScoreSettings(detectors=("auto", "energy"))
-    return audits.score(
+    settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"))
+    return onnx_ood.score(
         models.path("fashion_cnn"), [str(root / "new")], settings, reference=[str(root / "good")]
     )
 
 
-def shown(result: audits.ScoreResult, width: int, encoding: str = "utf-8") -> list[str]:
+def shown(result: onnx_ood.ScoreResult, width: int, encoding: str = "utf-8") -> list[str]:
     raw = BytesIO()
     console = Console(
         file=TextIOWrapper(raw, encoding=encoding, errors="replace"), width=width, emoji=False, markup=False
@@ -41,7 +42,7 @@ def shown(result: audits.ScoreResult, width: int, encoding: str = "utf-8") -> li
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
 def test_score_and_p_value_are_there_at_any_width_and_nothing_is_cut(
-    result: audits.ScoreResult, width: int
+    result: onnx_ood.ScoreResult, width: int
 ) -> None:
     lines = shown(result, width)
     assert max(map(len, lines)) <= width
@@ -55,19 +56,19 @@ def test_score_and_p_value_are_there_at_any_width_and_nothing_is_cut(
         assert ("✗" in row) == entry.flagged
 
 
-def test_all_detectors_are_there_where_there_is_room(result: audits.ScoreResult) -> None:
+def test_all_detectors_are_there_where_there_is_room(result: onnx_ood.ScoreResult) -> None:
     head = next(line for line in shown(result, 180) if line.lstrip().startswith("#"))
     assert {"auto", "energy", "turned"} <= set(head.split())
 
 
-def test_the_head_says_what_judged_and_how_many_are_flagged(result: audits.ScoreResult) -> None:
+def test_the_head_says_what_judged_and_how_many_are_flagged(result: onnx_ood.ScoreResult) -> None:
     flagged = sum(bool(entry.flagged) for entry in result.inputs)
     assert flagged >= 3
     text = " ".join(" ".join(shown(result, 100)).split())
     assert f"auto, energy against 40 known-good inputs; {flagged} of 13 flagged (p <= 0.05)" in text
 
 
-def test_terminals_without_unicode_get_marks_they_can_show(result: audits.ScoreResult) -> None:
+def test_terminals_without_unicode_get_marks_they_can_show(result: onnx_ood.ScoreResult) -> None:
     rows = [line for line in shown(result, 120, "ascii") if " 0.024 " in line]
     assert len(rows) == sum(entry.p_value == pytest.approx(1 / 41) for entry in result.inputs)
     assert all(" 0.024 !! " in row for row in rows)

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 
-from onnx_ood import audits, models
-from onnx_ood.audits import SensitivityResult
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.sensitivity.result import SensitivityResult
 from onnx_ood.reports.pages import sensitivity_page
 from onnx_ood.reports.sensitivity.page import command
 
@@ -26,8 +27,8 @@ def result(tmp_path_factory):
     images, _ = models.fashion_samples()
     path = tmp_path_factory.mktemp("inputs") / "garments <b>.npy"
     np.save(path, (images[::8, np.newaxis] / 255).astype(np.float32))
-    settings = audits.SensitivitySettings(directions=4, trajectories=2)
-    return audits.sensitivity(
+    settings = onnx_ood.SensitivitySettings(directions=4, trajectories=2)
+    return onnx_ood.sensitivity(
         [models.path("fashion_cnn"), models.path("fashion_resnet")], [str(path)], settings
     )
 

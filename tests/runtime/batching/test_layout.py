@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.runtime.batching.independence import UnevenRowsError, neighbour, same, share
+from onnx_ood.runtime.batching.independence import BatchDependenceError, neighbour, same, share
 from onnx_ood.runtime.batching.layout import Layout
 
 
@@ -62,7 +62,7 @@ class TestShares:
 
     @pytest.mark.parametrize("shape", [(), (5, 4), (6, 5), (4, 4), (6, 4, 1), (0, 4)])
     def test_that_are_not_those_of_the_first_input_are_noticed(self, shape: tuple[int, ...]) -> None:
-        with pytest.raises(UnevenRowsError, match="boxes"):
+        with pytest.raises(BatchDependenceError, match="boxes"):
             make(3, boxes=(2, 4)).cut("boxes", np.zeros(shape), 3)
 
     @pytest.mark.parametrize("shape", [(), (0, 4), (4,), (1, 3)])

@@ -18,7 +18,7 @@ _BLOCK_BYTES = 1 << 18
 _PIECE_ROWS = 1 << 16
 
 
-class Columns:
+class ColumnStore:
     """Rows of `width` numbers, float64, in a file.
 
     A file of rows would have to be read as a whole for each column; one file a column would be many files.

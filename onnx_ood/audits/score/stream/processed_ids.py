@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 _BITS = 96
 
 
-class Done:
+class ProcessedIds:
     """Ids that were dealt with, each as often as it was; 17 bytes an id, however long it is."""
 
     def __init__(self, ids: Iterable[str] = ()) -> None:

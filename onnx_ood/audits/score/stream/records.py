@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from onnx_ood.audits.score.result import DROP, Verdict
+from onnx_ood.audits.score.result import DROP, DetectorSummary
 from onnx_ood.results.base import Environment, NudgeSettings, Number, Part, Prediction, Run
 from onnx_ood.results.facts import ModelFacts
 
@@ -30,7 +30,7 @@ class Header(Part):
     site: str
     feeds: dict[str, str]
     preprocessing: str | None
-    verdict: Verdict | None
+    verdict: DetectorSummary | None
     probes: tuple[StreamProbe, ...]
     provider: Literal["cuda", "cpu"]
     exact: bool

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.audits._common.predictions import read_answers
-from onnx_ood.audits.score.perturbation_stats import Reduced
-from onnx_ood.audits.score.scoring import Judged
+from onnx_ood.audits.score.perturbation_stats import PerturbationStats
+from onnx_ood.audits.score.scoring import Scores
 from onnx_ood.audits.score.stream.records import Calibration, Entry, ScoredInput, UnscoredInput
 from onnx_ood.audits.score.stream.stream import Stream
 from onnx_ood.detectors import published_score
@@ -19,7 +19,7 @@ from onnx_ood.runtime import Measurement
 Float = NDArray[np.float64]
 
 
-class Tally:
+class ResultWriter:
     """The inputs of one run as they come in. Nothing of them is kept but in the stream."""
 
     def __init__(self, stream: Stream, labels: Sequence[str] | None) -> None:
@@ -51,10 +51,10 @@ class Tally:
     def add(
         self,
         ids: Sequence[str],
-        reduced: Reduced,
+        reduced: PerturbationStats,
         measured: Measurement,
         floor: Float,
-        judged: Judged | None,
+        judged: Scores | None,
     ) -> list[ScoredInput]:
         """Takes inputs that were measured.
 

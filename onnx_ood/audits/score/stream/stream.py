@@ -12,9 +12,9 @@ from typing import BinaryIO, cast
 
 from pydantic import ValidationError
 
-from onnx_ood.audits.score.result import Verdict
+from onnx_ood.audits.score.result import DetectorSummary
 from onnx_ood.audits.score.settings import Streaming
-from onnx_ood.audits.score.stream.processed_ids import Done
+from onnx_ood.audits.score.stream.processed_ids import ProcessedIds
 from onnx_ood.audits.score.stream.records import (
     Calibration,
     Entry,
@@ -67,7 +67,7 @@ class Stream:
         self._end = 0
         self._check_beginning()
         ids = self._read_ids()
-        self.done = Done(ids) if remember else Done()
+        self.done = ProcessedIds(ids) if remember else ProcessedIds()
         # What is not remembered has to be read all the same.
         deque(ids, maxlen=0)
 
@@ -308,7 +308,7 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "onnxruntime", old.environment.onnxruntime, new.environment.onnxruntime
 
 
-def _judged_by(verdict: Verdict | None) -> tuple[list[str], str, Number]:
+def _judged_by(verdict: DetectorSummary | None) -> tuple[list[str], str, Number]:
     if verdict is None:
         return [], "none", None
     names = [one.name for one in verdict.detectors]

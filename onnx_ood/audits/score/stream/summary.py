@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.score.advice import advise
 from onnx_ood.audits.score.result import InputResult, ProbeAdvice, ProbeResult
-from onnx_ood.audits.score.stream.column_store import Columns
+from onnx_ood.audits.score.stream.column_store import ColumnStore
 from onnx_ood.audits.score.stream.records import CalibratedProbe, ScoredInput, StreamProbe, UnscoredInput
 from onnx_ood.audits.score.stream.stream import Stream, read_stream
-from onnx_ood.detectors import FEWEST, compare, find_usual
+from onnx_ood.detectors import FEWEST, compare, robust_stats
 from onnx_ood.exceptions import OutputError
 from onnx_ood.results.base import Failure, Number
 
@@ -37,7 +37,7 @@ _TOGETHER = 1024
 _ADVISING = 4096
 
 
-class Summary:
+class StreamSummary:
     """A run as a whole.
 
     Attributes:
@@ -62,7 +62,7 @@ class Summary:
         count = len(self.probes)
         # By probe: drops, their errors, distortions, flip rates. Last the score that ranks, if there is one.
         self._judged = stream.header.verdict is not None
-        self._columns = Columns(file, max(1, 4 * count + self._judged))
+        self._columns = ColumnStore(file, max(1, 4 * count + self._judged))
         self.copies = self.forwards = self.flagged = 0
         for entry in stream.entries():
             if isinstance(entry, ScoredInput):
@@ -72,7 +72,7 @@ class Summary:
                 numbers = (*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate)
                 self._columns.append((*numbers, *entry.scores[:1]))
         columns = (self._columns.column(p) for p in range(count))
-        self._usual = find_usual(columns, self._floor) if count else None
+        self._usual = robust_stats(columns, self._floor) if count else None
 
     def _ranked(self, most: int | None) -> NDArray[np.int64]:
         """Places of the inputs, strangest first; in order of arrival where there are too few to compare.
@@ -248,7 +248,7 @@ def _result(
 
 
 @contextmanager
-def summarise(stream: Stream) -> Iterator[Summary]:
+def summarise(stream: Stream) -> Iterator[StreamSummary]:
     """Sums up a run; the numbers of all inputs lie in a temporary file beside its stream meanwhile.
 
     Raises:
@@ -261,13 +261,13 @@ def summarise(stream: Stream) -> Iterator[Summary]:
         else:
             file = cast(BinaryIO, tempfile.TemporaryFile(dir=stream.path.parent))  # noqa: SIM115
         with file:
-            yield Summary(stream, file)
+            yield StreamSummary(stream, file)
     except OSError as error:
         raise OutputError(f"{where}: cannot be written: {error.strerror}") from None
 
 
 @contextmanager
-def read_summary(path: Path) -> Iterator[Summary]:
+def read_summary(path: Path) -> Iterator[StreamSummary]:
     """Sums up a run from the file that `score` streamed it to; the model is not needed.
 
     Args:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onnx_ood.audits.score.stream import column_store as columns
-from onnx_ood.audits.score.stream.column_store import Columns
+from onnx_ood.audits.score.stream.column_store import ColumnStore
 
 
 def contents(table, at):
@@ -22,7 +22,7 @@ def contents(table, at):
 def test_it_gives_back_what_came_whatever_the_size_of_its_blocks(rows, width, block, seed):
     values = np.random.default_rng(seed).standard_normal((rows, width))
     with mock.patch.object(columns, "_BLOCK_BYTES", block):
-        table = Columns(io.BytesIO(), width)
+        table = ColumnStore(io.BytesIO(), width)
     for row in values:
         table.append(row.tolist())
     assert len(table) == rows
@@ -34,15 +34,15 @@ def test_it_gives_back_what_came_whatever_the_size_of_its_blocks(rows, width, bl
 
 
 def test_reading_and_writing_take_turns():
-    table = Columns(io.BytesIO(), 2)
+    table = ColumnStore(io.BytesIO(), 2)
     with mock.patch.object(columns, "_BLOCK_BYTES", 16):
-        table = Columns(io.BytesIO(), 2)
+        table = ColumnStore(io.BytesIO(), 2)
     for i in range(5):
         table.append([i, -i])
         assert contents(table, 0) == [*range(i + 1)]
 
 
 def test_none_is_nan():
-    table = Columns(io.BytesIO(), 2)
+    table = ColumnStore(io.BytesIO(), 2)
     table.append([None, 1.0])
     assert np.isnan(contents(table, 0)) == [True]

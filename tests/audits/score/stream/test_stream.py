@@ -13,8 +13,10 @@ import pytest
 import small_models
 from PIL import Image
 
-from onnx_ood import audits, models
-from onnx_ood.audits import ScoreSettings, Streaming, read_summary
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score.settings import ScoreSettings, Streaming
+from onnx_ood.audits.score.stream.summary import read_summary
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.inputs.rows.arrays import ArrayRows
@@ -44,7 +46,7 @@ def collection(garments, tmp_path):
 def score(inputs, stream=None, settings=SETTINGS, **streaming):
     arguments = [str(path) for path in (inputs if isinstance(inputs, list) else [inputs])]
     chosen = None if stream is None else Streaming(stream, **streaming)
-    return audits.score(CNN, [*arguments, "nowhere.png"], settings, streaming=chosen)
+    return onnx_ood.score(CNN, [*arguments, "nowhere.png"], settings, streaming=chosen)
 
 
 def lines(path):
@@ -166,7 +168,7 @@ def rows_model(tmp_path):
     np.save(tmp_path / "rows.npy", rows)
 
     def run(path, **options):
-        return audits.score(
+        return onnx_ood.score(
             tmp_path / "m.onnx",
             [str(tmp_path / "rows.npy")],
             ScoreSettings(batch_size=7, copies=1),
