@@ -13,9 +13,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.metrics.quantiles import Values
-
-Float = NDArray[np.float64]
 
 # Fewer inputs than this give no idea of what is usual.
 FEWEST = 8

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.runtime import ChannelStatistics
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

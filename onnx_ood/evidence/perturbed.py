@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood._types import Float
 from onnx_ood.detectors import Features, FeatureSources, Need
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.graph import Model, Tensor
@@ -21,7 +22,6 @@ from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
 from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
 
-Float = NDArray[np.float64]
 Others = Mapping[str, NDArray[Any]] | None
 
 COPIES = 2

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import NodeProto, helper
 
+from onnx_ood._types import Float
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.stored import StoredValues
 from onnx_ood.graph.heads import gives_probabilities
-
-Float = NDArray[np.float64]
 
 # What changes no value.
 _PASSING = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})

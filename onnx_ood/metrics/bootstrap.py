@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from onnx_ood._types import Float
 from onnx_ood.metrics.detection import nan_to_inf, placements
-
-Float = NDArray[np.float64]
 
 RESAMPLES = 1000
 

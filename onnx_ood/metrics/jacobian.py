@@ -7,9 +7,9 @@ each other say more than independent ones: all n of them give ‖J‖_F² exactl
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Float = NDArray[np.float64]
+from onnx_ood._types import Float
 
 
 def frobenius_norm(squares: ArrayLike, dimension: int) -> tuple[Float, Float]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from onnx_ood._types import Float
 
 DOUBT = 0.001
 """Share of a uniform distribution that is mixed into an answer before its logarithm: one photo of which a model is sure

@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.metrics.contours import ZeroLines
-
-Float = NDArray[np.float64]
 
 
 class Polyline(NamedTuple):

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from onnx_ood._types import Float
+
 Keys = NDArray[np.uint64]
 
 # Not more than this many numbers are sorted in memory: 1 MiB.

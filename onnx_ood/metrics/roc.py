@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from onnx_ood._types import Float
 from onnx_ood.metrics.detection import nan_to_inf
-
-Float = NDArray[np.float64]
 
 
 def roc(ordinary: ArrayLike, strange: ArrayLike) -> tuple[Float, Float]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from onnx_ood._types import Float
 
 
 def standard_error(values: Float) -> Float:

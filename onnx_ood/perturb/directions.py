@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.perturb.noise import draw
-
-Float = NDArray[np.float64]
 
 
 class Directions:

@@ -7,12 +7,10 @@ from math import prod, sqrt
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.corruptions.synthetic_ood import pink_noise
-
-Float = NDArray[np.float64]
 
 
 def _gaussian(generator: np.random.Generator, shape: tuple[int, ...]) -> Float:

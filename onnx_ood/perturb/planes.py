@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from math import ceil
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from onnx_ood._types import Float
 from onnx_ood.exceptions import UsageError
-
-Float = NDArray[np.float64]
 
 # A triangle flatter than this, as a share of its longest side, has no plane that float32 inputs could tell.
 _FLAT = 1e-6

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from math import pi, sqrt
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from onnx_ood._types import Float
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.noise import draw
-
-Float = NDArray[np.float64]
 
 # Where an ellipse through three points hits them, as angles.
 _ANGLES = np.array([pi / 3, pi, 5 * pi / 3])

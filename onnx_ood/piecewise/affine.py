@@ -15,7 +15,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from onnx_ood._types import Array
+
 # What the points' values of one operator become: [M, *sample] of each input that depends on the point → of the output.
 Function = Callable[..., Array]
 

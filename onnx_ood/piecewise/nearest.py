@@ -12,7 +12,7 @@ from math import inf, prod
 
 import numpy as np
 
-from onnx_ood.piecewise.affine import Array
+from onnx_ood._types import Array
 from onnx_ood.piecewise.steps import SAME, Affine, Bends, Largest, Program, choices, value_of
 
 # Directions that go through the network at once.

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import NodeProto, helper
 from onnx.reference import ReferenceEvaluator
 
+from onnx_ood._types import Array
 from onnx_ood.piecewise import affine
-from onnx_ood.piecewise.affine import Array
 from onnx_ood.piecewise.steps import Affine, Bends, Largest, Step
 
 

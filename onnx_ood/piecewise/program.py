@@ -9,9 +9,9 @@ import onnx
 from onnx import NodeProto, inliner, numpy_helper
 from onnx.external_data_helper import load_external_data_for_model
 
+from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model
-from onnx_ood.piecewise.affine import Array
 from onnx_ood.piecewise.operators import BENDING, Context, UnsupportedError, steps_of
 from onnx_ood.piecewise.steps import Affine, Program, Step, value_of
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.piecewise.affine import Array
+from onnx_ood._types import Array
 from onnx_ood.piecewise.steps import SAME, Affine, Bends, Largest, Program, choices, codes_between, value_of
 
 # Crossings nearer to each other than this, as a share of the segment, are one: float64 can't tell them apart.

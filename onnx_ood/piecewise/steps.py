@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.piecewise.affine import Array, Function
+from onnx_ood._types import Array
+from onnx_ood.piecewise.affine import Function
 
 
 @dataclass(frozen=True)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from onnx_ood._types import Array, FloatArray
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
-
-Array = NDArray[Any]
-FloatArray = NDArray[np.floating]
 
 # Element types that numpy can hold, nudge and reduce.
 FLOATS = ("float16", "float32", "float64")

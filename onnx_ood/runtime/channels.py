@@ -9,16 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from onnx_ood._types import Array, Float
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import ChannelAxes, Model, Tensor, rewrite
-from onnx_ood.runtime.arguments import FLOATS, Array, check_batch, check_others, first_input, fixed_rows
+from onnx_ood.runtime.arguments import FLOATS, check_batch, check_others, first_input, fixed_rows
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.channel_sums import channel_sums
 from onnx_ood.runtime.providers import resolve
 from onnx_ood.runtime.runner import Found, PointRunner
 from onnx_ood.runtime.session import Session
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 from onnx import ModelProto
 from onnxruntime import OrtValue
 
+from onnx_ood._types import Array, FloatArray
 from onnx_ood.graph import MOST_UNITS, Tensor, with_pair_statistics
-from onnx_ood.runtime.arguments import FLOATS, Array, FloatArray
+from onnx_ood.runtime.arguments import FLOATS
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.gpu_driver import free_memory
 from onnx_ood.runtime.measurement import Part

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 from onnx import ModelProto
 
+from onnx_ood._types import Array
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph import Model, Segment, Splitter, Tensor, not_floating
-from onnx_ood.runtime.arguments import FLOATS, Array
+from onnx_ood.runtime.arguments import FLOATS
 from onnx_ood.runtime.origin import InnerOrigin, InputOrigin, Origin, OriginRun
 from onnx_ood.runtime.providers import Provider
 from onnx_ood.runtime.session import Session

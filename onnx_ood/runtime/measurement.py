@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood._types import Float
 from onnx_ood.runtime.statistics import RowStatistics
 
-Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.generic]
+from onnx_ood._types import Array
 
 
 def difference(plain: Array, watched: Array) -> float:

@@ -7,9 +7,10 @@ from typing import NamedTuple, Protocol
 
 from onnx import ModelProto
 
+from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor, behind_cut, element_type, find_cut, open_at, rewrite, tensor_type
-from onnx_ood.runtime.arguments import FLOATS, Array
+from onnx_ood.runtime.arguments import FLOATS
 from onnx_ood.runtime.providers import Provider
 from onnx_ood.runtime.session import Session
 

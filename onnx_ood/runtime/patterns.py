@@ -10,17 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.graph import Model, PatternSite, find_cut, open_at, rewrite, with_places
-from onnx_ood.runtime.arguments import (
-    FLOATS,
-    Array,
-    check_batch,
-    check_others,
-    find_input,
-    find_site,
-    fixed_rows,
-)
+from onnx_ood.runtime.arguments import FLOATS, check_batch, check_others, find_input, find_site, fixed_rows
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.pattern_bits import channel_places, differing_bits, pack, packed_bytes
 from onnx_ood.runtime.origin import with_outputs

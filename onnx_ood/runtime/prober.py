@@ -9,12 +9,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from onnx_ood._types import Array, FloatArray
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.runtime.arguments import (
-    Array,
     Feed,
-    FloatArray,
     check_batch,
     check_nudges,
     check_others,

@@ -13,8 +13,8 @@ from math import ceil
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from onnx_ood._types import FloatArray
 from onnx_ood.metrics import flip_rate
-from onnx_ood.runtime.arguments import FloatArray
 from onnx_ood.runtime.prober import Group, Prober
 from onnx_ood.runtime.statistics import clean_rows, pair_statistics
 

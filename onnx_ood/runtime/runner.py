@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from onnx_ood.runtime.arguments import Array, Feed
+from onnx_ood._types import Array
+from onnx_ood.runtime.arguments import Feed
 from onnx_ood.runtime.batching.independence import BatchDependenceError
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.batching.trial import make_layout, one_at_a_time

@@ -8,9 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.results.base import Prediction
-
-Float = NDArray[np.float64]
 
 
 class Answers(NamedTuple):

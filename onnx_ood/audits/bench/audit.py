@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from onnx_ood._types import Progress
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.bench.corruptions import Scoring, corruption_curves, possible
 from onnx_ood.audits.bench.metrics import detector_metrics, flagged
@@ -31,8 +32,6 @@ from onnx_ood.metrics.bootstrap import RESAMPLES
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
 from onnx_ood.runtime import first_input
-
-Progress = Callable[[int, int | None], None]
 
 
 def bench(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.audits.bench.result import BenchCorruptions, BenchInterval, CorruptionCurve, CorruptionMetrics
 from onnx_ood.audits.bench.settings import CORRUPTIONS
 from onnx_ood.detectors import Features, FittedDetector
@@ -20,8 +21,6 @@ from onnx_ood.perturb import KINDS, apply
 
 # All of these kinds have them.
 _SEVERITIES = KINDS["gaussian_noise"].severities
-
-Float = NDArray[np.float64]
 
 
 class Scoring:

@@ -7,14 +7,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchScores, SetMetrics
 from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, detector_p_values, flag
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.detection import detection, nan_to_inf
 from onnx_ood.metrics.intervals import share_interval
-
-Float = NDArray[np.float64]
 
 
 def detector_metrics(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from onnx_ood._types import Progress
 from onnx_ood.audits.check.baseline import Baseline, BaselineMetric, BaselineModel, read_baseline
 from onnx_ood.audits.check.config import CheckPlan, Gate
 from onnx_ood.audits.check.evaluate import Evaluation, evaluate, expected, insufficient_data
@@ -17,7 +17,6 @@ from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
 from onnx_ood.inputs import shown
 from onnx_ood.results.environment import environment
 
-Progress = Callable[[int, int | None], None]
 _ORDER: tuple[Outcome, ...] = get_args(Outcome)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
+from onnx_ood._types import Progress
 from onnx_ood.audits.bench.audit import bench
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.audits.check.models import CheckedModel
@@ -29,7 +30,6 @@ from onnx_ood.graph import Model, load, select
 from onnx_ood.results.base import Failure
 from onnx_ood.results.facts import ModelFacts, external_hashes, model_facts
 
-Progress = Callable[[int, int | None], None]
 _Result = TypeVar("_Result")
 
 

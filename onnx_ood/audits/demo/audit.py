@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood._types import Float
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
 from onnx_ood.detectors import Detector, Features, ModelInfo, deviation_score, find_detector, published_score
 from onnx_ood.evidence.collect import Alteration
@@ -26,8 +27,6 @@ _MODEL = "efficientnet_lite0"
 _SCALE = 0.02
 _COPIES = 2
 _SEED = 0
-
-Float = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Progress
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.directions.metrics import Levels, aurocs, conclude, count, factors_of, set_directions
 from onnx_ood.audits.directions.result import DirectionsResult, SweptLayer
@@ -22,9 +22,6 @@ from onnx_ood.inputs import discover, read_card
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
 from onnx_ood.runtime import find_input
-
-Progress = Callable[[int, int | None], None]
-Float = NDArray[np.float64]
 
 
 def directions(

@@ -7,9 +7,9 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood._types import Float
 from onnx_ood.audits.directions.result import (
     Counts,
     Direction,
@@ -22,8 +22,6 @@ from onnx_ood.audits.directions.result import (
 from onnx_ood.audits.directions.settings import COPIES
 from onnx_ood.metrics.effects import main_effects
 from onnx_ood.results.base import Failure
-
-Float = NDArray[np.float64]
 
 
 class Levels(NamedTuple):

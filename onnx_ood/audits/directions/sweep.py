@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.audits.directions.settings import COPIES
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import FAMILIES, draw, draw_smooth
 from onnx_ood.runtime import Prober
-
-Float = NDArray[np.float64]
 
 # The noise floor is measured on this many inputs.
 _FIRST_INPUTS = 8

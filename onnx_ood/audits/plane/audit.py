@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Progress
 from onnx_ood.audits._common.predictions import Answers, read_answers
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.plane.layer import Shown, choose_layer
@@ -37,8 +38,6 @@ from onnx_ood.perturb import Grid, Plane, plane_through
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
 from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads, find_input, find_site
-
-Progress = Callable[[int, int | None], None]
 
 # The Jacobian norm takes two runs for each direction where a class takes one in all: its grid has as many times fewer
 # points in each direction.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float, Progress
 from onnx_ood.audits.preprocess.candidates import Candidate, resize_candidates, value_candidates
 from onnx_ood.audits.preprocess.result import PreprocessResult, Question, RunnerUpGap, TriedPreprocessing
 from onnx_ood.audits.preprocess.settings import PreprocessSettings
@@ -28,9 +29,6 @@ from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
 from onnx_ood.runtime import decoding_threads, first_input
-
-Progress = Callable[[int, int | None], None]
-Float = NDArray[np.float64]
 
 # Fewer photos, and resamples say nothing of noise.
 _FEWEST = 10

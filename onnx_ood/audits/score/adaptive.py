@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
 from onnx_ood.exceptions import UsageError
 
-Float = NDArray[np.float64]
 # Of an input, its drops and their standard errors at the P probes.
 Scored = tuple[Sequence[float], Sequence[float | None]]
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.audits.score.result import ProbeAdvice
 from onnx_ood.audits.score.stream.records import CalibratedProbe
 from onnx_ood.metrics.probe_choice import choose, correlations, reliability
-
-Float = NDArray[np.float64]
 
 # A probe with more of its inputs under the noise floor, or saturated, is left out.
 _MOST_LOST = 0.5

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TextIO
@@ -10,6 +10,7 @@ from typing import TextIO
 import numpy as np
 
 from onnx_ood import models
+from onnx_ood._types import Progress
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.score.batch_runner import BatchRunner
@@ -35,8 +36,6 @@ from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
 from onnx_ood.results.placement import fallback_report
 from onnx_ood.runtime import Prober, decoding_threads, find_input
-
-Progress = Callable[[int, int | None], None]
 
 # Inputs read at once where the user doesn't say; how many of them one run takes is the prober's choice.
 _READ_BATCH = 32

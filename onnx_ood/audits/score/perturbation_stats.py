@@ -8,10 +8,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.metrics.sampling import standard_error
 from onnx_ood.runtime import Measurement
 
-Float = NDArray[np.float64]
 Int = NDArray[np.int64]
 
 

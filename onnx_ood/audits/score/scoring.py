@@ -9,6 +9,7 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.audits.score.result import DetectorSummary, UsedDetector
 from onnx_ood.audits.score.settings import RELATIVE, ScoreSettings
 from onnx_ood.detectors import Detector, ModelInfo, calibrate, find_detector, find_feature_sources, flag
@@ -26,8 +27,6 @@ from onnx_ood.evidence.references import (
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Batch, Preprocessing
-
-Float = NDArray[np.float64]
 
 _DEFAULT = "auto"
 

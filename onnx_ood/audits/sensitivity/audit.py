@@ -6,12 +6,13 @@ and how many units change their codes along trajectories through input space.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
+from onnx_ood._types import Progress
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits.sensitivity.building import Measured, build
 from onnx_ood.audits.sensitivity.exact_regions import ExactRegions, find_regions
@@ -29,8 +30,6 @@ from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
 from onnx_ood.runtime import JacobianProber, decoding_threads, find_derived, find_input
-
-Progress = Callable[[int, int | None], None]
 
 # Inputs read at once.
 _READ_BATCH = 32

@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.base import FittedDetector
-from onnx_ood.detectors.features import Features, Float
+from onnx_ood.detectors.features import Features
 
 # A distance of exactly 0 has no logarithm.
 _SMALLEST = 1e-12

@@ -32,7 +32,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors.features import Float
+from onnx_ood._types import Float
 from onnx_ood.detectors.models.gaussian import SHRINKAGE, Standard
 
 # Equal inputs may get scores that differ in the last bits, because sums are taken in another order (as they do in other

@@ -8,9 +8,10 @@ from functools import partial
 
 import numpy as np
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector
 from onnx_ood.detectors.calibration.conformal import full_p_values, p_values, two_sided_p_values
-from onnx_ood.detectors.features import Features, Float, ModelInfo
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.auto import Auto
 from onnx_ood.detectors.methods.uncertainty import Uncertainty

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from onnx_ood.detectors.features import Float
+from onnx_ood._types import Float
 from onnx_ood.runtime import ChannelStatistics
 
 NUMBERS = 9

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from typing_extensions import override
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
-from onnx_ood.detectors.features import Features, Float, ModelInfo
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.runtime import ChannelStatistics
 
 _LEAST_RATIO = 1e-6

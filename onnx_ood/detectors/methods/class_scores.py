@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features, LinearHead, ModelInfo
-
-Float = NDArray[np.float64]
 
 
 def logits_of(evidence: Features) -> Float:

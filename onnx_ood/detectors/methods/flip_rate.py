@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing_extensions import override
 
-from onnx_ood.detectors.features import Features, Float
+from onnx_ood._types import Float
+from onnx_ood.detectors.features import Features
 from onnx_ood.detectors.methods.at_probes import AtProbes
 
 

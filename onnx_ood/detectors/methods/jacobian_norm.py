@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing_extensions import override
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
-from onnx_ood.detectors.features import Features, Float, ModelInfo
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import why_no_layers
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from typing_extensions import override
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
-from onnx_ood.detectors.features import Features, Float, ModelInfo
+from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_scores import reference_of, why_no_layers
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from onnx_ood.detectors.features import Float
+from onnx_ood._types import Float
 from onnx_ood.detectors.models.gaussian import ShrunkCovariance, Standard
 
 # So that a control that is far out in a few features doesn't decide the direction alone.

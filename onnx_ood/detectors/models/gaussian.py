@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Float = NDArray[np.float64]
+from onnx_ood._types import Float
 
 SHRINKAGE = 0.5
 """Share of the identity in a covariance, where nothing else is said."""

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import (
     AttributeProto,
     GraphProto,
@@ -25,7 +24,7 @@ from onnx import (
     shape_inference,
 )
 
-Array = NDArray[np.generic]
+from onnx_ood._types import Array
 
 # Shapes, axes and the like are small; nothing larger is computed, so that a file can't cost time or memory.
 _SMALL = 1024

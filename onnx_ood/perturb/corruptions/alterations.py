@@ -7,17 +7,18 @@ from types import MappingProxyType
 
 from numpy.random import Generator
 
+from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.blurs import gaussian_blur
 from onnx_ood.perturb.corruptions.digital import contrast
 from onnx_ood.perturb.corruptions.overlays import patch_shuffle, scribble
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture, each
+from onnx_ood.perturb.corruptions.pictures import Picture, each
 from onnx_ood.perturb.corruptions.pixel_noise import gaussian_noise
 
-Alteration = Callable[[Floats, Generator], Picture]
+Alteration = Callable[[FloatArray, Generator], Picture]
 
 
-def _at(alter: Callable[..., Floats], *strength: float) -> Alteration:
-    def alteration(images: Floats, generator: Generator) -> Picture:
+def _at(alter: Callable[..., FloatArray], *strength: float) -> Alteration:
+    def alteration(images: FloatArray, generator: Generator) -> Picture:
         return each(images, lambda picture: alter(picture, generator, *strength))
 
     return alteration

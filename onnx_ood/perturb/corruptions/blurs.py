@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
+from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.filters import convolved, gaussian, motion_blurred, zoomed
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture
+from onnx_ood.perturb.corruptions.pictures import Picture
 
 # A disk of at most this radius is drawn on a canvas of this radius.
 _DISK = 8
 
 
-def gaussian_blur(picture: Picture, generator: Generator, share: float) -> Floats:  # noqa: ARG001
+def gaussian_blur(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """Blurs with a Gaussian, cut at 4σ. Edges are mirrored, which keeps a constant picture constant.
 
     Args:
@@ -26,7 +27,7 @@ def gaussian_blur(picture: Picture, generator: Generator, share: float) -> Float
     return gaussian(picture, share * min(picture.shape[:2]), "symmetric")
 
 
-def defocus_blur(picture: Picture, generator: Generator, radius: float, smoothing: float) -> Floats:  # noqa: ARG001
+def defocus_blur(picture: Picture, generator: Generator, radius: float, smoothing: float) -> FloatArray:  # noqa: ARG001
     """Averages over a disk, as a lens does that is out of focus.
 
     Args:
@@ -49,7 +50,7 @@ def defocus_blur(picture: Picture, generator: Generator, radius: float, smoothin
     return convolved(picture, smoothed / smoothed.sum())
 
 
-def glass_blur(picture: Picture, generator: Generator, sigma: float, reach: int, rounds: int) -> Floats:
+def glass_blur(picture: Picture, generator: Generator, sigma: float, reach: int, rounds: int) -> FloatArray:
     """As through frosted glass: blurs, moves pixels about, and blurs again.
 
     From the lower right to the upper left, each pixel becomes that of a place up to `reach` above or to the left, or
@@ -80,7 +81,7 @@ def glass_blur(picture: Picture, generator: Generator, sigma: float, reach: int,
     return gaussian(blurred.reshape(-1, channels)[source].reshape(picture.shape), sigma, "edge")
 
 
-def motion_blur(picture: Picture, generator: Generator, radius: int, sigma: float) -> Floats:
+def motion_blur(picture: Picture, generator: Generator, radius: int, sigma: float) -> FloatArray:
     """Smears the picture in a random direction, within 45° of the x axis.
 
     Args:
@@ -95,7 +96,7 @@ def motion_blur(picture: Picture, generator: Generator, radius: int, sigma: floa
     return motion_blurred(picture, radius, sigma, generator.uniform(-45, 45))
 
 
-def zoom_blur(picture: Picture, generator: Generator, step: float, steps: int) -> Floats:  # noqa: ARG001
+def zoom_blur(picture: Picture, generator: Generator, step: float, steps: int) -> FloatArray:  # noqa: ARG001
     """Averages the picture with itself, ever more enlarged, as if the lens zoomed during the exposure.
 
     Args:

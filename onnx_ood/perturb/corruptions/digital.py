@@ -11,11 +11,12 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image
 
+from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.filters import displaced, gaussian
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture
+from onnx_ood.perturb.corruptions.pictures import Picture
 
 
-def brightness(picture: Picture, generator: Generator, more: float) -> Floats:  # noqa: ARG001
+def brightness(picture: Picture, generator: Generator, more: float) -> FloatArray:  # noqa: ARG001
     """Adds to the value of the HSV colour, and leaves hue and saturation: `x v' / v` with `v' = min(v + c, 1)`.
 
     v is the largest of a pixel's channels. Black becomes grey.
@@ -31,7 +32,7 @@ def brightness(picture: Picture, generator: Generator, more: float) -> Floats:  
     value = picture.max(axis=-1, keepdims=True).astype(np.float64)
     brighter = np.minimum(value + more, 1)
     black = value == 0
-    shown: Floats = np.where(black, brighter, picture * (brighter / np.where(black, 1, value)))
+    shown: FloatArray = np.where(black, brighter, picture * (brighter / np.where(black, 1, value)))
     return shown
 
 
@@ -40,7 +41,7 @@ def contrast(
     generator: Generator,  # noqa: ARG001
     share: float,
     one_mean: bool = False,
-) -> Floats:
+) -> FloatArray:
     """Shrinks the contrast: `m + c (x - m)`, with m the mean of each channel.
 
     Args:
@@ -53,11 +54,11 @@ def contrast(
         float64 `[H, W, C]`.
     """
     mean = picture.mean(axis=(0, 1, 2) if one_mean else (0, 1), keepdims=True, dtype=np.float64)
-    paler: Floats = mean + share * (picture - mean)
+    paler: FloatArray = mean + share * (picture - mean)
     return paler
 
 
-def elastic_transform(picture: Picture, generator: Generator, width: float, strength: float) -> Floats:
+def elastic_transform(picture: Picture, generator: Generator, width: float, strength: float) -> FloatArray:
     """Bends the picture: every pixel comes from a place that is moved by smooth noise.
 
     The form is that of the library imagecorruptions: noise `U(-1, 1)` for each pixel and direction, smoothed by a
@@ -79,7 +80,7 @@ def elastic_transform(picture: Picture, generator: Generator, width: float, stre
     return displaced(picture, down=moved[..., 1], right=moved[..., 0])
 
 
-def pixelate(picture: Picture, generator: Generator, share: float) -> Floats:  # noqa: ARG001
+def pixelate(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """Shrinks the picture, by the mean over boxes, and enlarges it by repeating pixels.
 
     Args:
@@ -101,7 +102,7 @@ def pixelate(picture: Picture, generator: Generator, share: float) -> Floats:  #
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
 
 
-def jpeg_compression(picture: Picture, generator: Generator, quality: int) -> Floats:  # noqa: ARG001
+def jpeg_compression(picture: Picture, generator: Generator, quality: int) -> FloatArray:  # noqa: ARG001
     """Writes a JPEG and reads it again: what comes back has 256 steps, whatever the picture had.
 
     Args:

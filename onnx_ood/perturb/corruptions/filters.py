@@ -7,13 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.perturb.corruptions.pictures import Floats
+from onnx_ood._types import Float, FloatArray
 
-Float = NDArray[np.float64]
 Edges = Literal["edge", "symmetric"]
 
 
-def gaussian(picture: Floats, sigma: float, edges: Edges, reach: float = 4.0) -> Float:
+def gaussian(picture: FloatArray, sigma: float, edges: Edges, reach: float = 4.0) -> Float:
     """Convolves with `exp(-k² / 2σ²)`, rows and columns one after the other.
 
     Args:
@@ -42,7 +41,7 @@ def gaussian(picture: Floats, sigma: float, edges: Edges, reach: float = 4.0) ->
     return blurred
 
 
-def convolved(picture: Floats, kernel: Float) -> Float:
+def convolved(picture: FloatArray, kernel: Float) -> Float:
     """Convolves with a small kernel; beyond the edge the picture is mirrored without its last pixel (`c b | a b c`).
 
     Args:
@@ -61,7 +60,7 @@ def convolved(picture: Floats, kernel: Float) -> Float:
     return full[2 * radius :, 2 * radius :]
 
 
-def motion_blurred(picture: Floats, radius: int, sigma: float, angle: float) -> Float:
+def motion_blurred(picture: FloatArray, radius: int, sigma: float, angle: float) -> Float:
     """Smears a picture to one side: Σ wₖ x(p + k·u) / Σ wₖ with wₖ = exp(-k² / 2σ²), k = 0 … 2·radius.
 
     Args:
@@ -88,7 +87,7 @@ def motion_blurred(picture: Floats, radius: int, sigma: float, angle: float) -> 
     return total
 
 
-def zoomed(picture: Floats, factor: float) -> Float:
+def zoomed(picture: FloatArray, factor: float) -> Float:
     """Enlarges the middle of a picture, by linear interpolation, to the size of the whole.
 
     The middle has ⌈side / factor⌉ pixels; its first and last pixel fall on the first and last of round(factor times
@@ -117,7 +116,7 @@ def zoomed(picture: Floats, factor: float) -> Float:
     return enlarged
 
 
-def displaced(picture: Floats, down: Float, right: Float) -> Float:
+def displaced(picture: FloatArray, down: Float, right: Float) -> Float:
     """Takes every pixel from another place, by linear interpolation.
 
     Args:

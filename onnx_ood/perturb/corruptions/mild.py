@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from onnx_ood.perturb.corruptions.pictures import Floats
+from onnx_ood._types import FloatArray
 
 _SHIFT = 1 / 14
 """Of the longer side: 2 pixels of 28, 16 of 224."""
@@ -14,7 +14,7 @@ _DARKER = 0.85
 _NOISE = 0.02
 
 
-def mild_augmentations(pictures: Floats, seed: int) -> Mapping[str, Floats]:
+def mild_augmentations(pictures: FloatArray, seed: int) -> Mapping[str, FloatArray]:
     """Changes pictures as little as taking them again would.
 
     There is no mirrored copy: to a model of letters or digits a mirrored one is another thing.

@@ -7,7 +7,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture
+from onnx_ood._types import FloatArray
+from onnx_ood.perturb.corruptions.pictures import Picture
 
 _STROKE_WIDTH = 0.06
 _TURN = 1.5
@@ -16,7 +17,7 @@ _TEXT_HEIGHT = 0.16
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
-def scribble(picture: Picture, generator: Generator, strokes: int) -> Floats:
+def scribble(picture: Picture, generator: Generator, strokes: int) -> FloatArray:
     """Draws thick strokes, each of one random colour, over the picture.
 
     A stroke is a line through four points: a random start at least 20% off the edges, then three steps of 15–40% of
@@ -38,7 +39,7 @@ def scribble(picture: Picture, generator: Generator, strokes: int) -> Floats:
     return scribbled
 
 
-def text(picture: Picture, generator: Generator, words: int) -> Floats:
+def text(picture: Picture, generator: Generator, words: int) -> FloatArray:
     """Writes words of four to seven random capitals and digits, each in one random colour, at random places.
 
     Letters are 16% of the shorter side high, at least 8 pixels; a word that is wider than the picture is cut off. The
@@ -67,7 +68,7 @@ def text(picture: Picture, generator: Generator, words: int) -> Floats:
     return written
 
 
-def occlusion(picture: Picture, generator: Generator, share: float) -> Floats:
+def occlusion(picture: Picture, generator: Generator, share: float) -> FloatArray:
     """Covers a rectangle, at a random place inside the picture, with one random colour.
 
     Args:
@@ -88,7 +89,7 @@ def occlusion(picture: Picture, generator: Generator, share: float) -> Floats:
     return covered
 
 
-def patch_shuffle(picture: Picture, generator: Generator, patches: int) -> Floats:
+def patch_shuffle(picture: Picture, generator: Generator, patches: int) -> FloatArray:
     """Cuts the picture into 4 × 4 patches and puts some of them back in random order.
 
     What remains is every local texture; what goes is the arrangement. Where a side is no multiple of 4, its last

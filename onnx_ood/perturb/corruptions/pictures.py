@@ -7,11 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from onnx_ood._types import FloatArray
+
 Picture = NDArray[np.float32]
 
 
-def each(images: Floats, alter: Callable[[Picture], Floats]) -> Picture:
+def each(images: FloatArray, alter: Callable[[Picture], FloatArray]) -> Picture:
     """Alters pictures one by one.
 
     Args:
@@ -54,7 +55,7 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def luminance(picture: Floats) -> Floats:
+def luminance(picture: FloatArray) -> FloatArray:
     """How bright each pixel is: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), or the one channel there is.
 
     Args:
@@ -65,5 +66,5 @@ def luminance(picture: Floats) -> Floats:
     """
     if picture.shape[-1] == 1:
         return picture
-    weighted: Floats = (picture @ np.array([0.299, 0.587, 0.114]))[..., np.newaxis]
+    weighted: FloatArray = (picture @ np.array([0.299, 0.587, 0.114]))[..., np.newaxis]
     return weighted

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture
+from onnx_ood._types import FloatArray
+from onnx_ood.perturb.corruptions.pictures import Picture
 
 
-def gaussian_noise(picture: Picture, generator: Generator, sigma: float) -> Floats:
+def gaussian_noise(picture: Picture, generator: Generator, sigma: float) -> FloatArray:
     """White noise: `x + σ n` with `n ~ N(0, 1)` for each pixel and channel.
 
     Args:
@@ -20,11 +21,11 @@ def gaussian_noise(picture: Picture, generator: Generator, sigma: float) -> Floa
         float32 `[H, W, C]`, not yet cut off at 0 and 1.
     """
     noise = generator.standard_normal(picture.shape, dtype=np.float32)
-    noisy: Floats = picture + np.float32(sigma) * noise
+    noisy: FloatArray = picture + np.float32(sigma) * noise
     return noisy
 
 
-def shot_noise(picture: Picture, generator: Generator, photons: float) -> Floats:
+def shot_noise(picture: Picture, generator: Generator, photons: float) -> FloatArray:
     """What a sensor counts that gets few photons: `Poisson(c x) / c` for each pixel and channel.
 
     Args:
@@ -35,11 +36,11 @@ def shot_noise(picture: Picture, generator: Generator, photons: float) -> Floats
     Returns:
         float64 `[H, W, C]`, not yet cut off at 1.
     """
-    counted: Floats = generator.poisson(picture.astype(np.float64) * photons) / photons
+    counted: FloatArray = generator.poisson(picture.astype(np.float64) * photons) / photons
     return counted
 
 
-def impulse_noise(picture: Picture, generator: Generator, share: float) -> Floats:
+def impulse_noise(picture: Picture, generator: Generator, share: float) -> FloatArray:
     """Salt and pepper: each value is, with the given probability, replaced by 0 or 1, which are equally likely.
 
     Args:
@@ -54,7 +55,7 @@ def impulse_noise(picture: Picture, generator: Generator, share: float) -> Float
     return np.where(drawn < share, (drawn < share / 2).astype(np.float32), picture)
 
 
-def speckle_noise(picture: Picture, generator: Generator, sigma: float) -> Floats:
+def speckle_noise(picture: Picture, generator: Generator, sigma: float) -> FloatArray:
     """Noise that grows with brightness: `x + σ x n` with `n ~ N(0, 1)` for each pixel and channel.
 
     Args:
@@ -66,5 +67,5 @@ def speckle_noise(picture: Picture, generator: Generator, sigma: float) -> Float
         float32 `[H, W, C]`, not yet cut off at 0 and 1.
     """
     noise = generator.standard_normal(picture.shape, dtype=np.float32)
-    noisy: Floats = picture * (1 + np.float32(sigma) * noise)
+    noisy: FloatArray = picture * (1 + np.float32(sigma) * noise)
     return noisy

@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.random import Generator
 
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture
+from onnx_ood._types import FloatArray
+from onnx_ood.perturb.corruptions.pictures import Picture
 
 
-def saturate(picture: Picture, generator: Generator, factor: float) -> Floats:  # noqa: ARG001
+def saturate(picture: Picture, generator: Generator, factor: float) -> FloatArray:  # noqa: ARG001
     """Multiplies the saturation of the HSV colour, up to 1; hue and value stay: `v - (v - x) min(c, 1 / s)`.
 
     v is the largest of a pixel's channels, and `s = 1 - min / v` its saturation. Greys stay grey.
@@ -28,11 +29,11 @@ def saturate(picture: Picture, generator: Generator, factor: float) -> Floats:  
     value = picture.max(axis=-1, keepdims=True).astype(np.float64)
     range_of = value - picture.min(axis=-1, keepdims=True)
     most = np.divide(value, range_of, out=np.ones_like(value), where=range_of > 0)
-    vivid: Floats = value - (value - picture) * np.minimum(factor, most)
+    vivid: FloatArray = value - (value - picture) * np.minimum(factor, most)
     return vivid
 
 
-def invert(picture: Picture, generator: Generator) -> Floats:  # noqa: ARG001
+def invert(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG001
     """The negative: `1 - x`.
 
     Args:
@@ -45,7 +46,7 @@ def invert(picture: Picture, generator: Generator) -> Floats:  # noqa: ARG001
     return 1 - picture
 
 
-def posterize(picture: Picture, generator: Generator, levels: int) -> Floats:  # noqa: ARG001
+def posterize(picture: Picture, generator: Generator, levels: int) -> FloatArray:  # noqa: ARG001
     """Leaves few values: `min(⌊n x⌋, n - 1) / (n - 1)`.
 
     Args:
@@ -59,7 +60,7 @@ def posterize(picture: Picture, generator: Generator, levels: int) -> Floats:  #
     return np.minimum(np.floor(picture * levels), levels - 1) / (levels - 1)
 
 
-def solarize(picture: Picture, generator: Generator, share: float) -> Floats:  # noqa: ARG001
+def solarize(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """The negative of all values from a threshold on: `1 - x` where `x ≥ c m`, with m the largest value.
 
     Args:
@@ -73,7 +74,7 @@ def solarize(picture: Picture, generator: Generator, share: float) -> Floats:  #
     return np.where(picture >= np.float32(share) * picture.max(), 1 - picture, picture)
 
 
-def channel_swap(picture: Picture, generator: Generator) -> Floats:
+def channel_swap(picture: Picture, generator: Generator) -> FloatArray:
     """Puts the channels in another order, each of the five equally likely.
 
     Args:
@@ -87,7 +88,7 @@ def channel_swap(picture: Picture, generator: Generator) -> Floats:
     return picture[..., orders[generator.integers(len(orders))]]
 
 
-def darker(picture: Picture, generator: Generator, share: float) -> Floats:  # noqa: ARG001
+def darker(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """Takes light away: `c x`.
 
     Args:
@@ -101,7 +102,7 @@ def darker(picture: Picture, generator: Generator, share: float) -> Floats:  # n
     return picture * np.float32(share)
 
 
-def mosaic(picture: Picture, generator: Generator) -> Floats:
+def mosaic(picture: Picture, generator: Generator) -> FloatArray:
     """Turns each quarter of the picture in its place, by one, two or three right angles, where it isn't square by two.
 
     Where a side is odd, its last row or column stays as it is.
@@ -123,7 +124,7 @@ def mosaic(picture: Picture, generator: Generator) -> Floats:
     return turned
 
 
-def blend(picture: Picture, generator: Generator, share: float, other: Picture) -> Floats:  # noqa: ARG001
+def blend(picture: Picture, generator: Generator, share: float, other: Picture) -> FloatArray:  # noqa: ARG001
     """Lets another picture shine through: `(1 - c) x + c y`.
 
     Args:
@@ -135,11 +136,11 @@ def blend(picture: Picture, generator: Generator, share: float, other: Picture) 
     Returns:
         float32 `[H, W, C]`.
     """
-    blended: Floats = np.float32(1 - share) * picture + np.float32(share) * other
+    blended: FloatArray = np.float32(1 - share) * picture + np.float32(share) * other
     return blended
 
 
-def halves_swapped(picture: Picture, generator: Generator) -> Floats:
+def halves_swapped(picture: Picture, generator: Generator) -> FloatArray:
     """Swaps the left half and the right one, or the upper and the lower one, which is equally likely.
 
     Args:
@@ -153,7 +154,7 @@ def halves_swapped(picture: Picture, generator: Generator) -> Floats:
     return np.roll(picture, -((picture.shape[axis] + 1) // 2), axis)
 
 
-def upside_down(picture: Picture, generator: Generator) -> Floats:  # noqa: ARG001
+def upside_down(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG001
     """Turns the picture by two right angles.
 
     Args:
@@ -166,7 +167,7 @@ def upside_down(picture: Picture, generator: Generator) -> Floats:  # noqa: ARG0
     return picture[::-1, ::-1]
 
 
-def grid_lines(picture: Picture, generator: Generator, lines: int) -> Floats:
+def grid_lines(picture: Picture, generator: Generator, lines: int) -> FloatArray:
     """Draws a grid of one random colour over the picture.
 
     Lines are 1.5% of the shorter side wide, at least one pixel, and evenly spread from a random start on.

@@ -24,12 +24,13 @@ from types import MappingProxyType
 import numpy as np
 from numpy.random import Generator
 
+from onnx_ood._types import FloatArray
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.corruptions import blurs, digital, weather
 from onnx_ood.perturb.corruptions import overlays as damage
 from onnx_ood.perturb.corruptions import pixel_noise as grain
 from onnx_ood.perturb.corruptions import pseudo_ood as pseudo_ood_augmentations
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture, each
+from onnx_ood.perturb.corruptions.pictures import Picture, each
 
 # Shorter sides up to which CIFAR-10-C's and Tiny-ImageNet-C's constants are taken: about the geometric means of 32 and
 # 64, and of 64 and 224.
@@ -53,7 +54,7 @@ class Kind:
         needs_another: Whether `alter` takes another picture too.
     """
 
-    alter: Callable[..., Floats]
+    alter: Callable[..., FloatArray]
     small: _Constants
     middle: _Constants
     large: _Constants
@@ -76,7 +77,7 @@ def _one(*values: float) -> _Constants:
 
 
 def _same(
-    alter: Callable[..., Floats],
+    alter: Callable[..., FloatArray],
     constants: _Constants,
     needs_colour: bool = False,
     needs_another: bool = False,
@@ -238,7 +239,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType({**_STANDARD, **_BY_HAND, **_REHEAR
 """All of them by name."""
 
 
-def apply(name: str, severity: int, images: Floats, generator: Generator) -> Picture:
+def apply(name: str, severity: int, images: FloatArray, generator: Generator) -> Picture:
     """Alters pictures.
 
     Every picture is altered by draws of its own, one picture after the other. A blend takes its other picture from the
@@ -292,7 +293,7 @@ def apply(name: str, severity: int, images: Floats, generator: Generator) -> Pic
     return each(images, lambda picture: kind.alter(picture, generator, *constants, next(others)))
 
 
-def _others(images: Floats, generator: Generator) -> list[Picture]:
+def _others(images: FloatArray, generator: Generator) -> list[Picture]:
     """For each picture another one of the batch, or its own upside down where there is no other."""
     pictures = np.asarray(images, np.float32)
     count = len(pictures)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from onnx_ood._types import Float, FloatArray
 from onnx_ood.perturb.corruptions.filters import gaussian, motion_blurred, zoomed
-from onnx_ood.perturb.corruptions.pictures import Floats, Picture, luminance
+from onnx_ood.perturb.corruptions.pictures import Picture, luminance
 from onnx_ood.perturb.corruptions.synthetic_ood import pink_noise
-
-Float = NDArray[np.float64]
 
 _ICE = (0.88, 0.95, 1.0)
 # Frost is drawn this much larger than it is needed, which smooths its lines.
@@ -30,7 +28,7 @@ def snow(
     radius: int,
     sigma: float,
     keep: float,
-) -> Floats:
+) -> FloatArray:
     """Whitens the picture and adds streaks of snow.
 
     Flakes are noise `N(mean, spread)`, enlarged, of which what is below the threshold goes, and smeared in a direction
@@ -56,11 +54,11 @@ def snow(
     flakes = np.clip(np.where(noise < threshold, 0, noise), 0, 1)
     streaks = motion_blurred(flakes, radius, sigma, generator.uniform(-135, -45))
     whitened = keep * picture + (1 - keep) * np.maximum(picture, 1.5 * luminance(picture) + 0.5)
-    snowy: Floats = whitened + streaks + streaks[::-1, ::-1]
+    snowy: FloatArray = whitened + streaks + streaks[::-1, ::-1]
     return snowy
 
 
-def frost(picture: Picture, generator: Generator, keep: float, add: float) -> Floats:
+def frost(picture: Picture, generator: Generator, keep: float, add: float) -> FloatArray:
     """Lays ice over the picture: `k x + a f`.
 
     Hendrycks and Dietterich take f from six photographs, whose origin and licence are unknown; here, it is drawn:
@@ -78,11 +76,11 @@ def frost(picture: Picture, generator: Generator, keep: float, add: float) -> Fl
     """
     height, width, channels = picture.shape
     ice = _ice(height, width, generator) * np.array(_ICE)
-    iced: Floats = keep * picture + add * (luminance(ice) if channels == 1 else ice)
+    iced: FloatArray = keep * picture + add * (luminance(ice) if channels == 1 else ice)
     return iced
 
 
-def fog(picture: Picture, generator: Generator, strength: float, decay: float) -> Floats:
+def fog(picture: Picture, generator: Generator, strength: float, decay: float) -> FloatArray:
     """Adds fog, and darkens all so that the brightest value stays about what it was: `(x + s f) m / (m + s)`.
 
     f is a height map in [0, 1], m the largest value of x.
@@ -99,7 +97,7 @@ def fog(picture: Picture, generator: Generator, strength: float, decay: float) -
     height, width = picture.shape[:2]
     heights = _height_map(1 << (max(height, width) - 1).bit_length(), decay, generator)
     brightest = float(picture.max())
-    foggy: Floats = picture + strength * heights[:height, :width, np.newaxis]
+    foggy: FloatArray = picture + strength * heights[:height, :width, np.newaxis]
     return foggy * (brightest / (brightest + strength))
 
 

@@ -7,15 +7,11 @@ mix inputs (statistics over the batch, the batch taken for time), or that give a
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood._types import Array
 from onnx_ood.runtime.statistics import clean_rows, pair_statistics
-
-Array = NDArray[Any]
 
 # A share may differ from what the input gives in other company by as much as kernels that round otherwise for
 # another shape make it. Models that mix inputs miss this by far.

@@ -9,7 +9,8 @@ from math import prod
 
 import numpy as np
 
-from onnx_ood.runtime.batching.independence import Array, BatchDependenceError
+from onnx_ood._types import Array
+from onnx_ood.runtime.batching.independence import BatchDependenceError
 from onnx_ood.runtime.providers import Provider
 
 # Activations of one run at all probes where nobody says how many inputs it has. Each run reads the weights again, so

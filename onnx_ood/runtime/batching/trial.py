@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
-from onnx_ood.runtime.batching.independence import Array, neighbour, same, share
+from onnx_ood.runtime.batching.independence import neighbour, same, share
 from onnx_ood.runtime.batching.layout import Layout, choose_rows
 from onnx_ood.runtime.providers import Provider
 

@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood import metrics
+from onnx_ood._types import Array, Float, FloatArray
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Tensor, gives_probabilities, load, select, why_not_measurable
 from onnx_ood.perturb.directions import Directions
-from onnx_ood.runtime.arguments import Array, FloatArray, find_site
+from onnx_ood.runtime.arguments import find_site
 from onnx_ood.runtime.prober import Group, Prober
 from onnx_ood.runtime.statistics import clean_rows, pair_statistics
-
-Float = NDArray[np.float64]
 
 # Most elements of an input for which the exact Jacobian is computed: two runs for each.
 MOST_EXACT = 1024

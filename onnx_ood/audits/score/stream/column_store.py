@@ -6,11 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.metrics.quantiles import Values
-
-Float = NDArray[np.float64]
 
 # Rows come to the file in blocks of about this size, within which each column is contiguous.
 _BLOCK_BYTES = 1 << 18

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.audits._common.predictions import read_answers
 from onnx_ood.audits.score.perturbation_stats import PerturbationStats
 from onnx_ood.audits.score.scoring import Scores
@@ -15,8 +16,6 @@ from onnx_ood.audits.score.stream.stream import Stream
 from onnx_ood.detectors import published_score
 from onnx_ood.results.base import Number
 from onnx_ood.runtime import Measurement
-
-Float = NDArray[np.float64]
 
 
 class ResultWriter:

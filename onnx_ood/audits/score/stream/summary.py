@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.audits.score.advice import advise
 from onnx_ood.audits.score.result import InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.stream.column_store import ColumnStore
@@ -24,8 +25,6 @@ from onnx_ood.audits.score.stream.stream import Stream, read_stream
 from onnx_ood.detectors import FEWEST, compare, robust_stats
 from onnx_ood.exceptions import OutputError
 from onnx_ood.results.base import Failure, Number
-
-Float = NDArray[np.float64]
 
 Item = TypeVar("Item")
 
