@@ -119,7 +119,7 @@ def measure(
     settings = onnx_ood.BenchSettings(
         detectors=("auto",) if draw else () if nudged else tuple(by_itself),
         limit=limit,
-        preprocessing=PREPROCESSING.get(kind),
+        preprocess=PREPROCESSING.get(kind),
         cache=cache,
     )
     known = [usual[i] for i in order[len(usual) - REFERENCES :]][:references]

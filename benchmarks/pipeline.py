@@ -108,7 +108,7 @@ def pipeline(model: onnx_ood.Model, case: Case, provider: str, paths: list[Path]
     """From paths to a result, in which every picture has to be scored."""
     # Detectors would be a further run of the model that plain inference has no counterpart of.
     settings = ScoreSettings(
-        detectors=("strangeness",), probes=case.probes, copies=case.copies, provider=provider
+        detectors=("deviation",), probes=case.probes, copies=case.copies, provider=provider
     )
 
     def run() -> None:

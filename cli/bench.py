@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -18,189 +16,96 @@ from onnx_ood.reports.pictures import check_picture_folder, draw_bench
 from onnx_ood.reports.printing import print_bench
 
 from .console import stdout
-from .directions import directions as bench_directions
-from .directions import read_scales
-from .names import read_names
-from .options import BatchSize, Generic, Provider, Rate
-from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
+from .options import takes_options
+from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_html, write_json
 from .progress import progress_bar
+from .sets import IdInputs, OodSets, read_sets
 
-_DEFAULTS = onnx_ood.BenchSettings()
 
-
+@takes_options(onnx_ood.BenchSettings)
 def bench(
-    context: typer.Context,
     model: Annotated[
-        Path | None, typer.Argument(metavar="MODEL", help="An ONNX file; or a file with --config names it.")
+        Path | None, typer.Argument(metavar="MODEL", help="ONNX file; a --config file can name it instead.")
     ] = None,
-    ordinary: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--id", metavar="PATH", help="Inputs that the model is made for: files, folders, globs."
-        ),
-    ] = None,
-    strange: Annotated[
-        list[str] | None,
-        typer.Option("--ood", metavar="NAME=PATH", help="An out-of-distribution set; may be given often."),
-    ] = None,
+    id_inputs: IdInputs = None,
+    ood_sets: OodSets = None,
     reference: Annotated[
         list[str] | None,
-        typer.Option(metavar="PATH", help="Known-good inputs to learn from, none of them among --id."),
-    ] = None,
-    detectors: Annotated[
-        str | None,
         typer.Option(
-            metavar="NAMES",
-            help="Detectors, with commas between; cosine_drop@PROBE reads one probe. Default: all that apply.",
-        ),
-    ] = None,
-    corruptions: Annotated[
-        str | None,
-        typer.Option(
-            metavar="KINDS",
-            help="Corrupt the ordinary pictures at five severities, and measure a curve for each detector: names with "
-            "commas between, or all.",
-        ),
-    ] = None,
-    controls: Annotated[
-        bool, typer.Option(help="Add sets that are made: noise, and the ordinary pictures altered.")
-    ] = _DEFAULTS.controls,
-    generic: Generic = _DEFAULTS.generic,
-    rate: Rate = _DEFAULTS.rate,
-    limit: Annotated[
-        int | None, typer.Option(help="Inputs of a set at most: a random sample of its files.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of samples, alterations and resamples.")] = _DEFAULTS.seed,
-    preprocess: Annotated[
-        str | None,
-        typer.Option(metavar="TEXT", help="How pictures become tensors, as for onnx-ood score."),
-    ] = None,
-    provider: Provider = _DEFAULTS.provider,
-    batch_size: BatchSize = None,
-    cache: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Keep what is measured in this folder, and measure nothing that is in it: for another detector, say.",
+            metavar="PATH",
+            help="Known-good inputs (at least 10) to learn from, none of them among --id. Repeatable.",
+            rich_help_panel="Input",
         ),
     ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="A TOML file that names the model, its inputs and settings, in keys that are called like the options "
-            "above; what the command line says comes before what it says.",
+            help="TOML file with the model, its inputs and settings; keys are named after the options, and "
+            "command-line options override the file.",
+            rich_help_panel="Input",
         ),
     ] = None,
     json: JsonFile = None,
     csv: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write all figures as CSV, one line a detector and set."),
+        typer.Option(
+            metavar="FILE",
+            help="Write all metrics as CSV, one line per detector and set.",
+            rich_help_panel="Output",
+        ),
     ] = None,
     markdown: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write AUROCs as a Markdown table.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write AUROCs as a Markdown table.", rich_help_panel="Output"),
     ] = None,
     latex: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write AUROCs as a LaTeX tabular.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Write AUROCs as a LaTeX tabular.", rich_help_panel="Output"),
     ] = None,
     pictures: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
             help="Draw ROC curves, histograms of scores and severity curves of the six best detectors as .svg; needs "
-            "matplotlib. Scores are in the JSON too then.",
+            "matplotlib. The JSON then has the scores too.",
+            rich_help_panel="Output",
         ),
     ] = None,
     html: HtmlFile = None,
-    directions: Annotated[
-        bool,
-        typer.Option(
-            "--directions",
-            help="In place of detectors, measure where a smaller cosine drop means out-of-distribution, and where it "
-            "is the other way round: over layers, scales, families and copies of nudges.",
-        ),
-    ] = False,
-    probe: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SELECTOR", help="With --directions: layers, as for onnx-ood score. Repeatable."
-        ),
-    ] = None,
-    scales: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NUMBERS",
-            help="With --directions: standard deviations of nudges, with commas between. Default: 0.005,0.02,0.08.",
-        ),
-    ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
+    quiet: Quiet = False,
+    *,
+    settings: onnx_ood.BenchSettings,
 ) -> None:
-    """Measure how well detectors tell out-of-distribution inputs from ordinary ones, on one model.
-
-    With --directions, measure when a smaller cosine drop does.
-    """
+    """Measure how well detectors separate out-of-distribution inputs from in-distribution ones, on one model."""
     plan = read_bench_file(config) if config else BenchFile()
-    said: dict[str, tuple[str, object]] = {
-        "model": ("model", str(model)),
-        "ordinary": ("id", ordinary),
-        "strange": ("ood", _sets(strange or [])),
-        "reference": ("reference", reference),
-        "detectors": ("detectors", read_names(detectors)),
-        "corruptions": ("corruptions", read_names(corruptions)),
-        "controls": ("controls", controls),
-        "generic": ("generic", generic),
-        "rate": ("rate", rate),
-        "limit": ("limit", limit),
-        "seed": ("seed", seed),
-        "preprocess": ("preprocess", preprocess),
-        "provider": ("provider", provider),
-        "batch_size": ("batch_size", batch_size),
-        "cache": ("cache", cache),
+    given: dict[str, object] = {name: getattr(settings, name) for name in settings.model_fields_set}
+    given |= {
+        name: value
+        for name, value in {
+            "model": None if model is None else str(model),
+            "id": tuple(id_inputs or ()),
+            "ood": read_sets(ood_sets or []),
+            "reference": tuple(reference or ()),
+        }.items()
+        if value
     }
-    plan = plan.model_copy(
-        update={key: value for option, (key, value) in said.items() if _is_given(context, option)}
-    )
+    plan = plan.replaced(**given)
     if plan.model is None:
-        raise UsageError("no model is named: say onnx-ood bench MODEL, or name it in a file with --config")
+        raise UsageError("no model given: use onnx-ood bench MODEL, or name it in a --config file")
     if not plan.id:
-        raise UsageError("no ordinary inputs are named: add --id PATH, or id to a file with --config")
-    model = Path(plan.model)
-    of_detectors = {
-        "--reference": reference,
-        "--detectors": detectors,
-        "--corruptions": corruptions,
-        "--no-generic": not generic,
-        "--cache": cache,
-        "--config": config,
-        "--csv": csv,
-        "--markdown": markdown,
-        "--latex": latex,
-        "--pictures": pictures,
-    }
-    if directions:
-        _check_absent(
-            of_detectors, "is about detectors, which --directions doesn't measure; leave out either"
-        )
-        swept = onnx_ood.DirectionsSettings(
-            probes=tuple(probe or ()),
-            scales=read_scales(scales),
-            controls=controls,
-            limit=limit,
-            seed=seed,
-            preprocessing=preprocess,
-            provider=provider,
-            batch_size=batch_size,
-        )
-        bench_directions(model, plan.id, plan.ood, swept, json, html, quiet=quiet)
-        return
-    _check_absent({"--probe": probe, "--scales": scales}, "goes with --directions; add that, or leave it out")
+        raise UsageError("no in-distribution inputs given: use --id PATH, or the key id in a --config file")
     check_outputs(json, csv, markdown, latex, html)
     if pictures is not None:
         check_picture_folder(pictures)
-    settings = replace(plan.settings, scores=pictures is not None or html is not None)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = onnx_ood.bench(
-            model, plan.id, plan.ood, settings, reference=plan.reference, progress=progress
+            Path(plan.model),
+            plan.id,
+            plan.ood,
+            plan.settings(scores=pictures is not None or html is not None),
+            reference=plan.reference,
+            progress=progress,
         )
     for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex)):
         if path is not None:
@@ -212,36 +117,4 @@ def bench(
     if not quiet and not printed:
         print_bench(stdout(), result, top=5)
     if result.status == "not evaluated":
-        raise NotEvaluatedError("there are fewer than 10 ordinary inputs, or fewer of a set")
-
-
-def _is_given(context: typer.Context, option: str) -> bool:
-    """Whether the command line has an option, with its default or not."""
-    source = context.get_parameter_source(option)
-    return source is not None and source.name == "COMMANDLINE"
-
-
-def _check_absent(options: Mapping[str, object], reason: str) -> None:
-    """Refuses options that don't go with what is measured.
-
-    Raises:
-        UsageError: If one is given.
-    """
-    for name, value in options.items():
-        if value:
-            raise UsageError(f"{name} {reason}")
-
-
-def _sets(given: list[str]) -> dict[str, list[str]]:
-    """Paths by name; one that is given twice has both.
-
-    Raises:
-        UsageError: If one has no name.
-    """
-    sets: dict[str, list[str]] = {}
-    for text in given:
-        name, equals, path = text.partition("=")
-        if not equals or not name or not path:
-            raise UsageError(f"--ood {text!r} is not NAME=PATH; name the set, as in --ood textures=folder")
-        sets.setdefault(name, []).append(path)
-    return sets
+        raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated, Literal
+
+import typer
+
 import onnx_ood
 from onnx_ood.reports.printing import print_demo
 
 from .console import stdout
-from .options import Provider
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
 from .progress import progress_bar
 
 
 def demo(
-    provider: Provider = "auto",
+    provider: Annotated[
+        Literal["auto", "cuda", "cpu"], typer.Option(help="Execution provider.", rich_help_panel="Run")
+    ] = "auto",
     json: JsonFile = None,
     html: HtmlFile = None,
 ) -> None:

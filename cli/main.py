@@ -17,6 +17,7 @@ from . import (
     check,
     demo,
     diff,
+    directions,
     doctor,
     inspect,
     instrument,
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command("score")(score.score)
 app.command("sensitivity")(sensitivity.sensitivity)
 app.command("bench")(bench.bench)
+app.command("directions")(directions.directions)
 app.command("check")(check.check)
 app.command("preprocess")(preprocess.preprocess)
 app.command("plane")(plane.plane)

@@ -20,14 +20,23 @@ from .console import complain
 JsonFile = Annotated[
     Path | None,
     typer.Option(
-        "--json", metavar="FILE", help="Write the result as JSON; - prints it instead of the report."
+        "--json",
+        metavar="FILE",
+        help="Write the result as JSON; - prints it instead of the report.",
+        rich_help_panel="Output",
     ),
 ]
 HtmlFile = Annotated[
     Path | None,
     typer.Option(
-        "--html", metavar="FILE", help="Write the result as one HTML page, which opens without a network."
+        "--html",
+        metavar="FILE",
+        help="Write the result as one HTML page that opens offline.",
+        rich_help_panel="Output",
     ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Print no progress and no report.", rich_help_panel="Output")
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 

@@ -12,13 +12,12 @@ from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.reports.printing import print_preprocess
 
 from .console import stdout
-from .options import Provider
-from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
+from .options import takes_options
+from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_html, write_json
 from .progress import progress_bar
 
-_DEFAULTS = onnx_ood.PreprocessSettings()
 
-
+@takes_options(onnx_ood.PreprocessSettings)
 def preprocess(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
     photos: Annotated[
@@ -28,22 +27,13 @@ def preprocess(
             help="Pictures of the kind that the model is made for, of several classes: files, folders, globs.",
         ),
     ],
-    limit: Annotated[
-        int, typer.Option(help="Photos at most: a random sample of the files.")
-    ] = _DEFAULTS.limit,
-    seed: Annotated[
-        int, typer.Option(help="Seed of the sample, of noise and of resamples.")
-    ] = _DEFAULTS.seed,
-    provider: Provider = _DEFAULTS.provider,
-    batch_size: Annotated[
-        int | None, typer.Option(help="Photos in one run. Default: what memory allows.")
-    ] = None,
     json: JsonFile = None,
     html: HtmlFile = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
+    quiet: Quiet = False,
+    *,
+    settings: onnx_ood.PreprocessSettings,
 ) -> None:
     """Find out how a model wants its pictures preprocessed, or say that it can't be told."""
-    settings = onnx_ood.PreprocessSettings(limit=limit, seed=seed, provider=provider, batch_size=batch_size)
     check_outputs(json, html)
     with progress_bar("trying", quiet=quiet) as progress:
         result = onnx_ood.preprocess(model, photos, settings, progress=progress)

@@ -107,7 +107,7 @@ def pictures() -> None:
     print_demo(demo, onnx_ood.demo())
     _save(demo, "demo")
     score = _console()
-    settings = onnx_ood.ScoreSettings(rate=0.1)
+    settings = onnx_ood.ScoreSettings(fpr=0.1)
     result = onnx_ood.score(
         "models/efficientnet_lite0.onnx",
         ["models/photos/[a-c]*.jpg"],
@@ -158,7 +158,7 @@ def screenshots() -> None:
         result = onnx_ood.score(
             "models/efficientnet_lite0.onnx",
             ["models/photos/[a-c]*.jpg", str(altered)],
-            onnx_ood.ScoreSettings(rate=0.1),
+            onnx_ood.ScoreSettings(fpr=0.1),
             reference=["models/photos/[d-z]*.jpg"],
         )
         page = score_page(result)

@@ -26,7 +26,7 @@ class NudgeSettings(Part):
     recipe: Literal["lesswrong"] | None = Field(
         description="A published recipe, or null for the settings below."
     )
-    family: str
+    noise: str = Field(description="Distribution of the noise.")
     space: Literal["pixel", "tensor"] = Field(
         description="Where the noise is added: before or after normalisation."
     )

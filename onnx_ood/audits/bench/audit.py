@@ -70,9 +70,9 @@ def bench(
     fed = first_input(loaded)
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
     card, facts = read_card(loaded.path), model_facts(loaded)
-    chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
+    chosen = choose_preprocessing(fed, found, settings.preprocess, card)
     preprocessing = chosen.preprocessing if chosen else None
-    if not strange and not (settings.controls and preprocessing is not None):
+    if not strange and not (settings.synthetic_ood and preprocessing is not None):
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
     kinds, left_out = possible(settings.kinds, preprocessing)
     needs: set[Need] = {need for detector in detectors for need in detector.needs}
@@ -91,7 +91,7 @@ def bench(
     known = ReferenceSet("none")
     if reference:
         known = measure_references(collector, augmenting, reference, preprocessing, step)
-    elif settings.generic and any(detector.reference for detector in detectors):
+    elif settings.bundled_reference and any(detector.reference for detector in detectors):
         known = measure_bundled_photos(collector, augmenting, preprocessing, step)
     detectors = learnable(detectors, reader.subject, known, not_applicable, asked=bool(settings.detectors))
     subject = with_baseline_inputs(reader.subject, known, collector, preprocessing)
@@ -100,7 +100,7 @@ def bench(
         loaded.path,
         ordinary,
         strange,
-        controls=settings.controls,
+        controls=settings.synthetic_ood,
         pictures=preprocessing is not None,
         step=step,
     )
@@ -134,7 +134,7 @@ def bench(
             detectors, scorers, usual.evidence, tested, settings.seed, keep_scores=settings.scores
         ),
         corruptions=corruptions,
-        flags=flagged(subject, known, usual.evidence, tested, settings.rate),
+        flags=flagged(subject, known, usual.evidence, tested, settings.fpr),
         not_applicable=not_applicable,
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
         notes=preprocessing_notes(chosen, card, facts)

@@ -2,72 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Annotated, Self
 
-from onnx_ood.exceptions import UsageError
+from pydantic import Field, model_validator
+
+from onnx_ood.audits._common import settings as common
+from onnx_ood.audits._common.settings import Names, Option, Settings
 from onnx_ood.perturb import OVERLAYS, STANDARD
 
-CORRUPTIONS = (*STANDARD, *OVERLAYS)
-"""Kinds that a benchmark asks about: those of ImageNet-C, and what people do to pictures."""
 ALL = "all"
+CORRUPTIONS = (*STANDARD, *OVERLAYS)
+"""Those of which curves are measured."""
 
 
-@dataclass(frozen=True)
-class BenchSettings:
+class BenchSettings(Settings):
     """Settings of the bench audit.
 
     Attributes:
         detectors: Names of detectors; empty for all that apply to the model.
-        corruptions: Kinds of corruptions of which to measure severity curves, `("all",)` for all; empty for none.
-        controls: True to add sets that are made: noise, and the ordinary pictures altered.
-        generic: True to let bundled photos stand for references where none are given and the model takes colour
-            pictures.
-        rate: False-positive rate at which inputs are flagged as unlike the references.
-        limit: Inputs of a set that are measured at most, a random sample of its files; None for all.
+        corruptions: Corruptions to measure severity curves of; `("all",)` for all, empty for none.
+        synthetic_ood: True to add synthetic out-of-distribution sets: noise, and altered in-distribution pictures.
+        bundled_reference: True to use the bundled photos as references when none are given (RGB models only).
+        fpr: False-positive rate at which inputs that differ from the references are flagged.
+        limit: Most inputs to take of a set, a random sample of its files; None for all.
         seed: Seed of samples, alterations, nudges and resamples.
-        preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
-            card's, or else a guess.
-        provider: `"auto"`, `"cuda"` or `"cpu"`.
-        batch_size: Inputs in one run; None lets memory decide.
-        scores: True to have the scores of all inputs in the result, of which pictures are made.
-        cache: Folder in which what was measured is kept and looked up, made if need be; None for nothing.
+        preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
+            or else a guess.
+        provider: Execution provider.
+        batch_size: Inputs in one run; None for what memory allows.
+        scores: True to keep the scores of all inputs in the result; histograms and ROC curves need them.
+        cache: Folder that keeps measured features between runs, or None.
     """
 
-    detectors: tuple[str, ...] = ()
-    corruptions: tuple[str, ...] = ()
-    controls: bool = True
-    generic: bool = True
-    rate: float = 0.05
-    limit: int | None = None
-    seed: int = 0
-    preprocessing: str | None = None
-    provider: str = "auto"
-    batch_size: int | None = None
+    detectors: common.Detectors = ()
+    corruptions: Annotated[
+        Names,
+        Field(
+            description="Corruptions of the in-distribution pictures, comma-separated, or all: measures a severity "
+            "curve of each for every detector."
+        ),
+        Option("Input", "NAMES", "none", commas=True),
+    ] = ()
+    synthetic_ood: common.SyntheticOod = True
+    bundled_reference: common.BundledReference = True
+    fpr: common.Fpr = 0.05
+    limit: common.Limit = None
+    seed: common.Seed = 0
+    preprocess: common.Preprocess = None
+    provider: common.Provider = "auto"
+    batch_size: common.BatchSize = None
     scores: bool = False
-    cache: Path | None = None
+    cache: common.Cache = None
 
-    def __post_init__(self) -> None:
-        """Checks what can be checked without a model.
-
-        Raises:
-            UsageError: If a value is out of range.
-        """
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"limit must be at least 1, but is {self.limit}")
-        if not 0 < self.rate < 1:
-            raise UsageError(f"rate must be above 0 and below 1, but is {self.rate}")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         for kind in self.corruptions:
             if kind not in CORRUPTIONS and self.corruptions != (ALL,):
-                raise UsageError(
-                    f"no corruption is called {kind!r}: say {ALL}, or some of {', '.join(CORRUPTIONS)}"
+                raise ValueError(
+                    f"unknown corruption {kind!r}; choose {ALL}, or from {', '.join(CORRUPTIONS)}"
                 )
         if len(set(self.corruptions)) < len(self.corruptions):
-            raise UsageError(f"a corruption is named twice: {', '.join(self.corruptions)}")
-        if self.seed < 0:
-            raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
+            raise ValueError(f"a corruption is named twice: {', '.join(self.corruptions)}")
+        return self
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """Names of the corruptions that are asked for."""
+        """Names of the chosen corruptions."""
         return CORRUPTIONS if self.corruptions == (ALL,) else self.corruptions

@@ -208,7 +208,7 @@ def _missing(model: CheckedModel, figure: Metric) -> str | None:
 
 def _sets(model: CheckedModel) -> list[str]:
     """Names of the sets that a model may be measured on."""
-    return [*model.ood, *((*SYNTHETIC_OOD, *ALTERATIONS) if model.controls else ())]
+    return [*model.ood, *((*SYNTHETIC_OOD, *ALTERATIONS) if model.synthetic_ood else ())]
 
 
 def _problem(gate: Gate, figure: Metric, config: CheckFile) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from onnx_ood.audits._common.toml_models import NonEmptyStr, NonEmptyStrs, TomlModel
 from onnx_ood.audits.bench.settings import BenchSettings
-from onnx_ood.audits.score.settings import RELATIVE, ScoreSettings
+from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 
 _SCORE, _BENCH = ScoreSettings(), BenchSettings()
@@ -26,15 +26,16 @@ class CheckedModel(TomlModel):
     ood: dict[str, NonEmptyStrs] = Field(
         default={}, description="Out-of-distribution sets by name, for auroc."
     )
-    controls: bool = Field(
-        default=_BENCH.controls, description="Make sets of noise and of altered pictures, too, for auroc."
+    synthetic_ood: bool = Field(
+        default=_BENCH.synthetic_ood,
+        description="Make sets of noise and of altered pictures, too, for auroc.",
     )
     limit: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Inputs of a set at most, for auroc: a random sample of its files."
     )
     detector: str = Field(default="auto", description="The detector by which inputs are flagged.")
-    rate: Annotated[float, Field(gt=0, lt=1)] = Field(
-        default=_SCORE.rate, description="False-positive rate of flags."
+    fpr: Annotated[float, Field(gt=0, lt=1)] = Field(
+        default=_SCORE.fpr, description="False-positive rate of flags."
     )
     baseline_model: NonEmptyStr | None = Field(
         default=None, description="The ONNX file that it is to agree with, for agreement."
@@ -46,7 +47,7 @@ class CheckedModel(TomlModel):
         default=None, description="How pictures become tensors. Default: the model card's, or a guess."
     )
     site: str | None = Field(default=None, description="The tensor to nudge: a model input, or one inside.")
-    feed: dict[str, str] = Field(
+    feeds: dict[str, str] = Field(
         default={},
         description="Values of other model inputs: zeros, ones, a number or a .npy file.",
     )
@@ -89,9 +90,9 @@ class CheckedModel(TomlModel):
                 "reference": [here(one) for one in self.reference],
                 "ood": {name: [here(one) for one in some] for name, some in self.ood.items()},
                 "baseline_model": self.baseline_model and here(self.baseline_model),
-                "feed": {
+                "feeds": {
                     name: here(value) if value.endswith(".npy") else value
-                    for name, value in self.feed.items()
+                    for name, value in self.feeds.items()
                 },
             }
         )
@@ -105,18 +106,18 @@ class CheckedModel(TomlModel):
             flags: Whether inputs are to be judged by references.
         """
         return ScoreSettings(
-            detectors=(self.detector if flags else RELATIVE,),
-            generic=False,
-            rate=self.rate,
+            detectors=(self.detector if flags else DEVIATION,),
+            bundled_reference=False,
+            fpr=self.fpr,
             cache=cache,
             probes=probes,
-            family=self.noise,
+            noise=self.noise,
             scale=self.scale,
             copies=self.copies,
             seed=self.seed,
-            preprocessing=self.preprocess,
+            preprocess=self.preprocess,
             site=self.site,
-            feeds=self.feed,
+            feeds=self.feeds,
             provider=self.provider,
             batch_size=self.batch_size,
             tf32=self.tf32,
@@ -126,13 +127,13 @@ class CheckedModel(TomlModel):
     def baseline_model_settings(self) -> ScoreSettings:
         """Settings of the run that gives the answers of the model to agree with: the least that answers take."""
         return ScoreSettings(
-            detectors=(RELATIVE,),
+            detectors=(DEVIATION,),
             probes=("outputs",),
             copies=1,
             seed=self.seed,
-            preprocessing=self.baseline_preprocess,
+            preprocess=self.baseline_preprocess,
             site=self.site,
-            feeds=self.feed,
+            feeds=self.feeds,
             provider=self.provider,
             batch_size=self.batch_size,
             tf32=self.tf32,
@@ -147,12 +148,12 @@ class CheckedModel(TomlModel):
         """
         return BenchSettings(
             detectors=detectors,
-            controls=self.controls,
-            generic=False,
-            rate=self.rate,
+            synthetic_ood=self.synthetic_ood,
+            bundled_reference=False,
+            fpr=self.fpr,
             limit=self.limit,
             seed=self.seed,
-            preprocessing=self.preprocess,
+            preprocess=self.preprocess,
             provider=self.provider,
             batch_size=self.batch_size,
             cache=cache,
@@ -168,9 +169,9 @@ class CheckedModel(TomlModel):
             directions=self.directions,
             trajectories=self.trajectories if trajectories else 0,
             seed=self.seed,
-            preprocessing=self.preprocess,
+            preprocess=self.preprocess,
             site=self.site,
-            feeds=self.feed,
+            feeds=self.feeds,
             provider=self.provider,
             batch_size=self.batch_size,
         )

@@ -172,7 +172,7 @@ class AuditRunner:
         Raises:
             NotEvaluatedError: If the model has no such tensor, or several.
         """
-        site, _ = choose_site(self.model, self.config.site, self.config.feed)
+        site, _ = choose_site(self.model, self.config.site, self.config.feeds)
         try:
             found = select(self.model, selector, site)
         except SelectorError as error:

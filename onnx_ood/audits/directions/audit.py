@@ -64,9 +64,9 @@ def directions(
     fed = find_input(loaded, site)
     found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
     card, facts = read_card(loaded.path), model_facts(loaded)
-    chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
+    chosen = choose_preprocessing(fed, found, settings.preprocess, card)
     preprocessing = chosen.preprocessing if chosen else None
-    if not strange and not (settings.controls and preprocessing is not None):
+    if not strange and not (settings.synthetic_ood and preprocessing is not None):
         raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
     probes = (
         select(loaded, settings.probes, site)
@@ -89,7 +89,7 @@ def directions(
         loaded.path,
         ordinary,
         strange,
-        controls=settings.controls,
+        controls=settings.synthetic_ood,
         pictures=preprocessing is not None,
         step=counting(progress),
     )

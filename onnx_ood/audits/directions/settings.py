@@ -2,55 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import isfinite
+from typing import Annotated, Self
 
-from onnx_ood.exceptions import UsageError
+from pydantic import BeforeValidator, Field, model_validator
+
+from onnx_ood.audits._common import settings as common
+from onnx_ood.audits._common.settings import Option, Settings
 
 COPIES = (1, 2, 4, 8)
 """Numbers of copies that are compared; fewer copies are the first of more."""
 
+PositiveScale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
-@dataclass(frozen=True)
-class DirectionsSettings:
-    """Settings of the direction audit.
+
+def _as_scales(value: object) -> object:
+    """The command line's list of numbers, and single numbers."""
+    if isinstance(value, int | float):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value
+
+
+class DirectionsSettings(Settings):
+    """Settings of the directions audit.
 
     Attributes:
-        probes: Selectors; empty for the suggested probes.
-        scales: Standard deviations of the nudges: in pixels from 0 to 1 where pictures are normalised, else as the
-            model takes them.
-        controls: True to add sets that are made: noise, and the ordinary pictures altered.
-        limit: Inputs of a set that are measured at most, a random sample of its files; None for all.
+        probes: Selectors of the tensors to watch; empty for the suggested ones.
+        scales: Standard deviations of the nudges: in pixels from 0 to 1 if pictures are normalised, else in the units
+            of the model's input.
+        synthetic_ood: True to add synthetic out-of-distribution sets: noise, and altered in-distribution pictures.
+        limit: Most inputs to take of a set, a random sample of its files; None for all.
         seed: Seed of samples, alterations and nudges.
-        preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
-            card's, or else a guess.
-        provider: `"auto"`, `"cuda"` or `"cpu"`.
-        batch_size: Inputs in one run; None lets memory decide.
+        preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
+            or else a guess.
+        provider: Execution provider.
+        batch_size: Inputs in one run; None for what memory allows.
     """
 
-    probes: tuple[str, ...] = ()
-    scales: tuple[float, ...] = (0.005, 0.02, 0.08)
-    controls: bool = True
-    limit: int | None = None
-    seed: int = 0
-    preprocessing: str | None = None
-    provider: str = "auto"
-    batch_size: int | None = None
+    probes: common.Probes = ()
+    scales: Annotated[
+        tuple[PositiveScale, ...],
+        BeforeValidator(_as_scales),
+        Field(min_length=1, description="Standard deviations of the nudges, comma-separated."),
+        Option("Nudge", "NUMBERS", "0.005,0.02,0.08", commas=True),
+    ] = (0.005, 0.02, 0.08)
+    synthetic_ood: common.SyntheticOod = True
+    limit: common.Limit = None
+    seed: common.Seed = 0
+    preprocess: common.Preprocess = None
+    provider: common.Provider = "auto"
+    batch_size: common.BatchSize = None
 
-    def __post_init__(self) -> None:
-        """Checks what can be checked without a model.
-
-        Raises:
-            UsageError: If a value is out of range.
-        """
-        if not self.scales:
-            raise UsageError("there is no scale to nudge by: give one at least")
-        for scale in self.scales:
-            if not (isfinite(scale) and scale > 0):
-                raise UsageError(f"scale must be a number above 0, but is {scale}")
+    @model_validator(mode="after")
+    def _check(self) -> Self:
         if len(set(self.scales)) < len(self.scales):
-            raise UsageError("a scale is given twice: name each once")
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(f"limit must be at least 1, but is {self.limit}")
-        if self.seed < 0:
-            raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
+            raise ValueError("scales: one is given twice; name each once")
+        return self

@@ -79,7 +79,7 @@ def plane(
     through = plane_through(first, second, third, read.ids)
     grid = through.grid(settings.resolution, settings.extent)
     coarse = through.grid(settings.resolution // _COARSER, settings.extent)
-    shown = choose_layer(loaded, settings.layer)
+    shown = choose_layer(loaded, settings.probe)
     points = len(grid.x) * len(grid.y)
     total = points + 2 * settings.directions * len(coarse.x) * len(coarse.y)
 
@@ -155,7 +155,7 @@ def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card:
     found = discover(named.arguments)
     if found.missing:
         raise UsageError(f"{found.missing[0].id}: {found.missing[0].reason}")
-    chosen = choose_preprocessing(taking, found, settings.preprocessing, card)
+    chosen = choose_preprocessing(taking, found, settings.preprocess, card)
     reader = Reader(
         found.paths,
         preprocessing=chosen.preprocessing if chosen else None,

@@ -2,58 +2,76 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import inf
+from typing import Annotated, Self
 
-from onnx_ood.exceptions import UsageError
+from pydantic import Field, model_validator
 
-# Finer grids take minutes to draw, and no screen shows them.
-_FINEST = 2000
+from onnx_ood.audits._common import settings as common
+from onnx_ood.audits._common.settings import Option, Settings
+
+MAX_RESOLUTION = 2000
 
 
-@dataclass(frozen=True)
-class PlaneSettings:
+class PlaneSettings(Settings):
     """Settings of the plane audit.
 
     Attributes:
-        layer: Selector of the activation function, or its pre-activation, whose boundaries are looked for; None for
-            the last one that is piecewise linear.
-        units: Units of the layer whose boundaries are looked for; of more than these a random sample.
+        probe: Selector of the activation function, or its pre-activation, whose boundaries are traced; None for the
+            last one that is piecewise linear.
+        units: Most units of the probe whose boundaries are traced: a random sample.
         resolution: Points along the longer side of the window; the Jacobian norm has a quarter of them.
-        extent: How far the window goes beyond the box around the three inputs, to every side, as a share of the box's
-            longer side.
+        extent: How far the window extends beyond the box around the three inputs on every side, as a fraction of the
+            box's longer side.
         directions: Directions along which Jacobian norms are estimated; 0 for no norms.
-        seed: Seed of all that is drawn.
-        preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
-            card's, or else a guess.
-        provider: `"auto"`, `"cuda"` or `"cpu"`.
+        seed: Seed of all random draws.
+        preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
+            or else a guess.
+        provider: Execution provider.
     """
 
-    layer: str | None = None
-    units: int = 256
-    resolution: int = 160
-    extent: float = 0.5
-    directions: int = 16
-    seed: int = 0
-    preprocessing: str | None = None
-    provider: str = "auto"
+    probe: Annotated[
+        str | None,
+        Field(
+            description="Activation function whose boundaries are traced, by its output tensor: a name, or op:Relu[-1]."
+        ),
+        Option("Nudge", "SELECTOR", "the last one that is piecewise linear"),
+    ] = None
+    units: Annotated[
+        int,
+        Field(ge=1, description="Most units whose boundaries are traced: a random sample."),
+        Option("Nudge"),
+    ] = 256
+    resolution: Annotated[
+        int,
+        Field(
+            ge=8,
+            le=MAX_RESOLUTION,
+            description="Points along the longer side; the Jacobian norm has a quarter of them.",
+        ),
+        Option("Nudge"),
+    ] = 160
+    extent: Annotated[
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="Margin around the three inputs, as a fraction of the longer side of their bounding box.",
+        ),
+        Option("Nudge"),
+    ] = 0.5
+    directions: Annotated[
+        int,
+        Field(ge=0, description="Directions along which each Jacobian norm is estimated; 0 for no norms."),
+        Option("Nudge"),
+    ] = 16
+    seed: common.Seed = 0
+    preprocess: common.Preprocess = None
+    provider: common.Provider = "auto"
 
-    def __post_init__(self) -> None:
-        """Checks what can be checked without a model.
-
-        Raises:
-            UsageError: If a value is out of range.
-        """
-        if self.units < 1:
-            raise UsageError(f"units must be at least 1, but is {self.units}")
-        if not 8 <= self.resolution <= _FINEST:
-            raise UsageError(f"resolution must be from 8 to {_FINEST}, but is {self.resolution}")
-        if not 0 <= self.extent < inf:
-            raise UsageError(f"extent must be 0 or more, but is {self.extent:g}")
-        if self.directions < 0 or self.directions == 1:
-            raise UsageError(
-                "directions must be 0 for no Jacobian norms, or at least 2 to have a standard error, but is "
-                f"{self.directions}"
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.directions == 1:
+            raise ValueError(
+                "directions: at least 2 are needed for a standard error, or 0 for no norms; found 1"
             )
-        if self.seed < 0:
-            raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
+        return self

@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Annotated
 
-from onnx_ood.exceptions import UsageError
+from pydantic import Field
+
+from onnx_ood.audits._common import settings as common
+from onnx_ood.audits._common.settings import Option, Settings
 
 
-@dataclass(frozen=True)
-class PreprocessSettings:
-    """Settings of the detective.
+class PreprocessSettings(Settings):
+    """Settings of the preprocess audit.
 
     Attributes:
-        limit: Photos that are looked at, at most: a random sample of the files.
+        limit: Most photos to use, a random sample of the files.
         seed: Seed of the sample, of noise and of resamples.
-        provider: `"auto"`, `"cuda"` or `"cpu"`.
-        batch_size: Photos in one run; None lets memory decide.
+        provider: Execution provider.
+        batch_size: Photos in one run; None for what memory allows.
     """
 
-    limit: int = 48
-    seed: int = 0
-    provider: str = "auto"
-    batch_size: int | None = None
-
-    def __post_init__(self) -> None:
-        """Checks what can be checked without a model.
-
-        Raises:
-            UsageError: If a value is out of range.
-        """
-        if self.limit < 1:
-            raise UsageError(f"limit must be at least 1, but is {self.limit}")
-        if self.seed < 0:
-            raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
+    limit: Annotated[
+        int, Field(ge=1, description="Most photos to use: a random sample of the files."), Option("Input")
+    ] = 48
+    seed: common.Seed = 0
+    provider: common.Provider = "auto"
+    batch_size: common.BatchSize = None

@@ -87,7 +87,7 @@ def score(
     feeding.check(found.paths)
     probes = choose_probes(loaded, settings, site)
     card, facts = read_card(loaded.path), model_facts(loaded)
-    chosen = choose_preprocessing(fed, found, settings.preprocessing, card)
+    chosen = choose_preprocessing(fed, found, settings.preprocess, card)
     nudger = Perturber(settings, chosen, inner=not site.is_input)
     if settings.advise and nudger.copies < 2:
         raise UsageError("advice compares copies of an input with each other: give --copies 2 or more")

@@ -88,7 +88,7 @@ class Perturber:
         return nudges[:, copies] if rows is None else nudges[rows, copies]
 
     def _draw(self, shape: Sequence[int]) -> NDArray[np.float32]:
-        noise = draw(self._settings.family, shape, self.copies, self._settings.seed)
+        noise = draw(self._settings.noise, shape, self.copies, self._settings.seed)
         scaled: NDArray[np.float32] = (noise * self._settings.scale * self._gain).astype(np.float32)
         return scaled
 
@@ -98,7 +98,7 @@ class Perturber:
         lesswrong = self.recipe is not None
         return NudgeSettings(
             recipe="lesswrong" if lesswrong else None,
-            family="gaussian" if lesswrong else self._settings.family,
+            noise="gaussian" if lesswrong else self._settings.noise,
             space="pixel" if self.space == "pixel" else "tensor",
             scale=1e-5 if lesswrong else self._settings.scale,
             copies=self.copies,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.audits.score.result import DetectorSummary, UsedDetector
-from onnx_ood.audits.score.settings import RELATIVE, ScoreSettings
+from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings
 from onnx_ood.detectors import Detector, ModelInfo, calibrate, find_detector, find_feature_sources, flag
 from onnx_ood.evidence.cache import FeatureCache
 from onnx_ood.evidence.choice import choose_detectors, learnable
@@ -104,7 +104,7 @@ class Scorer:
             evidence = self._reader.read(batch.tensors, self._feeding.others(batch))
         except ModelError as error:
             names = ", ".join(one.name for one in self.described.detectors)
-            raise ModelError(f"{error} (read for {names}; --detectors {RELATIVE} does without)") from None
+            raise ModelError(f"{error} (read for {names}; --detectors {DEVIATION} does without)") from None
         finite = evidence.finite()
         scores = np.full((len(batch), len(self._scorers)), np.nan)
         p_values, flagged = None, None
@@ -149,9 +149,11 @@ def choose_scorer(
             measured.
         ModelError: If the model can't be run.
     """
-    if settings.detectors == (RELATIVE,):
+    if settings.detectors == (DEVIATION,):
         if reference:
-            raise UsageError(f"--detectors {RELATIVE} compares inputs with each other: leave out --reference")
+            raise UsageError(
+                f"--detectors {DEVIATION} compares inputs with each other: leave out --reference"
+            )
         return None, ()
     asked = bool(settings.detectors or reference)
     if not asked and (reason := find_detector(_DEFAULT).why_not(find_feature_sources(model).subject)):
@@ -172,7 +174,7 @@ def choose_scorer(
     collector = Collector(
         readers(needs) if cache else reader, fed, preprocessing, None, settings.seed, feeding
     )
-    if reference or (settings.generic and any(detector.reference for detector in detectors)):
+    if reference or (settings.bundled_reference and any(detector.reference for detector in detectors)):
         augmenting = None
         if "altered" in needs:
             # Altered references are learnt from by their activity alone.
@@ -191,7 +193,7 @@ def choose_scorer(
     subject = reader.subject
     if len(model.inputs) == 1:
         subject = with_baseline_inputs(subject, known, collector, preprocessing)
-    judge = Scorer(reader, subject, feeding, detectors, known, settings.rate, settings.seed)
+    judge = Scorer(reader, subject, feeding, detectors, known, settings.fpr, settings.seed)
     problem = (f"{cache.problem[0].upper()}{cache.problem[1:]}.",) if cache and cache.problem else ()
     return judge, (*_noted(known), *problem)
 

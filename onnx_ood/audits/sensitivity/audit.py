@@ -111,12 +111,12 @@ def _measure(
     feeding.check(found.paths)
     fed = feeding.fed
     card, facts = read_card(model.path), model_facts(model)
-    chosen = choose_preprocessing(model.by_name[fed.name], found, settings.preprocessing, card)
+    chosen = choose_preprocessing(model.by_name[fed.name], found, settings.preprocess, card)
     units = _units_behind(model, site)
     linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
     prober = JacobianProber(
         model,
-        find_derived(model, settings.of, site),
+        find_derived(model, settings.probe, site),
         codes=_tensors(model, linear),
         site=site.name,
         provider=settings.provider,

@@ -2,64 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated
 
-from onnx_ood.exceptions import UsageError
+from pydantic import Field
+
+from onnx_ood.audits._common import settings as common
+from onnx_ood.audits._common.settings import Option, Settings
 
 
-@dataclass(frozen=True)
-class SensitivitySettings:
+class SensitivitySettings(Settings):
     """Settings of the sensitivity audit.
 
     Attributes:
-        of: Selector of the one tensor of which Jacobians are taken; None for the model's answer, as
-            `onnx_ood.runtime.JacobianProber` has it.
+        probe: Selector of the tensor whose Jacobian norm is measured; None for the model's answer, as
+            `onnx_ood.runtime.JacobianProber` defines it.
         directions: Directions along which the Jacobian norm of each input is estimated.
-        trajectories: Trajectories of each kind; 0 for none.
-        tolerance: Share of the transitions of a trajectory that may be left to find, by the estimate.
-        classes: File of the classes by which ellipses are chosen, as `onnx_ood.inputs.read_classes` reads it; None for
-            the model's own answers.
-        exact: True to find all boundaries of linear regions on straight ways between inputs, and the nearest one of
-            each input, in float64; for networks of piecewise-linear units only.
-        seed: Seed of all that is drawn.
-        preprocessing: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model
-            card's, or else a guess.
-        site: The tensor by whose values the model is derived, and through which trajectories go: a model input or a
-            tensor of floats inside; None for the only input of floats, or else the first floats inside.
-        feeds: Values of other model inputs by name, the same for all inputs, in the grammar of
-            `onnx_ood.inputs.SharedValue`; what is not here comes with each input, from .npz files.
-        provider: `"auto"`, `"cuda"` or `"cpu"`.
-        batch_size: Points in one run; None lets memory decide.
+        trajectories: Trajectories of each type; 0 for none.
+        tolerance: Fraction of a trajectory's transitions that may be left to find, by the estimate.
+        classes: CSV file of the classes by which ellipses are chosen, as `onnx_ood.inputs.read_classes` reads it; None
+            for the model's own predictions.
+        exact: True to find all boundaries of linear regions on segments between inputs, and the nearest one of each
+            input, in float64; for piecewise-linear networks only.
+        seed: Seed of all random draws.
+        preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
+            or else a guess.
+        site: Tensor to differentiate by and to vary: a model input or an inner tensor of floats; None for the only
+            input of floats, or else the first inner tensor of floats.
+        feeds: Values of the model's other inputs by name, the same for all inputs, in the grammar of
+            `onnx_ood.inputs.SharedValue`. Inputs without a value take theirs from .npz files.
+        provider: Execution provider.
+        batch_size: Points in one run; None for what memory allows.
     """
 
-    of: str | None = None
-    directions: int = 32
-    trajectories: int = 4
-    tolerance: float = 0.005
-    classes: Path | None = None
-    exact: bool = False
-    seed: int = 0
-    preprocessing: str | None = None
-    site: str | None = None
-    feeds: Mapping[str, str] = field(default_factory=dict)
-    provider: str = "auto"
-    batch_size: int | None = None
-
-    def __post_init__(self) -> None:
-        """Checks what can be checked without a model.
-
-        Raises:
-            UsageError: If a value is out of range.
-        """
-        if self.directions < 2:
-            raise UsageError(
-                f"directions must be at least 2 to have a standard error, but is {self.directions}"
-            )
-        if self.trajectories < 0:
-            raise UsageError(f"trajectories must be 0 or more, but is {self.trajectories}")
-        if not 0 < self.tolerance < 1:
-            raise UsageError(f"tolerance must be a share between 0 and 1, but is {self.tolerance}")
-        if self.seed < 0:
-            raise UsageError(f"seed must be 0 or larger, but is {self.seed}")
+    probe: Annotated[
+        str | None,
+        Field(description="Tensor whose Jacobian norm is measured: a name, or op:Gemm[-1]."),
+        Option("Nudge", "SELECTOR", "the softmax of the model's output"),
+    ] = None
+    directions: Annotated[
+        int,
+        Field(ge=2, description="Directions along which each Jacobian norm is estimated."),
+        Option("Nudge"),
+    ] = 32
+    trajectories: Annotated[
+        int, Field(ge=0, description="Trajectories of each type; 0 for none."), Option("Nudge")
+    ] = 4
+    tolerance: Annotated[
+        float,
+        Field(gt=0, lt=1, description="Fraction of a trajectory's transitions that may be left to find."),
+        Option("Nudge"),
+    ] = 0.005
+    classes: Annotated[
+        Path | None,
+        Field(description="Classes that choose the ellipses: a CSV file with the columns input,class."),
+        Option("Input", "FILE", "the model's predictions"),
+    ] = None
+    exact: Annotated[
+        bool,
+        Field(
+            description="Also find all boundaries of linear regions between inputs, in float64: piecewise-linear "
+            "networks only."
+        ),
+        Option("Nudge"),
+    ] = False
+    seed: common.Seed = 0
+    preprocess: common.Preprocess = None
+    site: common.Site = None
+    feeds: common.Feeds = Field(default_factory=dict)
+    provider: common.Provider = "auto"
+    batch_size: common.BatchSize = None

@@ -55,7 +55,7 @@ def _nudge(nudges: NudgeSettings, site: str) -> str:
         return (
             f"lesswrong recipe: gaussian of {nudges.scale:g}*|x| in tensor space, rescaled to |x|; {copies}"
         )
-    return f"{nudges.family}, std {nudges.scale:g} in {nudges.space} space; {copies}"
+    return f"{nudges.noise}, std {nudges.scale:g} in {nudges.space} space; {copies}"
 
 
 def _copies_used(result: ScoreResult) -> str:

@@ -273,7 +273,7 @@ def command(result: ScoreResult) -> str:
     if nudges.recipe:
         words += ["--recipe", nudges.recipe]
     else:
-        words += ["--noise", nudges.family, "--space", nudges.space, "--scale", f"{nudges.scale:g}"]
+        words += ["--noise", nudges.noise, "--space", nudges.space, "--scale", f"{nudges.scale:g}"]
     words += ["--copies", f"{nudges.copies}", "--seed", f"{nudges.seed}", "--site", result.site]
     words += ["--adaptive"] if nudges.adaptive else []
     for name, value in result.feeds.items():

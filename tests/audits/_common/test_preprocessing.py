@@ -25,29 +25,29 @@ def folder(tmp_path_factory):
 
 
 def _score(folder, stated):
-    settings = onnx_ood.ScoreSettings(detectors=("strangeness",), copies=1, preprocessing=stated)
+    settings = onnx_ood.ScoreSettings(detectors=("deviation",), copies=1, preprocess=stated)
     return onnx_ood.score(folder / "model.onnx", [str(folder / "garments")], settings)
 
 
 def _bench(folder, stated):
-    settings = onnx_ood.BenchSettings(detectors=("msp",), preprocessing=stated, limit=11)
+    settings = onnx_ood.BenchSettings(detectors=("msp",), preprocess=stated, limit=11)
     return onnx_ood.bench(folder / "model.onnx", [str(folder / "garments")], settings=settings)
 
 
 def _directions(folder, stated):
     settings = onnx_ood.DirectionsSettings(
-        preprocessing=stated, scales=(0.02,), probes=("op:Relu[0]",), limit=11
+        preprocess=stated, scales=(0.02,), probes=("op:Relu[0]",), limit=11
     )
     return onnx_ood.directions(folder / "model.onnx", [str(folder / "garments")], settings=settings)
 
 
 def _sensitivity(folder, stated):
-    settings = onnx_ood.SensitivitySettings(directions=2, trajectories=0, preprocessing=stated)
+    settings = onnx_ood.SensitivitySettings(directions=2, trajectories=0, preprocess=stated)
     return onnx_ood.sensitivity([folder / "model.onnx"], [str(folder / "garments")], settings).models[0]
 
 
 def _plane(folder, stated):
-    settings = onnx_ood.PlaneSettings(resolution=8, directions=0, preprocessing=stated)
+    settings = onnx_ood.PlaneSettings(resolution=8, directions=0, preprocess=stated)
     garments = [str(folder / "garments" / f"{i:02}.png") for i in range(3)]
     return onnx_ood.plane(folder / "model.onnx", garments, settings)
 

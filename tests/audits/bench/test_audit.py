@@ -119,7 +119,9 @@ def test_what_does_not_apply_is_said(folders: tuple[Path, Path], tmp_path: Path)
             models.path("fashion_cnn"), [str(good)], None, onnx_ood.BenchSettings(detectors=("enregy",))
         )
     with pytest.raises(UsageError, match="no set to tell"):
-        onnx_ood.bench(models.path("fashion_cnn"), [str(good)], None, onnx_ood.BenchSettings(controls=False))
+        onnx_ood.bench(
+            models.path("fashion_cnn"), [str(good)], None, onnx_ood.BenchSettings(synthetic_ood=False)
+        )
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
     with pytest.raises(NotEvaluatedError, match="no ordinary input"):
@@ -130,7 +132,7 @@ def test_what_does_not_apply_is_said(folders: tuple[Path, Path], tmp_path: Path)
 
 def test_ordinary_inputs_that_are_references_are_told(folders: tuple[Path, Path]) -> None:
     good, odd = folders
-    settings = onnx_ood.BenchSettings(detectors=("energy",), controls=False, provider="cpu")
+    settings = onnx_ood.BenchSettings(detectors=("energy",), synthetic_ood=False, provider="cpu")
     known = [str(good.parent / good.name / ".." / good.name / f"{i:02}.png") for i in range(12)]
     found = onnx_ood.bench(
         models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings, reference=known
@@ -143,7 +145,7 @@ def test_ordinary_inputs_that_are_references_are_told(folders: tuple[Path, Path]
 
 def test_too_few_inputs_are_not_evaluated(folders: tuple[Path, Path]) -> None:
     good, odd = folders
-    settings = onnx_ood.BenchSettings(detectors=("energy",), controls=False, limit=4, provider="cpu")
+    settings = onnx_ood.BenchSettings(detectors=("energy",), synthetic_ood=False, limit=4, provider="cpu")
     found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     assert found.status == "not evaluated"
 
@@ -166,7 +168,7 @@ def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Pat
         bright = rng.integers(140, 256, (12, 12)) if i else np.zeros((12, 12))
         Image.fromarray(bright.astype(np.uint8)).save(tmp_path / f"{i:02}.png")
     settings = onnx_ood.BenchSettings(
-        detectors=("msp",), preprocessing="unit,L,size=12", provider="cpu", controls=False
+        detectors=("msp",), preprocess="unit,L,size=12", provider="cpu", synthetic_ood=False
     )
     files = [str(tmp_path)]
     found = onnx_ood.bench(save(model), files, {"same": files}, settings)
@@ -176,7 +178,7 @@ def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Pat
     assert [len(one.failed) for one in found.sets] == [1]
     # All noise has dark pixels; of what is made, that is left out which gives no numbers, and said.
     made = onnx_ood.bench(
-        save(model), files, None, onnx_ood.BenchSettings(detectors=("msp",), preprocessing="unit,L,size=12")
+        save(model), files, None, onnx_ood.BenchSettings(detectors=("msp",), preprocess="unit,L,size=12")
     )
     names = {one.name for one in made.sets}
     assert "uniform_noise" not in names
@@ -212,7 +214,7 @@ def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path
         node.output[0] for node in onnx.load(models.path("fashion_cnn")).graph.node if node.op_type == "Relu"
     ]
     names = ("cosine_drop", f"cosine_drop@{relus[0]}", f"flip_rate@{relus[-1]}", "jacobian_norm")
-    settings = onnx_ood.BenchSettings(detectors=names, provider="cpu", controls=False)
+    settings = onnx_ood.BenchSettings(detectors=names, provider="cpu", synthetic_ood=False)
     found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     assert {one.name for one in found.detectors} == set(names)
     values = {one.name: one.macro.value for one in found.detectors}

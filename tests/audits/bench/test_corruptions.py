@@ -187,7 +187,7 @@ def test_pictures_without_numbers_count_as_told(save: Callable[..., Path], tmp_p
     rng = np.random.default_rng(0)
     for i in range(12):
         Image.fromarray(rng.integers(140, 256, (12, 12)).astype(np.uint8)).save(tmp_path / f"{i:02}.png")
-    settings = onnx_ood.BenchSettings(detectors=("msp",), corruptions=("occlusion",), preprocessing="unit,L")
+    settings = onnx_ood.BenchSettings(detectors=("msp",), corruptions=("occlusion",), preprocess="unit,L")
     found = onnx_ood.bench(save(model), [str(tmp_path)], None, settings).corruptions
     assert found is not None
     assert any(note.startswith("the model gives NaN or infinity for") for note in found.notes)

@@ -115,7 +115,7 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
     judged = onnx_ood.score(
         path,
         inputs,
-        onnx_ood.ScoreSettings(detectors=("auto",), generic=False, probes=(relu,), provider="cpu"),
+        onnx_ood.ScoreSettings(detectors=("auto",), bundled_reference=False, probes=(relu,), provider="cpu"),
         reference=[str(folder / "known.npy")],
     )
     assert found["flagged"].found == judged.flagged / 20
@@ -131,7 +131,7 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
     other = onnx_ood.score(
         folder / "fashion_resnet.onnx",
         inputs,
-        onnx_ood.ScoreSettings(detectors=("strangeness",), probes=("outputs",), copies=1, provider="cpu"),
+        onnx_ood.ScoreSettings(detectors=("deviation",), probes=("outputs",), copies=1, provider="cpu"),
     )
     answers = [{one.id: one.prediction.index for one in each.inputs} for each in (judged, other)]
     same = np.mean([answers[0][name] == answers[1][name] for name in answers[0]])
@@ -300,7 +300,7 @@ def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) ->
 
 
 def test_an_input_that_one_model_cannot_answer_is_answered_otherwise(folder: Path) -> None:
-    settings = onnx_ood.ScoreSettings(detectors=("strangeness",), copies=1, provider="cpu")
+    settings = onnx_ood.ScoreSettings(detectors=("deviation",), copies=1, provider="cpu")
     one = onnx_ood.score(CNN, [str(folder / "garments.npy")], settings)
     assert compare_answers(one, one) == (20, 20)
     lacking = one.model_copy(update={"inputs": one.inputs[:15]})
@@ -554,9 +554,7 @@ def test_a_score_does_not_read_the_weights_for_a_hash(
     hashed = []
     monkeypatch.setattr("onnx_ood.results.facts.file_hash", lambda path: hashed.append(path.name) or "0" * 64)
     np.save(tmp_path / "rows.npy", np.zeros((2, 1, 28, 28), np.float32))
-    settings = onnx_ood.ScoreSettings(
-        detectors=("strangeness",), copies=1, provider="cpu", probes=("outputs",)
-    )
+    settings = onnx_ood.ScoreSettings(detectors=("deviation",), copies=1, provider="cpu", probes=("outputs",))
     assert onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], settings).scored == 2
     assert hashed == ["m.onnx"]
 

@@ -39,14 +39,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("a", models.path("fashion_cnn"), paths),
         ("b", root / "damaged.onnx", [*paths, str(root / "noise.npy")]),
     ):
-        settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"), preprocessing="unit")
+        settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"), preprocess="unit")
         result = onnx_ood.score(model, inputs, settings, reference=[str(root / "good.npy")])
         (root / f"{name}.json").write_text(result.model_dump_json(by_alias=True))
         bench = onnx_ood.bench(
             model,
             paths,
             {"noise": [str(root / "noise.npy")]},
-            onnx_ood.BenchSettings(detectors=("energy", "gen"), controls=False),
+            onnx_ood.BenchSettings(detectors=("energy", "gen"), synthetic_ood=False),
         )
         (root / f"bench-{name}.json").write_text(bench.model_dump_json(by_alias=True))
     return root
@@ -160,7 +160,7 @@ def sensitivities(folder: Path) -> Path:
     rows = str(folder / "rows.npy")
     np.save(folder / "one.npy", np.load(folder / "rows.npy")[:1])
     good, damaged = models.path("fashion_cnn"), folder / "damaged.onnx"
-    settings = onnx_ood.SensitivitySettings(directions=2, trajectories=2, tolerance=0.1, preprocessing="unit")
+    settings = onnx_ood.SensitivitySettings(directions=2, trajectories=2, tolerance=0.1, preprocess="unit")
     for name, paths, inputs in (
         ("good", [good], rows),
         ("both", [damaged, good], rows),
@@ -224,14 +224,14 @@ def test_a_mean_of_one_has_no_noise_to_judge_by(sensitivities: Path) -> None:
 
 def test_what_only_one_result_has_is_named(folder: Path) -> None:
     rows, noise = str(folder / "rows.npy"), {"noise": [str(folder / "noise.npy")]}
-    settings = onnx_ood.BenchSettings(detectors=("energy", "msp"), controls=False)
+    settings = onnx_ood.BenchSettings(detectors=("energy", "msp"), synthetic_ood=False)
     other = onnx_ood.bench(models.path("fashion_cnn"), [rows], {"static": noise["noise"]}, settings)
     (folder / "bench-c.json").write_text(other.model_dump_json(by_alias=True))
     compared = onnx_ood.diff(folder / "bench-a.json", folder / "bench-c.json")
     assert [figure.name for figure in compared.figures] == ["AUROC energy, mean"]
     (note,) = [note for note in compared.notes if "Not compared" in note]
     assert set(note.rpartition(": ")[2].rstrip(".").split(", ")) == {"gen", "msp", "noise", "static"}
-    fewer = onnx_ood.ScoreSettings(detectors=("energy",), probes=("outputs",), preprocessing="unit")
+    fewer = onnx_ood.ScoreSettings(detectors=("energy",), probes=("outputs",), preprocess="unit")
     short = onnx_ood.score(models.path("fashion_cnn"), [rows], fewer)
     (folder / "short.json").write_text(short.model_dump_json(by_alias=True))
     compared = onnx_ood.diff(folder / "a.json", folder / "short.json")

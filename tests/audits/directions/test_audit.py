@@ -248,7 +248,7 @@ def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: P
             models.path("fashion_cnn"),
             [str(folders[0])],
             {"odd": [str(broken)]},
-            onnx_ood.DirectionsSettings(controls=False, limit=2),
+            onnx_ood.DirectionsSettings(synthetic_ood=False, limit=2),
         )
     np.save(tmp_path / "few.npy", np.load(usual)[:5])
     few = onnx_ood.directions(
@@ -290,7 +290,7 @@ def test_what_no_made_picture_gives_numbers_for_is_left_out(folders: tuple[Path,
     )
     blank = np.zeros((12, 1, 28, 28), np.float32)
     np.save(path.parent / "blank.npy", blank)
-    settings = onnx_ood.DirectionsSettings(scales=(0.05,), preprocessing="unit,L,stretch", provider="cpu")
+    settings = onnx_ood.DirectionsSettings(scales=(0.05,), preprocess="unit,L,stretch", provider="cpu")
     good = [str(folders[0])]
     found = onnx_ood.directions(path, good, None, settings)
     assert "constant" not in [one.name for one in found.sets]

@@ -295,7 +295,7 @@ def test_the_layer_is_the_last_that_is_piecewise_linear_or_the_one_that_is_named
     file = saved(tmp_path, small_models.normal(3, 1, 4, 4, seed=1))
 
     def layer(selector: str | None) -> str:
-        settings = onnx_ood.PlaneSettings(resolution=8, directions=0, layer=selector)
+        settings = onnx_ood.PlaneSettings(resolution=8, directions=0, probe=selector)
         return onnx_ood.plane(path, [file], settings).layer.name
 
     assert [layer(None), layer("op:Relu"), layer("s"), layer("e"), layer("op:Elu[-1]")] == [

@@ -63,7 +63,7 @@ def rows(tmp_path_factory):
 
 def run(network, rows, *, adaptive=True, batch_size=None, copies=COPIES, **streaming):
     settings = ScoreSettings(
-        detectors=("strangeness",),
+        detectors=("deviation",),
         probes=PROBES,
         copies=copies,
         adaptive=adaptive,

@@ -22,7 +22,7 @@ from onnx_ood.runtime import Prober, prober
 from onnx_ood.runtime.providers import Resolved
 
 FASHION = ["fashion_cnn", "fashion_resnet"]
-COMPARED = ScoreSettings(detectors=("strangeness",))
+COMPARED = ScoreSettings(detectors=("deviation",))
 
 
 def _tensors(folder):
@@ -112,7 +112,7 @@ def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments)
         paths = models.photos()[:2]
         preprocessing = read_card(models.path(name)).preprocessing
         tensors = np.stack([preprocessing.tensor(path) for path in paths])
-    settings = ScoreSettings(detectors=("strangeness",), recipe="lesswrong", copies=2, seed=1)
+    settings = ScoreSettings(detectors=("deviation",), recipe="lesswrong", copies=2, seed=1)
     result = onnx_ood.score(models.path(name), [str(path) for path in paths], settings)
     probe = _conv_outputs(name)[-3]
     assert [entry.name for entry in result.probes] == [probe]

@@ -107,7 +107,7 @@ def test_with_references_auto_is_fitted_to_them(folders, judged):
 
 
 def test_p_values_are_ranks_among_the_references(folders):
-    settings = ScoreSettings(detectors=("energy",), rate=0.1)
+    settings = ScoreSettings(detectors=("energy",), fpr=0.1)
     result = onnx_ood.score(
         FASHION,
         [str(folders / "new"), str(folders / "noise")],
@@ -131,7 +131,7 @@ def test_flags_that_are_not_in_the_order_of_ranks_are_explained(folders, detecto
     result = onnx_ood.score(
         FASHION,
         [str(folders / "new"), str(folders / "noise")],
-        ScoreSettings(detectors=(detector,), rate=0.2),
+        ScoreSettings(detectors=(detector,), fpr=0.2),
         reference=[str(folders / "good")],
     )
     first_spared = min(entry.rank for entry in result.inputs if not entry.flagged)
@@ -188,7 +188,7 @@ def test_bundled_photos_stand_for_references_of_models_of_colours(tmp_path):
     result = onnx_ood.score(path, photos)
     assert (result.verdict.reference, result.verdict.references) == ("generic", 96)
     assert any("3 of the inputs have names of the bundled photos" in note for note in result.notes)
-    without = onnx_ood.score(path, photos, ScoreSettings(generic=False))
+    without = onnx_ood.score(path, photos, ScoreSettings(bundled_reference=False))
     assert (without.verdict.reference, without.verdict.references) == ("none", 0)
 
 
@@ -254,9 +254,9 @@ def test_what_does_not_fit_is_said_in_one_line(folders, settings, reference, mes
 
 def test_settings_that_contradict_are_refused():
     with pytest.raises(UsageError, match="name it alone"):
-        ScoreSettings(detectors=("auto", "strangeness"))
+        ScoreSettings(detectors=("auto", "deviation"))
     with pytest.raises(UsageError, match="rate"):
-        ScoreSettings(rate=1)
+        ScoreSettings(fpr=1)
 
 
 def test_the_result_with_a_verdict_follows_its_schema(judged, schema):

@@ -104,7 +104,7 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
 def test_the_norm_is_that_of_the_tensor_the_user_names(tmp_path: Path) -> None:
     inputs, _ = garments(2)
     path = models.path("fashion_cnn")
-    settings = onnx_ood.SensitivitySettings(of="op:Gemm[-1]", trajectories=0, directions=784)
+    settings = onnx_ood.SensitivitySettings(probe="op:Gemm[-1]", trajectories=0, directions=784)
     (model,) = onnx_ood.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings).models
     assert model.jacobian.of == "'logits'"
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])

@@ -109,7 +109,7 @@ def test_another_input_is_fed_the_same_for_all(scaled: Path, tmp_path: Path) -> 
     np.save(tmp_path / "x.npy", x)
     for scale in (2.5, -4.0):
         settings = onnx_ood.SensitivitySettings(
-            of="y", directions=3, trajectories=2, feeds={"scale": str(scale)}
+            probe="y", directions=3, trajectories=2, feeds={"scale": str(scale)}
         )
         (model,) = onnx_ood.sensitivity([scaled], [str(tmp_path / "x.npy")], settings).models
         assert [one.jacobian for one in model.inputs] == pytest.approx(
@@ -127,7 +127,7 @@ def test_another_input_that_comes_with_each_leaves_no_trajectories(
 ) -> None:
     x = np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32)
     np.savez(tmp_path / "x.npz", x=x, scale=np.full((6, 1), 2, np.float32))
-    settings = onnx_ood.SensitivitySettings(of="y", site=site, directions=5, trajectories=2)
+    settings = onnx_ood.SensitivitySettings(probe="y", site=site, directions=5, trajectories=2)
     (model,) = onnx_ood.sensitivity([scaled], [str(tmp_path / "x.npz")], settings).models
     expected = expected_norms(scaled, x, 2)
     if norm is not None:
@@ -141,7 +141,7 @@ def test_another_input_that_comes_with_each_leaves_no_trajectories(
 
 def test_another_input_of_one_value_leaves_trajectories_inside(scaled: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32))
-    settings = onnx_ood.SensitivitySettings(of="y", site="h", trajectories=2, feeds={"scale": "-1"})
+    settings = onnx_ood.SensitivitySettings(probe="y", site="h", trajectories=2, feeds={"scale": "-1"})
     (model,) = onnx_ood.sensitivity([scaled], [str(tmp_path / "x.npy")], settings).models
     # An ellipse crosses each of five planes twice, or not at all.
     assert {way.transitions for way in model.trajectories} <= {0, 2, 4, 6, 8, 10}
@@ -167,7 +167,7 @@ def test_a_site_whose_inputs_lie_along_another_axis_has_norms_alone(tmp_path: Pa
     onnx.save(model, tmp_path / "turned.onnx")
     x = np.random.default_rng(2).normal(size=(6, 3)).astype(np.float32)
     np.save(tmp_path / "x.npy", x)
-    settings = onnx_ood.SensitivitySettings(of="y", site="t", directions=3, trajectories=1)
+    settings = onnx_ood.SensitivitySettings(probe="y", site="t", directions=3, trajectories=1)
     (found,) = onnx_ood.sensitivity([tmp_path / "turned.onnx"], [str(tmp_path / "x.npy")], settings).models
     expected = [np.linalg.norm(weights[row > 0]) for row in x]
     assert [one.jacobian for one in found.inputs] == pytest.approx(expected, rel=1e-3, abs=1e-6)

@@ -40,7 +40,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="module")
 def result(folders: tuple[Path, Path]) -> DirectionsResult:
     good, bad = map(str, folders)
-    settings = onnx_ood.DirectionsSettings(scales=(0.02, 0.125), seed=2, limit=13, preprocessing="unit")
+    settings = onnx_ood.DirectionsSettings(scales=(0.02, 0.125), seed=2, limit=13, preprocess="unit")
     return onnx_ood.directions(models.path("fashion_cnn"), [good], {HOSTILE: [bad]}, settings)
 
 

@@ -35,7 +35,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> PlaneResult:
     for path, row in zip(paths, (60, 20, 0), strict=True):
         Image.fromarray(images[row]).save(path)
     settings = onnx_ood.PlaneSettings(
-        resolution=41, directions=2, units=30, extent=0.3, seed=3, preprocessing="unit"
+        resolution=41, directions=2, units=30, extent=0.3, seed=3, preprocess="unit"
     )
     return onnx_ood.plane(models.path("fashion_cnn"), paths, settings)
 

@@ -56,7 +56,7 @@ def references(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def result(folder, references):
-    settings = onnx_ood.ScoreSettings(detectors=("msp", "energy"), rate=0.2)
+    settings = onnx_ood.ScoreSettings(detectors=("msp", "energy"), fpr=0.2)
     return onnx_ood.score(CNN, [str(folder)], settings, reference=list(map(str, references)))
 
 
@@ -305,7 +305,7 @@ def test_a_streamed_result_says_that_it_lists_fewer(result):
 
 def test_results_of_every_kind_have_a_page(tmp_path, folder):
     few = save_garments(tmp_path, 3)
-    alone = onnx_ood.score(CNN, [str(few[0])], onnx_ood.ScoreSettings(detectors=("strangeness",), copies=1))
+    alone = onnx_ood.score(CNN, [str(few[0])], onnx_ood.ScoreSettings(detectors=("deviation",), copies=1))
     broken = onnx_ood.score(CNN, [str(folder / "broken.png")])
     ranked = onnx_ood.score(CNN, [str(folder)])
     for one, words in (

@@ -1,0 +1,66 @@
+"""How the user calls a setting, so that messages name what they can type.
+
+The command line sets the dialect once. Code that raises an error names settings by `named`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Literal
+
+Dialect = Literal["python", "cli", "toml"]
+
+# Fields whose flag is not their name with hyphens.
+FLAGS = {"probes": "--probe", "feeds": "--feed", "reference": "--reference"}
+
+_dialect: ContextVar[Dialect] = ContextVar("dialect", default="python")
+
+
+@contextmanager
+def dialect(kind: Dialect) -> Iterator[None]:
+    """Names settings as one kind of user knows them, for as long as the context lasts."""
+    token = _dialect.set(kind)
+    try:
+        yield
+    finally:
+        _dialect.reset(token)
+
+
+def flag(setting: str) -> str:
+    """The command-line flag of a setting.
+
+    >>> flag("batch_size")
+    '--batch-size'
+    """
+    return FLAGS.get(setting, f"--{setting.replace('_', '-')}")
+
+
+def named(setting: str, value: object = None) -> str:
+    """Names a setting, with a value to give it.
+
+    Args:
+        setting: Name of the parameter or field in Python.
+        value: What to write for it; None to name it alone.
+
+    Returns:
+        `--copies 2` on the command line, `copies = 2` in a TOML file, `copies=2` in Python.
+
+    >>> named("copies", 2)
+    'copies=2'
+    >>> with dialect("cli"):
+    ...     named("copies", 2)
+    '--copies 2'
+    """
+    kind = _dialect.get()
+    if kind == "cli":
+        return flag(setting) if value is None or value is True else f"{flag(setting)} {value}"
+    if kind == "toml":
+        key = setting.replace("_", "-")
+        return key if value is None else f"{key} = {_literal(value)}"
+    return f"{setting}=" if value is None else f"{setting}={_literal(value)}"
+
+
+def _literal(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value).lower() if value is True else str(value)
