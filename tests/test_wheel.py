@@ -17,7 +17,7 @@ def wheel(tmp_path_factory):
     source = tmp_path_factory.mktemp("source")
     for name in ("onnx_ood", "cli", "models"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     target = tmp_path_factory.mktemp("wheel")
     subprocess.run(
@@ -40,8 +40,8 @@ def test_everything_tracked_of_the_package_is_in_it(wheel):
     for folder, inside in (("onnx_ood", "onnx_ood"), ("cli", "onnx_ood/cli")):
         for path in (ROOT / folder).rglob("*.py"):
             assert f"{inside}/{path.relative_to(ROOT / folder).as_posix()}" in names
-    for path in (ROOT / "onnx_ood" / "reports" / "html").glob("page.*s"):
-        assert f"onnx_ood/reports/html/{path.name}" in names
+    for path in (ROOT / "onnx_ood" / "reports" / "_html").glob("page.*s"):
+        assert f"onnx_ood/reports/_html/{path.name}" in names
     data = [path for path in (ROOT / "models").rglob("*") if path.is_file() and "training" not in path.parts]
     for path in data:
         if "__pycache__" not in path.parts:
