@@ -75,3 +75,125 @@ def test_the_inputs_room_knows_neither_onnx_nor_the_runtime():
             alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
         }
         assert not {"onnx", "onnxruntime"} & {str(module).split(".")[0] for module in modules}
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _imports(path: Path, modules: frozenset[str]):
+    """Modules of the package that a module imports, not counting imports for type checkers alone."""
+    tree = ast.parse(path.read_text())
+    for_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if node in for_types:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & modules
+            yield from inside or ({node.module} & modules)
+        elif isinstance(node, ast.Import):
+            yield from {alias.name for alias in node.names} & modules
+
+
+PACKAGE = {_module(path): path for path in (ROOT / "onnx_ood").rglob("*.py")}
+FOLDERS = sorted(
+    {module for module, path in PACKAGE.items() if path.name == "__init__.py" and module != "onnx_ood"}
+)
+
+
+def _circle(arrows: dict[str, set[str]]) -> list[str] | None:
+    """A circle in a graph of names, or None."""
+    done: set[str] = set()
+    for start in sorted(arrows):
+        trail: list[str] = []
+        stack = [(start, iter(sorted(arrows[start])))]
+        trail.append(start)
+        while stack:
+            name, left = stack[-1]
+            following = next((one for one in left if one not in done), None)
+            if following is None:
+                stack.pop()
+                trail.pop()
+                done.add(name)
+            elif following in trail:
+                return [*trail[trail.index(following) :], following]
+            else:
+                trail.append(following)
+                stack.append((following, iter(sorted(arrows[following]))))
+    return None
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_modules_and_folders_of_a_folder_import_each_other_in_one_direction(folder):
+    depth = folder.count(".") + 1
+    modules = frozenset(PACKAGE)
+    arrows: dict[str, set[str]] = {}
+    for module, path in PACKAGE.items():
+        if not module.startswith(f"{folder}."):
+            continue
+        child = module.split(".")[depth]
+        targets = {
+            other.split(".")[depth]
+            for other in _imports(path, modules)
+            if other.startswith(f"{folder}.") and other.split(".")[depth] != child
+        }
+        arrows.setdefault(child, set()).update(targets)
+        for target in targets:
+            arrows.setdefault(target, set())
+    assert _circle(arrows) is None, " -> ".join(_circle(arrows) or ())
+
+
+def test_a_circle_is_found():
+    assert _circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert _circle({"a": {"b", "c"}, "b": {"c"}, "c": set()}) is None
+
+
+MAX_MODULES = 25
+# One role each, and as many modules as there are of what they hold.
+ONE_ROLE = {"onnx_ood.detectors.methods"}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_no_folder_is_a_drawer(folder):
+    modules = [module for module in PACKAGE if module.rpartition(".")[0] == folder]
+    assert folder in ONE_ROLE or len(modules) <= MAX_MODULES
+
+
+# Names that several folders use for the same role.
+ROLES = {
+    "audit", "result", "settings", "config", "metrics", "facts", "terminal", "page", "picture", "registry", "base", "chart",
+}  # fmt: skip
+
+
+def test_a_module_name_is_used_twice_only_for_the_same_role():
+    names: dict[str, list[str]] = {}
+    for module, path in PACKAGE.items():
+        if path.name != "__init__.py":
+            names.setdefault(path.stem, []).append(module)
+    twice = {name: found for name, found in names.items() if len(found) > 1 and name not in ROLES}
+    # A detector, a metric and a gate's metric of one name are about one thing.
+    for name, found in list(twice.items()):
+        if sum(not module.startswith("onnx_ood.detectors.methods.") for module in found) <= 1:
+            del twice[name]
+    assert not twice
+
+
+@pytest.mark.parametrize("name", ["Float", "FloatArray", "Array", "Progress", "Estimate"])
+def test_common_types_are_defined_once(name):
+    defined = [
+        module
+        for module, path in PACKAGE.items()
+        for node in ast.parse(path.read_text()).body
+        if (isinstance(node, ast.ClassDef) and node.name == name)
+        or (
+            isinstance(node, ast.Assign)
+            and any(isinstance(one, ast.Name) and one.id == name for one in node.targets)
+        )
+        or (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name)
+    ]
+    assert defined == ["onnx_ood._types"]

@@ -40,7 +40,15 @@ ALLOWED = {
 
 
 def _files():
-    for pattern in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md", "onnx_ood/**/*.py", "onnx_ood/**/*.md", "cli/*.py"):
+    for pattern in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/**/*.md",
+        "onnx_ood/**/*.py",
+        "onnx_ood/**/*.md",
+        "cli/*.py",
+    ):
         for path in ROOT.glob(pattern):
             name = path.relative_to(ROOT).as_posix()
             if not any(name.startswith(prefix) for prefix in ALLOWED):
