@@ -4,6 +4,7 @@
 # make fuzz        runs the property-based tests on new examples
 # make bench DATA=FOLDER   measures all detectors on models and sets in a folder: the tables of docs/detectors.md
 # make docs        builds the documentation site into build/site; warnings are errors
+# make mutation    mutation score of the tests, on a seeded sample of 300 mutants (hours)
 # make lock        pins requirements/*.lock anew (needs the network)
 
 # The first Python that is 3.11 or newer.
@@ -12,7 +13,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-real fuzz bench docs lint lock clean
+.PHONY: demo test test-real fuzz bench docs mutation lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
@@ -29,6 +30,10 @@ fuzz: .venv/test.stamp
 bench: .venv/test.stamp
 	$(BIN)/python benchmarks/detectors.py $(DATA) --json benchmarks/results/detectors-cpu.json --markdown docs/detectors-table.md
 	$(BIN)/python benchmarks/flags.py $(DATA) --json benchmarks/results/flags-cpu.json
+
+mutation: .venv/test.stamp
+	$(PIP) install --quiet --requirement requirements/mutation.txt
+	$(BIN)/python benchmarks/mutation.py --last tests/audits tests/cli
 
 docs: .venv/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
