@@ -121,7 +121,7 @@ def test_too_few_photos_say_that_nothing_may_be_concluded(result: PreprocessResu
 def test_a_candidate_that_overflows_leaves_the_others_apart(result: PreprocessResult) -> None:
     values, resize = result.questions
     far = values.candidates[-1].gap.model_copy(update={"value": 709.0, "low": 705.0, "high": 712.0})
-    last = values.candidates[-1].model_copy(update={"behind": far, "score": -700.0})
+    last = values.candidates[-1].model_copy(update={"gap": far, "score": -700.0})
     question = values.model_copy(update={"candidates": (*values.candidates[:-1], last)})
     tree = parsed(preprocess_page(result.model_copy(update={"questions": (question, resize)})))
     chart = find(tree, "svg", class_="behind")[0]
