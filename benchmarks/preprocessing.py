@@ -152,8 +152,8 @@ def line(pair: Pair, result: onnx_ood.PreprocessResult) -> tuple[str, bool, bool
     values, resize = result.questions
     first, second = values.candidates[:2]
     right = first.name == pair.right
-    margin = f"{second.behind.value:.2f} ({second.behind.low:.2f} to {second.behind.high:.2f})"
-    told = resize.candidates[0].name if resize.verdict == "told" else resize.verdict
+    margin = f"{second.gap.value:.2f} ({second.gap.low:.2f} to {second.gap.high:.2f})"
+    told = resize.candidates[0].name if resize.verdict == "determined" else resize.verdict
     among = (
         ""
         if right
@@ -165,7 +165,7 @@ def line(pair: Pair, result: onnx_ood.PreprocessResult) -> tuple[str, bool, bool
         f"{pair.name:38} {pair.right:34} {first.name if not right else 'the same':34} {margin:24} "
         f"{values.verdict}{among}; resize: {told}",
         right,
-        not right and values.verdict == "told",
+        not right and values.verdict == "determined",
     )
 
 
@@ -184,7 +184,7 @@ def main() -> None:
             result = onnx_ood.preprocess(pair.model, [str(pair.photos)], settings)
             text, right, wrong = line(pair, result)
             print(text, flush=True)
-            told = right and result.questions[0].verdict == "told"
+            told = right and result.questions[0].verdict == "determined"
             counts[pair.own] = [a + b for a, b in zip(counts[pair.own], (1, right, told, wrong), strict=True)]
     for own, (count, right, told, wrong) in counts.items():
         kind = "photos that the model is made for" if own else "other photos"

@@ -41,5 +41,5 @@ def preprocess(
     printed = write_json(result, json)
     if not quiet and not printed:
         print_preprocess(stdout(), result, top=5)
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         raise NotEvaluatedError("there are fewer than 10 photos; give more")

@@ -61,5 +61,5 @@ def sensitivity(
         draw_sensitivity(result, picture)
     if not quiet and not printed:
         print_sensitivity(stdout(), result, top)
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than half of the inputs of a model could be measured")

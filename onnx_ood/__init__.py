@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from onnx_ood.audits.directions.audit import directions
     from onnx_ood.audits.directions.result import DirectionsResult
     from onnx_ood.audits.directions.settings import DirectionsSettings
-    from onnx_ood.audits.doctor.audit import DoctorResult, doctor
-    from onnx_ood.audits.inspect.audit import InspectResult, inspect
+    from onnx_ood.audits.doctor.audit import doctor
+    from onnx_ood.audits.doctor.result import DoctorResult
+    from onnx_ood.audits.inspect.audit import inspect
+    from onnx_ood.audits.inspect.result import InspectResult
     from onnx_ood.audits.plane.audit import plane
     from onnx_ood.audits.plane.result import PlaneResult
     from onnx_ood.audits.plane.settings import PlaneSettings
@@ -66,8 +68,8 @@ _HOMES = {
     "DiffResult": "onnx_ood.audits.diff.result",
     "DirectionsResult": "onnx_ood.audits.directions.result",
     "DirectionsSettings": "onnx_ood.audits.directions.settings",
-    "DoctorResult": "onnx_ood.audits.doctor.audit",
-    "InspectResult": "onnx_ood.audits.inspect.audit",
+    "DoctorResult": "onnx_ood.audits.doctor.result",
+    "InspectResult": "onnx_ood.audits.inspect.result",
     "Instrumented": "onnx_ood.graph",
     "Measurement": "onnx_ood.runtime",
     "Model": "onnx_ood.graph",

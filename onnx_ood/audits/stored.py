@@ -12,8 +12,8 @@ from onnx_ood.audits.check.result import CheckResult
 from onnx_ood.audits.demo.result import DemoResult
 from onnx_ood.audits.diff.result import DiffResult
 from onnx_ood.audits.directions.result import DirectionsResult
-from onnx_ood.audits.doctor.audit import DoctorResult
-from onnx_ood.audits.inspect.audit import InspectResult
+from onnx_ood.audits.doctor.result import DoctorResult
+from onnx_ood.audits.inspect.result import InspectResult
 from onnx_ood.audits.plane.result import PlaneResult
 from onnx_ood.audits.preprocess.result import PreprocessResult
 from onnx_ood.audits.score.result import ScoreResult

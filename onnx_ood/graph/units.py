@@ -22,7 +22,7 @@ from onnx_ood.graph.catalogue.order import execution_order
 from onnx_ood.graph.catalogue.tensors import Tensor
 from onnx_ood.graph.select import why_not_measurable
 
-Exactness = Literal["linear", "pieces", "sign"]
+Exactness = Literal["linear", "pattern", "sign"]
 
 # Smooth functions of the sign of their argument.
 _SIGN_KEPT = frozenset(
@@ -51,7 +51,7 @@ class PatternSite:
         source: The pre-activation; of MaxPool what the windows slide over. Empty where it is inside an operator (with
             its bias), or outside the function or branch that the units are in.
         exact: `"linear"` if units are affine between thresholds, so that codes are those of linear regions;
-            `"pieces"` if a threshold is where another formula begins, but not all of these are affine; `"sign"` if
+            `"pattern"` if a threshold is where another formula begins, but not all of these are affine; `"sign"` if
             the function is smooth and the sign of its pre-activation stands for a code.
         thresholds: On the pre-activation, ascending. None for MaxPool, whose code is the place of the largest element.
         read: The tensor that is read.
@@ -224,7 +224,7 @@ class _Scope:
             raise _UnreadError("has a slope that isn't positive")
         low, high = -beta / alpha, (1 - beta) / alpha
         if activation.function == "HardSwish":
-            return self._by_source(replace(units, exact="pieces", thresholds=(low, high)))
+            return self._by_source(replace(units, exact="pattern", thresholds=(low, high)))
         return self._between(units, low, high, 0.0, 1.0, tensor)
 
     def _between(

@@ -39,7 +39,7 @@ def test_report_and_json_agree(garments: Path, tmp_path: Path) -> None:
     result = json.loads((tmp_path / "result.json").read_text())
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     assert "values: 0 to 1 (unit,L,stretch)" in done.stdout
-    assert "resize: can't tell" in done.stdout
+    assert "resize: undetermined" in done.stdout
     assert f"--preprocess {result['questions'][1]['candidates'][0]['words']}" in done.stdout
     for question in result["questions"]:
         for candidate in question["candidates"]:

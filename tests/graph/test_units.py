@@ -22,7 +22,7 @@ WEIGHTS = {
     "same": np.full(4, 0.5, np.float32),
 }
 SIXTH = float(np.float32(0.16667))
-LINEAR, PIECES, SIGN = "linear", "pieces", "sign"
+LINEAR, PIECES, SIGN = "linear", "pattern", "sign"
 # What stands between two linear layers: opset, text, then what has to be found: the operator, how exact its codes
 # are, the thresholds on h, and the tensor that is read.
 FORMS: dict[str, tuple[int, str, str, str, tuple[float, ...], str]] = {

@@ -21,7 +21,7 @@ from onnx_ood.perturb import ALTERATIONS, SYNTHETIC_OOD
 NAMES = ("onnx-ood.toml", "pyproject.toml")
 """Where a check is looked for, in this order."""
 _TABLE = ("tool", "onnx_ood")
-_KINDS = ("translations", "same class", "different classes", "random")
+_KINDS = ("translations", "same-class", "different-classes", "random")
 
 
 def _figure(name: str) -> str:

@@ -124,7 +124,7 @@ def jacobian(runs: AuditRunner, _of: str, _set: str | None) -> MetricValue:
 
 def density(runs: AuditRunner, of: str, _set: str | None) -> MetricValue:
     """The mean density of transitions on trajectories of a kind."""
-    kind = next((one for one in runs.sensitive().kinds if one.kind == of), None)
+    kind = next((one for one in runs.sensitive().trajectory_types if one.type == of.replace("-", "_")), None)
     if kind is None or kind.density.mean is None:
         raise NotEvaluatedError(f"there are no trajectories of the kind {of!r} between these inputs")
     density = kind.density

@@ -241,7 +241,7 @@ class AuditRunner:
         """
         result = self.sensitivity()
         audit = result.models[0]
-        if result.status == "not evaluated":
+        if result.status == "not_evaluated":
             raise NotEvaluatedError(_too_few(len(audit.inputs), len(audit.failed), audit.failed))
         return audit
 

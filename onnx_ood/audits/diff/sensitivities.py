@@ -70,10 +70,14 @@ def figures_of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iter
     for one, other in paired_models(a, b):
         name = _pair_name(one, other)
         yield _change(f"Jacobian norm, {name}", one.jacobian.norm, other.jacobian.norm)
-        kinds = {kind.kind: kind for kind in other.kinds}
-        for kind in one.kinds:
-            if kind.kind in kinds:
-                yield _change(f"transitions, {kind.kind}, {name}", kind.density, kinds[kind.kind].density)
+        others = {kind.type: kind for kind in other.trajectory_types}
+        for kind in one.trajectory_types:
+            if kind.type in others:
+                yield _change(
+                    f"transitions, {kind.type.replace('_', ' ')}, {name}",
+                    kind.density,
+                    others[kind.type].density,
+                )
 
 
 def _pair_name(one: ModelSensitivity, other: ModelSensitivity) -> str:

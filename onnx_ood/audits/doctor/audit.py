@@ -1,17 +1,16 @@
-"""The doctor audit: what can run on this machine, what can't, and what to type to mend it."""
+"""The doctor audit: checks of the installation, with a remedy for each problem."""
 
 from __future__ import annotations
 
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
-from typing import Literal
 
 import numpy as np
 import onnxruntime
-from pydantic import BaseModel, ConfigDict, Field
 
 from onnx_ood import models
+from onnx_ood.audits.doctor.result import Check, DoctorResult
 from onnx_ood.exceptions import OnnxOodError
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.results.placement import fallback_report, placement_text
@@ -30,7 +29,7 @@ _PACKAGES = (
     "rich",
     "typer",
 )
-# Distributions that all install the module `onnxruntime`, each over the files of the other.
+# Distributions of the module `onnxruntime`; each overwrites the files of another.
 _RUNTIMES = (
     "onnxruntime",
     "onnxruntime-gpu",
@@ -39,44 +38,16 @@ _RUNTIMES = (
     "onnxruntime-qnn",
 )
 
-# What is measured to see where nodes run: small, with the operators of most classifiers of pictures.
+# Measured to find where nodes run: small, with the operators of most image classifiers.
 _TRIED = "fashion_cnn"
 _TRIED_INPUTS = 2
-_REPORT = "report it as a bug, with all of this output"
+_REPORT = "report it as a bug, with this whole output"
 
 _PIP = f"{sys.executable} -m pip"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Check(_Part):
-    """One thing that was looked at."""
-
-    name: str
-    state: Literal["good", "note", "bad"] = Field(description="`note`: works, but not as fast as it could.")
-    found: str
-    remedy: str = Field(description="What to type or do; empty if there is nothing to mend.")
-
-
-class DoctorResult(_Part):
-    """What can run here."""
-
-    format: Literal["onnx-ood/doctor/1"] = Field(default="onnx-ood/doctor/1", alias="schema")
-    versions: dict[str, str]
-    python: str
-    platform: str
-    checks: tuple[Check, ...]
-
-    @property
-    def healthy(self) -> bool:
-        """True if nothing is broken; running on the CPU is not broken."""
-        return all(check.state != "bad" for check in self.checks)
-
-
 def doctor() -> DoctorResult:
-    """Looks at versions, runtimes and providers."""
+    """Check versions, runtimes and execution providers of this installation."""
     return DoctorResult(
         versions={name: found for name in _PACKAGES if (found := _version(name)) is not None},
         python=platform.python_version(),
@@ -100,7 +71,7 @@ def _version(name: str) -> str | None:
 
 
 def installed_runtimes() -> tuple[str, ...]:
-    """Names of the installed distributions that provide the module `onnxruntime`."""
+    """Installed distributions that provide the module `onnxruntime`."""
     names = {(entry.metadata["Name"] or "").lower().replace("_", "-") for entry in distributions()}
     return tuple(name for name in _RUNTIMES if name in names)
 
@@ -115,7 +86,7 @@ def _check_runtimes() -> Check:
     return Check(
         name="runtime",
         state="bad",
-        found=f"{' and '.join(found)} are installed over each other: one's files are broken",
+        found=f"{' and '.join(found)} are both installed and overwrite each other's files",
         remedy=f"{_PIP} uninstall -y {' '.join(found)} && {_PIP} install {wanted}",
     )
 
@@ -125,7 +96,7 @@ def _check_cpu() -> Check:
     return Check(
         name="cpu",
         state="good" if works else "bad",
-        found="sessions can be created" if works else "onnxruntime can't create a session",
+        found="sessions can be created" if works else "onnxruntime cannot create a session",
         remedy="" if works else f"{_PIP} install --force-reinstall onnxruntime",
     )
 
@@ -138,7 +109,7 @@ def _check_gpu() -> Check:
         name="gpu",
         state="note",
         found="no NVIDIA driver is installed" if count is None else "the NVIDIA driver shows no GPU",
-        remedy="nothing to mend on a machine without a GPU; else install NVIDIA's driver, then look at nvidia-smi",
+        remedy="none needed without a GPU; otherwise install NVIDIA's driver and check nvidia-smi",
     )
 
 
@@ -170,7 +141,7 @@ def _check_cuda() -> Check:
 
 
 def _check_placement() -> Check:
-    """Measures a bundled model where audits would run, and looks where its nodes ran."""
+    """Measure a bundled model as audits do, and read where its nodes ran."""
     model = load(models.path(_TRIED))
     (fed,) = model.inputs
     shape = [size if isinstance(size, int) else _TRIED_INPUTS for size in fed.shape or ()]
@@ -180,7 +151,7 @@ def _check_placement() -> Check:
         prober.measure(images, np.full_like(images[:1], 0.01))
     except OnnxOodError as error:
         return Check(
-            name="nodes", state="bad", found=f"a bundled model can't be measured: {error}", remedy=_REPORT
+            name="nodes", state="bad", found=f"a bundled model cannot be measured: {error}", remedy=_REPORT
         )
     lost = prober.fallen_back
     return Check(

@@ -1,80 +1,43 @@
-"""The inspect audit: what is in a model file, and where to watch it."""
+"""The inspect audit: contents of a model file and suggested probes."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-
+from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph import Tensor, load, suggest_probes
+from onnx_ood.graph import Model, Tensor, load, suggest_probes
 from onnx_ood.graph.catalogue.order import subgraphs
-from onnx_ood.results.facts import ModelFacts, model_facts
+from onnx_ood.results.facts import model_facts
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class TensorFacts(_Part):
-    """One tensor of the catalogue."""
-
-    name: str
-    op: str
-    dtype: str | None = Field(description="null where type inference can't tell.")
-    shape: tuple[int | str | None, ...] | None = Field(description="Numbers, symbols, null for unknown.")
-    depth: int
-    consumers: int
-
-
-class ProbeFacts(_Part):
-    """A suggested probe."""
-
-    tensor: TensorFacts
-    reason: str
-
-
-class InspectResult(_Part):
-    """What is in a model file."""
-
-    format: Literal["onnx-ood/inspect/1"] = Field(default="onnx-ood/inspect/1", alias="schema")
-    model: ModelFacts
-    ir_version: int
-    inputs: tuple[TensorFacts, ...]
-    outputs: tuple[TensorFacts, ...]
-    operators: dict[str, int] = Field(description="Nodes of the main graph by operator, most frequent first.")
-    tensors: int = Field(description="Tensors that nodes of the main graph compute.")
-    activations: tuple[TensorFacts, ...]
-    suggested_probes: tuple[ProbeFacts, ...]
-    notes: tuple[str, ...]
-
-
-def inspect(path: str | Path) -> InspectResult:
-    """Reads a model file and says what is in it, without running it.
+def inspect(model: str | Path | Model) -> InspectResult:
+    """List the contents of a model file without running it.
 
     Args:
-        path: The model file.
+        model: Path of an ONNX file, or a loaded model.
 
     Returns:
-        The facts.
+        Inputs, outputs, operators, activations and suggested probes.
 
     Raises:
-        ModelError: If the file can't be read.
+        ModelError: If the file cannot be read.
+
+    >>> from onnx_ood import inspect, models
+    >>> [tensor.shape for tensor in inspect(models.path("fashion_cnn")).inputs]
+    [('batch', 1, 28, 28)]
     """
-    model = load(path)
+    model = model if isinstance(model, Model) else load(model)
     graph = model.proto.graph
     inner = sum(len(body.node) for node in graph.node for body in subgraphs(node))
     notes = []
     if inner:
-        notes.append(f"{inner} more nodes are inside control flow; their tensors are not in the catalogue.")
+        notes.append(f"{inner} more nodes are inside control flow; their tensors are not listed.")
     if model.proto.functions:
-        notes.append(
-            f"{len(model.proto.functions)} functions are called; tensors inside are not in the catalogue."
-        )
+        notes.append(f"{len(model.proto.functions)} functions are called; the tensors inside are not listed.")
     unknown = sum(tensor.dtype is None for tensor in model.tensors)
     if unknown:
-        notes.append(f"The types of {unknown} tensors can't be inferred without running the model.")
+        notes.append(f"The types of {unknown} tensors cannot be inferred without running the model.")
     try:
         suggested = suggest_probes(model)
     except ModelError as error:

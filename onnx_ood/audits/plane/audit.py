@@ -25,8 +25,8 @@ from onnx_ood.audits.plane.result import (
     PlaneClasses,
     PlaneGrid,
     PlaneJacobian,
-    PlaneLayer,
     PlanePoint,
+    PlaneProbe,
     PlaneResult,
 )
 from onnx_ood.audits.plane.settings import PlaneSettings
@@ -123,7 +123,7 @@ def plane(
         points=(a, b, c),
         grid=_grid(grid),
         rounding=_number(window.rounding),
-        layer=_layer(shown, clean, len(units), window),
+        probe=_probe(shown, clean, len(units), window),
         classes=_classes(answers, window, labels),
         jacobian=jacobian,
         notes=preprocessing_notes(read.chosen, card, facts)
@@ -209,8 +209,8 @@ def _grid(grid: Grid) -> PlaneGrid:
     )
 
 
-def _layer(shown: Shown, clean: Values, looked_at: int, window: Window) -> PlaneLayer:
-    return PlaneLayer(
+def _probe(shown: Shown, clean: Values, looked_at: int, window: Window) -> PlaneProbe:
+    return PlaneProbe(
         name=shown.site.name,
         op=shown.site.op,
         exact=shown.site.exact,
@@ -218,7 +218,7 @@ def _layer(shown: Shown, clean: Values, looked_at: int, window: Window) -> Plane
         thresholds=shown.site.thresholds,
         units=clean.layer.shape[1],
         looked_at=looked_at,
-        switching=len({line.of for line in window.lines}),
+        switching=len({line.index for line in window.lines}),
         lines=window.lines,
     )
 
@@ -268,7 +268,7 @@ def _jacobian(
     known = np.isfinite(norm) & (norm > 0)
     rows = norm.reshape(len(grid.y), len(grid.x)).tolist()
     return PlaneJacobian(
-        of=norms.of,
+        probe=norms.of,
         directions=norms.directions,
         step=step,
         error=float(np.median(error[known] / norm[known])) if known.any() else None,
@@ -286,7 +286,7 @@ def _notes(shown: Shown, clean: Values, looked_at: int, window: Window, layout_n
             f"{shown.site.op} is smooth: the lines, where its pre-activation changes its sign, are no boundaries of "
             "linear regions but a proxy."
         )
-    if shown.site.exact == "pieces":
+    if shown.site.exact == "pattern":
         notes.append(f"{shown.site.op} has pieces that are not all linear; the lines are where they meet.")
     if looked_at < count:
         notes.append(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from onnx_ood.exceptions import ModelError, SelectorError
 from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, select, why_not_measurable
 
-_KINDS = ("linear", "pieces", "sign")
+_KINDS = ("linear", "pattern", "sign")
 _LISTED = 6
 
 

@@ -34,19 +34,19 @@ class PlaneGrid(Part):
 class PlaneLine(Part):
     """A line through points of the plane."""
 
-    of: int = Field(
+    index: int = Field(
         description="The unit, as an index into the flattened activation of one input; or the class."
     )
     x: tuple[float, ...]
     y: tuple[float, ...]
 
 
-class PlaneLayer(Part):
+class PlaneProbe(Part):
     """The units whose boundaries were looked for."""
 
     name: str
     op: str
-    exact: Literal["linear", "pieces", "sign"] = Field(
+    exact: Literal["linear", "pattern", "sign"] = Field(
         description="linear: boundaries of linear regions; pieces: of pieces that are not all linear; sign: where the "
         "pre-activation of a smooth function changes its sign, a proxy."
     )
@@ -85,7 +85,7 @@ class PlaneClasses(Part):
 class PlaneJacobian(Part):
     """Jacobian norms in the window."""
 
-    of: str = Field(description="What is derived by the input: the softmax of an output, or a tensor.")
+    probe: str = Field(description="What is derived by the input: the softmax of an output, or a tensor.")
     directions: int
     step: float = Field(
         description="Length of the nudge to either side, for all points: the median of what the three inputs got."
@@ -112,7 +112,7 @@ class PlaneResult(Part):
         description="How far the point that the model was fed is from its place in the plane, at most: of rounding "
         "to the input's type, in steps of the grid."
     )
-    layer: PlaneLayer
+    probe: PlaneProbe
     classes: PlaneClasses | None = Field(description="Null if the first output is no row of class scores.")
     jacobian: PlaneJacobian | None = Field(description="Null if not asked for.")
     notes: tuple[str, ...]

@@ -255,7 +255,7 @@ def _drawn(lines: ZeroLines, grid: Grid, names: NDArray[np.int64]) -> tuple[Plan
         row, column = simplified(line.points, _TOLERANCE).round(_PLACES).T
         found.append(
             PlaneLine(
-                of=int(names[line.unit]),
+                index=int(names[line.unit]),
                 x=tuple((grid.x[0] + grid.step * column).tolist()),
                 y=tuple((grid.y[0] + grid.step * row).tolist()),
             )

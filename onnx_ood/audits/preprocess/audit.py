@@ -85,7 +85,7 @@ def preprocess(
         progress: Called with the number of (photo, candidate) pairs that are done, and of all.
 
     Returns:
-        The result; its status is "not evaluated" if there are fewer than 10 photos.
+        The result; its status is "not_evaluated" if there are fewer than 10 photos.
 
     Raises:
         UsageError: If the model takes no pictures, or has neither class scores nor BatchNormalization nodes.
@@ -132,7 +132,7 @@ def preprocess(
     by_values = ranked(values)
     by_resize = ranked(resize_candidates(by_values[0].candidate, shape))
     return PreprocessResult(
-        status="measured" if count >= _FEWEST else "not evaluated",
+        status="measured" if count >= _FEWEST else "not_evaluated",
         model=model_facts(loaded),
         provider=reader.provider,
         seed=settings.seed,
@@ -246,12 +246,12 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
         candidates.append(
             TriedPreprocessing(
                 name=tried.candidate.name,
-                words=tried.candidate.words,
+                spec=tried.candidate.spec,
                 description=tried.candidate.preprocessing.describe(),
                 information=None if tried.information is None else float(tried.information[0]),
                 batch_norm=None if tried.distance is None else float(tried.distance[0]),
                 score=float(tried.score[0]),
-                behind=RunnerUpGap(value=float(behind[0]), low=float(bounds[0]), high=float(bounds[1])),
+                gap=RunnerUpGap(value=float(behind[0]), low=float(bounds[0]), high=float(bounds[1])),
                 leading=bool(bounds[0] <= 0),
                 confidence=tried.confidence,
                 agreement=tried.agreement,
@@ -261,7 +261,7 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
     reason = _why_not_told(asks, candidates)
     return Question(
         asks=asks,
-        verdict="can't tell" if reason else "told",
+        verdict="undetermined" if reason else "determined",
         reason=reason,
         candidates=tuple(candidates),
     )
@@ -280,6 +280,6 @@ def _why_not_told(asks: Literal["values", "resize"], candidates: Sequence[TriedP
     if not close:
         return ""
     others = f"{len(close)} others are" if len(close) > 1 else "1 other is"
-    if all(one.behind.low == one.behind.high == 0 for one in close):
+    if all(one.gap.low == one.gap.high == 0 for one in close):
         return f"{others} the same to these photos, so that either will do for photos of their shape"
     return f"{others} behind the first by no more than noise: give more photos"

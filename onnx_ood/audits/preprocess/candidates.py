@@ -49,7 +49,7 @@ class Candidate:
     preprocessing: Preprocessing
 
     @property
-    def words(self) -> str:
+    def spec(self) -> str:
         """What `--preprocess` takes."""
         return f"{self.values},{self.resize}"
 

@@ -22,7 +22,7 @@ class TriedPreprocessing(Part):
     """One candidate and the evidence for it."""
 
     name: str
-    words: str = Field(description="What --preprocess takes.")
+    spec: str = Field(description="What --preprocess takes.")
     description: str
     information: Number = Field(
         description="Nats that the answer about a photo tells about that about slightly changed copies; null if the "
@@ -33,7 +33,7 @@ class TriedPreprocessing(Part):
         "has no BatchNormalization nodes."
     )
     score: float = Field(description="information - batch_norm, of what there is; higher = more ordinary.")
-    behind: RunnerUpGap = Field(description="Score of the first less this one's, on the same resamples.")
+    gap: RunnerUpGap = Field(description="Score of the first less this one's, on the same resamples.")
     leading: bool = Field(description="The first, or behind it by no more than noise.")
     confidence: Number = Field(description="Mean probability of the likeliest class.")
     agreement: Number = Field(description="Share of copies that get the photo's answer.")
@@ -46,7 +46,7 @@ class Question(Part):
     """One thing to find out, and what was tried."""
 
     asks: Literal["values", "resize"]
-    verdict: Literal["told", "can't tell"]
+    verdict: Literal["determined", "undetermined"]
     reason: str = Field(description="Why it can't be told, or empty.")
     candidates: tuple[TriedPreprocessing, ...] = Field(description="The most ordinary first.")
 
@@ -60,7 +60,7 @@ class PreprocessResult(Part):
     """Result of `onnx-ood preprocess`."""
 
     format: Literal["onnx-ood/preprocess/1"] = Field(default="onnx-ood/preprocess/1", alias="schema")
-    status: Literal["measured", "not evaluated"] = Field(
+    status: Literal["measured", "not_evaluated"] = Field(
         description="Not evaluated with fewer than 10 photos."
     )
     model: ModelFacts
@@ -80,6 +80,6 @@ class PreprocessResult(Part):
         return self.questions[-1].candidates[0]
 
     @property
-    def told(self) -> bool:
+    def determined(self) -> bool:
         """True if all questions have an answer."""
-        return all(question.verdict == "told" for question in self.questions)
+        return all(question.verdict == "determined" for question in self.questions)

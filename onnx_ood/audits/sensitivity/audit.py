@@ -57,7 +57,7 @@ def sensitivity(
         progress: Called with the number of inputs done and in all (None while unknown).
 
     Returns:
-        The result; its status is "not evaluated" if fewer than half of the inputs of a model could be measured.
+        The result; its status is "not_evaluated" if fewer than half of the inputs of a model could be measured.
 
     Raises:
         UsageError: If there is no model, or a setting doesn't fit one.
@@ -85,7 +85,7 @@ def sensitivity(
     ]
     enough = all(2 * len(audit.inputs) >= len(audit.inputs) + len(audit.failed) for audit in audits)
     return SensitivityResult(
-        status="measured" if enough else "not evaluated",
+        status="measured" if enough else "not_evaluated",
         directions=settings.directions,
         tolerance=settings.tolerance,
         seed=settings.seed,

@@ -15,11 +15,11 @@ from onnx_ood.audits.sensitivity.measured_inputs import MeasuredInputs
 from onnx_ood.audits.sensitivity.result import (
     Estimate,
     JacobianResult,
-    KindResult,
     ModelSensitivity,
     SensitivityInput,
     SiteResult,
     TrajectoryResult,
+    TrajectoryTypeResult,
 )
 from onnx_ood.audits.sensitivity.trajectory_choice import Chosen
 from onnx_ood.audits.sensitivity.trajectory_counts import Counted
@@ -84,7 +84,7 @@ def build(measured: Measured) -> ModelSensitivity:
         provider=measured.prober.provider,
         provider_note=measured.prober.provider_note,
         jacobian=_jacobian(measured),
-        kinds=kinds,
+        trajectory_types=kinds,
         trajectories=tuple(
             _trajectory(way, transitions, [measured.inputs.ids[i] for i in measured.inputs.kept])
             for way, transitions in zip(measured.counted.ways, measured.counted.transitions, strict=True)
@@ -102,7 +102,7 @@ def build(measured: Measured) -> ModelSensitivity:
 def _jacobian(measured: Measured) -> JacobianResult:
     inputs, first = measured.inputs, measured.inputs.norms[0]
     return JacobianResult(
-        of=first.of,
+        probe=first.of,
         directions=first.directions,
         norm=_estimate(inputs.all("norm")),
         within_region=float(inputs.all("exact_share").mean()) if measured.whole_regions else None,
@@ -134,15 +134,15 @@ def _inputs(inputs: MeasuredInputs, regions: ExactRegions) -> tuple[SensitivityI
     )
 
 
-def _kinds(counted: Counted) -> tuple[KindResult, ...]:
+def _kinds(counted: Counted) -> tuple[TrajectoryTypeResult, ...]:
     results = []
-    for kind in dict.fromkeys(way.kind for way in counted.ways):
+    for kind in dict.fromkeys(way.type for way in counted.ways):
         mine = [
-            found for way, found in zip(counted.ways, counted.transitions, strict=True) if way.kind == kind
+            found for way, found in zip(counted.ways, counted.transitions, strict=True) if way.type == kind
         ]
         results.append(
-            KindResult(
-                kind=kind,
+            TrajectoryTypeResult(
+                type=kind,
                 transitions=_estimate(np.array([found.total for found in mine], np.float64)),
                 density=_estimate(np.array([found.total / found.length for found in mine])),
                 converged=sum(found.converged for found in mine),
@@ -156,7 +156,7 @@ def _trajectory(way: Chosen, found: Transitions, ids: Sequence[str]) -> Trajecto
     lengths = way.trajectory.lengths(bounds)
     so_far = np.interp(bounds, found.at, np.concatenate([[0], np.cumsum(found.between)]))
     return TrajectoryResult(
-        kind=way.kind,
+        type=way.type,
         inputs=tuple(ids[i] for i in way.inputs),
         length=found.length,
         transitions=found.total,
@@ -172,7 +172,7 @@ def _sites(sites: Sequence[PatternSite], counted: Counted) -> tuple[SiteResult, 
     if not counted.ways:
         return ()
     density = np.array([found.counts / found.length for found in counted.transitions])
-    kinds = np.array([way.kind for way in counted.ways])
+    kinds = np.array([way.type for way in counted.ways])
     return tuple(
         SiteResult(
             name=site.name,
@@ -192,7 +192,7 @@ def _estimate(values: NDArray[np.float64]) -> Estimate:
     )
 
 
-def _density(kinds: Sequence[KindResult]) -> float | None:
+def _density(kinds: Sequence[TrajectoryTypeResult]) -> float | None:
     means = [kind.density.mean for kind in kinds if kind.density.mean is not None]
     return float(np.mean(means)) if means else None
 
@@ -210,7 +210,7 @@ def _notes(measured: Measured) -> tuple[str, ...]:
             f"{proxies} of {len(sites)} activation functions are smooth: the sign of their pre-activations stands for "
             "a code, and transitions are a proxy."
         )
-    pieces = sum(site.exact == "pieces" for site in sites)
+    pieces = sum(site.exact == "pattern" for site in sites)
     if pieces:
         notes.append(f"{pieces} of {len(sites)} activation functions have pieces that are not all linear.")
     if len(inputs.ids) > len(inputs.kept):

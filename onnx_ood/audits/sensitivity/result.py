@@ -9,7 +9,7 @@ from pydantic import Field
 from onnx_ood.results.base import Environment, Failure, Number, Part, Prediction
 from onnx_ood.results.facts import ModelFacts
 
-Kind = Literal["translations", "same class", "different classes", "random"]
+TrajectoryType = Literal["translations", "same_class", "different_classes", "random"]
 
 
 class Estimate(Part):
@@ -24,7 +24,7 @@ class Estimate(Part):
 class JacobianResult(Part):
     """Jacobian norms of all inputs."""
 
-    of: str = Field(description="What is derived by the input: the softmax of an output, or a tensor.")
+    probe: str = Field(description="What is derived by the input: the softmax of an output, or a tensor.")
     directions: int
     norm: Estimate
     within_region: Number = Field(
@@ -40,7 +40,7 @@ class JacobianResult(Part):
 class TrajectoryResult(Part):
     """Transitions along one trajectory."""
 
-    kind: Kind
+    type: TrajectoryType
     inputs: tuple[str, ...] = Field(description="The inputs it goes through.")
     length: float = Field(description="In units of the site.")
     transitions: int
@@ -53,10 +53,10 @@ class TrajectoryResult(Part):
     )
 
 
-class KindResult(Part):
+class TrajectoryTypeResult(Part):
     """All trajectories of one kind."""
 
-    kind: Kind
+    type: TrajectoryType
     transitions: Estimate = Field(description="Along a whole trajectory, as published.")
     density: Estimate = Field(description="Transitions for each unit of length.")
     converged: int = Field(description="How many of them converged.")
@@ -67,7 +67,7 @@ class SiteResult(Part):
 
     name: str
     op: str
-    exact: Literal["linear", "pieces", "sign"] = Field(
+    exact: Literal["linear", "pattern", "sign"] = Field(
         description="linear: codes of linear regions; pieces: of pieces that are not all linear; sign: of a smooth "
         "function, a proxy."
     )
@@ -115,7 +115,7 @@ class ModelSensitivity(Part):
     provider: Literal["cuda", "cpu"]
     provider_note: str
     jacobian: JacobianResult
-    kinds: tuple[KindResult, ...]
+    trajectory_types: tuple[TrajectoryTypeResult, ...]
     trajectories: tuple[TrajectoryResult, ...]
     classes: str | None = Field(
         description="Whose classes ellipses through inputs go by: those of a file, or the model's own answers; null "
@@ -133,7 +133,7 @@ class SensitivityResult(Part):
     """How stable the functions of models are, and which of several is the more stable."""
 
     format: Literal["onnx-ood/sensitivity/1"] = Field(default="onnx-ood/sensitivity/1", alias="schema")
-    status: Literal["measured", "not evaluated"] = Field(
+    status: Literal["measured", "not_evaluated"] = Field(
         description="measured, or not evaluated if fewer than half of the inputs of a model were."
     )
     directions: int

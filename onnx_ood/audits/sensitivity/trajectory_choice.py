@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.sensitivity.result import Kind
+from onnx_ood.audits.sensitivity.result import TrajectoryType
 from onnx_ood.perturb.trajectories import Trajectory, ellipse_through, random_ellipse, translations
 
 # Positions of a picture on its ring.
@@ -26,7 +26,7 @@ class Chosen(NamedTuple):
         trajectory: The way.
     """
 
-    kind: Kind
+    type: TrajectoryType
     inputs: tuple[int, ...]
     trajectory: Trajectory
 
@@ -57,7 +57,7 @@ def choose_trajectories(
             Chosen("translations", (i,), translations(values[i], positions, axis=width))
             for i in range(min(count, len(values)))
         ]
-    kinds: tuple[tuple[Kind, int], ...] = (("same class", 1), ("different classes", 3))
+    kinds: tuple[tuple[TrajectoryType, int], ...] = (("same_class", 1), ("different_classes", 3))
     for kind, wanted in kinds:
         for triple in _triples(classes, wanted, count, rng):
             chosen.append(Chosen(kind, triple, ellipse_through(*values[list(triple)])))

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.doctor.audit import DoctorResult
+from onnx_ood.audits.doctor.result import DoctorResult
 from onnx_ood.reports._terminal.layout import facts
 from onnx_ood.reports._terminal.marks import Marks
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.inspect.audit import InspectResult, ProbeFacts, TensorFacts
+from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.graph import format_shape
 from onnx_ood.reports._terminal import marks
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table

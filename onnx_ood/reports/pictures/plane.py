@@ -65,7 +65,7 @@ def draw_plane(path: Path, result: PlaneResult) -> None:
 
 
 def _boundaries(axes: Axes, result: PlaneResult) -> None:
-    layer = result.layer
+    layer = result.probe
     if result.classes:
         _classes(axes, result.classes, result.grid)
     _lines(axes, layer.lines, color="#111111", alpha=strength(layer), linewidth=0.4)
@@ -185,7 +185,7 @@ def _title(result: PlaneResult, width: int) -> list[str]:
     # Not spaces alone, which SVG makes one.
     together = "  ·  ".join(points)
     return [
-        f"{Path(result.model.path).name}, {result.layer.name}",
+        f"{Path(result.model.path).name}, {result.probe.name}",
         *([together] if len(together) <= width else points),
     ]
 

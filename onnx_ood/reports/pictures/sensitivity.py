@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onnx_ood.audits.sensitivity.result import Kind, ModelSensitivity, SensitivityResult
+from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResult, TrajectoryType
 from onnx_ood.reports.pictures.canvas import drawing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import SubFigure
 
-_NAMES: dict[Kind, str] = {
+_NAMES: dict[TrajectoryType, str] = {
     "translations": "translations of one input",
-    "same class": "through three of one class",
-    "different classes": "through three classes",
+    "same_class": "through three of one class",
+    "different_classes": "through three classes",
     "random": "in random directions",
 }
 # Where an ellipse meets the inputs that it goes through: θ = π/3, π and 5π/3, as shares of the whole.
@@ -48,7 +48,7 @@ def draw_sensitivity(result: SensitivityResult, path: Path) -> None:
     drawn = [model for model in result.models if model.trajectories]
     strips = _STRIP_FRAME + _STRIP * len(result.models)
     heights = [*[_PANEL] * len(drawn), strips]
-    width = max([_PANEL_WIDTH * len(model.kinds) for model in drawn], default=0)
+    width = max([_PANEL_WIDTH * len(model.trajectory_types) for model in drawn], default=0)
     with drawing(path, max(width, _NARROWEST), sum(heights)) as figure:
         rows: list[SubFigure] = list(
             figure.subfigures(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
@@ -63,9 +63,9 @@ def draw_sensitivity(result: SensitivityResult, path: Path) -> None:
 def _densities(row: SubFigure, model: ModelSensitivity) -> None:
     """A panel for each kind, all of one height."""
     row.suptitle(_short(model.model.path), fontsize=10, fontweight="bold", x=0.01, ha="left")
-    panels = np.atleast_1d(row.subplots(1, len(model.kinds), sharey=True))
-    for kind, axes in zip(model.kinds, panels, strict=True):
-        ways = [way for way in model.trajectories if way.kind == kind.kind]
+    panels = np.atleast_1d(row.subplots(1, len(model.trajectory_types), sharey=True))
+    for kind, axes in zip(model.trajectory_types, panels, strict=True):
+        ways = [way for way in model.trajectories if way.type == kind.type]
         profiles = np.array([way.profile for way in ways])
         bounds = np.linspace(0, 1, profiles.shape[1] + 1)
         for i, profile in enumerate(profiles):
@@ -79,7 +79,7 @@ def _densities(row: SubFigure, model: ModelSensitivity) -> None:
             bottom = axes.get_xaxis_transform()
             mark: dict[str, Any] = {"color": "black", "markersize": 5, "clip_on": False}
             axes.plot(_THROUGH, [0, 0, 0], "^", **mark, transform=bottom, label="an input")
-        axes.set_title(_NAMES[kind.kind])
+        axes.set_title(_NAMES[kind.type])
         axes.set_xlim(0, 1)
         axes.set_xticks([0, 0.5, 1], ["0", "½", "1"])
         axes.set_xlabel("share of the way")
@@ -127,7 +127,7 @@ def _norms(axes: Axes, result: SensitivityResult) -> None:
     if 0 < low < high / _DECADE:
         axes.set_xscale("log")
     axes.set_xlabel(
-        "Jacobian norm of " + " and ".join(dict.fromkeys(one.jacobian.of for one in result.models))
+        "Jacobian norm of " + " and ".join(dict.fromkeys(one.jacobian.probe for one in result.models))
     )
 
 

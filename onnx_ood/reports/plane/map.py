@@ -104,7 +104,7 @@ class _Window:
 
 def boundaries_figure(result: PlaneResult) -> Markup:
     """The classes at all points, and where they and the units of the layer change."""
-    window, layer, classes = _Window(result.grid), result.layer, result.classes
+    window, layer, classes = _Window(result.grid), result.probe, result.classes
     lines, units = _fewer(layer.lines)
     label = f"The plane through the three inputs: {boundaries_title(layer, classes)}."
     if classes:
@@ -238,10 +238,10 @@ def _levels(norms: NDArray[np.float64]) -> list[tuple[str, str, NDArray[np.bool_
 
 def _fewer(lines: Sequence[PlaneLine]) -> tuple[Sequence[PlaneLine], int]:
     """The lines of as many units as a page has room for, spread over all, and how many units these are."""
-    units = list(dict.fromkeys(line.of for line in lines))
+    units = list(dict.fromkeys(line.index for line in lines))
     every = max(1, ceil(sum(len(line.x) for line in lines) / _MOST_POINTS))
     kept = set(units[::every])
-    return [line for line in lines if line.of in kept], len(kept)
+    return [line for line in lines if line.index in kept], len(kept)
 
 
 def _points(result: PlaneResult, window: _Window) -> list[Markup]:

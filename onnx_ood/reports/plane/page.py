@@ -22,7 +22,7 @@ from onnx_ood.reports.plane.terminal import plane_facts, plane_notes
 _AT_ONCE = 10
 _LINES = {
     "linear": "Lines are boundaries of linear regions, to within a cell of the grid",
-    "pieces": "Lines are boundaries of pieces, not all of which are linear, to within a cell of the grid",
+    "pattern": "Lines are boundaries of pieces, not all of which are linear, to within a cell of the grid",
     "sign": "Lines are where pre-activations of a smooth function change their sign, which stands in for boundaries",
 }
 
@@ -60,7 +60,7 @@ def _verdict(result: PlaneResult) -> Markup:
 
 
 def _headline(result: PlaneResult) -> str:
-    layer = result.layer
+    layer = result.probe
     if result.classes is None:
         return f"{layer.switching:,} of {layer.looked_at:,} units switch on this plane"
     own = {one.prediction.index for one in result.points if one.prediction}
@@ -75,7 +75,7 @@ def _conclusion(result: PlaneResult) -> str:
     return (
         "This is one plane of the input space, through three inputs and around them. It shows what the model does "
         "there, not whether that is right: most of its points are mixtures that nobody would give the model. Of other "
-        f"planes it says nothing. {_LINES[result.layer.exact]}; a unit that changes and changes back within a cell is "
+        f"planes it says nothing. {_LINES[result.probe.exact]}; a unit that changes and changes back within a cell is "
         "not seen."
     )
 
@@ -133,7 +133,7 @@ def _settings(result: PlaneResult) -> Markup:
 
 def command(result: PlaneResult) -> str:
     """A command that measures the same."""
-    grid, layer, points = result.grid, result.layer, result.points
+    grid, layer, points = result.grid, result.probe, result.points
     resolution = max(grid.columns, grid.rows)
     box = max(
         max(one.x for one in points) - min(one.x for one in points),
@@ -142,7 +142,7 @@ def command(result: PlaneResult) -> str:
     # The longer side of the window is that of the box, and the extent to both sides.
     extent = max(0.0, (grid.step * (resolution - 1) / box - 1) / 2)
     words = ["onnx-ood", "plane", result.model.path, *(one.id for one in points)]
-    words += ["--layer", layer.name, "--units", f"{layer.looked_at}"]
+    words += ["--probe", layer.name, "--units", f"{layer.looked_at}"]
     words += ["--resolution", f"{resolution}", "--extent", f"{extent:.9g}"]
     words += ["--directions", f"{result.jacobian.directions if result.jacobian else 0}"]
     words += ["--seed", f"{result.seed}", *preprocessing_words(result.preprocessing)]

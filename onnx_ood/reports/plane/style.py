@@ -8,7 +8,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.plane.result import PlaneClass, PlaneClasses, PlaneJacobian, PlaneLayer
+from onnx_ood.audits.plane.result import PlaneClass, PlaneClasses, PlaneJacobian, PlaneProbe
 from onnx_ood.reports._terminal.marks import percent
 
 POINT_NAMES = "ABC"
@@ -53,12 +53,12 @@ def others_name(others: Sequence[PlaneClass]) -> str:
     return f"{len(others)} others, {percent(sum(one.share for one in others))}"
 
 
-def strength(layer: PlaneLayer) -> float:
+def strength(layer: PlaneProbe) -> float:
     """How opaque a layer's lines are."""
     return max(_FAINTEST, _DARKEST / sqrt(max(1.0, layer.switching / _FEW)))
 
 
-def boundaries_title(layer: PlaneLayer, classes: PlaneClasses | None) -> str:
+def boundaries_title(layer: PlaneProbe, classes: PlaneClasses | None) -> str:
     """What the panel of classes and boundaries shows."""
     of = "" if layer.looked_at == layer.units else f"a sample of {layer.looked_at:,} of "
     return f"{'classes, and ' if classes else ''}boundaries of {of}{layer.units:,} {layer.op} units"
@@ -66,7 +66,7 @@ def boundaries_title(layer: PlaneLayer, classes: PlaneClasses | None) -> str:
 
 def norms_title(jacobian: PlaneJacobian) -> str:
     """What the panel of norms shows."""
-    return f"norm of the Jacobian of {jacobian.of}".replace("'", "")
+    return f"norm of the Jacobian of {jacobian.probe}".replace("'", "")
 
 
 def norm_range(norms: NDArray[np.float64]) -> tuple[float, float] | None:

@@ -40,7 +40,7 @@ def print_plane(console: Console, result: PlaneResult, pictures: Sequence[Path])
 
 def plane_facts(result: PlaneResult) -> list[tuple[str, str]]:
     """What was run on what, by name; a text is empty where there is nothing to say."""
-    grid, layer, jacobian = result.grid, result.layer, result.jacobian
+    grid, layer, jacobian = result.grid, result.probe, result.jacobian
     sample = "" if layer.looked_at == layer.units else f", a sample of the layer's {layer.units:,}"
     return [
         ("model", result.model.path),
@@ -57,7 +57,7 @@ def plane_facts(result: PlaneResult) -> list[tuple[str, str]]:
             "Jacobian norm",
             ""
             if jacobian is None
-            else f"of {jacobian.of}, {jacobian.directions} directions, {jacobian.grid.columns} by "
+            else f"of {jacobian.probe}, {jacobian.directions} directions, {jacobian.grid.columns} by "
             f"{jacobian.grid.rows} points; standard error {marks.percent(jacobian.error)}",
         ),
     ]

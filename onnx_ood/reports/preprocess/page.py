@@ -53,8 +53,8 @@ def _verdict(result: PreprocessResult) -> Markup:
         bullets(verdicts),
         element(
             "p",
-            "Use " if result.told else "Try ",
-            element("code", f"--preprocess {result.best.words}"),
+            "Use " if result.determined else "Try ",
+            element("code", f"--preprocess {result.best.spec}"),
             f": {result.best.description}",
         ),
         fact_list(
@@ -68,20 +68,20 @@ def _verdict(result: PreprocessResult) -> Markup:
 
 
 def _headline(result: PreprocessResult) -> str:
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         return (
             f"Not evaluated: {counted(result.photos, 'photo')} {'was' if result.photos == 1 else 'were'} read"
         )
-    told = [question for question in result.questions if question.verdict == "told"]
+    told = [question for question in result.questions if question.verdict == "determined"]
     if not told:
         return "The preprocessing can't be told"
     answers = ", ".join(f"{one.asks} {one.candidates[0].name}" for one in told)
-    return f"Told: {answers}" if result.told else f"Told in part: {answers}"
+    return f"Told: {answers}" if result.determined else f"Told in part: {answers}"
 
 
 def _conclusion(result: PreprocessResult) -> str:
     """What may be concluded, and what not."""
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         return "Fewer than 10 photos were read: nothing may be concluded."
     return (
         "Candidates are ranked by how ordinary these photos look to the model under each. Told means that all others "
@@ -104,7 +104,7 @@ def _question(question: Question) -> Markup:
             marks.percent(tried.confidence),
             marks.percent(tried.agreement),
             marks.number(tried.answers),
-            element("code", tried.words),
+            element("code", tried.spec),
         ]
         for tried in question.candidates
     ]
@@ -123,11 +123,11 @@ def _figure(question: Question) -> Markup:
     rows = [
         Interval(
             _starred(tried),
-            tried.behind.low,
-            tried.behind.value,
-            tried.behind.high,
-            f"{tried.name}: score {marks.decimal(tried.score)}, {marks.decimal(tried.behind.value)} behind the first, "
-            f"99% of resamples {marks.decimal(tried.behind.low)} to {marks.decimal(tried.behind.high)}",
+            tried.gap.low,
+            tried.gap.value,
+            tried.gap.high,
+            f"{tried.name}: score {marks.decimal(tried.score)}, {marks.decimal(tried.gap.value)} behind the first, "
+            f"99% of resamples {marks.decimal(tried.gap.low)} to {marks.decimal(tried.gap.high)}",
         )
         for tried in question.candidates
     ]
@@ -168,6 +168,6 @@ def command(result: PreprocessResult) -> str:
     """A command that measures the same on the photos that were looked at, which a result doesn't name."""
     words = ["onnx-ood", "preprocess", result.model.path, "PHOTOS..."]
     looked_at = result.photos + len(result.failed)
-    words += ["--limit", f"{looked_at}"] if looked_at > PreprocessSettings.limit else []
+    words += ["--limit", f"{looked_at}"] if looked_at > PreprocessSettings().limit else []
     words += ["--seed", f"{result.seed}", "--provider", result.provider]
     return command_text(words)

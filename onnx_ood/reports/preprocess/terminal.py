@@ -47,7 +47,9 @@ def print_preprocess(console: Console, result: PreprocessResult, top: int) -> No
     for question in result.questions:
         console.print(_verdict(question, view))
     console.print(
-        Text.assemble(("  use " if result.told else "  try "), (f"--preprocess {result.best.words}", "bold")),
+        Text.assemble(
+            ("  use " if result.determined else "  try "), (f"--preprocess {result.best.spec}", "bold")
+        ),
         soft_wrap=True,
     )
     for question in result.questions:
@@ -67,17 +69,19 @@ def print_preprocess(console: Console, result: PreprocessResult, top: int) -> No
 def verdict_words(question: Question) -> tuple[str, str]:
     """What came out of a question: the answer or that there is none, and what else is to be said."""
     first = question.candidates[0]
-    if question.verdict == "told":
-        return first.name, f" ({first.words})"
+    if question.verdict == "determined":
+        return first.name, f" ({first.spec})"
     names = "; ".join(one.name for one in question.leading)
     come = "come" if len(question.leading) > 1 else "comes"
-    return "can't tell", f"; first {come} {names}. {question.reason[0].upper()}{question.reason[1:]}"
+    return "undetermined", f"; first {come} {names}. {question.reason[0].upper()}{question.reason[1:]}"
 
 
 def _verdict(question: Question, view: Marks) -> Text:
     answer, more = verdict_words(question)
     sign, style, weight = (
-        (view.good, "green", "bold") if question.verdict == "told" else (view.dot, "yellow", "bold yellow")
+        (view.good, "green", "bold")
+        if question.verdict == "determined"
+        else (view.dot, "yellow", "bold yellow")
     )
     return Text.assemble((f"{sign} ", style), f"{question.asks}: ", (answer, weight), more)
 
@@ -108,5 +112,5 @@ def behind(tried: TriedPreprocessing, question: Question) -> tuple[str, str]:
     """By how much a candidate is behind the first, and where resamples lie."""
     if tried is question.candidates[0]:
         return "-", ""
-    found = tried.behind
+    found = tried.gap
     return f"{found.value:.2f}", f"{found.low:.2f} to {found.high:.2f}"

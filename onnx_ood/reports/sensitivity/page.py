@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from onnx_ood.audits.sensitivity.input_classes import ANSWERS
 from onnx_ood.audits.sensitivity.result import (
     Estimate,
-    Kind,
     ModelSensitivity,
     SensitivityInput,
     SensitivityResult,
+    TrajectoryType,
 )
 from onnx_ood.reports._html.bands import FRAME, Band, band_chart
 from onnx_ood.reports._html.charts import figure, number
@@ -28,7 +28,7 @@ from onnx_ood.reports._html.provenance import (
 from onnx_ood.reports._html.scales import Scale
 from onnx_ood.reports._terminal import marks
 from onnx_ood.reports._terminal.layout import feeds
-from onnx_ood.reports.sensitivity.terminal import KIND_NAMES
+from onnx_ood.reports.sensitivity.terminal import TYPE_NAMES
 from onnx_ood.results.base import FROM_FILES
 
 # Rows of inputs that are shown at once, of those with the largest norms and of those with the smallest.
@@ -69,7 +69,7 @@ def _verdict(result: SensitivityResult) -> Markup:
 
 
 def _headline(result: SensitivityResult) -> str:
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         return "Not evaluated"
     first = result.models[0]
     if len(result.models) > 1:
@@ -79,7 +79,7 @@ def _headline(result: SensitivityResult) -> str:
 
 def _conclusion(result: SensitivityResult) -> str:
     """What may be concluded, and what not."""
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         return "Fewer than half of the inputs of a model could be measured: nothing may be concluded."
     words = (
         "The norm says how much the answer moves when the input does, at these inputs; a small one is a stable "
@@ -127,22 +127,25 @@ def _model(model: ModelSensitivity) -> Markup:
             [
                 (
                     "Jacobian norm",
-                    f"{_estimate(jacobian.norm)} of {jacobian.of}, {jacobian.directions} directions",
+                    f"{_estimate(jacobian.norm)} of {jacobian.probe}, {jacobian.directions} directions",
                 ),
                 ("differences inside one linear region", "" if inside is None else marks.percent(inside)),
                 ("inputs", f"{len(model.inputs):,} measured, {failed:,} failed"),
                 ("preprocessing", model.preprocessing),
                 ("site", model.site),
                 ("other inputs", feeds(model.feeds)),
-                ("ellipses go by", (model.classes or "") if model.kinds else ""),
+                ("ellipses go by", (model.classes or "") if model.trajectory_types else ""),
                 ("runs on", model.provider),
             ]
         ),
         failure_list(model.failed) if failed else None,
         element(
-            "div", _norms(model), [_way_figure(model, kind.kind) for kind in model.kinds], class_="grid-2"
+            "div",
+            _norms(model),
+            [_way_figure(model, kind.type) for kind in model.trajectory_types],
+            class_="grid-2",
         ),
-        _trajectories(model) if model.kinds else None,
+        _trajectories(model) if model.trajectory_types else None,
         _layers(model) if model.sites else None,
         _regions(model) if model.regions else None,
         _inputs(model),
@@ -158,9 +161,9 @@ def _norms(model: ModelSensitivity) -> Markup | None:
     return histogram_figure("Jacobian norm", norms, [False] * len(norms), "", higher="less stable")
 
 
-def _way_figure(model: ModelSensitivity, kind: Kind) -> Markup | None:
+def _way_figure(model: ModelSensitivity, kind: TrajectoryType) -> Markup | None:
     """How dense transitions are along the ways of one kind: their mean and their range."""
-    profiles = [way.profile for way in model.trajectories if way.kind == kind]
+    profiles = [way.profile for way in model.trajectories if way.type == kind]
     if not profiles:
         return None
     parts = list(zip(*profiles, strict=True))
@@ -177,7 +180,7 @@ def _way_figure(model: ModelSensitivity, kind: Kind) -> Markup | None:
     ]
     drawing = band_chart(
         "way",
-        f"Transitions for each unit of length along {len(profiles)} ways: {KIND_NAMES[kind]}.",
+        f"Transitions for each unit of length along {len(profiles)} ways: {TYPE_NAMES[kind]}.",
         bands,
         Scale(0.0, highest * 1.04, FRAME.bottom, FRAME.top),
         upright="density",
@@ -185,19 +188,19 @@ def _way_figure(model: ModelSensitivity, kind: Kind) -> Markup | None:
         level="along the way",
     )
     words = f"Transitions for each unit of length: mean and range of {len(profiles)} ways. All charts are to one scale."
-    return figure(KIND_NAMES[kind].capitalize(), drawing, words)
+    return figure(TYPE_NAMES[kind].capitalize(), drawing, words)
 
 
 def _trajectories(model: ModelSensitivity) -> Markup:
     kinds: list[list[Child]] = [
         [
-            KIND_NAMES[one.kind],
+            TYPE_NAMES[one.type],
             f"{one.density.count}",
             _estimate(one.density),
             _estimate(one.transitions),
             f"{one.converged}",
         ]
-        for one in model.kinds
+        for one in model.trajectory_types
     ]
     heads = [
         ("kind of way", False),
@@ -208,7 +211,7 @@ def _trajectories(model: ModelSensitivity) -> Markup:
     ]
     ways: list[list[Child]] = [
         [
-            KIND_NAMES[way.kind],
+            TYPE_NAMES[way.type],
             ", ".join(way.inputs),
             marks.number(way.transitions / way.length, 3),
             f"{way.transitions:,}" + ("" if way.converged else "+"),
@@ -236,7 +239,7 @@ def _layers(model: ModelSensitivity) -> Markup:
         ("op", False),
         ("codes", False),
         ("units", True),
-        *((kind, True) for kind in kinds),
+        *((kind.replace("_", " "), True) for kind in kinds),
     ]
     rows: list[list[Child]] = [
         [
@@ -305,12 +308,12 @@ def command(result: SensitivityResult) -> str:
     """A command that measures the same, but for the inputs, which a result doesn't name as they were given."""
     first = result.models[0]
     # What was chosen for a model alone may be called otherwise in another; what a user names is called so in all.
-    of = {one.jacobian.of for one in result.models}
+    of = {one.jacobian.probe for one in result.models}
     sites = {one.site for one in result.models}
-    counted = max((kind.density.count for kind in first.kinds), default=0)
+    counted = max((kind.density.count for kind in first.trajectory_types), default=0)
     words = ["onnx-ood", "sensitivity", *(one.model.path for one in result.models), "INPUTS..."]
-    if len(of) == 1 and not first.jacobian.of.startswith("softmax of "):
-        words += ["--of", literal_eval(first.jacobian.of)]
+    if len(of) == 1 and not first.jacobian.probe.startswith("softmax of "):
+        words += ["--probe", literal_eval(first.jacobian.probe)]
     words += ["--directions", f"{result.directions}", "--trajectories", f"{counted}"]
     words += ["--tolerance", f"{result.tolerance:g}"]
     words += ["--classes", first.classes] if first.classes not in {None, ANSWERS} else []

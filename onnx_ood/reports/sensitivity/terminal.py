@@ -8,22 +8,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.sensitivity.result import Estimate, Kind, ModelSensitivity, SensitivityResult
+from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult, TrajectoryType
 from onnx_ood.reports._terminal import marks
 from onnx_ood.reports._terminal.layout import bullets, facts, feeds, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
 
-KIND_NAMES: dict[Kind, str] = {
+TYPE_NAMES: dict[TrajectoryType, str] = {
     "translations": "translations of one input",
-    "same class": "through three of one class",
-    "different classes": "through three classes",
+    "same_class": "through three of one class",
+    "different_classes": "through three classes",
     "random": "random, as far out as inputs",
 }
 """What each kind of trajectory is, in words."""
 _SHORT = {
     "translations": "shifts",
-    "same class": "1 class",
-    "different classes": "3 classes",
+    "same_class": "1 class",
+    "different_classes": "3 classes",
     "random": "random",
 }
 
@@ -90,7 +90,7 @@ def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> 
             ("runs on", model.provider),
             (
                 "Jacobian norm",
-                f"{_estimate(jacobian.norm, view)}  of {jacobian.of}, {jacobian.directions} directions",
+                f"{_estimate(jacobian.norm, view)}  of {jacobian.probe}, {jacobian.directions} directions",
             ),
             (
                 "",
@@ -99,11 +99,11 @@ def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> 
                 else f"{marks.percent(jacobian.within_region)} of the differences inside one linear region, where they "
                 "are exact",
             ),
-            ("ellipses go by", (model.classes or "") if model.kinds else ""),
+            ("ellipses go by", (model.classes or "") if model.trajectory_types else ""),
             ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
         ],
     )
-    if model.kinds:
+    if model.trajectory_types:
         console.print()
         console.print(_trajectories(console, model, view, top))
     if model.sites:
@@ -137,16 +137,16 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
         if level == 0:
             grid.add_column("transitions", justify="right", no_wrap=True)
             grid.add_column("points", justify="right", no_wrap=True)
-        for kind in model.kinds:
+        for kind in model.trajectory_types:
             cells = [
-                Text(KIND_NAMES[kind.kind], style="bold"),
+                Text(TYPE_NAMES[kind.type], style="bold"),
                 Text(_estimate(kind.density, view), style="bold"),
                 Text(f"{kind.converged} of {kind.density.count} converged", style="dim"),
             ]
             if level == 0:
                 cells.append(Text(f"{round(kind.transitions.mean or 0):,}", style="bold"))
             grid.add_row(*cells)
-            ways = [way for way in model.trajectories if way.kind == kind.kind][:top]
+            ways = [way for way in model.trajectories if way.type == kind.type][:top]
             for number, way in enumerate(ways, start=1):
                 cells = [
                     Text(f"  {_through(way.inputs) or number}", style="dim"),
@@ -204,7 +204,7 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
             grid.add_column("codes", no_wrap=True)
         grid.add_column("units", justify="right", no_wrap=True)
         for kind in kinds:
-            grid.add_column(kind if level < 2 else _SHORT[kind], no_wrap=True)
+            grid.add_column(kind.replace("_", " ") if level < 2 else _SHORT[kind], no_wrap=True)
         for site, name in zip(model.sites, marks.shorten_apart(names, width), strict=True):
             cells = [Text(name), Text(site.op)]
             if level == 0:

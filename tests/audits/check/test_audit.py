@@ -141,7 +141,7 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
         [path], inputs, onnx_ood.SensitivitySettings(directions=8, trajectories=2, provider="cpu")
     ).models
     assert found["jacobian-norm"].found == audit.jacobian.norm.mean
-    (random,) = [one for one in audit.kinds if one.kind == "random"]
+    (random,) = [one for one in audit.trajectory_types if one.type == "random"]
     assert (found["transition-density of random"].found, random.density.count) == (random.density.mean, 2)
 
     assert found["size"].found == path.stat().st_size

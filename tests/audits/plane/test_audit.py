@@ -93,7 +93,7 @@ def test_boundaries_of_the_first_layer_are_its_lines(
 ) -> None:
     settings = onnx_ood.PlaneSettings(resolution=41, directions=0)
     result = onnx_ood.plane(flat(save, function), [saved(tmp_path, CORNERS)], settings)
-    np.testing.assert_allclose(result.layer.thresholds, thresholds, rtol=1e-6)
+    np.testing.assert_allclose(result.probe.thresholds, thresholds, rtol=1e-6)
     directions = basis(CORNERS)
     expected = {}
     for unit in range(12):
@@ -102,24 +102,24 @@ def test_boundaries_of_the_first_layer_are_its_lines(
         for threshold in thresholds:
             offset = CORNERS[0] @ W[:, unit] + B[unit] - threshold
             expected[unit, threshold] = normal, offset, clipped(normal, offset, result)
-    for line in result.layer.lines:
+    for line in result.probe.lines:
         off = [
             np.abs(points_of(line) @ normal + offset).max() / np.linalg.norm(normal)
             for (unit, _), (normal, offset, _) in expected.items()
-            if unit == line.of
+            if unit == line.index
         ]
         assert min(off) < 2e-3 * result.grid.step
         assert len(line.x) == 2  # Straight: all other points are left out.
     for unit in range(12):
         length = sum(length for (of, _), (_, _, length) in expected.items() if of == unit)
         found = sum(
-            np.linalg.norm(np.diff(points_of(one), axis=0)) for one in result.layer.lines if one.of == unit
+            np.linalg.norm(np.diff(points_of(one), axis=0)) for one in result.probe.lines if one.index == unit
         )
         assert found == pytest.approx(length, abs=1e-2 * result.grid.step)
     switching = {unit for (unit, _), (_, _, length) in expected.items() if length > result.grid.step}
-    assert 5 < len(switching) <= result.layer.switching <= 12
+    assert 5 < len(switching) <= result.probe.switching <= 12
     proxy = "proxy" in " ".join(result.notes)
-    assert proxy == ("Sigmoid (g)" in function and "Hard" not in function) == (result.layer.exact == "sign")
+    assert proxy == ("Sigmoid (g)" in function and "Hard" not in function) == (result.probe.exact == "sign")
 
 
 def test_norms_on_the_plane_are_those_of_the_softmax(save, tmp_path: Path) -> None:
@@ -184,7 +184,7 @@ def test_answers_are_those_of_plain_runs(slice_of_cnn: PlaneResult, garments) ->
     for line in result.classes.lines:
         at_line = at(result, corners, points_of(line)).reshape(-1, 1, 28, 28)
         scores = session.run(["logits"], {"image": at_line.astype(np.float32)})[0]
-        gap = scores[:, line.of] - np.delete(scores, line.of, axis=1).max(axis=1)
+        gap = scores[:, line.index] - np.delete(scores, line.index, axis=1).max(axis=1)
         spread = np.abs(np.diff(np.sort(logits, axis=1)[:, -2:])).mean()
         assert np.median(np.abs(gap)) < 0.02 * spread
 
@@ -207,22 +207,22 @@ def test_boundaries_are_those_found_in_float64_along_a_segment(slice_of_cnn: Pla
     """Where drawn lines cross a segment, against all boundaries on it, unit by unit."""
     corners, _ = garments
     result = slice_of_cnn
-    assert (result.layer.looked_at, result.layer.units) == (600, 3136)
+    assert (result.probe.looked_at, result.probe.units) == (600, 3136)
     model = load(models.path("fashion_cnn"))
     program = read_program(model, "image", (1, 1, 28, 28))
-    site = program.sites.index(result.layer.name)
+    site = program.sites.index(result.probe.name)
     step = result.grid.step
     ends = np.array([[2.3, 0.9], [3.9, 1.7]])
     exact = boundaries(program, *at(result, corners, ends))
     length = np.linalg.norm(ends[1] - ends[0])
-    sampled = {line.of for line in result.layer.lines}
+    sampled = {line.index for line in result.probe.lines}
     expected: dict[int, list[float]] = {unit: [] for unit in sampled}
     for place, unit in zip(exact.at[exact.site == site], exact.unit[exact.site == site], strict=True):
         if int(unit) in sampled:
             expected[int(unit)].append(place * length)
     found: dict[int, list[float]] = {unit: [] for unit in sampled}
-    for line in result.layer.lines:
-        found[line.of] += [share * length for share in crossings(points_of(line), *ends)]
+    for line in result.probe.lines:
+        found[line.index] += [share * length for share in crossings(points_of(line), *ends)]
     off = [
         min((abs(place - other) for other in expected[unit]), default=np.inf)
         for unit, places in found.items()
@@ -254,13 +254,13 @@ def test_a_sample_shows_the_lines_that_all_units_show(save, tmp_path: Path, monk
     monkeypatch.setattr(plane_window, "_VALUES_BYTES", 9_000)
     monkeypatch.setattr(plane_window, "_POINTS_BYTES", 1_000)
     some = onnx_ood.plane(flat(save), [file], onnx_ood.PlaneSettings(resolution=50, directions=0, units=5))
-    chosen = {line.of for line in some.layer.lines}
-    assert (some.layer.looked_at, some.layer.units, some.layer.switching) == (5, 12, len(chosen))
+    chosen = {line.index for line in some.probe.lines}
+    assert (some.probe.looked_at, some.probe.units, some.probe.switching) == (5, 12, len(chosen))
     assert "5 of 12 units" in " ".join(some.notes)
     assert "drawn at random" not in " ".join(every.notes)
-    lines = [line for line in every.layer.lines if line.of in chosen]
-    assert [line.of for line in some.layer.lines] == [line.of for line in lines]
-    for one, other in zip(some.layer.lines, lines, strict=True):
+    lines = [line for line in every.probe.lines if line.index in chosen]
+    assert [line.index for line in some.probe.lines] == [line.index for line in lines]
+    for one, other in zip(some.probe.lines, lines, strict=True):
         np.testing.assert_allclose(points_of(one), points_of(other), atol=1e-2 * every.grid.step)
     assert some.classes == every.classes
 
@@ -296,7 +296,7 @@ def test_the_layer_is_the_last_that_is_piecewise_linear_or_the_one_that_is_named
 
     def layer(selector: str | None) -> str:
         settings = onnx_ood.PlaneSettings(resolution=8, directions=0, probe=selector)
-        return onnx_ood.plane(path, [file], settings).layer.name
+        return onnx_ood.plane(path, [file], settings).probe.name
 
     assert [layer(None), layer("op:Relu"), layer("s"), layer("e"), layer("op:Elu[-1]")] == [
         "r",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -57,12 +56,12 @@ def result(garments: str) -> onnx_ood.PreprocessResult:
 
 def test_a_bundled_model_gets_what_its_card_says(result: onnx_ood.PreprocessResult) -> None:
     values, resize = result.questions
-    assert values.verdict == "told"
+    assert values.verdict == "determined"
     card = read_card(models.path("fashion_cnn"))
     assert card is not None
-    assert parse(values.candidates[0].words, ("N", 1, 28, 28)) == card.preprocessing
+    assert parse(values.candidates[0].spec, ("N", 1, 28, 28)) == card.preprocessing
     # Square pictures of the model's size: two of the ways to resize leave them alone.
-    assert resize.verdict == "can't tell"
+    assert resize.verdict == "undetermined"
     assert "the same to these photos" in resize.reason
     assert {one.name for one in resize.leading} == {"stretched", "centre, all of the short side"}
 
@@ -75,8 +74,8 @@ def test_a_model_that_was_made_to_expect_something_else(
     garments: str, tmp_path: Path, factor: float, offset: float, expected: str
 ) -> None:
     values = onnx_ood.preprocess(_expecting(factor, offset, tmp_path), [garments], SETTINGS).questions[0]
-    assert values.verdict == "told"
-    assert values.candidates[0].words == f"{expected},L,stretch"
+    assert values.verdict == "determined"
+    assert values.candidates[0].spec == f"{expected},L,stretch"
 
 
 def test_photos_of_one_class_tell_nothing_but_are_not_believed(
@@ -87,7 +86,7 @@ def test_photos_of_one_class_tell_nothing_but_are_not_believed(
         folder = tmp_path_factory.mktemp("one")
         photos = _write(images[labels == garment][:30], folder)
         values = onnx_ood.preprocess(_expecting(0.5, 0.5, tmp_path), [photos], SETTINGS).questions[0]
-        assert values.verdict == "can't tell"
+        assert values.verdict == "undetermined"
         assert "more kinds" in values.reason
 
 
@@ -96,9 +95,9 @@ def test_norms_alone_tell_no_resizing(tmp_path: Path) -> None:
     images, labels = models.fashion_samples()
     photos = _write(images[labels == 7][:30], tmp_path)
     values, resize = onnx_ood.preprocess(models.path("fashion_cnn"), [photos], SETTINGS).questions
-    assert values.verdict == "told"
-    assert values.candidates[0].words == "unit,L,stretch"
-    assert resize.verdict == "can't tell"
+    assert values.verdict == "determined"
+    assert values.candidates[0].spec == "unit,L,stretch"
+    assert resize.verdict == "undetermined"
     assert "more kinds" in resize.reason
 
 
@@ -107,7 +106,7 @@ def test_evidence_is_that_of_the_model(garments: str, result: onnx_ood.Preproces
     pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(Path(garments).iterdir())])
     batch = (pictures[:, np.newaxis] / 127.5 - 1).astype(np.float32)
     shares = softmax(session.run(None, {session.get_inputs()[0].name: batch})[0].astype(np.float64), axis=1)
-    found = next(one for one in result.questions[0].candidates if one.words.startswith("symmetric"))
+    found = next(one for one in result.questions[0].candidates if one.spec.startswith("symmetric"))
     assert found.confidence == pytest.approx(shares.max(axis=1).mean(), abs=1e-4)
     mean = shares.mean(axis=0)
     assert found.answers == pytest.approx(np.exp(-(mean * np.log(mean + 1e-300)).sum()), rel=1e-3)
@@ -121,12 +120,12 @@ def test_candidates_are_ranked_and_paired(result: onnx_ood.PreprocessResult) -> 
         scores = [one.score for one in question.candidates]
         assert scores == sorted(scores, reverse=True)
         first = question.candidates[0]
-        assert (first.behind.value, first.behind.low, first.behind.high) == (0, 0, 0)
+        assert (first.gap.value, first.gap.low, first.gap.high) == (0, 0, 0)
         assert first.leading
         for one in question.candidates:
-            assert one.behind.value == pytest.approx(first.score - one.score)
-            assert one.leading == (one.behind.low <= 0)
-        assert (question.verdict == "told") == (len(question.leading) == 1)
+            assert one.gap.value == pytest.approx(first.score - one.score)
+            assert one.leading == (one.gap.low <= 0)
+        assert (question.verdict == "determined") == (len(question.leading) == 1)
 
 
 def test_the_same_seed_gives_the_same_result(garments: str, result: onnx_ood.PreprocessResult) -> None:
@@ -137,9 +136,9 @@ def test_the_same_seed_gives_the_same_result(garments: str, result: onnx_ood.Pre
 @pytest.mark.parametrize("shape", [("N", 3, 224, 224), ("N", 299, 299, 3), (1, 3, 32, 48), ("N", 1, 28, 28)])
 def test_candidates_are_what_preprocess_takes(shape: tuple[int | str, ...]) -> None:
     values = value_candidates(shape)
-    assert len({one.words for one in values}) == len(values) == (7 if 1 in shape[1:] else 12)
+    assert len({one.spec for one in values}) == len(values) == (7 if 1 in shape[1:] else 12)
     for one in (*values, *resize_candidates(values[0], shape)):
-        assert parse(one.words, shape) == one.preprocessing
+        assert parse(one.spec, shape) == one.preprocessing
     assert values[0].preprocessing.resize in {
         one.preprocessing.resize for one in resize_candidates(values[0], shape)
     }
@@ -149,7 +148,7 @@ def test_caffe_is_bytes_less_a_mean_in_the_order_of_channels() -> None:
     byte = np.array([10.0, 20.0, 30.0]) / 255
     for order, mean in (("RGB", (123.68, 116.779, 103.939)), ("BGR", (103.939, 116.779, 123.68))):
         words = next(
-            one.words
+            one.spec
             for one in value_candidates(("N", 3, 8, 8))
             if one.name == f"0 to 255 - Caffe mean, {order}"
         )
@@ -175,8 +174,8 @@ def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
     broken.write_bytes(b"no picture")
     with pytest.raises(NotEvaluatedError, match="no photo could be read"):
         onnx_ood.preprocess(models.path("fashion_cnn"), [str(broken)], SETTINGS)
-    with pytest.raises(UsageError, match="limit must be at least 1"):
-        dataclasses.replace(SETTINGS, limit=0)
+    with pytest.raises(UsageError, match="limit: input should be greater than or equal to 1, found 0"):
+        SETTINGS.replaced(limit=0)
 
 
 def test_few_photos_are_not_evaluated_and_bad_ones_are_listed(garments: str, tmp_path: Path) -> None:
@@ -184,6 +183,6 @@ def test_few_photos_are_not_evaluated_and_bad_ones_are_listed(garments: str, tmp
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     result = onnx_ood.preprocess(models.path("fashion_cnn"), [*map(str, few), str(broken)], SETTINGS)
-    assert result.status == "not evaluated"
+    assert result.status == "not_evaluated"
     assert result.photos == 4
     assert [one.id for one in result.failed] == [str(broken)]

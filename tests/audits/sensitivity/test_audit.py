@@ -54,7 +54,7 @@ def test_norms_are_those_of_all_pixels_within_their_standard_errors(tmp_path: Pa
     # Three standard errors, and what differences of this step leave.
     assert (np.abs(found - exact) <= 3 * errors + 0.02 * exact).all()
     assert model.jacobian.norm.mean == pytest.approx(found.mean())
-    assert model.jacobian.of == "softmax of 'logits'"
+    assert model.jacobian.probe == "softmax of 'logits'"
     assert result.status == "measured"
 
 
@@ -65,9 +65,9 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
     settings = onnx_ood.SensitivitySettings(trajectories=1, directions=2, tolerance=5e-4)
     result = onnx_ood.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings)
     (model,) = result.models
-    found = {way.kind: way for way in model.trajectories}
-    assert set(found) == {"translations", "same class", "different classes", "random"}
-    way = found["different classes"]
+    found = {way.type: way for way in model.trajectories}
+    assert set(found) == {"translations", "same_class", "different_classes", "random"}
+    way = found["different_classes"]
     first, second, third = (inputs[int(name.split("[")[1][:-1])].astype(np.float64) for name in way.inputs)
     # Through three points at equal angles, the affine image of a circle; the first is at π/3.
     theta = (np.linspace(0, 2 * np.pi, 4097) - np.pi / 3).reshape(-1, 1, 1, 1)
@@ -90,7 +90,7 @@ def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
     length = steps.sum()
     assert way.length == pytest.approx(length, rel=1e-5)
     for site in model.sites:
-        assert site.density["different classes"] * length == pytest.approx(counts[site.name], rel=5e-3)
+        assert site.density["different_classes"] * length == pytest.approx(counts[site.name], rel=5e-3)
         assert site.exact == "linear"
     # The profile: what the sweep finds in each part of the angle, by the length of that part.
     bounds, places = np.linspace(0, 1, len(way.profile) + 1), np.linspace(0, 1, 4097)
@@ -106,7 +106,7 @@ def test_the_norm_is_that_of_the_tensor_the_user_names(tmp_path: Path) -> None:
     path = models.path("fashion_cnn")
     settings = onnx_ood.SensitivitySettings(probe="op:Gemm[-1]", trajectories=0, directions=784)
     (model,) = onnx_ood.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings).models
-    assert model.jacobian.of == "'logits'"
+    assert model.jacobian.probe == "'logits'"
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     every = (1e-3 * np.eye(784, dtype=np.float32)).reshape(784, 1, 28, 28)
     for one, x in zip(model.inputs, inputs, strict=True):
@@ -126,9 +126,9 @@ def test_ellipses_go_by_the_classes_of_a_file(tmp_path: Path) -> None:
         classes=tmp_path / "classes.csv", trajectories=3, directions=2, tolerance=0.2
     )
     (model,) = onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).models
-    ways = {"same class": 1, "different classes": 3}
+    ways = {"same_class": 1, "different_classes": 3}
     for kind, wanted in ways.items():
-        through = [way.inputs for way in model.trajectories if way.kind == kind]
+        through = [way.inputs for way in model.trajectories if way.type == kind]
         assert len(through) == 3
         for ids in through:
             assert len({given[Path(name).name] for name in ids}) == wanted
@@ -145,9 +145,9 @@ def test_as_published_functions_are_more_stable_near_data(name: str, tmp_path: P
     inputs, _ = garments(40)
     settings = onnx_ood.SensitivitySettings(trajectories=4, directions=8, tolerance=1e-2)
     near, (model,) = norms(name, saved(tmp_path, "x.npy", inputs), settings)
-    transitions = {kind.kind: kind.transitions.mean for kind in model.kinds}
-    assert transitions["same class"] < transitions["different classes"]
-    assert transitions["same class"] < transitions["random"]
+    transitions = {kind.type: kind.transitions.mean for kind in model.trajectory_types}
+    assert transitions["same_class"] < transitions["different_classes"]
+    assert transitions["same_class"] < transitions["random"]
     far = np.random.default_rng(0).normal(inputs.mean(), inputs.std(), (10, 1, 28, 28)).astype(np.float32)
     settings = onnx_ood.SensitivitySettings(trajectories=0, directions=8)
     away, _ = norms(name, saved(tmp_path, "far.npy", far), settings)
@@ -171,7 +171,7 @@ def test_damaged_inputs_are_told_and_too_many_are_not_evaluated(tmp_path: Path) 
     assert result.status == "measured"
     inputs[0] = np.nan
     file = saved(tmp_path, "y.npy", inputs)
-    assert onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).status == "not evaluated"
+    assert onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).status == "not_evaluated"
     inputs[2] = np.nan
     with pytest.raises(NotEvaluatedError, match="no input could be measured"):
         onnx_ood.sensitivity([models.path("fashion_cnn")], [saved(tmp_path, "z.npy", inputs)], settings)

@@ -46,7 +46,7 @@ def test_a_site_inside_is_as_the_input_of_what_lies_behind(tmp_path: Path) -> No
         [one.jacobian for one in expected.inputs], rel=0.02
     )
     assert [one.name for one in found.sites] == [one.name for one in expected.sites]
-    assert {way.kind for way in found.trajectories} >= {"different classes", "random"}
+    assert {way.type for way in found.trajectories} >= {"different_classes", "random"}
     for way, other in zip(found.trajectories, expected.trajectories, strict=True):
         assert way.length == pytest.approx(other.length, rel=1e-5)
         assert way.transitions == pytest.approx(other.transitions, rel=0.01)
@@ -60,7 +60,7 @@ def test_tokens_are_varied_at_the_first_floats_inside(tmp_path: Path) -> None:
     ).models
     assert model.site == "/embedding/Gather_output_0"
     assert any("first tensor of floats inside" in note for note in model.notes)
-    assert [way.kind for way in model.trajectories] == ["random"]
+    assert [way.type for way in model.trajectories] == ["random"]
     assert all(one.jacobian > 0 for one in model.inputs)
 
 

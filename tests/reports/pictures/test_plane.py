@@ -51,7 +51,7 @@ def test_the_svg_has_all_lines_and_names(result: PlaneResult, tmp_path: Path) ->
     assert all(point.id[-30:] in text for point in result.points)
     # Lines are one path each set, with a beginning for each line.
     starts = sorted(path.get("d", "").count("M") for path in root.iter(f"{SVG}path"))
-    assert len(result.layer.lines) in starts
+    assert len(result.probe.lines) in starts
     assert starts.count(len(result.classes.lines)) >= 2  # On both panels.
     # Both grids are pictures in the picture, not thousands of squares.
     assert len(list(root.iter(f"{SVG}image"))) >= 2

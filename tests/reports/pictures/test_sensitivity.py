@@ -46,9 +46,9 @@ def test_each_kind_has_a_panel_with_its_profiles_and_their_mean(
     *rows, _ = figure.subfigs
     assert [row.get_suptitle() for row in rows] == [Path(model.model.path).name for model in result.models]
     for row, model in zip(rows, result.models, strict=True):
-        assert len(row.axes) == len(model.kinds) > 2
-        for axes, kind in zip(row.axes, model.kinds, strict=True):
-            profiles = [way.profile for way in model.trajectories if way.kind == kind.kind]
+        assert len(row.axes) == len(model.trajectory_types) > 2
+        for axes, kind in zip(row.axes, model.trajectory_types, strict=True):
+            profiles = [way.profile for way in model.trajectories if way.type == kind.type]
             *drawn, mean = (tuple(patch.get_data().values) for patch in axes.patches)
             assert drawn == profiles
             assert mean == pytest.approx(np.mean(profiles, axis=0))

@@ -135,7 +135,7 @@ def test_areas_are_as_large_as_classes_have_points(tree: Element, result: PlaneR
 
 @pytest.mark.parametrize("kind", ["of-layer", "of-classes"])
 def test_lines_are_where_the_result_has_them(tree: Element, result: PlaneResult, kind: str) -> None:
-    lines = result.layer.lines if kind == "of-layer" else result.classes.lines
+    lines = result.probe.lines if kind == "of-layer" else result.classes.lines
     for chart in find(tree, "svg", class_="plane")[: 1 if kind == "of-layer" else 2]:
         across, up = places(chart, result)
         (group,) = find(chart, "g", class_=kind)
@@ -190,8 +190,8 @@ def test_the_command_in_it_measures_the_same(tree: Element, result: PlaneResult,
 
 def test_a_model_without_classes_and_norms_has_a_page(result: PlaneResult) -> None:
     points = tuple(one.model_copy(update={"prediction": None, "jacobian": None}) for one in result.points)
-    layer = result.layer.model_copy(update={"exact": "sign", "name": NASTY})
-    bare = result.model_copy(update={"classes": None, "jacobian": None, "points": points, "layer": layer})
+    layer = result.probe.model_copy(update={"exact": "sign", "name": NASTY})
+    bare = result.model_copy(update={"classes": None, "jacobian": None, "points": points, "probe": layer})
     page = plane_page(bare)
     assert_loads_nothing(page)
     tree = parsed(page)
@@ -217,13 +217,13 @@ def test_norms_that_are_all_alike_are_one_area(result: PlaneResult, value: float
 
 def test_of_many_lines_those_of_fewer_units_are_drawn_and_it_says_so(result: PlaneResult) -> None:
     long = tuple(
-        line.model_copy(update={"x": line.x * 400, "y": line.y * 400, "of": 1000 * k + line.of})
+        line.model_copy(update={"x": line.x * 400, "y": line.y * 400, "index": 1000 * k + line.index})
         for k in range(5)
-        for line in result.layer.lines
+        for line in result.probe.lines
     )
-    units = len({line.of for line in long})
-    layer = result.layer.model_copy(update={"lines": long, "switching": units})
-    tree = parsed(plane_page(result.model_copy(update={"layer": layer})))
+    units = len({line.index for line in long})
+    layer = result.probe.model_copy(update={"lines": long, "switching": units})
+    tree = parsed(plane_page(result.model_copy(update={"probe": layer})))
     said = re.search(rf"The lines of (\d+) of {units} units are drawn", text(tree))
     (group,) = find(tree, "g", class_="of-layer")
     points = sum(len(re.findall(r"-?\d+", path.get("d"))) // 2 for path in find(group, "path"))

@@ -56,14 +56,14 @@ def test_the_json_in_it_is_the_result(tree: Element, result: PreprocessResult) -
 
 def test_the_verdict_says_what_is_told_and_what_to_use(tree: Element, result: PreprocessResult) -> None:
     values, resize = result.questions
-    assert (values.verdict, resize.verdict) == ("told", "can't tell")
+    assert (values.verdict, resize.verdict) == ("determined", "undetermined")
     verdict = find(tree, "section", id="verdict")[0]
     words = text(verdict)
     assert f"Told in part: values {values.candidates[0].name}" in words
-    assert "resize: can't tell; first come stretched; centre, all of the short side" in words
+    assert "resize: undetermined; first come stretched; centre, all of the short side" in words
     assert "what lies close to it isn't told from it" in words
     (code,) = find(verdict, "code")
-    assert text(code) == f"--preprocess {resize.candidates[0].words}"
+    assert text(code) == f"--preprocess {resize.candidates[0].spec}"
     assert "1 photo could not be read" in text(find(tree, "section", id="failed")[0])
     assert "broken <script>.png" in text(find(tree, "section", id="failed")[0])
 
@@ -79,7 +79,7 @@ def test_intervals_are_drawn_to_scale(tree: Element, result: PreprocessResult) -
         for drawn, tried in zip(find(chart, "g", class_="point"), question.candidates, strict=True):
             expected = [
                 start + (stop - start) * (value - low) / (high - low)
-                for value in (tried.behind.low, tried.behind.value, tried.behind.high)
+                for value in (tried.gap.low, tried.gap.value, tried.gap.high)
             ]
             begin, _, end = find(drawn, "path")[0].get("d")[1:].replace("H", " ").split()
             middle = find(drawn, "circle")[0].get("cx")
@@ -96,7 +96,7 @@ def test_tables_have_the_evidence(tree: Element, result: PreprocessResult) -> No
             assert [float(cells[i]) for i in (0, 3, 4)] == pytest.approx(
                 [tried.score, tried.information, tried.batch_norm], abs=0.0051
             )
-            assert cells[-1] == tried.words
+            assert cells[-1] == tried.spec
 
 
 def test_the_command_in_it_measures_the_same(
@@ -112,7 +112,7 @@ def test_the_command_in_it_measures_the_same(
 
 
 def test_too_few_photos_say_that_nothing_may_be_concluded(result: PreprocessResult) -> None:
-    few = result.model_copy(update={"status": "not evaluated", "photos": 1})
+    few = result.model_copy(update={"status": "not_evaluated", "photos": 1})
     words = text(find(parsed(preprocess_page(few)), "section", id="verdict")[0])
     assert "Not evaluated: 1 photo was read" in words
     assert "nothing may be concluded" in words
@@ -120,16 +120,16 @@ def test_too_few_photos_say_that_nothing_may_be_concluded(result: PreprocessResu
 
 def test_a_candidate_that_overflows_leaves_the_others_apart(result: PreprocessResult) -> None:
     values, resize = result.questions
-    far = values.candidates[-1].behind.model_copy(update={"value": 709.0, "low": 705.0, "high": 712.0})
-    last = values.candidates[-1].model_copy(update={"behind": far, "score": -700.0})
+    far = values.candidates[-1].gap.model_copy(update={"value": 709.0, "low": 705.0, "high": 712.0})
+    last = values.candidates[-1].model_copy(update={"gap": far, "score": -700.0})
     question = values.model_copy(update={"candidates": (*values.candidates[:-1], last)})
     tree = parsed(preprocess_page(result.model_copy(update={"questions": (question, resize)})))
     chart = find(tree, "svg", class_="behind")[0]
     places = [float(one.get("cx")) for one in find(chart, "circle")]
     assert places == sorted(places)
-    second = max(one.behind.high for one in question.candidates[:-1])
+    second = max(one.gap.high for one in question.candidates[:-1])
     # The last of the others is near the right edge, where the far one is.
     assert places[-1] - places[0] == pytest.approx(
-        (places[-2] - places[0]) * second / question.candidates[-2].behind.value, rel=0.15
+        (places[-2] - places[0]) * second / question.candidates[-2].gap.value, rel=0.15
     )
     assert "What is at the right edge is further behind" in text(tree)

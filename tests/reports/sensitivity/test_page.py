@@ -66,10 +66,10 @@ def test_models_are_ranked_first(tree, result):
 def test_ways_are_drawn_to_one_scale(tree, result):
     model = result.models[0]
     charts = find(find(tree, "section", id="model-1")[0], "svg", class_="way")
-    assert len(charts) == len(model.kinds)
+    assert len(charts) == len(model.trajectory_types)
     highest = max(max(way.profile) for way in model.trajectories)
-    for chart, kind in zip(charts, model.kinds, strict=True):
-        profiles = np.array([way.profile for way in model.trajectories if way.kind == kind.kind])
+    for chart, kind in zip(charts, model.trajectory_types, strict=True):
+        profiles = np.array([way.profile for way in model.trajectories if way.type == kind.type])
         heights = np.array([float(one.get("cy")) for one in find(chart, "circle")])
         base = float(re.match(r"M\d+ ([\d.]+)", find(chart, "path", class_="base")[0].get("d"))[1])
         top = 12
@@ -102,7 +102,7 @@ def test_the_command_says_what_was_chosen(result):
     first = result.models[0]
     chosen = first.model_copy(
         update={
-            "jacobian": first.jacobian.model_copy(update={"of": repr("it's /relu/Relu_output_0")}),
+            "jacobian": first.jacobian.model_copy(update={"probe": repr("it's /relu/Relu_output_0")}),
             "classes": "my classes.csv",
             "preprocessing": "L, exactly 28x28, mean 0.5, std 1, NCHW (stated: mean=0.5,std=1)",
             "feeds": {"hidden": "zeros", "length": ".npz"},
@@ -110,7 +110,7 @@ def test_the_command_says_what_was_chosen(result):
     )
     words = shlex.split(command(result.model_copy(update={"models": (chosen,)})).replace("\\\n", ""))
     options = dict(pairwise(words))
-    assert options["--of"] == "it's /relu/Relu_output_0"
+    assert options["--probe"] == "it's /relu/Relu_output_0"
     assert options["--classes"] == "my classes.csv"
     assert options["--preprocess"] == "mean=0.5,std=1"
     assert options["--site"] == first.site
