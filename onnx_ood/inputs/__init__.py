@@ -8,7 +8,7 @@ from onnx_ood.inputs.classes import Classes, read_classes
 from onnx_ood.inputs.discover import discover
 from onnx_ood.inputs.files import FailedInput, open_regular, shown
 from onnx_ood.inputs.images import Channels, as_channels, read_image
-from onnx_ood.inputs.memory import MemoryInput
+from onnx_ood.inputs.in_memory import MemoryInput
 from onnx_ood.inputs.open_inputs import open_inputs
 from onnx_ood.inputs.preprocessing.card import Accuracy, Card, choose, read_card
 from onnx_ood.inputs.preprocessing.presets import PRESETS, Chosen, guess, parse

@@ -12,7 +12,7 @@ from onnx_ood._types import Array
 from onnx_ood.exceptions import InputTypeError, UsageError
 from onnx_ood.inputs.discover import discover
 from onnx_ood.inputs.files import quoted, reason_of
-from onnx_ood.inputs.memory import MemoryInput, is_picture_array
+from onnx_ood.inputs.in_memory import MemoryInput, is_picture_array
 from onnx_ood.inputs.rows.arrays import shape_text
 from onnx_ood.inputs.source import InputSource
 

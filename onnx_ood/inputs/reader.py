@@ -20,7 +20,7 @@ from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.assembly import Assembly, Batch, Piece
 from onnx_ood.inputs.files import FailedInput, name_of, reason_in
-from onnx_ood.inputs.memory import MemoryInput, MemoryRows
+from onnx_ood.inputs.in_memory import MemoryInput, MemoryRows
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.inputs.row_feed import RowFeed

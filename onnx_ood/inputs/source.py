@@ -9,7 +9,7 @@ import numpy as np
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import FailedInput, name_of
-from onnx_ood.inputs.memory import MemoryInput
+from onnx_ood.inputs.in_memory import MemoryInput
 from onnx_ood.inputs.rows.file_types import is_archive
 from onnx_ood.inputs.rows.file_types import is_picture as is_picture_file
 from onnx_ood.inputs.rows.protocol import RowRequest

@@ -11,7 +11,7 @@ from PIL import Image
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader, RowRequest, open_inputs
-from onnx_ood.inputs.memory import MemoryInput
+from onnx_ood.inputs.in_memory import MemoryInput
 
 CUT = Preprocessing(
     channels="RGB",
