@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from onnx_ood.exceptions import (
     InputError,
+    InputTypeError,
     ModelError,
     NotEvaluatedError,
     OnnxOodError,
@@ -115,6 +116,7 @@ __all__ = [
     "DirectionsSettings",
     "DoctorResult",
     "InputError",
+    "InputTypeError",
     "InspectResult",
     "Instrumented",
     "Measurement",

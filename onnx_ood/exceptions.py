@@ -3,6 +3,7 @@
 OnnxOodError
 ├── UsageError          an argument, option or selector is wrong                       → exit code 64
 │   ├── SelectorError   a selector matches nothing, or something that cannot be watched
+│   ├── InputTypeError  inputs are of a type that is not taken (a TypeError, too)
 │   └── TooFewReferencesError  fewer known-good inputs could be measured than there have to be
 ├── ModelError          the model file cannot be read, instrumented or run             → exit code 2
 ├── ProviderError       the asked-for execution provider cannot run here               → exit code 2
@@ -30,6 +31,10 @@ class UsageError(OnnxOodError):
 
 class SelectorError(UsageError):
     """A selector matches no tensor, or one that cannot be watched."""
+
+
+class InputTypeError(UsageError, TypeError):
+    """Inputs are of a type that is not taken, or of several types."""
 
 
 class TooFewReferencesError(UsageError):

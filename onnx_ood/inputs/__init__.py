@@ -1,13 +1,15 @@
-"""Inputs: from what a user names (files, folders, globs) to batches of tensors; never trusts a file.
+"""Inputs: from files, folders, globs, arrays and images to batches of tensors. No file is trusted.
 
-`discover` finds the files, `choose` settles how pictures are preprocessed, `Reader` streams batches.
+`open_inputs` finds the inputs, `choose` determines the preprocessing of pictures, `Reader` streams batches.
 """
 
 from onnx_ood.inputs.assembly import Batch
 from onnx_ood.inputs.classes import Classes, read_classes
-from onnx_ood.inputs.discover import Discovery, discover
+from onnx_ood.inputs.discover import discover
 from onnx_ood.inputs.files import FailedInput, open_regular, shown
 from onnx_ood.inputs.images import Channels, as_channels, read_image
+from onnx_ood.inputs.in_memory import MemoryInput
+from onnx_ood.inputs.open_inputs import open_inputs
 from onnx_ood.inputs.preprocessing.card import Accuracy, Card, choose, read_card
 from onnx_ood.inputs.preprocessing.presets import PRESETS, Chosen, guess, parse
 from onnx_ood.inputs.preprocessing.spec import Interpolation, Layout, Preprocessing, Resize
@@ -15,11 +17,11 @@ from onnx_ood.inputs.reader import Reader
 from onnx_ood.inputs.rows.arrays import ArrayRows, check_row_shape, open_array
 from onnx_ood.inputs.rows.audio import WaveformRows, open_waveform
 from onnx_ood.inputs.rows.file_types import is_archive, is_picture
-from onnx_ood.inputs.rows.named_rows import NamedRows, named_rows
 from onnx_ood.inputs.rows.protocol import RowRequest
 from onnx_ood.inputs.rows.shared_values import GRAMMAR as FEED_GRAMMAR
 from onnx_ood.inputs.rows.shared_values import SharedValue
 from onnx_ood.inputs.rows.tables import TableRows, open_table
+from onnx_ood.inputs.source import FileRow, InputSource, Item
 
 __all__ = [
     "FEED_GRAMMAR",
@@ -31,11 +33,13 @@ __all__ = [
     "Channels",
     "Chosen",
     "Classes",
-    "Discovery",
     "FailedInput",
+    "FileRow",
+    "InputSource",
     "Interpolation",
+    "Item",
     "Layout",
-    "NamedRows",
+    "MemoryInput",
     "Preprocessing",
     "Reader",
     "Resize",
@@ -50,8 +54,8 @@ __all__ = [
     "guess",
     "is_archive",
     "is_picture",
-    "named_rows",
     "open_array",
+    "open_inputs",
     "open_regular",
     "open_table",
     "open_waveform",

@@ -65,21 +65,22 @@ class Classes:
             )
         return found.pop() if found else None
 
-    def check(self, paths: Sequence[Path]) -> None:
-        """Finds out before a long run whether names are understood.
+    def check(self, names: Sequence[str]) -> None:
+        """Check before a long run that names are understood.
 
         Args:
-            paths: The files of inputs.
+            names: Names of files and ids of inputs in memory (`InputSource.names`).
 
         Raises:
             UsageError: If no line is meant for any file or a row of it, or one for several, or several for one.
         """
         files: dict[str, set[Steps]] = defaultdict(set)
         for line in (line for lines in self._lines.values() for line in lines):
-            file = (*line[:-1], _ROW.sub("", line[-1]))
-            files[file[-1]].add(file)
+            # Inputs in memory go by the name of a row themselves.
+            for meant in (line, (*line[:-1], _ROW.sub("", line[-1]))):
+                files[meant[-1]].add(meant)
         owners: dict[Steps, str] = {}
-        for name in map(name_of, paths):
+        for name in names:
             self.of(name)
             for line in _meant(files, _steps(name)):
                 if line in owners:
@@ -88,10 +89,10 @@ class Classes:
                         "write more of the path"
                     )
                 owners[line] = name
-        if paths and not owners:
+        if names and not owners:
             raise UsageError(
                 f"{name_of(self.path)}: no line is meant for any of the inputs; names are written as reports spell "
-                f"them, {name_of(paths[0])} say, or as the end of that"
+                f"them, {names[0]} say, or as the end of that"
             )
 
 

@@ -1,56 +1,48 @@
-"""From what a user typed (files, folders, globs, `-`) to one ordered list of files."""
+"""Find the files that paths, folders and globs name."""
 
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.files import FailedInput, reason_of, shown
-from onnx_ood.inputs.rows.file_types import SUFFIXES
+from onnx_ood.inputs.rows.file_types import SUFFIXES, is_picture
+from onnx_ood.inputs.source import FileRow, InputSource
 
 _SIGNS = "*?["  # what makes a word a pattern
+_ROW = re.compile(r"(?P<file>.+)\[(?P<row>\d{1,18})\]", re.DOTALL)
 
 
-@dataclass(frozen=True)
-class Discovery:
-    """What the arguments stand for.
+def discover(arguments: Sequence[str], *, stdin: TextIO | None = None) -> InputSource:
+    """Find the files that command-line arguments name. No file is opened.
 
-    Attributes:
-        paths: The files to read: in the order of the arguments, sorted within a folder, each once.
-        ignored: Files met in a folder (or through a glob) whose suffix is not one we read, hidden
-            files, and hidden folders (each counted once, not entered).
-        missing: Arguments that match nothing and folders that cannot be listed, each with the reason.
-    """
+    - A file is taken whatever its suffix.
+    - `FILE[k]` is row k (from 0) of a file with rows, as results name it, unless a file of that very name exists.
+    - A folder gives the files below it with a known suffix, recursively, sorted by path component.
+    - A glob (`*`, `?`, `[...]`, and `**` for any depth) is expanded if no such file exists. Folders that it matches
+      are entered. It passes over hidden names unless its own component starts with a dot.
+    - `-` reads one file, folder or row per line from `stdin`; signs of globs mean themselves there.
 
-    paths: tuple[Path, ...]
-    ignored: tuple[Path, ...]
-    missing: tuple[FailedInput, ...]
-
-
-def discover(arguments: Sequence[str], *, stdin: TextIO | None = None) -> Discovery:
-    """Resolve command-line arguments to files. No file is opened.
-
-    - A file is taken whatever its suffix: the user named it.
-    - A folder gives the files below it that we read, recursively, sorted by path component.
-    - A glob (`*`, `?`, `[...]`, and `**` for any depth) that is no existing file is expanded here, for
-      quoted patterns and shells that do not; folders it matches are entered, and it passes over hidden
-      names unless its own component starts with a dot.
-    - `-` reads one path a line from `stdin`, taken literally (no globs).
-
-    A file that is reached twice by the same absolute path is kept once; two links to one file are two
-    inputs. Within an argument no folder is entered twice, so loops of links end.
+    A file reached twice by the same absolute path is kept once; two links to one file are two inputs. Within an
+    argument no folder is entered twice, so loops of links end.
 
     Args:
-        arguments: What the user typed.
-        stdin: Where `-` reads from; the process's standard input by default.
+        arguments: Files, folders, globs, rows of files, or `-`.
+        stdin: Stream that `-` reads; the process's standard input by default.
+
+    Returns:
+        The files and rows; `ignored` and `missing` list the rest.
 
     Raises:
         UsageError: If standard input is not text.
+
+    >>> discover(["no/such/folder"]).missing
+    (FailedInput(id='no/such/folder', reason='no such file or folder; check the path'),)
     """
     walk = _Walk()
     for argument in arguments:
@@ -59,14 +51,15 @@ def discover(arguments: Sequence[str], *, stdin: TextIO | None = None) -> Discov
                 walk.argument(line, globs=False)
         else:
             walk.argument(argument, globs=True)
-    return Discovery(tuple(walk.paths.values()), tuple(walk.ignored.values()), tuple(walk.missing.values()))
+    return walk.found()
 
 
 class _Walk:
-    """Collects paths, in order and once each (keyed by absolute path)."""
+    """Collects files and rows, in order and once each (keyed by absolute path)."""
 
     def __init__(self) -> None:
-        self.paths: dict[str, Path] = {}
+        # Keys are absolute paths, with the number of a row for rows.
+        self.items: dict[str | tuple[str, int], Path | FileRow] = {}
         self.ignored: dict[str, Path] = {}
         self.missing: dict[str, FailedInput] = {}
         self._entered: set[tuple[int, int]] = set()
@@ -80,7 +73,9 @@ class _Walk:
         try:
             mode = path.stat().st_mode
         except (OSError, ValueError) as error:  # ValueError: a NUL byte
-            if globs and any(sign in text for sign in _SIGNS):
+            if (row := _row(text)) is not None:
+                self._take(row)
+            elif globs and any(sign in text for sign in _SIGNS):
                 self._glob(path, text)
             elif isinstance(error, FileNotFoundError):
                 self._miss(text, "no such file or folder; check the path")
@@ -92,14 +87,24 @@ class _Walk:
         else:
             self._take(path)
 
-    def _take(self, path: Path) -> None:
+    def found(self) -> InputSource:
+        items = [
+            item
+            for key, item in self.items.items()
+            # A row of a file that is read whole would be read twice.
+            if isinstance(key, str) or key[0] not in self.items
+        ]
+        return InputSource(tuple(items), tuple(self.ignored.values()), tuple(self.missing.values()))
+
+    def _take(self, item: Path | FileRow) -> None:
+        path = item if isinstance(item, Path) else item.path
         key = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links
-        self.paths.setdefault(key, path)
+        self.items.setdefault(key if isinstance(item, Path) else (key, item.row), item)
         self.ignored.pop(key, None)  # named by the user after a folder had passed over it
 
     def _ignore(self, path: Path) -> None:
         key = os.path.abspath(path)  # noqa: PTH100
-        if key not in self.paths:
+        if key not in self.items:
             self.ignored.setdefault(key, path)
 
     def _miss(self, text: str, reason: str) -> None:
@@ -194,6 +199,14 @@ class _Walk:
             yield folder
             names = [entry.name for entry in self._list(folder) if not entry.name.startswith(".")]
             stack.extend(folder / name for name in reversed(names))
+
+
+def _row(text: str) -> FileRow | None:
+    """The row of a file that an argument names, or None."""
+    match = _ROW.fullmatch(text)
+    if match is None or not Path(match["file"]).is_file() or is_picture(Path(match["file"])):
+        return None
+    return FileRow(Path(match["file"]), int(match["row"]))
 
 
 def _mode(path: Path) -> int | None:

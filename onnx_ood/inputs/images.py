@@ -106,6 +106,24 @@ def read_image(path: Path, channels: Channels, *, least: int | None = None) -> I
             raise InputError(f"{name_of(path)}: {error}") from None
 
 
+def convert_image(image: Image.Image, channels: Channels) -> Image.Image:
+    """Convert an image in memory as `read_image` converts the same picture from a file.
+
+    Args:
+        image: Any PIL image, also one opened and not yet loaded; it is left unchanged.
+        channels: `L` for grey; `RGB` and `BGR` both give RGB.
+
+    Returns:
+        A loaded image of mode `L` or `RGB`, independent of the given one.
+
+    Raises:
+        InputError: If the image is broken, too large, or of a mode without a stated white level.
+    """
+    with quiet_pillow():
+        _check_size(image)
+        return _loaded(image, channels)
+
+
 def as_channels(image: Image.Image, channels: Channels) -> Image.Image:
     """Bring a decoded picture to mode `L` (for `L`) or `RGB` (for `RGB` and `BGR`).
 
@@ -144,12 +162,20 @@ def _decode(file: BinaryIO, channels: Channels, least: int | None) -> Image.Imag
     # Pillow is given the open file, not its path: with a path it may map the file into memory, and a file
     # that shrinks meanwhile would then end the process (SIGBUS).
     image = _pillow(lambda: Image.open(file, formats=_FORMATS), "is not a picture that can be read here")
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise InputError(f"is {width}x{height} pixels large, over the limit of {MAX_PIXELS:,} pixels")
+    _check_size(image)
     if least is not None:
         # The mode stays: Pillow's way to grey is not the decoder's.
         _pillow(lambda: image.draft(None, (least, least)), "is a broken or truncated picture")
+    return _loaded(image, channels)
+
+
+def _check_size(image: Image.Image) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"is {width}x{height} pixels large, over the limit of {MAX_PIXELS:,} pixels")
+
+
+def _loaded(image: Image.Image, channels: Channels) -> Image.Image:
     if math.prod(image.size) > _LARGE_PIXELS:
         with _one_large:
             return _upright(image, channels)

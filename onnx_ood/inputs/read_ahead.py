@@ -1,29 +1,35 @@
-"""Take from a generator in a thread, one item ahead of who uses them."""
+"""Run a generator in a thread, one item ahead of its consumer."""
 
 import threading
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from contextvars import copy_context
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
 def one_ahead(make: Callable[[threading.Event], Generator[T]], *, name: str) -> Generator[T]:
-    """Hand on what a generator gives, in order, making the next item while the last one is used.
+    """Iterate over a generator, making the next item while the last one is used.
 
     Args:
-        make: Makes the generator, which runs in a thread of its own and is closed when the iteration ends,
-            however it ends. Then the event is set: it should give up what it is doing.
-        name: What the thread is called.
+        make: Makes the generator. It runs in a thread of its own with the caller's context variables, and is closed
+            when the iteration ends, however it ends. The event is set then: the generator should stop at once.
+        name: Name of the thread.
     """
     stop, end = threading.Event(), object()
     items = make(stop)
+    context = copy_context()  # messages made in the thread name settings as the caller's do
+
+    def take() -> Any:
+        return next(items, end)
+
     with ThreadPoolExecutor(1, thread_name_prefix=name) as thread:
         try:
-            future = thread.submit(next, items, end)
+            future = thread.submit(context.run, take)
             while (item := future.result()) is not end:
-                future = thread.submit(next, items, end)
-                yield item  # type: ignore[misc]  # `end` was the other thing that it could be
+                future = thread.submit(context.run, take)
+                yield item
         finally:
             stop.set()
             thread.shutdown(wait=True)

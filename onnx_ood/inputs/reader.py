@@ -1,5 +1,6 @@
 """Stream files to batches of tensors: decoded beside the consumer, in order, in bounded memory."""
 
+import itertools
 import math
 import os
 import threading
@@ -7,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,16 +16,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.assembly import Assembly, Batch, Piece
 from onnx_ood.inputs.files import FailedInput, name_of, reason_in
+from onnx_ood.inputs.in_memory import MemoryInput, MemoryRows
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.read_ahead import one_ahead
+from onnx_ood.inputs.row_feed import RowFeed
 from onnx_ood.inputs.rows.arrays import conversion_note
 from onnx_ood.inputs.rows.bundle import Bundle, lacking, open_bundle
-from onnx_ood.inputs.rows.file_types import is_picture
 from onnx_ood.inputs.rows.protocol import RowRequest
-from onnx_ood.inputs.rows.row_stream import RowFeed
+from onnx_ood.inputs.source import FileRow, InputSource, Item, is_picture
 
 MAX_AHEAD_BYTES = 1 << 29
 """Tensors decoded beyond the next batch take no more than this (or one piece, if that is larger)."""
@@ -34,27 +38,27 @@ _MAX_NOTES = 20
 
 
 class Reader:
-    """Reads pictures, and rows of arrays, waveforms and tables, for one model input, again at each iteration.
+    """Stream inputs for one input of a model, again at each iteration.
 
-    A picture's id is its path as given. Rows of a file are `path[0]`, `path[1]`, ...; a file that holds a
-    single sample goes by its path. A row that can't be used fails as `path[k]`, and a file that breaks off
-    in row k as one input `path[k:]`. `kinds` says which suffix is what; what has none of these is read as
-    a picture, whatever it is called.
+    A picture's id is its path as given. Rows of a file are `path[0]`, `path[1]`, ...; a file that holds a single sample
+    goes by its path. An unusable row fails as `path[k]`, and a file that breaks off in row k as one input `path[k:]`.
+    `file_types` lists the suffixes; a file with another suffix is read as a picture. Pictures in memory get the same
+    tensors as the same pictures in files.
 
-    Batches keep the order of the paths. A batch is handed out when it holds `batch` tensors, so that bad
-    files don't change what is computed together; also when `batch` inputs have failed meanwhile, when the
-    next row has another shape (inputs with free axes) or brings another value of an input that all inputs of
-    a batch share, and when it exceeds 1 GiB.
+    Batches keep the order of the inputs. A batch is handed out when it holds `batch` tensors, so that broken files
+    don't change which inputs share a batch; also when `batch` inputs have failed meanwhile, when the next row has
+    another shape (inputs with free axes) or another value of an input that all inputs of a batch share, and when it
+    exceeds 1 GiB.
 
-    Memory: about `queue` + 3 * `batch` tensors, and one decoded picture a thread, whatever the number of
-    inputs. Threads end when the iteration ends, however it ends; what they are decoding then is waited for,
-    what they have not begun is dropped. (An iterator that a traceback keeps alive has not ended: close it.) A
-    bug that raises in a thread is raised to the consumer.
+    Memory: about `queue` + 3 * `batch` tensors, and one decoded picture per thread, whatever the number of inputs.
+    Threads end with the iteration, however it ends: decoding that has begun is waited for, the rest is dropped. (An
+    iterator kept alive by a traceback has not ended: close it.) A bug that raises in a thread is raised to the
+    consumer.
     """
 
     def __init__(
         self,
-        paths: Sequence[Path],
+        source: InputSource | Sequence[Item],
         *,
         preprocessing: Preprocessing | None,
         input_name: str,
@@ -66,39 +70,51 @@ class Reader:
         queue: int | None = None,
         skip: Callable[[str], bool] | None = None,
     ) -> None:
-        """Set up; nothing is read yet.
+        """Check inputs in memory. No file is opened yet.
 
         Args:
-            paths: Files, in the order wanted.
-            preprocessing: What pictures go through; without it, every picture fails by name.
-            input_name: Name of the model's input, by which an array is chosen in an .npz.
-            input_shape: Shape of the model's input with its batch axis (axis 0, not looked at).
+            source: The inputs, from `open_inputs`, or its items.
+            preprocessing: Preprocessing of pictures; without it, every picture fails by name.
+            input_name: Name of the model's input. It selects the array of an .npz.
+            input_shape: Shape of the model's input with its batch axis (axis 0, any size).
             dtype: Type of the model's input.
-            others: Further inputs of the model that come with each row, from the same .npz under their names;
-                None for a model of one input.
-            batch: Tensors in a batch.
-            threads: Decoding threads; by default one a processor, at most 8.
-            queue: Inputs to prepare beyond the batch that is next; by default as many as a batch has.
-            skip: Told an input's id, says whether it is not wanted. A picture is then not opened, and of rows of a file
-                nothing but the header is read. Asked for each in order, and for files of rows as a whole, in a
+            others: Further inputs of the model whose values come with each row, from the same .npz or mapping under
+                their names; None for a model of one input.
+            batch: Tensors per batch.
+            threads: Decoding threads; by default one per processor, at most 8.
+            queue: Inputs to prepare beyond the next batch; by default `batch`.
+            skip: Called with an input's id; True skips the input. A skipped picture is not opened, and of skipped rows
+                nothing but the header is read. Called for each input in order, and for files of rows as a whole, in a
                 thread of the reader's.
 
         Raises:
-            UsageError: If a number is smaller than 1, or the preprocessing does not suit the input.
+            UsageError: If a number is smaller than 1, or the preprocessing or an array in memory does not fit the
+                model's input.
         """
-        self.paths = tuple(paths)
+        self.items = source.items if isinstance(source, InputSource) else tuple(source)
         self.preprocessing = preprocessing
-        self.input_name = input_name
-        self.input_shape = tuple(input_shape)
         self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.input_shape = tuple(input_shape)
         self.others = None if others is None else tuple(others)
+        # Where an .npz holds several inputs, no array of another name is taken for one of them.
+        self._request = RowRequest(input_name, self.input_shape, self.dtype, exact=bool(self.others))
         self.batch = _at_least_one("batch", batch)
         self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
         self.queue = _at_least_one("queue", batch if queue is None else queue)
         self._skip = skip
         if preprocessing is not None:
             preprocessing.check_input(self.input_shape)
-        self._notes: dict[str, None] = {}
+        in_memory = [one for one in self.items if isinstance(one, MemoryInput)]
+        self._memory = MemoryRows(
+            [one for one in in_memory if not one.is_picture(self._request)], self._request, self.others
+        )
+        self._notes: dict[str, None] = dict.fromkeys(self._memory.notes)
+        if preprocessing is not None and preprocessing.channels != "L":
+            grey = (isinstance(one.value, np.ndarray) and one.value.ndim == 2 for one in in_memory)
+            if any(grey):
+                self._add_note(
+                    "uint8 arrays [N,H,W] are read as grey pictures; colour pictures are [N,H,W,3]"
+                )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -111,10 +127,10 @@ class Reader:
         Files that cannot be read count as one (the failure they will be). None where finding out would
         take noticeable time, with more than 10,000 files of rows.
         """
-        files = [path for path in self.paths if not is_picture(path)]
+        files = [one for one in self.items if isinstance(one, Path) and not is_picture(one, self._request)]
         if len(files) > _MAX_COUNTED:
             return None
-        return len(self.paths) - len(files) + sum(map(self._rows_in, files))
+        return len(self.items) - len(files) + sum(map(self._rows_in, files))
 
     def __iter__(self) -> Generator[Batch]:
         # Batches are put together ahead as well: that copies megabytes, for which no model should wait.
@@ -141,7 +157,7 @@ class Reader:
                     )
                 ):
                     pool = row_reader if upcoming.of_rows else decoders
-                    pending.append((upcoming, pool.submit(upcoming.run_unless, stop)))
+                    pending.append((upcoming, pool.submit(copy_context().run, upcoming.run_unless, stop)))
                     ahead, ahead_bytes = ahead + upcoming.inputs, ahead_bytes + upcoming.bytes
                     upcoming = next(tasks, None)
                 if not pending or stop.is_set():
@@ -159,44 +175,86 @@ class Reader:
             feed.close()
 
     def _tasks(self, feed: RowFeed) -> Iterator["_Task"]:
-        """The work, in order. Headers are read here, so that their rows can be shared out."""
-        for path in self.paths:
-            if self._skip is not None and self._skip(name_of(path)):
-                if not is_picture(path):
-                    with suppress(InputError), closing(self._open(path)) as file:
-                        self._note(file)
+        """The work, in order. Headers are read here, so that rows can be shared out."""
+        for _, alike in itertools.groupby(self.items, self._group):
+            items = list(alike)
+            if isinstance(items[0], FileRow):
+                rows = [item.row for item in items if isinstance(item, FileRow)]
+                yield from self._row_tasks(feed, items[0].path, rows)
                 continue
-            if is_picture(path):
-                size = math.prod(self.preprocessing.shape) * self.dtype.itemsize if self.preprocessing else 0
-                yield _Task(lambda path=path: self._picture(path), inputs=1, bytes=size)  # type: ignore[misc]
+            if isinstance(items[0], MemoryInput) and not items[0].is_picture(self._request):
+                yield from self._memory_tasks([item for item in items if isinstance(item, MemoryInput)])
                 continue
-            try:
-                with closing(self._open(path)) as file:
-                    self._note(file)
-                    count = len(file.rows)
-                    numbered = not file.rows.single
-                    row_bytes = math.prod(file.rows.row_shape) * self.dtype.itemsize + file.row_bytes
-            except InputError as error:
-                piece = Piece(failed=[FailedInput(name_of(path), reason_in(error, name_of(path)))])
-                yield _Task(lambda piece=piece: piece, inputs=1, bytes=0)  # type: ignore[misc]
-                continue
-            step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
-            for start, stop in self._wanted_rows(path, count, step) if numbered else [(0, 1)]:
-                yield _Task(
-                    lambda path=path, start=start, stop=stop: feed.take(path, start, stop),  # type: ignore[misc]
-                    inputs=stop - start,
-                    bytes=(stop - start) * row_bytes,
-                    of_rows=True,
-                )
+            for item in items:
+                assert not isinstance(item, FileRow)
+                if isinstance(item, Path) and not is_picture(item, self._request):
+                    yield from self._row_tasks(feed, item, None)
+                elif not self._skips(_id(item)):
+                    size = (
+                        math.prod(self.preprocessing.shape) * self.dtype.itemsize if self.preprocessing else 0
+                    )
+                    yield _Task(lambda item=item: self._picture(item), inputs=1, bytes=size)  # type: ignore[misc]
 
-    def _wanted_rows(self, path: Path, count: int, step: int) -> Iterator[tuple[int, int]]:
+    def _group(self, item: Item) -> object:
+        """What items share that are read together if one follows the other."""
+        if isinstance(item, FileRow):
+            return item.path
+        if isinstance(item, MemoryInput) and not item.is_picture(self._request):
+            return self._memory.signature(item)
+        return None
+
+    def _row_tasks(self, feed: RowFeed, path: Path, rows: Sequence[int] | None) -> Iterator["_Task"]:
+        """Work for a file of rows: for some of them, or None for all that are not skipped."""
+        name = name_of(path)
+        if rows is None and self._skips(name):
+            with suppress(InputError), closing(self._open(path)) as file:
+                self._note(file)
+            return
+        try:
+            with closing(self._open(path)) as file:
+                self._note(file)
+                count = len(file.rows)
+                single = file.rows.single
+                row_bytes = math.prod(file.rows.row_shape) * self.dtype.itemsize + file.row_bytes
+        except InputError as error:
+            yield _failure(name, reason_in(error, name))
+            return
+        step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
+        chunks: Iterator[tuple[int, int]]
+        if rows is not None:
+            chunks = ((row, row + 1) for row in rows if not self._skips(f"{name}[{row}]"))
+            count = 0 if single else count
+        else:
+            chunks = iter([(0, 1)]) if single else self._wanted_rows(name, count, step)
+        for start, stop in chunks:
+            if stop > count:
+                yield _failure(f"{name}[{start}]", "there is no such row; rows are counted from 0")
+                continue
+            yield _Task(
+                lambda start=start, stop=stop: feed.take(path, start, stop),  # type: ignore[misc]
+                inputs=stop - start,
+                bytes=(stop - start) * row_bytes,
+                of_rows=True,
+            )
+
+    def _memory_tasks(self, inputs: Sequence[MemoryInput]) -> Iterator["_Task"]:
+        wanted = [one for one in inputs if not self._skips(one.id)]
+        row_bytes = self._memory.size(inputs[0])
+        step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
+        for start in range(0, len(wanted), step):
+            some = wanted[start : start + step]
+            yield _Task(lambda some=some: self._memory.take(some), len(some), len(some) * row_bytes)  # type: ignore[misc]
+
+    def _skips(self, name: str) -> bool:
+        return self._skip is not None and self._skip(name)
+
+    def _wanted_rows(self, name: str, count: int, step: int) -> Iterator[tuple[int, int]]:
         """Rows that are not skipped, as (start, stop) of at most `step` each."""
         for first in range(0, count, step):
             last = min(first + step, count)
             if self._skip is None:
                 yield first, last
                 continue
-            name = name_of(path)
             start = first
             for row in range(first, last):
                 if self._skip(f"{name}[{row}]"):
@@ -207,9 +265,7 @@ class Reader:
                 yield start, last
 
     def _open(self, path: Path) -> Bundle:
-        # Where an .npz holds several inputs, what none of them is named like is none of them.
-        wanted = RowRequest(self.input_name, self.input_shape, self.dtype, exact=bool(self.others))
-        return open_bundle(path, wanted, self.others)
+        return open_bundle(path, self._request, self.others)
 
     def _rows_in(self, path: Path) -> int:
         try:
@@ -227,18 +283,35 @@ class Reader:
         if len(self._notes) < _MAX_NOTES:
             self._notes[note] = None
 
-    def _picture(self, path: Path) -> Piece:
-        name = name_of(path)
+    def _picture(self, item: Path | MemoryInput) -> Piece:
+        name = _id(item)
         if self.others:
             return Piece(failed=[FailedInput(name, lacking(self.others))])
         if self.preprocessing is None:
-            reason = "is read as a picture, but no preprocessing is stated; use --preprocess"
-            return Piece(failed=[FailedInput(name, reason)])
+            return Piece(
+                failed=[
+                    FailedInput(name, f"is a picture; state its preprocessing with {named('preprocess')}")
+                ]
+            )
         try:
-            tensor = _picture_to_type(self.preprocessing.tensor(path), self.dtype)
+            if isinstance(item, Path):
+                tensor = self.preprocessing.tensor(item)
+            else:
+                image = item.image(self.preprocessing.channels)
+                tensor = self.preprocessing.normalise(self.preprocessing.pixels(image))
+            tensor = _picture_to_type(tensor, self.dtype)
         except InputError as error:
             return Piece(failed=[FailedInput(name, reason_in(error, name))])
         return Piece([name], tensor[np.newaxis])
+
+
+def _id(item: Path | MemoryInput) -> str:
+    return name_of(item) if isinstance(item, Path) else item.id
+
+
+def _failure(name: str, reason: str) -> "_Task":
+    piece = Piece(failed=[FailedInput(name, reason)])
+    return _Task(lambda: piece, inputs=1, bytes=0)
 
 
 @dataclass(frozen=True)

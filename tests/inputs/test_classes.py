@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Classes, read_classes
+from onnx_ood.inputs import Classes, open_inputs, read_classes
 
 
 def read(folder: Path, text: str) -> Classes:
@@ -83,14 +84,21 @@ def test_an_input_that_two_lines_may_mean_is_told(tmp_path: Path) -> None:
 
 def test_names_are_checked_before_the_run(tmp_path: Path) -> None:
     classes = read(tmp_path, "input,class\n1.png,cat\nx.npy[0],dog\nb/2.png,cat\n")
-    classes.check([Path("a/1.png"), Path("x.npy")])
+    classes.check(["a/1.png", "x.npy"])
     classes.check([])
     # Each has a line of its own, though one of them ends both.
-    both = [Path("a/1.png"), Path("1.png")]
+    both = ["a/1.png", "1.png"]
     read(tmp_path, "input,class\n1.png,cat\na/1.png,dog\n").check(both)
     with pytest.raises(UsageError, match="several lines may be meant for 1"):
         read(tmp_path, "input,class\nb/1.png,cat\na/1.png,dog\n").check(both)
     with pytest.raises(UsageError, match=r"1\.png may be meant for a/1\.png and for b/1\.png"):
-        classes.check([Path("a/1.png"), Path("b/1.png")])
+        classes.check(["a/1.png", "b/1.png"])
     with pytest.raises(UsageError, match="no line is meant for any of the inputs"):
-        classes.check([Path("a/2.png"), Path("a/3.png")])
+        classes.check(["a/2.png", "a/3.png"])
+
+
+def test_inputs_in_memory_are_named_by_their_ids(tmp_path: Path) -> None:
+    classes = read(tmp_path, "input,class\ninputs[0],cat\ninputs[1],dog\n")
+    names = open_inputs(np.zeros((3, 4))).names
+    classes.check(names)
+    assert [classes.of(name) for name in names] == ["cat", "dog", None]

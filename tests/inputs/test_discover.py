@@ -2,10 +2,11 @@ import io
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Discovery, discover
+from onnx_ood.inputs import FailedInput, FileRow, InputSource, Reader, discover
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def names(found: Discovery) -> list[str]:
+def names(found: InputSource) -> list[str]:
     return [path.as_posix() for path in found.paths]
 
 
@@ -103,7 +104,7 @@ def test_arguments_that_match_nothing_are_told(tree: Path) -> None:
 
 
 def test_an_empty_folder_is_no_error(tmp_path: Path) -> None:
-    assert discover([str(tmp_path)]) == Discovery((), (), ())
+    assert discover([str(tmp_path)]) == InputSource((), (), ())
 
 
 def test_standard_input_gives_a_path_a_line_taken_literally(tree: Path) -> None:
@@ -223,3 +224,59 @@ def test_waveforms_and_tables_are_taken_from_a_folder(tmp_path: Path) -> None:
     found = discover([tmp_path.as_posix()])
     assert [path.name for path in found.paths] == ["a.wav", "b.PARQUET"]
     assert [path.name for path in found.ignored] == ["c.mp3", "d.csv"]
+
+
+@pytest.fixture
+def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for i, name in enumerate(("x.npy", "y.npy", "z[1].npy")):
+        np.save(name, 100 * i + np.arange(30, dtype=np.float32).reshape(10, 3))
+    np.save("x.npy[4]", np.zeros(1))
+    (tmp_path / "x.npy[4].npy").rename("x.npy[4]")
+    return tmp_path
+
+
+def first_values(arguments: list[str]) -> dict[str, float]:
+    """The first value of each input by its id."""
+    reader = Reader(discover(arguments), preprocessing=None, input_name="x", input_shape=("N", 3))
+    return {
+        name: float(row[0]) for batch in reader for name, row in zip(batch.ids, batch.tensors, strict=True)
+    }
+
+
+def test_rows_are_read_in_the_order_of_the_arguments_and_no_others(rows: Path) -> None:
+    arguments = ["x.npy[7]", "y.npy[0]", "x.npy[02]", "x.npy[7]"]
+    assert list(first_values(arguments).items()) == [("x.npy[7]", 21), ("y.npy[0]", 100), ("x.npy[2]", 6)]
+    reader = Reader(discover(arguments), preprocessing=None, input_name="x", input_shape=("N", 3))
+    assert reader.count() == 3
+
+
+def test_files_that_are_also_named_as_a_whole_are_read_as_a_whole(rows: Path) -> None:
+    whole = {f"y.npy[{i}]": 100 + 3 * i for i in range(10)}
+    assert first_values(["x.npy[7]", "y.npy"]) == {"x.npy[7]": 21} | whole
+    assert first_values(["y.npy[7]", "y.npy"]) == whole
+
+
+def test_files_and_patterns_are_no_rows(rows: Path) -> None:
+    assert names(discover(["x.npy[4]", "z[1].npy"])) == ["x.npy[4]", "z[1].npy"]
+    assert not any(isinstance(item, FileRow) for item in discover(["[xy].npy"]).items)
+    assert [one.id for one in discover(["w.npy[3]", "x.npy[-1]", "x.npy[1:3]"]).missing] == [
+        "w.npy[3]",
+        "x.npy[-1]",
+        "x.npy[1:3]",
+    ]
+    assert first_values(["z[1].npy[3]"]) == {"z[1].npy[3]": 209}
+
+
+def test_rows_that_there_are_not_fail_by_name(rows: Path) -> None:
+    np.save("one.npy", np.zeros(3, np.float32))
+    reader = Reader(
+        discover(["x.npy[10]", "x.npy[9]", "one.npy[0]"]),
+        preprocessing=None,
+        input_name="x",
+        input_shape=("N", 3),
+    )
+    (batch,) = reader
+    reason = "there is no such row; rows are counted from 0"
+    assert batch.ids == ("x.npy[9]",)
+    assert batch.failed == (FailedInput("x.npy[10]", reason), FailedInput("one.npy[0]", reason))

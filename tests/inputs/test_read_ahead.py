@@ -3,6 +3,7 @@ from collections.abc import Generator
 
 import pytest
 
+from onnx_ood._dialect import dialect, named
 from onnx_ood.inputs.read_ahead import one_ahead
 
 
@@ -67,3 +68,13 @@ def test_what_the_generator_raises_comes_out_where_it_would_have_been(kind: type
     with pytest.raises(kind, match="here"):
         next(batches)
     assert threads() == []
+
+
+def test_the_generator_runs_with_the_caller_s_context() -> None:
+    def items(_stop: threading.Event) -> Generator[str]:
+        yield named("copies")
+        yield named("seed")
+
+    with dialect("cli"):
+        assert list(one_ahead(items, name="ahead")) == ["--copies", "--seed"]
+    assert list(one_ahead(items, name="ahead")) == ["copies=", "seed="]

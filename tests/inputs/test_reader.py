@@ -13,6 +13,7 @@ from PIL import Image
 from pyarrow import parquet
 from scipy.io import wavfile
 
+from onnx_ood._dialect import dialect
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader, is_picture
 from onnx_ood.inputs.assembly import Assembly
@@ -184,7 +185,7 @@ def test_an_array_that_changes_between_header_and_rows(tmp_path: Path) -> None:
     path = tmp_path / "x.npy"
     np.save(path, np.zeros((20, 3, 4, 5), np.float32))
     np.save(tmp_path / "shorter.npy", np.zeros((6, 3, 4, 5), np.float32))
-    from onnx_ood.inputs.rows.row_stream import RowFeed
+    from onnx_ood.inputs.row_feed import RowFeed
 
     source = reader([path])
     feed = RowFeed(source._open, source.dtype)
@@ -277,7 +278,10 @@ def test_without_a_preprocessing_pictures_fail_by_name_and_arrays_do_not(tmp_pat
     np.save(tmp_path / "a.npy", np.zeros((2, 3, 4, 5), np.float32))
     (batch,) = reader([path, tmp_path / "a.npy"], preprocessing=None)
     assert len(batch) == 2
-    assert batch.failed[0].reason == "is read as a picture, but no preprocessing is stated; use --preprocess"
+    assert batch.failed[0].reason == "is a picture; state its preprocessing with preprocess="
+    with dialect("cli"):
+        (batch,) = reader([path], preprocessing=None)
+    assert batch.failed[0].reason == "is a picture; state its preprocessing with --preprocess"
 
 
 @pytest.mark.parametrize("name", ["batch", "threads", "queue"])

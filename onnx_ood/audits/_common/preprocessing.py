@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from onnx_ood.graph import Tensor
-from onnx_ood.inputs import Card, Chosen, Discovery, choose, is_picture
+from onnx_ood.inputs import Card, Chosen, InputSource, RowRequest, choose
 from onnx_ood.results.facts import ModelFacts
 
 
-def choose_preprocessing(fed: Tensor, found: Discovery, text: str | None, card: Card | None) -> Chosen | None:
+def choose_preprocessing(
+    fed: Tensor, found: InputSource, text: str | None, card: Card | None
+) -> Chosen | None:
     """Settles it.
 
     Args:
@@ -22,8 +26,8 @@ def choose_preprocessing(fed: Tensor, found: Discovery, text: str | None, card: 
     Raises:
         UsageError: If the text isn't understood, or doesn't suit the input.
     """
-    pictures = any(map(is_picture, found.paths))
-    if not pictures and text is None and (card is None or card.preprocessing is None):
+    request = RowRequest(fed.name, fed.shape or (), np.dtype(fed.dtype or "float32"))
+    if not found.pictures(request).items and text is None and (card is None or card.preprocessing is None):
         return None
     return choose(fed.shape or (), text=text, card=card)
 

@@ -33,7 +33,7 @@ from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import Card, Chosen, Reader, discover, named_rows, read_card
+from onnx_ood.inputs import Card, Chosen, Reader, discover, read_card
 from onnx_ood.perturb import Grid, Plane, plane_through
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
@@ -151,22 +151,20 @@ class _Inputs:
 
 def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card: Card | None) -> _Inputs:
     taking = find_input(model, find_site(model, None))
-    named = named_rows(arguments)
-    found = discover(named.arguments)
+    found = discover(arguments)
     if found.missing:
         raise UsageError(f"{found.missing[0].id}: {found.missing[0].reason}")
     chosen = choose_preprocessing(taking, found, settings.preprocess, card)
     reader = Reader(
-        found.paths,
+        found,
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=taking.name,
         input_shape=taking.shape or (),
         dtype=np.dtype(taking.dtype or "float32"),
         threads=decoding_threads(),
-        skip=named.skip,
     )
-    # Known from headers, so that no large file is read in vain. Of skipped rows it doesn't know.
-    count = 3 if named.ids else reader.count()
+    # Known from headers, so that no large file is read in vain.
+    count = reader.count()
     tensors: dict[str, NDArray[Any]] = {}
     with closing(iter(reader)) as batches:
         for batch in batches if count == 3 else ():
@@ -174,16 +172,12 @@ def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card:
                 raise UsageError(f"{batch.failed[0].id}: {batch.failed[0].reason}")
             tensors.update(zip(batch.ids, batch.tensors, strict=True))
             count = len(tensors)
-    for name in named.ids:
-        if name not in tensors:
-            raise UsageError(f"{name}: there is no such row; rows are counted from 0")
     if count != 3:
         raise UsageError(
             f"a plane goes through three inputs, but these are {count}; name three files, or rows of a file as in "
             "x.npy[0] x.npy[7] x.npy[9]"
         )
-    # Rows of one file come in its order, and are wanted in that of the arguments.
-    ids = named.ids if len(named.ids) == 3 else tuple(tensors)
+    ids = tuple(tensors)
     if len({tensor.shape for tensor in tensors.values()}) > 1:
         shapes = ", ".join(str(list(tensors[name].shape)) for name in ids)
         raise UsageError(f"the three inputs of a plane need one shape, but have {shapes}")

@@ -20,7 +20,7 @@ from onnx_ood.evidence.collect import BATCH
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import Discovery, Preprocessing, Reader, discover, is_picture
+from onnx_ood.inputs import InputSource, Preprocessing, Reader, discover, is_picture
 from onnx_ood.metrics import softmax
 from onnx_ood.metrics.bootstrap import RESAMPLES
 from onnx_ood.metrics.mutual_information import entropy, mutual_information_bound
@@ -148,7 +148,7 @@ def _geometry(preprocessing: Preprocessing) -> tuple[str, int | None]:
     return preprocessing.resize, preprocessing.resize_to
 
 
-def _read(found: Discovery, geometries: Sequence[Preprocessing], settings: PreprocessSettings) -> _Photos:
+def _read(found: InputSource, geometries: Sequence[Preprocessing], settings: PreprocessSettings) -> _Photos:
     """Reads a sample of the pictures once for each geometry; those that one of them doesn't take have failed.
 
     Args:

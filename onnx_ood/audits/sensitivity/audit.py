@@ -25,7 +25,7 @@ from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, measurable
-from onnx_ood.inputs import Classes, Discovery, Reader, discover, read_card, read_classes
+from onnx_ood.inputs import Classes, InputSource, Reader, discover, read_card, read_classes
 from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
@@ -72,7 +72,7 @@ def sensitivity(
     classes = None
     if settings.classes is not None:
         classes = read_classes(settings.classes)
-        classes.check(found.paths)
+        classes.check(found.names)
     audits = [
         _measure(one if isinstance(one, Model) else load(one), found, classes, settings, progress)
         for one in models
@@ -97,7 +97,7 @@ def sensitivity(
 
 def _measure(
     model: Model,
-    found: Discovery,
+    found: InputSource,
     classes: Classes | None,
     settings: SensitivitySettings,
     progress: Progress | None,

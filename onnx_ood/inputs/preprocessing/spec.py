@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of
 from onnx_ood.inputs.images import MAX_PIXELS, Channels, as_channels, read_image
-from onnx_ood.inputs.rows.arrays import shape_text
+from onnx_ood.inputs.rows.arrays import fits, shape_text
 
 Layout = Literal["NCHW", "NHWC"]
 Resize = Literal["short-side", "stretch", "none"]
@@ -198,11 +198,7 @@ class Preprocessing(BaseModel):
         Raises:
             UsageError: If not; the message names both shapes.
         """
-        fits = len(input_shape) == 4 and all(
-            not isinstance(axis, int) or axis <= 0 or axis == size
-            for size, axis in zip(self.shape, input_shape[1:], strict=True)
-        )
-        if not fits:
+        if not fits(self.shape, input_shape[1:]):
             raise UsageError(
                 f"the preprocessing makes {shape_text(('N', *self.shape))}, but the model takes "
                 f"{shape_text(input_shape)}; state another with --preprocess"

@@ -190,13 +190,19 @@ def check_row_shape(shape: Sequence[int], input_shape: Sequence[int | str | None
         InputError: If they differ; the message names both and no file.
     """
     want = input_shape[1:]
-    if len(shape) != len(want) or any(
-        isinstance(axis, int) and axis > 0 and axis != size for size, axis in zip(shape, want, strict=True)
-    ):
+    if not fits(shape, want):
         raise InputError(
             f"has rows of shape {shape_text(shape)}, but the model takes {shape_text(want)}; "
             "arrays are given exactly as the model takes them"
         )
+
+
+def fits(shape: Sequence[int], wanted: Sequence[int | str | None]) -> bool:
+    """Whether a shape is one that the model takes; axes that are no positive integer take any size."""
+    return len(shape) == len(wanted) and all(
+        not isinstance(axis, int) or axis <= 0 or axis == size
+        for size, axis in zip(shape, wanted, strict=True)
+    )
 
 
 def check_type(source: np.dtype[Any], target: np.dtype[Any]) -> None:

@@ -9,7 +9,15 @@ import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, quoted
-from onnx_ood.inputs.rows.arrays import MAX_ROW_BYTES, ArrayRows, check_type, open_array, shape_text, to_type
+from onnx_ood.inputs.rows.arrays import (
+    MAX_ROW_BYTES,
+    ArrayRows,
+    check_type,
+    fits,
+    open_array,
+    shape_text,
+    to_type,
+)
 from onnx_ood.inputs.rows.protocol import RowError, RowRequest
 
 
@@ -103,10 +111,7 @@ def fit(stored: ArrayRows, wanted: RowRequest) -> tuple[tuple[int, ...], int | N
     shape = stored.shape[1:] if stored.single else stored.shape
     axis = wanted.axis if len(shape) == len(wanted.shape) else None
     row = _without(shape, axis)
-    if len(row) != len(wanted.share) or any(
-        isinstance(free, int) and free > 0 and free != size
-        for size, free in zip(row, wanted.share, strict=True)
-    ):
+    if not fits(row, wanted.share):
         raise InputError(f"has shape {shape_text(shape)}, but the model takes {shape_text(wanted.shape)}")
     size = math.prod(shape) * stored.dtype.itemsize
     if axis != 0 and size > MAX_ROW_BYTES:

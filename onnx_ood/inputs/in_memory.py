@@ -1,0 +1,195 @@
+"""Inputs held in memory: PIL images, arrays, and mappings of arrays for models of several inputs."""
+
+import hashlib
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from onnx_ood._types import Array
+from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs.assembly import Piece
+from onnx_ood.inputs.files import FailedInput, quoted, reason_of
+from onnx_ood.inputs.images import Channels, convert_image
+from onnx_ood.inputs.rows.arrays import check_type, conversion_note, fits, listed, shape_text, to_type
+from onnx_ood.inputs.rows.bundle import lacking
+from onnx_ood.inputs.rows.protocol import RowRequest
+
+# Loading an image that was opened lazily is not thread-safe, and one object may be given twice.
+_loading = threading.Lock()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MemoryInput:
+    """One input held in memory.
+
+    Attributes:
+        id: Name of the input in results, `inputs[3]`.
+        value: A PIL image; an array without batch axis; or arrays by the name of the model's input.
+    """
+
+    id: str
+    value: Image.Image | Array | Mapping[str, Array]
+
+    def is_picture(self, request: RowRequest) -> bool:
+        """Whether the input goes through preprocessing before it is fed to a model.
+
+        PIL images do. So do uint8 arrays [H, W], [H, W, 1], [H, W, 3] and [H, W, 4] if the model's input has four
+        axes, unless it takes uint8 tensors of this very shape.
+
+        Args:
+            request: The model's input.
+        """
+        if isinstance(self.value, Image.Image):
+            return True
+        if not isinstance(self.value, np.ndarray) or len(request.shape) != 4:
+            return False
+        as_tensor = request.dtype == np.uint8 and fits(self.value.shape, request.share)
+        return is_picture_array(self.value) and not as_tensor
+
+    def image(self, channels: Channels) -> Image.Image:
+        """The picture, as `read_image` gives it from a file.
+
+        Args:
+            channels: `L` for grey; `RGB` and `BGR` both give RGB.
+
+        Raises:
+            InputError: If the image is broken, too large, or of a mode without a stated white level.
+        """
+        if isinstance(self.value, Image.Image):
+            with _loading:
+                return convert_image(self.value, channels)
+        assert isinstance(self.value, np.ndarray)
+        array = self.value[..., 0] if self.value.shape[2:] == (1,) else self.value
+        return convert_image(Image.fromarray(array), channels)
+
+    def digest(self) -> bytes:
+        """Digest of the content, equal for equal content.
+
+        Raises:
+            InputError: If an image that was opened lazily cannot be decoded.
+        """
+        digest = hashlib.blake2b(digest_size=16)
+        values = self.value if isinstance(self.value, Mapping) else {"": self.value}
+        for name, value in sorted(values.items()):
+            try:
+                with _loading:
+                    array = np.asarray(value)
+            except Exception as error:  # decoders raise nearly everything
+                raise InputError(f"is a broken picture ({reason_of(error)})") from None
+            digest.update(repr((name, array.shape, array.dtype.str)).encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.digest()
+
+
+def is_picture_array(array: Array) -> bool:
+    """Whether an array has the type and shape of one picture: uint8 [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]."""
+    return array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
+
+
+class MemoryRows:
+    """Converts inputs in memory that are no pictures to the type that the model takes.
+
+    Attributes:
+        notes: Conversions that may surprise, each once.
+    """
+
+    def __init__(
+        self, inputs: Sequence[MemoryInput], request: RowRequest, others: Sequence[RowRequest] | None
+    ) -> None:
+        """Check names, shapes and types. Values are checked by `take`.
+
+        Args:
+            inputs: Inputs that are no pictures.
+            request: The model's input.
+            others: Further inputs of the model whose values come with each input.
+
+        Raises:
+            UsageError: If an input doesn't fit the model.
+        """
+        self._request = request
+        self._others = tuple(others or ())
+        self.notes: dict[str, None] = {}
+        checked = set()
+        for one in inputs:
+            # The inputs of one array are alike: one check is enough.
+            if (signature := self.signature(one)) not in checked:
+                checked.add(signature)
+                try:
+                    self._check(self._values(one))
+                except InputError as error:
+                    raise UsageError(f"{one.id}: {error}") from None
+
+    def signature(self, one: MemoryInput) -> object:
+        """Names, shapes and types of an input's arrays."""
+        return tuple((name, value.shape, value.dtype) for name, value in self._values(one).items())
+
+    def size(self, one: MemoryInput) -> int:
+        """Bytes of an input in the model's types."""
+        values = self._values(one)
+        return sum(values[request.name].size * request.dtype.itemsize for request in self._requests)
+
+    def take(self, inputs: Sequence[MemoryInput]) -> Piece:
+        """Convert some inputs, all of one shape and type.
+
+        Args:
+            inputs: Some of those that were checked.
+
+        Returns:
+            Their tensors. An input with NaN, infinity or a value out of range has failed.
+        """
+        values = [self._values(one) for one in inputs]
+        converted, unusable = {}, np.zeros(len(inputs), np.bool_)
+        for request in self._requests:
+            rows = np.stack([value[request.name] for value in values])
+            converted[request.name], bad = to_type(rows, request.dtype)
+            unusable |= bad
+        good = np.flatnonzero(~unusable).tolist()
+        tensors = converted.pop(self._request.name)
+        reason = "holds NaN, infinity or a value outside the range of the model's type"
+        return Piece(
+            [inputs[at].id for at in good],
+            tensors[good],
+            [FailedInput(inputs[at].id, reason) for at in np.flatnonzero(unusable).tolist()],
+            [{name: rows[at] for name, rows in converted.items()} for at in good],
+        )
+
+    @property
+    def _requests(self) -> tuple[RowRequest, ...]:
+        return (self._request, *self._others)
+
+    def _values(self, one: MemoryInput) -> Mapping[str, Array]:
+        assert not isinstance(one.value, Image.Image)
+        if isinstance(one.value, Mapping):
+            return one.value
+        # A list of batches of one input each is common.
+        batch_of_one = one.value.ndim == len(self._request.share) + 1 and len(one.value) == 1
+        return {self._request.name: one.value[0] if batch_of_one else one.value}
+
+    def _check(self, values: Mapping[str, Array]) -> None:
+        names = [request.name for request in self._requests]
+        if len(values) == 1 and self._request.name in values and self._others:
+            raise InputError(lacking(self._others))
+        for name in names:
+            if name not in values:
+                raise InputError(
+                    f"holds no array {quoted(name)}, which the model takes; it holds: {listed([*values])}"
+                )
+        if extra := [name for name in values if name not in names]:
+            raise InputError(f"holds an array {quoted(extra[0])}; expected: {listed(names)}")
+        for request in self._requests:
+            value = values[request.name]
+            if not fits(value.shape, request.share):
+                hint = (
+                    "pictures are uint8 arrays [N,H,W,3] or [N,H,W]"
+                    if len(request.shape) == 4 and len(values) == 1
+                    else "axis 0 of an array counts the inputs"
+                )
+                raise InputError(
+                    f"has shape {shape_text(value.shape)}, but the model takes {shape_text(request.share)}; {hint}"
+                )
+            check_type(value.dtype, request.dtype)
+            if note := conversion_note(value.dtype, request.dtype):
+                self.notes[note] = None

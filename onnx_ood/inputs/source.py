@@ -1,0 +1,171 @@
+"""Where inputs come from: files, single rows of files, and values in memory."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+
+from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs.files import FailedInput, name_of
+from onnx_ood.inputs.in_memory import MemoryInput
+from onnx_ood.inputs.rows.file_types import is_archive
+from onnx_ood.inputs.rows.file_types import is_picture as is_picture_file
+from onnx_ood.inputs.rows.protocol import RowRequest
+
+
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One row of a file.
+
+    Attributes:
+        path: The file.
+        row: Number of the row, from 0.
+    """
+
+    path: Path
+    row: int
+
+    @property
+    def id(self) -> str:
+        """Name of the input in results, `x.npy[3]`."""
+        return f"{name_of(self.path)}[{self.row}]"
+
+
+Item: TypeAlias = Path | FileRow | MemoryInput
+"""A file with one or several inputs, or one input."""
+
+
+@dataclass(frozen=True)
+class InputSource:
+    """Inputs to read, in order.
+
+    Attributes:
+        items: Files, rows of files and values in memory. Files follow the order of the arguments, sorted within a
+            folder, each once.
+        ignored: Files in folders and globs that were passed over: other suffixes, hidden files, and hidden folders
+            (each counted once, not entered).
+        missing: Arguments that match nothing and folders that cannot be listed.
+    """
+
+    items: tuple[Item, ...] = ()
+    ignored: tuple[Path, ...] = ()
+    missing: tuple[FailedInput, ...] = ()
+
+    @classmethod
+    def joined(cls, sources: Iterable["InputSource"]) -> "InputSource":
+        """Inputs of several sources, one source after the other; a file that is in several is kept once."""
+        all_of = tuple(sources)
+        return cls(
+            tuple(dict.fromkeys(item for one in all_of for item in one.items)),
+            tuple(dict.fromkeys(path for one in all_of for path in one.ignored)),
+            tuple(dict.fromkeys(missing for one in all_of for missing in one.missing)),
+        )
+
+    @property
+    def given(self) -> bool:
+        """Whether anything was asked for, found or not."""
+        return bool(self.items or self.missing)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, each once."""
+        return tuple(dict.fromkeys(_file(item) for item in self.items if not isinstance(item, MemoryInput)))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of files and ids of values in memory, each once."""
+        found = (item.id if isinstance(item, MemoryInput) else name_of(_file(item)) for item in self.items)
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def can_feed_several(self) -> bool:
+        """Whether an item can hold values for several inputs of the model: an .npz file, or a mapping of arrays."""
+        return any(
+            isinstance(item.value, Mapping) if isinstance(item, MemoryInput) else is_archive(_file(item))
+            for item in self.items
+        )
+
+    def check_missing(self) -> None:
+        """Refuse missing files and folders before anything is measured.
+
+        Raises:
+            UsageError: If an argument matches nothing or a folder cannot be listed; names the first.
+        """
+        if self.missing:
+            more = f" (and {len(self.missing) - 1} more)" if len(self.missing) > 1 else ""
+            raise UsageError(f"{self.missing[0].id}: {self.missing[0].reason}{more}")
+
+    def pictures(self, request: RowRequest) -> "InputSource":
+        """The items that are pictures, without what was ignored or is missing.
+
+        Args:
+            request: The model's input: it decides whether a uint8 array is a picture or a tensor.
+        """
+        return InputSource(tuple(item for item in self.items if is_picture(item, request)))
+
+    def sample(self, limit: int | None, seed: int) -> "InputSource":
+        """A random sample of items, in their order.
+
+        A file is one item, however many inputs it holds.
+
+        Args:
+            limit: Number of items; None, or more than there are, for all.
+            seed: Seed of the sample.
+        """
+        if limit is None or len(self.items) <= limit:
+            return self
+        chosen = np.random.default_rng(seed).choice(len(self.items), limit, replace=False)
+        return InputSource(tuple(self.items[i] for i in sorted(chosen.tolist())), self.ignored, self.missing)
+
+    def shared_with(self, other: "InputSource") -> tuple[str, ...]:
+        """Inputs that are in another source too.
+
+        Files are compared by what they resolve to, values in memory by content. A file is not compared with a value
+        in memory.
+
+        Args:
+            other: The other source.
+
+        Returns:
+            Names of files and ids of inputs in this source.
+        """
+        if not (self.items and other.items):
+            return ()
+        theirs = set(map(_identity, other.items))
+        files = {item.resolve() for item in other.items if isinstance(item, Path)}
+        rows_of = {item.path.resolve() for item in other.items if isinstance(item, FileRow)}
+        return tuple(
+            name_of(item) if isinstance(item, Path) else item.id
+            for item in self.items
+            if _identity(item) in theirs
+            or (isinstance(item, FileRow) and item.path.resolve() in files)
+            or (isinstance(item, Path) and item.resolve() in rows_of)
+        )
+
+
+def is_picture(item: Item, request: RowRequest) -> bool:
+    """Whether an item is a picture, which goes through preprocessing.
+
+    Args:
+        item: A file, a row of one, or an input in memory.
+        request: The model's input.
+    """
+    return item.is_picture(request) if isinstance(item, MemoryInput) else is_picture_file(_file(item))
+
+
+def _file(item: Path | FileRow) -> Path:
+    return item if isinstance(item, Path) else item.path
+
+
+def _identity(item: Item) -> object:
+    """What two equal items share."""
+    if isinstance(item, Path):
+        return item.resolve()
+    if isinstance(item, FileRow):
+        return item.path.resolve(), item.row
+    try:
+        return item.digest()
+    except InputError:
+        return item  # broken: equal to itself alone
