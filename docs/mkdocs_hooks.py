@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-_OUTSIDE = re.compile(r"\[([^\]]+)\]\(\.\./((?:benchmarks|models|README|CONTRIBUTING|CHANGELOG|cli|onnx_ood)[^)#]*)[^)]*\)")
+_OUTSIDE = re.compile(
+    r"\[([^\]]+)\]\(\.\./((?:benchmarks|models|README|CONTRIBUTING|CHANGELOG|cli|onnx_ood)[^)#]*)[^)]*\)"
+)
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:

@@ -9,7 +9,9 @@ TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 
 def test_rooms_of_the_map_are_those_of_the_code():
     mapped = set(re.findall(r"^\| `([^`]+)/` \|", TEXT, flags=re.MULTILINE))
-    rooms = {f"onnx_ood/{path.name}" for path in (ROOT / "onnx_ood").iterdir() if (path / "__init__.py").exists()}
+    rooms = {
+        f"onnx_ood/{path.name}" for path in (ROOT / "onnx_ood").iterdir() if (path / "__init__.py").exists()
+    }
     assert mapped == {"cli", *rooms}
 
 
