@@ -166,7 +166,7 @@ def test_no_folder_is_a_drawer(folder):
 
 # Names that several folders use for the same role.
 ROLES = {
-    "audit", "result", "settings", "config", "metrics", "facts", "terminal", "page", "picture", "registry", "base", "chart",
+    "audit", "base", "config", "facts", "metrics", "page", "picture", "registry", "result", "settings", "terminal",
 }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.markup import Child, Markup, element
 from onnx_ood.reports._html.scales import Scale
-from onnx_ood.reports._terminal import marks
 
 MOST_POINTS = 60
 """Points side by side that can be told apart."""
@@ -116,4 +116,4 @@ def tick_text(value: float) -> str:
 
 def number(value: float | None) -> str:
     """A number as the terminal has it."""
-    return marks.number(value)
+    return numbers.number(value)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from onnx_ood.reports import words
 from onnx_ood.reports._html.charts import Frame
 from onnx_ood.reports._html.markup import Markup, element
-from onnx_ood.reports._terminal import marks
 
 # Of a name: its longest, in signs, and what a sign takes in the larger letters of narrow screens.
 _LONGEST, _SIGN = 26, 9.2
@@ -30,7 +30,7 @@ def row_name(name: str, frame: Frame, y: float) -> Markup:
     """The name of a line, beside its middle."""
     return element(
         "text",
-        marks.shorten_middle(name, _LONGEST),
+        words.shorten_middle(name, _LONGEST),
         class_="tick",
         x=frame.left - _GAP,
         y=y,

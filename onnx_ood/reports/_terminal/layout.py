@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from onnx_ood.results.base import FROM_FILES
 
 
 def table(title: str, caption: str | None = None) -> Table:
@@ -59,14 +57,6 @@ def facts(console: Console, pairs: Iterable[tuple[str, str]]) -> None:
         if value:
             grid.add_row(name, Text(value))
     console.print(grid)
-
-
-def feeds(given: Mapping[str, str]) -> str:
-    """Where the values of a model's other inputs came from, as a result has it."""
-    return ", ".join(
-        f"{name} from the files" if value == FROM_FILES else f"{name}={value}"
-        for name, value in given.items()
-    )
 
 
 def bullets(console: Console, lines: Iterable[str], style: str = "") -> None:

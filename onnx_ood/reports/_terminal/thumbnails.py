@@ -13,7 +13,7 @@ from rich.text import Text
 
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs import is_picture, read_image
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports import words
 
 WIDTH = 20
 """Characters, and so pixels, of a thumbnail."""
@@ -78,5 +78,5 @@ def print_thumbnails(console: Console, title: str, entries: Sequence[tuple[str, 
             )
         except InputError:
             picture = Text("(can't be read)")
-        drawn.append(Group(picture, Text(before + marks.shorten(name, WIDTH - len(before)), no_wrap=True)))
+        drawn.append(Group(picture, Text(before + words.shorten(name, WIDTH - len(before)), no_wrap=True)))
     console.print(Columns(drawn, width=WIDTH, padding=(1, 2)))

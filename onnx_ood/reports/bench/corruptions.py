@@ -8,8 +8,9 @@ from rich.text import Text
 
 from onnx_ood.audits.bench.result import BenchCorruptions, CorruptionMetrics
 from onnx_ood.reports._terminal.layout import bullets, fitted, table
-from onnx_ood.reports._terminal.marks import Marks, shorten, shorten_middle
-from onnx_ood.reports.bench.areas import area, between
+from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports.bench.facts import area, between
+from onnx_ood.reports.words import shorten, shorten_middle
 
 # Detectors whose curves stand beside those of the best one, if there is room for them.
 _BESIDE = 3

@@ -8,6 +8,7 @@ from math import floor
 import numpy as np
 
 from onnx_ood.audits.bench.result import BenchCorruptions, BenchDetector, BenchInterval, BenchResult
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.histogram import histogram_figure
 from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
@@ -19,9 +20,7 @@ from onnx_ood.reports._html.provenance import (
     preprocessing_words,
     versions,
 )
-from onnx_ood.reports._terminal import marks
-from onnx_ood.reports.bench.areas import area, between
-from onnx_ood.reports.bench.terminal import flag_words
+from onnx_ood.reports.bench.facts import area, between, flag_words
 
 # Detectors of which scores are drawn, and curves of corruptions listed: the best.
 _SHOWN = 4
@@ -69,7 +68,7 @@ def _verdict(result: BenchResult) -> Markup:
         bullets([*(flag_words(result.flags) if result.flags else ()), *result.notes], "notes"),
         fact_list(
             [
-                ("model", f"{result.model.path} ({marks.size(result.model.size)})"),
+                ("model", f"{result.model.path} ({numbers.size(result.model.size)})"),
                 ("ordinary", f"{result.ordinary:,} inputs"),
                 ("references", _references(result)),
                 ("sets", ", ".join(f"{one.name} ({one.inputs:,})" for one in result.sets)),
@@ -186,7 +185,7 @@ def _set_figures(result: BenchResult) -> Markup:
             between(one.auroc),
             f"{one.aupr_in:.3f}",
             f"{one.aupr_out:.3f}",
-            marks.percent(one.fpr95),
+            numbers.percent(one.fpr95),
         ]
         for detector in result.detectors
         for one in detector.figures

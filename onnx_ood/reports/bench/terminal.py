@@ -6,12 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchResult
-from onnx_ood.reports._terminal import marks
+from onnx_ood.audits.bench.result import BenchDetector, BenchResult
+from onnx_ood.reports import words
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports.bench.areas import area, between
 from onnx_ood.reports.bench.corruptions import print_corruptions
+from onnx_ood.reports.bench.facts import area, between, flag_words
 
 # What a set's column takes, and what is between columns.
 _CELL = 8
@@ -91,7 +91,7 @@ def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
     grid.add_column("worst on", no_wrap=True)
     for detector in result.detectors:
         grid.add_row(
-            Text(marks.shorten_middle(_name(detector), width)),
+            Text(words.shorten_middle(_name(detector), width)),
             area(detector.macro.value),
             Text(between(detector.macro), style="dim"),
             Text(_behind(detector, view)),
@@ -100,22 +100,6 @@ def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
     if any(detector.reference for detector in result.detectors):
         grid.caption = f"{grid.caption} * learns from references."
     return grid
-
-
-def flag_words(flags: BenchFlags) -> list[str]:
-    """Verdicts in words: how many ordinary inputs are flagged, and how many of each set.
-
-    Args:
-        flags: What is flagged.
-    """
-    usual = flags.ordinary
-    caught = ", ".join(f"{name} {marks.percent(share)}" for name, share in flags.sets.items())
-    interval = f"{marks.percent(usual.low)} to {marks.percent(usual.high)}"
-    return [
-        f"flagged at a false-positive rate of {marks.percent(flags.rate)}: {marks.percent(usual.value)} of the "
-        f"ordinary inputs ({interval})",
-        f"and of the sets: {caught}",
-    ]
 
 
 def _parts(console: Console, result: BenchResult, width: int) -> list[range]:
@@ -129,11 +113,11 @@ def _sets(result: BenchResult, part: range, width: int) -> Table:
     grid = table("AUROC" if part.start == 0 else "AUROC, continued")
     grid.add_column("detector", no_wrap=True, width=width)
     for i in part:
-        words = result.sets[i].name.replace("_", " ").split()
-        heading = "\n".join(marks.shorten_middle(word, _CELL) for word in words)
+        parts = result.sets[i].name.replace("_", " ").split()
+        heading = "\n".join(words.shorten_middle(part, _CELL) for part in parts)
         grid.add_column(heading, justify="right", no_wrap=True, width=_CELL)
     for detector in result.detectors:
-        name = Text(marks.shorten_middle(detector.name, width))
+        name = Text(words.shorten_middle(detector.name, width))
         grid.add_row(name, *(area(detector.figures[i].auroc.value) for i in part))
     return grid
 

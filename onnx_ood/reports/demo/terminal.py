@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports import numbers
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.results.placement import fallback_report, placement_text
@@ -72,7 +72,7 @@ def _table(signs: Marks, result: DemoResult, level: int) -> Table:
     for entry in result.alterations:
         view.add_row(
             entry.kind.replace("_", " "),
-            f"x{marks.number(entry.drop_ratio)}",
+            f"x{numbers.number(entry.drop_ratio)}",
             *([f"{entry.turned_less} of {result.photos}"] if level < 4 else []),
             _area(signs, entry.published, interval=level < 2).append(f" {entry.published.verdict}"),
             _area(signs, entry.two_sided, interval=level < 1),

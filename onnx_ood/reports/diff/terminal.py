@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.diff.result import DiffResult, GateChange, InputChange, InputsDiff, MetricChange
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
 
@@ -56,8 +56,8 @@ def _input_facts(inputs: InputsDiff) -> list[tuple[str, str]]:
             "same answer",
             ""
             if agreement is None
-            else f"{marks.percent(agreement.share)} of {agreement.inputs:,} "
-            f"[{marks.percent(agreement.low)}, {marks.percent(agreement.high)}]",
+            else f"{numbers.percent(agreement.share)} of {agreement.inputs:,} "
+            f"[{numbers.percent(agreement.low)}, {numbers.percent(agreement.high)}]",
         ),
         (
             "same order",
@@ -112,7 +112,7 @@ def _print_figures(console: Console, signs: Marks, figures: Sequence[MetricChang
         if level == 0:
             view.add_column("95% interval", justify="right", no_wrap=True)
         view.add_column("", no_wrap=True)
-        shown = marks.shorten_apart([figure.name for figure in figures], names)
+        shown = words.shorten_apart([figure.name for figure in figures], names)
         for figure, name in zip(figures, shown, strict=True):
             style = "bold" if figure.beyond_noise else ""
             cells = [name, _value(figure.a), _value(figure.b), _change(figure.change, figure)]
@@ -128,7 +128,7 @@ def _print_figures(console: Console, signs: Marks, figures: Sequence[MetricChang
 
 
 def _value(value: float | None) -> str:
-    return "-" if value is None else marks.number(value)
+    return "-" if value is None else numbers.number(value)
 
 
 def _change(value: float | None, figure: MetricChange) -> str:
@@ -158,7 +158,7 @@ def _print_inputs(console: Console, signs: Marks, changes: Sequence[InputChange]
             view.add_column("answer", no_wrap=True)
         for one in changes:
             view.add_row(
-                marks.shorten(one.id, names),
+                words.shorten(one.id, names),
                 f"{one.rank_a:g} > {one.rank_b:g}",
                 *([f"{_value(one.score_a)} > {_value(one.score_b)}"] if level == 0 else []),
                 _flags(signs, one),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood.audits.directions.result import Counts, Direction, DirectionsResult, Factor, SetDirections
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.bands import FRAME, Band, band_chart, band_places
 from onnx_ood.reports._html.charts import Frame, chart, figure, layer_marks, level_axis, point
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
@@ -18,8 +19,7 @@ from onnx_ood.reports._html.provenance import (
 )
 from onnx_ood.reports._html.rows import row_frame, row_name
 from onnx_ood.reports._html.scales import Scale
-from onnx_ood.reports._terminal import marks
-from onnx_ood.reports.directions.terminal import directions_facts, failures
+from onnx_ood.reports.directions.facts import directions_facts, failures
 
 _ROW = 30
 # Numbers of layers that fit beneath a curve.
@@ -100,7 +100,7 @@ def _sets(result: DirectionsResult) -> Markup:
                 f"{one.inputs:,}",
                 *_shares(one.counts),
                 f"{one.auroc_low:.2f} to {one.auroc_high:.2f}",
-                f"{factor} {marks.percent(share)}" if share else "-",
+                f"{factor} {numbers.percent(share)}" if share else "-",
             ]
         )
     skipped = [
@@ -117,7 +117,7 @@ def _counts_figure(result: DirectionsResult) -> Markup:
     """A bar a set, in which parts are as long as there are settings."""
     frame = row_frame([one.name for one in result.sets], _ROW)
     scale = Scale(0.0, 1.0, frame.left, frame.right)
-    ticks = [(scale(tick), marks.percent(tick)) for tick in scale.ticks()]
+    ticks = [(scale(tick), numbers.percent(tick)) for tick in scale.ticks()]
     drawing = chart(
         "shares",
         f"In which share of settings the direction holds, flips and says nothing, for each of {len(result.sets)} sets.",
@@ -241,7 +241,8 @@ def _factors(result: DirectionsResult) -> Markup:
     places = {layer.name: f"[{place}] " for place, layer in enumerate(result.layers, start=1)}
     heads = [("factor", False), ("overall", True), ("in a set", True)]
     rows: list[list[Child]] = [
-        [factor.name, marks.percent(factor.share), marks.percent(factor.within)] for factor in result.factors
+        [factor.name, numbers.percent(factor.share), numbers.percent(factor.within)]
+        for factor in result.factors
     ]
     return joined(
         table("Share of the variance of the AUROC that each factor explains alone", heads, rows),
@@ -273,7 +274,8 @@ def _levels(factor: Factor, places: dict[str, str]) -> Markup:
 
 def _shares(counts: Counts) -> list[str]:
     return [
-        marks.percent(count / counts.settings) for count in (counts.holds, counts.flips, counts.says_nothing)
+        numbers.percent(count / counts.settings)
+        for count in (counts.holds, counts.flips, counts.says_nothing)
     ]
 
 

@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.directions.result import Counts, DirectionsResult, SetDirections, Verdict
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
-from onnx_ood.results.base import Failure
+from onnx_ood.reports.directions.facts import directions_facts, failures
 
 # What a layer's letter looks like where there are colours.
 _STYLES = {"H": "green", "h": "green", "F": "red", "f": "red", "x": "yellow", ".": "dim"}
@@ -53,30 +53,6 @@ def print_directions(console: Console, result: DirectionsResult, top: int) -> No
         bullets(console, result.notes, style="dim")
 
 
-def directions_facts(result: DirectionsResult) -> list[tuple[str, str]]:
-    """What was run on what, by name; a text is empty where there is nothing to say."""
-    scales = ", ".join(f"{scale:g}" for scale in result.scales)
-    swept = (
-        f"{len(result.layers)} layers; std {scales} in {result.space} space; "
-        f"{', '.join(result.families)}; {', '.join(map(str, result.copies))} copies: "
-        f"{result.sets[0].counts.settings:,} settings a set"
-    )
-    return [
-        ("model", result.model.path),
-        ("preprocessing", result.preprocessing or ""),
-        ("runs on", result.provider),
-        ("ordinary", f"{result.ordinary} inputs, {len(failures(result))} failed"),
-        ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
-        ("nudged at", result.site),
-        ("swept", swept),
-    ]
-
-
-def failures(result: DirectionsResult) -> list[Failure]:
-    """Inputs that weren't measured, of all sets."""
-    return [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-
-
 def _sets(console: Console, result: DirectionsResult) -> Table:
     layers = [layer.name for layer in result.layers]
 
@@ -91,13 +67,13 @@ def _sets(console: Console, result: DirectionsResult) -> Table:
         for one in result.sets:
             factor, share = max(one.shares.items(), key=lambda item: item[1])
             grid.add_row(
-                Text(marks.shorten_middle(one.name, names)),
+                Text(words.shorten_middle(one.name, names)),
                 _row(one, layers),
                 *_counted(one.counts),
                 *(
                     [
                         f"{one.auroc_low:.2f} to {one.auroc_high:.2f}",
-                        f"{factor} {marks.percent(share)}" if share else "-",
+                        f"{factor} {numbers.percent(share)}" if share else "-",
                     ]
                     if level == 0
                     else []
@@ -149,10 +125,10 @@ def _factors(console: Console, result: DirectionsResult) -> Table:
         _add_counts(grid)
         for factor in result.factors:
             if factor.name == "set":
-                grid.add_row("set", marks.percent(factor.share), "-", "as above", end_section=True)
+                grid.add_row("set", numbers.percent(factor.share), "-", "as above", end_section=True)
                 continue
-            head = (factor.name, marks.percent(factor.share), marks.percent(factor.within))
-            shown = marks.shorten_apart([level.level for level in factor.levels], names)
+            head = (factor.name, numbers.percent(factor.share), numbers.percent(factor.within))
+            shown = words.shorten_apart([level.level for level in factor.levels], names)
             for at, (level, name) in enumerate(zip(factor.levels, shown, strict=True)):
                 grid.add_row(
                     *(head if at == 0 else ("", "", "")),
@@ -176,6 +152,6 @@ def _counted(counts: Counts) -> list[Text]:
     """Shares of settings; the one of most settings stands out."""
     shares = [count / counts.settings for count in (counts.holds, counts.flips, counts.says_nothing)]
     return [
-        Text(marks.percent(share), style=style if share > 0.5 else "dim" if share == 0 else "")
+        Text(numbers.percent(share), style=style if share > 0.5 else "dim" if share == 0 else "")
         for share, style in zip(shares, ("bold green", "bold red", "bold"), strict=True)
     ]

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.graph import format_shape
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 
 # Operators that are listed by name; the rest are summed up.
@@ -34,7 +34,7 @@ def print_inspect(console: Console, result: InspectResult) -> None:
         [
             ("model", model.path),
             ("sha256", model.sha256),
-            ("size", f"{marks.size(model.size)}, {model.parameters:,} parameters"),
+            ("size", f"{numbers.size(model.size)}, {model.parameters:,} parameters"),
             ("producer", model.producer or "not stated"),
             ("opsets", f"{opsets} (IR version {result.ir_version})"),
             *((f"input {i}", _tensor(tensor)) for i, tensor in enumerate(result.inputs, start=1)),
@@ -61,7 +61,7 @@ def _probes(console: Console, probes: Sequence[ProbeFacts]) -> Table:
         view.add_column("shape", no_wrap=True)
         for index, probe in enumerate(probes, start=1):
             tensor = probe.tensor
-            name, shape = marks.shorten_middle(tensor.name, names), format_shape(tensor.shape)
+            name, shape = words.shorten_middle(tensor.name, names), format_shape(tensor.shape)
             view.add_row(*map(Text, (f"[{index}]", name, tensor.op, str(tensor.depth), shape)))
         return view
 

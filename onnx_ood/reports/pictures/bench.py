@@ -20,8 +20,8 @@ from onnx_ood.audits.bench.result import (
     BenchScores,
 )
 from onnx_ood.metrics.roc import mean_roc, roc
-from onnx_ood.reports._terminal.marks import shorten_middle
 from onnx_ood.reports.pictures.canvas import drawing
+from onnx_ood.reports.words import shorten_middle
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onnx_ood.audits.plane.result import PlaneClass, PlaneClasses, PlaneGrid, PlaneLine, PlaneResult
-from onnx_ood.reports._terminal.marks import percent, shorten
+from onnx_ood.reports.numbers import percent
 from onnx_ood.reports.pictures.canvas import drawing
 from onnx_ood.reports.plane.style import (
     CLASS_COLOURS,
@@ -23,6 +23,7 @@ from onnx_ood.reports.plane.style import (
     others_name,
     strength,
 )
+from onnx_ood.reports.words import shorten
 from onnx_ood.results.base import Prediction
 
 if TYPE_CHECKING:

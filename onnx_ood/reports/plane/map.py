@@ -17,6 +17,7 @@ from onnx_ood.audits.plane.result import (
     PlaneLine,
     PlaneResult,
 )
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._html.charts import (
     Frame,
     chart,
@@ -28,8 +29,8 @@ from onnx_ood.reports._html.charts import (
     upright_axis,
 )
 from onnx_ood.reports._html.markup import Markup, element, joined
+from onnx_ood.reports._html.regions import outline
 from onnx_ood.reports._html.scales import Scale
-from onnx_ood.reports._terminal import marks
 from onnx_ood.reports.plane.style import (
     CLASS_COLOURS,
     OTHERS,
@@ -42,7 +43,6 @@ from onnx_ood.reports.plane.style import (
     others_name,
     strength,
 )
-from onnx_ood.reports.sensitivity.regions import outline
 from onnx_ood.results.base import Prediction
 
 # Of the drawing: where the plot begins, how wide it is at most, and how high.
@@ -108,7 +108,7 @@ def boundaries_figure(result: PlaneResult) -> Markup:
     lines, units = _fewer(layer.lines)
     label = f"The plane through the three inputs: {boundaries_title(layer, classes)}."
     if classes:
-        label += f" {'; '.join(f'{class_name(one)} on {marks.percent(one.share)}' for one in coloured(classes)[0])}."
+        label += f" {'; '.join(f'{class_name(one)} on {numbers.percent(one.share)}' for one in coloured(classes)[0])}."
     drawing = chart(
         "plane",
         label,
@@ -138,7 +138,7 @@ def norms_figure(result: PlaneResult, jacobian: PlaneJacobian) -> Markup:
     window, found = _Window(grid), _levels(np.array(jacobian.norms, np.float64))
     cells = [
         point(
-            f"Jacobian norm {name} on {marks.percent(float(chosen.mean()))} of the points",
+            f"Jacobian norm {name} on {numbers.percent(float(chosen.mean()))} of the points",
             element("path", class_=kind, d=outline(chosen)),
         )
         for kind, name, chosen in found
@@ -176,7 +176,7 @@ def answer(prediction: Prediction | None) -> str:
     """What the model says of an input, or nothing."""
     if prediction is None:
         return ""
-    share = "" if prediction.probability is None else f" {marks.percent(prediction.probability)}"
+    share = "" if prediction.probability is None else f" {numbers.percent(prediction.probability)}"
     return f"{prediction.label or f'class {prediction.index}'}{share}"
 
 
@@ -188,7 +188,7 @@ def _classes(classes: PlaneClasses, window: _Window) -> Markup:
     areas = [
         (
             CLASS_COLOURS[place],
-            f"{class_name(one)}: {marks.percent(one.share)} of the window",
+            f"{class_name(one)}: {numbers.percent(one.share)} of the window",
             answers == one.index,
         )
         for place, one in enumerate(listed)
@@ -208,7 +208,7 @@ def _class_keys(classes: PlaneClasses) -> Markup:
     keys = [
         (
             class_swatch(classes, one),
-            f"{marks.shorten_middle(class_name(one), _LONGEST)}, {marks.percent(one.share)}",
+            f"{words.shorten_middle(class_name(one), _LONGEST)}, {numbers.percent(one.share)}",
         )
         for one in listed
     ]

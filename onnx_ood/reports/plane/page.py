@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnx_ood.audits.plane.result import PlaneClasses, PlaneResult
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.charts import number
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, folded, page, table
@@ -13,10 +14,9 @@ from onnx_ood.reports._html.provenance import (
     preprocessing_words,
     versions,
 )
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports.plane.facts import plane_facts, plane_notes
 from onnx_ood.reports.plane.map import answer, boundaries_figure, class_name, class_swatch, norms_figure
 from onnx_ood.reports.plane.style import POINT_NAMES
-from onnx_ood.reports.plane.terminal import plane_facts, plane_notes
 
 # Classes that are listed at once.
 _AT_ONCE = 10
@@ -67,7 +67,7 @@ def _headline(result: PlaneResult) -> str:
     share = sum(one.share for one in result.classes.found if one.index not in own)
     if not share:
         return "All of this plane is answered as one of its three inputs"
-    return f"{marks.percent(share)} of this plane is answered as none of its three inputs"
+    return f"{numbers.percent(share)} of this plane is answered as none of its three inputs"
 
 
 def _conclusion(result: PlaneResult) -> str:
@@ -95,14 +95,17 @@ def _points(result: PlaneResult) -> Markup:
         cells: list[Child] = [f"{name}: {one.id}", number(one.x), number(one.y)]
         cells += [answer(one.prediction)] if result.classes else []
         if result.jacobian:
-            cells += [marks.number(one.jacobian, 3), marks.relative_error(one.jacobian, one.jacobian_error)]
+            cells += [
+                numbers.number(one.jacobian, 3),
+                numbers.relative_error(one.jacobian, one.jacobian_error),
+            ]
         rows.append(cells)
     return table("The three inputs", heads, rows)
 
 
 def _classes(classes: PlaneClasses) -> Markup:
     rows: list[list[Child]] = [
-        [joined(class_swatch(classes, one), f" {class_name(one)}"), marks.percent(one.share)]
+        [joined(class_swatch(classes, one), f" {class_name(one)}"), numbers.percent(one.share)]
         for one in classes.found
     ]
     heads = [("class", False), ("share", True)]

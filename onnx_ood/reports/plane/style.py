@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.audits.plane.result import PlaneClass, PlaneClasses, PlaneJacobian, PlaneProbe
-from onnx_ood.reports._terminal.marks import percent
+from onnx_ood.reports.numbers import percent
 
 POINT_NAMES = "ABC"
 """What the three inputs are called."""

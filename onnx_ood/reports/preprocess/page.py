@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from onnx_ood.audits.preprocess.result import PreprocessResult, Question, TriedPreprocessing
 from onnx_ood.audits.preprocess.settings import PreprocessSettings
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, page, table
 from onnx_ood.reports._html.provenance import command_block, command_text, model_facts, versions
-from onnx_ood.reports._terminal import marks
-from onnx_ood.reports.preprocess.terminal import LEGEND, TITLES, behind, verdict_words
+from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
 
 # A candidate under which numbers overflow is further behind than this: it would press the others together.
 _FAR = 100.0
@@ -59,7 +59,7 @@ def _verdict(result: PreprocessResult) -> Markup:
         ),
         fact_list(
             [
-                ("model", f"{result.model.path} ({marks.size(result.model.size)})"),
+                ("model", f"{result.model.path} ({numbers.size(result.model.size)})"),
                 ("photos", f"{result.photos:,} read, {len(result.failed):,} failed"),
                 ("runs on", result.provider),
             ]
@@ -97,13 +97,13 @@ def _question(question: Question) -> Markup:
     rows: list[list[Child]] = [
         [
             _starred(tried),
-            marks.decimal(tried.score),
+            numbers.decimal(tried.score),
             *behind(tried, question),
-            marks.decimal(tried.information),
-            marks.decimal(tried.batch_norm),
-            marks.percent(tried.confidence),
-            marks.percent(tried.agreement),
-            marks.number(tried.answers),
+            numbers.decimal(tried.information),
+            numbers.decimal(tried.batch_norm),
+            numbers.percent(tried.confidence),
+            numbers.percent(tried.agreement),
+            numbers.number(tried.answers),
             element("code", tried.spec),
         ]
         for tried in question.candidates
@@ -126,8 +126,8 @@ def _figure(question: Question) -> Markup:
             tried.gap.low,
             tried.gap.value,
             tried.gap.high,
-            f"{tried.name}: score {marks.decimal(tried.score)}, {marks.decimal(tried.gap.value)} behind the first, "
-            f"99% of resamples {marks.decimal(tried.gap.low)} to {marks.decimal(tried.gap.high)}",
+            f"{tried.name}: score {numbers.decimal(tried.score)}, {numbers.decimal(tried.gap.value)} behind the first, "
+            f"99% of resamples {numbers.decimal(tried.gap.low)} to {numbers.decimal(tried.gap.high)}",
         )
         for tried in question.candidates
     ]

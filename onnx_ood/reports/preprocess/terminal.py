@@ -6,24 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.preprocess.result import PreprocessResult, Question, TriedPreprocessing
+from onnx_ood.audits.preprocess.result import PreprocessResult, Question
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
-from onnx_ood.reports._terminal.marks import Marks, decimal, number, percent, shorten_middle
-
-TITLES = {
-    "values": "Range, mean, deviation and order of channels",
-    "resize": "Resizing, with the values of the first",
-}
-"""What each question asks."""
-
-LEGEND = (
-    "the most ordinary first; * can't be told from it; behind: by how much the score is less, and 99% of resamples",
-    "score = keeps - norms. keeps: nats that answers keep under slight changes of a photo; norms: log distance of "
-    "channels from the running statistics of BatchNormalization nodes",
-    "not in the score: sure, mean probability of the answer; agree, share of changed copies with the same answer; "
-    "answers, how many different ones there are",
-)
-"""What the numbers of the evidence are."""
+from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports.numbers import decimal, number, percent
+from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
+from onnx_ood.reports.words import shorten_middle
 
 
 def print_preprocess(console: Console, result: PreprocessResult, top: int) -> None:
@@ -66,16 +54,6 @@ def print_preprocess(console: Console, result: PreprocessResult, top: int) -> No
         bullets(console, [f"failed: {one.id}: {one.reason}" for one in result.failed[:top]], style="red")
 
 
-def verdict_words(question: Question) -> tuple[str, str]:
-    """What came out of a question: the answer or that there is none, and what else is to be said."""
-    first = question.candidates[0]
-    if question.verdict == "determined":
-        return first.name, f" ({first.spec})"
-    names = "; ".join(one.name for one in question.leading)
-    come = "come" if len(question.leading) > 1 else "comes"
-    return "undetermined", f"; first {come} {names}. {question.reason[0].upper()}{question.reason[1:]}"
-
-
 def _verdict(question: Question, view: Marks) -> Text:
     answer, more = verdict_words(question)
     sign, style, weight = (
@@ -106,11 +84,3 @@ def _evidence(question: Question, level: int, width: int) -> Table:
             cells += [percent(tried.confidence), percent(tried.agreement), number(tried.answers)]
         grid.add_row(Text(name), *map(Text, cells), style="" if tried.leading else "dim")
     return grid
-
-
-def behind(tried: TriedPreprocessing, question: Question) -> tuple[str, str]:
-    """By how much a candidate is behind the first, and where resamples lie."""
-    if tried is question.candidates[0]:
-        return "-", ""
-    found = tried.gap
-    return f"{found.value:.2f}", f"{found.low:.2f} to {found.high:.2f}"

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.score.result import ProbeAdvice
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import fitted, table
 
 
@@ -39,15 +39,15 @@ def print_advice(console: Console, advice: Sequence[ProbeAdvice], probes: Sequen
         view.add_column("on", justify="right", no_wrap=True)
         view.add_column("correlation", justify="right", no_wrap=True)
         view.add_column("why", overflow="fold")
-        shown = marks.shorten_apart([one.name for one in advice], names)
+        shown = words.shorten_apart([one.name for one in advice], names)
         for row, (one, name) in enumerate(zip(advice, shown, strict=True), start=1):
             like = "" if one.like is None else f"{one.correlation:.2f} with {places[one.like]}"
             cells = [
                 places[one.name],
                 *([name] if level == 0 else []),
                 f"{one.reliability:.2f}",
-                marks.number(one.spread),
-                marks.percent(one.on),
+                numbers.number(one.spread),
+                numbers.percent(one.on),
                 like,
                 one.reason,
             ]

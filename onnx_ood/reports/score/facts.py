@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import ProbeResult, ScoreResult
-from onnx_ood.reports._terminal import marks
-from onnx_ood.reports._terminal.layout import feeds
+from onnx_ood.reports import numbers
+from onnx_ood.reports.words import feeds
 from onnx_ood.results.base import NudgeSettings, Run
 from onnx_ood.results.placement import placement_text
 
@@ -16,7 +16,7 @@ def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
     model, run = result.model, result.run
     scored, failed = result.scored, result.unscored
     return [
-        ("model", f"{model.path} ({marks.size(model.size)}, {model.parameters:,} parameters)"),
+        ("model", f"{model.path} ({numbers.size(model.size)}, {model.parameters:,} parameters)"),
         (
             "inputs",
             f"{scored:,} scored"
@@ -64,7 +64,7 @@ def _copies_used(result: ScoreResult) -> str:
         return ""
     saved = 1 - used.forwards / used.forwards_fixed
     return (
-        f"{used.copies / result.scored:.1f} in the mean, {marks.percent(abs(saved))} "
+        f"{used.copies / result.scored:.1f} in the mean, {numbers.percent(abs(saved))} "
         f"{'fewer' if saved >= 0 else 'more'} runs of the model than with all; {used.rule}"
     )
 
@@ -92,4 +92,4 @@ def _observer_effect(run: Run) -> str:
         return ""
     if moved == 0:
         return "none: watching changed no bit of the model's outputs"
-    return f"watching moved the model's outputs by {marks.number(moved)} of their size; --exact runs without fusions"
+    return f"watching moved the model's outputs by {numbers.number(moved)} of their size; --exact runs without fusions"

@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import InputResult, ScoreResult
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.charts import number
 from onnx_ood.reports._html.markup import Markup, element, joined
 from onnx_ood.reports._html.thumbnails import Missing, Shown
-from onnx_ood.reports._terminal import marks
 from onnx_ood.results.base import Prediction
 
 # Deviations at which the small profile of a card reaches its top or bottom, as on the terminal.
@@ -157,13 +157,13 @@ def _picture(shown: Shown) -> Markup:
 
 def _numbers(result: ScoreResult, entry: InputResult) -> str:
     if result.verdict:
-        score = f"{result.verdict.detectors[0].name} {marks.decimal(entry.scores[0])}"
-        return score if entry.p_value is None else f"{score} · p {marks.decimal(entry.p_value, 3)}"
+        score = f"{result.verdict.detectors[0].name} {numbers.decimal(entry.scores[0])}"
+        return score if entry.p_value is None else f"{score} · p {numbers.decimal(entry.p_value, 3)}"
     return "" if entry.strangeness is None else f"strange {number(entry.strangeness)}"
 
 
 def _guess(prediction: Prediction) -> str:
-    share = "" if prediction.probability is None else f" {marks.percent(prediction.probability)}"
+    share = "" if prediction.probability is None else f" {numbers.percent(prediction.probability)}"
     return prediction_name(prediction) + share
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import ProbeAdvice, ScoreResult
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.histogram import histogram_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, folded, page, table
@@ -16,7 +17,6 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
-from onnx_ood.reports._terminal import marks
 from onnx_ood.reports.score.facts import score_facts
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.profile import profile_figure, profile_table
@@ -108,8 +108,8 @@ def _conclusion(result: ScoreResult) -> str:
     if verdict and result.flagged is not None and verdict.rate is not None:
         return (
             f"A flagged input is unlike the {verdict.references:,} known-good ones; of inputs that are like them, "
-            f"{marks.percent(verdict.rate)} at most would be flagged too. A flag is a reason to look, not a proof, and "
-            "no flag doesn't show that the model's answer is right."
+            f"{numbers.percent(verdict.rate)} at most would be flagged too. A flag is a reason to look, not a "
+            "proof, and no flag doesn't show that the model's answer is right."
         )
     if not result.inputs or result.inputs[0].rank is None:
         return "The inputs were too few to be compared with each other: they are measured, and not ranked."
@@ -198,8 +198,8 @@ def _advice(advice: Sequence[ProbeAdvice], probes: Sequence[str]) -> Markup:
             places[one.name],
             element("span", one.name, class_="name"),
             f"{one.reliability:.2f}",
-            marks.number(one.spread),
-            marks.percent(one.on),
+            numbers.number(one.spread),
+            numbers.percent(one.on),
             "" if one.like is None else f"{one.correlation:.2f} with {places[one.like]}",
             one.reason,
         ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.charts import (
     MOST_POINTS,
     Frame,
@@ -19,7 +20,6 @@ from onnx_ood.reports._html.charts import (
 from onnx_ood.reports._html.markup import Markup, element, shape
 from onnx_ood.reports._html.page import counted, folded, table
 from onnx_ood.reports._html.scales import Scale, log_scale
-from onnx_ood.reports._terminal import marks
 
 FRAME = Frame()
 # More names of layers than these don't fit beside each other.
@@ -93,8 +93,8 @@ def profile_table(probes: Sequence[ProbeResult]) -> Markup:
             number(probe.drop_median),
             f"{number(probe.drop_low)} to {number(probe.drop_high)}",
             number(probe.distortion_median),
-            marks.percent(probe.flip_rate_median),
-            marks.percent(probe.above_floor),
+            numbers.percent(probe.flip_rate_median),
+            numbers.percent(probe.above_floor),
             number(probe.noise_floor),
         ]
         for place, probe in enumerate(probes, start=1)

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult
-from onnx_ood.reports._terminal import marks
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.thumbnails import print_thumbnails
@@ -127,7 +127,7 @@ def _print_table(
         for row, entry in enumerate(inputs, start=1):
             view.add_row(
                 *([str(entry.rank)] if ranked else []),
-                marks.shorten(entry.id, names),
+                words.shorten(entry.id, names),
                 *(Text(f"{score:.2f}", style=_alarm(entry)) for score in entry.scores[: len(scored)]),
                 *([_p_value(signs, entry)] if tested else []),
                 *([_strange(entry)] if compared else []),
@@ -135,7 +135,7 @@ def _print_table(
                 *([_by_layer(signs, entry)] if compared else []),
                 *([str(entry.copies)] if adapted else []),
                 *(_drop(signs, entry, p) for p in drops[level]),
-                *([marks.number(entry.distortion[last])] if distorted else []),
+                *([numbers.number(entry.distortion[last])] if distorted else []),
                 *([_prediction(entry.prediction)] if predicted else []),
                 end_section=row == gap_after < len(inputs),
             )
@@ -156,7 +156,7 @@ def _p_value(signs: Marks, entry: InputResult) -> Text:
 
 def _strange(entry: InputResult) -> Text:
     strange = entry.strangeness or 0.0
-    return Text(marks.number(strange), style=_heat(strange) if strange >= _UNUSUAL else "")
+    return Text(numbers.number(strange), style=_heat(strange) if strange >= _UNUSUAL else "")
 
 
 def _turned(signs: Marks, entry: InputResult) -> str:
@@ -185,15 +185,15 @@ def _thinned(values: Sequence[float | None]) -> Sequence[float | None]:
 
 def _drop(signs: Marks, entry: InputResult, probe: int) -> str:
     mean = entry.drop[probe]
-    error = marks.relative_error(mean, entry.drop_error[probe])
-    return f"{marks.number(mean)} {signs.plus_minus}{error}" if error else marks.number(mean)
+    error = numbers.relative_error(mean, entry.drop_error[probe])
+    return f"{numbers.number(mean)} {signs.plus_minus}{error}" if error else numbers.number(mean)
 
 
 def _prediction(prediction: Prediction | None) -> str:
     if prediction is None:
         return ""
     name = f"#{prediction.index}" if prediction.label is None else prediction.label
-    share = "" if prediction.probability is None else f" {marks.percent(prediction.probability)}"
+    share = "" if prediction.probability is None else f" {numbers.percent(prediction.probability)}"
     return f"{name if len(name) <= 18 else name[:17] + '…'}{share}"
 
 
@@ -214,22 +214,22 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
         view.add_column("distortion", justify="right", no_wrap=True)
         view.add_column("flips", justify="right", no_wrap=True)
         view.add_column("> noise", justify="right", no_wrap=True)
-        shown = marks.shorten_apart([probe.name for probe in probes], names)
+        shown = words.shorten_apart([probe.name for probe in probes], names)
         for index, (probe, name) in enumerate(zip(probes, shown, strict=True), start=1):
             row = [
                 f"[{index}]",
                 name,
                 str(probe.depth),
-                marks.number(probe.drop_median),
+                numbers.number(probe.drop_median),
                 *(
-                    [f"{marks.number(probe.drop_low)} to {marks.number(probe.drop_high)}"]
+                    [f"{numbers.number(probe.drop_low)} to {numbers.number(probe.drop_high)}"]
                     if level == 0
                     else []
                 ),
                 *([signs.bar(probe.drop_median, low, high)] if level < 2 else []),
-                marks.number(probe.distortion_median),
-                marks.percent(probe.flip_rate_median),
-                marks.percent(probe.above_floor),
+                numbers.number(probe.distortion_median),
+                numbers.percent(probe.flip_rate_median),
+                numbers.percent(probe.above_floor),
             ]
             style = "" if probe.above_floor == 1 else "yellow"
             view.add_row(*(Text(cell, style=style) for cell in row))

@@ -13,6 +13,7 @@ from onnx_ood.audits.sensitivity.result import (
     SensitivityResult,
     TrajectoryType,
 )
+from onnx_ood.reports import numbers
 from onnx_ood.reports._html.bands import FRAME, Band, band_chart
 from onnx_ood.reports._html.charts import figure, number
 from onnx_ood.reports._html.histogram import histogram_figure
@@ -26,9 +27,8 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports._html.scales import Scale
-from onnx_ood.reports._terminal import marks
-from onnx_ood.reports._terminal.layout import feeds
-from onnx_ood.reports.sensitivity.terminal import TYPE_NAMES
+from onnx_ood.reports.sensitivity.facts import TYPE_NAMES
+from onnx_ood.reports.words import feeds
 from onnx_ood.results.base import FROM_FILES
 
 # Rows of inputs that are shown at once, of those with the largest norms and of those with the smallest.
@@ -110,7 +110,7 @@ def _ranking(models: Sequence[ModelSensitivity]) -> Markup:
             f"{len(one.inputs):,}",
             _estimate(one.jacobian.norm),
             f"{one.jacobian_rank}",
-            marks.number(one.density, 3),
+            numbers.number(one.density, 3),
             "-" if one.density_rank is None else f"{one.density_rank}",
         ]
         for one in models
@@ -129,7 +129,7 @@ def _model(model: ModelSensitivity) -> Markup:
                     "Jacobian norm",
                     f"{_estimate(jacobian.norm)} of {jacobian.probe}, {jacobian.directions} directions",
                 ),
-                ("differences inside one linear region", "" if inside is None else marks.percent(inside)),
+                ("differences inside one linear region", "" if inside is None else numbers.percent(inside)),
                 ("inputs", f"{len(model.inputs):,} measured, {failed:,} failed"),
                 ("preprocessing", model.preprocessing),
                 ("site", model.site),
@@ -213,7 +213,7 @@ def _trajectories(model: ModelSensitivity) -> Markup:
         [
             TYPE_NAMES[way.type],
             ", ".join(way.inputs),
-            marks.number(way.transitions / way.length, 3),
+            numbers.number(way.transitions / way.length, 3),
             f"{way.transitions:,}" + ("" if way.converged else "+"),
             f"{way.points:,}",
         ]
@@ -257,7 +257,7 @@ def _layers(model: ModelSensitivity) -> Markup:
 def _regions(model: ModelSensitivity) -> Markup:
     heads = [("from", False), ("to", False), ("length", True), ("boundaries", True), ("regions", True)]
     rows: list[list[Child]] = [
-        [*way.inputs, marks.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
+        [*way.inputs, numbers.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
         for way in model.regions
     ]
     return table("Linear regions on straight ways between inputs (all boundaries, in float64)", heads, rows)
@@ -282,8 +282,8 @@ def _row(one: SensitivityInput, *, bounded: bool) -> list[Child]:
     answer = "" if one.prediction is None else one.prediction.label or f"{one.prediction.index}"
     cells: list[Child] = [
         one.id,
-        marks.number(one.jacobian, 3),
-        marks.relative_error(one.jacobian, one.jacobian_error),
+        numbers.number(one.jacobian, 3),
+        numbers.relative_error(one.jacobian, one.jacobian_error),
     ]
     return [*cells, *([number(one.nearest_boundary)] if bounded else []), answer]
 
@@ -334,5 +334,5 @@ def _estimate(estimate: Estimate) -> str:
     """A mean and half the width of its interval."""
     if estimate.mean is None:
         return "-"
-    text = marks.number(estimate.mean, 3)
+    text = numbers.number(estimate.mean, 3)
     return text if estimate.high is None else f"{text} ± {number(estimate.high - estimate.mean)}"

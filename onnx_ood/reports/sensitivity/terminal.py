@@ -8,18 +8,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult, TrajectoryType
-from onnx_ood.reports._terminal import marks
-from onnx_ood.reports._terminal.layout import bullets, facts, feeds, fitted, table
+from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult
+from onnx_ood.reports import numbers, words
+from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports.sensitivity.facts import TYPE_NAMES
+from onnx_ood.reports.words import feeds
 
-TYPE_NAMES: dict[TrajectoryType, str] = {
-    "translations": "translations of one input",
-    "same_class": "through three of one class",
-    "different_classes": "through three classes",
-    "random": "random, as far out as inputs",
-}
-"""What each kind of trajectory is, in words."""
 _SHORT = {
     "translations": "shifts",
     "same_class": "1 class",
@@ -64,11 +59,11 @@ def _ranking(console: Console, result: SensitivityResult, view: Marks) -> Table:
             grid.add_column(name, justify="right", no_wrap=True)
         for model in result.models:
             cells = [
-                marks.shorten(model.model.path, names),
+                words.shorten(model.model.path, names),
                 *([str(len(model.inputs))] if level == 0 else []),
                 _estimate(model.jacobian.norm, view),
                 str(model.jacobian_rank),
-                marks.number(model.density, 3),
+                numbers.number(model.density, 3),
                 "-" if model.density_rank is None else str(model.density_rank),
             ]
             grid.add_row(*map(Text, cells))
@@ -96,8 +91,8 @@ def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> 
                 "",
                 ""
                 if jacobian.within_region is None
-                else f"{marks.percent(jacobian.within_region)} of the differences inside one linear region, where they "
-                "are exact",
+                else f"{numbers.percent(jacobian.within_region)} of the differences inside one linear region, where "
+                "they are exact",
             ),
             ("ellipses go by", (model.classes or "") if model.trajectory_types else ""),
             ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
@@ -150,7 +145,7 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
             for number, way in enumerate(ways, start=1):
                 cells = [
                     Text(f"  {_through(way.inputs) or number}", style="dim"),
-                    Text(marks.number(way.transitions / way.length, 3)),
+                    Text(numbers.number(way.transitions / way.length, 3)),
                     Text(_sparkline(way.profile, highest, view, level), style="cyan"),
                 ]
                 if level == 0:
@@ -169,9 +164,9 @@ def _through(ids: tuple[str, ...]) -> str:
     files = {row["file"] for row in rows if row}
     if len(files) == 1 and all(rows):
         numbers = ", ".join(row["number"] for row in rows if row)
-        return f"{marks.shorten(files.pop(), _WAY - len(numbers) - 2)}[{numbers}]"
+        return f"{words.shorten(files.pop(), _WAY - len(numbers) - 2)}[{numbers}]"
     each = _WAY // max(len(names), 1) - 2
-    return ", ".join(marks.shorten(name, each) for name in names)
+    return ", ".join(words.shorten(name, each) for name in names)
 
 
 def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: int) -> str:
@@ -205,7 +200,7 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
         grid.add_column("units", justify="right", no_wrap=True)
         for kind in kinds:
             grid.add_column(kind.replace("_", " ") if level < 2 else _SHORT[kind], no_wrap=True)
-        for site, name in zip(model.sites, marks.shorten_apart(names, width), strict=True):
+        for site, name in zip(model.sites, words.shorten_apart(names, width), strict=True):
             cells = [Text(name), Text(site.op)]
             if level == 0:
                 cells.append(Text(site.exact))
@@ -213,7 +208,7 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
             for kind in kinds:
                 each = site.density[kind] / max(site.units, 1)
                 bar = f"{view.share(each, highest, _BAR):<{_BAR}}" if level < 2 else ""
-                cells.append(Text.assemble(f"{marks.number(each):<{_NUMBER if bar else 0}}", (bar, "cyan")))
+                cells.append(Text.assemble(f"{numbers.number(each):<{_NUMBER if bar else 0}}", (bar, "cyan")))
             grid.add_row(*cells)
         return grid
 
@@ -228,8 +223,8 @@ def _regions(console: Console, model: ModelSensitivity) -> Table:
         grid.add_column(name, justify="right", no_wrap=True)
     width = max(8, (console.width - 40) // 2)
     for way in model.regions:
-        ends = [marks.shorten(end, width) for end in way.inputs]
-        counts = [marks.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
+        ends = [words.shorten(end, width) for end in way.inputs]
+        counts = [numbers.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
         grid.add_row(*map(Text, [*ends, *counts]))
     return grid
 
@@ -251,12 +246,13 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
         for one in shown:
             answer = "" if one.prediction is None else one.prediction.label or str(one.prediction.index)
             grid.add_row(
-                Text(marks.shorten(one.id, width)),
-                Text(marks.number(one.jacobian, 3)),
+                Text(words.shorten(one.id, width)),
+                Text(numbers.number(one.jacobian, 3)),
                 Text(
-                    f"{view.plus_minus} {marks.relative_error(one.jacobian, one.jacobian_error)}", style="dim"
+                    f"{view.plus_minus} {numbers.relative_error(one.jacobian, one.jacobian_error)}",
+                    style="dim",
                 ),
-                Text(marks.number(one.nearest_boundary) if one.nearest_boundary is not None else ""),
+                Text(numbers.number(one.nearest_boundary) if one.nearest_boundary is not None else ""),
                 Text(answer),
             )
         if not any(one.nearest_boundary for one in shown):
@@ -270,7 +266,7 @@ def _estimate(estimate: Estimate | None, view: Marks) -> str:
     """A mean and half the width of its interval."""
     if estimate is None or estimate.mean is None:
         return "-"
-    text = marks.number(estimate.mean, 3)
+    text = numbers.number(estimate.mean, 3)
     if estimate.high is None:
         return text
-    return f"{text} {view.plus_minus} {marks.number(estimate.high - estimate.mean)}"
+    return f"{text} {view.plus_minus} {numbers.number(estimate.high - estimate.mean)}"

@@ -17,9 +17,9 @@ from PIL import Image
 from onnx_ood.reports._html.histogram import histogram_figure
 from onnx_ood.reports._html.markup import Markup, element, text
 from onnx_ood.reports._html.provenance import preprocessing_words
+from onnx_ood.reports._html.regions import outline
 from onnx_ood.reports._html.scales import Scale, log_scale
 from onnx_ood.reports._html.thumbnails import Missing, Thumbnail, make_thumbnails
-from onnx_ood.reports.sensitivity.regions import outline
 
 
 @given(st.text())

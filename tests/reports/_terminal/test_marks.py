@@ -9,13 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from onnx_ood.reports._terminal.marks import (
-    Marks,
-    shorten_apart,
-    shorten_middle,
-    without_common_end,
-    without_common_start,
-)
+from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports.words import shorten_apart, shorten_middle, without_common_end, without_common_start
 
 NAMES = ["If_0/then/encoder/0/Relu", "If_0/then/encoder/1/Relu", "If_0/then/decoder/Sigmoid"]
 
