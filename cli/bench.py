@@ -13,7 +13,7 @@ from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.files import write_text
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
-from onnx_ood.reports.printing import print_bench
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .options import takes_options
@@ -115,6 +115,6 @@ def bench(
         draw_bench(result, pictures)
     printed = write_json(result, json)
     if not quiet and not printed:
-        print_bench(stdout(), result, top=5)
+        print_result(stdout(), result, top=5)
     if result.status == "not evaluated":
         raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

@@ -26,8 +26,7 @@ from onnx_ood.reports.check.junit import to_junit
 from onnx_ood.reports.check.markdown import to_check_markdown
 from onnx_ood.reports.check.sarif import to_sarif
 from onnx_ood.reports.files import append_text, check_writable, to_json, write_new, write_text
-from onnx_ood.reports.pages import check_page
-from onnx_ood.reports.printing import print_check
+from onnx_ood.reports.registry import print_result, result_page
 
 from .console import complain, stdout
 from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, attempt, check_outputs, print_json
@@ -94,7 +93,7 @@ def check(
         ("--sarif", sarif, to_sarif),
         ("--gitlab", gitlab, to_gitlab),
         ("--markdown", markdown, to_check_markdown),
-        ("--html", html, check_page),
+        ("--html", html, result_page),
     )
     outputs = {option: (file, render) for option, file, render in renderings if file is not None}
     _keep_apart({option: file for option, (file, _) in outputs.items()}, plan)
@@ -151,7 +150,7 @@ def _print(result: CheckResult, *, json: bool, quiet: bool, github: bool) -> Non
         elif not quiet:
             console = stdout()
             with console.capture() if github else nullcontext() as captured:
-                print_check(console, result)
+                print_result(console, result)
             if captured is not None:
                 sys.stdout.write(unheard(result, captured.get()))
         if github:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 import onnx_ood
-from onnx_ood.reports.printing import print_demo
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
@@ -27,4 +27,4 @@ def demo(
         result = onnx_ood.demo(provider, progress)
     write_html(result, html)
     if not write_json(result, json):
-        print_demo(stdout(), result)
+        print_result(stdout(), result)

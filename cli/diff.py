@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood.reports.printing import print_diff
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
@@ -28,4 +28,4 @@ def diff(
     result = onnx_ood.diff(a, b)
     write_html(result, html)
     if not write_json(result, json):
-        print_diff(stdout(), result, top)
+        print_result(stdout(), result, top)

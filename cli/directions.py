@@ -9,7 +9,7 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.printing import print_directions
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .options import takes_options
@@ -41,6 +41,6 @@ def directions(
     write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
-        print_directions(stdout(), result, top=5)
+        print_result(stdout(), result, top=5)
     if result.status == "not evaluated":
         raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

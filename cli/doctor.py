@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 import onnx_ood
-from onnx_ood.reports.printing import print_doctor
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html
@@ -19,6 +19,6 @@ def doctor(json: JsonFlag = False, html: HtmlFile = None) -> None:
     if json:
         print_json(result)
     else:
-        print_doctor(stdout(), result)
+        print_result(stdout(), result)
     if not result.healthy:
         raise typer.Exit(2)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood.reports.printing import print_inspect
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html
@@ -26,4 +26,4 @@ def inspect(
     if json:
         print_json(result)
     else:
-        print_inspect(stdout(), result)
+        print_result(stdout(), result)

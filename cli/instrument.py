@@ -9,7 +9,7 @@ import typer
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import instrument as rewrite
-from onnx_ood.reports.printing import print_instrumented
+from onnx_ood.reports.instrument.terminal import print_instrumented
 
 from .console import stdout
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.files import check_writable, to_json, write_text
-from onnx_ood.reports.pages import result_page
+from onnx_ood.reports.registry import result_page
 
 from .console import complain
 

@@ -9,7 +9,7 @@ import typer
 
 import onnx_ood
 from onnx_ood.reports.pictures import check_pictures, draw_plane
-from onnx_ood.reports.printing import print_plane
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .options import takes_options
@@ -50,4 +50,4 @@ def plane(
     write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
-        print_plane(stdout(), result, drawn)
+        print_result(stdout(), result, pictures=drawn)

@@ -9,7 +9,7 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError
-from onnx_ood.reports.printing import print_preprocess
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .options import takes_options
@@ -40,6 +40,6 @@ def preprocess(
     write_html(result, html)
     printed = write_json(result, json)
     if not quiet and not printed:
-        print_preprocess(stdout(), result, top=5)
+        print_result(stdout(), result, top=5)
     if result.status == "not_evaluated":
         raise NotEvaluatedError("there are fewer than 10 photos; give more")

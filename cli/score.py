@@ -13,8 +13,7 @@ import typer
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.files import to_csv, write_text
-from onnx_ood.reports.pages import score_page
-from onnx_ood.reports.printing import print_score
+from onnx_ood.reports.registry import print_result, result_page
 from onnx_ood.reports.score.parquet import check_pyarrow, write_parquet
 
 from .console import stdout
@@ -106,9 +105,9 @@ def score(
     if csv is not None:
         write_text(csv, to_csv(result))
     if html is not None:
-        write_text(html, score_page(result, thumbnails=thumbnails))
+        write_text(html, result_page(result, thumbnails=thumbnails))
     if not quiet and not printed:
-        print_score(stdout(), result, top, pictures=pictures)
+        print_result(stdout(), result, top, pictures=pictures)
     if result.status == "not evaluated":
         count = result.scored + result.unscored
         reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""

@@ -10,7 +10,7 @@ import typer
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
-from onnx_ood.reports.printing import print_sensitivity
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .options import takes_options
@@ -60,6 +60,6 @@ def sensitivity(
     if picture is not None:
         draw_sensitivity(result, picture)
     if not quiet and not printed:
-        print_sensitivity(stdout(), result, top)
+        print_result(stdout(), result, top)
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than half of the inputs of a model could be measured")

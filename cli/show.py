@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood.reports.printing import print_result
+from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .output import HtmlFile, check_outputs, write_html

@@ -29,27 +29,20 @@ from onnx_ood.audits.bench.config import BenchFile
 from onnx_ood.audits.check.baseline import Baseline
 from onnx_ood.audits.check.config import CheckFile
 from onnx_ood.audits.score.stream.records import StreamRecord
-from onnx_ood.reports.pages import score_page
+from onnx_ood.reports.demo.terminal import print_demo
 from onnx_ood.reports.pictures import draw_plane, draw_sensitivity
-from onnx_ood.reports.printing import print_demo, print_score, print_sensitivity
+from onnx_ood.reports.score.page import score_page
+from onnx_ood.reports.score.terminal import print_score
+from onnx_ood.reports.sensitivity.terminal import print_sensitivity
+from onnx_ood.results.registry import AUDITS, result_type
 
 DOCS = Path(__file__).parent.resolve()
 RESULTS: dict[str, type[BaseModel]] = {
-    "bench": onnx_ood.BenchResult,
+    **{name: result_type(name) for name in AUDITS},
     "bench-file": BenchFile,
     "baseline": Baseline,
-    "check": onnx_ood.CheckResult,
     "check-file": CheckFile,
-    "directions": onnx_ood.DirectionsResult,
-    "score": onnx_ood.ScoreResult,
     "score-stream": StreamRecord,
-    "sensitivity": onnx_ood.SensitivityResult,
-    "diff": onnx_ood.DiffResult,
-    "plane": onnx_ood.PlaneResult,
-    "inspect": onnx_ood.InspectResult,
-    "preprocess": onnx_ood.PreprocessResult,
-    "doctor": onnx_ood.DoctorResult,
-    "demo": onnx_ood.DemoResult,
 }
 # Of these, what users write.
 WRITTEN = {"bench-file", "check-file"}

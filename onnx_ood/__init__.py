@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from onnx_ood.audits.sensitivity.audit import sensitivity
     from onnx_ood.audits.sensitivity.result import SensitivityResult
     from onnx_ood.audits.sensitivity.settings import SensitivitySettings
-    from onnx_ood.audits.stored import read_result
     from onnx_ood.detectors import Detector
     from onnx_ood.graph import Instrumented, Model, Tensor, instrument, load, select
+    from onnx_ood.results.registry import read_result
     from onnx_ood.runtime import Measurement, Prober
     from onnx_ood.runtime.measure import measure, observer_effect
 
@@ -98,7 +98,7 @@ _HOMES = {
     "observer_effect": "onnx_ood.runtime.measure",
     "plane": "onnx_ood.audits.plane.audit",
     "preprocess": "onnx_ood.audits.preprocess.audit",
-    "read_result": "onnx_ood.audits.stored",
+    "read_result": "onnx_ood.results.registry",
     "read_summary": "onnx_ood.audits.score.stream.summary",
     "score": "onnx_ood.audits.score.audit",
     "select": "onnx_ood.graph",

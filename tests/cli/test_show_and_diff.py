@@ -106,4 +106,4 @@ def test_a_file_that_is_no_result_is_a_mistake_of_the_user(rows):
     result = run("show", rows)
     assert result.returncode == 64
     (line,) = result.stderr.splitlines()
-    assert "is no result" in line
+    assert "not a result" in line

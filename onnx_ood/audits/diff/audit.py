@@ -22,8 +22,8 @@ from onnx_ood.audits.diff.sensitivities import (
 )
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.audits.sensitivity.result import SensitivityResult
-from onnx_ood.audits.stored import read_result
 from onnx_ood.exceptions import UsageError
+from onnx_ood.results.registry import read_result
 
 # Facts of a result that are no figures: what has to be alike for figures to be comparable.
 _FACTS = {

@@ -23,7 +23,7 @@ _STYLES: dict[Outcome, str] = {
 _WIDE = 100
 
 
-def print_check(console: Console, result: CheckResult) -> None:
+def print_check(console: Console, result: CheckResult, _top: int = 0) -> None:
     """Prints what came of the gates.
 
     Args:

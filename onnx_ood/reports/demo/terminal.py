@@ -18,7 +18,7 @@ _ANSWERS_SHOWN = 6
 _STYLES = {"told apart": "green", "wrong way round": "bold red", "can't tell": "yellow"}
 
 
-def print_demo(console: Console, result: DemoResult) -> None:
+def print_demo(console: Console, result: DemoResult, _top: int = 0) -> None:
     """Prints what the demo found, the method's own failures included.
 
     Args:

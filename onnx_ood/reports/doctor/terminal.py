@@ -13,7 +13,7 @@ from onnx_ood.reports._terminal.marks import Marks
 _STYLES = {"good": "green", "note": "yellow", "bad": "bold red"}
 
 
-def print_doctor(console: Console, result: DoctorResult) -> None:
+def print_doctor(console: Console, result: DoctorResult, _top: int = 0) -> None:
     """Prints what can run on this machine.
 
     Args:

@@ -17,7 +17,7 @@ from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 _OPERATORS_SHOWN = 12
 
 
-def print_inspect(console: Console, result: InspectResult) -> None:
+def print_inspect(console: Console, result: InspectResult, _top: int = 0) -> None:
     """Prints what is in a model file.
 
     Args:

@@ -19,7 +19,9 @@ from onnx_ood.reports.plane.facts import plane_facts, plane_notes
 _TOP = 10
 
 
-def print_plane(console: Console, result: PlaneResult, pictures: Sequence[Path]) -> None:
+def print_plane(
+    console: Console, result: PlaneResult, _top: int = 0, *, pictures: Sequence[Path] = ()
+) -> None:
     """Prints what a model does on a plane.
 
     Args:

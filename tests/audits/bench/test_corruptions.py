@@ -22,7 +22,7 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.metrics.bootstrap import PairedResampling
 from onnx_ood.perturb import OVERLAYS, STANDARD, apply
 from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
-from onnx_ood.reports.printing import print_bench
+from onnx_ood.reports.bench.terminal import print_bench
 
 COUNT = 40
 KINDS = ("fog", "patch_shuffle")

@@ -9,7 +9,8 @@ from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.reports.pages import result_page, score_page
+from onnx_ood.reports.registry import result_page
+from onnx_ood.reports.score.page import score_page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

@@ -14,8 +14,7 @@ from PIL import Image
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.bench.result import BenchResult
-from onnx_ood.reports.bench.page import command
-from onnx_ood.reports.pages import bench_page
+from onnx_ood.reports.bench.page import bench_page, command
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 

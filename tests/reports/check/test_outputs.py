@@ -20,7 +20,7 @@ from onnx_ood.reports.check.gitlab import to_gitlab
 from onnx_ood.reports.check.junit import to_junit
 from onnx_ood.reports.check.markdown import to_check_markdown
 from onnx_ood.reports.check.sarif import to_sarif
-from onnx_ood.reports.printing import print_check
+from onnx_ood.reports.check.terminal import print_check
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import ModelFacts
 

@@ -13,7 +13,7 @@ import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.check.config import read_check_file
 from onnx_ood.audits.check.result import CheckResult
-from onnx_ood.reports.pages import check_page
+from onnx_ood.reports.check.page import check_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 NASTY = "</script><script>alert(1)</script>"

@@ -19,8 +19,7 @@ from PIL import Image
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.directions.result import DirectionsResult
-from onnx_ood.reports.directions.page import command
-from onnx_ood.reports.pages import directions_page
+from onnx_ood.reports.directions.page import command, directions_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 HOSTILE = "<b>odd</b> & 'set'"

@@ -20,8 +20,7 @@ from PIL import Image
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.plane.result import PlaneResult
-from onnx_ood.reports.pages import plane_page
-from onnx_ood.reports.plane.page import command
+from onnx_ood.reports.plane.page import command, plane_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 NASTY = "</script><img src=x onerror=alert(1)>"

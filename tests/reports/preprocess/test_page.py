@@ -17,8 +17,7 @@ from PIL import Image
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.preprocess.result import PreprocessResult
-from onnx_ood.reports.pages import preprocess_page
-from onnx_ood.reports.preprocess.page import command
+from onnx_ood.reports.preprocess.page import command, preprocess_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 

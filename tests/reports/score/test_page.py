@@ -20,8 +20,7 @@ from PIL import Image
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score.result import ScoreResult
-from onnx_ood.reports.pages import score_page
-from onnx_ood.reports.score.page import MOST_BYTES, command
+from onnx_ood.reports.score.page import MOST_BYTES, command, score_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 CNN = models.path("fashion_cnn")

@@ -11,7 +11,7 @@ from rich.console import Console
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.reports.printing import print_score
+from onnx_ood.reports.score.terminal import print_score
 
 
 @pytest.fixture(scope="module")

@@ -16,8 +16,7 @@ from page_parts import assert_loads_nothing, data, find, island, parsed, text
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.sensitivity.result import SensitivityResult
-from onnx_ood.reports.pages import sensitivity_page
-from onnx_ood.reports.sensitivity.page import command
+from onnx_ood.reports.sensitivity.page import command, sensitivity_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 

@@ -1,0 +1,61 @@
+"""Renderings of any result, found by the name of its audit; see `onnx_ood.results.registry`."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from importlib.util import find_spec
+from io import StringIO
+from typing import Any
+
+from pydantic import BaseModel
+from rich.console import Console
+
+from onnx_ood.results.registry import audit_of
+
+# Width, and inputs listed, of a report that a page shows as text.
+_WIDTH = 110
+_TOP = 20
+
+
+def print_result(console: Console, result: BaseModel, top: int = 5, **options: Any) -> None:
+    """Print a result as the command that made it does.
+
+    Args:
+        console: Console to print to.
+        result: Result of any audit.
+        top: Inputs to list at either end, in reports that list some.
+        options: What the report of this audit takes besides.
+    """
+    audit = audit_of(result)
+    printer = getattr(import_module(f"onnx_ood.reports.{audit}.terminal"), f"print_{audit}")
+    printer(console, result, top, **options)
+
+
+def result_page(result: BaseModel, **options: Any) -> str:
+    """Render a result as one HTML page, which loads nothing and holds the result as JSON.
+
+    Args:
+        result: Result of any audit. If its audit has no page of its own, the page shows the terminal report as text.
+        options: What the page of this audit takes besides.
+    """
+    audit = audit_of(result)
+    if find_spec(f"onnx_ood.reports.{audit}.page") is None:
+        return _text_page(audit, result)
+    page = getattr(import_module(f"onnx_ood.reports.{audit}.page"), f"{audit}_page")
+    return str(page(result, **options))
+
+
+def _text_page(audit: str, result: BaseModel) -> str:
+    from onnx_ood.reports._html.markup import element, joined  # noqa: PLC0415 - terminal reports need no pages
+    from onnx_ood.reports._html.page import page  # noqa: PLC0415
+
+    text = StringIO()
+    console = Console(file=text, width=_WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
+    print_result(console, result, _TOP)
+    shown = "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    content = joined(
+        element("h1", f"onnx-ood {audit}", id="verdict-name"),
+        element("pre", element("code", shown), tabindex=0, role="group", aria_label="Report"),
+    )
+    return page(audit, audit, [("verdict", "Report", content)], result, version("onnx_ood"))

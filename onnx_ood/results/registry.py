@@ -1,0 +1,89 @@
+"""The one list of audits; results, reports and commands are found by the names in it.
+
+The audit `score` has the result `ScoreResult` in `onnx_ood/audits/score/result.py`, `print_score` in
+`onnx_ood/reports/score/terminal.py`, and perhaps `score_page` in `onnx_ood/reports/score/page.py`. Modules are imported
+when they are needed.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import import_module
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from onnx_ood.exceptions import UsageError
+
+AUDITS = (
+    "score",
+    "bench",
+    "directions",
+    "sensitivity",
+    "plane",
+    "preprocess",
+    "inspect",
+    "doctor",
+    "demo",
+    "check",
+    "diff",
+)
+"""Names of all audits whose result is one JSON object."""
+
+
+def result_type(audit: str) -> type[BaseModel]:
+    """The result class of an audit.
+
+    >>> result_type("inspect").__name__
+    'InspectResult'
+    """
+    kind: type[BaseModel] = getattr(
+        import_module(f"onnx_ood.audits.{audit}.result"), f"{audit.title()}Result"
+    )
+    return kind
+
+
+def schema_of(kind: type[BaseModel]) -> str:
+    """The schema id of a result class.
+
+    >>> schema_of(result_type("inspect"))
+    'onnx-ood/inspect/1'
+    """
+    return str(kind.model_fields["format"].default)
+
+
+def audit_of(result: BaseModel) -> str:
+    """The name of the audit that gave a result."""
+    return schema_of(type(result)).split("/")[1]
+
+
+def read_result(path: str | Path) -> BaseModel:
+    """Read a stored result.
+
+    Args:
+        path: JSON file that `--json` wrote.
+
+    Returns:
+        The result, of the class that its `schema` names.
+
+    Raises:
+        UsageError: If the file cannot be read, or holds no result of this version.
+    """
+    path = Path(path)
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+    try:
+        schema = str(json.loads(text)["schema"])
+    except (ValueError, TypeError, KeyError):
+        raise UsageError(f"{path}: not a result of onnx-ood; name a file that --json wrote") from None
+    kinds = {schema_of(kind): kind for kind in map(result_type, AUDITS)}
+    if schema not in kinds:
+        raise UsageError(f"{path}: schema {schema!r} is not one of this version: {', '.join(kinds)}")
+    try:
+        return kinds[schema].model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"{path}: does not follow {schema} at {where}: {first['msg']}") from None
