@@ -105,14 +105,14 @@ def measure(
         coloured = first.mode != "L"
     order = np.random.default_rng(draw).permutation(len(usual))
     measured = [usual[i] for i in order[: len(usual) - REFERENCES]]
-    subject = find_feature_sources(load(path)).subject
+    info = find_feature_sources(load(path)).info
     learning = bool(references) or coloured
     by_itself = [
         one.name
         for one in registered().values()
-        if one.why_not(subject) is None
+        if one.why_not(info) is None
         and not NUDGED & set(one.needs)
-        and (learning or not one.learns(subject))
+        and (learning or not one.requires_reference(info))
     ]
     if not nudged and not by_itself:
         raise UsageError("without references no detector but those by nudges applies")

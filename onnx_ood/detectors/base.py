@@ -17,7 +17,7 @@ FittedDetector = Callable[[Features], NDArray[np.float64]]
 Need = Literal[
     "logits",
     "features",
-    "rank-1",
+    "rank_1",
     "layers",
     "norms",
     "pooled",
@@ -47,23 +47,23 @@ class Detector(ABC):
     formula: ClassVar[str]
     source: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]]
-    reference: ClassVar[bool] = False
+    uses_reference: ClassVar[bool] = False
     two_sided: ClassVar[bool] = False
 
     @abstractmethod
-    def why_not(self, subject: ModelInfo) -> str | None:
+    def why_not(self, info: ModelInfo) -> str | None:
         """Why it doesn't apply to a model, as the end of a sentence; None if it does."""
 
-    def learns(self, subject: ModelInfo) -> bool:  # noqa: ARG002 - for detectors to which it matters
+    def requires_reference(self, info: ModelInfo) -> bool:  # noqa: ARG002 - for detectors to which it matters
         """Whether it can't do without references on a model that it applies to."""
-        return self.reference
+        return self.uses_reference
 
     @abstractmethod
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         """Gets ready to score.
 
         Args:
-            subject: The model; one that it applies to.
+            info: The model; one that it applies to.
             reference: What was measured of known-good inputs; None where there are none, and then only if the
                 detector does without.
 

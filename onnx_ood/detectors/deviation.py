@@ -17,7 +17,7 @@ from onnx_ood._types import Float
 from onnx_ood.metrics.quantiles import Values
 
 # Fewer inputs than this give no idea of what is usual.
-FEWEST = 8
+MIN_INPUTS = 8
 # Makes the median absolute deviation of normal data estimate its standard deviation: 1/Φ⁻¹(¾).
 _MAD_TO_SIGMA = 1.4826
 
@@ -72,7 +72,7 @@ def robust_stats(columns: Iterable[Values], floor: Float) -> RobustStats | None:
     """
     centre, spread = np.zeros(len(floor)), np.zeros(len(floor))
     for p, drops in enumerate(columns):
-        if drops.count < FEWEST:
+        if drops.count < MIN_INPUTS:
             return None
         logs = drops.map(partial(_log, floor=floor[p]))
         centre[p] = logs.median()
@@ -81,7 +81,7 @@ def robust_stats(columns: Iterable[Values], floor: Float) -> RobustStats | None:
     return found if found.used.any() else None
 
 
-def compare(drops: Float, errors: Float, usual: RobustStats) -> Deviations:
+def robust_z(drops: Float, errors: Float, usual: RobustStats) -> Deviations:
     """Compares inputs with what is usual.
 
     z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation over the usual
@@ -106,7 +106,7 @@ def compare(drops: Float, errors: Float, usual: RobustStats) -> Deviations:
 def deviation_score(
     drops: Float, errors: Float, floor: Float, usual: Float | None = None
 ) -> Deviations | None:
-    """Compares each input's log drops with the median of others: `robust_stats`, then `compare`.
+    """Compares each input's log drops with the median of others: `robust_stats`, then `robust_z`.
 
     Args:
         drops: Mean cosine drop over copies, [N, P].
@@ -118,7 +118,7 @@ def deviation_score(
         The scores, or None if there are fewer than 8 inputs to compare with or no probe has any spread.
     """
     found = robust_stats(map(Values.of, (drops if usual is None else usual).T), floor)
-    return None if found is None else compare(drops, errors, found)
+    return None if found is None else robust_z(drops, errors, found)
 
 
 def _log(drops: Float, floor: float) -> Float:

@@ -64,7 +64,7 @@ class ModelInfo:
     pooled: bool
     norms: tuple[RunningStatistics, ...]
     layers: tuple[str, ...]
-    blanks: Features | None = None
+    baseline: Features | None = None
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,11 @@ class Features:
         logits: float64 [N, C]; of a model that gives probabilities their logarithms.
         features: What the linear head reads, float64 [N, D].
         without_rank_1: The same, had the feature map that it is the mean of lost its first singular component; [N, D].
-        layers: Channel statistics of each layer of the subject.
-        norms: Channel statistics of what each BatchNormalization node of the subject reads.
+        layers: Channel statistics of each layer of the info.
+        norms: Channel statistics of what each BatchNormalization node of the info reads.
         pooled: Channel statistics of the feature map that the features are means of.
         drops: Mean cosine drop over copies of a nudged input at each of P probes, [N, P], noise floor at least. Probes
-            are the layers of the subject, nudges are white noise.
+            are the layers of the info, nudges are white noise.
         flips: Mean share of units that flip, [N, P].
         distortions: Mean of the angle at a probe over that at the input, [N, P], above 0.
         smooth_drops: The same as `drops` of smooth nudges of the same size, [N, P].

@@ -6,7 +6,6 @@ from onnx_ood.detectors.base import Detector
 from onnx_ood.detectors.methods.activation_prior import ActivationPrior
 from onnx_ood.detectors.methods.activity import Activity
 from onnx_ood.detectors.methods.ash import ActivationShaping
-from onnx_ood.detectors.methods.at_probes import AtProbes
 from onnx_ood.detectors.methods.auto import Auto
 from onnx_ood.detectors.methods.batch_norm import BatchNorm
 from onnx_ood.detectors.methods.class_cosine import ClassCosine
@@ -31,6 +30,7 @@ from onnx_ood.detectors.methods.spectral_ratio import SpectralRatio
 from onnx_ood.detectors.methods.transition_density import TransitionDensity
 from onnx_ood.detectors.methods.uncertainty import Uncertainty
 from onnx_ood.detectors.methods.vim import VirtualLogit
+from onnx_ood.detectors.per_probe import PerProbeDetector
 from onnx_ood.exceptions import UsageError
 
 _registry: dict[str, Detector] = {}
@@ -68,8 +68,8 @@ def find_detector(name: str) -> Detector:
     detector = _registry[known]
     if not at:
         return detector
-    if not isinstance(detector, AtProbes):
-        able = ", ".join(other for other, one in _registry.items() if isinstance(one, AtProbes))
+    if not isinstance(detector, PerProbeDetector):
+        able = ", ".join(other for other, one in _registry.items() if isinstance(one, PerProbeDetector))
         raise UsageError(f"{known} is not made for each probe, so that {name!r} means nothing; {able} are")
     return detector.at(probe)
 

@@ -13,14 +13,14 @@ class FeatureSources:
     """Where in a model the evidence is read.
 
     Attributes:
-        subject: What is known of the model.
+        info: What is known of the model.
         scores: The tensor of class scores, None if the model gives no row of them.
         features: What the linear head reads, None where there is no such head.
         pooled: The feature map whose means those are, None where there is none.
-        norms: What each BatchNormalization node of the subject reads.
+        norms: What each BatchNormalization node of the info reads.
     """
 
-    subject: ModelInfo
+    info: ModelInfo
     scores: str | None
     features: str | None
     pooled: str | None
@@ -59,7 +59,7 @@ def find_feature_sources(model: Model) -> FeatureSources:
             for tensor in model.tensors
             if tensor.op in {"Conv", "Gemm", "MatMul"} and readable(tensor.name)
         ]
-    subject = ModelInfo(
+    info = ModelInfo(
         probabilities=None if scores is None else scores.probabilities,
         head=None if head is None else LinearHead(head.weight, head.bias, head.rectified),
         pooled=pooled is not None,
@@ -67,7 +67,7 @@ def find_feature_sources(model: Model) -> FeatureSources:
         layers=tuple(layers),
     )
     return FeatureSources(
-        subject,
+        info,
         None if scores is None else scores.name,
         None if head is None else head.features,
         pooled,

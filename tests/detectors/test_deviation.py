@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import FEWEST, Deviations, deviation_score
+from onnx_ood.detectors import MIN_INPUTS, Deviations, deviation_score
 
 FLOOR = 1e-12
 
@@ -43,7 +43,9 @@ def score(drops: np.ndarray, errors: np.ndarray | None = None, usual: np.ndarray
     return found
 
 
-@given(seed=st.integers(0, 1000), inputs=st.integers(FEWEST, 25), probes=st.integers(1, 5), own=st.booleans())
+@given(
+    seed=st.integers(0, 1000), inputs=st.integers(MIN_INPUTS, 25), probes=st.integers(1, 5), own=st.booleans()
+)
 def test_it_is_the_loop_that_one_would_write(seed: int, inputs: int, probes: int, own: bool) -> None:
     rng = np.random.default_rng(seed)
     drops = lognormal(inputs, probes, seed)
@@ -136,10 +138,10 @@ def test_a_probe_without_spread_is_left_out_and_says_so() -> None:
 
 def test_too_few_inputs_or_no_spread_give_no_score() -> None:
     floor = np.full(2, FLOOR)
-    few, flat = lognormal(FEWEST - 1, 2), np.full((20, 2), 1e-3)
+    few, flat = lognormal(MIN_INPUTS - 1, 2), np.full((20, 2), 1e-3)
     assert deviation_score(few, np.zeros_like(few), floor) is None
     assert deviation_score(flat, np.zeros_like(flat), floor) is None
-    many = lognormal(FEWEST, 2)
+    many = lognormal(MIN_INPUTS, 2)
     assert deviation_score(many, np.zeros_like(many), floor) is not None
 
 
@@ -149,4 +151,4 @@ def test_what_is_usual_may_come_from_other_inputs() -> None:
     assert score(one * 30, usual=usual).score[0] > 5
     np.testing.assert_array_equal(score(usual, usual=usual).score, score(usual).score)
     floor = np.full(4, FLOOR)
-    assert deviation_score(usual, np.zeros_like(usual), floor, usual[: FEWEST - 1]) is None
+    assert deviation_score(usual, np.zeros_like(usual), floor, usual[: MIN_INPUTS - 1]) is None

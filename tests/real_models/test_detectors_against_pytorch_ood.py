@@ -50,7 +50,7 @@ def found() -> tuple[ModelInfo, Features, np.ndarray]:
     logits, features, maps = session.run(
         [scores.name, layer.features, layer.pooled], {model.inputs[0].name: batch}
     )
-    subject = ModelInfo(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
+    info = ModelInfo(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
     flat = maps.reshape(*maps.shape[:2], -1).astype(np.float64)
     u, s, v = np.linalg.svd(flat, full_matrices=False)
     removed = flat - s[:, :1, np.newaxis] * u[:, :, :1] @ v[:, :1]
@@ -59,7 +59,7 @@ def found() -> tuple[ModelInfo, Features, np.ndarray]:
         features=features.astype(np.float64),
         without_rank_1=removed.mean(axis=2),
     )
-    return subject, evidence, maps
+    return info, evidence, maps
 
 
 # Theirs takes no probability for smaller than 1e-7, so that logits are brought closer together.
@@ -69,18 +69,18 @@ BOUNDED = {"entropy", "gen"}
 class Case(NamedTuple):
     """A network's head, and what inputs gave, as tensors of torch."""
 
-    subject: ModelInfo
+    info: ModelInfo
     logits: Any
     features: Any
     maps: Any
 
 
-def _head(subject: ModelInfo) -> Any:
-    assert subject.head is not None
-    layer = torch.nn.Linear(*subject.head.weight.shape[::-1]).double()
+def _head(info: ModelInfo) -> Any:
+    assert info.head is not None
+    layer = torch.nn.Linear(*info.head.weight.shape[::-1]).double()
     with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(subject.head.weight))
-        layer.bias.copy_(torch.from_numpy(subject.head.bias))
+        layer.weight.copy_(torch.from_numpy(info.head.weight))
+        layer.bias.copy_(torch.from_numpy(info.head.bias))
     return layer
 
 
@@ -94,21 +94,21 @@ def _shaped(module: str, function: str, percentile: float) -> Callable[..., Any]
 
     def score(case: Case) -> Any:
         return theirs.EnergyBased.score(
-            _head(case.subject)(shape(case.features[:, :, None, None], percentile)[:, :, 0, 0])
+            _head(case.info)(shape(case.features[:, :, None, None], percentile)[:, :, 0, 0])
         )
 
     return score
 
 
 def _fdbd(case: Case) -> Any:
-    detector = theirs.fDBD(None, _head(case.subject).float())
+    detector = theirs.fDBD(None, _head(case.info).float())
     # With a training mean of 0 the distance from it is the norm.
     detector.fit_features(torch.zeros_like(case.features))
     return detector.predict_features(case.features)
 
 
 def _nci(case: Case) -> Any:
-    head, features = _head(case.subject), case.features
+    head, features = _head(case.info), case.features
     with torch.no_grad():
         head.weight -= head.weight.mean(dim=0)
     detector = theirs.NCI(None, head.float())
@@ -123,7 +123,7 @@ def _nci(case: Case) -> Any:
 
 
 def _rank_feat(case: Case) -> Any:
-    head = _head(case.subject)
+    head = _head(case.info)
     detector = theirs.RankFeat(backbone=lambda x: x, head=lambda x: head(x.mean(dim=(2, 3))))
     return detector.predict(case.maps)
 
@@ -146,7 +146,7 @@ def _rank_feat(case: Case) -> Any:
 def test_a_score_is_theirs(
     name: str, score: Callable[..., Any], found: tuple[ModelInfo, Features, np.ndarray]
 ) -> None:
-    subject, evidence, maps = found
+    info, evidence, maps = found
     assert evidence.logits is not None
     assert evidence.features is not None
     if name in BOUNDED:
@@ -154,23 +154,23 @@ def test_a_score_is_theirs(
         assert evidence.logits is not None
     with torch.no_grad():
         given = map(torch.from_numpy, (evidence.logits, evidence.features, maps.astype(np.float64)))
-        expected = score(Case(subject, *given)).numpy()
+        expected = score(Case(info, *given)).numpy()
     known = np.isfinite(expected)
     assert known.sum() > 20
-    ours = find_detector(name).fit(subject, None)(evidence)
+    ours = find_detector(name).fit(info, None)(evidence)
     np.testing.assert_allclose(ours[known], expected[known], rtol=1e-5, atol=1e-6)
 
 
 def test_grad_norm_is_what_autograd_gives(found: tuple[ModelInfo, Features, np.ndarray]) -> None:
-    subject, evidence, _ = found
-    head = _head(subject)
+    info, evidence, _ = found
+    head = _head(info)
     assert evidence.features is not None
     expected = []
     for h in torch.from_numpy(evidence.features):
         head.zero_grad()
         (-torch.log_softmax(head(h), dim=0).mean()).backward()
         expected.append(-float(head.weight.grad.abs().sum()))
-    ours = find_detector("grad_norm").fit(subject, None)(evidence)
+    ours = find_detector("grad_norm").fit(info, None)(evidence)
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
@@ -191,9 +191,9 @@ def in_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_what_learns_from_references_is_theirs(
     name: str, count: int, found: tuple[ModelInfo, Features, np.ndarray]
 ) -> None:
-    subject, evidence, _ = found
+    info, evidence, _ = found
     assert evidence.features is not None
-    assert subject.head is not None
+    assert info.head is not None
     known = torch.from_numpy(evidence.features[:count])
     if name == "knn":
         pytest.importorskip(
@@ -201,13 +201,13 @@ def test_what_learns_from_references_is_theirs(
         )
         detector = theirs.KNN(None, k=neighbour(count))
     else:
-        head = map(torch.from_numpy, (subject.head.weight, subject.head.bias))
+        head = map(torch.from_numpy, (info.head.weight, info.head.bias))
         detector = theirs.ViM(None, dimension(*known.shape), *head)
     detector.fit_features(known, torch.zeros(count, dtype=torch.int64))
     new = evidence.rows(slice(count, None))
     assert new.features is not None
     expected = detector.predict_features(torch.from_numpy(new.features)).numpy()
-    ours = find_detector(name).fit(subject, evidence.rows(slice(count)))(new)
+    ours = find_detector(name).fit(info, evidence.rows(slice(count)))(new)
     np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 

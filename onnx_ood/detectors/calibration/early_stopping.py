@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
-from onnx_ood.detectors.deviation import RobustStats, compare, robust_stats
+from onnx_ood.detectors.deviation import RobustStats, robust_stats, robust_z
 from onnx_ood.metrics.quantiles import Values
 from onnx_ood.metrics.sampling import standard_error
 
@@ -41,7 +41,7 @@ def plan_rounds(copies: int) -> tuple[int, ...]:
 
 
 @dataclass(frozen=True)
-class Reference:
+class ScoreDistribution:
     """What the scores of other inputs are.
 
     Attributes:
@@ -53,7 +53,7 @@ class Reference:
     scores: Float
 
     @staticmethod
-    def learn(drops: Float, errors: Float, floor: Float) -> Reference | None:
+    def learn(drops: Float, errors: Float, floor: Float) -> ScoreDistribution | None:
         """Learns from inputs.
 
         Args:
@@ -65,7 +65,9 @@ class Reference:
             None if they are fewer than 8, or no probe has any spread.
         """
         usual = robust_stats(map(Values.of, drops.T), floor)
-        return None if usual is None else Reference(usual, np.sort(compare(drops, errors, usual).score))
+        return (
+            None if usual is None else ScoreDistribution(usual, np.sort(robust_z(drops, errors, usual).score))
+        )
 
     def share_within(self, scores: Float, errors: Float) -> Float:
         """The share of the reference that lies within an error of each score, on both sides together.
@@ -88,7 +90,7 @@ class Reference:
         share: Float = high - low
         return share
 
-    def settles_at(self, scores: Float, spread: Float, rounds: Sequence[int]) -> NDArray[np.int64]:
+    def converges_at(self, scores: Float, spread: Float, rounds: Sequence[int]) -> NDArray[np.int64]:
         """With how many copies inputs are settled: with so few that at most `TOLERANCE` is within the standard error.
 
         With a standard deviation s from copy to copy, the mean over all K copies is known from k to s·√(1/k − 1/K): the
@@ -143,7 +145,7 @@ class CopyEffects:
         copies, probes = drops.shape[1], int(usual.used.sum())
         scale = self.scale(copies)
         means, errors = drops.mean(axis=1), standard_error(drops)
-        compared = compare(means * scale, errors * scale, usual)
+        compared = robust_z(means * scale, errors * scale, usual)
         raised = np.maximum(means * scale, usual.floor)
         spread = np.sqrt(usual.spread**2 + (errors * scale / raised) ** 2)
         # The derivative of a root mean square by what goes into it; where all is 0, as if all went the same way.
@@ -157,7 +159,9 @@ class CopyEffects:
         beyond = own - self.relative[:copies] * scale
         return compared.score, np.sum(beyond * slope[:, np.newaxis], axis=2).std(axis=1, ddof=1)
 
-    def copies_wanted(self, drops: Float, reference: Reference, rounds: Sequence[int]) -> NDArray[np.int64]:
+    def copies_needed(
+        self, drops: Float, reference: ScoreDistribution, rounds: Sequence[int]
+    ) -> NDArray[np.int64]:
         """How many copies inputs should have.
 
         Args:
@@ -174,5 +178,5 @@ class CopyEffects:
         finite: NDArray[np.bool_] = np.isfinite(drops).min(axis=(1, 2))
         if finite.any():
             scores, spread = self.linearise(drops[finite], reference.usual)
-            wanted[finite] = reference.settles_at(scores, spread, [k for k in rounds if k >= copies])
+            wanted[finite] = reference.converges_at(scores, spread, [k for k in rounds if k >= copies])
         return wanted

@@ -9,10 +9,10 @@ from functools import partial
 import numpy as np
 
 from onnx_ood._types import Float
+from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector
 from onnx_ood.detectors.calibration.conformal import full_p_values, p_values, two_sided_p_values
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.auto import Auto
 from onnx_ood.detectors.methods.uncertainty import Uncertainty
 
@@ -30,7 +30,7 @@ class CalibratedScores:
     p_values: Callable[[Features], Float]
 
 
-def calibrate(detector: Detector, subject: ModelInfo, reference: Features, seed: int) -> CalibratedScores:
+def calibrate(detector: Detector, info: ModelInfo, reference: Features, seed: int) -> CalibratedScores:
     """Makes p-values of a detector that are exact if an input and the references are exchangeable.
 
     - Of `auto`: see `detector_p_values`; all references calibrate.
@@ -41,7 +41,7 @@ def calibrate(detector: Detector, subject: ModelInfo, reference: Features, seed:
 
     Args:
         detector: One that applies to the model.
-        subject: The model.
+        info: The model.
         reference: What was measured of n known-good inputs, n at least 2.
         seed: Seed of the halves.
 
@@ -49,24 +49,24 @@ def calibrate(detector: Detector, subject: ModelInfo, reference: Features, seed:
         What makes p-values.
     """
     if isinstance(detector, Auto):
-        return CalibratedScores(len(reference), partial(detector_p_values, subject, reference))
-    learning = len(reference) // 2 if detector.reference else 0
+        return CalibratedScores(len(reference), partial(detector_p_values, info, reference))
+    learning = len(reference) // 2 if detector.uses_reference else 0
     # Files come in the order of their names, which may have to do with what they look like.
     order = np.random.default_rng(seed).permutation(len(reference))
-    scorer = detector.fit(subject, reference.rows(order[:learning]) if learning else None)
+    scorer = detector.fit(info, reference.rows(order[:learning]) if learning else None)
     usual = scorer(reference.rows(order[learning:]))
     ranked = two_sided_p_values if detector.two_sided else p_values
     return CalibratedScores(len(usual), lambda inputs: ranked(usual, scorer(inputs)))
 
 
-def detector_p_values(subject: ModelInfo, reference: Features, inputs: Features) -> Float:
+def detector_p_values(info: ModelInfo, reference: Features, inputs: Features) -> Float:
     """How rarely an input like the references is as strange as each input, by its activity and by uncertainty.
 
     These are the parts of `auto` that can be made exact. Its discriminant is left out: it learns from altered
     references, and the new input would have to be altered and run in the same ways.
 
     Args:
-        subject: The model.
+        info: The model.
         reference: What was measured of n known-good inputs.
         inputs: What was measured of N inputs.
 
@@ -78,11 +78,11 @@ def detector_p_values(subject: ModelInfo, reference: Features, inputs: Features)
         ValueError: If the model has neither layers nor class scores, or anything isn't finite.
     """
     scores = None
-    if subject.probabilities is not None:
+    if info.probabilities is not None:
         # It learns nothing from references, so that theirs are as good as those of new inputs.
-        uncertainty = Uncertainty().fit(subject, None)
+        uncertainty = Uncertainty().fit(info, None)
         scores = uncertainty(reference), uncertainty(inputs)
-    if subject.layers:
+    if info.layers:
         return full_p_values(
             activity_profile(reference.layers), activity_profile(inputs.layers), scores=scores
         )

@@ -22,13 +22,13 @@ class ActivationPrior(Detector):
     two_sided = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        if not subject.pooled:
+    def why_not(self, info: ModelInfo) -> str | None:
+        if not info.pooled:
             return "its last features are no means of a feature map"
         return None
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
 
         def score(evidence: Features) -> NDArray[np.float64]:
             assert evidence.pooled is not None

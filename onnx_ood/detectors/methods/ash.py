@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, head_of, negative_energy, why_not_rectified
+from onnx_ood.detectors.requirements import features_of, head_of, log_sum_exp, why_not_rectified
 
 # Share of the features that is set to 0.
 _PRUNED = 0.9
@@ -23,12 +23,12 @@ class ActivationShaping(Detector):
     needs = ("features",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_not_rectified(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_not_rectified(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        head = head_of(subject)
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        head = head_of(info)
 
         def score(evidence: Features) -> NDArray[np.float64]:
             h = features_of(evidence)
@@ -36,7 +36,7 @@ class ActivationShaping(Detector):
             largest = np.argpartition(h, -kept, axis=1)[:, -kept:]
             shaped = np.zeros_like(h)
             np.put_along_axis(shaped, largest, h.sum(axis=1, keepdims=True) / kept, axis=1)
-            energy: NDArray[np.float64] = -negative_energy(shaped @ head.weight.T + head.bias)
+            energy: NDArray[np.float64] = -log_sum_exp(shaped @ head.weight.T + head.bias)
             return energy
 
         return score

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores
 from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.activity import Activity
-from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.baseline_inputs import uncertainty_above_baseline
-from onnx_ood.detectors.methods.class_scores import reference_of
 from onnx_ood.detectors.methods.uncertainty import Uncertainty
 from onnx_ood.detectors.models.discriminant import Discriminant
+from onnx_ood.detectors.requirements import reference_of
 
 # Crops of one photo are as many places apart as there are photos, a multiple of this, so that they share a fold.
 _FOLDS = 8
@@ -37,31 +37,31 @@ class Auto(Detector):
     )
     source = "onnx_ood; docs/detectors.md says how it was chosen"
     needs = ("layers", "logits", "features", "altered")
-    reference = True
+    uses_reference = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        if subject.probabilities is None and not subject.layers:
+    def why_not(self, info: ModelInfo) -> str | None:
+        if info.probabilities is None and not info.layers:
             return "it has neither class scores nor layers whose activations can be read"
         return None
 
     @override
-    def learns(self, subject: ModelInfo) -> bool:
-        return subject.probabilities is None
+    def requires_reference(self, info: ModelInfo) -> bool:
+        return info.probabilities is None
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         if reference is None:
-            if subject.blanks is not None:
-                return uncertainty_above_baseline(subject, subject.blanks)
-            return Uncertainty().fit(subject, None)
+            if info.baseline is not None:
+                return uncertainty_above_baseline(info, info.baseline)
+            return Uncertainty().fit(info, None)
         parts: list[tuple[Callable[[Features], FittedDetector], bool]] = []
-        if subject.layers:
-            parts.append((lambda some: Activity().fit(subject, some), True))
+        if info.layers:
+            parts.append((lambda some: Activity().fit(info, some), True))
             if reference.altered:
                 parts.append((_discriminant, False))
-        if subject.probabilities is not None:
-            parts.append((lambda some: Uncertainty().fit(subject, some), False))
+        if info.probabilities is not None:
+            parts.append((lambda some: Uncertainty().fit(info, some), False))
         known = reference_of(reference)
         folds = min(_FOLDS, len(known))
         scorers = [fit(known) for fit, _ in parts]

@@ -12,7 +12,7 @@ from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.uncertainty import Uncertainty
 
 
-def uncertainty_above_baseline(subject: ModelInfo, blanks: Features) -> FittedDetector:
+def uncertainty_above_baseline(info: ModelInfo, blanks: Features) -> FittedDetector:
     """The uncertainty of the answer, plus the uncertainty of what the input adds to the answer to a blank picture.
 
     A classifier gives some answer to a picture without any content, often a sure one. An input that gets an answer
@@ -24,13 +24,13 @@ def uncertainty_above_baseline(subject: ModelInfo, blanks: Features) -> FittedDe
     Source: after T. Z. Zhao et al., ICML 2021 (calibration of language models by inputs without content).
 
     Args:
-        subject: The model; it has class scores.
+        info: The model; it has class scores.
         blanks: What was measured of blank pictures, with logits, and with features where it has a linear head.
 
     Returns:
         The scorer. Blanks whose logits or features aren't finite are left out; without any it is twice the uncertainty.
     """
-    uncertainty = Uncertainty().fit(subject, None)
+    uncertainty = Uncertainty().fit(info, None)
     # Whatever else was measured of them, and may not be finite, is not asked.
     blanks = Features(logits=blanks.logits, features=blanks.features)
     blanks = blanks.rows(np.flatnonzero(blanks.finite()))

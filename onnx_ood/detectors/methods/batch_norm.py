@@ -25,14 +25,14 @@ class BatchNorm(Detector):
     needs = ("norms",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        if not subject.norms:
+    def why_not(self, info: ModelInfo) -> str | None:
+        if not info.norms:
             return "it has no BatchNormalization nodes; exporters fold them into convolutions"
         return None
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        known = [(one.mean, one.variance + one.epsilon) for one in subject.norms]
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        known = [(one.mean, one.variance + one.epsilon) for one in info.norms]
 
         def score(evidence: Features) -> Float:
             layers = [
@@ -45,19 +45,19 @@ class BatchNorm(Detector):
         return score
 
 
-def collection_distance(norms: Sequence[ChannelStatistics], subject: ModelInfo, weights: Float) -> Float:
+def collection_distance(norms: Sequence[ChannelStatistics], info: ModelInfo, weights: Float) -> Float:
     """The score's formula for a whole collection, whose channels should hold what they held in training.
 
     Args:
         norms: What each BatchNormalization node reads, of N inputs of the same number of places.
-        subject: The model; it has such nodes.
+        info: The model; it has such nodes.
         weights: Of inputs, [B, N], each row with the sum 1: resamples.
 
     Returns:
         [B]: mean over layers of log mean over channels of KL(N(μ, σ²) of the collection ‖ N(μ, σ²) of training).
     """
     layers = []
-    for found, known in zip(norms, subject.norms, strict=True):
+    for found, known in zip(norms, info.norms, strict=True):
         mean = weights @ found.mean
         variance = weights @ (found.variance + found.mean**2) - mean**2
         layers.append(_divergence(mean, variance, known.mean, known.variance + known.epsilon))

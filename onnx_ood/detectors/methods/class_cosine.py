@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, head_of, why_no_head
+from onnx_ood.detectors.requirements import features_of, head_of, why_no_head
 
 _SMALLEST = 1e-12
 
@@ -22,12 +22,12 @@ class ClassCosine(Detector):
     needs = ("features",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_head(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_head(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        weight = head_of(subject).weight
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        weight = head_of(info).weight
         directions = weight - weight.mean(axis=0)
         directions = directions / np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), _SMALLEST)
 

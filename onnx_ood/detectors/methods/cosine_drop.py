@@ -7,10 +7,10 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
 
 
-class CosineDrop(AtProbes):
+class CosineDrop(PerProbeDetector):
     """The less an activation turns, the stranger; often the other way round, above all for smooth pictures."""
 
     name = "cosine_drop"

@@ -7,10 +7,10 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
 
 
-class Distortion(AtProbes):
+class Distortion(PerProbeDetector):
     """The published ratio of angles; a fixed nudge turns a faint input further, which the ratio takes out."""
 
     name = "distortion"

@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import logits_of, negative_energy, why_no_logits
+from onnx_ood.detectors.requirements import log_sum_exp, logits_of, why_no_logits
 
 
 class Energy(Detector):
@@ -18,9 +18,9 @@ class Energy(Detector):
     needs = ("logits",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_logits(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_logits(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        return lambda evidence: -negative_energy(logits_of(evidence))
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        return lambda evidence: -log_sum_exp(logits_of(evidence))

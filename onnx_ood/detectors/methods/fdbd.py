@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, head_of, logits_of, why_no_head
+from onnx_ood.detectors.requirements import features_of, head_of, logits_of, why_no_head
 
 _SMALLEST = 1e-8
 
@@ -22,12 +22,12 @@ class FastBoundaryDistance(Detector):
     needs = ("logits", "features")
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_head(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_head(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        weight = head_of(subject).weight
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        weight = head_of(info).weight
         between = _distances(weight)
 
         def score(evidence: Features) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, why_no_head
+from onnx_ood.detectors.requirements import features_of, why_no_head
 
 
 class FeatureNorm(Detector):
@@ -20,9 +20,9 @@ class FeatureNorm(Detector):
     two_sided = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_head(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_head(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         return lambda evidence: -np.linalg.norm(features_of(evidence), axis=1)

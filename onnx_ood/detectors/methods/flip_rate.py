@@ -6,10 +6,10 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
 
 
-class FlipRate(AtProbes):
+class FlipRate(PerProbeDetector):
     """Where linear regions are small, a nudge leaves more of them."""
 
     name = "flip_rate"

@@ -7,7 +7,7 @@ from typing_extensions import override
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import why_no_layers
+from onnx_ood.detectors.requirements import why_no_layers
 
 
 class JacobianNorm(Detector):
@@ -24,14 +24,14 @@ class JacobianNorm(Detector):
     needs = ("jacobian",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        if subject.probabilities is not None:
+    def why_not(self, info: ModelInfo) -> str | None:
+        if info.probabilities is not None:
             return None
-        reason = why_no_layers(subject)
+        reason = why_no_layers(info)
         return reason and f"the model's output is no row of class scores, and {reason}"
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
 
         def score(evidence: Features) -> Float:
             assert evidence.jacobian is not None

@@ -9,7 +9,7 @@ from typing_extensions import override
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, reference_of, why_no_head
+from onnx_ood.detectors.requirements import features_of, reference_of, why_no_head
 
 _SMALLEST = 1e-12
 
@@ -21,14 +21,14 @@ class NearestNeighbour(Detector):
     formula = "distance of h/‖h‖ from the k-th nearest of n references, k = max(1, round(n / 1000))"
     source = "Y. Sun et al., ICML 2022, with its share of n as k"
     needs = ("features",)
-    reference = True
+    uses_reference = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_head(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_head(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         known = _directions(features_of(reference_of(reference)))
         place = neighbour(len(known)) - 1
 

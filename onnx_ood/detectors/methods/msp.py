@@ -6,7 +6,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import logits_of, softmax, why_no_classes
+from onnx_ood.detectors.requirements import logits_of, softmax, why_no_classes
 
 
 class MaximumProbability(Detector):
@@ -18,9 +18,9 @@ class MaximumProbability(Detector):
     needs = ("logits",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_classes(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_classes(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         return lambda evidence: 1 - softmax(logits_of(evidence)).max(axis=1)

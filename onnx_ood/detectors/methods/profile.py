@@ -8,8 +8,8 @@ from typing_extensions import override
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import reference_of, why_no_layers
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
+from onnx_ood.detectors.requirements import reference_of, why_no_layers
 
 # There are few numbers a probe, so that a covariance is known better than that of an activity profile.
 _SHRINKAGE = 0.2
@@ -26,14 +26,14 @@ class SensitivityProfile(Detector):
     )
     source = "onnx_ood; the distance after K. Lee et al., NeurIPS 2018, without classes"
     needs = ("pairs",)
-    reference = True
+    uses_reference = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_layers(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_layers(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         usual = ShrunkGaussian(_profile(reference_of(reference)), _SHRINKAGE)
         return lambda evidence: usual.distances(_profile(evidence))
 

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import head_of, negative_energy, why_no_head
+from onnx_ood.detectors.requirements import head_of, log_sum_exp, why_no_head
 
 
 class RankFeat(Detector):
@@ -17,24 +17,22 @@ class RankFeat(Detector):
     name = "rank_feat"
     formula = "energy of the features of X − s₁·u₁·v₁ᵀ"
     source = "Y. Song, N. Sebe and W. Wang, NeurIPS 2022"
-    needs = ("rank-1",)
+    needs = ("rank_1",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        reason = why_no_head(subject)
-        if reason is None and not subject.pooled:
+    def why_not(self, info: ModelInfo) -> str | None:
+        reason = why_no_head(info)
+        if reason is None and not info.pooled:
             reason = "the features of its linear layer are no means of a feature map"
         return reason
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        head = head_of(subject)
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        head = head_of(info)
 
         def score(evidence: Features) -> NDArray[np.float64]:
             assert evidence.without_rank_1 is not None
-            energy: NDArray[np.float64] = -negative_energy(
-                evidence.without_rank_1 @ head.weight.T + head.bias
-            )
+            energy: NDArray[np.float64] = -log_sum_exp(evidence.without_rank_1 @ head.weight.T + head.bias)
             return energy
 
         return score

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, head_of, negative_energy, why_not_rectified
+from onnx_ood.detectors.requirements import features_of, head_of, log_sum_exp, why_not_rectified
 
 # Share of the features that is not among the largest.
 _PRUNED = 0.85
@@ -23,12 +23,12 @@ class Scale(Detector):
     needs = ("features",)
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_not_rectified(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_not_rectified(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        head = head_of(subject)
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        head = head_of(info)
 
         def score(evidence: Features) -> NDArray[np.float64]:
             h = features_of(evidence)
@@ -36,7 +36,7 @@ class Scale(Detector):
             largest = np.partition(h, -kept, axis=1)[:, -kept:].sum(axis=1)
             # Features that are 0 throughout stay so.
             share = np.divide(h.sum(axis=1), largest, out=np.ones(len(h)), where=largest > 0)
-            energy: NDArray[np.float64] = -negative_energy(
+            energy: NDArray[np.float64] = -log_sum_exp(
                 h * np.exp(share)[:, np.newaxis] @ head.weight.T + head.bias
             )
             return energy

@@ -7,13 +7,13 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
 
 
-class SpectralRatio(AtProbes):
+class SpectralRatio(PerProbeDetector):
     """Two nudges of one size: how faint an input is moves both drops alike, and cancels."""
 
-    name = "contrast"
+    name = "spectral_ratio"
     formula = "mean over probes of log₁₀ drop under 1/f noise − log₁₀ drop under white noise"
     source = "onnx_ood, and so is its sign"
     needs = ("pairs", "smooth")

@@ -6,10 +6,10 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
 
 
-class TransitionDensity(AtProbes):
+class TransitionDensity(PerProbeDetector):
     """Linear regions are larger round training points than elsewhere."""
 
     name = "transition_density"

@@ -9,8 +9,8 @@ from typing_extensions import override
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.class_cosine import ClassCosine
-from onnx_ood.detectors.methods.class_scores import why_no_classes
 from onnx_ood.detectors.methods.gen import GeneralizedEntropy
+from onnx_ood.detectors.requirements import why_no_classes
 
 _SMALLEST = 1e-9
 
@@ -24,13 +24,13 @@ class Uncertainty(Detector):
     needs = ("logits", "features")
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_classes(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_classes(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        entropy = GeneralizedEntropy().fit(subject, reference)
-        angle = None if subject.head is None else ClassCosine().fit(subject, reference)
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        entropy = GeneralizedEntropy().fit(info, reference)
+        angle = None if info.head is None else ClassCosine().fit(info, reference)
 
         def score(evidence: Features) -> NDArray[np.float64]:
             uncertainty: NDArray[np.float64] = np.log(entropy(evidence) + _SMALLEST)

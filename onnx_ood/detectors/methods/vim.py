@@ -9,10 +9,10 @@ from typing_extensions import override
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import (
+from onnx_ood.detectors.requirements import (
     features_of,
     head_of,
-    negative_energy,
+    log_sum_exp,
     reference_of,
     why_no_head,
 )
@@ -27,15 +27,15 @@ class VirtualLogit(Detector):
     formula = "α·‖residual of h + W⁺b outside k principal directions‖ − log Σ exp z, k = min(n / 4, D / 2)"
     source = "H. Wang et al., CVPR 2022; k for few references is onnx_ood's"
     needs = ("features",)
-    reference = True
+    uses_reference = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_head(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_head(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        head = head_of(subject)
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        head = head_of(info)
         origin = -np.linalg.pinv(head.weight) @ head.bias
         known = features_of(reference_of(reference))
         principal = np.linalg.svd(known - origin, full_matrices=False)[2][: dimension(*known.shape)]
@@ -55,7 +55,7 @@ class VirtualLogit(Detector):
 
         def score(evidence: Features) -> NDArray[np.float64]:
             features = features_of(evidence)
-            return factor * residual(features) - negative_energy(logits(features))
+            return factor * residual(features) - log_sum_exp(logits(features))
 
         return score
 

@@ -47,8 +47,8 @@ def by_full(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 
 def by_split(reference: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    subject = ModelInfo(False, LinearHead(np.eye(5), np.zeros(5), False), False, (), ())
-    calibrated = calibrate(find_detector("mahalanobis"), subject, Features(features=reference), seed=0)
+    info = ModelInfo(False, LinearHead(np.eye(5), np.zeros(5), False), False, (), ())
+    calibrated = calibrate(find_detector("mahalanobis"), info, Features(features=reference), seed=0)
     return calibrated.p_values(Features(features=rows))
 
 
@@ -187,12 +187,12 @@ def test_half_of_the_references_learn_and_the_other_half_calibrates() -> None:
     rng = np.random.default_rng(7)
     reference, rows = rng.normal(size=(31, 4)), rng.normal(size=(8, 4))
     detector = find_detector("knn")
-    subject = ModelInfo(False, LinearHead(np.eye(4), np.zeros(4), False), False, (), ())
+    info = ModelInfo(False, LinearHead(np.eye(4), np.zeros(4), False), False, (), ())
     order = np.random.default_rng(3).permutation(31)
-    scorer = detector.fit(subject, Features(features=reference[order[:15]]))
+    scorer = detector.fit(info, Features(features=reference[order[:15]]))
     calibration = scorer(Features(features=reference[order[15:]]))
     expected = [(1 + np.sum(calibration >= scorer(Features(features=row[np.newaxis])))) / 17 for row in rows]
-    found = calibrate(detector, subject, Features(features=reference), seed=3)
+    found = calibrate(detector, info, Features(features=reference), seed=3)
     assert found.references == 16
     np.testing.assert_allclose(found.p_values(Features(features=rows)), expected)
 
@@ -200,8 +200,8 @@ def test_half_of_the_references_learn_and_the_other_half_calibrates() -> None:
 def test_what_learns_nothing_is_calibrated_by_all_references() -> None:
     rng = np.random.default_rng(8)
     reference, rows = rng.normal(size=(20, 4)), rng.normal(size=(6, 4))
-    subject = ModelInfo(False, None, False, (), ())
-    found = calibrate(find_detector("max_logit"), subject, Features(logits=reference), seed=0)
+    info = ModelInfo(False, None, False, (), ())
+    found = calibrate(find_detector("max_logit"), info, Features(logits=reference), seed=0)
     expected = [(1 + np.sum(reference.max(axis=1) <= row.max())) / 21 for row in rows]
     assert found.references == 20
     np.testing.assert_allclose(found.p_values(Features(logits=rows)), expected)
@@ -209,8 +209,8 @@ def test_what_learns_nothing_is_calibrated_by_all_references() -> None:
 
 def test_where_the_direction_is_not_sure_low_scores_count_too() -> None:
     lengths = np.arange(1.0, 10.0)
-    subject = ModelInfo(False, LinearHead(np.eye(1), np.zeros(1), False), False, (), ())
-    found = calibrate(find_detector("feature_norm"), subject, Features(features=lengths[:, None]), seed=0)
+    info = ModelInfo(False, LinearHead(np.eye(1), np.zeros(1), False), False, (), ())
+    found = calibrate(find_detector("feature_norm"), info, Features(features=lengths[:, None]), seed=0)
     strange = Features(features=np.array([[0.0], [5.0], [11.0]]))
     np.testing.assert_allclose(found.p_values(strange), [2 / 10, 1, 1 / 10])
 

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, Reference, compare, plan_rounds
+from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, ScoreDistribution, plan_rounds, robust_z
 
 FLOOR = 1e-12
 
 
-def reference(scores: list[float] | np.ndarray) -> Reference:
+def reference(scores: list[float] | np.ndarray) -> ScoreDistribution:
     """One of these scores; what is usual doesn't matter."""
     drops = np.exp(np.random.default_rng(0).standard_normal((40, 3)))
-    learnt = Reference.learn(drops, np.zeros_like(drops), np.full(3, FLOOR))
+    learnt = ScoreDistribution.learn(drops, np.zeros_like(drops), np.full(3, FLOOR))
     assert learnt is not None
-    return Reference(learnt.usual, np.sort(np.asarray(scores, dtype=np.float64)))
+    return ScoreDistribution(learnt.usual, np.sort(np.asarray(scores, dtype=np.float64)))
 
 
 scores_of_others = st.lists(st.floats(0, 10), min_size=8, max_size=60)
@@ -53,7 +53,7 @@ def test_the_share_is_that_of_others_within_the_error_to_the_precision_of_one(ot
 def test_more_spread_never_means_fewer_copies(others, score, one, another, copies):
     rounds = plan_rounds(copies)
     spread = np.sort([0.0, one, another])
-    wanted = reference(others).settles_at(np.full(3, score), spread, rounds)
+    wanted = reference(others).converges_at(np.full(3, score), spread, rounds)
     assert wanted[0] == rounds[0]
     assert list(wanted) == sorted(wanted)
     assert set(wanted.tolist()) <= set(rounds)
@@ -74,7 +74,7 @@ def test_copies_are_the_fewest_that_leave_at_most_the_tolerance_within_the_error
         )
         return float(high - low)
 
-    (wanted,) = compared.settles_at(np.array([score]), np.array([spread]), rounds)
+    (wanted,) = compared.converges_at(np.array([score]), np.array([spread]), rounds)
     # What rounding decides is no matter of the rule.
     if all(abs(share(k) - TOLERANCE) > 1e-9 for k in rounds):
         assert wanted == next(k for k in rounds if share(k) <= TOLERANCE)
@@ -94,11 +94,11 @@ def drawn(
     return means, means[:, np.newaxis] * (1 + shared + own)
 
 
-def learn(drops: np.ndarray) -> tuple[CopyEffects, Reference]:
+def learn(drops: np.ndarray) -> tuple[CopyEffects, ScoreDistribution]:
     """From inputs that have all copies."""
     effects = CopyEffects((drops / drops.mean(axis=1, keepdims=True)).mean(axis=0))
     errors = drops.std(axis=1, ddof=1) / np.sqrt(drops.shape[1])
-    compared = Reference.learn(drops.mean(axis=1), errors, np.full(4, FLOOR))
+    compared = ScoreDistribution.learn(drops.mean(axis=1), errors, np.full(4, FLOOR))
     assert compared is not None
     return effects, compared
 
@@ -112,7 +112,7 @@ def test_the_error_is_by_how_much_all_copies_move_the_strangeness(first):
     # The standard errors, which the strangeness counts too, are held as they are: the rule is about the drops.
     some, every = drops[:, :first].mean(axis=1), drops.mean(axis=1)
     relative = drops[:, :first].std(axis=1, ddof=1) / np.sqrt(first) / some
-    exact = compare(every, relative * every, compared.usual).score
+    exact = robust_z(every, relative * every, compared.usual).score
     moved = np.sqrt(np.mean((scores - exact) ** 2))
     expected = np.sqrt(np.mean(spread**2) * (1 / first - 1 / 16))
     assert expected == pytest.approx(moved, rel=0.1)
@@ -122,7 +122,7 @@ def test_what_a_copy_does_to_all_inputs_is_no_error():
     """All inputs' drops go up and down together: their order is known from the first copies."""
     means, drops = drawn(64, 16, noise=0, common=0.3)
     effects, compared = learn(drops)
-    assert np.all(effects.copies_wanted(drops[:, :4], compared, (4, 8, 16)) == 4)
+    assert np.all(effects.copies_needed(drops[:, :4], compared, (4, 8, 16)) == 4)
     scaled = drops[:, :4].mean(axis=1) * effects.scale(4)
     np.testing.assert_allclose(scaled, drops.mean(axis=1), rtol=1e-12)
     assert not np.allclose(drops[:, :4].mean(axis=1), drops.mean(axis=1), rtol=0.01)
@@ -134,19 +134,19 @@ def test_an_input_far_from_all_others_is_settled_and_one_among_them_is_not():
     _, drops = drawn(64, 16, noise=0.3, common=0)
     effects, compared = learn(drops)
     alone = drops[:2] * np.array([1e4, 1.0])[:, np.newaxis, np.newaxis]
-    median = np.argsort(compare(drops.mean(axis=1), np.zeros((64, 4)), compared.usual).score)[32]
+    median = np.argsort(robust_z(drops.mean(axis=1), np.zeros((64, 4)), compared.usual).score)[32]
     alone[1] = drops[median]
-    assert effects.copies_wanted(alone[:, :4], compared, (4, 8, 16)).tolist() == [4, 16]
+    assert effects.copies_needed(alone[:, :4], compared, (4, 8, 16)).tolist() == [4, 16]
 
 
 def test_an_input_without_a_number_wants_no_more():
     _, drops = drawn(64, 16, noise=0.3, common=0)
     effects, compared = learn(drops)
-    expected = effects.copies_wanted(drops[:5, :4], compared, (4, 8, 16))
+    expected = effects.copies_needed(drops[:5, :4], compared, (4, 8, 16))
     broken = drops[:5, :4].copy()
     broken[1, 2, 3], broken[3, 0, 0] = np.nan, np.inf
     expected[[1, 3]] = 4
-    np.testing.assert_array_equal(effects.copies_wanted(broken, compared, (4, 8, 16)), expected)
+    np.testing.assert_array_equal(effects.copies_needed(broken, compared, (4, 8, 16)), expected)
 
 
 def test_a_probe_under_its_floor_moves_nothing():
@@ -159,5 +159,5 @@ def test_a_probe_under_its_floor_moves_nothing():
 
 
 def test_too_few_inputs_are_no_reference():
-    assert Reference.learn(np.ones((7, 2)), np.zeros((7, 2)), np.full(2, FLOOR)) is None
-    assert Reference.learn(np.ones((9, 2)), np.zeros((9, 2)), np.full(2, FLOOR)) is None
+    assert ScoreDistribution.learn(np.ones((7, 2)), np.zeros((7, 2)), np.full(2, FLOOR)) is None
+    assert ScoreDistribution.learn(np.ones((9, 2)), np.zeros((9, 2)), np.full(2, FLOOR)) is None

@@ -11,9 +11,9 @@ from onnx_ood.detectors import Features, ModelInfo, find_detector, published_sco
 from onnx_ood.exceptions import UsageError
 
 LAYERS = ("first", "second", "deep/third@2")
-SUBJECT = ModelInfo(None, None, False, (), LAYERS)
+INFO = ModelInfo(None, None, False, (), LAYERS)
 COUNT = 12
-AT_PROBES = {"cosine_drop", "distortion", "flip_rate", "transition_density", "contrast"}
+AT_PROBES = {"cosine_drop", "distortion", "flip_rate", "transition_density", "spectral_ratio"}
 
 
 def evidence() -> Features:
@@ -40,16 +40,16 @@ def at(name: str, found: Features, i: int, p: int) -> float:
         "distortion": lambda: -log10(value("distortions")),
         "flip_rate": lambda: value("flips"),
         "transition_density": lambda: value("transitions"),
-        "contrast": lambda: log10(value("smooth_drops") / value("drops")),
+        "spectral_ratio": lambda: log10(value("smooth_drops") / value("drops")),
     }[name]()
 
 
-def score(name: str, found: Features, subject: ModelInfo = SUBJECT) -> np.ndarray:
+def score(name: str, found: Features, info: ModelInfo = INFO) -> np.ndarray:
     detector = find_detector(name)
     assert detector.name == name
-    assert detector.why_not(subject) is None
-    assert not detector.reference
-    return detector.fit(subject, None)(found)
+    assert detector.why_not(info) is None
+    assert not detector.uses_reference
+    return detector.fit(info, None)(found)
 
 
 @pytest.mark.parametrize("name", sorted(AT_PROBES))
@@ -97,7 +97,7 @@ def test_signs_are_those_that_were_published() -> None:
         transitions=np.full((1, 3), 0.2),
         jacobian=np.array([0.2]),
     )
-    for name in ("cosine_drop", "distortion", "contrast"):
+    for name in ("cosine_drop", "distortion", "spectral_ratio"):
         assert score(name, calm) > score(name, moved), name
     for name in ("flip_rate", "transition_density", "jacobian_norm"):
         assert score(name, moved) > score(name, calm), name
@@ -119,7 +119,7 @@ def test_they_are_the_ones_that_are_made_for_each_probe() -> None:
 
 @pytest.mark.parametrize("probe", ["", "fourth", "first,second"])
 def test_a_probe_that_is_unknown_is_named_with_those_that_are_not(probe: str) -> None:
-    reason = find_detector(f"flip_rate@{probe}").why_not(SUBJECT)
+    reason = find_detector(f"flip_rate@{probe}").why_not(INFO)
     assert reason == f"it has no probe {probe!r}; its probes are first, second, deep/third@2"
 
 
@@ -131,4 +131,4 @@ def test_what_they_lack_is_said() -> None:
     jacobian = find_detector("jacobian_norm")
     assert "class scores" in (jacobian.why_not(nothing) or "")
     assert jacobian.why_not(ModelInfo(False, None, False, (), ())) is None
-    assert jacobian.why_not(SUBJECT) is None
+    assert jacobian.why_not(INFO) is None

@@ -34,7 +34,7 @@ def made(count: int, seed: int, shift: float = 0.0) -> Features:
 
 
 WEIGHT = np.random.default_rng(9).normal(size=(CLASSES, FEATURES))
-SUBJECT = ModelInfo(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
+INFO = ModelInfo(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
 REFERENCE = replace(made(16, 0), altered=(made(16, 1, 0.3), made(16, 2, -0.3)))
 INPUTS = made(7, 3, 0.2)
 
@@ -60,30 +60,28 @@ def test_auto_is_the_sum_of_its_parts() -> None:
         return lambda evidence: found.score(activity_profile(evidence.layers))
 
     expected = (
-        _z(lambda known: find_detector("activity").fit(SUBJECT, known), distance=True)
+        _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
         + _z(discriminant, distance=False)
-        + _z(lambda known: find_detector("uncertainty").fit(SUBJECT, known), distance=False)
+        + _z(lambda known: find_detector("uncertainty").fit(INFO, known), distance=False)
     )
-    np.testing.assert_allclose(find_detector("auto").fit(SUBJECT, REFERENCE)(INPUTS), expected, rtol=1e-9)
+    np.testing.assert_allclose(find_detector("auto").fit(INFO, REFERENCE)(INPUTS), expected, rtol=1e-9)
 
 
 def test_without_references_it_is_the_doubt() -> None:
     auto, uncertainty = find_detector("auto"), find_detector("uncertainty")
-    np.testing.assert_array_equal(auto.fit(SUBJECT, None)(INPUTS), uncertainty.fit(SUBJECT, None)(INPUTS))
-    assert not auto.learns(SUBJECT)
-    entropy, angle = (find_detector(name).fit(SUBJECT, None)(INPUTS) for name in ("gen", "class_cosine"))
-    np.testing.assert_allclose(
-        uncertainty.fit(SUBJECT, None)(INPUTS), np.log(entropy * (1 + angle)), rtol=1e-6
-    )
+    np.testing.assert_array_equal(auto.fit(INFO, None)(INPUTS), uncertainty.fit(INFO, None)(INPUTS))
+    assert not auto.requires_reference(INFO)
+    entropy, angle = (find_detector(name).fit(INFO, None)(INPUTS) for name in ("gen", "class_cosine"))
+    np.testing.assert_allclose(uncertainty.fit(INFO, None)(INPUTS), np.log(entropy * (1 + angle)), rtol=1e-6)
 
 
 def test_without_classes_it_goes_by_activity_alone() -> None:
-    headless = replace(SUBJECT, probabilities=None, head=None)
+    headless = replace(INFO, probabilities=None, head=None)
     auto = find_detector("auto")
     assert auto.why_not(headless) is None
-    assert auto.learns(headless)
+    assert auto.requires_reference(headless)
     plain = replace(REFERENCE, logits=None, features=None, altered=())
-    expected = _z(lambda known: find_detector("activity").fit(SUBJECT, known), distance=True)
+    expected = _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
     np.testing.assert_allclose(auto.fit(headless, plain)(INPUTS), expected, rtol=1e-9)
     nothing = replace(headless, layers=())
     assert "neither" in (auto.why_not(nothing) or "")
@@ -91,7 +89,7 @@ def test_without_classes_it_goes_by_activity_alone() -> None:
 
 @pytest.mark.parametrize("kind", [0, 1])
 def test_what_is_altered_scores_higher(kind: int) -> None:
-    scorer = find_detector("auto").fit(SUBJECT, REFERENCE)
+    scorer = find_detector("auto").fit(INFO, REFERENCE)
     strange = replace(made(60, 20, (1.0, -0.6)[kind]), altered=())
     usual = made(60, 21)
     assert np.median(scorer(strange)) > np.quantile(scorer(usual), 0.75)

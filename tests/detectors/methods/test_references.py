@@ -11,7 +11,7 @@ from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 
 from onnx_ood.detectors import Features, LinearHead, ModelInfo, find_detector, registered
-from onnx_ood.detectors.methods.activity_profile import activity_profile
+from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.methods.knn import neighbour
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 from onnx_ood.runtime import ChannelStatistics
@@ -20,7 +20,7 @@ CLASSES, FEATURES = 5, 30
 NAMES = {"activity", "profile", "mahalanobis", "knn", "vim"}
 
 
-def subject() -> ModelInfo:
+def info() -> ModelInfo:
     rng = np.random.default_rng(99)
     head = LinearHead(rng.normal(size=(CLASSES, FEATURES)), rng.normal(size=CLASSES), rectified=False)
     return ModelInfo(False, head, True, (), ("a", "b"))
@@ -53,9 +53,9 @@ def evidence(seed: int, count: int, *, strange: float = 0) -> Features:
 
 def score(name: str, reference: Features, inputs: Features) -> np.ndarray:
     detector = find_detector(name)
-    assert detector.reference
-    assert detector.why_not(subject()) is None
-    return detector.fit(subject(), reference)(inputs)
+    assert detector.uses_reference
+    assert detector.why_not(info()) is None
+    return detector.fit(info(), reference)(inputs)
 
 
 @pytest.mark.parametrize("name", sorted(NAMES))
@@ -76,7 +76,7 @@ def test_a_score_depends_on_no_other_input(name: str) -> None:
 
 
 def test_they_are_the_ones_that_need_references() -> None:
-    assert {name for name, detector in registered().items() if detector.learns(subject())} == NAMES
+    assert {name for name, detector in registered().items() if detector.requires_reference(info())} == NAMES
     nothing = ModelInfo(None, None, False, (), ())
     assert not [name for name in NAMES if find_detector(name).why_not(nothing) is None]
 
@@ -172,7 +172,7 @@ def test_there_is_always_a_neighbour() -> None:
 @pytest.mark.parametrize("count", [10, 32, 80])
 def test_vim_is_a_logit_of_the_null_space(count: int) -> None:
     reference, inputs = evidence(10, count), evidence(11, 7)
-    head = subject().head
+    head = info().head
     assert head is not None
     assert reference.features is not None
     assert inputs.features is not None
@@ -192,7 +192,7 @@ def test_vim_is_a_logit_of_the_null_space(count: int) -> None:
 
 def test_vim_finds_residuals_strange_where_logits_are_negative() -> None:
     """A constant that all logits share must not turn the score around."""
-    head = subject().head
+    head = info().head
     assert head is not None
     low = ModelInfo(False, LinearHead(head.weight, head.bias - 100, False), True, (), ())
     reference, features = evidence(12, 20), evidence(13, 1).features

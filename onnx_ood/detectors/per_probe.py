@@ -11,14 +11,14 @@ from typing_extensions import override
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import why_no_layers
+from onnx_ood.detectors.requirements import why_no_layers
 
 
-class AtProbes(Detector):
+class PerProbeDetector(Detector):
     """The mean of one number over all probes, or that of one probe, `NAME@PROBE`.
 
     Attributes:
-        probe: Name of the tensor, one of the layers of the subject; None for all of them.
+        probe: Name of the tensor, one of the layers of the info; None for all of them.
     """
 
     two_sided = True
@@ -37,15 +37,15 @@ class AtProbes(Detector):
         """What it reads at each of P probes, [N, P]; higher = more out-of-distribution."""
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        reason = why_no_layers(subject)
-        if reason is None and self.probe is not None and self.probe not in subject.layers:
-            reason = f"it has no probe {self.probe!r}; its probes are {', '.join(subject.layers)}"
+    def why_not(self, info: ModelInfo) -> str | None:
+        reason = why_no_layers(info)
+        if reason is None and self.probe is not None and self.probe not in info.layers:
+            reason = f"it has no probe {self.probe!r}; its probes are {', '.join(info.layers)}"
         return reason
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        columns = slice(None) if self.probe is None else [subject.layers.index(self.probe)]
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        columns = slice(None) if self.probe is None else [info.layers.index(self.probe)]
 
         def score(evidence: Features) -> Float:
             mean: Float = np.mean(self.numbers(evidence)[:, columns], axis=1)

@@ -20,10 +20,10 @@ def features_of(evidence: Features) -> Float:
     return evidence.features
 
 
-def head_of(subject: ModelInfo) -> LinearHead:
+def head_of(info: ModelInfo) -> LinearHead:
     """The linear head."""
-    assert subject.head is not None
-    return subject.head
+    assert info.head is not None
+    return info.head
 
 
 def reference_of(reference: Features | None) -> Features:
@@ -39,38 +39,38 @@ def softmax(logits: Float) -> Float:
     return shares
 
 
-def negative_energy(logits: Float) -> Float:
+def log_sum_exp(logits: Float) -> Float:
     """The log of Σ exp(z) along the last axis, without overflow."""
     largest = logits.max(axis=-1, keepdims=True)
     total: Float = largest[..., 0] + np.log(np.exp(logits - largest).sum(axis=-1))
     return total
 
 
-def why_no_classes(subject: ModelInfo) -> str | None:
+def why_no_classes(info: ModelInfo) -> str | None:
     """Why a model has no class probabilities."""
-    return "the model's output is no row of class scores" if subject.probabilities is None else None
+    return "the model's output is no row of class scores" if info.probabilities is None else None
 
 
-def why_no_logits(subject: ModelInfo) -> str | None:
+def why_no_logits(info: ModelInfo) -> str | None:
     """Why a model has no logits."""
-    if subject.probabilities:
+    if info.probabilities:
         return "the model gives probabilities, which have lost the scale of its logits"
-    return why_no_classes(subject)
+    return why_no_classes(info)
 
 
-def why_no_layers(subject: ModelInfo) -> str | None:
+def why_no_layers(info: ModelInfo) -> str | None:
     """Why a model has no layers."""
-    return None if subject.layers else "it has no layers whose activations can be read"
+    return None if info.layers else "it has no layers whose activations can be read"
 
 
-def why_no_head(subject: ModelInfo) -> str | None:
+def why_no_head(info: ModelInfo) -> str | None:
     """Why a model has no linear head."""
-    return "no linear layer gives the model's output" if subject.head is None else None
+    return "no linear layer gives the model's output" if info.head is None else None
 
 
-def why_not_rectified(subject: ModelInfo) -> str | None:
+def why_not_rectified(info: ModelInfo) -> str | None:
     """Why shaping the features of a model makes no sense."""
-    reason = why_no_head(subject)
-    if reason is None and not head_of(subject).rectified:
+    reason = why_no_head(info)
+    if reason is None and not head_of(info).rectified:
         reason = "the features of its linear layer can be negative, for which it breaks (as on ViT and Swin)"
     return reason
