@@ -30,7 +30,7 @@ from PIL import Image
 
 import onnx_ood
 from onnx_ood.audits.bench.result import BenchResult
-from onnx_ood.detectors import find_feature_sources, registered
+from onnx_ood.detectors import find_detector, find_feature_sources, list_detectors
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 
@@ -109,7 +109,7 @@ def measure(
     learning = bool(references) or coloured
     by_itself = [
         one.name
-        for one in registered().values()
+        for one in map(find_detector, list_detectors())
         if one.why_not(info) is None
         and not NUDGED & set(one.needs)
         and (learning or not one.requires_reference(info))

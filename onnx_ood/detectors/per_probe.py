@@ -1,8 +1,9 @@
-"""Detectors that are made of one number for each probe."""
+"""Base of detectors with one value per probe."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -15,10 +16,10 @@ from onnx_ood.detectors.requirements import why_no_layers
 
 
 class PerProbeDetector(Detector):
-    """The mean of one number over all probes, or that of one probe, `NAME@PROBE`.
+    """The mean of one value over all probes; `NAME@PROBE` is the value at one probe.
 
     Attributes:
-        probe: Name of the tensor, one of the layers of the info; None for all of them.
+        probe: Name of the tensor, one of the model's layers; None for all of them.
     """
 
     two_sided = True
@@ -29,26 +30,30 @@ class PerProbeDetector(Detector):
             self.name = f"{self.name}@{probe}"
 
     def at(self, probe: str) -> Self:
-        """The same detector at one probe alone."""
+        """Return the same detector at one probe."""
         return type(self)(probe)
 
     @abstractmethod
-    def numbers(self, evidence: Features) -> Float:
-        """What it reads at each of P probes, [N, P]; higher = more out-of-distribution."""
+    def values(self, features: Features) -> Float:
+        """Return the value at each of P probes, float64 [N, P]; higher = more out-of-distribution."""
 
     @override
     def why_not(self, info: ModelInfo) -> str | None:
         reason = why_no_layers(info)
         if reason is None and self.probe is not None and self.probe not in info.layers:
-            reason = f"it has no probe {self.probe!r}; its probes are {', '.join(info.layers)}"
+            reason = f"the model has no probe {self.probe!r}; choose from {', '.join(info.layers)}"
         return reason
 
     @override
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
-        columns = slice(None) if self.probe is None else [info.layers.index(self.probe)]
+        return _ProbeMean(self, slice(None) if self.probe is None else [info.layers.index(self.probe)])
 
-        def score(evidence: Features) -> Float:
-            mean: Float = np.mean(self.numbers(evidence)[:, columns], axis=1)
-            return mean
 
-        return score
+@dataclass(frozen=True)
+class _ProbeMean:
+    detector: PerProbeDetector
+    columns: slice | list[int]
+
+    def __call__(self, features: Features) -> Float:
+        mean: Float = np.mean(self.detector.values(features)[:, self.columns], axis=1)
+        return mean

@@ -1,23 +1,27 @@
-"""The published reading of the cosine drop: the less an activation turns, the stranger the input."""
+"""The published score: the smaller the cosine drop, the more out-of-distribution."""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from onnx_ood._types import Float
 
 
-def published_score(drops: NDArray[np.float64], floor: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Scores inputs by how little their activations turned.
+def published_score(drops: Float, floor: Float) -> Float:
+    """Score inputs by how little their activations rotate.
 
-    The claim behind it is often inverted on real data: smooth, blurred and flat pictures turn *more*. It is
-    reported for comparison and is no verdict.
+    On real data the published claim is often inverted: activations of smooth, blurred and flat images rotate *more*.
+    The score is reported for comparison only.
 
     Args:
-        drops: Mean cosine drop of each input at each probe, [N, P].
-        floor: Noise floor of each probe, [P], above 0; smaller drops are taken as the floor.
+        drops: Mean cosine drop of each input at each probe, float64 [N, P].
+        floor: Noise floor of each probe, float64 [P], above 0; smaller drops count as the floor.
 
     Returns:
-        −mean over probes of log₁₀(drop), [N]; higher = more out-of-distribution as published.
+        −mean over probes of log₁₀(drop), float64 [N]; higher = more out-of-distribution as published.
+
+    >>> published_score(np.array([[1e-3, 1e-5]]), np.array([1e-12, 1e-12]))
+    array([4.])
     """
-    score: NDArray[np.float64] = -np.log10(np.maximum(drops, floor)).mean(axis=1)
+    score: Float = -np.log10(np.maximum(drops, floor)).mean(axis=1)
     return score

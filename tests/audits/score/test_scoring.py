@@ -236,7 +236,7 @@ def test_inputs_that_are_references_too_are_told(folders):
 @pytest.mark.parametrize(
     ("settings", "reference", "message"),
     [
-        ({"detectors": ("nonsense",)}, False, "there is no detector 'nonsense'"),
+        ({"detectors": ("nonsense",)}, False, "unknown detector 'nonsense'"),
         ({"detectors": ("knn",)}, False, "knn can't be measured: it learns from references"),
         ({"detectors": ("strangeness",)}, True, "leave out --reference"),
     ],
