@@ -68,7 +68,7 @@ def z_scores(scores: Float, held_out: Float, *, distance: bool) -> Float:
     array([0., 2.])
     """
     if len(held_out) < 2:
-        raise ValueError(f"{len(held_out)} references given; a spread needs at least 2")
+        raise ValueError(f"a spread needs at least 2 references, found {len(held_out)}")
     if distance:
         scores, held_out = np.log(scores + _EPSILON), np.log(held_out + _EPSILON)
     spread = float(held_out.std(ddof=1)) if np.ptp(held_out) > 0 else 0.0

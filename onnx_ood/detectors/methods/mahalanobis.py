@@ -14,8 +14,8 @@ from onnx_ood.detectors.registry import register_detector
 from onnx_ood.detectors.requirements import required, why_no_head
 
 # Most of the covariance of a classifier's features is between classes. Out-of-distribution inputs leave it in
-# directions of small variance, which a larger share of the identity would hide: on the bundled fashion networks 0.1 ranks
-# better than 0.5, from 10 references as from 100.
+# directions of small variance, which a larger share of the identity would hide: on the bundled fashion networks 0.1
+# ranks better than 0.5, from 10 references as from 100.
 _SHRINKAGE = 0.1
 
 

@@ -49,7 +49,7 @@ class Standardizer:
             ValueError: If there are fewer than two rows, or they are not finite.
         """
         if len(rows) < 2:
-            raise ValueError(f"{len(rows)} inputs given; a spread needs at least 2")
+            raise ValueError(f"a spread needs at least 2 inputs, found {len(rows)}")
         if not np.isfinite(rows).all():
             raise ValueError("features are not finite; leave such inputs out")
         deviation = rows.std(axis=0, ddof=1)

@@ -1,4 +1,4 @@
-"""Scores put together, against naive loops."""
+"""Combined scores against plain loops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 def from_mean(known: Features) -> FittedDetector:
     assert known.features is not None
     mean = known.features.mean(axis=0)
-    return lambda evidence: np.linalg.norm(evidence.features - mean, axis=1)
+    return lambda features: np.linalg.norm(features.features - mean, axis=1)
 
 
 def test_each_reference_is_scored_by_the_others() -> None:
@@ -39,7 +39,7 @@ def test_each_fold_is_scored_by_the_other_folds(count: int, data: st.DataObject)
 
 
 def test_held_out_scores_are_those_of_new_inputs() -> None:
-    """The reason for it: with fewer references than features their own distances are all alike, and far too small."""
+    """With fewer references than features, their own distances are nearly equal, and far too small."""
     rng = np.random.default_rng(1)
     reference, new = rng.normal(size=(24, 60)), rng.normal(size=(300, 60))
     usual = ShrunkGaussian(reference)
@@ -56,7 +56,7 @@ def test_held_out_scores_are_those_of_new_inputs() -> None:
 
 @pytest.mark.parametrize("folds", [1, 6])
 def test_folds_need_references(folds: int) -> None:
-    with pytest.raises(ValueError, match=f"5 references can't be shared out to {folds} folds"):
+    with pytest.raises(ValueError, match=f"{folds} folds for 5 references"):
         held_out_scores(from_mean, Features(features=np.ones((5, 1))), folds)
 
 
@@ -77,7 +77,7 @@ def test_the_sum_is_that_of_loops(seed: int, count: int) -> None:
     np.testing.assert_allclose(combined_score(scores, usual, distances), expected, rtol=1e-7, atol=1e-7)
 
 
-def test_a_score_without_spread_says_nothing() -> None:
+def test_a_score_without_spread_counts_as_0() -> None:
     scores = np.array([1.0, 5.0])
     np.testing.assert_array_equal(z_scores(scores, np.full(7, 0.1), distance=False), 0)
     # A distance of 0 is near, not an error.
@@ -86,8 +86,8 @@ def test_a_score_without_spread_says_nothing() -> None:
     assert abs(found[1]) < 1e-9
 
 
-def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="two references"):
+def test_invalid_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 references, found 1"):
         z_scores(np.ones(3), np.ones(1), distance=False)
     with pytest.raises(ValueError, match="zip"):
         combined_score(np.ones((3, 2)), np.ones((5, 2)), [True])

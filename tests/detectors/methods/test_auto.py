@@ -1,4 +1,4 @@
-"""The default verdict against its parts, by hand."""
+"""The default detector against the sum of its parts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ INPUTS = made(7, 3, 0.2)
 
 
 def _z(fit: object, distance: bool) -> np.ndarray:
-    """Scores in standard deviations of references, each scored by what learnt from the other folds."""
+    """Scores in standard deviations of references, each scored by a scorer fitted to the other folds."""
     usual = np.empty(16)
     for fold in range(8):
         held = np.arange(16) % 8 == fold
@@ -57,7 +57,7 @@ def test_auto_is_the_sum_of_its_parts() -> None:
         found = Discriminant(
             activity_profile(known.layers), [activity_profile(one.layers) for one in known.altered]
         )
-        return lambda evidence: found.score(activity_profile(evidence.layers))
+        return lambda features: found.score(activity_profile(features.layers))
 
     expected = (
         _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
@@ -67,15 +67,15 @@ def test_auto_is_the_sum_of_its_parts() -> None:
     np.testing.assert_allclose(find_detector("auto").fit(INFO, REFERENCE)(INPUTS), expected, rtol=1e-9)
 
 
-def test_without_references_it_is_the_doubt() -> None:
+def test_without_references_it_is_the_uncertainty() -> None:
     auto, uncertainty = find_detector("auto"), find_detector("uncertainty")
     np.testing.assert_array_equal(auto.fit(INFO, None)(INPUTS), uncertainty.fit(INFO, None)(INPUTS))
     assert not auto.requires_reference(INFO)
-    entropy, angle = (find_detector(name).fit(INFO, None)(INPUTS) for name in ("gen", "class_cosine"))
-    np.testing.assert_allclose(uncertainty.fit(INFO, None)(INPUTS), np.log(entropy * (1 + angle)), rtol=1e-6)
+    entropy, cosine = (find_detector(name).fit(INFO, None)(INPUTS) for name in ("gen", "class_cosine"))
+    np.testing.assert_allclose(uncertainty.fit(INFO, None)(INPUTS), np.log(entropy * (1 + cosine)), rtol=1e-6)
 
 
-def test_without_classes_it_goes_by_activity_alone() -> None:
+def test_without_classes_it_is_activity_alone() -> None:
     headless = replace(INFO, probabilities=None, head=None)
     auto = find_detector("auto")
     assert auto.why_not(headless) is None
@@ -87,9 +87,9 @@ def test_without_classes_it_goes_by_activity_alone() -> None:
     assert "neither" in (auto.why_not(nothing) or "")
 
 
-@pytest.mark.parametrize("kind", [0, 1])
-def test_what_is_altered_scores_higher(kind: int) -> None:
+@pytest.mark.parametrize("alteration", [0, 1])
+def test_altered_inputs_score_higher(alteration: int) -> None:
     scorer = find_detector("auto").fit(INFO, REFERENCE)
-    strange = replace(made(60, 20, (1.0, -0.6)[kind]), altered=())
+    unusual = replace(made(60, 20, (1.0, -0.6)[alteration]), altered=())
     usual = made(60, 21)
-    assert np.median(scorer(strange)) > np.quantile(scorer(usual), 0.75)
+    assert np.median(scorer(unusual)) > np.quantile(scorer(usual), 0.75)
