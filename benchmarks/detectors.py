@@ -143,7 +143,7 @@ def table(results: dict[str, BenchResult], detectors: list[str]) -> str:
 
 def worst(results: dict[str, BenchResult], detectors: list[str]) -> str:
     """Where each detector fails: its three worst sets over all models."""
-    lines = ["| detector | fails on |", "|---|---|"]
+    lines = ["| detector | lowest AUROCs |", "|---|---|"]
     for name in detectors:
         found = [
             (figure.auroc.value, figure.set, model)
@@ -220,10 +220,10 @@ def write(
     """Writes figures and tables."""
     if options.markdown:
         titles = {
-            "none": "Without any data",
-            "cut": "Without any data, models cut before their heads",
-            "given": f"With {REFERENCES} known-good inputs",
-            "cut, given": f"With {REFERENCES} known-good inputs, models cut before their heads",
+            "none": "Without references",
+            "cut": "Without references, models cut before their heads",
+            "given": f"With {REFERENCES} references",
+            "cut, given": f"With {REFERENCES} references, models cut before their heads",
         }
         only = "".join(f" --only {name}" for name in options.only or ())
         text = (
@@ -248,10 +248,10 @@ def write(
             names.sort(key=lambda name: -mean[name])
             text += f"### {titles[way]}\n\n{table(results, names)}\n"
             if way in {"none", "given"}:
-                text += f"Where each fails: its lowest AUROCs.\n\n{worst(results, names)}\n"
+                text += f"Lowest AUROCs of each detector:\n\n{worst(results, names)}\n"
             if way in draws:
                 text += (
-                    f"`auto` on {DRAWS} draws of references, the first as above.\n\n{scatter(draws[way])}\n"
+                    f"`auto` with {DRAWS} draws of references; the first is the one above.\n\n{scatter(draws[way])}\n"
                 )
         options.markdown.write_text(text)
     figures = {

@@ -61,7 +61,7 @@ def reference_info() -> ModelInfo:
 
 
 def reference_features(seed: int, count: int, *, far: float = 0) -> Features:
-    """Inputs of one kind; far ones are larger, sparser, and outside the subspace of features."""
+    """In-distribution inputs; far ones are larger, sparser, and outside the subspace of features."""
     rng = np.random.default_rng(seed)
     layers = []
     for channels in (4, 7):

@@ -14,7 +14,7 @@ from onnx_ood.detectors.features import Features, ModelInfo, RunningStatistics
 from onnx_ood.detectors.registry import register_detector
 from onnx_ood.runtime import ChannelStatistics
 
-# A channel that is constant in an input would be infinitely far: its variance counts as this share of the usual one.
+# A channel that is constant in an input would be infinitely far: its variance counts as this share of the running one.
 _MIN_RATIO = 1e-6
 _EPSILON = 1e-12
 
@@ -42,8 +42,8 @@ class BatchNorm(Detector):
 
 def _score(norms: Sequence[RunningStatistics], features: Features) -> Float:
     layers = [
-        _divergence(found.mean, found.variance, usual)
-        for found, usual in zip(features.norms, norms, strict=True)
+        _divergence(found.mean, found.variance, running)
+        for found, running in zip(features.norms, norms, strict=True)
     ]
     total: Float = np.mean(layers, axis=0)
     return total
@@ -62,18 +62,18 @@ def collection_distance(norms: Sequence[ChannelStatistics], info: ModelInfo, wei
         float64 [B].
     """
     layers = []
-    for found, usual in zip(norms, info.norms, strict=True):
+    for found, running in zip(norms, info.norms, strict=True):
         mean = weights @ found.mean
         variance = weights @ (found.variance + found.mean**2) - mean**2
-        layers.append(_divergence(mean, variance, usual))
+        layers.append(_divergence(mean, variance, running))
     total: Float = np.mean(layers, axis=0)
     return total
 
 
-def _divergence(mean: Float, variance: Float, usual: RunningStatistics) -> Float:
+def _divergence(mean: Float, variance: Float, running: RunningStatistics) -> Float:
     """Return the log of the mean divergence over channels, [N], from moments [N, C]."""
-    usual_variance = usual.variance + usual.epsilon
-    ratio = np.maximum(variance / usual_variance, _MIN_RATIO)
-    each = 0.5 * (ratio + (mean - usual.mean) ** 2 / usual_variance - 1 - np.log(ratio))
+    running_variance = running.variance + running.epsilon
+    ratio = np.maximum(variance / running_variance, _MIN_RATIO)
+    each = 0.5 * (ratio + (mean - running.mean) ** 2 / running_variance - 1 - np.log(ratio))
     logs: Float = np.log(np.maximum(each.mean(axis=1), _EPSILON))
     return logs

@@ -16,7 +16,7 @@ from onnx_ood.detectors.requirements import required, why_no_layers
 
 # A sensitivity profile has few numbers per probe: its covariance is known better than that of an activity profile.
 _SHRINKAGE = 0.2
-# Added to flip rates so that 0 is not infinitely far: about one unit of a probe of usual size.
+# Added to flip rates so that 0 is not infinitely far: about one unit of a probe of typical size.
 _EPSILON = 1e-5
 
 

@@ -42,14 +42,14 @@ def test_held_out_scores_are_those_of_new_inputs() -> None:
     """With fewer references than features, their own distances are nearly equal, and far too small."""
     rng = np.random.default_rng(1)
     reference, new = rng.normal(size=(24, 60)), rng.normal(size=(300, 60))
-    usual = ShrunkGaussian(reference)
+    gaussian = ShrunkGaussian(reference)
     held = held_out_scores(
         lambda known: lambda one: ShrunkGaussian(known.features).distances(one.features),
         Features(features=reference),
         24,
     )
-    fresh = usual.distances(new)
-    assert usual.distances(reference).mean() < 0.8 * fresh.mean()
+    fresh = gaussian.distances(new)
+    assert gaussian.distances(reference).mean() < 0.8 * fresh.mean()
     assert abs(held.mean() / fresh.mean() - 1) < 0.05
     assert abs(z_scores(fresh, held, distance=True).mean()) < 1
 
@@ -63,18 +63,18 @@ def test_folds_need_references(folds: int) -> None:
 @given(st.integers(0, 1000), st.integers(2, 20))
 def test_the_sum_is_that_of_loops(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
-    scores, usual = np.exp(rng.normal(0, 2, (5, 3))), np.exp(rng.normal(0, 2, (count, 3)))
-    scores[:, 1], usual[:, 1] = -scores[:, 1], -usual[:, 1]
+    scores, held_out = np.exp(rng.normal(0, 2, (5, 3))), np.exp(rng.normal(0, 2, (count, 3)))
+    scores[:, 1], held_out[:, 1] = -scores[:, 1], -held_out[:, 1]
     distances = [True, False, True]
     expected = []
     for row in scores:
         total = 0.0
-        for score, others, distance in zip(row, usual.T, distances, strict=True):
+        for score, others, distance in zip(row, held_out.T, distances, strict=True):
             known = [math.log(v) for v in others] if distance else others.tolist()
             here = math.log(score) if distance else score
             total += (here - statistics.mean(known)) / statistics.stdev(known)
         expected.append(total)
-    np.testing.assert_allclose(combined_score(scores, usual, distances), expected, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(combined_score(scores, held_out, distances), expected, rtol=1e-7, atol=1e-7)
 
 
 def test_a_score_without_spread_counts_as_0() -> None:

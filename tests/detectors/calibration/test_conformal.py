@@ -85,8 +85,8 @@ def test_ranks_among_references_that_the_scorer_learned_from_flag_too_many() -> 
     values = []
     for _ in range(500):
         rows = normal(rng, 20, 5)
-        usual = ShrunkGaussian(rows[:-1])
-        values.append(p_values(usual.distances(rows[:-1]), usual.distances(rows[-1:]))[0])
+        gaussian = ShrunkGaussian(rows[:-1])
+        values.append(p_values(gaussian.distances(rows[:-1]), gaussian.distances(rows[-1:]))[0])
     assert np.sum(np.array(values) <= 0.1) > binom.ppf(0.9995, 500, 0.1)
 
 

@@ -41,15 +41,15 @@ INPUTS = made(7, 3, 0.2)
 
 def _z(fit: object, distance: bool) -> np.ndarray:
     """Scores in standard deviations of references, each scored by a scorer fitted to the other folds."""
-    usual = np.empty(16)
+    held_out = np.empty(16)
     for fold in range(8):
         held = np.arange(16) % 8 == fold
         scorer: FittedDetector = fit(REFERENCE.rows(np.flatnonzero(~held)))  # type: ignore[operator]
-        usual[held] = scorer(REFERENCE.rows(np.flatnonzero(held)))
+        held_out[held] = scorer(REFERENCE.rows(np.flatnonzero(held)))
     scores = fit(REFERENCE)(INPUTS)  # type: ignore[operator]
     if distance:
-        usual, scores = np.log(usual + 1e-12), np.log(scores + 1e-12)
-    return np.asarray((scores - usual.mean()) / usual.std(ddof=1))
+        held_out, scores = np.log(held_out + 1e-12), np.log(scores + 1e-12)
+    return np.asarray((scores - held_out.mean()) / held_out.std(ddof=1))
 
 
 def test_auto_is_the_sum_of_its_parts() -> None:
@@ -91,5 +91,5 @@ def test_without_classes_it_is_activity_alone() -> None:
 def test_altered_inputs_score_higher(alteration: int) -> None:
     scorer = find_detector("auto").fit(INFO, REFERENCE)
     unusual = replace(made(60, 20, (1.0, -0.6)[alteration]), altered=())
-    usual = made(60, 21)
-    assert np.median(scorer(unusual)) > np.quantile(scorer(usual), 0.75)
+    inlying = made(60, 21)
+    assert np.median(scorer(unusual)) > np.quantile(scorer(inlying), 0.75)

@@ -49,9 +49,9 @@ def test_many_features_lose_no_digits() -> None:
 def test_unshrunk_distances_depend_on_no_linear_map() -> None:
     rng = np.random.default_rng(1)
     reference, rows = rng.normal(size=(40, 6)), rng.normal(size=(9, 6))
-    turned, moved = rng.normal(size=(6, 6)), rng.normal(size=6)
+    mixing, moved = rng.normal(size=(6, 6)), rng.normal(size=6)
     np.testing.assert_allclose(
-        ShrunkGaussian(reference @ turned + moved, 0).distances(rows @ turned + moved),
+        ShrunkGaussian(reference @ mixing + moved, 0).distances(rows @ mixing + moved),
         ShrunkGaussian(reference, 0).distances(rows),
         rtol=1e-9,
     )
