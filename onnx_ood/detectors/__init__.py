@@ -2,7 +2,7 @@
 
 from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector, FittedDetector, Need
-from onnx_ood.detectors.calibration.calibrate import CalibratedScores, calibrate, detector_p_values
+from onnx_ood.detectors.calibrate import CalibratedScores, calibrate, detector_p_values
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
 from onnx_ood.detectors.calibration.conformal import flag, full_p_values, p_values, two_sided_p_values
 from onnx_ood.detectors.calibration.early_stopping import (

@@ -1,7 +1,7 @@
 """Two-sided deviation of an input's cosine drops from those of other inputs; needs no labels.
 
-Whether an out-of-distribution input's drops are larger or smaller than those of others depends on model, layer, nudge and input.
-So the score is a distance without a direction.
+Whether an out-of-distribution input's drops are larger or smaller than those of others depends on model, layer, nudge
+and input. So the score is a distance without a direction.
 """
 
 from __future__ import annotations

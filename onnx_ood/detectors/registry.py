@@ -20,7 +20,6 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeVar
 
-from onnx_ood.detectors import methods
 from onnx_ood.detectors.base import Detector
 from onnx_ood.detectors.per_probe import PerProbeDetector
 from onnx_ood.exceptions import UsageError
@@ -120,6 +119,7 @@ def find_detector(name: str) -> Detector:
 @cache
 def _load() -> None:
     """Import all built-in and third-party detectors, once."""
+    methods = import_module("onnx_ood.detectors.methods")
     for module in iter_modules(methods.__path__):
         import_module(f"{methods.__name__}.{module.name}")
     for plugin in entry_points(group=ENTRY_POINTS):
