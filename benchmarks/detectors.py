@@ -250,7 +250,8 @@ def write(
             if way in {"none", "given"}:
                 text += f"Lowest AUROCs of each detector:\n\n{worst(results, names)}\n"
             if way in draws:
-                text += f"`auto` with {DRAWS} draws of references; the first is the one above.\n\n{scatter(draws[way])}\n"
+                text += f"`auto` with {DRAWS} draws of references; the first is the one above.\n\n"
+                text += f"{scatter(draws[way])}\n"
         options.markdown.write_text(text)
     figures = {
         way: {model: _figures(result) for model, result in results.items()} for way, results in found.items()
