@@ -47,9 +47,7 @@ def found() -> tuple[ModelInfo, Features, np.ndarray]:
     images, _ = models.fashion_samples()
     noise = np.random.default_rng(0).random((20, 28, 28))
     batch = np.concatenate([images / 255, noise])[:, np.newaxis].astype(np.float32)
-    logits, h, maps = session.run(
-        [scores.name, layer.features, layer.pooled], {model.inputs[0].name: batch}
-    )
+    logits, h, maps = session.run([scores.name, layer.features, layer.pooled], {model.inputs[0].name: batch})
     info = ModelInfo(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
     flat = maps.reshape(*maps.shape[:2], -1).astype(np.float64)
     u, s, v = np.linalg.svd(flat, full_matrices=False)
