@@ -30,7 +30,7 @@ from PIL import Image
 
 import onnx_ood
 from onnx_ood.audits.bench.result import BenchResult
-from onnx_ood.detectors import find_feature_sources, registered
+from onnx_ood.detectors import find_detector, find_feature_sources, list_detectors
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 
@@ -105,14 +105,14 @@ def measure(
         coloured = first.mode != "L"
     order = np.random.default_rng(draw).permutation(len(usual))
     measured = [usual[i] for i in order[: len(usual) - REFERENCES]]
-    subject = find_feature_sources(load(path)).subject
+    info = find_feature_sources(load(path)).info
     learning = bool(references) or coloured
     by_itself = [
         one.name
-        for one in registered().values()
-        if one.why_not(subject) is None
+        for one in map(find_detector, list_detectors())
+        if one.why_not(info) is None
         and not NUDGED & set(one.needs)
-        and (learning or not one.learns(subject))
+        and (learning or not one.requires_reference(info))
     ]
     if not nudged and not by_itself:
         raise UsageError("without references no detector but those by nudges applies")
@@ -143,7 +143,7 @@ def table(results: dict[str, BenchResult], detectors: list[str]) -> str:
 
 def worst(results: dict[str, BenchResult], detectors: list[str]) -> str:
     """Where each detector fails: its three worst sets over all models."""
-    lines = ["| detector | fails on |", "|---|---|"]
+    lines = ["| detector | lowest AUROCs |", "|---|---|"]
     for name in detectors:
         found = [
             (figure.auroc.value, figure.set, model)
@@ -220,10 +220,10 @@ def write(
     """Writes figures and tables."""
     if options.markdown:
         titles = {
-            "none": "Without any data",
-            "cut": "Without any data, models cut before their heads",
-            "given": f"With {REFERENCES} known-good inputs",
-            "cut, given": f"With {REFERENCES} known-good inputs, models cut before their heads",
+            "none": "Without references",
+            "cut": "Without references, models cut before their heads",
+            "given": f"With {REFERENCES} references",
+            "cut, given": f"With {REFERENCES} references, models cut before their heads",
         }
         only = "".join(f" --only {name}" for name in options.only or ())
         text = (
@@ -248,11 +248,10 @@ def write(
             names.sort(key=lambda name: -mean[name])
             text += f"### {titles[way]}\n\n{table(results, names)}\n"
             if way in {"none", "given"}:
-                text += f"Where each fails: its lowest AUROCs.\n\n{worst(results, names)}\n"
+                text += f"Lowest AUROCs of each detector:\n\n{worst(results, names)}\n"
             if way in draws:
-                text += (
-                    f"`auto` on {DRAWS} draws of references, the first as above.\n\n{scatter(draws[way])}\n"
-                )
+                text += f"`auto` with {DRAWS} draws of references; the first is the one above.\n\n"
+                text += f"{scatter(draws[way])}\n"
         options.markdown.write_text(text)
     figures = {
         way: {model: _figures(result) for model, result in results.items()} for way, results in found.items()

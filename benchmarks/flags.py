@@ -43,7 +43,7 @@ def counts(path: Path, kind: str, ordinary: list[str]) -> list[int]:
     for _ in range(DRAWS):
         order = rng.permutation(len(found))[: REFERENCES + FRESH]
         references, fresh = (found.rows(rows) for rows in np.split(order, [REFERENCES]))
-        calibrated = calibrate(auto, reader.subject, references, seed=0)
+        calibrated = calibrate(auto, reader.info, references, seed=0)
         flagged.append(int(flag(calibrated.p_values(fresh), RATE, calibrated.references).sum()))
     return flagged
 

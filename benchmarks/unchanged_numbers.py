@@ -42,7 +42,7 @@ RUNS: dict[str, tuple[str, str]] = {
         "auto,knn,vim,mahalanobis,profile,contrast,head_angle,cosine_drop,flip_rate,jacobian_norm "
         "--probe op:Relu --copies 8 --adaptive --advise --batch-size 16 --provider cpu --json {out}",
         "score fashion_cnn.onnx ordinary --reference known-good --detectors "
-        "auto,knn,vim,mahalanobis,profile,contrast,head_angle,cosine_drop,flip_rate,jacobian_norm "
+        "auto,knn,vim,mahalanobis,profile,spectral_ratio,class_cosine,cosine_drop,flip_rate,jacobian_norm "
         "--probe op:Relu --copies 8 --adaptive --advise --batch-size 16 --provider cpu --json {out}",
     ),
     "bench": (

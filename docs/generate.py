@@ -1,6 +1,7 @@
 """Makes what the documentation shows: JSON Schemas of results and settings, and pictures of real terminal output.
 
 python docs/generate.py schemas     writes docs/schemas/*.json
+python docs/generate.py detectors   writes the list in docs/detectors.md
 python docs/generate.py pictures    runs the commands and writes docs/images/demo.svg, score.svg and plane.svg
 python docs/generate.py screenshots opens a page in Chromium and writes docs/images/report-*.png, and terminal-*.svg
 """
@@ -257,8 +258,20 @@ def _save(console: Console, name: str) -> None:
     (DOCS / "images" / f"{name}.svg").write_text(text)
 
 
+def detectors() -> None:
+    """Writes the list of detectors between its marks."""
+    page = DOCS / "detectors.md"
+    rows = ["| detector | score | reads | source |", "|---|---|---|---|"]
+    for one in map(onnx_ood.find_detector, onnx_ood.list_detectors()):
+        reads = ", ".join([*one.needs, *(["references"] if one.uses_reference else [])])
+        formula = one.formula.replace("|", "\\|")
+        rows.append(f"| `{one.name}` | {formula} | {reads} | {one.source} |")
+    before, start, rest = page.read_text().partition("<!-- detectors -->\n")
+    page.write_text(before + start + "\n".join(rows) + "\n" + rest[rest.index("<!-- end -->") :])
+
+
 if __name__ == "__main__":
-    actions = {"schemas": schemas, "pictures": pictures, "screenshots": screenshots}
+    actions = {"schemas": schemas, "detectors": detectors, "pictures": pictures, "screenshots": screenshots}
     wanted = sys.argv[1:]
     if not wanted or not set(wanted) <= set(actions):
         sys.exit(f"usage: python docs/generate.py {' | '.join(actions)}")

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from onnx_ood.audits.sensitivity.audit import sensitivity
     from onnx_ood.audits.sensitivity.result import SensitivityResult
     from onnx_ood.audits.sensitivity.settings import SensitivitySettings
-    from onnx_ood.detectors import Detector
+    from onnx_ood.detectors import Detector, find_detector, list_detectors, register_detector
     from onnx_ood.graph import Instrumented, Model, Tensor, instrument, load, select
     from onnx_ood.results.registry import read_result
     from onnx_ood.runtime import Measurement, Prober
@@ -91,8 +91,10 @@ _HOMES = {
     "diff": "onnx_ood.audits.diff.audit",
     "directions": "onnx_ood.audits.directions.audit",
     "doctor": "onnx_ood.audits.doctor.audit",
+    "find_detector": "onnx_ood.detectors",
     "inspect": "onnx_ood.audits.inspect.audit",
     "instrument": "onnx_ood.graph",
+    "list_detectors": "onnx_ood.detectors",
     "load": "onnx_ood.graph",
     "measure": "onnx_ood.runtime.measure",
     "observer_effect": "onnx_ood.runtime.measure",
@@ -100,6 +102,7 @@ _HOMES = {
     "preprocess": "onnx_ood.audits.preprocess.audit",
     "read_result": "onnx_ood.results.registry",
     "read_summary": "onnx_ood.audits.score.stream.summary",
+    "register_detector": "onnx_ood.detectors",
     "score": "onnx_ood.audits.score.audit",
     "select": "onnx_ood.graph",
     "sensitivity": "onnx_ood.audits.sensitivity.audit",
@@ -147,8 +150,10 @@ __all__ = [
     "diff",
     "directions",
     "doctor",
+    "find_detector",
     "inspect",
     "instrument",
+    "list_detectors",
     "load",
     "measure",
     "observer_effect",
@@ -156,6 +161,7 @@ __all__ = [
     "preprocess",
     "read_result",
     "read_summary",
+    "register_detector",
     "score",
     "select",
     "sensitivity",

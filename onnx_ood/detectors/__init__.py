@@ -1,36 +1,38 @@
-"""Detectors: one score an input from what was measured; higher = more out-of-distribution, always."""
+"""Detectors: one score per input from its features; higher = more out-of-distribution."""
 
+from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector, FittedDetector, Need
+from onnx_ood.detectors.calibrate import CalibratedScores, calibrate, detector_p_values
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
 from onnx_ood.detectors.calibration.conformal import flag, full_p_values, p_values, two_sided_p_values
 from onnx_ood.detectors.calibration.early_stopping import (
     MIN_COPIES,
     TOLERANCE,
     CopyEffects,
-    Reference,
+    ScoreDistribution,
     plan_rounds,
 )
-from onnx_ood.detectors.calibration.summary import CalibratedScores, calibrate, detector_p_values
 from onnx_ood.detectors.deviation import (
-    FEWEST,
+    MIN_INPUTS,
     Deviations,
     RobustStats,
-    compare,
     deviation_score,
     robust_stats,
+    robust_z,
 )
 from onnx_ood.detectors.features import Features, LinearHead, ModelInfo, RunningStatistics
-from onnx_ood.detectors.methods.activity_profile import activity_profile
 from onnx_ood.detectors.methods.batch_norm import collection_distance
-from onnx_ood.detectors.methods.published import published_score
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
-from onnx_ood.detectors.registry import find_detector, register, registered
+from onnx_ood.detectors.per_probe import PerProbeDetector
+from onnx_ood.detectors.published import published_score
+from onnx_ood.detectors.registry import find_detector, list_detectors, register_detector
+from onnx_ood.detectors.requirements import required
 from onnx_ood.detectors.sources import FeatureSources, find_feature_sources
 
 __all__ = [
-    "FEWEST",
     "MIN_COPIES",
+    "MIN_INPUTS",
     "TOLERANCE",
     "CalibratedScores",
     "CopyEffects",
@@ -43,15 +45,15 @@ __all__ = [
     "LinearHead",
     "ModelInfo",
     "Need",
-    "Reference",
+    "PerProbeDetector",
     "RobustStats",
     "RunningStatistics",
+    "ScoreDistribution",
     "ShrunkGaussian",
     "activity_profile",
     "calibrate",
     "collection_distance",
     "combined_score",
-    "compare",
     "detector_p_values",
     "deviation_score",
     "find_detector",
@@ -59,12 +61,14 @@ __all__ = [
     "flag",
     "full_p_values",
     "held_out_scores",
+    "list_detectors",
     "p_values",
     "plan_rounds",
     "published_score",
-    "register",
-    "registered",
+    "register_detector",
+    "required",
     "robust_stats",
+    "robust_z",
     "two_sided_p_values",
     "z_scores",
 ]

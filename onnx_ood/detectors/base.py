@@ -1,4 +1,4 @@
-"""The contract of detectors."""
+"""Contract of detectors."""
 
 from __future__ import annotations
 
@@ -6,18 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
+from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features, ModelInfo
 
-FittedDetector = Callable[[Features], NDArray[np.float64]]
-"""Scores N inputs, [N]: higher = more out-of-distribution, always."""
+FittedDetector = Callable[[Features], Float]
+"""Scores N inputs: float64 [N], higher = more out-of-distribution.
+
+Picklable: a function of a module, a `functools.partial` of one, or a dataclass with `__call__`; no closure.
+"""
 
 Need = Literal[
     "logits",
     "features",
-    "rank-1",
+    "rank_1",
     "layers",
     "norms",
     "pooled",
@@ -27,46 +28,57 @@ Need = Literal[
     "jacobian",
     "altered",
 ]
-"""A part of the evidence; `altered` is of references alone."""
+"""A part of the features to measure; `altered` is measured on references only."""
 
 
 class Detector(ABC):
-    """Turns what was measured of an input into one score; higher = more out-of-distribution, always.
+    """Turns the features of an input into one score; higher = more out-of-distribution.
+
+    A subclass sets the attributes without a default, and is made known by `register_detector`. Its constructor takes
+    no required arguments.
 
     Attributes:
-        name: How users call it.
-        formula: What it computes, on one line.
-        source: Where the formula is from.
-        needs: Parts of the evidence that it reads.
-        reference: True if it learns from reference inputs.
-        two_sided: True if on some models strange inputs score unusually low: then an unusual score counts in a p-value,
-            whichever way it differs.
+        name: Identifier in snake_case, as users type it.
+        formula: Formula of the score, on one line.
+        source: Publication of the formula.
+        needs: Parts of the features that it reads.
+        order: Position in lists of detectors, ascending; detectors with equal positions are sorted by name.
+        uses_reference: True if it learns from reference inputs.
+        two_sided: True if, on some models, out-of-distribution inputs score unusually low. P-values then count
+            unusual scores in both directions.
     """
 
     name: str
     formula: ClassVar[str]
     source: ClassVar[str]
     needs: ClassVar[tuple[Need, ...]]
-    reference: ClassVar[bool] = False
+    order: ClassVar[int] = 1000
+    uses_reference: ClassVar[bool] = False
     two_sided: ClassVar[bool] = False
 
     @abstractmethod
-    def why_not(self, subject: ModelInfo) -> str | None:
-        """Why it doesn't apply to a model, as the end of a sentence; None if it does."""
-
-    def learns(self, subject: ModelInfo) -> bool:  # noqa: ARG002 - for detectors to which it matters
-        """Whether it can't do without references on a model that it applies to."""
-        return self.reference
-
-    @abstractmethod
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        """Gets ready to score.
+    def why_not(self, info: ModelInfo) -> str | None:
+        """Return the reason why the detector does not apply to a model, or None.
 
         Args:
-            subject: The model; one that it applies to.
-            reference: What was measured of known-good inputs; None where there are none, and then only if the
-                detector does without.
+            info: The model.
 
         Returns:
-            The scorer.
+            A clause without a full stop, such as "no linear layer gives the model's output".
+        """
+
+    def requires_reference(self, info: ModelInfo) -> bool:  # noqa: ARG002 - read by subclasses
+        """Return whether the detector requires references for a model that it applies to."""
+        return self.uses_reference
+
+    @abstractmethod
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        """Learn from a model and from reference inputs.
+
+        Args:
+            info: A model that the detector applies to.
+            reference: Features of reference inputs; None only if the detector does not require them.
+
+        Returns:
+            The fitted detector. Scores of an input do not depend on the other inputs of a call.
         """

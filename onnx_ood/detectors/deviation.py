@@ -1,7 +1,7 @@
-"""Strangeness relative to other inputs: two-sided, needs no labels.
+"""Two-sided deviation of an input's cosine drops from those of other inputs; needs no labels.
 
-The direction in which a strange input's drop departs depends on model, layer, nudge and input, so distance
-counts here, not direction.
+Whether an out-of-distribution input's drops are larger or smaller than those of others depends on model, layer, nudge
+and input. So the score is a distance without a direction.
 """
 
 from __future__ import annotations
@@ -16,20 +16,21 @@ from numpy.typing import NDArray
 from onnx_ood._types import Float
 from onnx_ood.metrics.quantiles import Values
 
-# Fewer inputs than this give no idea of what is usual.
-FEWEST = 8
-# Makes the median absolute deviation of normal data estimate its standard deviation: 1/Φ⁻¹(¾).
+MIN_INPUTS = 8
+"""Fewest inputs that median and spread are computed from."""
+
+# Scales the median absolute deviation of normal data to its standard deviation: 1/Φ⁻¹(¾).
 _MAD_TO_SIGMA = 1.4826
 
 
 @dataclass(frozen=True)
 class RobustStats:
-    """What is usual at each probe.
+    """Median and spread of the log drops of inputs, at each of P probes.
 
     Attributes:
-        floor: Noise floor, [P], above 0; smaller drops are taken as the floor.
-        centre: Median of the log drops, [P].
-        spread: Their scaled median absolute deviation, [P].
+        floor: Noise floor, float64 [P], above 0; smaller drops count as the floor.
+        centre: Median of the log drops, float64 [P].
+        spread: Their scaled median absolute deviation, float64 [P].
     """
 
     floor: Float
@@ -38,21 +39,20 @@ class RobustStats:
 
     @property
     def used(self) -> NDArray[np.bool_]:
-        """Probes whose drops differ between inputs at all, bool [P]."""
+        """Probes with any spread, bool [P]."""
         differ: NDArray[np.bool_] = self.spread > 0
         return differ
 
 
 @dataclass(frozen=True)
 class Deviations:
-    """How far each input's sensitivity profile is from what is usual.
+    """Deviations of N inputs from the median of others.
 
     Attributes:
-        score: Strangeness [N], in robust standard deviations: the root mean square of `deviations` over probes;
-            higher = more out-of-distribution.
-        deviations: Signed deviation of each input at each probe, [N, P]: positive where it turned more than usual; 0
+        score: Root mean square of `deviations` over used probes, float64 [N]; higher = more unusual.
+        deviations: Robust z-score of each input at each probe, float64 [N, P]: positive for a drop above the median; 0
             at probes without spread.
-        used: Probes whose drops differ between inputs at all, bool [P].
+        used: Probes with any spread, bool [P].
     """
 
     score: Float
@@ -61,18 +61,18 @@ class Deviations:
 
 
 def robust_stats(columns: Iterable[Values], floor: Float) -> RobustStats | None:
-    """Learns from inputs what is usual, one probe after the other.
+    """Compute median and spread of the log drops of inputs, one probe after another.
 
     Args:
-        columns: For each of P probes the mean cosine drops of the M inputs, which need not fit into memory.
-        floor: Noise floor of each probe, [P], above 0; smaller drops are taken as the floor.
+        columns: Mean cosine drops of M inputs for each of P probes; they need not fit into memory.
+        floor: Noise floor of each probe, float64 [P], above 0; smaller drops count as the floor.
 
     Returns:
-        What is usual, or None if there are fewer than 8 inputs or no probe has any spread.
+        The statistics, or None for fewer than `MIN_INPUTS` inputs or if no probe has any spread.
     """
     centre, spread = np.zeros(len(floor)), np.zeros(len(floor))
     for p, drops in enumerate(columns):
-        if drops.count < FEWEST:
+        if drops.count < MIN_INPUTS:
             return None
         logs = drops.map(partial(_log, floor=floor[p]))
         centre[p] = logs.median()
@@ -81,44 +81,49 @@ def robust_stats(columns: Iterable[Values], floor: Float) -> RobustStats | None:
     return found if found.used.any() else None
 
 
-def compare(drops: Float, errors: Float, usual: RobustStats) -> Deviations:
-    """Compares inputs with what is usual.
+def robust_z(drops: Float, errors: Float, stats: RobustStats) -> Deviations:
+    """Compute robust z-scores of log drops.
 
-    z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation over the usual
-    inputs and e the standard error of the log drop over copies, so that an uncertain drop counts less.
+    z = (log drop − median) / √(σ² + e²) at each probe, with σ the scaled median absolute deviation and e the standard
+    error of the log drop over copies: the less certain a drop, the less it counts.
 
     Args:
-        drops: Mean cosine drop over copies, [N, P].
-        errors: Its standard error, [N, P]; NaN (one copy only) counts as 0.
-        usual: What is usual at the P probes.
+        drops: Mean cosine drops over copies, float64 [N, P].
+        errors: Their standard errors, float64 [N, P]; NaN (a single copy) counts as 0.
+        stats: Statistics at the P probes.
 
     Returns:
-        The scores.
+        The deviations.
     """
-    used = usual.used
-    raised = np.maximum(drops, usual.floor)
-    scale = np.sqrt(usual.spread**2 + (np.nan_to_num(errors) / raised) ** 2)
-    deviations = np.divide(np.log(raised) - usual.centre, scale, out=np.zeros_like(raised), where=used)
+    used = stats.used
+    raised = np.maximum(drops, stats.floor)
+    scale = np.sqrt(stats.spread**2 + (np.nan_to_num(errors) / raised) ** 2)
+    deviations = np.divide(np.log(raised) - stats.centre, scale, out=np.zeros_like(raised), where=used)
     score = np.sqrt(np.mean(deviations[:, used] ** 2, axis=1))
     return Deviations(score, deviations, used)
 
 
 def deviation_score(
-    drops: Float, errors: Float, floor: Float, usual: Float | None = None
+    drops: Float, errors: Float, floor: Float, reference: Float | None = None
 ) -> Deviations | None:
-    """Compares each input's log drops with the median of others: `robust_stats`, then `compare`.
+    """Compute robust z-scores of log drops against those of other inputs.
 
     Args:
-        drops: Mean cosine drop over copies, [N, P].
-        errors: Its standard error, [N, P]; NaN (one copy only) counts as 0.
-        floor: Noise floor of each probe, [P], above 0; smaller drops are taken as the floor.
-        usual: Drops of the inputs to compare with, [M, P]; None for `drops` themselves.
+        drops: Mean cosine drops over copies, float64 [N, P].
+        errors: Their standard errors, float64 [N, P]; NaN (a single copy) counts as 0.
+        floor: Noise floor of each probe, float64 [P], above 0; smaller drops count as the floor.
+        reference: Drops of the inputs to compare with, float64 [M, P]; None for `drops` themselves.
 
     Returns:
-        The scores, or None if there are fewer than 8 inputs to compare with or no probe has any spread.
+        The deviations, or None for fewer than `MIN_INPUTS` inputs to compare with or if no probe has any spread.
+
+    >>> drops = np.array([[1e-3], [2e-3], [1e-3], [2e-3], [1e-3], [2e-3], [1e-3], [8e-3]])
+    >>> found = deviation_score(drops, np.zeros_like(drops), np.array([1e-12]))
+    >>> int(found.score.argmax())
+    7
     """
-    found = robust_stats(map(Values.of, (drops if usual is None else usual).T), floor)
-    return None if found is None else compare(drops, errors, found)
+    stats = robust_stats(map(Values.of, (drops if reference is None else reference).T), floor)
+    return None if stats is None else robust_z(drops, errors, stats)
 
 
 def _log(drops: Float, floor: float) -> Float:

@@ -1,4 +1,4 @@
-"""What detectors work with: what is known of a model, and what was measured of inputs."""
+"""Input of detectors: facts about a model, and features of inputs."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from onnx_ood.runtime import ChannelStatistics
 
 @dataclass(frozen=True)
 class LinearHead:
-    """The linear layer that gives the logits: z = W·h + b.
+    """Linear layer that computes the logits: z = W·h + b.
 
     Attributes:
         weight: W, float64 [C, D].
-        bias: b, float64 [C]; zeros where the layer has none.
-        rectified: True if h is never negative: the result of a ReLU or its like, or a mean of such.
+        bias: b, float64 [C]; zeros if the layer has none.
+        rectified: True if h is never negative: the output of a ReLU or similar, or a mean of such.
     """
 
     weight: Float
@@ -30,13 +30,13 @@ class LinearHead:
 
 @dataclass(frozen=True)
 class RunningStatistics:
-    """What a BatchNormalization node knows of the training data.
+    """Running statistics of a BatchNormalization node.
 
     Attributes:
-        name: The tensor that it normalises.
+        name: Name of the tensor that it normalises.
         mean: Running mean of each channel, float64 [C].
         variance: Running variance, float64 [C].
-        epsilon: What the node adds to the variance.
+        epsilon: Constant that the node adds to the variance.
     """
 
     name: str
@@ -47,16 +47,16 @@ class RunningStatistics:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What is known of a model without any input of its own.
+    """Facts about a model that detectors read.
 
     Attributes:
-        probabilities: True if its output is a distribution already, False if it is logits; None if it is no row of
-            class scores.
-        head: The linear layer behind the last features, None where there is none to be found.
+        probabilities: True if its output is a distribution over classes, False for logits, None if it is not a vector
+            of class scores.
+        head: Linear layer after the last features, or None.
         pooled: True if those features are means of a feature map.
-        norms: Its BatchNormalization nodes.
-        layers: Names of the activations that are read, in order of the graph.
-        blanks: What was measured of blank pictures; None where inputs are no pictures, or nobody asked.
+        norms: BatchNormalization nodes.
+        layers: Names of the activations to read, in graph order.
+        baseline: Features of content-free inputs; None if inputs are not images or it was not requested.
     """
 
     probabilities: bool | None
@@ -64,29 +64,30 @@ class ModelInfo:
     pooled: bool
     norms: tuple[RunningStatistics, ...]
     layers: tuple[str, ...]
-    blanks: Features | None = None
+    baseline: Features | None = None
 
 
 @dataclass(frozen=True)
 class Features:
-    """What was measured of N inputs. What a model doesn't have, or nobody asked for, is None or empty.
+    """Measured features of N inputs. Parts that a model lacks or nobody requested are None or empty.
 
     Attributes:
-        logits: float64 [N, C]; of a model that gives probabilities their logarithms.
-        features: What the linear head reads, float64 [N, D].
-        without_rank_1: The same, had the feature map that it is the mean of lost its first singular component; [N, D].
-        layers: Channel statistics of each layer of the subject.
-        norms: Channel statistics of what each BatchNormalization node of the subject reads.
-        pooled: Channel statistics of the feature map that the features are means of.
-        drops: Mean cosine drop over copies of a nudged input at each of P probes, [N, P], noise floor at least. Probes
-            are the layers of the subject, nudges are white noise.
-        flips: Mean share of units that flip, [N, P].
-        distortions: Mean of the angle at a probe over that at the input, [N, P], above 0.
-        smooth_drops: The same as `drops` of smooth nudges of the same size, [N, P].
-        transitions: Units that flip along a small closed trajectory round the input, counted as often as they do, over
-            the number of units, [N, P].
-        jacobian: Norm of the Jacobian of the class probabilities, of the last layer where there are none, [N].
-        altered: Of references, what was measured of the same inputs altered: one entry a kind.
+        logits: Logits, float64 [N, C]; logarithms of the probabilities of a model that returns these.
+        features: Input of the linear head, float64 [N, D].
+        without_rank_1: The same after removing the first singular component of the feature map whose means it holds,
+            float64 [N, D].
+        layers: Channel statistics of each layer in `ModelInfo.layers`.
+        norms: Channel statistics of the input of each node in `ModelInfo.norms`.
+        pooled: Channel statistics of the feature map whose means the linear head reads.
+        drops: Mean cosine drop over copies nudged with white noise, float64 [N, P], at least the noise floor. Probes
+            are the layers in `ModelInfo.layers`.
+        flips: Mean share of units that flip, float64 [N, P].
+        distortions: Mean of the angle at a probe over the angle at the input, float64 [N, P], above 0.
+        smooth_drops: Like `drops`, with smooth nudges of the same size, float64 [N, P].
+        transitions: Number of flips along a small closed trajectory around the input, divided by the number of units,
+            float64 [N, P].
+        jacobian: Norm of the Jacobian of the class probabilities, of the last layer in models without, float64 [N].
+        altered: Features of altered references, one entry per alteration; references only.
     """
 
     logits: Float | None = None
@@ -113,7 +114,11 @@ class Features:
         return 0
 
     def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> Features:
-        """What was measured of some of the inputs."""
+        """Return the features of some of the inputs.
+
+        Args:
+            which: Indices or slice of inputs.
+        """
 
         def some(value: Any) -> Any:
             if isinstance(value, tuple):
@@ -125,7 +130,7 @@ class Features:
         return Features(**{field.name: some(getattr(self, field.name)) for field in fields(self)})
 
     def finite(self) -> NDArray[np.bool_]:
-        """Inputs for which nothing is NaN or infinite, bool [N]."""
+        """Return a mask of the inputs without NaN or infinity in any part, bool [N]."""
         good = np.ones(len(self), np.bool_)
         for field in fields(self):
             value = getattr(self, field.name)
@@ -140,7 +145,7 @@ class Features:
 
     @staticmethod
     def joined(parts: Sequence[Features]) -> Features:
-        """Evidence of inputs one behind the other; empty of no parts."""
+        """Concatenate the features of several sets of inputs; empty for no sets."""
 
         def together(values: list[Any]) -> Any:
             if isinstance(values[0], tuple):

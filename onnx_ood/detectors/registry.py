@@ -1,106 +1,137 @@
-"""The registry: all detectors by name."""
+"""Registry of detectors by name.
+
+Detectors are loaded on the first lookup: all modules of `onnx_ood.detectors.methods`, then the entry points of
+installed packages in the group `onnx_ood.detectors`. An entry point names a detector class, or a module that registers
+some:
+
+    [project.entry-points."onnx_ood.detectors"]
+    my_detector = "my_package.my_module:MyDetector"
+"""
 
 from __future__ import annotations
 
+import warnings
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import TypeVar
+
 from onnx_ood.detectors.base import Detector
-from onnx_ood.detectors.methods.activation_prior import ActivationPrior
-from onnx_ood.detectors.methods.activity import Activity
-from onnx_ood.detectors.methods.ash import ActivationShaping
-from onnx_ood.detectors.methods.at_probes import AtProbes
-from onnx_ood.detectors.methods.auto import Auto
-from onnx_ood.detectors.methods.batch_norm import BatchNorm
-from onnx_ood.detectors.methods.class_cosine import ClassCosine
-from onnx_ood.detectors.methods.cosine_drop import CosineDrop
-from onnx_ood.detectors.methods.distortion import Distortion
-from onnx_ood.detectors.methods.energy import Energy
-from onnx_ood.detectors.methods.entropy import Entropy
-from onnx_ood.detectors.methods.fdbd import FastBoundaryDistance
-from onnx_ood.detectors.methods.feature_norm import FeatureNorm
-from onnx_ood.detectors.methods.flip_rate import FlipRate
-from onnx_ood.detectors.methods.gen import GeneralizedEntropy
-from onnx_ood.detectors.methods.grad_norm import GradNorm
-from onnx_ood.detectors.methods.jacobian_norm import JacobianNorm
-from onnx_ood.detectors.methods.knn import NearestNeighbour
-from onnx_ood.detectors.methods.mahalanobis import Mahalanobis
-from onnx_ood.detectors.methods.max_logit import MaxLogit
-from onnx_ood.detectors.methods.msp import MaximumProbability
-from onnx_ood.detectors.methods.profile import SensitivityProfile
-from onnx_ood.detectors.methods.rank_feat import RankFeat
-from onnx_ood.detectors.methods.scale import Scale
-from onnx_ood.detectors.methods.spectral_ratio import SpectralRatio
-from onnx_ood.detectors.methods.transition_density import TransitionDensity
-from onnx_ood.detectors.methods.uncertainty import Uncertainty
-from onnx_ood.detectors.methods.vim import VirtualLogit
+from onnx_ood.detectors.per_probe import PerProbeDetector
 from onnx_ood.exceptions import UsageError
 
-_registry: dict[str, Detector] = {}
+ENTRY_POINTS = "onnx_ood.detectors"
+"""Group of the entry points that third-party packages name their detectors in."""
+
+D = TypeVar("D", bound=Detector)
+
+_detectors: dict[str, Detector] = {}
+# Why entry points could not be loaded, by their name.
+_failures: dict[str, str] = {}
 
 
-def register(detector: Detector) -> None:
-    """Makes a detector known by its name.
+def register_detector(detector: type[D]) -> type[D]:
+    """Register a class of detectors under its name; a class decorator.
+
+    Args:
+        detector: A concrete subclass of `Detector`. Its constructor takes no required arguments.
+
+    Returns:
+        The class.
 
     Raises:
-        ValueError: If the name is taken: results that are called alike must be alike.
+        TypeError: If it is not a concrete subclass of `Detector`.
+        ValueError: If another detector has its name, or the name contains `@`, the separator of probes.
+
+    Example:
+        ```python
+        @register_detector
+        class MaxLogit(Detector):
+            name = "my_max_logit"
+            ...
+        ```
     """
-    if detector.name in _registry:
-        raise ValueError(f"there is a detector called {detector.name!r} already")
-    _registry[detector.name] = detector
+    if not (isinstance(detector, type) and issubclass(detector, Detector)):
+        raise TypeError(f"{detector!r} is not a subclass of onnx_ood.Detector")
+    made = detector()
+    if "@" in made.name:
+        raise ValueError(f"detector name {made.name!r} contains '@', which separates a probe; rename it")
+    known = type(_detectors.setdefault(made.name, made))
+    if known is not detector:
+        raise ValueError(
+            f"detector name {made.name!r} is taken by {known.__module__}.{known.__qualname__}; choose another name"
+        )
+    return detector
 
 
-def registered() -> dict[str, Detector]:
-    """All detectors by name, in the order in which they were registered."""
-    return dict(_registry)
+def list_detectors(pattern: str = "*") -> list[str]:
+    """List the names of registered detectors.
+
+    Args:
+        pattern: Shell wildcard that names match: `*`, `?`, `[...]`.
+
+    Returns:
+        Names in order of `Detector.order`, then of the alphabet.
+
+    >>> list_detectors("m*")
+    ['msp', 'max_logit', 'mahalanobis']
+    """
+    _load()
+    detectors = sorted(_detectors.values(), key=lambda one: (one.order, one.name))
+    return [one.name for one in detectors if fnmatchcase(one.name, pattern)]
 
 
 def find_detector(name: str) -> Detector:
-    """The detector of a name.
+    """Return the detector of a name.
 
     Args:
-        name: That of a registered one, or `NAME@PROBE` for one that is made of one number a probe: the same at that
-            tensor alone. Whether a model has it is for `why_not` to say.
+        name: Name of a registered detector, or `NAME@PROBE` for one with a value per probe, at that tensor only.
+            Whether a model has the probe is checked by `Detector.why_not`.
 
     Raises:
-        UsageError: If there is none, or it isn't made for each probe.
+        UsageError: If the detector is unknown or has no value per probe.
+
+    >>> find_detector("energy").formula
+    '−log Σ exp z'
     """
+    _load()
     known, at, probe = name.partition("@")
-    if known not in _registry:
-        raise UsageError(f"there is no detector {known!r}; there are {', '.join(_registry)}")
-    detector = _registry[known]
+    if known not in _detectors:
+        if known in _failures:
+            raise UsageError(f"detector {known!r} cannot be loaded: {_failures[known]}")
+        near = get_close_matches(known, _detectors, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(list_detectors())}"
+        broken = "".join(f"; plug-in {one!r} cannot be loaded: {why}" for one, why in _failures.items())
+        raise UsageError(f"unknown detector {known!r}; {hint}{broken}")
+    detector = _detectors[known]
     if not at:
         return detector
-    if not isinstance(detector, AtProbes):
-        able = ", ".join(other for other, one in _registry.items() if isinstance(one, AtProbes))
-        raise UsageError(f"{known} is not made for each probe, so that {name!r} means nothing; {able} are")
+    if not isinstance(detector, PerProbeDetector):
+        able = [one for one in list_detectors() if isinstance(_detectors[one], PerProbeDetector)]
+        raise UsageError(f"detector {known!r} takes no probe, in {name!r}; choose from {', '.join(able)}")
     return detector.at(probe)
 
 
-for _detector in (
-    Auto(),
-    Uncertainty(),
-    MaximumProbability(),
-    MaxLogit(),
-    Energy(),
-    Entropy(),
-    GeneralizedEntropy(),
-    ActivationShaping(),
-    Scale(),
-    GradNorm(),
-    FastBoundaryDistance(),
-    ClassCosine(),
-    RankFeat(),
-    FeatureNorm(),
-    ActivationPrior(),
-    BatchNorm(),
-    CosineDrop(),
-    Distortion(),
-    FlipRate(),
-    TransitionDensity(),
-    JacobianNorm(),
-    SpectralRatio(),
-    Activity(),
-    SensitivityProfile(),
-    Mahalanobis(),
-    NearestNeighbour(),
-    VirtualLogit(),
-):
-    register(_detector)
+@cache
+def _load() -> None:
+    """Import all built-in and third-party detectors, once."""
+    methods = import_module("onnx_ood.detectors.methods")
+    for module in iter_modules(methods.__path__):
+        import_module(f"{methods.__name__}.{module.name}")
+    for plugin in entry_points(group=ENTRY_POINTS):
+        try:
+            found = plugin.load()
+            if not isinstance(found, ModuleType):
+                register_detector(found)
+        except Exception as error:  # whatever a third party's code raises
+            package = f" of {plugin.dist.name}" if plugin.dist else ""
+            _failures[plugin.name] = f"{plugin.value}{package}: {type(error).__name__}: {error}"
+            warnings.warn(
+                f"detector plug-in {plugin.name!r} cannot be loaded: {_failures[plugin.name]}",
+                RuntimeWarning,
+                stacklevel=3,
+            )

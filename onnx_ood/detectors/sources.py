@@ -1,4 +1,4 @@
-"""Finding out about a model what detectors need to know."""
+"""Search of a model for the tensors that detectors read."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from onnx_ood.graph import Model, find_batch_norms, find_class_scores, find_line
 
 @dataclass(frozen=True)
 class FeatureSources:
-    """Where in a model the evidence is read.
+    """Tensors of a model that features are read from.
 
     Attributes:
-        subject: What is known of the model.
-        scores: The tensor of class scores, None if the model gives no row of them.
-        features: What the linear head reads, None where there is no such head.
-        pooled: The feature map whose means those are, None where there is none.
-        norms: What each BatchNormalization node of the subject reads.
+        info: Facts about the model.
+        scores: Tensor of class scores; None if the model does not return a vector of them.
+        features: Input of the linear head; None without a head.
+        pooled: Feature map whose means those features are; None without one.
+        norms: Inputs of the BatchNormalization nodes in `info.norms`.
     """
 
-    subject: ModelInfo
+    info: ModelInfo
     scores: str | None
     features: str | None
     pooled: str | None
@@ -28,14 +28,14 @@ class FeatureSources:
 
 
 def find_feature_sources(model: Model) -> FeatureSources:
-    """Finds where evidence is read.
+    """Find the tensors of a model that features are read from.
 
     Args:
-        model: The model. Of its weights those of the last linear layer and running statistics are read.
+        model: The model. Only the weights of its last linear layer and running statistics are read.
 
     Returns:
-        The sources. Layers are the results of activation functions in the main graph, or, where it has none, of all
-        operators with weights.
+        The tensors. Layers are the outputs of activation functions in the main graph; without any, of all operators
+        with weights.
     """
 
     def readable(name: str | None) -> bool:
@@ -46,7 +46,7 @@ def find_feature_sources(model: Model) -> FeatureSources:
         scores = None
     head = None if scores is None else find_linear_layer(model, scores.name)
     if scores is not None and head is None and not scores.probabilities:
-        # What neither a softmax nor a linear layer gives is features of a model that was cut, or a regression.
+        # An output of neither a softmax nor a linear layer holds features of a truncated model, or a regression.
         scores = None
     if head is not None and not readable(head.features):
         head = None
@@ -59,7 +59,7 @@ def find_feature_sources(model: Model) -> FeatureSources:
             for tensor in model.tensors
             if tensor.op in {"Conv", "Gemm", "MatMul"} and readable(tensor.name)
         ]
-    subject = ModelInfo(
+    info = ModelInfo(
         probabilities=None if scores is None else scores.probabilities,
         head=None if head is None else LinearHead(head.weight, head.bias, head.rectified),
         pooled=pooled is not None,
@@ -67,7 +67,7 @@ def find_feature_sources(model: Model) -> FeatureSources:
         layers=tuple(layers),
     )
     return FeatureSources(
-        subject,
+        info,
         None if scores is None else scores.name,
         None if head is None else head.features,
         pooled,
@@ -76,6 +76,6 @@ def find_feature_sources(model: Model) -> FeatureSources:
 
 
 def _is_row(model: Model, name: str) -> bool:
-    """Whether a tensor is one row of two numbers or more for each input, as far as the file says."""
+    """Return whether a tensor is a vector of two or more numbers per input, as far as the file tells."""
     shape = model.by_name[name].shape
     return shape is not None and len(shape) == 2 and shape[1] != 1

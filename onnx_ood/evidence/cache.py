@@ -26,7 +26,7 @@ _FORMAT = 1
 PARTS: Mapping[Need, tuple[str, ...]] = {
     "logits": ("logits",),
     "features": ("features",),
-    "rank-1": ("without_rank_1",),
+    "rank_1": ("without_rank_1",),
     "layers": ("layers",),
     "norms": ("norms",),
     "pooled": ("pooled",),
@@ -68,7 +68,7 @@ class FeatureCache:
         self.found = self.measured = 0
         self.measuring = measuring
         model = measuring.model
-        self._subject = find_feature_sources(model).subject
+        self._info = find_feature_sources(model).info
         self._store = Store(folder)
         self._new: set[str] = set()
         self.runs_on = resolve(measuring.provider).provider
@@ -95,7 +95,7 @@ class FeatureCache:
         Args:
             needs: Parts of the evidence that are wanted.
         """
-        return CachedReader(self, self._subject, needs)
+        return CachedReader(self, self._info, needs)
 
     def find(self, batch: str, needs: Collection[Need]) -> dict[Need, dict[str, Any]]:
         """What is known of inputs.
@@ -147,12 +147,12 @@ class CachedReader:
     the last places from what is measured all at once. What fails is not kept: it is tried again.
 
     Attributes:
-        subject: What is known of the model.
+        info: What is known of the model.
         provider: `"cuda"` or `"cpu"`.
     """
 
-    def __init__(self, cache: FeatureCache, subject: ModelInfo, needs: Collection[Need]) -> None:
-        self.subject = subject
+    def __init__(self, cache: FeatureCache, info: ModelInfo, needs: Collection[Need]) -> None:
+        self.info = info
         self.provider = cache.runs_on
         self._cache, self._needs = cache, sorted(set(needs) & set(PARTS))
         self._measuring: tuple[frozenset[Need], FeatureReader] | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnx_ood.detectors import Detector, ModelInfo, find_detector, find_feature_sources, registered
+from onnx_ood.detectors import Detector, ModelInfo, find_detector, find_feature_sources, list_detectors
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model
@@ -23,9 +23,9 @@ def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector]
     Raises:
         UsageError: If one that was asked for is unknown or doesn't apply, or none does.
     """
-    subject = find_feature_sources(model).subject
-    wanted = [find_detector(name) for name in dict.fromkeys(names)] or list(registered().values())
-    reasons = {detector.name: detector.why_not(subject) for detector in wanted}
+    info = find_feature_sources(model).info
+    wanted = [find_detector(name) for name in dict.fromkeys(names) or list_detectors()]
+    reasons = {detector.name: detector.why_not(info) for detector in wanted}
     chosen = [detector for detector in wanted if reasons[detector.name] is None]
     not_applicable = {name: reason for name, reason in reasons.items() if reason is not None}
     if not_applicable and (names or not chosen):
@@ -36,7 +36,7 @@ def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector]
 
 def learnable(
     detectors: Sequence[Detector],
-    subject: ModelInfo,
+    info: ModelInfo,
     known: ReferenceSet,
     not_applicable: dict[str, str],
     *,
@@ -46,7 +46,7 @@ def learnable(
 
     Args:
         detectors: Detectors that apply.
-        subject: The model.
+        info: The model.
         known: The references.
         not_applicable: Why detectors don't apply, by name.
         asked: Whether they were asked for by name.
@@ -57,7 +57,7 @@ def learnable(
     Raises:
         UsageError: If one that was asked for lacks them, or all do.
     """
-    lacking = [one for one in detectors if known.evidence is None and one.learns(subject)]
+    lacking = [one for one in detectors if known.evidence is None and one.requires_reference(info)]
     reason = "it learns from references: give known-good inputs with --reference"
     if lacking and (asked or len(lacking) == len(detectors)):
         raise UsageError(f"{lacking[0].name} can't be measured: {reason}")

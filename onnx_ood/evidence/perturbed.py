@@ -73,7 +73,7 @@ class PerturbedFeatureReader:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider can't run here.
         """
-        self._layers, self._needs, self._seed = sources.subject.layers, set(needs), seed
+        self._layers, self._needs, self._seed = sources.info.layers, set(needs), seed
         self._prober: Prober | None = None
         self._jacobian: JacobianProber | None = None
         self.provider: str | None = None

@@ -53,7 +53,7 @@ class FeatureReader:
     """A model made ready for measuring evidence.
 
     Attributes:
-        subject: What is known of the model.
+        info: What is known of the model.
         provider: `"cuda"` or `"cpu"`: where it really runs.
     """
 
@@ -84,15 +84,15 @@ class FeatureReader:
             ProviderError: If the provider can't run here.
         """
         self._sources = find_feature_sources(model)
-        self.subject = self._sources.subject
+        self.info = self._sources.info
         self._needs = set(needs)
         wanted = self._sources
-        self._layers = self.subject.layers if "layers" in self._needs else ()
+        self._layers = self.info.layers if "layers" in self._needs else ()
         self._norms = wanted.norms if "norms" in self._needs else ()
         self._scores = wanted.scores if {"logits"} & self._needs else None
         self._features = wanted.features if "features" in self._needs else None
         self._pooled = wanted.pooled if "pooled" in self._needs else None
-        self._map = wanted.pooled if "rank-1" in self._needs else None
+        self._map = wanted.pooled if "rank_1" in self._needs else None
         fed = fed or first_input(model)
         # The input is a layer too, if it holds floats.
         if self._layers and fed.floating:
@@ -164,7 +164,7 @@ class FeatureReader:
 
     def _logits(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         rows = _rows(scores)
-        if not self.subject.probabilities:
+        if not self.info.probabilities:
             return rows
         logs: NDArray[np.float64] = np.log(np.maximum(rows, np.finfo(np.float32).tiny))
         return logs

@@ -158,7 +158,7 @@ def overlap_notes(shared: Sequence[Path]) -> tuple[str, ...]:
 
 
 def with_baseline_inputs(
-    subject: ModelInfo,
+    info: ModelInfo,
     known: ReferenceSet,
     collector: Collector[Features],
     preprocessing: Preprocessing | None,
@@ -166,17 +166,17 @@ def with_baseline_inputs(
     """What is known of a model and, where nothing better is, what it makes of blank pictures.
 
     Args:
-        subject: The model.
+        info: The model.
         known: References; with any, blanks aren't asked for.
         collector: Measures.
         preprocessing: How pictures become tensors; None if inputs are none.
 
     Returns:
-        The subject, with blanks if it has class scores.
+        The info, with blanks if it has class scores.
     """
-    if known.evidence is not None or preprocessing is None or subject.probabilities is None:
-        return subject
-    return replace(subject, blanks=collector.made(baseline_pictures(preprocessing)))
+    if known.evidence is not None or preprocessing is None or info.probabilities is None:
+        return info
+    return replace(info, baseline=collector.made(baseline_pictures(preprocessing)))
 
 
 def baseline_pictures(preprocessing: Preprocessing) -> NDArray[np.float32]:

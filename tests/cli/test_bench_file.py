@@ -90,7 +90,7 @@ def test_options_come_before_the_file(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("detectors = ['enregy']", "line 1: detectors: there is no detector 'enregy'"),
+        ("detectors = ['enregy']", "line 1: detectors: unknown detector 'enregy'"),
         ("\ncorruptions = ['fog', 'mist']", "line 2: corruptions: no corruption is called 'mist'"),
         ("seed = '1'", "line 1: seed: Input should be a valid integer"),
         ("rate = 1.5", "line 1: rate: Input should be less than 1"),

@@ -1,4 +1,4 @@
-"""Strangeness relative to other inputs: two-sided, robust, scale-free."""
+"""Deviation from other inputs: two-sided, robust, scale-free."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import FEWEST, Deviations, deviation_score
+from onnx_ood.detectors import MIN_INPUTS, Deviations, deviation_score
 
 FLOOR = 1e-12
 
 
-def by_loops(drops: np.ndarray, errors: np.ndarray, floor: np.ndarray, usual: np.ndarray) -> list[float]:
+def by_loops(drops: np.ndarray, errors: np.ndarray, floor: np.ndarray, reference: np.ndarray) -> list[float]:
     """The score as the docstring says it, input by input."""
     scores = []
     for row, error in zip(drops.tolist(), errors.tolist(), strict=True):
         squares = []
         for p, drop in enumerate(row):
-            logs = [log(max(float(u), floor[p])) for u in usual[:, p]]
+            logs = [log(max(float(u), floor[p])) for u in reference[:, p]]
             centre = median(logs)
             sigma = median([abs(x - centre) for x in logs]) / 0.6744897501960817
             if sigma > 0:
@@ -36,25 +36,29 @@ def lognormal(inputs: int, probes: int, seed: int = 0, spread: float = 0.3) -> n
     return np.exp(np.random.default_rng(seed).standard_normal((inputs, probes)) * spread - 7)
 
 
-def score(drops: np.ndarray, errors: np.ndarray | None = None, usual: np.ndarray | None = None) -> Deviations:
+def score(
+    drops: np.ndarray, errors: np.ndarray | None = None, reference: np.ndarray | None = None
+) -> Deviations:
     floor = np.full(drops.shape[1], FLOOR)
-    found = deviation_score(drops, np.zeros_like(drops) if errors is None else errors, floor, usual)
+    found = deviation_score(drops, np.zeros_like(drops) if errors is None else errors, floor, reference)
     assert found is not None
     return found
 
 
-@given(seed=st.integers(0, 1000), inputs=st.integers(FEWEST, 25), probes=st.integers(1, 5), own=st.booleans())
-def test_it_is_the_loop_that_one_would_write(seed: int, inputs: int, probes: int, own: bool) -> None:
+@given(
+    seed=st.integers(0, 1000), inputs=st.integers(MIN_INPUTS, 25), probes=st.integers(1, 5), own=st.booleans()
+)
+def test_it_is_that_of_plain_loops(seed: int, inputs: int, probes: int, own: bool) -> None:
     rng = np.random.default_rng(seed)
     drops = lognormal(inputs, probes, seed)
     errors = rng.uniform(0, 0.5, drops.shape) * drops
     errors[0, 0] = np.nan
     floor = np.full(probes, np.median(drops) / 2)
-    usual = lognormal(inputs + 3, probes, seed + 1) if own else None
-    found = deviation_score(drops, errors, floor, usual)
+    reference = lognormal(inputs + 3, probes, seed + 1) if own else None
+    found = deviation_score(drops, errors, floor, reference)
     assert found is not None
     np.testing.assert_allclose(
-        found.score, by_loops(drops, errors, floor, drops if usual is None else usual), rtol=1e-4
+        found.score, by_loops(drops, errors, floor, drops if reference is None else reference), rtol=1e-4
     )
 
 
@@ -68,22 +72,22 @@ def test_an_outlier_is_found_in_both_directions(factor: float, direction: int) -
     assert found.score[17] > 5
 
 
-def test_one_strange_probe_is_enough() -> None:
+def test_one_unusual_probe_is_enough() -> None:
     drops = lognormal(40, 6)
     drops[3, 2] *= 1000
     found = score(drops)
     assert (int(np.argmax(found.score)), int(np.argmax(found.deviations[3]))) == (3, 2)
 
 
-def test_outliers_do_not_spoil_what_is_usual() -> None:
-    """Up to almost half the inputs may be strange."""
+def test_outliers_do_not_change_median_and_spread_much() -> None:
+    """Up to almost half of the inputs may be unusual."""
     clean = lognormal(60, 4)
-    spoilt = clean.copy()
-    spoilt[:20] *= 1e4
-    assert score(spoilt).score[:20].min() > 5 * score(spoilt).score[20:].max()
+    mixed = clean.copy()
+    mixed[:20] *= 1e4
+    assert score(mixed).score[:20].min() > 5 * score(mixed).score[20:].max()
 
 
-def test_usual_inputs_score_about_one() -> None:
+def test_normal_inputs_score_about_one() -> None:
     assert np.sqrt(np.mean(score(lognormal(4000, 5)).score ** 2)) == pytest.approx(1, abs=0.03)
 
 
@@ -124,7 +128,7 @@ def test_drops_below_the_floor_are_all_the_same() -> None:
     assert found.score[3] == found.score[4] == found.score[5]
 
 
-def test_a_probe_without_spread_is_left_out_and_says_so() -> None:
+def test_a_probe_without_spread_is_left_out_and_marked() -> None:
     drops = lognormal(20, 3)
     drops[:, 1] = 1e-3
     drops[0, 1] = 0.5
@@ -136,17 +140,17 @@ def test_a_probe_without_spread_is_left_out_and_says_so() -> None:
 
 def test_too_few_inputs_or_no_spread_give_no_score() -> None:
     floor = np.full(2, FLOOR)
-    few, flat = lognormal(FEWEST - 1, 2), np.full((20, 2), 1e-3)
+    few, flat = lognormal(MIN_INPUTS - 1, 2), np.full((20, 2), 1e-3)
     assert deviation_score(few, np.zeros_like(few), floor) is None
     assert deviation_score(flat, np.zeros_like(flat), floor) is None
-    many = lognormal(FEWEST, 2)
+    many = lognormal(MIN_INPUTS, 2)
     assert deviation_score(many, np.zeros_like(many), floor) is not None
 
 
-def test_what_is_usual_may_come_from_other_inputs() -> None:
-    usual, one = lognormal(30, 4, seed=1), lognormal(1, 4, seed=2)
-    assert score(one, usual=usual).score.shape == (1,)
-    assert score(one * 30, usual=usual).score[0] > 5
-    np.testing.assert_array_equal(score(usual, usual=usual).score, score(usual).score)
+def test_statistics_may_come_from_other_inputs() -> None:
+    reference, one = lognormal(30, 4, seed=1), lognormal(1, 4, seed=2)
+    assert score(one, reference=reference).score.shape == (1,)
+    assert score(one * 30, reference=reference).score[0] > 5
+    np.testing.assert_array_equal(score(reference, reference=reference).score, score(reference).score)
     floor = np.full(4, FLOOR)
-    assert deviation_score(usual, np.zeros_like(usual), floor, usual[: FEWEST - 1]) is None
+    assert deviation_score(reference, np.zeros_like(reference), floor, reference[: MIN_INPUTS - 1]) is None

@@ -29,7 +29,7 @@ MANY = (
     "batch_norm",
     "rank_feat",
     "knn",
-    "contrast",
+    "spectral_ratio",
     "transition_density",
     "jacobian_norm",
 )

@@ -157,8 +157,8 @@ def test_a_rotation_distorts_nothing(save: Save) -> None:
     reader = FeatureReader(load(save(model)), ("pairs",), provider="cpu")
     found = reader.read(np.random.default_rng(1).normal(size=(4, 9)))
     detector = find_detector("distortion@h")
-    assert detector.why_not(reader.subject) is None
-    np.testing.assert_allclose(detector.fit(reader.subject, None)(found), 0, atol=1e-9)
+    assert detector.why_not(reader.info) is None
+    np.testing.assert_allclose(detector.fit(reader.info, None)(found), 0, atol=1e-9)
     # One number keeps its sign or not: it has no angle but 0, which counts as rounding, and a half turn.
     assert found.distortions is not None
     assert (found.distortions > 0).all()
@@ -260,7 +260,7 @@ def test_tokens_are_nudged_where_they_become_floats() -> None:
     assert found.finite().all()
     site = "/embedding/Gather_output_0"
     nudged = (draw("gaussian", (12, 128), COPIES, 0) * SCALE).astype(np.float32)
-    layers = list(reader.subject.layers)
+    layers = list(reader.info.layers)
     measured = onnx_ood.measure(path, tokens, nudges=nudged, probes=layers, site=site, provider="cpu")
     np.testing.assert_allclose(found.drops, measured.cosine_drop().mean(axis=1), rtol=1e-6)
 
@@ -292,8 +292,15 @@ def test_dead_layers_and_blank_inputs_have_numbers(save: Save) -> None:
     )
     found = read(save(model), np.array([[0, 0, 0, 0], [1, 2, 3, 4]], np.float32))
     assert found.finite().all()
-    for name in ("cosine_drop", "distortion", "flip_rate", "transition_density", "jacobian_norm", "contrast"):
+    for name in (
+        "cosine_drop",
+        "distortion",
+        "flip_rate",
+        "transition_density",
+        "jacobian_norm",
+        "spectral_ratio",
+    ):
         reader = FeatureReader(load(save(model)), ("pairs",), provider="cpu")
-        assert np.isfinite(find_detector(name).fit(reader.subject, None)(found)).all(), name
+        assert np.isfinite(find_detector(name).fit(reader.info, None)(found)).all(), name
     assert (np.asarray(found.transitions) == 0).all()
     assert (np.asarray(found.jacobian) == 0).all()

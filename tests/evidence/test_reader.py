@@ -9,7 +9,7 @@ import pytest
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.detectors import Features, registered
+from onnx_ood.detectors import Features, find_detector, list_detectors
 from onnx_ood.evidence.perturbed import COPIES, SCALE
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
@@ -26,7 +26,7 @@ def batch() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def evidence(batch: np.ndarray) -> Features:
-    needs = {need for detector in registered().values() for need in detector.needs}
+    needs = {need for detector in map(find_detector, list_detectors()) for need in detector.needs}
     return FeatureReader(load(models.path("fashion_cnn")), needs, provider="cpu").read(batch)
 
 

@@ -25,14 +25,14 @@ torch = pytest.importorskip("torch", reason="torch is not installed, by `make te
 _package = importlib.util.find_spec("pytorch_ood")
 if _package is None:
     pytest.skip("pytorch-ood is not installed", allow_module_level=True)
-# Without the package's own beginning, which imports data sets, and torchvision for them.
+# Without its __init__.py, which imports data sets, and torchvision for them.
 sys.modules["pytorch_ood"] = importlib.util.module_from_spec(_package)
 theirs = importlib.import_module("pytorch_ood.detector")
 
 
 @pytest.fixture(scope="module")
 def found() -> tuple[ModelInfo, Features, np.ndarray]:
-    """Garments and noise, as fashion_resnet sees them."""
+    """Outputs of fashion_resnet for garments and noise."""
     model = load(models.path("fashion_resnet"))
     scores = find_class_scores(model)
     assert scores is not None
@@ -47,40 +47,38 @@ def found() -> tuple[ModelInfo, Features, np.ndarray]:
     images, _ = models.fashion_samples()
     noise = np.random.default_rng(0).random((20, 28, 28))
     batch = np.concatenate([images / 255, noise])[:, np.newaxis].astype(np.float32)
-    logits, features, maps = session.run(
-        [scores.name, layer.features, layer.pooled], {model.inputs[0].name: batch}
-    )
-    subject = ModelInfo(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
+    logits, h, maps = session.run([scores.name, layer.features, layer.pooled], {model.inputs[0].name: batch})
+    info = ModelInfo(False, LinearHead(layer.weight, layer.bias, layer.rectified), True, (), ())
     flat = maps.reshape(*maps.shape[:2], -1).astype(np.float64)
     u, s, v = np.linalg.svd(flat, full_matrices=False)
     removed = flat - s[:, :1, np.newaxis] * u[:, :, :1] @ v[:, :1]
-    evidence = Features(
+    features = Features(
         logits=logits.astype(np.float64),
-        features=features.astype(np.float64),
+        features=h.astype(np.float64),
         without_rank_1=removed.mean(axis=2),
     )
-    return subject, evidence, maps
+    return info, features, maps
 
 
-# Theirs takes no probability for smaller than 1e-7, so that logits are brought closer together.
+# Their probabilities are at least 1e-7: logits are scaled down.
 BOUNDED = {"entropy", "gen"}
 
 
 class Case(NamedTuple):
-    """A network's head, and what inputs gave, as tensors of torch."""
+    """A network's head, and outputs for inputs as torch tensors."""
 
-    subject: ModelInfo
+    info: ModelInfo
     logits: Any
     features: Any
     maps: Any
 
 
-def _head(subject: ModelInfo) -> Any:
-    assert subject.head is not None
-    layer = torch.nn.Linear(*subject.head.weight.shape[::-1]).double()
+def _head(info: ModelInfo) -> Any:
+    assert info.head is not None
+    layer = torch.nn.Linear(*info.head.weight.shape[::-1]).double()
     with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(subject.head.weight))
-        layer.bias.copy_(torch.from_numpy(subject.head.bias))
+        layer.weight.copy_(torch.from_numpy(info.head.weight))
+        layer.bias.copy_(torch.from_numpy(info.head.bias))
     return layer
 
 
@@ -94,21 +92,21 @@ def _shaped(module: str, function: str, percentile: float) -> Callable[..., Any]
 
     def score(case: Case) -> Any:
         return theirs.EnergyBased.score(
-            _head(case.subject)(shape(case.features[:, :, None, None], percentile)[:, :, 0, 0])
+            _head(case.info)(shape(case.features[:, :, None, None], percentile)[:, :, 0, 0])
         )
 
     return score
 
 
 def _fdbd(case: Case) -> Any:
-    detector = theirs.fDBD(None, _head(case.subject).float())
+    detector = theirs.fDBD(None, _head(case.info).float())
     # With a training mean of 0 the distance from it is the norm.
     detector.fit_features(torch.zeros_like(case.features))
     return detector.predict_features(case.features)
 
 
 def _nci(case: Case) -> Any:
-    head, features = _head(case.subject), case.features
+    head, features = _head(case.info), case.features
     with torch.no_grad():
         head.weight -= head.weight.mean(dim=0)
     detector = theirs.NCI(None, head.float())
@@ -123,7 +121,7 @@ def _nci(case: Case) -> Any:
 
 
 def _rank_feat(case: Case) -> Any:
-    head = _head(case.subject)
+    head = _head(case.info)
     detector = theirs.RankFeat(backbone=lambda x: x, head=lambda x: head(x.mean(dim=(2, 3))))
     return detector.predict(case.maps)
 
@@ -143,82 +141,82 @@ def _rank_feat(case: Case) -> Any:
         ("rank_feat", _rank_feat),
     ],
 )
-def test_a_score_is_theirs(
+def test_scores_are_those_of_pytorch_ood(
     name: str, score: Callable[..., Any], found: tuple[ModelInfo, Features, np.ndarray]
 ) -> None:
-    subject, evidence, maps = found
-    assert evidence.logits is not None
-    assert evidence.features is not None
+    info, features, maps = found
+    assert features.logits is not None
+    assert features.features is not None
     if name in BOUNDED:
-        evidence = replace(evidence, logits=evidence.logits * 14 / np.ptp(evidence.logits))
-        assert evidence.logits is not None
+        features = replace(features, logits=features.logits * 14 / np.ptp(features.logits))
+        assert features.logits is not None
     with torch.no_grad():
-        given = map(torch.from_numpy, (evidence.logits, evidence.features, maps.astype(np.float64)))
-        expected = score(Case(subject, *given)).numpy()
+        given = map(torch.from_numpy, (features.logits, features.features, maps.astype(np.float64)))
+        expected = score(Case(info, *given)).numpy()
     known = np.isfinite(expected)
     assert known.sum() > 20
-    ours = find_detector(name).fit(subject, None)(evidence)
+    ours = find_detector(name).fit(info, None)(features)
     np.testing.assert_allclose(ours[known], expected[known], rtol=1e-5, atol=1e-6)
 
 
-def test_grad_norm_is_what_autograd_gives(found: tuple[ModelInfo, Features, np.ndarray]) -> None:
-    subject, evidence, _ = found
-    head = _head(subject)
-    assert evidence.features is not None
+def test_grad_norm_is_that_of_autograd(found: tuple[ModelInfo, Features, np.ndarray]) -> None:
+    info, features, _ = found
+    head = _head(info)
+    assert features.features is not None
     expected = []
-    for h in torch.from_numpy(evidence.features):
+    for h in torch.from_numpy(features.features):
         head.zero_grad()
         (-torch.log_softmax(head(h), dim=0).mean()).backward()
         expected.append(-float(head.weight.grad.abs().sum()))
-    ours = find_detector("grad_norm").fit(subject, None)(evidence)
+    ours = find_detector("grad_norm").fit(info, None)(features)
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
 
 
 @pytest.fixture
 def in_double(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Theirs computes in float32, of whose digits an inverse or a small eigenvector leaves few."""
-    usual = torch.get_default_dtype()
+    """Theirs computes in float32; an inverse or a small eigenvector leaves few of its digits."""
+    before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     yield
-    torch.set_default_dtype(usual)
+    torch.set_default_dtype(before)
 
 
 # Fewer references than the 64 features, and more.
 @pytest.mark.parametrize("count", [20, 100])
 @pytest.mark.parametrize("name", ["knn", "vim"])
 @pytest.mark.usefixtures("in_double")
-def test_what_learns_from_references_is_theirs(
+def test_detectors_with_references_are_those_of_pytorch_ood(
     name: str, count: int, found: tuple[ModelInfo, Features, np.ndarray]
 ) -> None:
-    subject, evidence, _ = found
-    assert evidence.features is not None
-    assert subject.head is not None
-    known = torch.from_numpy(evidence.features[:count])
+    info, features, _ = found
+    assert features.features is not None
+    assert info.head is not None
+    known = torch.from_numpy(features.features[:count])
     if name == "knn":
         pytest.importorskip(
             "sklearn", reason="theirs finds neighbours with scikit-learn, which is not installed"
         )
         detector = theirs.KNN(None, k=neighbour(count))
     else:
-        head = map(torch.from_numpy, (subject.head.weight, subject.head.bias))
+        head = map(torch.from_numpy, (info.head.weight, info.head.bias))
         detector = theirs.ViM(None, dimension(*known.shape), *head)
     detector.fit_features(known, torch.zeros(count, dtype=torch.int64))
-    new = evidence.rows(slice(count, None))
+    new = features.rows(slice(count, None))
     assert new.features is not None
     expected = detector.predict_features(torch.from_numpy(new.features)).numpy()
-    ours = find_detector(name).fit(subject, evidence.rows(slice(count)))(new)
+    ours = find_detector(name).fit(info, features.rows(slice(count)))(new)
     np.testing.assert_allclose(ours, expected, rtol=1e-9)
 
 
 @pytest.mark.usefixtures("in_double")
-def test_an_unshrunk_gaussian_is_theirs(found: tuple[ModelInfo, Features, np.ndarray]) -> None:
+def test_an_unshrunk_gaussian_is_that_of_pytorch_ood(found: tuple[ModelInfo, Features, np.ndarray]) -> None:
     features = found[1].features
     assert features is not None
-    # Larger by a factor that no Mahalanobis distance knows of, so that the 1e-6 that theirs adds is nothing.
+    # Scaled up, which changes no Mahalanobis distance, so that the 1e-6 that theirs adds is negligible.
     known, new = 1e3 * features[:100], 1e3 * features[100:]
     detector = theirs.Mahalanobis(None)
     detector.fit_features(torch.from_numpy(known), torch.zeros(100, dtype=torch.int64))
-    # Theirs is half the squared distance, with a sum in place of the covariance.
+    # Theirs is half the squared distance, with a sum instead of the covariance.
     squares = 2 * (100 - 1) * detector.predict_features(torch.from_numpy(new)).numpy()
     np.testing.assert_allclose(ShrunkGaussian(known, 0).distances(new), np.sqrt(squares), rtol=1e-6)

@@ -92,11 +92,11 @@ def test_they_are_judged_by_default(model: Packaged, tmp_path: Path) -> None:
     result = onnx_ood.score(model.path, inputs, settings)
     assert result.status == "scored"
     assert result.verdict is not None or any("auto is not used" in note for note in result.notes)
-    subject = find_feature_sources(load(model.path)).subject
+    info = find_feature_sources(load(model.path)).info
     if len(repeated[model.batch]) < 10:
         with pytest.raises(UsageError, match="fewer than 10 tell nothing"):
             onnx_ood.score(model.path, inputs, settings, reference=inputs)
-    elif subject.layers or subject.probabilities is not None:
+    elif info.layers or info.probabilities is not None:
         judged = onnx_ood.score(model.path, inputs, settings, reference=inputs)
         assert judged.verdict is not None
         # The very same inputs are ordinary.

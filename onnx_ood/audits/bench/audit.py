@@ -91,10 +91,10 @@ def bench(
     known = ReferenceSet("none")
     if reference:
         known = measure_references(collector, augmenting, reference, preprocessing, step)
-    elif settings.bundled_reference and any(detector.reference for detector in detectors):
+    elif settings.bundled_reference and any(detector.uses_reference for detector in detectors):
         known = measure_bundled_photos(collector, augmenting, preprocessing, step)
-    detectors = learnable(detectors, reader.subject, known, not_applicable, asked=bool(settings.detectors))
-    subject = with_baseline_inputs(reader.subject, known, collector, preprocessing)
+    detectors = learnable(detectors, reader.info, known, not_applicable, asked=bool(settings.detectors))
+    info = with_baseline_inputs(reader.info, known, collector, preprocessing)
     sets = collect_sets(
         collector,
         loaded.path,
@@ -105,7 +105,7 @@ def bench(
         step=step,
     )
     usual, tested = sets.usual, sets.tested
-    scorers = {one.name: one.fit(subject, known.evidence) for one in detectors}
+    scorers = {one.name: one.fit(info, known.evidence) for one in detectors}
     corruptions = None
     if settings.corruptions:
         scoring = Collector(
@@ -134,7 +134,7 @@ def bench(
             detectors, scorers, usual.evidence, tested, settings.seed, keep_scores=settings.scores
         ),
         corruptions=corruptions,
-        flags=flagged(subject, known, usual.evidence, tested, settings.fpr),
+        flags=flagged(info, known, usual.evidence, tested, settings.fpr),
         not_applicable=not_applicable,
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
         notes=preprocessing_notes(chosen, card, facts)

@@ -57,7 +57,7 @@ def detector_metrics(
                 name=detector.name,
                 formula=detector.formula,
                 source=detector.source,
-                reference=detector.reference,
+                reference=detector.uses_reference,
                 macro=BenchInterval.of(samples.mean(axis=1)),
                 behind=BenchInterval.of(best - samples.mean(axis=1)),
                 figures=tuple(
@@ -71,12 +71,12 @@ def detector_metrics(
 
 
 def flagged(
-    subject: ModelInfo, known: ReferenceSet, usual: Features, tested: Mapping[str, Features], rate: float
+    info: ModelInfo, known: ReferenceSet, usual: Features, tested: Mapping[str, Features], rate: float
 ) -> BenchFlags | None:
     """Looks what is flagged as unlike references.
 
     Args:
-        subject: What is known of the model.
+        info: What is known of the model.
         known: The references.
         usual: What was measured of ordinary inputs.
         tested: The same of each set, by name.
@@ -87,12 +87,12 @@ def flagged(
     """
     if known.source != "given" or known.evidence is None or (len(known.evidence) + 1) * rate < 1:
         return None
-    if not subject.layers and subject.probabilities is None:
+    if not info.layers and info.probabilities is None:
         return None
     reference = known.evidence
 
     def found(inputs: Features) -> NDArray[np.bool_]:
-        return flag(detector_p_values(subject, reference, inputs), rate, len(reference))
+        return flag(detector_p_values(info, reference, inputs), rate, len(reference))
 
     ordinary = found(usual)
     low, high = share_interval(int(ordinary.sum()), len(ordinary))

@@ -190,7 +190,7 @@ class AuditRunner:
             (detector,), _ = choose_detectors(self.model, (name,))
         except UsageError as error:
             return str(error)
-        if not self.config.reference and detector.learns(find_feature_sources(self.model).subject):
+        if not self.config.reference and detector.requires_reference(find_feature_sources(self.model).info):
             return f"{name} learns from references, and none are given"
         return None
 

@@ -108,7 +108,7 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
         versions = _changed(np.stack(pixels), alter, np.random.default_rng(_SEED), preprocessing)
         learnt.append(reader.read(preprocessing.normalise(versions)))
         step()
-    judge = _Halves(auto, reader.subject, replace(original.evidence, altered=tuple(learnt)))
+    judge = _Halves(auto, reader.info, replace(original.evidence, altered=tuple(learnt)))
     alterations = []
     for kind, change in ALTERATIONS.items():
         altered = measure([_altered(image, change, i, preprocessing) for i, image in enumerate(pixels)])
@@ -137,10 +137,10 @@ def _pixels(path: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
 class _Halves:
     """Scores photos by a detector that learnt from the other half of them, so that none is compared with itself."""
 
-    def __init__(self, detector: Detector, subject: ModelInfo, photos: Features) -> None:
+    def __init__(self, detector: Detector, info: ModelInfo, photos: Features) -> None:
         self._half = np.arange(len(photos)) % 2
         self._scorers = [
-            detector.fit(subject, photos.rows(np.flatnonzero(self._half != half))) for half in (0, 1)
+            detector.fit(info, photos.rows(np.flatnonzero(self._half != half))) for half in (0, 1)
         ]
 
     def scores(self, evidence: Features) -> Float:

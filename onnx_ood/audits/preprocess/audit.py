@@ -105,7 +105,7 @@ def preprocess(
     reader = FeatureReader(
         loaded, {"logits", "norms"}, provider=settings.provider, batch_size=settings.batch_size
     )
-    if reader.subject.probabilities is None and not reader.subject.norms:
+    if reader.info.probabilities is None and not reader.info.norms:
         raise UsageError(
             f"{loaded.path}: it gives no class scores and has no BatchNormalization nodes, so that photos look as "
             "ordinary under any preprocessing; ask its author"
@@ -203,7 +203,7 @@ class _CandidateReader:
         distance = information = None
         confidence = agreement = answers = None
         if clean.norms:
-            found = collection_distance(clean.norms, self._reader.subject, self._weights)
+            found = collection_distance(clean.norms, self._reader.info, self._weights)
             distance = np.nan_to_num(found, nan=_FARTHEST, posinf=_FARTHEST)
             score = score - distance
         if clean.logits is not None:

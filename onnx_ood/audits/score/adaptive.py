@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from onnx_ood._types import Float
-from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, Reference, plan_rounds
+from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, ScoreDistribution, plan_rounds
 from onnx_ood.exceptions import UsageError
 
 # Of an input, its drops and their standard errors at the P probes.
@@ -53,7 +53,7 @@ class MeasuredInputs(NamedTuple):
 
     rounds: tuple[int, ...]
     effects: CopyEffects
-    reference: Reference
+    reference: ScoreDistribution
 
 
 class Adaptive:
@@ -135,6 +135,6 @@ class Adaptive:
         if self._sums is None:
             raise AssertionError("the first inputs come with their copies")
         self._renewal *= 2
-        reference = Reference.learn(np.array(self._drops), np.array(self._errors), floor)
+        reference = ScoreDistribution.learn(np.array(self._drops), np.array(self._errors), floor)
         effects = CopyEffects(self._sums / _FIRST)
         self.known = MeasuredInputs(plan_rounds(self.copies), effects, reference) if reference else None

@@ -22,7 +22,7 @@ from onnx_ood.audits.score.stream.records import Header, ScoredInput, StreamProb
 from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
-from onnx_ood.detectors import FEWEST, find_detector
+from onnx_ood.detectors import MIN_INPUTS, find_detector
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.references import among_references, overlap_notes
 from onnx_ood.evidence.sets import counting
@@ -262,7 +262,7 @@ def _rank_notes(results: Sequence[InputResult]) -> list[str]:
     if not results or results[0].strangeness is not None:
         return []
     what = "are listed as given, without a rank" if results[0].rank is None else "have no strangeness"
-    return [f"Fewer than {FEWEST} inputs, or inputs that are all alike, can't be compared: they {what}."]
+    return [f"Fewer than {MIN_INPUTS} inputs, or inputs that are all alike, can't be compared: they {what}."]
 
 
 def _verdict_notes(verdict: DetectorSummary | None, paths: Sequence[Path]) -> list[str]:
@@ -318,7 +318,7 @@ def _advice_notes(settings: ScoreSettings, advice: tuple[ProbeAdvice, ...] | Non
     if not settings.advise:
         return []
     if advice is None:
-        return [f"Fewer than {FEWEST} inputs don't tell which probes to watch."]
+        return [f"Fewer than {MIN_INPUTS} inputs don't tell which probes to watch."]
     return [
         "Advice is found without labels: it says where the nudge tells these inputs apart, not where it tells strange "
         "inputs from ordinary ones; onnx-ood bench --directions measures that."

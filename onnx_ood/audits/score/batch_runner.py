@@ -168,7 +168,7 @@ class BatchRunner:
         while unsettled:
             rows, found, clean_runs = unsettled.pop()
             copies = found.drop.shape[1]
-            wanted = known.effects.copies_wanted(found.drop, known.reference, known.rounds)
+            wanted = known.effects.copies_needed(found.drop, known.reference, known.rounds)
             for more in np.unique(wanted).tolist():
                 alike = wanted == more
                 chosen, so_far = rows[alike], found.at(alike)

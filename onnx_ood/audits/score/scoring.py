@@ -58,7 +58,7 @@ class Scorer:
     def __init__(
         self,
         reader: FeatureReader,
-        subject: ModelInfo,
+        info: ModelInfo,
         feeding: Feeding,
         detectors: Sequence[Detector],
         known: ReferenceSet,
@@ -69,7 +69,7 @@ class Scorer:
 
         Args:
             reader: Measures what they need.
-            subject: What is known of the model.
+            info: What is known of the model.
             feeding: Knows the values of the model's other inputs.
             detectors: Detectors that apply, the first of which ranks and calibrates.
             known: References.
@@ -77,9 +77,9 @@ class Scorer:
             seed: Seed of what p-values draw.
         """
         self._reader, self._feeding, self._rate = reader, feeding, rate
-        self._scorers = [detector.fit(subject, known.evidence) for detector in detectors]
+        self._scorers = [detector.fit(info, known.evidence) for detector in detectors]
         self._calibrated = (
-            calibrate(detectors[0], subject, known.evidence, seed)
+            calibrate(detectors[0], info, known.evidence, seed)
             if known.source == "given" and known.evidence is not None
             else None
         )
@@ -156,7 +156,7 @@ def choose_scorer(
             )
         return None, ()
     asked = bool(settings.detectors or reference)
-    if not asked and (reason := find_detector(_DEFAULT).why_not(find_feature_sources(model).subject)):
+    if not asked and (reason := find_detector(_DEFAULT).why_not(find_feature_sources(model).info)):
         return None, (_fallback(reason),)
     detectors, lacking = choose_detectors(model, settings.detectors or (_DEFAULT,))
     needs = {need for detector in detectors for need in detector.needs}
@@ -174,7 +174,7 @@ def choose_scorer(
     collector = Collector(
         readers(needs) if cache else reader, fed, preprocessing, None, settings.seed, feeding
     )
-    if reference or (settings.bundled_reference and any(detector.reference for detector in detectors)):
+    if reference or (settings.bundled_reference and any(detector.uses_reference for detector in detectors)):
         augmenting = None
         if "altered" in needs:
             # Altered references are learnt from by their activity alone.
@@ -187,13 +187,13 @@ def choose_scorer(
             )
         else:
             known = measure_bundled_photos(collector, augmenting, preprocessing, step)
-    if not asked and known.evidence is None and detectors[0].learns(reader.subject):
+    if not asked and known.evidence is None and detectors[0].requires_reference(reader.info):
         return None, (_fallback("on this model it learns from references alone"), *_noted(known))
-    detectors = learnable(detectors, reader.subject, known, lacking, asked=True)
-    subject = reader.subject
+    detectors = learnable(detectors, reader.info, known, lacking, asked=True)
+    info = reader.info
     if len(model.inputs) == 1:
-        subject = with_baseline_inputs(subject, known, collector, preprocessing)
-    judge = Scorer(reader, subject, feeding, detectors, known, settings.fpr, settings.seed)
+        info = with_baseline_inputs(info, known, collector, preprocessing)
+    judge = Scorer(reader, info, feeding, detectors, known, settings.fpr, settings.seed)
     problem = (f"{cache.problem[0].upper()}{cache.problem[1:]}.",) if cache and cache.problem else ()
     return judge, (*_noted(known), *problem)
 

@@ -1,1 +1,1 @@
-"""From scores to p-values, flags and combined scores."""
+"""p-values, flags, combined scores and early stopping, from scores of references."""

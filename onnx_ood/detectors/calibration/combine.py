@@ -1,9 +1,9 @@
-"""Several detectors' scores as one: each in standard deviations of what good inputs get, then summed.
+"""Combination of several detectors' scores: each in standard deviations of held-out references, then summed.
 
-A reference's own score flatters it if the scorer learnt from it: with few references, distances from a covariance that
-was fitted to them are far smaller than those of new inputs just like them. So what is usual is learnt from held-out
-scores: each reference is scored by a scorer that learnt from others only. That makes scores of detectors comparable; it
-doesn't make their sum a p-value. For that, see `onnx_ood.detectors.calibration.conformal`.
+A scorer that learned from a reference gives it too low a score: with few references, distances from a covariance that
+was fitted to them are far smaller than those of new inputs like them. So mean and spread are those of held-out scores:
+each reference is scored by a scorer that learned from others only. This makes scores of detectors comparable; their sum
+is not a p-value (see `onnx_ood.detectors.calibration.conformal`).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from onnx_ood._types import Float
 from onnx_ood.detectors.base import FittedDetector
 from onnx_ood.detectors.features import Features
 
-# A distance of exactly 0 has no logarithm.
-_SMALLEST = 1e-12
+# Added to distances: a distance of exactly 0 has no logarithm.
+_EPSILON = 1e-12
 
 
 def held_out_scores(fit: Callable[[Features], FittedDetector], reference: Features, folds: int) -> Float:
-    """Scores of references by scorers that didn't learn from them.
+    """Score each reference by a scorer that did not learn from it (cross-validation).
 
-    Reference i is in fold i mod `folds`; each fold is scored by a scorer that learnt from all others. As many folds as
-    references is leaving one out.
+    Reference i is in fold i mod `folds`; each fold is scored by a scorer fitted to all others. With as many folds as
+    references this is leave-one-out.
 
     Args:
-        fit: Makes a scorer from references.
-        reference: What was measured of n references.
+        fit: Fits a scorer to references.
+        reference: Features of n references.
         folds: Number of folds, from 2 to n.
 
     Returns:
@@ -39,7 +39,7 @@ def held_out_scores(fit: Callable[[Features], FittedDetector], reference: Featur
     """
     count = len(reference)
     if not 2 <= folds <= count:
-        raise ValueError(f"{count} references can't be shared out to {folds} folds")
+        raise ValueError(f"{folds} folds for {count} references; choose from 2 to the number of references")
     fold = np.arange(count) % folds
     scores = np.empty(count)
     for held in range(folds):
@@ -48,38 +48,40 @@ def held_out_scores(fit: Callable[[Features], FittedDetector], reference: Featur
     return scores
 
 
-def z_scores(scores: Float, usual: Float, *, distance: bool) -> Float:
-    """(s − mean) / standard deviation, both over what references get, held out; of distances the logarithms.
+def z_scores(scores: Float, held_out: Float, *, distance: bool) -> Float:
+    """Return (s − mean) / standard deviation, both of held-out references; logarithms of distances.
 
-    Distances are positive and have a long tail: a standard deviation says more of their logarithms.
+    Distances are positive with a long tail; their logarithms are closer to normal.
 
     Args:
         scores: Scores of new inputs, float64 [N].
-        usual: Scores of n references, held out, float64 [n], n at least 2.
-        distance: True if the scores are distances, 0 at least.
+        held_out: Held-out scores of n references, float64 [n], n at least 2.
+        distance: True if the scores are distances, at least 0.
 
     Returns:
-        z-scores, float64 [N]; higher = more out-of-distribution. All 0 if the references' scores don't differ: where
-        there is no measure of what is usual, a score says nothing.
+        z-scores, float64 [N]; higher = more out-of-distribution. All 0 if the references' scores do not differ.
 
     Raises:
         ValueError: If there are fewer than two references.
+
+    >>> z_scores(np.array([2.0, 4.0]), np.array([1.0, 2.0, 3.0]), distance=False)
+    array([0., 2.])
     """
-    if len(usual) < 2:
-        raise ValueError(f"a spread needs two references, not {len(usual)}")
+    if len(held_out) < 2:
+        raise ValueError(f"a spread needs at least 2 references, found {len(held_out)}")
     if distance:
-        scores, usual = np.log(scores + _SMALLEST), np.log(usual + _SMALLEST)
-    spread = float(usual.std(ddof=1)) if np.ptp(usual) > 0 else 0.0
-    return (scores - usual.mean()) / spread if spread > 0 else np.zeros_like(scores)
+        scores, held_out = np.log(scores + _EPSILON), np.log(held_out + _EPSILON)
+    spread = float(held_out.std(ddof=1)) if np.ptp(held_out) > 0 else 0.0
+    return (scores - held_out.mean()) / spread if spread > 0 else np.zeros_like(scores)
 
 
-def combined_score(scores: Float, usual: Float, distances: Sequence[bool]) -> Float:
-    """The sum of the z-scores of K detectors.
+def combined_score(scores: Float, held_out: Float, distances: Sequence[bool]) -> Float:
+    """Sum the z-scores of K detectors.
 
     Args:
         scores: Scores of new inputs, float64 [N, K].
-        usual: Scores of n references, held out, float64 [n, K].
-        distances: For each detector, whether its scores are distances, which are taken in logarithms; [K].
+        held_out: Held-out scores of n references, float64 [n, K].
+        distances: For each detector, whether its scores are distances, of which logarithms are taken; [K].
 
     Returns:
         The sum, float64 [N]; higher = more out-of-distribution.
@@ -89,8 +91,8 @@ def combined_score(scores: Float, usual: Float, distances: Sequence[bool]) -> Fl
     """
     total: Float = np.sum(
         [
-            z_scores(score, other, distance=distance)
-            for score, other, distance in zip(scores.T, usual.T, distances, strict=True)
+            z_scores(score, known, distance=distance)
+            for score, known, distance in zip(scores.T, held_out.T, distances, strict=True)
         ],
         axis=0,
     )

@@ -1,1 +1,1 @@
-"""Detectors, one file each."""
+"""Detectors, one module each; the registry imports all of them."""

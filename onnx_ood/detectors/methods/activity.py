@@ -1,30 +1,40 @@
-"""Distance of the activity profile from that of reference inputs."""
+"""Mahalanobis distance of the activity profile from reference inputs."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from typing_extensions import override
 
+from onnx_ood._types import Float
+from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.activity_profile import activity_profile
-from onnx_ood.detectors.methods.class_scores import reference_of, why_no_layers
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
+from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required, why_no_layers
 
 
+@register_detector
 class Activity(Detector):
-    """Strange inputs make some layer more, less or otherwise active than known-good ones do."""
+    """Finds inputs for which some layer is more, less or otherwise active than for references."""
 
     name = "activity"
     formula = "Mahalanobis distance of nine numbers on the activity of each layer, covariance shrunk by ½"
     source = "onnx_ood; the distance after K. Lee et al., NeurIPS 2018, without classes"
     needs = ("layers",)
-    reference = True
+    order = 230
+    uses_reference = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_layers(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_layers(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        usual = ShrunkGaussian(activity_profile(reference_of(reference).layers))
-        return lambda evidence: usual.distances(activity_profile(evidence.layers))
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        layers = required(reference, "references").layers
+        return partial(_distances, ShrunkGaussian(activity_profile(layers)))
+
+
+def _distances(gaussian: ShrunkGaussian, features: Features) -> Float:
+    return gaussian.distances(activity_profile(features.layers))

@@ -1,19 +1,23 @@
-"""Energy of the logits that binarised features give."""
+"""ASH-B: energy of the logits of binarised features."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
-from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, head_of, negative_energy, why_not_rectified
+from onnx_ood.detectors.features import Features, LinearHead, ModelInfo
+from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required, why_not_rectified
+from onnx_ood.detectors.softmax import log_sum_exp
 
-# Share of the features that is set to 0.
-_PRUNED = 0.9
+_PRUNED_SHARE = 0.9
 
 
+@register_detector
 class ActivationShaping(Detector):
     """ASH-B at the features of the linear head."""
 
@@ -21,22 +25,21 @@ class ActivationShaping(Detector):
     formula = "energy after keeping the largest 10% of h, each set to Σh / k"
     source = "A. Djurisic et al., ICLR 2023 (ASH-B)"
     needs = ("features",)
+    order = 80
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_not_rectified(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_not_rectified(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        head = head_of(subject)
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        return partial(_score, required(info.head, "linear head"))
 
-        def score(evidence: Features) -> NDArray[np.float64]:
-            h = features_of(evidence)
-            kept = h.shape[1] - round(h.shape[1] * _PRUNED)
-            largest = np.argpartition(h, -kept, axis=1)[:, -kept:]
-            shaped = np.zeros_like(h)
-            np.put_along_axis(shaped, largest, h.sum(axis=1, keepdims=True) / kept, axis=1)
-            energy: NDArray[np.float64] = -negative_energy(shaped @ head.weight.T + head.bias)
-            return energy
 
-        return score
+def _score(head: LinearHead, features: Features) -> Float:
+    h = required(features.features, "features")
+    kept = h.shape[1] - round(h.shape[1] * _PRUNED_SHARE)
+    largest = np.argpartition(h, -kept, axis=1)[:, -kept:]
+    shaped = np.zeros_like(h)
+    np.put_along_axis(shaped, largest, h.sum(axis=1, keepdims=True) / kept, axis=1)
+    return -log_sum_exp(shaped @ head.weight.T + head.bias)

@@ -1,4 +1,4 @@
-"""How little activations turn when the input is nudged."""
+"""Rotation of activations under small perturbations of the input."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
+from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required
 
 
-class CosineDrop(AtProbes):
-    """The less an activation turns, the stranger; often the other way round, above all for smooth pictures."""
+@register_detector
+class CosineDrop(PerProbeDetector):
+    """Published claim: a smaller rotation is more out-of-distribution. Often inverted, above all for smooth images."""
 
     name = "cosine_drop"
     formula = "−mean over probes of log₁₀ mean over nudges of (1 − cos(clean, nudged))"
@@ -19,8 +22,8 @@ class CosineDrop(AtProbes):
         "the claim of LessWrong, How to tell if your input is out of distribution given only model weights"
     )
     needs = ("pairs",)
+    order = 170
 
     @override
-    def numbers(self, evidence: Features) -> Float:
-        assert evidence.drops is not None
-        return -np.log10(evidence.drops)
+    def values(self, features: Features) -> Float:
+        return -np.log10(required(features.drops, "cosine drops"))

@@ -1,4 +1,4 @@
-"""How little a layer magnifies a turn of its input."""
+"""Rotation of activations relative to the rotation of the input."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
+from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required
 
 
-class Distortion(AtProbes):
-    """The published ratio of angles; a fixed nudge turns a faint input further, which the ratio takes out."""
+@register_detector
+class Distortion(PerProbeDetector):
+    """Published ratio of angles; it cancels that a nudge of fixed size rotates a faint input further."""
 
     name = "distortion"
     formula = "−mean over probes of log₁₀ mean over nudges of (angle at the probe / angle at the input)"
@@ -19,8 +22,8 @@ class Distortion(AtProbes):
         "LessWrong, How to tell if your input is out of distribution given only model weights (at one probe)"
     )
     needs = ("pairs",)
+    order = 180
 
     @override
-    def numbers(self, evidence: Features) -> Float:
-        assert evidence.distortions is not None
-        return -np.log10(evidence.distortions)
+    def values(self, features: Features) -> Float:
+        return -np.log10(required(features.distortions, "distortions"))

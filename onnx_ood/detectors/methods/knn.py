@@ -1,59 +1,63 @@
-"""Distance of the last features from the nearest of reference inputs."""
+"""Distance of the features from the nearest reference inputs."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, reference_of, why_no_head
+from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required, why_no_head
 
-_SMALLEST = 1e-12
+_EPSILON = 1e-12
 
 
+@register_detector
 class NearestNeighbour(Detector):
-    """Where features point, known-good inputs have been seen close by."""
+    """Distance from the k-th nearest reference, between normalised features."""
 
     name = "knn"
     formula = "distance of h/‖h‖ from the k-th nearest of n references, k = max(1, round(n / 1000))"
     source = "Y. Sun et al., ICML 2022, with its share of n as k"
     needs = ("features",)
-    reference = True
+    order = 260
+    uses_reference = True
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_no_head(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_no_head(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        known = _directions(features_of(reference_of(reference)))
-        place = neighbour(len(known)) - 1
-
-        def score(evidence: Features) -> NDArray[np.float64]:
-            # One input at a time: differences of all with all references are larger than either.
-            return np.array(
-                [
-                    np.partition(np.linalg.norm(known - one, axis=1), place)[place]
-                    for one in _directions(features_of(evidence))
-                ]
-            )
-
-        return score
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        known = _directions(required(reference, "references"))
+        return partial(_score, known, neighbour(len(known)) - 1)
 
 
 def neighbour(references: int) -> int:
-    """Which neighbour counts: the k-th nearest of n, k = max(1, round(n / 1000)), which is 1 of up to 1,500 references.
+    """Return k, the neighbour that counts, for n references: max(1, round(n / 1000)).
 
-    The paper takes 50 of 50,000 and 1,000 of 1.2 million: about a thousandth. With a few references a larger k, such as
-    the root of n, is worse: of ten classes 32 references have three each, so that the third nearest often is
-    of another class, and the distance that of classes.
+    The paper takes 50 of 50,000 and 1,000 of 1.2 million: about a thousandth. With few references a larger k, such as
+    √n, is worse: 32 references of ten classes are about three per class, so the third nearest often belongs to another
+    class.
+
+    >>> neighbour(32), neighbour(50_000)
+    (1, 50)
     """
     return max(1, round(references / 1000))
 
 
-def _directions(features: Float) -> Float:
-    directions: Float = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), _SMALLEST)
+def _score(known: Float, place: int, features: Features) -> Float:
+    # One input at a time: the differences of all inputs from all references are larger than either.
+    return np.array(
+        [np.partition(np.linalg.norm(known - one, axis=1), place)[place] for one in _directions(features)]
+    )
+
+
+def _directions(features: Features) -> Float:
+    h = required(features.features, "features")
+    directions: Float = h / np.maximum(np.linalg.norm(h, axis=1, keepdims=True), _EPSILON)
     return directions

@@ -1,44 +1,45 @@
-"""Energy of the logits that scaled features give."""
+"""SCALE: energy of the logits of scaled features."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
+from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
-from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.class_scores import features_of, head_of, negative_energy, why_not_rectified
+from onnx_ood.detectors.features import Features, LinearHead, ModelInfo
+from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required, why_not_rectified
+from onnx_ood.detectors.softmax import log_sum_exp
 
-# Share of the features that is not among the largest.
-_PRUNED = 0.85
+_PRUNED_SHARE = 0.85
 
 
+@register_detector
 class Scale(Detector):
-    """Features are scaled up the more, the less a few of them stand out."""
+    """SCALE at the features of the linear head; the scale is larger the less the largest features dominate."""
 
     name = "scale"
     formula = "energy of h·exp(Σh / Σ of its largest 15%)"
     source = "K. Xu et al., ICLR 2024"
     needs = ("features",)
+    order = 90
 
     @override
-    def why_not(self, subject: ModelInfo) -> str | None:
-        return why_not_rectified(subject)
+    def why_not(self, info: ModelInfo) -> str | None:
+        return why_not_rectified(info)
 
     @override
-    def fit(self, subject: ModelInfo, reference: Features | None) -> FittedDetector:
-        head = head_of(subject)
+    def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
+        return partial(_score, required(info.head, "linear head"))
 
-        def score(evidence: Features) -> NDArray[np.float64]:
-            h = features_of(evidence)
-            kept = h.shape[1] - round(h.shape[1] * _PRUNED)
-            largest = np.partition(h, -kept, axis=1)[:, -kept:].sum(axis=1)
-            # Features that are 0 throughout stay so.
-            share = np.divide(h.sum(axis=1), largest, out=np.ones(len(h)), where=largest > 0)
-            energy: NDArray[np.float64] = -negative_energy(
-                h * np.exp(share)[:, np.newaxis] @ head.weight.T + head.bias
-            )
-            return energy
 
-        return score
+def _score(head: LinearHead, features: Features) -> Float:
+    h = required(features.features, "features")
+    kept = h.shape[1] - round(h.shape[1] * _PRUNED_SHARE)
+    largest = np.partition(h, -kept, axis=1)[:, -kept:].sum(axis=1)
+    # Features that are all 0 stay so.
+    share = np.divide(h.sum(axis=1), largest, out=np.ones(len(h)), where=largest > 0)
+    return -log_sum_exp(h * np.exp(share)[:, np.newaxis] @ head.weight.T + head.bias)

@@ -1,4 +1,4 @@
-"""How densely units switch on a small ring round the input."""
+"""Density of activation-pattern transitions on a small ring around the input."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.features import Features
-from onnx_ood.detectors.methods.at_probes import AtProbes
+from onnx_ood.detectors.per_probe import PerProbeDetector
+from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required
 
 
-class TransitionDensity(AtProbes):
-    """Linear regions are larger round training points than elsewhere."""
+@register_detector
+class TransitionDensity(PerProbeDetector):
+    """Transitions per unit: linear regions are larger around training points than elsewhere."""
 
     name = "transition_density"
     formula = (
@@ -18,8 +21,8 @@ class TransitionDensity(AtProbes):
     )
     source = "R. Novak et al., ICLR 2018; the ring of nudges is onnx_ood's"
     needs = ("ring",)
+    order = 200
 
     @override
-    def numbers(self, evidence: Features) -> Float:
-        assert evidence.transitions is not None
-        return evidence.transitions
+    def values(self, features: Features) -> Float:
+        return required(features.transitions, "transitions")

@@ -1,8 +1,8 @@
-"""A linear discriminant between good inputs and altered copies of them, which stand for what is out of distribution.
+"""Linear discriminant between reference inputs and altered copies of them as pseudo-OOD inputs.
 
-Altered copies (noise, blur, another scale, ...) are controls that can always be made from the references. No kind of
-them is what will come, so what all kinds have in common counts: each kind tells a direction, those of all kinds count
-alike, however far out a kind is, and the spread is that within kinds.
+Altered copies (noise, blur, another scale, ...) can be made of any references. Real out-of-distribution inputs will be
+like none of the alterations, so only what these have in common counts: each alteration contributes a direction of
+length 1, however far out it is, and the spread is that within alterations.
 """
 
 from __future__ import annotations
@@ -12,67 +12,67 @@ from collections.abc import Sequence
 import numpy as np
 
 from onnx_ood._types import Float
-from onnx_ood.detectors.models.gaussian import ShrunkCovariance, Standard
+from onnx_ood.detectors.models.gaussian import ShrunkCovariance, Standardizer
 
-# So that a control that is far out in a few features doesn't decide the direction alone.
-_LIMIT = 6.0
+# Keeps an alteration that is far out in a few features from determining the direction alone.
+_CLIP = 6.0
 _SHRINKAGE = 0.3
 
 
 class Discriminant:
-    """Fisher's discriminant between good inputs and controls, regularised.
+    """Fisher's discriminant between references and pseudo-OOD sets, regularised.
 
-    Features are standardised by the good inputs and clipped to ±6; those that don't differ between good inputs are
-    dropped, even where they differ in the controls (see `Standard`). With C₀ the covariance of the good inputs and
-    C_k that of kind k (each with its count − 1), S = C₀ + mean C_k is shrunk to M = 0.7·S + 0.3·(tr S / d)·I, and
-    the direction is w = M⁻¹·(mean over kinds of Δ_k / ‖Δ_k‖), with Δ_k = mean of kind k − mean of the good inputs; a
-    kind whose mean is that of the good inputs adds nothing. Without ‖Δ_k‖ the kinds that are far out, which any
-    direction tells, would decide it.
+    Features are standardised by the references and clipped to ±6; features that do not differ between references are
+    dropped, even if they differ in pseudo-OOD sets (see `Standardizer`). With C₀ the covariance of the references and
+    C_k that of set k (each with n − 1), S = C₀ + mean C_k is shrunk to M = 0.7·S + 0.3·(tr S / d)·I, and the direction
+    is w = M⁻¹·(mean over sets of Δ_k / ‖Δ_k‖), with Δ_k = mean of set k − mean of the references; a set with Δ_k = 0
+    adds nothing. Without the division by ‖Δ_k‖, sets that are far out, which any direction separates, would determine
+    it.
 
     Sources: R. A. Fisher, Annals of Eugenics 7 (1936); for the shrinkage J. H. Friedman, Journal of the American
     Statistical Association 84 (1989).
     """
 
-    def __init__(self, good: Float, controls: Sequence[Float]) -> None:
-        """Finds the direction, in the span of the inputs where there are fewer of them than features.
+    def __init__(self, reference: Float, pseudo_ood: Sequence[Float]) -> None:
+        """Compute the direction, in the span of the inputs if these are fewer than features.
 
         Args:
-            good: Features of good inputs, float64 [n, d], n at least 2, finite.
-            controls: Features of altered copies of them, one float64 [n_k, d] for each kind, n_k at least 2, finite.
+            reference: Features of references, float64 [n, d], n at least 2, finite.
+            pseudo_ood: Features of altered references, one float64 [n_k, d] per alteration, n_k at least 2, finite.
 
         Raises:
-            ValueError: If there are no kinds, too few inputs, features that aren't finite, or none that differs between
-                good inputs.
+            ValueError: If there are no sets, too few inputs, features that are not finite, or no feature that differs
+                between references.
         """
-        if not controls:
-            raise ValueError("there are no controls")
-        if min(map(len, controls)) < 2:
-            raise ValueError("a spread needs two controls of each kind")
-        if not all(np.isfinite(kind).all() for kind in controls):
-            raise ValueError("features have to be finite")
-        self._standard = Standard.of(good)
-        clipped = self._clipped(good)
-        kinds = [self._clipped(kind) for kind in controls]
-        roots = [_root(clipped), *(_root(kind) / np.sqrt(len(kinds)) for kind in kinds)]
-        apart = np.mean([_unit(kind.mean(axis=0) - clipped.mean(axis=0)) for kind in kinds], axis=0)
+        if not pseudo_ood:
+            raise ValueError("no pseudo-OOD sets given; give at least one")
+        if min(map(len, pseudo_ood)) < 2:
+            raise ValueError("a pseudo-OOD set has fewer than 2 inputs; give at least 2 in each")
+        if not all(np.isfinite(one).all() for one in pseudo_ood):
+            raise ValueError("features of a pseudo-OOD set are not finite; leave such inputs out")
+        self._standardizer = Standardizer.of(reference)
+        clipped = self._clipped(reference)
+        sets = [self._clipped(one) for one in pseudo_ood]
+        roots = [_root(clipped), *(_root(one) / np.sqrt(len(sets)) for one in sets)]
+        apart = np.mean([_unit(one.mean(axis=0) - clipped.mean(axis=0)) for one in sets], axis=0)
         self._direction = ShrunkCovariance(np.concatenate(roots), _SHRINKAGE).solve(apart[np.newaxis])[0]
 
     def score(self, rows: Float) -> Float:
-        """w·z of inputs, float64 [N], from features [N, d]; higher = more like controls than like good inputs."""
+        """Return w·z of inputs, float64 [N], from features [N, d]; higher = more like pseudo-OOD inputs."""
         scores: Float = self._clipped(rows) @ self._direction
         return scores
 
     def _clipped(self, rows: Float) -> Float:
-        return np.clip(self._standard.apply(rows), -_LIMIT, _LIMIT)
+        return np.clip(self._standardizer.apply(rows), -_CLIP, _CLIP)
 
 
 def _unit(vector: Float) -> Float:
-    """A vector of length 1 in the same direction; 0 of 0."""
+    """Return a vector of length 1 in the same direction; 0 for 0."""
     length = np.linalg.norm(vector)
     return vector / length if length > 0 else vector
 
 
 def _root(rows: Float) -> Float:
-    """R with RᵀR the covariance, [n, d]."""
+    """Return R with RᵀR the covariance, [n, d]."""
     root: Float = (rows - rows.mean(axis=0)) / np.sqrt(len(rows) - 1)
     return root

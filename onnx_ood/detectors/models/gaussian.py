@@ -1,4 +1,4 @@
-"""Gaussians of more dimensions than inputs to learn from: standardised, shrunk, and solved in the inputs' span."""
+"""Gaussians with more dimensions than inputs to learn from: standardised, shrunk, and solved in the inputs' span."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from numpy.typing import NDArray
 from onnx_ood._types import Float
 
 SHRINKAGE = 0.5
-"""Share of the identity in a covariance, where nothing else is said."""
+"""Default share of the identity in a covariance."""
 
-# What is measured comes out of float32 networks: a spread of less than this share of the size is rounding.
-_LEAST_SPREAD = 1e-6
-# A singular value below this share of the largest one is 0 but for rounding.
-_LEAST_SINGULAR = 1e-10
+# Features come out of float32 networks: a spread below this share of their size is rounding.
+_MIN_SPREAD = 1e-6
+# A singular value below this share of the largest is 0 up to rounding.
+_MIN_SINGULAR = 1e-10
 
 
 @dataclass(frozen=True)
-class Standard:
-    """What makes features comparable: mean and standard deviation of each over some inputs.
+class Standardizer:
+    """Mean and standard deviation of each feature over some inputs.
 
-    Features that don't differ between these inputs, up to what float32 rounds (a standard deviation of at most 1e-6
-    of the root mean square), are dropped. A floor instead would turn any rounding in them into a huge distance.
+    Features that do not differ between these inputs, up to float32 rounding (a standard deviation of at most 1e-6 of
+    the root mean square), are dropped. A lower bound instead would turn any rounding in them into a huge distance.
 
     Attributes:
-        kept: Indices of the features that are kept, [K].
+        kept: Indices of the K features that are kept, [K].
         mean: Their means, float64 [K].
         deviation: Their standard deviations (with n − 1), float64 [K].
     """
@@ -36,44 +36,44 @@ class Standard:
     deviation: Float
 
     @staticmethod
-    def of(rows: Float) -> Standard:
-        """Learns from inputs.
+    def of(rows: Float) -> Standardizer:
+        """Learn from inputs.
 
         Args:
             rows: Features, float64 [n, d], n at least 2, finite.
 
         Returns:
-            Means and standard deviations; of no feature at all if none differs.
+            Means and standard deviations; of no feature if none differs.
 
         Raises:
-            ValueError: If there are fewer than two rows, or if they aren't finite.
+            ValueError: If there are fewer than two rows, or they are not finite.
         """
         if len(rows) < 2:
-            raise ValueError(f"a spread needs two inputs, not {len(rows)}")
+            raise ValueError(f"a spread needs at least 2 inputs, found {len(rows)}")
         if not np.isfinite(rows).all():
-            raise ValueError("features have to be finite")
+            raise ValueError("features are not finite; leave such inputs out")
         deviation = rows.std(axis=0, ddof=1)
-        kept = np.flatnonzero(deviation > _LEAST_SPREAD * np.sqrt((rows**2).mean(axis=0)))
-        return Standard(kept, rows[:, kept].mean(axis=0), deviation[kept])
+        kept = np.flatnonzero(deviation > _MIN_SPREAD * np.sqrt((rows**2).mean(axis=0)))
+        return Standardizer(kept, rows[:, kept].mean(axis=0), deviation[kept])
 
     def apply(self, rows: Float) -> Float:
-        """(x − mean) / deviation of the kept features: float64 [N, K] of [N, d]."""
+        """Return (x − mean) / deviation of the kept features, float64 [N, K], from features [N, d]."""
         standardised: Float = (rows[:, self.kept] - self.mean) / self.deviation
         return standardised
 
 
 class ShrunkCovariance:
-    """(1 − s)·C + s·(tr C / d)·I for C = RᵀR, without ever holding a d × d matrix.
+    """(1 − s)·C + s·(tr C / d)·I for C = RᵀR, without a d × d matrix.
 
     With R = U·diag(σ)·Vᵀ the matrix is (1 − s)·σ² + s·t in the directions of V, t = tr C / d, and s·t in all others.
-    So where R has few rows, everything happens in their span. What lies outside is computed as what projecting onto
-    the span leaves, not as a difference of squares, which would cancel.
+    So for few rows of R everything happens in their span. The part outside is the remainder of a projection onto the
+    span, not a difference of squares, which would cancel.
 
     Source: O. Ledoit and M. Wolf, Journal of Multivariate Analysis 88 (2004), with s chosen, not estimated.
     """
 
     def __init__(self, roots: Float, shrinkage: float) -> None:
-        """Decomposes R.
+        """Decompose R.
 
         Args:
             roots: R, float64 [r, d], not all 0.
@@ -83,59 +83,63 @@ class ShrunkCovariance:
             ValueError: If s is out of range, R is all 0, or s is 0 and C has no inverse.
         """
         if not 0 <= shrinkage <= 1:
-            raise ValueError(f"the shrinkage has to be from 0 to 1, not {shrinkage}")
+            raise ValueError(f"shrinkage {shrinkage} is out of range; choose it from 0 to 1")
         _, singular, self._span = np.linalg.svd(roots, full_matrices=False)
         features = roots.shape[1]
         if not len(singular) or not singular[0] > 0:
-            raise ValueError("there is no spread to learn from")
-        if shrinkage == 0 and (len(singular) < features or singular[-1] <= _LEAST_SINGULAR * singular[0]):
-            raise ValueError("the covariance of so few or such dependent features has no inverse; shrink it")
+            raise ValueError("features have no spread; give inputs that differ")
+        if shrinkage == 0 and (len(singular) < features or singular[-1] <= _MIN_SINGULAR * singular[0]):
+            raise ValueError("the covariance has no inverse; use a shrinkage above 0")
         self._complete = len(singular) == features
         self._outside = shrinkage * float(np.sum(singular**2)) / features
         self._inside = (1 - shrinkage) * singular**2 + self._outside
 
     def solve(self, rows: Float) -> Float:
-        """The inverse times each row: float64 [N, d] of [N, d]."""
+        """Return the inverse times each row, float64 [N, d], from rows [N, d]."""
         along, left = self._split(rows)
         solved: Float = (along / self._inside) @ self._span
         return solved if left is None else solved + left / self._outside
 
     def squared_distances(self, rows: Float) -> Float:
-        """xᵀ·M⁻¹·x of each row x: float64 [N] of [N, d]."""
+        """Return xᵀ·M⁻¹·x of each row x, float64 [N], from rows [N, d]."""
         along, left = self._split(rows)
         total: Float = (along**2 / self._inside).sum(axis=1)
         return total if left is None else total + (left**2).sum(axis=1) / self._outside
 
     def _split(self, rows: Float) -> tuple[Float, Float | None]:
-        """Coordinates in the span, [N, r], and what is outside, [N, d]; None where the span is everything."""
+        """Return coordinates in the span, [N, r], and the part outside, [N, d]; None if the span is complete."""
         along = rows @ self._span.T
         return along, None if self._complete else rows - along @ self._span
 
 
 class ShrunkGaussian:
-    """Mahalanobis distance from a few inputs, with standardised features and a shrunk covariance.
+    """Mahalanobis distance from few inputs, with standardised features and a shrunk covariance.
 
     d(x) = √(zᵀ·((1 − s)·C + s·(tr C / d)·I)⁻¹·z), z = (x − mean) / standard deviation of each feature, C the
-    covariance of z over the inputs learnt from (with n − 1, so that its diagonal is 1). In float64 throughout.
+    covariance of z over the reference inputs (with n − 1, so that its diagonal is 1). In float64 throughout.
+
+    >>> gaussian = ShrunkGaussian(np.array([[-1.0], [0.0], [1.0]]))
+    >>> gaussian.distances(np.array([[0.0], [3.0]]))
+    array([0., 3.])
     """
 
     def __init__(self, reference: Float, shrinkage: float = SHRINKAGE) -> None:
-        """Learns mean, spread and covariance.
+        """Learn mean, spread and covariance.
 
         Args:
             reference: Features of the inputs to learn from, float64 [n, d], finite; n may be far smaller than d.
-            shrinkage: s, from 0 to 1. At 0 the distance doesn't depend on the features' scales, nor on any
+            shrinkage: s, from 0 to 1. At 0 the distance does not depend on the features' scales, nor on any
                 invertible linear map of them.
 
         Raises:
-            ValueError: If there are fewer than two inputs, if they aren't finite or don't differ, if s is out of range,
-                or if it is 0 and the covariance has no inverse.
+            ValueError: If there are fewer than two inputs, they are not finite or do not differ, s is out of range, or
+                s is 0 and the covariance has no inverse.
         """
-        self._standard = Standard.of(reference)
-        standardised = self._standard.apply(reference)
+        self._standardizer = Standardizer.of(reference)
+        standardised = self._standardizer.apply(reference)
         self._covariance = ShrunkCovariance(standardised / np.sqrt(len(reference) - 1), shrinkage)
 
     def distances(self, rows: Float) -> Float:
-        """Distances of inputs, float64 [N], in standard deviations, from features [N, d]."""
-        distances: Float = np.sqrt(self._covariance.squared_distances(self._standard.apply(rows)))
+        """Return distances of inputs, float64 [N], in standard deviations, from features [N, d]."""
+        distances: Float = np.sqrt(self._covariance.squared_distances(self._standardizer.apply(rows)))
         return distances

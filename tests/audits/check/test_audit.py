@@ -402,7 +402,7 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
         ('[[gates]]\nfigure = "size"\nat-most = 1', "line 1: models: Field required"),
         ('[models.a]\npath = "a"', "line 1: gates: Field required"),
         ('[models.a]\npath = "a"\ninput = "x"\n[[gates]]', "line 3: models.a.input: Extra inputs"),
-        ('[models.a]\npath = "a"\ndetector = "x"\nGATE', "line 3: models.a.detector: there is no detector 'x'"),
+        ('[models.a]\npath = "a"\ndetector = "x"\nGATE', "line 3: models.a.detector: unknown detector 'x'"),
         ('[models.a]\npath = "a"\nscale = -1\n[[gates]]\nfigure = "size"', "line 3: models.a.scale: Input should be g"),
         ('[models.a]\npath = "a"\nbatch_size = 1\n[[gates]]', "line 3: models.a.batch_size: Extra inputs"),
         ('MODEL[[gates]]\nfigure = "sice"', "line 4: gates.0.figure: there is no figure 'sice'"),
@@ -418,7 +418,7 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
         ('MODEL[[gates]]\nfigure = "size"\nat-most = 1\ntolerance = 1', "line 6: gates.0.tolerance: it goes with"),
         ('MODEL[[gates]]\nfigure = "size"\nagainst = "baseline"', "line 5: gates.0.against: the file names no base"),
         ('MODEL[[gates]]\nfigure = "auroc"\nat-least = 1', "line 3: gates.0.of: auroc is about a detector; name it"),
-        ('MODEL[[gates]]\nfigure = "auroc"\nof = "x"\nat-least = 1', "line 5: gates.0.of: there is no detector 'x'"),
+        ('MODEL[[gates]]\nfigure = "auroc"\nof = "x"\nat-least = 1', "line 5: gates.0.of: unknown detector 'x'"),
         ('MODEL[[gates]]\nfigure = "flagged"\nat-most = 1', "line 3: gates.0: flagged needs models.a.inputs; add it"),
         (
             'MODEL[models."b\\n\\u001b"]\npath = "b"\n[[gates]]\nfigure = "size"\nat-most = 1\nmodel = "a"',

@@ -96,10 +96,10 @@ def test_with_references_auto_is_fitted_to_them(folders, judged):
     collector = Collector(reader, first_input(model), preprocessing, None, 0)
     good, new = (collector.collect([str(folders / name)]) for name in ("good", "new"))
     found = _by_id(judged)
-    doubts = find_detector("uncertainty").fit(reader.subject, None)(new.evidence)
+    doubts = find_detector("uncertainty").fit(reader.info, None)(new.evidence)
     autos = np.array([found[name].scores[0] for name in new.ids])
     # The discriminant is missing from this one, so that they are alike, not equal.
-    close = find_detector("auto").fit(reader.subject, good.evidence)(new.evidence)
+    close = find_detector("auto").fit(reader.info, good.evidence)(new.evidence)
     assert np.corrcoef(autos, close)[0, 1] > 0.9
     assert np.corrcoef(autos, close)[0, 1] > np.corrcoef(autos, doubts)[0, 1]
     assert judged.verdict.reference == "given"
@@ -168,7 +168,7 @@ def test_the_default_without_references_is_doubt_with_and_without_blanks(folders
     reader = FeatureReader(load(FASHION), AUTO, preprocessing=read_card(FASHION).preprocessing)
     greys = np.broadcast_to(np.linspace(0, 1, 11, dtype=np.float32)[:, None, None, None], (11, 1, 28, 28))
     blanks, new = reader.read(np.ascontiguousarray(greys)), reader.read(_tensors(folders / "new"))
-    uncertainty = find_detector("uncertainty").fit(reader.subject, None)
+    uncertainty = find_detector("uncertainty").fit(reader.info, None)
     less = [
         uncertainty(Features(logits=new.logits - z, features=new.features - h))
         for z, h in zip(blanks.logits, blanks.features, strict=True)
@@ -236,7 +236,7 @@ def test_inputs_that_are_references_too_are_told(folders):
 @pytest.mark.parametrize(
     ("settings", "reference", "message"),
     [
-        ({"detectors": ("nonsense",)}, False, "there is no detector 'nonsense'"),
+        ({"detectors": ("nonsense",)}, False, "unknown detector 'nonsense'"),
         ({"detectors": ("knn",)}, False, "knn can't be measured: it learns from references"),
         ({"detectors": ("strangeness",)}, True, "leave out --reference"),
     ],

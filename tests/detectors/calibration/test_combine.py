@@ -1,4 +1,4 @@
-"""Scores put together, against naive loops."""
+"""Combined scores against plain loops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 def from_mean(known: Features) -> FittedDetector:
     assert known.features is not None
     mean = known.features.mean(axis=0)
-    return lambda evidence: np.linalg.norm(evidence.features - mean, axis=1)
+    return lambda features: np.linalg.norm(features.features - mean, axis=1)
 
 
 def test_each_reference_is_scored_by_the_others() -> None:
@@ -39,45 +39,45 @@ def test_each_fold_is_scored_by_the_other_folds(count: int, data: st.DataObject)
 
 
 def test_held_out_scores_are_those_of_new_inputs() -> None:
-    """The reason for it: with fewer references than features their own distances are all alike, and far too small."""
+    """With fewer references than features, their own distances are nearly equal, and far too small."""
     rng = np.random.default_rng(1)
     reference, new = rng.normal(size=(24, 60)), rng.normal(size=(300, 60))
-    usual = ShrunkGaussian(reference)
+    gaussian = ShrunkGaussian(reference)
     held = held_out_scores(
         lambda known: lambda one: ShrunkGaussian(known.features).distances(one.features),
         Features(features=reference),
         24,
     )
-    fresh = usual.distances(new)
-    assert usual.distances(reference).mean() < 0.8 * fresh.mean()
+    fresh = gaussian.distances(new)
+    assert gaussian.distances(reference).mean() < 0.8 * fresh.mean()
     assert abs(held.mean() / fresh.mean() - 1) < 0.05
     assert abs(z_scores(fresh, held, distance=True).mean()) < 1
 
 
 @pytest.mark.parametrize("folds", [1, 6])
 def test_folds_need_references(folds: int) -> None:
-    with pytest.raises(ValueError, match=f"5 references can't be shared out to {folds} folds"):
+    with pytest.raises(ValueError, match=f"{folds} folds for 5 references"):
         held_out_scores(from_mean, Features(features=np.ones((5, 1))), folds)
 
 
 @given(st.integers(0, 1000), st.integers(2, 20))
 def test_the_sum_is_that_of_loops(seed: int, count: int) -> None:
     rng = np.random.default_rng(seed)
-    scores, usual = np.exp(rng.normal(0, 2, (5, 3))), np.exp(rng.normal(0, 2, (count, 3)))
-    scores[:, 1], usual[:, 1] = -scores[:, 1], -usual[:, 1]
+    scores, held_out = np.exp(rng.normal(0, 2, (5, 3))), np.exp(rng.normal(0, 2, (count, 3)))
+    scores[:, 1], held_out[:, 1] = -scores[:, 1], -held_out[:, 1]
     distances = [True, False, True]
     expected = []
     for row in scores:
         total = 0.0
-        for score, others, distance in zip(row, usual.T, distances, strict=True):
+        for score, others, distance in zip(row, held_out.T, distances, strict=True):
             known = [math.log(v) for v in others] if distance else others.tolist()
             here = math.log(score) if distance else score
             total += (here - statistics.mean(known)) / statistics.stdev(known)
         expected.append(total)
-    np.testing.assert_allclose(combined_score(scores, usual, distances), expected, rtol=1e-7, atol=1e-7)
+    np.testing.assert_allclose(combined_score(scores, held_out, distances), expected, rtol=1e-7, atol=1e-7)
 
 
-def test_a_score_without_spread_says_nothing() -> None:
+def test_a_score_without_spread_counts_as_0() -> None:
     scores = np.array([1.0, 5.0])
     np.testing.assert_array_equal(z_scores(scores, np.full(7, 0.1), distance=False), 0)
     # A distance of 0 is near, not an error.
@@ -86,8 +86,8 @@ def test_a_score_without_spread_says_nothing() -> None:
     assert abs(found[1]) < 1e-9
 
 
-def test_what_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="two references"):
+def test_invalid_arguments_are_refused() -> None:
+    with pytest.raises(ValueError, match="2 references, found 1"):
         z_scores(np.ones(3), np.ones(1), distance=False)
     with pytest.raises(ValueError, match="zip"):
         combined_score(np.ones((3, 2)), np.ones((5, 2)), [True])

@@ -1,4 +1,4 @@
-"""When an input needs no more copies: the rule by itself."""
+"""The rule of early stopping, without a model."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, Reference, compare, plan_rounds
+from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, ScoreDistribution, plan_rounds, robust_z
 
 FLOOR = 1e-12
 
 
-def reference(scores: list[float] | np.ndarray) -> Reference:
-    """One of these scores; what is usual doesn't matter."""
+def distribution(scores: list[float] | np.ndarray) -> ScoreDistribution:
+    """A distribution of these scores; its statistics do not matter."""
     drops = np.exp(np.random.default_rng(0).standard_normal((40, 3)))
-    learnt = Reference.learn(drops, np.zeros_like(drops), np.full(3, FLOOR))
-    assert learnt is not None
-    return Reference(learnt.usual, np.sort(np.asarray(scores, dtype=np.float64)))
+    learned = ScoreDistribution.learn(drops, np.zeros_like(drops), np.full(3, FLOOR))
+    assert learned is not None
+    return ScoreDistribution(learned.stats, np.sort(np.asarray(scores, dtype=np.float64)))
 
 
 scores_of_others = st.lists(st.floats(0, 10), min_size=8, max_size=60)
@@ -37,14 +37,14 @@ def test_rounds_end_with_all_copies_and_none_is_below_the_minimum(copies):
 @given(scores_of_others, one_score, an_error, an_error)
 def test_a_larger_error_reaches_no_fewer_of_the_others(others, score, one, another):
     small, large = sorted((one, another))
-    near, far = reference(others).share_within(np.array([score, score]), np.array([small, large]))
+    near, far = distribution(others).share_within(np.array([score, score]), np.array([small, large]))
     assert 0 <= near <= far <= 1
 
 
 @given(st.lists(st.integers(0, 500), min_size=8, max_size=60, unique=True), one_score, an_error)
 def test_the_share_is_that_of_others_within_the_error_to_the_precision_of_one(others, score, error):
     values = np.array(others) / 50
-    (share,) = reference(values).share_within(np.array([score]), np.array([error]))
+    (share,) = distribution(values).share_within(np.array([score]), np.array([error]))
     counted = np.mean((values >= score - error) & (values <= score + error))
     assert abs(share - counted) <= 1 / len(values) + 1e-12
 
@@ -53,17 +53,17 @@ def test_the_share_is_that_of_others_within_the_error_to_the_precision_of_one(ot
 def test_more_spread_never_means_fewer_copies(others, score, one, another, copies):
     rounds = plan_rounds(copies)
     spread = np.sort([0.0, one, another])
-    wanted = reference(others).settles_at(np.full(3, score), spread, rounds)
-    assert wanted[0] == rounds[0]
-    assert list(wanted) == sorted(wanted)
-    assert set(wanted.tolist()) <= set(rounds)
+    needed = distribution(others).converges_at(np.full(3, score), spread, rounds)
+    assert needed[0] == rounds[0]
+    assert list(needed) == sorted(needed)
+    assert set(needed.tolist()) <= set(rounds)
 
 
 @given(scores_of_others, one_score, st.floats(0, 20), st.integers(5, 64))
 def test_copies_are_the_fewest_that_leave_at_most_the_tolerance_within_the_error(
     others, score, spread, copies
 ):
-    compared = reference(others)
+    compared = distribution(others)
     rounds = plan_rounds(copies)
 
     def share(k: int) -> float:
@@ -74,10 +74,10 @@ def test_copies_are_the_fewest_that_leave_at_most_the_tolerance_within_the_error
         )
         return float(high - low)
 
-    (wanted,) = compared.settles_at(np.array([score]), np.array([spread]), rounds)
-    # What rounding decides is no matter of the rule.
+    (needed,) = compared.converges_at(np.array([score]), np.array([spread]), rounds)
+    # Leave out cases that rounding decides.
     if all(abs(share(k) - TOLERANCE) > 1e-9 for k in rounds):
-        assert wanted == next(k for k in rounds if share(k) <= TOLERANCE)
+        assert needed == next(k for k in rounds if share(k) <= TOLERANCE)
 
 
 def drawn(
@@ -87,42 +87,42 @@ def drawn(
     generator = np.random.default_rng(seed)
     means = np.exp(generator.normal(-5, 0.5, (inputs, 4)))
     shared = generator.normal(0, common, (1, copies, 4))
-    # What probes of one input have in common counts, too.
+    # Effects common to the probes of an input count as well.
     own = generator.normal(0, noise, (inputs, copies, 1)) + generator.normal(
         0, noise / 2, (inputs, copies, 4)
     )
     return means, means[:, np.newaxis] * (1 + shared + own)
 
 
-def learn(drops: np.ndarray) -> tuple[CopyEffects, Reference]:
+def learn(drops: np.ndarray) -> tuple[CopyEffects, ScoreDistribution]:
     """From inputs that have all copies."""
     effects = CopyEffects((drops / drops.mean(axis=1, keepdims=True)).mean(axis=0))
     errors = drops.std(axis=1, ddof=1) / np.sqrt(drops.shape[1])
-    compared = Reference.learn(drops.mean(axis=1), errors, np.full(4, FLOOR))
+    compared = ScoreDistribution.learn(drops.mean(axis=1), errors, np.full(4, FLOOR))
     assert compared is not None
     return effects, compared
 
 
 @pytest.mark.parametrize("first", [4, 8])
-def test_the_error_is_by_how_much_all_copies_move_the_strangeness(first):
-    """Over many inputs, whose errors by the rule are compared with what further copies did."""
+def test_the_error_is_the_change_of_the_score_by_all_copies(first):
+    """Over many inputs, errors by the rule equal the effect of further copies."""
     _, drops = drawn(3000, 16, noise=0.05, common=0.2)
     effects, compared = learn(drops)
-    scores, spread = effects.linearise(drops[:, :first], compared.usual)
-    # The standard errors, which the strangeness counts too, are held as they are: the rule is about the drops.
+    scores, spread = effects.linearise(drops[:, :first], compared.stats)
+    # Standard errors, which also enter the score, stay the same: the rule is about the drops.
     some, every = drops[:, :first].mean(axis=1), drops.mean(axis=1)
     relative = drops[:, :first].std(axis=1, ddof=1) / np.sqrt(first) / some
-    exact = compare(every, relative * every, compared.usual).score
+    exact = robust_z(every, relative * every, compared.stats).score
     moved = np.sqrt(np.mean((scores - exact) ** 2))
     expected = np.sqrt(np.mean(spread**2) * (1 / first - 1 / 16))
     assert expected == pytest.approx(moved, rel=0.1)
 
 
-def test_what_a_copy_does_to_all_inputs_is_no_error():
+def test_effects_common_to_all_inputs_are_no_error():
     """All inputs' drops go up and down together: their order is known from the first copies."""
     means, drops = drawn(64, 16, noise=0, common=0.3)
     effects, compared = learn(drops)
-    assert np.all(effects.copies_wanted(drops[:, :4], compared, (4, 8, 16)) == 4)
+    assert np.all(effects.copies_needed(drops[:, :4], compared, (4, 8, 16)) == 4)
     scaled = drops[:, :4].mean(axis=1) * effects.scale(4)
     np.testing.assert_allclose(scaled, drops.mean(axis=1), rtol=1e-12)
     assert not np.allclose(drops[:, :4].mean(axis=1), drops.mean(axis=1), rtol=0.01)
@@ -130,34 +130,34 @@ def test_what_a_copy_does_to_all_inputs_is_no_error():
     assert means.shape == scaled.shape
 
 
-def test_an_input_far_from_all_others_is_settled_and_one_among_them_is_not():
+def test_an_input_far_from_all_others_has_converged_and_one_among_them_has_not():
     _, drops = drawn(64, 16, noise=0.3, common=0)
     effects, compared = learn(drops)
     alone = drops[:2] * np.array([1e4, 1.0])[:, np.newaxis, np.newaxis]
-    median = np.argsort(compare(drops.mean(axis=1), np.zeros((64, 4)), compared.usual).score)[32]
+    median = np.argsort(robust_z(drops.mean(axis=1), np.zeros((64, 4)), compared.stats).score)[32]
     alone[1] = drops[median]
-    assert effects.copies_wanted(alone[:, :4], compared, (4, 8, 16)).tolist() == [4, 16]
+    assert effects.copies_needed(alone[:, :4], compared, (4, 8, 16)).tolist() == [4, 16]
 
 
-def test_an_input_without_a_number_wants_no_more():
+def test_an_input_that_is_not_finite_needs_no_more_copies():
     _, drops = drawn(64, 16, noise=0.3, common=0)
     effects, compared = learn(drops)
-    expected = effects.copies_wanted(drops[:5, :4], compared, (4, 8, 16))
+    expected = effects.copies_needed(drops[:5, :4], compared, (4, 8, 16))
     broken = drops[:5, :4].copy()
     broken[1, 2, 3], broken[3, 0, 0] = np.nan, np.inf
     expected[[1, 3]] = 4
-    np.testing.assert_array_equal(effects.copies_wanted(broken, compared, (4, 8, 16)), expected)
+    np.testing.assert_array_equal(effects.copies_needed(broken, compared, (4, 8, 16)), expected)
 
 
-def test_a_probe_under_its_floor_moves_nothing():
-    """Only by one probe do the copies differ, and its mean is under the floor."""
+def test_a_probe_below_its_floor_has_no_effect():
+    """Copies differ at one probe only, whose mean is below the floor."""
     _, drops = drawn(64, 16, noise=0.3, common=0)
     effects, compared = learn(drops)
     low = np.repeat(drops[:8].mean(axis=1, keepdims=True), 4, axis=1) * effects.relative[:4]
     low[:, :, 1] = FLOOR / 10 * (1 + np.random.default_rng(1).random((8, 4)))
-    np.testing.assert_allclose(effects.linearise(low, compared.usual)[1], 0, atol=1e-12)
+    np.testing.assert_allclose(effects.linearise(low, compared.stats)[1], 0, atol=1e-12)
 
 
-def test_too_few_inputs_are_no_reference():
-    assert Reference.learn(np.ones((7, 2)), np.zeros((7, 2)), np.full(2, FLOOR)) is None
-    assert Reference.learn(np.ones((9, 2)), np.zeros((9, 2)), np.full(2, FLOOR)) is None
+def test_too_few_inputs_give_no_distribution():
+    assert ScoreDistribution.learn(np.ones((7, 2)), np.zeros((7, 2)), np.full(2, FLOOR)) is None
+    assert ScoreDistribution.learn(np.ones((9, 2)), np.zeros((9, 2)), np.full(2, FLOOR)) is None

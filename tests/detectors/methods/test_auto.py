@@ -1,4 +1,4 @@
-"""The default verdict against its parts, by hand."""
+"""The default detector against the sum of its parts."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def made(count: int, seed: int, shift: float = 0.0) -> Features:
 
 
 WEIGHT = np.random.default_rng(9).normal(size=(CLASSES, FEATURES))
-SUBJECT = ModelInfo(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
+INFO = ModelInfo(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
 REFERENCE = replace(made(16, 0), altered=(made(16, 1, 0.3), made(16, 2, -0.3)))
 INPUTS = made(7, 3, 0.2)
 
 
 def _z(fit: object, distance: bool) -> np.ndarray:
-    """Scores in standard deviations of references, each scored by what learnt from the other folds."""
-    usual = np.empty(16)
+    """Scores in standard deviations of references, each scored by a scorer fitted to the other folds."""
+    held_out = np.empty(16)
     for fold in range(8):
         held = np.arange(16) % 8 == fold
         scorer: FittedDetector = fit(REFERENCE.rows(np.flatnonzero(~held)))  # type: ignore[operator]
-        usual[held] = scorer(REFERENCE.rows(np.flatnonzero(held)))
+        held_out[held] = scorer(REFERENCE.rows(np.flatnonzero(held)))
     scores = fit(REFERENCE)(INPUTS)  # type: ignore[operator]
     if distance:
-        usual, scores = np.log(usual + 1e-12), np.log(scores + 1e-12)
-    return np.asarray((scores - usual.mean()) / usual.std(ddof=1))
+        held_out, scores = np.log(held_out + 1e-12), np.log(scores + 1e-12)
+    return np.asarray((scores - held_out.mean()) / held_out.std(ddof=1))
 
 
 def test_auto_is_the_sum_of_its_parts() -> None:
@@ -57,41 +57,39 @@ def test_auto_is_the_sum_of_its_parts() -> None:
         found = Discriminant(
             activity_profile(known.layers), [activity_profile(one.layers) for one in known.altered]
         )
-        return lambda evidence: found.score(activity_profile(evidence.layers))
+        return lambda features: found.score(activity_profile(features.layers))
 
     expected = (
-        _z(lambda known: find_detector("activity").fit(SUBJECT, known), distance=True)
+        _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
         + _z(discriminant, distance=False)
-        + _z(lambda known: find_detector("uncertainty").fit(SUBJECT, known), distance=False)
+        + _z(lambda known: find_detector("uncertainty").fit(INFO, known), distance=False)
     )
-    np.testing.assert_allclose(find_detector("auto").fit(SUBJECT, REFERENCE)(INPUTS), expected, rtol=1e-9)
+    np.testing.assert_allclose(find_detector("auto").fit(INFO, REFERENCE)(INPUTS), expected, rtol=1e-9)
 
 
-def test_without_references_it_is_the_doubt() -> None:
+def test_without_references_it_is_the_uncertainty() -> None:
     auto, uncertainty = find_detector("auto"), find_detector("uncertainty")
-    np.testing.assert_array_equal(auto.fit(SUBJECT, None)(INPUTS), uncertainty.fit(SUBJECT, None)(INPUTS))
-    assert not auto.learns(SUBJECT)
-    entropy, angle = (find_detector(name).fit(SUBJECT, None)(INPUTS) for name in ("gen", "class_cosine"))
-    np.testing.assert_allclose(
-        uncertainty.fit(SUBJECT, None)(INPUTS), np.log(entropy * (1 + angle)), rtol=1e-6
-    )
+    np.testing.assert_array_equal(auto.fit(INFO, None)(INPUTS), uncertainty.fit(INFO, None)(INPUTS))
+    assert not auto.requires_reference(INFO)
+    entropy, cosine = (find_detector(name).fit(INFO, None)(INPUTS) for name in ("gen", "class_cosine"))
+    np.testing.assert_allclose(uncertainty.fit(INFO, None)(INPUTS), np.log(entropy * (1 + cosine)), rtol=1e-6)
 
 
-def test_without_classes_it_goes_by_activity_alone() -> None:
-    headless = replace(SUBJECT, probabilities=None, head=None)
+def test_without_classes_it_is_activity_alone() -> None:
+    headless = replace(INFO, probabilities=None, head=None)
     auto = find_detector("auto")
     assert auto.why_not(headless) is None
-    assert auto.learns(headless)
+    assert auto.requires_reference(headless)
     plain = replace(REFERENCE, logits=None, features=None, altered=())
-    expected = _z(lambda known: find_detector("activity").fit(SUBJECT, known), distance=True)
+    expected = _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
     np.testing.assert_allclose(auto.fit(headless, plain)(INPUTS), expected, rtol=1e-9)
     nothing = replace(headless, layers=())
     assert "neither" in (auto.why_not(nothing) or "")
 
 
-@pytest.mark.parametrize("kind", [0, 1])
-def test_what_is_altered_scores_higher(kind: int) -> None:
-    scorer = find_detector("auto").fit(SUBJECT, REFERENCE)
-    strange = replace(made(60, 20, (1.0, -0.6)[kind]), altered=())
-    usual = made(60, 21)
-    assert np.median(scorer(strange)) > np.quantile(scorer(usual), 0.75)
+@pytest.mark.parametrize("alteration", [0, 1])
+def test_altered_inputs_score_higher(alteration: int) -> None:
+    scorer = find_detector("auto").fit(INFO, REFERENCE)
+    unusual = replace(made(60, 20, (1.0, -0.6)[alteration]), altered=())
+    inlying = made(60, 21)
+    assert np.median(scorer(unusual)) > np.quantile(scorer(inlying), 0.75)

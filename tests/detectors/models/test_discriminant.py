@@ -10,79 +10,79 @@ from hypothesis import strategies as st
 from onnx_ood.detectors.models.discriminant import Discriminant
 
 
-def made(seed: int, count: int, features: int, kinds: int) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Good inputs, controls and new inputs, some features of which are far out."""
+def made(seed: int, count: int, features: int, sets: int) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """References, pseudo-OOD sets and new inputs, some features of which are far out."""
     rng = np.random.default_rng(seed)
     mixing = rng.normal(size=(features, features))
     good = rng.normal(size=(count, features)) @ mixing
-    controls = [
+    pseudo_ood = [
         (rng.normal(rng.normal(0, 1, features), 1, (count, features)) @ mixing) * rng.uniform(0.5, 2)
-        for _ in range(kinds)
+        for _ in range(sets)
     ]
-    return good, controls, 2 * rng.normal(size=(6, features)) @ mixing
+    return good, pseudo_ood, 2 * rng.normal(size=(6, features)) @ mixing
 
 
 @given(st.integers(0, 500), st.integers(3, 15), st.integers(1, 40), st.integers(1, 4))
-def test_scores_are_those_of_a_dense_solve(seed: int, count: int, features: int, kinds: int) -> None:
-    good, controls, rows = made(seed, count, features, kinds)
-    controls = [kind[: max(2, count - k)] for k, kind in enumerate(controls)]
+def test_scores_are_those_of_a_dense_solve(seed: int, count: int, features: int, sets: int) -> None:
+    good, pseudo_ood, rows = made(seed, count, features, sets)
+    pseudo_ood = [one[: max(2, count - k)] for k, one in enumerate(pseudo_ood)]
 
     def clipped(x: np.ndarray) -> np.ndarray:
         return np.clip((x - good.mean(axis=0)) / good.std(axis=0, ddof=1), -6, 6)
 
-    within = np.cov(clipped(good).T) + np.mean([np.cov(clipped(kind).T) for kind in controls], axis=0)
+    within = np.cov(clipped(good).T) + np.mean([np.cov(clipped(one).T) for one in pseudo_ood], axis=0)
     within = np.atleast_2d(within)
     shrunk = 0.7 * within + 0.3 * np.trace(within) / features * np.eye(features)
-    apart = [clipped(kind).mean(axis=0) - clipped(good).mean(axis=0) for kind in controls]
+    apart = [clipped(one).mean(axis=0) - clipped(good).mean(axis=0) for one in pseudo_ood]
     direction = np.linalg.solve(shrunk, np.mean([one / np.sqrt(one @ one) for one in apart], axis=0))
     np.testing.assert_allclose(
-        Discriminant(good, controls).score(rows), clipped(rows) @ direction, rtol=1e-8, atol=1e-9
+        Discriminant(good, pseudo_ood).score(rows), clipped(rows) @ direction, rtol=1e-8, atol=1e-9
     )
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(("count", "features"), [(40, 6), (12, 50)])
-@pytest.mark.parametrize("kinds", [1, 3])
-def test_scores_are_those_of_scikit_learn(count: int, features: int, kinds: int) -> None:
-    """With half of the prior on good inputs, and the other half shared by the kinds.
+@pytest.mark.parametrize("sets", [1, 3])
+def test_scores_are_those_of_scikit_learn(count: int, features: int, sets: int) -> None:
+    """With half of the prior on references, and the other half shared by the sets.
 
     Its covariance then is half of ours, but for n instead of n − 1; so its scores are ours times 2·n/(n − 1).
     """
     analysis = pytest.importorskip(
         "sklearn.discriminant_analysis", reason="scikit-learn is not installed, but by `make test-real`"
     )
-    good, controls, rows = made(7, count, features, kinds)
+    good, pseudo_ood, rows = made(7, count, features, sets)
     mean, deviation = good.mean(axis=0), good.std(axis=0, ddof=1)
-    data = np.clip((np.concatenate([good, *controls]) - mean) / deviation, -6, 6)
+    data = np.clip((np.concatenate([good, *pseudo_ood]) - mean) / deviation, -6, 6)
     assert (np.abs(data) == 6).any()
-    labels = np.repeat(np.arange(kinds + 1), count)
+    labels = np.repeat(np.arange(sets + 1), count)
     theirs = analysis.LinearDiscriminantAnalysis(
-        solver="lsqr", shrinkage=0.3, priors=[0.5] + [0.5 / kinds] * kinds
+        solver="lsqr", shrinkage=0.3, priors=[0.5] + [0.5 / sets] * sets
     )
     theirs.fit(data, labels)
-    coefficients = theirs.coef_ if kinds > 1 else np.concatenate([0 * theirs.coef_, theirs.coef_])
-    means = np.stack([data[labels == label].mean(axis=0) for label in range(kinds + 1)])
+    coefficients = theirs.coef_ if sets > 1 else np.concatenate([0 * theirs.coef_, theirs.coef_])
+    means = np.stack([data[labels == label].mean(axis=0) for label in range(sets + 1)])
     lengths = np.linalg.norm(means[1:] - means[0], axis=1, keepdims=True)
     direction = ((coefficients[1:] - coefficients[0]) / lengths).mean(axis=0)
     expected = np.clip((rows - mean) / deviation, -6, 6) @ direction * (count - 1) / (2 * count)
-    np.testing.assert_allclose(Discriminant(good, controls).score(rows), expected, rtol=1e-8)
+    np.testing.assert_allclose(Discriminant(good, pseudo_ood).score(rows), expected, rtol=1e-8)
 
 
-def test_controls_get_higher_scores() -> None:
-    good, controls, _ = made(3, 32, 300, 4)
-    found = Discriminant(good[:16], [kind[:16] for kind in controls])
-    assert np.median(found.score(good[16:])) < min(np.median(found.score(kind[16:])) for kind in controls)
+def test_pseudo_ood_get_higher_scores() -> None:
+    good, pseudo_ood, _ = made(3, 32, 300, 4)
+    found = Discriminant(good[:16], [one[:16] for one in pseudo_ood])
+    assert np.median(found.score(good[16:])) < min(np.median(found.score(one[16:])) for one in pseudo_ood)
 
 
-def test_a_kind_counts_the_same_however_far_out_it_is() -> None:
-    """Moving one of two kinds further in its own direction changes no score; a kind like the good inputs halves all."""
+def test_a_set_counts_the_same_however_far_out_it_is() -> None:
+    """Moving one of two sets further in its own direction changes no score; a one like the references halves all."""
     good, (near, far), rows = made(5, 40, 8, 2)
     apart = far.mean(axis=0) - good.mean(axis=0)
     # Kept within the limit of six standard deviations, where clipping would bend the direction.
     scale = (
         0.2 / np.abs((np.concatenate([near, far, far + apart]) - good.mean(axis=0)) / good.std(axis=0)).max()
     )
-    near, far = (good.mean(axis=0) + scale * (kind - good.mean(axis=0)) for kind in (near, far))
+    near, far = (good.mean(axis=0) + scale * (one - good.mean(axis=0)) for one in (near, far))
     further = far + 4 * scale * apart
     scores = Discriminant(good, [near, far]).score(rows)
     np.testing.assert_allclose(Discriminant(good, [near, further]).score(rows), scores, rtol=1e-8, atol=1e-9)
@@ -92,28 +92,28 @@ def test_a_kind_counts_the_same_however_far_out_it_is() -> None:
     )
 
 
-def test_what_is_far_out_is_clipped_and_what_never_differs_dropped() -> None:
-    good, controls, rows = made(4, 20, 5, 2)
-    scores = Discriminant(good, controls).score(rows)
+def test_far_features_are_clipped_and_constant_ones_dropped() -> None:
+    good, pseudo_ood, rows = made(4, 20, 5, 2)
+    scores = Discriminant(good, pseudo_ood).score(rows)
     wider = [
-        np.concatenate([one, np.full((len(one), 1), value)], axis=1) for value, one in enumerate(controls)
+        np.concatenate([one, np.full((len(one), 1), value)], axis=1) for value, one in enumerate(pseudo_ood)
     ]
     found = Discriminant(np.concatenate([good, np.ones((20, 1))], axis=1), wider)
     np.testing.assert_allclose(found.score(np.concatenate([rows, rows[:, :1]], axis=1)), scores, rtol=1e-12)
-    far = Discriminant(good, controls).score(np.array([[1e3], [1e9]]) * good.std(axis=0))
+    far = Discriminant(good, pseudo_ood).score(np.array([[1e3], [1e9]]) * good.std(axis=0))
     assert far[0] == far[1]
 
 
 @pytest.mark.parametrize(
-    ("good", "controls", "reason"),
+    ("good", "pseudo_ood", "reason"),
     [
-        (np.eye(3), [], "no controls"),
-        (np.eye(3), [np.eye(1, 3)], "two controls"),
+        (np.eye(3), [], "no pseudo-OOD"),
+        (np.eye(3), [np.eye(1, 3)], "fewer than 2 inputs"),
         (np.eye(3), [np.full((3, 3), np.inf)], "finite"),
-        (np.eye(1, 3), [np.eye(3)], "two inputs"),
+        (np.eye(1, 3), [np.eye(3)], "2 inputs, found 1"),
         (np.ones((4, 3)), [np.eye(3)], "no spread"),
     ],
 )
-def test_what_tells_nothing_is_refused(good: np.ndarray, controls: list[np.ndarray], reason: str) -> None:
+def test_invalid_features_are_refused(good: np.ndarray, pseudo_ood: list[np.ndarray], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        Discriminant(good, controls)
+        Discriminant(good, pseudo_ood)

@@ -1,4 +1,4 @@
-"""Shrunk Gaussians against dense matrices, and against what they mustn't depend on."""
+"""Shrunk Gaussians against dense matrices, and their invariances."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_distances_are_those_of_a_dense_inverse(
     )
 
 
-def test_many_features_are_no_trouble() -> None:
+def test_many_features_lose_no_digits() -> None:
     """Far more features than inputs, of very different sizes: no digits are lost."""
     rng = np.random.default_rng(0)
     common = rng.normal(size=(30, 1))
@@ -49,9 +49,9 @@ def test_many_features_are_no_trouble() -> None:
 def test_unshrunk_distances_depend_on_no_linear_map() -> None:
     rng = np.random.default_rng(1)
     reference, rows = rng.normal(size=(40, 6)), rng.normal(size=(9, 6))
-    turned, moved = rng.normal(size=(6, 6)), rng.normal(size=6)
+    mixing, moved = rng.normal(size=(6, 6)), rng.normal(size=6)
     np.testing.assert_allclose(
-        ShrunkGaussian(reference @ turned + moved, 0).distances(rows @ turned + moved),
+        ShrunkGaussian(reference @ mixing + moved, 0).distances(rows @ mixing + moved),
         ShrunkGaussian(reference, 0).distances(rows),
         rtol=1e-9,
     )
@@ -93,14 +93,14 @@ def test_an_inverse_is_solved_for() -> None:
 @pytest.mark.parametrize(
     ("reference", "shrinkage", "reason"),
     [
-        (np.eye(1, 3), 0.5, "two inputs"),
+        (np.eye(1, 3), 0.5, "2 inputs, found 1"),
         (np.ones((5, 3)), 0.5, "no spread"),
         (np.eye(3) * np.nan, 0.5, "finite"),
-        (np.eye(3), 1.5, "from 0 to 1"),
+        (np.eye(3), 1.5, "out of range"),
         (np.eye(3), 0, "no inverse"),
         (np.arange(20.0)[:, np.newaxis] ** [1, 1], 0, "no inverse"),
     ],
 )
-def test_what_cannot_be_learnt_from_is_refused(reference: np.ndarray, shrinkage: float, reason: str) -> None:
+def test_invalid_features_are_refused(reference: np.ndarray, shrinkage: float, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         ShrunkGaussian(reference, shrinkage)

@@ -22,7 +22,7 @@ from onnx_ood.audits.score.result import InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.stream.column_store import ColumnStore
 from onnx_ood.audits.score.stream.records import CalibratedProbe, ScoredInput, StreamProbe, UnscoredInput
 from onnx_ood.audits.score.stream.stream import Stream, read_stream
-from onnx_ood.detectors import FEWEST, compare, robust_stats
+from onnx_ood.detectors import MIN_INPUTS, robust_stats, robust_z
 from onnx_ood.exceptions import OutputError
 from onnx_ood.results.base import Failure, Number
 
@@ -104,7 +104,7 @@ class StreamSummary:
             elif self._usual is None:
                 yield np.zeros(len(block))
             else:
-                yield compare(block[:, :count], block[:, count : 2 * count], self._usual).score
+                yield robust_z(block[:, :count], block[:, count : 2 * count], self._usual).score
 
     def probe_results(self) -> tuple[ProbeResult, ...]:
         """Each probe over all inputs; none if no input was scored."""
@@ -137,7 +137,7 @@ class StreamSummary:
     def advice(self) -> tuple[ProbeAdvice, ...] | None:
         """Which probes to watch; None where inputs are too few to tell."""
         count, total = len(self.probes), len(self._columns)
-        if total < FEWEST:
+        if total < MIN_INPUTS:
             return None
         step = -(-total // _ADVISING)
         kept, start = [], 0
@@ -215,7 +215,7 @@ class StreamSummary:
             return [_result(entry, rank) for entry, rank in zip(entries, given, strict=True)]
         drops = np.array([entry.drop for entry in entries], dtype=np.float64)
         errors = np.array([entry.drop_error for entry in entries], dtype=np.float64)
-        relative = compare(drops, errors, self._usual)
+        relative = robust_z(drops, errors, self._usual)
         return [
             _result(entry, rank, score, deviation)
             for entry, rank, score, deviation in zip(

@@ -1,4 +1,4 @@
-"""How active each layer is, and how its activity is shared out: nine numbers a layer."""
+"""Activity profile of inputs: nine numbers per layer."""
 
 from __future__ import annotations
 
@@ -9,36 +9,33 @@ import numpy as np
 from onnx_ood._types import Float
 from onnx_ood.runtime import ChannelStatistics
 
-NUMBERS = 9
-"""Numbers of a layer in the profile."""
-
-# Inside logarithms: what is exactly 0 in a layer must not be infinitely far.
-_SMALLEST = 1e-12
+# Added inside logarithms so that an activity of exactly 0 is not infinitely far.
+_EPSILON = 1e-12
 
 
 def activity_profile(layers: Sequence[ChannelStatistics]) -> Float:
-    """The activity profile of inputs.
+    """Return the activity profile of inputs.
 
-    With m, s, x and a the mean, standard deviation, largest value and active share of a channel over its places, and
+    With m, s, x and a the mean, standard deviation, largest value and active share of a channel over its positions, and
     means, variances and standard deviations over channels, the numbers of a layer are, in this order:
 
-    1. ½·log mean(m² + s²), the size of the layer's activity,
-    2. ½·log mean m², the size of its channels' means,
-    3. ½·log mean s² − ½·log mean m², how much it differs between places,
-    4. ½·log mean x² − ½·log mean m², how high its peaks are,
-    5. log max|x|, its highest peak,
-    6. ½·log var m − ½·log mean m², how unevenly it is shared out between channels,
-    7. ½·log var s − ½·log mean s², the same of the spread over places,
-    8. mean a, how dense it is,
+    1. ½·log mean(m² + s²): size of the layer's activity,
+    2. ½·log mean m²: size of its channels' means,
+    3. ½·log mean s² − ½·log mean m²: variation between positions,
+    4. ½·log mean x² − ½·log mean m²: height of the peaks,
+    5. log max|x|: highest peak,
+    6. ½·log var m − ½·log mean m²: variation between channels,
+    7. ½·log var s − ½·log mean s²: the same of the spread over positions,
+    8. mean a: density,
     9. standard deviation of a.
 
-    All but the last two are natural logarithms, with 1e-12 added to what they are taken of.
+    Logarithms are natural, with 1e-12 added to their arguments.
 
     Args:
         layers: Channel statistics of each of L layers, of the same N inputs.
 
     Returns:
-        The profile, float64 [N, 9·L], one layer behind the other.
+        The profile, float64 [N, 9·L], one layer after another.
 
     Raises:
         ValueError: If there are no layers.
@@ -56,7 +53,7 @@ def _numbers(layer: ChannelStatistics) -> Float:
             size,
             spread - size,
             _half_log((layer.largest**2).mean(axis=1)) - size,
-            np.log(np.abs(layer.largest).max(axis=1) + _SMALLEST),
+            np.log(np.abs(layer.largest).max(axis=1) + _EPSILON),
             _half_log(layer.mean.var(axis=1)) - size,
             _half_log(np.sqrt(variance).var(axis=1)) - spread,
             layer.active.mean(axis=1),
@@ -67,5 +64,5 @@ def _numbers(layer: ChannelStatistics) -> Float:
 
 
 def _half_log(squares: Float) -> Float:
-    logs: Float = 0.5 * np.log(squares + _SMALLEST)
+    logs: Float = 0.5 * np.log(squares + _EPSILON)
     return logs

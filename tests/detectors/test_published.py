@@ -1,4 +1,4 @@
-"""The published score: the less an activation turns, the stranger."""
+"""The published score against plain loops."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ def test_it_is_the_mean_of_negative_logarithms() -> None:
     np.testing.assert_allclose(score, [4.0, 1.5])
 
 
-def test_it_is_the_loop_that_one_would_write() -> None:
+def test_it_is_that_of_plain_loops() -> None:
     rng = np.random.default_rng(0)
     drops, floor = rng.uniform(0, 0.1, (20, 5)), rng.uniform(1e-3, 1e-2, 5)
     expected = [-sum(log10(max(d, f)) for d, f in zip(row, floor, strict=True)) / 5 for row in drops.tolist()]
     np.testing.assert_allclose(published_score(drops, floor), expected)
 
 
-def test_smaller_drops_are_stranger() -> None:
+def test_smaller_drops_score_higher() -> None:
     score = published_score(np.array([[1e-2], [1e-3], [1e-4]]), np.array([1e-12]))
     assert (np.diff(score) > 0).all()
 
 
 @pytest.mark.parametrize("drop", [0.0, 1e-20, 1e-12])
-def test_nothing_is_stranger_than_the_noise_floor(drop: float) -> None:
+def test_no_score_exceeds_that_of_the_noise_floor(drop: float) -> None:
     assert published_score(np.array([[drop]]), np.array([1e-12])) == pytest.approx(12)
 
 
-def test_what_is_unknown_stays_unknown() -> None:
+def test_nan_stays_nan() -> None:
     score = published_score(np.array([[np.nan, 0.1], [0.1, 0.1]]), np.array([1e-12, 1e-12]))
     np.testing.assert_array_equal(np.isnan(score), [True, False])

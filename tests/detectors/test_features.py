@@ -1,0 +1,59 @@
+"""Features of inputs: rows, masks and concatenation, by indices of numpy."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from detector_inputs import classifier, probe_features, reference_features
+
+from onnx_ood.detectors import Features
+
+
+def everything(count: int = 6) -> Features:
+    _, head = classifier(1)
+    probes = probe_features(count)
+    layers = reference_features(2, count).layers
+    found = replace(
+        head.rows(slice(count)),
+        layers=layers,
+        norms=layers[:1],
+        drops=probes.drops,
+        jacobian=probes.jacobian,
+    )
+    return replace(found, altered=(found, found))
+
+
+@pytest.mark.parametrize("which", [[4, 0, 0], slice(1, 3), np.array([5])])
+def test_rows_are_those_of_each_part(which) -> None:
+    found, whole = everything().rows(which), everything()
+    np.testing.assert_array_equal(found.logits, whole.logits[which])
+    np.testing.assert_array_equal(found.layers[1].variance, whole.layers[1].variance[which])
+    np.testing.assert_array_equal(found.pooled.largest, whole.pooled.largest[which])
+    np.testing.assert_array_equal(found.altered[1].jacobian, whole.jacobian[which])
+    assert found.flips is None
+    assert len(found) == len(whole.logits[which])
+
+
+def test_joined_rows_are_the_whole() -> None:
+    whole = everything()
+    parts = Features.joined([whole.rows(slice(0, 2)), whole.rows(slice(2, 6))])
+    np.testing.assert_array_equal(parts.features, whole.features)
+    np.testing.assert_array_equal(parts.layers[0].active, whole.layers[0].active)
+    np.testing.assert_array_equal(parts.altered[0].drops, whole.drops)
+    assert Features.joined([]) == Features()
+    assert len(Features()) == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("part", ["logits", "jacobian", "layers", "altered"])
+def test_an_input_with_any_value_that_is_not_finite_is_masked(part: str, value: float) -> None:
+    whole = everything()
+    array = {
+        "logits": whole.logits,
+        "jacobian": whole.jacobian,
+        "layers": whole.layers[0].mean,
+        "altered": whole.altered[1].drops,
+    }[part]
+    array[3] = value
+    # The altered references share their arrays with the references.
+    assert whole.finite().tolist() == [True, True, True, False, True, True]

@@ -1,0 +1,65 @@
+"""Reasons why a model lacks a part."""
+
+import pytest
+from detector_inputs import NOTHING, PROBE_INFO, classifier
+
+from onnx_ood.detectors import ModelInfo, find_detector, list_detectors
+from onnx_ood.detectors.requirements import (
+    required,
+    why_no_classes,
+    why_no_head,
+    why_no_layers,
+    why_no_logits,
+    why_not_rectified,
+)
+
+PROBABILITIES = ModelInfo(True, None, False, (), ())
+LOGITS = ModelInfo(False, None, False, (), ())
+HEAD, SIGNED_HEAD = classifier(0)[0], classifier(0, rectified=False)[0]
+
+
+@pytest.mark.parametrize(
+    ("why_not", "fitting"),
+    [
+        (why_no_classes, [PROBABILITIES, LOGITS, HEAD, SIGNED_HEAD]),
+        (why_no_logits, [LOGITS, HEAD, SIGNED_HEAD]),
+        (why_no_layers, [PROBE_INFO]),
+        (why_no_head, [HEAD, SIGNED_HEAD]),
+        (why_not_rectified, [HEAD]),
+    ],
+)
+def test_a_reason_is_given_where_the_part_is_missing(why_not, fitting):
+    infos = [NOTHING, PROBABILITIES, LOGITS, PROBE_INFO, HEAD, SIGNED_HEAD]
+    found = [info for info in infos if why_not(info) is None]
+    assert [id(info) for info in found] == [id(info) for info in infos if any(info is one for one in fitting)]
+
+
+def test_a_required_part_is_returned_or_named():
+    assert required(0, "zero") == 0
+    with pytest.raises(ValueError, match="logits missing"):
+        required(None, "logits")
+
+
+@pytest.mark.parametrize(
+    ("info", "names"),
+    [
+        (NOTHING, set()),
+        (PROBABILITIES, {"msp", "entropy", "gen", "uncertainty", "jacobian_norm"}),
+        (LOGITS, {"msp", "entropy", "gen", "uncertainty", "max_logit", "energy", "jacobian_norm"}),
+        (
+            PROBE_INFO,
+            {
+                "cosine_drop",
+                "distortion",
+                "flip_rate",
+                "transition_density",
+                "jacobian_norm",
+                "spectral_ratio",
+            },
+        ),
+    ],
+)
+def test_a_model_has_the_detectors_whose_parts_it_has(info, names):
+    detectors = [find_detector(name) for name in list_detectors() if name != "auto"]
+    fitting = {one.name for one in detectors if not one.uses_reference and one.why_not(info) is None}
+    assert fitting == names
