@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, quoted
 from onnx_ood.inputs.rows.arrays import ArrayRows, listed
@@ -85,10 +86,10 @@ def _unread(name: str, rows: ArrayRows, others: Sequence[RowRequest]) -> list[st
     if missing:
         raise InputError(
             f"{name}: holds no array {', '.join(missing)}, which the model takes too; it holds: "
-            f"{listed([rows.member or '', *rows.others])}; add what is missing, or use --feed"
+            f"{listed([rows.member or '', *rows.others])}; add the missing arrays, or use {named('feeds')}"
         )
     return [
-        f"array {quoted(extra)} of .npz files was not read: it is no input of the model, or has a --feed"
+        f"array {quoted(extra)} of .npz files was not read: it is no input of the model, or is set by {named('feeds')}"
         for extra in rows.others
         if extra not in wanted
     ]
@@ -97,4 +98,7 @@ def _unread(name: str, rows: ArrayRows, others: Sequence[RowRequest]) -> list[st
 def lacking(others: Sequence[RowRequest]) -> str:
     """Why a file of another kind than .npz can't be used where several inputs are wanted."""
     names = ", ".join(quoted(other.name) for other in others)
-    return f"holds no values of {names}, which the model takes too; save an .npz with an array for each, or use --feed"
+    return (
+        f"holds no values of {names}, which the model takes too; give an .npz with an array for each, or use "
+        f"{named('feeds')}"
+    )
