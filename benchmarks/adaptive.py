@@ -36,7 +36,7 @@ from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.detectors import deviation_score
 from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
-from onnx_ood.perturb import ALTERATIONS, draw
+from onnx_ood.perturb import draw, find_corruption, list_corruptions
 from onnx_ood.runtime import Prober, find_site
 
 Float = NDArray[np.float64]
@@ -44,7 +44,7 @@ Float = NDArray[np.float64]
 # Every fourth of the 200 garments, the first characters of each sentence: as many as the shortest one has.
 GARMENTS, CHARACTERS = slice(1, None, 4), 44
 # A second version of each photo for every damage that is drawn, so that there are more than 200.
-DRAWN = ("gaussian_noise", "scribble", "shuffle_patches")
+DRAWN = ("gaussian_noise", "scribble", "patch_shuffle")
 TRANSFORMER = "char_transformer"
 
 
@@ -84,10 +84,10 @@ class Finding:
 def versions(pixels: Sequence[NDArray[np.float32]], twice: bool) -> Iterator[NDArray[np.float32]]:
     """Pictures [H, W, C], first as they are, then damaged in one way after the other."""
     yield from pixels
-    kinds = [(kind, 0) for kind in ALTERATIONS] + [(kind, 1) for kind in DRAWN if twice]
+    kinds = [(kind, 0) for kind in list_corruptions("demo")] + [(kind, 1) for kind in DRAWN if twice]
     for kind, again in kinds:
         for i, picture in enumerate(pixels):
-            yield ALTERATIONS[kind](picture, np.random.default_rng([again, i]))
+            yield find_corruption(kind).at("demo")(picture, np.random.default_rng([again, i]))
 
 
 def inputs_of(name: str, preprocessing: Preprocessing | None) -> NDArray[np.generic]:

@@ -40,11 +40,11 @@ def read(
     tensors, seconds = [], []
     for path in paths:
         start = time.thread_time()
-        image = read_image(path, preprocessing.channels, least=least)
+        image = read_image(path, preprocessing.channels, min_side=least)
         pixels = preprocessing.pixels(image)
         seconds.append(time.thread_time() - start)
         tensors.append(preprocessing.normalise(pixels))
-    return np.stack(tensors), 1e3 * float(np.median(seconds)), read_image(paths[0], "RGB", least=least).size
+    return np.stack(tensors), 1e3 * float(np.median(seconds)), read_image(paths[0], "RGB", min_side=least).size
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Tensor
 from onnx_ood.inputs import Batch, Preprocessing, Reader, discover
-from onnx_ood.perturb import SYNTHETIC_OOD
+from onnx_ood.perturb import synthetic_ood
 from onnx_ood.results.base import Failure
 from onnx_ood.runtime import decoding_threads
 
@@ -184,7 +184,7 @@ class Collector(Generic[Found]):
         count = min(ordinary, _MOST_MADE)
         return {
             name: self.made(make((count, *shape), np.random.default_rng([self._seed, 1, number])))
-            for number, (name, make) in enumerate(SYNTHETIC_OOD.items())
+            for number, (name, make) in enumerate(synthetic_ood().items())
         }
 
     def numbers(self, found: Found) -> Found | None:

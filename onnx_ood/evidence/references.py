@@ -16,7 +16,7 @@ from onnx_ood.evidence.collect import Alteration, Collector, numbered
 from onnx_ood.evidence.generic_photos import generic_photos
 from onnx_ood.exceptions import TooFewReferencesError
 from onnx_ood.inputs import Preprocessing, discover
-from onnx_ood.perturb import KINDS, PSEUDO_OOD, apply
+from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
 
 Source = Literal["given", "generic", "none"]
@@ -195,8 +195,12 @@ def pseudo_ood_augmentations(preprocessing: Preprocessing) -> Mapping[str, Alter
         By kind.
     """
     coloured = preprocessing.channels != "L"
-    return {name: partial(_alter, name) for name in PSEUDO_OOD if coloured or not KINDS[name].needs_colour}
+    return {
+        name: partial(_alter, name)
+        for name in list_corruptions("pseudo_ood")
+        if coloured or not find_corruption(name).needs_colour
+    }
 
 
 def _alter(name: str, pictures: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.float32]:
-    return apply(name, min(_SEVERITY, KINDS[name].severities[-1]), pictures, generator)
+    return apply(name, min(_SEVERITY, find_corruption(name).severities[-1]), pictures, generator)

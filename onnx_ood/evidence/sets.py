@@ -9,7 +9,7 @@ from typing import Generic
 
 from onnx_ood.evidence.collect import Collected, Collector, Found, numbered
 from onnx_ood.exceptions import NotEvaluatedError
-from onnx_ood.perturb import ALTERATIONS
+from onnx_ood.perturb import find_corruption, list_corruptions
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,13 @@ def collect_sets(
     Raises:
         NotEvaluatedError: If no ordinary input could be measured, or none of a set that was named.
     """
-    usual = collector.collect(ordinary, numbered(ALTERATIONS) if controls and pictures else None, step)
+    usual = collector.collect(
+        ordinary,
+        numbered({name: find_corruption(name).at("demo") for name in list_corruptions("demo")})
+        if controls and pictures
+        else None,
+        step,
+    )
     given = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
     for what, found in {
         "ordinary input": usual,

@@ -1,4 +1,4 @@
-"""Batches, and how they are put together from what the reading threads hand over."""
+"""Batches, and their assembly from the pieces that reading threads deliver."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,14 +16,14 @@ MAX_BATCH_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Batch:
-    """Some inputs, ready for the model.
+    """Inputs ready for the model.
 
     Attributes:
         ids: Names of the n inputs.
         tensors: [n, *input] of the model's type, contiguous; n may be 0.
-        failed: Inputs that stood between (or before, or after) these and could not be used.
-        others: What goes with each, for the model's other inputs by name: [n, *share], the batch axis first
-            wherever the model has it. Of an input without a batch axis all n are equal.
+        failed: Unusable inputs read together with these.
+        others: Values of the model's other inputs by name, [n, *share]: the batch axis first wherever the model
+            has it. For an input without batch axis all n are equal.
     """
 
     ids: tuple[str, ...]
@@ -47,7 +47,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Piece:
-    """What a thread hands over: good rows [n, *input] with their n ids, failures, and what goes with each row."""
+    """Result of a task: usable rows [n, *input] with their ids and other values, and failures."""
 
     ids: list[str] = field(default_factory=list)
     tensors: npt.NDArray[Any] | None = None
@@ -56,7 +56,7 @@ class Piece:
 
 
 class Assembly:
-    """Makes batches out of pieces, by the rules that `Reader` states."""
+    """Assembles batches from pieces, by the rules of `Reader`."""
 
     def __init__(
         self,
@@ -76,10 +76,10 @@ class Assembly:
         self._bytes = 0
 
     def add(self, piece: Piece) -> Iterator[Batch]:
-        """Takes a piece; yields every batch that it completes."""
+        """Add a piece; yields every batch that it completes."""
         tensors = () if piece.tensors is None else piece.tensors
-        beside = piece.others or [{} for _ in piece.ids]
-        for identity, tensor, others in zip(piece.ids, tensors, beside, strict=True):
+        others_of = piece.others or [{} for _ in piece.ids]
+        for identity, tensor, others in zip(piece.ids, tensors, others_of, strict=True):
             if self._tensors and not self._fits(tensor, others):
                 yield self._hand_out()
             self._ids.append(identity)
@@ -94,12 +94,12 @@ class Assembly:
                 yield self._hand_out()
 
     def rest(self) -> Iterator[Batch]:
-        """Yields what is left as a last batch."""
+        """Yields the remainder as a last batch."""
         if self._ids or self._failed:
             yield self._hand_out()
 
     def _fits(self, tensor: npt.NDArray[Any], others: Mapping[str, npt.NDArray[Any]]) -> bool:
-        """Whether a row can be in one batch with those that are here."""
+        """Whether a row can share a batch with the collected ones."""
         return self._tensors[0].shape == tensor.shape and all(
             np.array_equal(self._others[0][one.name], others[one.name])
             if one.axis is None
@@ -110,7 +110,7 @@ class Assembly:
     def _hand_out(self) -> Batch:
         tensors = np.stack(self._tensors) if self._tensors else self._nothing
         others = {
-            one.name: np.stack([beside[one.name] for beside in self._others])
+            one.name: np.stack([values[one.name] for values in self._others])
             for one in self._wanted
             if self._others
         }

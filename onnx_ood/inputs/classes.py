@@ -1,4 +1,4 @@
-"""The classes that a user gives inputs: a CSV of names and classes, matched to inputs by their paths."""
+"""Classes of inputs from a CSV file, matched to inputs by their paths."""
 
 import csv
 import re
@@ -23,15 +23,15 @@ _ROW = re.compile(r"\[\d+\]$")
 class Classes:
     """Classes by input.
 
-    A line is meant for an input if one of the two names is the other, or ends in it, by whole steps of a path:
-    `cat/1.png` is meant for `photos/cat/1.png`. The line that says most wins.
+    A line matches an input if one of the two names equals or ends with the other, by whole path components: `cat/1.png`
+    matches `photos/cat/1.png`. The longest match wins.
 
     Attributes:
-        path: The file that they come from.
+        path: The CSV file.
     """
 
     def __init__(self, path: Path, lines: Iterable[tuple[str, str]]) -> None:
-        """Takes what `read_classes` has read.
+        """Index the lines of a file.
 
         Args:
             path: The file.
@@ -51,10 +51,10 @@ class Classes:
             name: The input's name, as reports spell it.
 
         Returns:
-            Its class, or None if no line is meant for it.
+            Its class, or None if no line matches.
 
         Raises:
-            UsageError: If several lines may be meant for it, and they differ.
+            UsageError: If several lines match equally well and differ.
         """
         meant = _meant(self._lines, _steps(name))
         found = {self._lines[line[-1]][line] for line in meant}
@@ -72,7 +72,7 @@ class Classes:
             names: Names of files and ids of inputs in memory (`InputSource.names`).
 
         Raises:
-            UsageError: If no line is meant for any file or a row of it, or one for several, or several for one.
+            UsageError: If no line matches any input, one matches several, or several match one.
         """
         files: dict[str, set[Steps]] = defaultdict(set)
         for line in (line for lines in self._lines.values() for line in lines):
@@ -97,9 +97,9 @@ class Classes:
 
 
 def read_classes(path: Path) -> Classes:
-    """Reads a CSV file of classes: a header with the columns `input` and `class`, one line an input.
+    """Read a CSV file with the columns `input` and `class`, one line per input.
 
-    Other columns are passed over. An input is named as reports spell it (`photos/cat.jpg`, `garments.npy[3]`), or by
+    Other columns are ignored. An input is named as reports spell it (`photos/cat.jpg`, `garments.npy[3]`), or by
     the end of that.
 
     Args:
@@ -109,8 +109,7 @@ def read_classes(path: Path) -> Classes:
         The classes.
 
     Raises:
-        UsageError: If it can't be read, lacks a column, or a line has no name or no class, or gives an input another
-            class than one before.
+        UsageError: If it cannot be read, lacks a column, or a line lacks a name or class or contradicts an earlier one.
     """
     where = name_of(path)
     try:
@@ -147,7 +146,7 @@ def _steps(name: str) -> Steps:
 
 
 def _meant(lines: Mapping[str, Iterable[Steps]], name: Steps) -> list[Steps]:
-    """The lines that may be meant for a name: of those that end alike the ones with the most steps in common."""
+    """The lines that match a name with the most path components in common."""
     alike = defaultdict(list)
     for line in lines.get(name[-1], ()):
         shared = min(len(line), len(name))

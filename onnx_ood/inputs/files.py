@@ -1,4 +1,4 @@
-"""Opening files that nobody vouches for, and naming them in one printable line."""
+"""Opening of untrusted files, and printable names for them."""
 
 import os
 import stat
@@ -15,7 +15,7 @@ class FailedInput:
 
     Attributes:
         id: The input's name as every report shows it.
-        reason: One line that says what is wrong and, where there is a way, what to do.
+        reason: One line: what is wrong and, if possible, what to do.
     """
 
     id: str
@@ -25,7 +25,7 @@ class FailedInput:
 def shown(text: object) -> str:
     r"""`text` safe to print on one line: what is not printable is escaped (`\n`, `\x1b`, `\udcff`).
 
-    File names and array names come from strangers: unescaped, a newline would fake a second message,
+    File and array names are untrusted: unescaped, a newline would fake a second message,
     an escape sequence would drive the terminal, and a lone surrogate would crash the print.
     """
     raw = str(text)
@@ -84,7 +84,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def reason_in(error: InputError, name: str) -> str:
-    """The message of an error about the file `name`, without the name at its head."""
+    """The message of an error about the file `name`, without the leading name."""
     return str(error).removeprefix(f"{name}: ")
 
 

@@ -1,4 +1,4 @@
-"""Decode one picture to 8-bit RGB or grey, whatever the file is, without trusting it."""
+"""Decoding of pictures from untrusted files to 8-bit RGB or grey."""
 
 import math
 import threading
@@ -51,7 +51,7 @@ _FORMATS = tuple(
 )
 
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = {  # what undoes each EXIF orientation
+_UPRIGHT = {  # inverse of each EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -67,7 +67,7 @@ _LARGE_PIXELS = 16_000_000
 _one_large = threading.Lock()
 
 
-def read_image(path: Path, channels: Channels, *, least: int | None = None) -> Image.Image:
+def read_image(path: Path, channels: Channels, *, min_side: int | None = None) -> Image.Image:
     """Decode a picture: upright, opaque, 8 bits a channel.
 
     JPEG, PNG, WebP, BMP, GIF and TIFF, recognised by content. Of several frames or pages the first is
@@ -83,7 +83,7 @@ def read_image(path: Path, channels: Channels, *, least: int | None = None) -> I
         path: The file.
         channels: `L` for grey; `RGB` and `BGR` both give a picture in RGB, because Pillow has no BGR
             mode: `Preprocessing.pixels` swaps the channels of the array.
-        least: Decode JPEGs to a half, a quarter or an eighth of their size, as long as neither side becomes
+        min_side: Decode JPEGs to a half, a quarter or an eighth of their size, as long as neither side becomes
             shorter than this: much faster, and not the same pixels. None for the full size.
 
     Returns:
@@ -101,7 +101,7 @@ def read_image(path: Path, channels: Channels, *, least: int | None = None) -> I
         )
     with open_regular(path, max_bytes=MAX_FILE_BYTES) as file, quiet_pillow():
         try:
-            return _decode(file, channels, least)
+            return _decode(file, channels, min_side)
         except InputError as error:
             raise InputError(f"{name_of(path)}: {error}") from None
 
@@ -158,14 +158,14 @@ def as_channels(image: Image.Image, channels: Channels) -> Image.Image:
     return image if image.mode == target else image.convert(target)
 
 
-def _decode(file: BinaryIO, channels: Channels, least: int | None) -> Image.Image:
+def _decode(file: BinaryIO, channels: Channels, min_side: int | None) -> Image.Image:
     # Pillow is given the open file, not its path: with a path it may map the file into memory, and a file
     # that shrinks meanwhile would then end the process (SIGBUS).
     image = _pillow(lambda: Image.open(file, formats=_FORMATS), "is not a picture that can be read here")
     _check_size(image)
-    if least is not None:
+    if min_side is not None:
         # The mode stays: Pillow's way to grey is not the decoder's.
-        _pillow(lambda: image.draft(None, (least, least)), "is a broken or truncated picture")
+        _pillow(lambda: image.draft(None, (min_side, min_side)), "is a broken or truncated picture")
     return _loaded(image, channels)
 
 

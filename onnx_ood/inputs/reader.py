@@ -342,7 +342,7 @@ def _picture_to_type(tensor: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> n
         if tensor.min() < limits.min or tensor.max() > limits.max:
             raise InputError(
                 f"comes out between {tensor.min():g} and {tensor.max():g}, which {dtype.name} cannot hold; "
-                "state a preprocessing for it with --preprocess (bytes, for example)"
+                f"choose a suitable preprocessing, as in {named('preprocess', 'bytes')}"
             )
     elif dtype.kind != "f":
         raise InputError(f"is a picture, but the model takes {dtype.name}")

@@ -1,4 +1,4 @@
-"""Reads rows of files in their order, one file open at a time."""
+"""Sequential reading of rows, one file open at a time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from onnx_ood.inputs.rows.protocol import RowError
 
 
 class RowFeed:
-    """Reads rows of arrays, waveforms and tables, one file open at a time. Lives in one thread."""
+    """Reads rows of arrays, waveforms and tables, one file open at a time, in one thread."""
 
     def __init__(self, opener: Callable[[Path], Bundle], dtype: np.dtype[Any]) -> None:
         self._opener = opener
@@ -31,7 +31,10 @@ class RowFeed:
             self._file = None
 
     def take(self, path: Path, start: int, stop: int) -> Piece:
-        """Rows of the file; chunks of a file come in order, and its first one, or the one from row 0, opens it."""
+        """Read rows start, ..., stop - 1 of a file.
+
+        A new path, or row 0, opens the file.
+        """
         name = name_of(path)
         if start == 0 or path != self._path:
             self.close()
@@ -54,7 +57,7 @@ class RowFeed:
         for row in range(start, stop):
             identity = name if rows.single else f"{name}[{row}]"
             try:
-                value, beside = rows.rows(row, row + 1), self._file.others(row)
+                value, other = rows.rows(row, row + 1), self._file.others(row)
             except RowError as error:
                 failed.append(FailedInput(identity, reason_in(error, name)))
             except InputError as error:
@@ -64,7 +67,7 @@ class RowFeed:
             else:
                 ids.append(identity)
                 values.append(value)
-                others.append(beside)
+                others.append(other)
         if not values:
             return Piece(failed=failed)
         tensors, bad = to_type(np.concatenate(values), self._dtype)

@@ -1,9 +1,18 @@
-"""Noise families, corruptions, trajectories and planes: pure functions on arrays, seeded."""
+"""Noise, corruptions, trajectories and planes: pure functions of arrays and a seed."""
 
-from onnx_ood.perturb.corruptions.alterations import ALTERATIONS
 from onnx_ood.perturb.corruptions.mild import mild_augmentations
-from onnx_ood.perturb.corruptions.registry import KINDS, OVERLAYS, PSEUDO_OOD, STANDARD, Kind, apply
-from onnx_ood.perturb.corruptions.synthetic_ood import SYNTHETIC_OOD
+from onnx_ood.perturb.corruptions.registry import (
+    Alteration,
+    BySize,
+    Corruption,
+    Family,
+    apply,
+    find_corruption,
+    list_corruptions,
+    register_corruption,
+    register_synthetic_ood,
+    synthetic_ood,
+)
 from onnx_ood.perturb.noise import FAMILIES, draw, draw_pink, draw_smooth
 from onnx_ood.perturb.planes import Grid, Plane, plane_through
 from onnx_ood.perturb.recipes import lesswrong_nudges
@@ -19,16 +28,13 @@ from onnx_ood.perturb.trajectories import (
 )
 
 __all__ = [
-    "ALTERATIONS",
     "FAMILIES",
-    "KINDS",
-    "OVERLAYS",
-    "PSEUDO_OOD",
-    "STANDARD",
-    "SYNTHETIC_OOD",
+    "Alteration",
+    "BySize",
+    "Corruption",
     "Ellipse",
+    "Family",
     "Grid",
-    "Kind",
     "Path",
     "Plane",
     "Trajectory",
@@ -38,10 +44,15 @@ __all__ = [
     "draw_pink",
     "draw_smooth",
     "ellipse_through",
+    "find_corruption",
     "lesswrong_nudges",
+    "list_corruptions",
     "mild_augmentations",
     "plane_through",
     "random_ellipse",
+    "register_corruption",
+    "register_synthetic_ood",
     "segment",
+    "synthetic_ood",
     "translations",
 ]

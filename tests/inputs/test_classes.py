@@ -102,3 +102,10 @@ def test_inputs_in_memory_are_named_by_their_ids(tmp_path: Path) -> None:
     names = open_inputs(np.zeros((3, 4))).names
     classes.check(names)
     assert [classes.of(name) for name in names] == ["cat", "dog", None]
+
+
+def test_blank_lines_between_lines_shift_nothing(tmp_path: Path) -> None:
+    classes = read(tmp_path, "input,class\n\n0.png,cat\n\n1.png,dog\n")
+    assert (classes.of("0.png"), classes.of("1.png")) == ("cat", "dog")
+    with pytest.raises(UsageError, match="its first line names no column 'input'"):
+        read(tmp_path, "\ninput,class\n0.png,cat\n")

@@ -336,7 +336,7 @@ def blocks(path: Path, **options: object) -> Path:
 def test_a_draft_is_the_smallest_that_is_no_shorter_than_asked_for(
     tmp_path: Path, least: int, times: int
 ) -> None:
-    image = read_image(blocks(tmp_path / "x.jpg"), "RGB", least=least)
+    image = read_image(blocks(tmp_path / "x.jpg"), "RGB", min_side=least)
     expected = BLOCKS.repeat(8 // times, 0).repeat(8 // times, 1)
     assert image.size == (expected.shape[1], expected.shape[0])
     assert abs(np.asarray(image).astype(int) - expected).max() <= 3
@@ -345,19 +345,19 @@ def test_a_draft_is_the_smallest_that_is_no_shorter_than_asked_for(
 def test_a_draft_is_turned_upright_too(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    image = read_image(blocks(tmp_path / "x.jpg", exif=exif), "RGB", least=12)
+    image = read_image(blocks(tmp_path / "x.jpg", exif=exif), "RGB", min_side=12)
     assert abs(np.asarray(image).astype(int) - shown_as(BLOCKS, 6)).max() <= 3
 
 
 def test_a_grey_draft_is_grey_by_the_same_formula(tmp_path: Path) -> None:
-    image = read_image(blocks(tmp_path / "x.jpg"), "L", least=12)
+    image = read_image(blocks(tmp_path / "x.jpg"), "L", min_side=12)
     red, green, blue = np.moveaxis(BLOCKS.astype(int), -1, 0)
     luma = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
     assert abs(np.asarray(image).astype(int) - luma).max() <= 3
 
 
 def test_other_formats_have_no_draft(tmp_path: Path) -> None:
-    assert read_image(blocks(tmp_path / "x.png"), "RGB", least=12).size == (160, 96)
+    assert read_image(blocks(tmp_path / "x.png"), "RGB", min_side=12).size == (160, 96)
 
 
 # --- hostile files ---------------------------------------------------------------------------------------

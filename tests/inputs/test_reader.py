@@ -244,7 +244,7 @@ def test_a_model_that_takes_bytes_gets_them(tmp_path: Path) -> None:
     normalised = UNIT.model_copy(update={"mean": (0.9,), "std": (0.1,)})
     (failed,) = next(iter(reader(paths[:1], dtype=np.uint8, preprocessing=normalised))).failed
     assert failed.reason.startswith(
-        "comes out between -3 and -3, which uint8 cannot hold; state a preprocessing"
+        "comes out between -3 and -3, which uint8 cannot hold; choose a suitable preprocessing"
     )
     (failed,) = next(iter(reader(paths[:1], dtype=bool))).failed
     assert failed.reason == "is a picture, but the model takes bool"
@@ -291,7 +291,7 @@ def test_numbers_that_make_no_sense_are_usage_errors(name: str) -> None:
 
 
 def test_a_preprocessing_that_does_not_suit_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match=r"makes \[N,3,4,5\], but the model takes \[N,3,8,8\]"):
+    with pytest.raises(UsageError, match=r"gives \[N,3,4,5\], but the model takes \[N,3,8,8\]"):
         reader([], input_shape=["N", 3, 8, 8])
 
 

@@ -28,6 +28,10 @@ VALUES = (
     ('"""\\""" # k = 1\n"""', {}),
     ("'''\n[[t]]\n''k = 2''\n'''", {}),
     ("''''''", {}),
+    ("'''\nends with a quote''''", {}),
+    ("'''\nends with two\n'''''", {}),
+    ('"""\nends with two"""""', {}),
+    ("['''\n''', '''\n''''']", {(0,): 0, (1,): 1}),
     ("[\n  1, # ]\n  2,\n]", {(0,): 1, (1,): 2}),
     ('[["]", 1], [\n]]', {(0,): 0, (0, 0): 0, (0, 1): 0, (1,): 0}),
     ("[ ]", {}),
@@ -114,6 +118,7 @@ class Outer(BaseModel):
     ("text", "message"),
     [
         ("title = 'a'\n\nsizes = 3", "line 3: sizes: Extra inputs are not permitted"),
+        ("title = '''a\nb'''''\nsizes = 3", "line 3: sizes: Extra inputs are not permitted"),
         ("# first\ntitle = 1", "line 2: title: Input should be a valid string"),
         ("title = 'a'\n[inner]\nsize = 0", "line 3: inner.size: Input should be greater than or equal to 1"),
         ("title = 'a'\n[inner]\nnames = []", "line 2: inner.size: Field required"),

@@ -17,10 +17,10 @@ from onnx_ood.evidence.collect import Altering, Collector, Measures
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.metrics.bootstrap import PairedResampling
-from onnx_ood.perturb import KINDS, apply
+from onnx_ood.perturb import apply, find_corruption
 
 # All of these kinds have them.
-_SEVERITIES = KINDS["gaussian_noise"].severities
+_SEVERITIES = find_corruption("gaussian_noise").severities
 
 
 class Scoring:

@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Names, Option, Settings
-from onnx_ood.perturb import OVERLAYS, STANDARD
+from onnx_ood.perturb import list_corruptions
 
 ALL = "all"
-CORRUPTIONS = (*STANDARD, *OVERLAYS)
+CORRUPTIONS = (*list_corruptions("standard"), *list_corruptions("overlay"))
 """Those of which curves are measured."""
 
 

@@ -16,7 +16,7 @@ from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import shown
 from onnx_ood.inputs.toml_files import Located, read_located
-from onnx_ood.perturb import ALTERATIONS, SYNTHETIC_OOD
+from onnx_ood.perturb import list_corruptions, synthetic_ood
 
 NAMES = ("onnx-ood.toml", "pyproject.toml")
 """Where a check is looked for, in this order."""
@@ -208,7 +208,7 @@ def _missing(model: CheckedModel, figure: Metric) -> str | None:
 
 def _sets(model: CheckedModel) -> list[str]:
     """Names of the sets that a model may be measured on."""
-    return [*model.ood, *((*SYNTHETIC_OOD, *ALTERATIONS) if model.synthetic_ood else ())]
+    return [*model.ood, *((*synthetic_ood(), *list_corruptions("demo")) if model.synthetic_ood else ())]
 
 
 def _problem(gate: Gate, figure: Metric, config: CheckFile) -> tuple[str, str] | None:

@@ -20,7 +20,7 @@ from onnx_ood.graph import load, suggest_probes
 from onnx_ood.inputs import Preprocessing, read_card, read_image
 from onnx_ood.models import path as model_path
 from onnx_ood.models import photos as photo_paths
-from onnx_ood.perturb import ALTERATIONS, draw
+from onnx_ood.perturb import draw, find_corruption, list_corruptions
 from onnx_ood.runtime import Prober
 
 _MODEL = "efficientnet_lite0"
@@ -76,7 +76,7 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
     auto = find_detector("auto")
     reader = FeatureReader(model, auto.needs, preprocessing=preprocessing, provider=provider)
     rehearsed = pseudo_ood_augmentations(preprocessing)
-    total = len(photos) * (1 + len(ALTERATIONS) + len(rehearsed))
+    total = len(photos) * (1 + len(list_corruptions("demo")) + len(rehearsed))
     done = 0
 
     def step() -> None:
@@ -110,7 +110,8 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
         step()
     judge = _Halves(auto, reader.info, replace(original.evidence, altered=tuple(learnt)))
     alterations = []
-    for kind, change in ALTERATIONS.items():
+    for kind in list_corruptions("demo"):
+        change = find_corruption(kind).at("demo")
         altered = measure([_altered(image, change, i, preprocessing) for i, image in enumerate(pixels)])
         alterations.append(_compare(kind, original, altered, floor, judge))
     return DemoResult(

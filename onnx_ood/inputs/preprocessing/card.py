@@ -149,7 +149,7 @@ def choose(
 
     Args:
         input_shape: The model input's shape, with its batch axis.
-        text: The words of `--preprocess`.
+        text: Specification given by the user, as `parse` takes it.
         card: The model's card.
 
     Raises:

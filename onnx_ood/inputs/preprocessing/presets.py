@@ -1,4 +1,4 @@
-"""Choosing a preprocessing: by name, by the words of `--preprocess`, or guessed from the model's input."""
+"""Presets of preprocessing, the parser of its specification, and a guess from the model's input."""
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from onnx_ood._dialect import named
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.files import quoted, shown
 from onnx_ood.inputs.images import Channels
@@ -29,14 +30,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "bytes": {"resize": "stretch", "mean": (0.0,), "std": (1 / 255,)},
     }
 )
-"""What each preset fixes, for RGB; size, layout and channels come from the model's input.
+"""Fields that each preset sets, for RGB; size, layout and channels come from the model's input.
 
-imagenet: ImageNet's mean and deviation; inception, tf, symmetric: values from -1 to 1; unit: 0 to 1;
-bytes: 0 to 255. imagenet, inception and tf cut the centre out, the others stretch.
+imagenet: ImageNet's mean and standard deviation; inception, tf, symmetric: values from -1 to 1; unit: 0 to 1; bytes: 0
+to 255. imagenet, inception and tf crop the centre, the others stretch.
 """
 
 _DEFAULT_SIDE = 224
-_SMALL = 64  # below this, a centre cut would throw away what little there is to see
+# Below this side, a centre crop would throw away most of the little that there is to see.
+_MIN_CROPPED_SIDE = 64
 
 
 _GUESSED = "guessed"
@@ -44,81 +46,92 @@ _GUESSED = "guessed"
 
 @dataclass(frozen=True)
 class Chosen:
-    """A preprocessing and who said so.
+    """A preprocessing and its source.
 
     Attributes:
-        preprocessing: What to do.
-        source: Where it comes from, for the user: "card models/x.json", "stated: imagenet", "guessed ...".
+        preprocessing: The preprocessing.
+        source: Source, for the user: "card models/x.json", "stated: imagenet", "guessed ...".
     """
 
     preprocessing: Preprocessing
     source: str
 
     def describe(self) -> str:
-        """What is done to a picture, and who said so, for the user."""
+        """One line on the preprocessing and its source."""
         return f"{self.preprocessing.describe()} ({self.source})"
 
     @property
     def guessed(self) -> bool:
-        """Whether nobody said so."""
+        """Whether it is a guess."""
         return self.source.startswith(_GUESSED)
 
 
 def guess(input_shape: Shape) -> Chosen:
-    """The most common preprocessing for an input of this shape; a guess, and called so.
+    """Guess the most common preprocessing for an input of this shape.
 
-    Three channels of at least 64 x 64 pixels: `imagenet`. Smaller: ImageNet's numbers, stretched. One
+    Three channels of at least 64 x 64 pixels: `imagenet`. Smaller: the same values, stretched. One
     channel: `unit`. An unknown height or width counts as 224.
 
     Args:
         input_shape: The model input's shape with its batch axis, NCHW or NHWC.
 
     Raises:
-        UsageError: If it is no input for pictures, or could be one in two ways.
+        UsageError: If the shape is none of pictures, or is ambiguous.
     """
     source = f"{_GUESSED} from input shape {shape_text(input_shape)}: not stated by the file, check it"
     return Chosen(_build({}, None, input_shape), source)
 
 
 def parse(text: str, input_shape: Shape) -> Preprocessing:
-    """Preprocessing from words, separated by commas, in any order and case.
+    """Parse a specification of preprocessing: words separated by commas, in any order and case.
 
-    - a preset: imagenet, inception, tf, unit, symmetric, bytes. Without one, the rule of `guess` chooses;
+    - a preset: imagenet, inception, tf, unit, symmetric, bytes. By default the rule of `guess`;
     - channels: RGB, BGR, L; layout: NCHW, NHWC; resize: short-side, stretch, none;
       interpolation: nearest, bilinear, bicubic, lanczos; decode: full, draft;
     - size=299 or size=HEIGHTxWIDTH; resize-to=342;
-    - mean=0.485:0.456:0.406 and std=...: one value, or one a channel, in the order of the model's
-      channels. A preset's own numbers are for R, G, B, and turned round with BGR.
+    - mean=0.485:0.456:0.406 and std=...: one value, or one per channel, in the order of the model's
+      channels. Values of a preset are for R, G, B, and reversed for BGR.
 
-    What is not said comes from the model's input shape.
+    The rest comes from the model's input shape.
 
-    Example: `imagenet,BGR,NHWC,stretch,bicubic,size=299`.
+    Args:
+        text: The specification.
+        input_shape: The model input's shape with its batch axis.
 
     Raises:
-        UsageError: For an unknown word, one said twice, or words that contradict each other or the input.
+        UsageError: If a word is unknown or given twice, or words contradict each other or the input.
+
+    >>> parse("unit,bicubic,size=32", [None, 3, None, None]).describe()
+    'RGB, stretched to 32x32 (bicubic), mean 0, std 1, NCHW'
     """
     preset: str | None = None
-    said: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     for word in text.split(","):
-        field, value = _understand(word.strip())
-        if field in said or (field == "preset" and preset is not None):
-            raise UsageError(f"--preprocess {quoted(text)}: {field} is stated twice")
+        field, value = _parse_word(word.strip())
+        if field in given or (field == "preset" and preset is not None):
+            raise UsageError(f"{_setting()} {quoted(text)}: {field} is given twice")
         if field == "preset":
             preset = value
         else:
-            said[field] = value
-    return _build(said, preset, input_shape)
+            given[field] = value
+    return _build(given, preset, input_shape)
+
+
+def _setting() -> str:
+    return named("preprocess").rstrip("=")
 
 
 def _words() -> dict[str, tuple[str, str]]:
-    kinds = {
+    choices = {
         "channels": Channels,
         "layout": Layout,
         "resize": Resize,
         "interpolation": Interpolation,
         "decode": Decode,
     }
-    words = {str(word).lower(): (field, word) for field, kind in kinds.items() for word in get_args(kind)}
+    words = {
+        str(word).lower(): (field, word) for field, choice in choices.items() for word in get_args(choice)
+    }
     return words | {name: ("preset", name) for name in PRESETS}
 
 
@@ -142,72 +155,72 @@ _KEYS: dict[str, tuple[str, Callable[[str], Any], str]] = {
 }
 
 
-def _understand(word: str) -> tuple[str, Any]:
-    """A word as (field, value)."""
+def _parse_word(word: str) -> tuple[str, Any]:
+    """Field and value that a word stands for."""
     key, equals, value = word.partition("=")
     if equals and key.lower() in _KEYS:
         field, read, example = _KEYS[key.lower()]
         try:
             return field, read(value)
         except ValueError:
-            raise UsageError(f"--preprocess {quoted(word)}: cannot be read; write {example}") from None
+            raise UsageError(f"{_setting()} {quoted(word)}: cannot be read; write {example}") from None
     if word.lower() in _WORDS:
         return _WORDS[word.lower()]
     known = [*_WORDS, *(f"{key}=" for key in _KEYS)]
     near = difflib.get_close_matches(word.lower(), known, 1)
     spelt = [*(value for _, value in _WORDS.values()), *(f"{key}=..." for key in _KEYS)]
     hint = f"did you mean {spelt[known.index(near[0])]!r}? " if near else ""
-    raise UsageError(f"--preprocess: unknown word {quoted(word)}; {hint}known are {', '.join(spelt)}")
+    raise UsageError(f"{_setting()}: unknown word {quoted(word)}; {hint}choose from {', '.join(spelt)}")
 
 
-def _build(said: dict[str, Any], preset: str | None, input_shape: Shape) -> Preprocessing:
-    layout, channels, size = _read_shape(input_shape, said)
+def _build(given: dict[str, Any], preset: str | None, input_shape: Shape) -> Preprocessing:
+    layout, channels, size = _read_shape(input_shape, given)
     if preset is not None:
         fixed = dict(PRESETS[preset])
     elif channels == "L":
         fixed = dict(PRESETS["unit"])
     else:
         fixed = dict(PRESETS["imagenet"])
-        if min(size) < _SMALL:
+        if min(size) < _MIN_CROPPED_SIDE:
             fixed["resize"] = "stretch"
     if channels == "BGR":
         fixed["mean"], fixed["std"] = fixed["mean"][::-1], fixed["std"][::-1]
-    fields = fixed | said | {"layout": layout, "channels": channels, "size": size}
+    fields = fixed | given | {"layout": layout, "channels": channels, "size": size}
     try:
         made = Preprocessing(**fields)
     except ValidationError as error:
-        raise UsageError(f"--preprocess: {first_error(error)}") from None
+        raise UsageError(f"{_setting()}: {first_error(error)}") from None
     made.check_input(input_shape)
     return made
 
 
-def _read_shape(shape: Shape, said: Mapping[str, Any]) -> tuple[str, str, tuple[int, int]]:
-    """(layout, channels, (height, width)) from the model's input and what was said about it."""
+def _read_shape(shape: Shape, given: Mapping[str, Any]) -> tuple[str, str, tuple[int, int]]:
+    """(layout, channels, (height, width)) from the model's input and the specification."""
     what = f"the model's input {shape_text(shape)}"
     arrays = "pass arrays (.npy, .npz) as the model takes them"
     if len(shape) != 4:
         raise UsageError(f"{what} does not look like a picture; {arrays}")
     counts = {1: "L", 3: "RGB"}
-    if "channels" in said:
-        counts = {1 if said["channels"] == "L" else 3: said["channels"]}
-    layouts = [said["layout"]] if "layout" in said else ["NCHW", "NHWC"]
+    if "channels" in given:
+        counts = {1 if given["channels"] == "L" else 3: given["channels"]}
+    layouts = [given["layout"]] if "layout" in given else ["NCHW", "NHWC"]
     found = [
         (layout, counts[count]) for layout in layouts if (count := _known(_axes(shape, layout)[0])) in counts
     ]
-    if not found and "channels" in said:  # an axis of unknown length may be the one
-        found = [(layout, said["channels"]) for layout in layouts if _known(_axes(shape, layout)[0]) is None][
-            :1
-        ]
+    if not found and "channels" in given:  # an axis of unknown length may be the one
+        found = [
+            (layout, given["channels"]) for layout in layouts if _known(_axes(shape, layout)[0]) is None
+        ][:1]
     if not found:
         raise UsageError(
-            f"{what} has no axis of 1 or 3 channels that could be told; {arrays}, "
-            "or state channels and layout with --preprocess (for example RGB,NCHW)"
+            f"{what} has no recognisable axis of 1 or 3 channels; {arrays}, "
+            f"or give channels and layout, as in {named('preprocess', 'RGB,NCHW')}"
         )
     if len(found) > 1:
-        raise UsageError(f"{what} can be read as NCHW and as NHWC; say which with --preprocess")
+        raise UsageError(f"{what} may be NCHW or NHWC; choose one, as in {named('preprocess', 'NCHW')}")
     layout, channels = found[0]
     _, height, width = _axes(shape, layout)
-    size = said.get("size", (_known(height) or _DEFAULT_SIDE, _known(width) or _DEFAULT_SIDE))
+    size = given.get("size", (_known(height) or _DEFAULT_SIDE, _known(width) or _DEFAULT_SIDE))
     return layout, channels, size
 
 
@@ -218,12 +231,12 @@ def _axes(shape: Shape, layout: str) -> tuple[int | str | None, int | str | None
 
 
 def _known(axis: int | str | None) -> int | None:
-    """The length of an axis, where it is fixed."""
+    """The length of an axis if it is fixed, else None."""
     return axis if isinstance(axis, int) and axis > 0 else None
 
 
 def first_error(error: ValidationError) -> str:
-    """The first complaint of pydantic as "key: message" on one line."""
+    """The first error of a validation as "key: message", on one line."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

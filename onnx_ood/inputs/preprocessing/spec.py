@@ -1,4 +1,4 @@
-"""How a picture becomes a model's input: preprocessing as data, checked, comparable and written in cards."""
+"""Preprocessing of pictures as data: validated, comparable, and stored in model cards."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of
 from onnx_ood.inputs.images import MAX_PIXELS, Channels, as_channels, read_image
@@ -31,36 +32,36 @@ _Mean = Annotated[float, Field(ge=-1e6, le=1e6)]
 _Std = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 
-# A draft is at least so many times as large as what it is resized to.
-_DRAFT = 2
+# Least ratio of the side of a JPEG decoded as a draft to the side it is resized to.
+_MIN_DRAFT_RATIO = 2
 
 
 class Preprocessing(BaseModel):
-    """From a picture to the tensor of one sample: geometry, then tensor = (v / 255 - mean) / std.
+    """Preprocessing of one picture: geometry, then tensor = (v / 255 - mean) / std.
 
-    "Pixels" are values v / 255 in [0, 1] in the model's layout; "tensor" is what the model is given. Both
-    are float32 of shape [C, H, W] (NCHW) or [H, W, C] (NHWC), without a batch axis.
+    "Pixels" are values v / 255 in [0, 1] in the model's layout; "tensor" is the model's input. Both are
+    float32 of shape [C, H, W] (NCHW) or [H, W, C] (NHWC), without a batch axis.
 
     Geometry follows torchvision's transforms on PIL images (Pillow resamples with antialiasing):
 
-    - `short-side`: the shorter side becomes `resize_to`, the longer int(resize_to * long / short), cut
-      off, not rounded; a picture whose shorter side is `resize_to` already is left alone. Then the centre
-      of `size` is cut out, from round((resized - size) / 2), halves to even.
-    - `stretch`: resized to `size`, whatever its aspect.
+    - `short-side`: the shorter side becomes `resize_to`, the longer int(resize_to * long / short),
+      truncated; a picture whose shorter side is `resize_to` already is not resized. Then the centre of `size` is
+      cropped, from round((resized - size) / 2), halves to even.
+    - `stretch`: resized to `size`, ignoring its aspect ratio.
     - `none`: the picture must have `size` already.
 
     Attributes:
-        channels: What the model takes, in its order. `mean` and `std` are in that order too.
-        layout: Where the axis of channels is.
-        size: (height, width) that the model takes, in pixels.
-        resize: How a picture comes to `size`.
-        resize_to: Length of the shorter side before the cut, in pixels; only for `short-side`. Where left
-            out, the larger side of `size` times 256 / 224, to the nearest integer (224: 256, 299: 342).
-        interpolation: How pixels are resampled.
+        channels: Channels in the order of the model; `mean` and `std` follow it.
+        layout: Position of the channel axis.
+        size: (height, width) of the model's input, in pixels.
+        resize: Way to bring a picture to `size`.
+        resize_to: Length of the shorter side before the crop, in pixels; only for `short-side`. By default
+            the larger side of `size` times 256 / 224, to the nearest integer (224: 256, 299: 342).
+        interpolation: Resampling filter.
         decode: `draft` decodes large JPEGs to a half, a quarter or an eighth of their size, still at least twice
-            what they are resized to. Faster, but other pixels than models are trained on: measured drops move.
-        mean: One value, or one a channel, in units of v / 255.
-        std: One value, or one a channel, in units of v / 255.
+            the size they are resized to. Faster, but other pixels than in training: cosine drops change.
+        mean: One value, or one per channel, in units of v / 255.
+        std: One value, or one per channel, in units of v / 255.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -91,12 +92,12 @@ class Preprocessing(BaseModel):
         longer: int = max(info.data["size"])
         if info.data["resize"] != "short-side":
             if resize_to is not None:
-                raise ValueError(f"means nothing with resize {info.data['resize']!r}; leave it out")
+                raise ValueError(f"has no effect with resize {info.data['resize']!r}; leave it out")
             return None
         if resize_to is None:
             return (longer * 256 + 112) // 224
         if resize_to < longer:
-            raise ValueError(f"is {resize_to}, too small to cut {longer} pixels out")
+            raise ValueError(f"is {resize_to}, too small to crop {longer} pixels")
         return resize_to
 
     @model_validator(mode="after")
@@ -122,24 +123,24 @@ class Preprocessing(BaseModel):
 
     @property
     def gain(self) -> npt.NDArray[np.float32]:
-        """Change of the tensor for each unit of change in pixels, 1 / std: [C, 1, 1] or [C], float32.
+        """Change of the tensor per change in pixels, 1 / std: [C, 1, 1] or [C], float32.
 
         A nudge `d` in pixels is the nudge `d * gain` in the tensor, at any number of batch axes.
         """
         return (1 / self._spread(self.std)).astype(np.float32)
 
     def pixels(self, image: Image.Image) -> npt.NDArray[np.float32]:
-        """Geometry and scale: a picture to pixels.
+        """Resize a picture and scale it to [0, 1].
 
         Args:
-            image: A PIL image of any mode that `as_channels` takes. Its EXIF orientation is not looked
-                at: `read_image` has applied it.
+            image: A PIL image of any mode that `as_channels` takes. Its EXIF orientation is ignored:
+                `read_image` has applied it.
 
         Returns:
             float32 of `shape`, in [0, 1], contiguous.
 
         Raises:
-            InputError: If the picture's size does not suit; without a file name.
+            InputError: If the picture's size does not fit; without a file name.
         """
         resized = self._to_size(as_channels(image, self.channels))
         values = np.asarray(resized)
@@ -162,22 +163,26 @@ class Preprocessing(BaseModel):
         return (tensor * self._spread(self.std) + self._spread(self.mean)).astype(np.float32)
 
     def tensor(self, path: Path) -> npt.NDArray[np.float32]:
-        """Read a picture file and make it the model's input.
+        """Read a picture file as the model's input.
 
         Returns:
             float32 of `shape`.
 
         Raises:
-            InputError: If the file cannot be read as a picture (see `read_image`) or its size does not suit.
+            InputError: If the file cannot be read as a picture (see `read_image`) or its size does not fit.
         """
-        image = read_image(path, self.channels, least=self._least)
+        image = read_image(path, self.channels, min_side=self._min_side)
         try:
             return self.normalise(self.pixels(image))
         except InputError as error:
             raise InputError(f"{name_of(path)}: {error}") from None
 
     def describe(self) -> str:
-        """One readable line."""
+        """One line for the user.
+
+        >>> Preprocessing(channels="L", layout="NHWC", size=(28, 28), resize="stretch").describe()
+        'L, stretched to 28x28 (bilinear), mean 0, std 1, NHWC'
+        """
         height, width = self.size
         geometry = {
             "short-side": f"short side to {self.resize_to} ({self.interpolation}), centre {height}x{width}",
@@ -190,27 +195,27 @@ class Preprocessing(BaseModel):
         return f"{self.channels}, {geometry}, mean {mean}, std {std}, {self.layout}"
 
     def check_input(self, input_shape: Sequence[int | str | None]) -> None:
-        """Check that the model's input takes what this makes.
+        """Check that the model's input takes the result.
 
         Args:
-            input_shape: The model input's shape, with its batch axis; what is no positive integer fits any.
+            input_shape: The model input's shape, with its batch axis; axes that are no positive integer take any size.
 
         Raises:
             UsageError: If not; the message names both shapes.
         """
         if not fits(self.shape, input_shape[1:]):
             raise UsageError(
-                f"the preprocessing makes {shape_text(('N', *self.shape))}, but the model takes "
-                f"{shape_text(input_shape)}; state another with --preprocess"
+                f"the preprocessing gives {shape_text(('N', *self.shape))}, but the model takes "
+                f"{shape_text(input_shape)}; choose another with {named('preprocess')}"
             )
 
     @property
-    def _least(self) -> int | None:
-        """The shortest side that a JPEG may be decoded to, or None where it has to be the whole."""
+    def _min_side(self) -> int | None:
+        """Shortest side that a JPEG may be decoded to; None for the full size."""
         if self.decode == "full" or self.resize == "none":
             return None
         # Either side may turn out the height: the picture is turned upright later.
-        return _DRAFT * (self.resize_to or max(self.size))
+        return _MIN_DRAFT_RATIO * (self.resize_to or max(self.size))
 
     def _spread(self, values: tuple[float, ...]) -> npt.NDArray[np.float64]:
         """One value a channel, shaped to broadcast against samples in the model's layout."""
@@ -225,7 +230,7 @@ class Preprocessing(BaseModel):
             if image.size != (width, height):
                 raise InputError(
                     f"is {image.width}x{image.height} pixels (width x height), but exactly {width}x{height} "
-                    "is asked for; resize it, or choose another resize with --preprocess"
+                    f"is expected; resize it, or choose another resize with {named('preprocess')}"
                 )
             return image
         assert self.resize_to is not None

@@ -1,4 +1,4 @@
-"""A file of rows with everything that it holds for one model: the inputs, and what goes with each of them."""
+"""A file of rows with the values of all inputs of one model."""
 
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
+from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, quoted
 from onnx_ood.inputs.rows.arrays import ArrayRows, listed
@@ -16,12 +17,12 @@ from onnx_ood.inputs.rows.protocol import RowRequest, Rows
 
 
 class Bundle:
-    """The rows of one open file, and the values of the model's other inputs for each; made by `open_bundle`.
+    """Rows of an open file, with values of the model's other inputs; made by `open_bundle`.
 
     Attributes:
         rows: The inputs.
-        notes: What the user should know about how the file is taken.
-        row_bytes: Size of what goes with a row, in memory.
+        notes: Notes for the user on how the file is read.
+        row_bytes: Size in memory of the other inputs' values for a row.
     """
 
     def __init__(self, rows: Rows, others: Sequence[OtherRows], notes: Sequence[str]) -> None:
@@ -37,26 +38,26 @@ class Bundle:
             other.close()
 
     def others(self, row: int) -> dict[str, npt.NDArray[Any]]:
-        """What goes with a row, by input, each without the batch axis.
+        """Values of the other inputs for a row, by name, without the batch axis.
 
         Raises:
-            RowError: If a value can't be used.
+            RowError: If a value is unusable.
             InputError: If the file breaks off there.
         """
         return {other.wanted.name: other.row(row) for other in self._others}
 
 
 def open_bundle(path: Path, wanted: RowRequest, others: Sequence[RowRequest] | None) -> Bundle:
-    """Open a file that is no picture.
+    """Open a file of rows.
 
     Args:
-        path: The file; its suffix says of what kind it is.
-        wanted: The model's input that its rows are.
-        others: The inputs that the file has to hold values of as well, which only an .npz can; None for a model of
-            one input, where nobody has to know which further arrays an .npz holds.
+        path: The file; its suffix determines the type.
+        wanted: The model's input fed by the rows.
+        others: Inputs whose values the file must hold too, which only an .npz can; None for a model of one input, for
+            which further arrays of an .npz need no note.
 
     Raises:
-        InputError: If it can't be read, doesn't fit the model's input, or holds no values of another input.
+        InputError: If it cannot be read, does not fit the model's input, or lacks values of another input.
     """
     name = name_of(path)
     if others and not is_archive(path):
@@ -79,22 +80,25 @@ def open_bundle(path: Path, wanted: RowRequest, others: Sequence[RowRequest] | N
 
 
 def _unread(name: str, rows: ArrayRows, others: Sequence[RowRequest]) -> list[str]:
-    """Notes about arrays beside the rows that nobody wants; InputError if one is wanted and not there."""
+    """Notes on arrays that are not read; InputError if a required one is missing."""
     wanted = {other.name for other in others}
     missing = [quoted(other.name) for other in others if other.name not in rows.others]
     if missing:
         raise InputError(
             f"{name}: holds no array {', '.join(missing)}, which the model takes too; it holds: "
-            f"{listed([rows.member or '', *rows.others])}; add what is missing, or use --feed"
+            f"{listed([rows.member or '', *rows.others])}; add the missing arrays, or use {named('feeds')}"
         )
     return [
-        f"array {quoted(extra)} of .npz files was not read: it is no input of the model, or has a --feed"
+        f"array {quoted(extra)} of .npz files was not read: it is no input of the model, or is set by {named('feeds')}"
         for extra in rows.others
         if extra not in wanted
     ]
 
 
 def lacking(others: Sequence[RowRequest]) -> str:
-    """Why a file of another kind than .npz can't be used where several inputs are wanted."""
+    """Reason why an input without values for `others` is unusable."""
     names = ", ".join(quoted(other.name) for other in others)
-    return f"holds no values of {names}, which the model takes too; save an .npz with an array for each, or use --feed"
+    return (
+        f"holds no values of {names}, which the model takes too; give an .npz with an array for each, or use "
+        f"{named('feeds')}"
+    )

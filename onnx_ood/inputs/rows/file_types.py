@@ -1,4 +1,4 @@
-"""Which files hold what: the one place that tells pictures from files of rows, and opens the latter."""
+"""File types by suffix: pictures, and files of rows with their openers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -35,11 +35,11 @@ _OPENERS: dict[str, Callable[[Path, RowRequest], Rows]] = {
 }
 
 SUFFIXES = images.SUFFIXES | frozenset(_OPENERS)
-"""Suffixes, in lower case, of all files that are read."""
+"""Suffixes of all file types, in lower case."""
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is read as a picture: every file is that isn't of rows by its suffix."""
+    """Whether a file is read as a picture: any file without a suffix of rows."""
     return path.suffix.lower() not in _OPENERS
 
 
@@ -49,13 +49,13 @@ def is_archive(path: Path) -> bool:
 
 
 def open_rows(path: Path, wanted: RowRequest) -> Rows:
-    """Open a file that is no picture.
+    """Open a file of rows.
 
     Args:
-        path: The file; its suffix says of what kind it is.
-        wanted: The model's input that it is read for.
+        path: The file; its suffix determines the type.
+        wanted: The model's input.
 
     Raises:
-        InputError: If it can't be read, or doesn't fit the model's input.
+        InputError: If it cannot be read, or does not fit the model's input.
     """
     return _OPENERS[path.suffix.lower()](path, wanted)

@@ -1,4 +1,4 @@
-"""What the reader knows of a file that holds several inputs: how many, of what shape, and how to get them."""
+"""Protocol of files with several inputs as rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from onnx_ood.exceptions import InputError
 
 @dataclass(frozen=True)
 class RowRequest:
-    """An input of the model that values are wanted for.
+    """An input of the model to read values for.
 
     Attributes:
         name: Its name.
-        shape: Its shape with the batch axis; what is no positive integer fits any size.
+        shape: Its shape with the batch axis; axes that are no positive integer take any size.
         dtype: Its type.
         axis: The batch axis; None if all inputs of a batch share one value.
         exact: True to take no array of an .npz but the one of this name.
@@ -30,12 +30,12 @@ class RowRequest:
 
     @property
     def share(self) -> tuple[int | str | None, ...]:
-        """The shape without the batch axis: what belongs to one input."""
+        """The shape of one input's value, without the batch axis."""
         return tuple(size for axis, size in enumerate(self.shape) if axis != self.axis)
 
 
 class RowError(InputError):
-    """One row can't be used; those behind it can be read all the same."""
+    """One row is unusable; later rows can still be read."""
 
 
 class Rows(Protocol):
@@ -43,7 +43,7 @@ class Rows(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type in which rows come."""
+        """Type of the rows."""
 
     @property
     def row_shape(self) -> Sequence[int]:
@@ -51,20 +51,20 @@ class Rows(Protocol):
 
     @property
     def single(self) -> bool:
-        """Whether the file as a whole is one input, which goes by the file's name."""
+        """Whether the whole file is one input, named after the file."""
 
     @property
     def notes(self) -> Sequence[str]:
-        """What the user should know about how the file is taken; known once it is open."""
+        """Notes for the user on how the file is read, known once it is open."""
 
     def __len__(self) -> int:
-        """How many rows, those included that will turn out to be unusable."""
+        """Number of rows, unusable ones included."""
 
     def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Rows start, ..., stop - 1 as [stop - start, *row_shape].
 
         Raises:
-            RowError: If one of them can't be used.
+            RowError: If one of them is unusable.
             InputError: If the file breaks off there.
         """
 

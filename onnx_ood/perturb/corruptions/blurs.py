@@ -8,11 +8,13 @@ from numpy.random import Generator
 from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.filters import convolved, gaussian, motion_blurred, zoomed
 from onnx_ood.perturb.corruptions.pictures import Picture
+from onnx_ood.perturb.corruptions.registry import BySize, register_corruption
 
 # A disk of at most this radius is drawn on a canvas of this radius.
 _DISK = 8
 
 
+@register_corruption(strengths={"demo": (0.0375,)})
 def gaussian_blur(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """Blurs with a Gaussian, cut at 4σ. Edges are mirrored, which keeps a constant picture constant.
 
@@ -27,6 +29,14 @@ def gaussian_blur(picture: Picture, generator: Generator, share: float) -> Float
     return gaussian(picture, share * min(picture.shape[:2]), "symmetric")
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
+        middle=((0.5, 0.6), (1, 0.1), (1.5, 0.1), (2.5, 0.01), (3, 0.1)),
+        large=((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
+    ),
+)
 def defocus_blur(picture: Picture, generator: Generator, radius: float, smoothing: float) -> FloatArray:  # noqa: ARG001
     """Averages over a disk, as a lens does that is out of focus.
 
@@ -50,6 +60,14 @@ def defocus_blur(picture: Picture, generator: Generator, radius: float, smoothin
     return convolved(picture, smoothed / smoothed.sum())
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)),
+        middle=((0.1, 1, 1), (0.5, 1, 1), (0.6, 1, 2), (0.7, 2, 1), (0.9, 2, 2)),
+        large=((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
+    ),
+)
 def glass_blur(picture: Picture, generator: Generator, sigma: float, reach: int, rounds: int) -> FloatArray:
     """As through frosted glass: blurs, moves pixels about, and blurs again.
 
@@ -81,6 +99,14 @@ def glass_blur(picture: Picture, generator: Generator, sigma: float, reach: int,
     return gaussian(blurred.reshape(-1, channels)[source].reshape(picture.shape), sigma, "edge")
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
+        middle=((10, 1), (10, 1.5), (10, 2), (10, 2.5), (12, 3)),
+        large=((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
+    ),
+)
 def motion_blur(picture: Picture, generator: Generator, radius: int, sigma: float) -> FloatArray:
     """Smears the picture in a random direction, within 45° of the x axis.
 
@@ -96,6 +122,14 @@ def motion_blur(picture: Picture, generator: Generator, radius: int, sigma: floa
     return motion_blurred(picture, radius, sigma, generator.uniform(-45, 45))
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=((0.01, 7), (0.01, 12), (0.01, 16), (0.01, 21), (0.01, 26)),
+        middle=((0.01, 7), (0.01, 12), (0.01, 16), (0.01, 21), (0.01, 26)),
+        large=((0.01, 12), (0.01, 16), (0.02, 11), (0.02, 13), (0.03, 11)),
+    ),
+)
 def zoom_blur(picture: Picture, generator: Generator, step: float, steps: int) -> FloatArray:  # noqa: ARG001
     """Averages the picture with itself, ever more enlarged, as if the lens zoomed during the exposure.
 

@@ -14,8 +14,17 @@ from PIL import Image
 from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.filters import displaced, gaussian
 from onnx_ood.perturb.corruptions.pictures import Picture
+from onnx_ood.perturb.corruptions.registry import BySize, register_corruption
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(0.05, 0.1, 0.15, 0.2, 0.3),
+        middle=(0.1, 0.2, 0.3, 0.4, 0.5),
+        large=(0.1, 0.2, 0.3, 0.4, 0.5),
+    ),
+)
 def brightness(picture: Picture, generator: Generator, more: float) -> FloatArray:  # noqa: ARG001
     """Adds to the value of the HSV colour, and leaves hue and saturation: `x v' / v` with `v' = min(v + c, 1)`.
 
@@ -36,6 +45,15 @@ def brightness(picture: Picture, generator: Generator, more: float) -> FloatArra
     return shown
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(0.75, 0.5, 0.4, 0.3, 0.15),
+        middle=(0.4, 0.3, 0.2, 0.1, 0.05),
+        large=(0.4, 0.3, 0.2, 0.1, 0.05),
+    ),
+    strengths={"demo": (0.3, True)},  # one mean for all channels
+)
 def contrast(
     picture: Picture,
     generator: Generator,  # noqa: ARG001
@@ -58,6 +76,14 @@ def contrast(
     return paler
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=((0.04, 0.06), (0.04, 0.09), (0.04, 0.12), (0.04, 0.15), (0.04, 0.2)),
+        middle=((0.02, 0.0625), (0.02, 0.08125), (0.02, 0.10625), (0.02, 0.125), (0.02, 0.15)),
+        large=((0.01, 0.0625), (0.01, 0.08125), (0.01, 0.10625), (0.01, 0.125), (0.01, 0.15)),
+    ),
+)
 def elastic_transform(picture: Picture, generator: Generator, width: float, strength: float) -> FloatArray:
     """Bends the picture: every pixel comes from a place that is moved by smooth noise.
 
@@ -80,6 +106,14 @@ def elastic_transform(picture: Picture, generator: Generator, width: float, stre
     return displaced(picture, down=moved[..., 1], right=moved[..., 0])
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(0.95, 0.9, 0.85, 0.75, 0.65),
+        middle=(0.9, 0.8, 0.7, 0.6, 0.5),
+        large=(0.6, 0.5, 0.4, 0.3, 0.25),
+    ),
+)
 def pixelate(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """Shrinks the picture, by the mean over boxes, and enlarges it by repeating pixels.
 
@@ -102,6 +136,14 @@ def pixelate(picture: Picture, generator: Generator, share: float) -> FloatArray
     return np.stack([np.asarray(channel) for channel in channels], axis=-1)
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(80, 65, 58, 50, 40),
+        middle=(65, 58, 50, 40, 25),
+        large=(25, 18, 15, 10, 7),
+    ),
+)
 def jpeg_compression(picture: Picture, generator: Generator, quality: int) -> FloatArray:  # noqa: ARG001
     """Writes a JPEG and reads it again: what comes back has 256 steps, whatever the picture had.
 

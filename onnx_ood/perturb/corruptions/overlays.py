@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.pictures import Picture
+from onnx_ood.perturb.corruptions.registry import register_corruption
 
 _STROKE_WIDTH = 0.06
 _TURN = 1.5
@@ -17,6 +18,7 @@ _TEXT_HEIGHT = 0.16
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 
+@register_corruption(families={"overlay"}, severities=(1, 2, 3, 5, 8), strengths={"demo": (3,)})
 def scribble(picture: Picture, generator: Generator, strokes: int) -> FloatArray:
     """Draws thick strokes, each of one random colour, over the picture.
 
@@ -39,6 +41,7 @@ def scribble(picture: Picture, generator: Generator, strokes: int) -> FloatArray
     return scribbled
 
 
+@register_corruption(families={"overlay"}, severities=(1, 2, 3, 5, 8))
 def text(picture: Picture, generator: Generator, words: int) -> FloatArray:
     """Writes words of four to seven random capitals and digits, each in one random colour, at random places.
 
@@ -68,6 +71,7 @@ def text(picture: Picture, generator: Generator, words: int) -> FloatArray:
     return written
 
 
+@register_corruption(families={"overlay"}, severities=(0.2, 0.3, 0.4, 0.5, 0.6))
 def occlusion(picture: Picture, generator: Generator, share: float) -> FloatArray:
     """Covers a rectangle, at a random place inside the picture, with one random colour.
 
@@ -89,6 +93,7 @@ def occlusion(picture: Picture, generator: Generator, share: float) -> FloatArra
     return covered
 
 
+@register_corruption(families={"overlay"}, severities=(4, 7, 10, 13, 16), strengths={"demo": (16,)})
 def patch_shuffle(picture: Picture, generator: Generator, patches: int) -> FloatArray:
     """Cuts the picture into 4 × 4 patches and puts some of them back in random order.
 

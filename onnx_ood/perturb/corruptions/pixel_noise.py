@@ -7,8 +7,18 @@ from numpy.random import Generator
 
 from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.pictures import Picture
+from onnx_ood.perturb.corruptions.registry import BySize, register_corruption
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(0.04, 0.06, 0.08, 0.09, 0.1),
+        middle=(0.04, 0.08, 0.12, 0.15, 0.18),
+        large=(0.08, 0.12, 0.18, 0.26, 0.38),
+    ),
+    strengths={"demo": (0.1,)},
+)
 def gaussian_noise(picture: Picture, generator: Generator, sigma: float) -> FloatArray:
     """White noise: `x + σ n` with `n ~ N(0, 1)` for each pixel and channel.
 
@@ -25,6 +35,14 @@ def gaussian_noise(picture: Picture, generator: Generator, sigma: float) -> Floa
     return noisy
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(500, 250, 100, 75, 50),
+        middle=(250, 100, 50, 30, 15),
+        large=(60, 25, 12, 5, 3),
+    ),
+)
 def shot_noise(picture: Picture, generator: Generator, photons: float) -> FloatArray:
     """What a sensor counts that gets few photons: `Poisson(c x) / c` for each pixel and channel.
 
@@ -40,6 +58,14 @@ def shot_noise(picture: Picture, generator: Generator, photons: float) -> FloatA
     return counted
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(0.01, 0.02, 0.03, 0.05, 0.07),
+        middle=(0.01, 0.02, 0.05, 0.08, 0.14),
+        large=(0.03, 0.06, 0.09, 0.17, 0.27),
+    ),
+)
 def impulse_noise(picture: Picture, generator: Generator, share: float) -> FloatArray:
     """Salt and pepper: each value is, with the given probability, replaced by 0 or 1, which are equally likely.
 
@@ -53,19 +79,3 @@ def impulse_noise(picture: Picture, generator: Generator, share: float) -> Float
     """
     drawn = generator.random(picture.shape, dtype=np.float32)
     return np.where(drawn < share, (drawn < share / 2).astype(np.float32), picture)
-
-
-def speckle_noise(picture: Picture, generator: Generator, sigma: float) -> FloatArray:
-    """Noise that grows with brightness: `x + σ x n` with `n ~ N(0, 1)` for each pixel and channel.
-
-    Args:
-        picture: float32 `[H, W, C]` in [0, 1].
-        generator: Source of the noise.
-        sigma: σ, as a share of the value.
-
-    Returns:
-        float32 `[H, W, C]`, not yet cut off at 0 and 1.
-    """
-    noise = generator.standard_normal(picture.shape, dtype=np.float32)
-    noisy: FloatArray = picture * (1 + np.float32(sigma) * noise)
-    return noisy

@@ -11,8 +11,10 @@ from numpy.random import Generator
 
 from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.pictures import Picture
+from onnx_ood.perturb.corruptions.registry import ALL_OR_NOTHING, BySize, register_corruption
 
 
+@register_corruption(families={"pseudo_ood"}, severities=(1.5, 2, 3, 5, 10), needs_colour=True)
 def saturate(picture: Picture, generator: Generator, factor: float) -> FloatArray:  # noqa: ARG001
     """Multiplies the saturation of the HSV colour, up to 1; hue and value stay: `v - (v - x) min(c, 1 / s)`.
 
@@ -33,6 +35,7 @@ def saturate(picture: Picture, generator: Generator, factor: float) -> FloatArra
     return vivid
 
 
+@register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def invert(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG001
     """The negative: `1 - x`.
 
@@ -46,6 +49,7 @@ def invert(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG00
     return 1 - picture
 
 
+@register_corruption(families={"pseudo_ood"}, severities=(8, 6, 4, 3, 2))
 def posterize(picture: Picture, generator: Generator, levels: int) -> FloatArray:  # noqa: ARG001
     """Leaves few values: `min(⌊n x⌋, n - 1) / (n - 1)`.
 
@@ -60,6 +64,7 @@ def posterize(picture: Picture, generator: Generator, levels: int) -> FloatArray
     return np.minimum(np.floor(picture * levels), levels - 1) / (levels - 1)
 
 
+@register_corruption(families={"pseudo_ood"}, severities=(0.9, 0.8, 0.7, 0.6, 0.45))
 def solarize(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """The negative of all values from a threshold on: `1 - x` where `x ≥ c m`, with m the largest value.
 
@@ -74,6 +79,7 @@ def solarize(picture: Picture, generator: Generator, share: float) -> FloatArray
     return np.where(picture >= np.float32(share) * picture.max(), 1 - picture, picture)
 
 
+@register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING, needs_colour=True)
 def channel_swap(picture: Picture, generator: Generator) -> FloatArray:
     """Puts the channels in another order, each of the five equally likely.
 
@@ -88,6 +94,7 @@ def channel_swap(picture: Picture, generator: Generator) -> FloatArray:
     return picture[..., orders[generator.integers(len(orders))]]
 
 
+@register_corruption(families={"pseudo_ood"}, severities=(0.7, 0.55, 0.4, 0.28, 0.18))
 def darker(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
     """Takes light away: `c x`.
 
@@ -102,6 +109,31 @@ def darker(picture: Picture, generator: Generator, share: float) -> FloatArray: 
     return picture * np.float32(share)
 
 
+@register_corruption(
+    families={"pseudo_ood"},
+    severities=BySize(
+        small=(0.06, 0.1, 0.12, 0.16, 0.2),
+        middle=(0.15, 0.2, 0.25, 0.3, 0.35),
+        large=(0.15, 0.2, 0.35, 0.45, 0.6),
+    ),
+)
+def speckle_noise(picture: Picture, generator: Generator, sigma: float) -> FloatArray:
+    """Noise that grows with brightness: `x + σ x n` with `n ~ N(0, 1)` for each pixel and channel.
+
+    Args:
+        picture: float32 `[H, W, C]` in [0, 1].
+        generator: Source of the noise.
+        sigma: σ, as a share of the value.
+
+    Returns:
+        float32 `[H, W, C]`, not yet cut off at 0 and 1.
+    """
+    noise = generator.standard_normal(picture.shape, dtype=np.float32)
+    noisy: FloatArray = picture * (1 + np.float32(sigma) * noise)
+    return noisy
+
+
+@register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def mosaic(picture: Picture, generator: Generator) -> FloatArray:
     """Turns each quarter of the picture in its place, by one, two or three right angles, where it isn't square by two.
 
@@ -124,6 +156,7 @@ def mosaic(picture: Picture, generator: Generator) -> FloatArray:
     return turned
 
 
+@register_corruption(families={"pseudo_ood"}, severities=(0.1, 0.2, 0.3, 0.4, 0.5), needs_another=True)
 def blend(picture: Picture, generator: Generator, share: float, other: Picture) -> FloatArray:  # noqa: ARG001
     """Lets another picture shine through: `(1 - c) x + c y`.
 
@@ -140,6 +173,7 @@ def blend(picture: Picture, generator: Generator, share: float, other: Picture) 
     return blended
 
 
+@register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def halves_swapped(picture: Picture, generator: Generator) -> FloatArray:
     """Swaps the left half and the right one, or the upper and the lower one, which is equally likely.
 
@@ -154,6 +188,7 @@ def halves_swapped(picture: Picture, generator: Generator) -> FloatArray:
     return np.roll(picture, -((picture.shape[axis] + 1) // 2), axis)
 
 
+@register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def upside_down(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG001
     """Turns the picture by two right angles.
 
@@ -167,6 +202,7 @@ def upside_down(picture: Picture, generator: Generator) -> FloatArray:  # noqa: 
     return picture[::-1, ::-1]
 
 
+@register_corruption(families={"pseudo_ood"}, severities=(2, 3, 4, 5, 7))
 def grid_lines(picture: Picture, generator: Generator, lines: int) -> FloatArray:
     """Draws a grid of one random colour over the picture.
 

@@ -1,300 +1,280 @@
-"""Corruptions of pictures by name and severity: 15 standard kinds, four by hand, and others to learn from.
+"""Registry of corruptions: every alteration of pictures, by name, with families, severities and their constants.
 
-Pictures are altered as in "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (Hendrycks
-and Dietterich 2019, arXiv 1903.12261). Its data come in three sizes, and each has constants of its own, which are
-pixels or were chosen by eye: ImageNet-C has pictures of 224 pixels, Tiny-ImageNet-C of 64, CIFAR-10-C of 32. What is
-right for 224 leaves nothing of a picture of 32. So the shorter side decides: up to 48 pixels it is CIFAR-10-C's
-constants, up to 128 Tiny-ImageNet-C's, beyond ImageNet-C's. Severities are comparable within a size.
+A corruption is a function of a picture, a generator and constants, registered by `register_corruption` where it is
+defined. Severities follow "Benchmarking Neural Network Robustness to Common Corruptions and Perturbations" (Hendrycks
+and Dietterich 2019, arXiv 1903.12261). Its data come in three sizes with constants of their own, in pixels or chosen by
+eye: ImageNet-C has pictures of 224 pixels, Tiny-ImageNet-C of 64, CIFAR-10-C of 32. The shorter side of a picture
+selects the constants: up to 48 pixels those of CIFAR-10-C, up to 128 those of Tiny-ImageNet-C, above those of
+ImageNet-C. Severities are comparable within a size.
 
-What differs from these data: pictures are floats, and stay so, where the originals are rounded to 8 bits and saved as
-JPEGs; frost is drawn; elastic transforms don't have the affine part. Each function says more.
+Differences from these data: pictures are floats throughout, the originals are rounded to 8 bits and saved as JPEGs;
+frost is drawn; elastic transforms lack the affine part. See each function.
 
-A higher severity changes pictures more, in the mean square. The exceptions are the constants' own: glass blur (moves
-pixels farther or more often, by turns), frost (keeps less of the picture, under more ice), snow of large pictures
-(about as much at 3 as at 2, in larger flakes), motion blur of small ones (3 and 4 are the same but for a tail that has
-no weight left), and pixelate of small ones (a box of one pixel and a bit moves edges, more or less as it falls).
+A higher severity changes pictures more, in mean square. Exceptions follow from the constants: glass blur (moves pixels
+farther or more often, by turns), frost (keeps less of the picture, under more ice), snow of large pictures (about equal
+at 2 and 3, in larger flakes at 3), motion blur of small ones (3 and 4 differ in a tail without weight), and pixelate of
+small ones (a box of slightly more than a pixel moves edges by an amount that depends on where it falls).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import difflib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.random import Generator
 
 from onnx_ood._types import FloatArray
 from onnx_ood.exceptions import UsageError
-from onnx_ood.perturb.corruptions import blurs, digital, weather
-from onnx_ood.perturb.corruptions import overlays as damage
-from onnx_ood.perturb.corruptions import pixel_noise as grain
-from onnx_ood.perturb.corruptions import pseudo_ood as pseudo_ood_augmentations
 from onnx_ood.perturb.corruptions.pictures import Picture, each
 
-# Shorter sides up to which CIFAR-10-C's and Tiny-ImageNet-C's constants are taken: about the geometric means of 32 and
-# 64, and of 64 and 224.
-_SMALL, _MIDDLE = 48, 128
-# Below, glass blur, grids and patches have nothing left to move or to leave alone.
-_LEAST_SIDE = 8
+Family = Literal["standard", "overlay", "pseudo_ood", "demo", "mild"]
+"""Families of corruptions.
 
-_Constants = tuple[tuple[float, ...], ...]
+standard: the 15 of ImageNet-C. overlay: strokes, words, occlusions, patches in another order. pseudo_ood: augmentations
+that detectors learn from; none of them is standard or an overlay. demo: the alterations of `demo` and of synthetic
+sets, at one strength each. mild: changes as small as taking a picture again.
+"""
+
+Constants: TypeAlias = tuple[tuple[Any, ...], ...]
+Alteration: TypeAlias = Callable[[FloatArray, Generator], Picture]
+SyntheticOod: TypeAlias = Callable[[Sequence[int], Generator], Picture]
+
+F = TypeVar("F", bound=Callable[..., FloatArray])
+S = TypeVar("S", bound=SyntheticOod)
+
+ALL_OR_NOTHING = ((),)
+"""Severities of a corruption without constants."""
+
+# Shorter sides up to which constants of CIFAR-10-C and Tiny-ImageNet-C are used: about the geometric means of 32 and
+# 64, and of 64 and 224.
+_MAX_SMALL_SIDE, _MAX_MIDDLE_SIDE = 48, 128
+# Below, glass blur, grids and patches have nothing left to move or to leave alone.
+_MIN_SIDE = 8
 
 
 @dataclass(frozen=True)
-class Kind:
-    """A way to alter pictures.
+class BySize:
+    """Constants of each severity, by the size of pictures. A constant alone may be given without a tuple.
 
     Attributes:
-        alter: Takes a picture, a generator and the constants of a severity.
+        small: For pictures as small as CIFAR-10's.
+        middle: For pictures like Tiny ImageNet's.
+        large: For pictures like ImageNet's.
+    """
+
+    small: Sequence[Any]
+    middle: Sequence[Any]
+    large: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """A registered corruption.
+
+    Attributes:
+        name: Name in settings and results.
+        alter: Function of a picture, a generator and constants.
+        families: Families it belongs to.
         small: Constants of each severity for pictures as small as CIFAR-10's.
         middle: Those for pictures like Tiny ImageNet's.
         large: Those for pictures like ImageNet's.
-        needs_colour: Whether it takes pictures of three channels only.
-        needs_another: Whether `alter` takes another picture too.
+        strengths: Constants by family, for families of one strength.
+        needs_colour: Whether pictures must have three channels.
+        needs_another: Whether `alter` takes another picture as its last argument.
     """
 
+    name: str
     alter: Callable[..., FloatArray]
-    small: _Constants
-    middle: _Constants
-    large: _Constants
+    families: frozenset[Family]
+    small: Constants = ()
+    middle: Constants = ()
+    large: Constants = ()
+    strengths: Mapping[Family, tuple[Any, ...]] = field(default_factory=dict)
     needs_colour: bool = False
     needs_another: bool = False
 
     @property
     def severities(self) -> range:
-        """1 to 5, or 1 alone for what is all or nothing."""
+        """1 to 5; 1 alone without constants; none for corruptions of one strength."""
         return range(1, len(self.large) + 1)
 
-    def constants(self, side: int) -> _Constants:
-        """Those of each severity for pictures whose shorter side has so many pixels."""
-        return self.small if side <= _SMALL else self.middle if side <= _MIDDLE else self.large
+    def constants(self, side: int) -> Constants:
+        """Constants of each severity for pictures with a shorter side of `side` pixels."""
+        return (
+            self.small if side <= _MAX_SMALL_SIDE else self.middle if side <= _MAX_MIDDLE_SIDE else self.large
+        )
+
+    def at(self, family: Family) -> Alteration:
+        """The corruption at the one strength of a family, demo or mild.
+
+        Returns:
+            A function of float `[H, W, C]` or `[N, H, W, C]` in [0, 1] and a generator that returns the altered
+            pictures, float32 of the same shape in [0, 1].
+        """
+        strength = self.strengths[family]
+        return lambda images, generator: each(
+            images, lambda picture: self.alter(picture, generator, *strength)
+        )
 
 
-def _one(*values: float) -> _Constants:
-    """Constants of a kind that has one."""
-    return tuple((value,) for value in values)
+_corruptions: dict[str, Corruption] = {}
+_synthetic_ood: dict[str, SyntheticOod] = {}
 
 
-def _same(
-    alter: Callable[..., FloatArray],
-    constants: _Constants,
+def register_corruption(
+    *,
+    name: str = "",
+    families: Collection[Family] = (),
+    severities: Sequence[Any] | BySize = (),
+    strengths: Mapping[Family, tuple[Any, ...]] | None = None,
     needs_colour: bool = False,
     needs_another: bool = False,
-) -> Kind:
-    """A kind with the same constants for all sizes."""
-    return Kind(alter, constants, constants, constants, needs_colour, needs_another)
+) -> Callable[[F], F]:
+    """Register a corruption.
+
+    Random draws of an audit depend on a corruption's place in its family: define new ones last.
+
+    Args:
+        name: Name in settings and results; by default that of the function.
+        families: Families with severities that it belongs to.
+        severities: Constants of each severity, the same for all sizes of pictures or by size.
+        strengths: Constants by family, for families of one strength (demo, mild).
+        needs_colour: Whether pictures must have three channels.
+        needs_another: Whether the function takes another picture as its last argument.
+
+    Returns:
+        A decorator for a function of a picture (float32 `[H, W, C]` in [0, 1], not to be changed), a generator, and
+        constants, that returns floats of the same shape. They are clipped to [0, 1] afterwards.
+
+    Raises:
+        ValueError: If the name is taken.
+    """
+    by_size = severities if isinstance(severities, BySize) else BySize(severities, severities, severities)
+    small, middle, large = (
+        tuple(one if isinstance(one, tuple) else (one,) for one in size)
+        for size in (by_size.small, by_size.middle, by_size.large)
+    )
+
+    def register(alter: F) -> F:
+        one = Corruption(
+            name or alter.__name__,
+            alter,
+            frozenset((*families, *(strengths or {}))),
+            small,
+            middle,
+            large,
+            MappingProxyType(dict(strengths or {})),
+            needs_colour,
+            needs_another,
+        )
+        _add(_corruptions, one.name, one)
+        return alter
+
+    return register
 
 
-# Constants of the standard kinds are from https://github.com/hendrycks/robustness (Apache-2.0), ImageNet-C/create_c:
-# make_cifar_c.py, make_tinyimagenet_c.py and make_imagenet_c.py, in this order. Those of elastic_transform are for
-# large pictures those of the library imagecorruptions (Apache-2.0), and for others such that pixels are displaced with
-# standard deviations of 0.25 to 0.8 and 0.5 to 1.2 pixels: what CIFAR-10-C has at severity 5, 0.55, is in the middle.
-_STANDARD = {
-    "gaussian_noise": Kind(
-        grain.gaussian_noise,
-        _one(0.04, 0.06, 0.08, 0.09, 0.10),
-        _one(0.04, 0.08, 0.12, 0.15, 0.18),
-        _one(0.08, 0.12, 0.18, 0.26, 0.38),
-    ),
-    "shot_noise": Kind(
-        grain.shot_noise,
-        _one(500, 250, 100, 75, 50),
-        _one(250, 100, 50, 30, 15),
-        _one(60, 25, 12, 5, 3),
-    ),
-    "impulse_noise": Kind(
-        grain.impulse_noise,
-        _one(0.01, 0.02, 0.03, 0.05, 0.07),
-        _one(0.01, 0.02, 0.05, 0.08, 0.14),
-        _one(0.03, 0.06, 0.09, 0.17, 0.27),
-    ),
-    "defocus_blur": Kind(
-        blurs.defocus_blur,
-        ((0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (1, 0.2), (1.5, 0.1)),
-        ((0.5, 0.6), (1, 0.1), (1.5, 0.1), (2.5, 0.01), (3, 0.1)),
-        ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5)),
-    ),
-    "glass_blur": Kind(
-        blurs.glass_blur,
-        ((0.05, 1, 1), (0.25, 1, 1), (0.4, 1, 1), (0.25, 1, 2), (0.4, 1, 2)),
-        ((0.1, 1, 1), (0.5, 1, 1), (0.6, 1, 2), (0.7, 2, 1), (0.9, 2, 2)),
-        ((0.7, 1, 2), (0.9, 2, 1), (1, 2, 3), (1.1, 3, 2), (1.5, 4, 2)),
-    ),
-    "motion_blur": Kind(
-        blurs.motion_blur,
-        ((6, 1), (6, 1.5), (6, 2), (8, 2), (9, 2.5)),
-        ((10, 1), (10, 1.5), (10, 2), (10, 2.5), (12, 3)),
-        ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15)),
-    ),
-    "zoom_blur": Kind(
-        blurs.zoom_blur,
-        ((0.01, 7), (0.01, 12), (0.01, 16), (0.01, 21), (0.01, 26)),
-        ((0.01, 7), (0.01, 12), (0.01, 16), (0.01, 21), (0.01, 26)),
-        ((0.01, 12), (0.01, 16), (0.02, 11), (0.02, 13), (0.03, 11)),
-    ),
-    "snow": Kind(
-        weather.snow,
-        (
-            (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
-            (0.1, 0.2, 1, 0.5, 10, 4, 0.9),
-            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
-            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
-            (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
-        ),
-        (
-            (0.1, 0.2, 1, 0.6, 8, 3, 0.8),
-            (0.1, 0.2, 1, 0.5, 10, 4, 0.8),
-            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.7),
-            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.65),
-            (0.3, 0.3, 1.25, 0.65, 14, 12, 0.6),
-        ),
-        (
-            (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
-            (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
-            (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
-            (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
-            (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
-        ),
-    ),
-    "frost": Kind(
-        weather.frost,
-        ((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)),
-        ((1, 0.3), (0.9, 0.4), (0.8, 0.45), (0.75, 0.5), (0.7, 0.55)),
-        ((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)),
-    ),
-    "fog": Kind(
-        weather.fog,
-        ((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),
-        ((0.4, 3), (0.7, 3), (1, 2.5), (1.5, 2), (2, 1.75)),
-        ((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),
-    ),
-    "brightness": Kind(
-        digital.brightness,
-        _one(0.05, 0.1, 0.15, 0.2, 0.3),
-        _one(0.1, 0.2, 0.3, 0.4, 0.5),
-        _one(0.1, 0.2, 0.3, 0.4, 0.5),
-    ),
-    "contrast": Kind(
-        digital.contrast,
-        _one(0.75, 0.5, 0.4, 0.3, 0.15),
-        _one(0.4, 0.3, 0.2, 0.1, 0.05),
-        _one(0.4, 0.3, 0.2, 0.1, 0.05),
-    ),
-    "elastic_transform": Kind(
-        digital.elastic_transform,
-        ((0.04, 0.06), (0.04, 0.09), (0.04, 0.12), (0.04, 0.15), (0.04, 0.2)),
-        ((0.02, 0.0625), (0.02, 0.08125), (0.02, 0.10625), (0.02, 0.125), (0.02, 0.15)),
-        ((0.01, 0.0625), (0.01, 0.08125), (0.01, 0.10625), (0.01, 0.125), (0.01, 0.15)),
-    ),
-    "pixelate": Kind(
-        digital.pixelate,
-        _one(0.95, 0.9, 0.85, 0.75, 0.65),
-        _one(0.9, 0.8, 0.7, 0.6, 0.5),
-        _one(0.6, 0.5, 0.4, 0.3, 0.25),
-    ),
-    "jpeg_compression": Kind(
-        digital.jpeg_compression,
-        _one(80, 65, 58, 50, 40),
-        _one(65, 58, 50, 40, 25),
-        _one(25, 18, 15, 10, 7),
-    ),
-}
+def register_synthetic_ood(make: S) -> S:
+    """Register a maker of synthetic out-of-distribution pictures, made from a shape alone.
 
-_BY_HAND = {
-    "scribble": _same(damage.scribble, _one(1, 2, 3, 5, 8)),
-    "text": _same(damage.text, _one(1, 2, 3, 5, 8)),
-    "occlusion": _same(damage.occlusion, _one(0.2, 0.3, 0.4, 0.5, 0.6)),
-    "patch_shuffle": _same(damage.patch_shuffle, _one(4, 7, 10, 13, 16)),
-}
+    Args:
+        make: Function of a shape `[N, H, W, C]` and a generator.
 
-_ALL_OR_NOTHING: _Constants = ((),)
-_REHEARSALS = {
-    "saturate": _same(pseudo_ood_augmentations.saturate, _one(1.5, 2, 3, 5, 10), needs_colour=True),
-    "invert": _same(pseudo_ood_augmentations.invert, _ALL_OR_NOTHING),
-    "posterize": _same(pseudo_ood_augmentations.posterize, _one(8, 6, 4, 3, 2)),
-    "solarize": _same(pseudo_ood_augmentations.solarize, _one(0.9, 0.8, 0.7, 0.6, 0.45)),
-    "channel_swap": _same(pseudo_ood_augmentations.channel_swap, _ALL_OR_NOTHING, needs_colour=True),
-    "darker": _same(pseudo_ood_augmentations.darker, _one(0.7, 0.55, 0.4, 0.28, 0.18)),
-    "speckle_noise": Kind(
-        grain.speckle_noise,
-        _one(0.06, 0.1, 0.12, 0.16, 0.2),
-        _one(0.15, 0.2, 0.25, 0.3, 0.35),
-        _one(0.15, 0.2, 0.35, 0.45, 0.6),
-    ),
-    "mosaic": _same(pseudo_ood_augmentations.mosaic, _ALL_OR_NOTHING),
-    "blend": _same(pseudo_ood_augmentations.blend, _one(0.1, 0.2, 0.3, 0.4, 0.5), needs_another=True),
-    "halves_swapped": _same(pseudo_ood_augmentations.halves_swapped, _ALL_OR_NOTHING),
-    "upside_down": _same(pseudo_ood_augmentations.upside_down, _ALL_OR_NOTHING),
-    "grid_lines": _same(pseudo_ood_augmentations.grid_lines, _one(2, 3, 4, 5, 7)),
-}
+    Raises:
+        ValueError: If the name is taken.
+    """
+    _add(_synthetic_ood, make.__name__, make)
+    return make
 
-STANDARD = tuple(_STANDARD)
-"""The 15 kinds of ImageNet-C, in its order."""
-OVERLAYS = tuple(_BY_HAND)
-"""What people do to pictures."""
-PSEUDO_OOD = tuple(_REHEARSALS)
-"""Kinds from which a detector can learn what altered pictures look like; none of them is among the others."""
-KINDS: Mapping[str, Kind] = MappingProxyType({**_STANDARD, **_BY_HAND, **_REHEARSALS})
-"""All of them by name."""
+
+def list_corruptions(family: Family | None = None) -> tuple[str, ...]:
+    """Names of the corruptions of a family, or of all, in order of registration."""
+    return tuple(name for name, one in _corruptions.items() if family is None or family in one.families)
+
+
+def find_corruption(name: str) -> Corruption:
+    """The corruption of a name.
+
+    Raises:
+        UsageError: If there is none.
+
+    >>> find_corruption("fog").severities
+    range(1, 6)
+    """
+    if name not in _corruptions:
+        close = difflib.get_close_matches(name, _corruptions, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(_corruptions)}"
+        raise UsageError(f"unknown corruption {name!r}; {hint}")
+    return _corruptions[name]
+
+
+def synthetic_ood() -> Mapping[str, SyntheticOod]:
+    """Makers of synthetic out-of-distribution pictures by name, in order of registration."""
+    return MappingProxyType(_synthetic_ood)
 
 
 def apply(name: str, severity: int, images: FloatArray, generator: Generator) -> Picture:
-    """Alters pictures.
+    """Corrupt pictures.
 
-    Every picture is altered by draws of its own, one picture after the other. A blend takes its other picture from the
-    same batch; where there is a single one, that is blended with itself, upside down.
+    Each picture has draws of its own, one picture after the other. A blend takes its other picture from the same batch;
+    a single picture is blended with itself, upside down.
 
     Args:
-        name: One of `KINDS`.
-        severity: One of the severities of that kind.
+        name: A corruption with severities.
+        severity: One of its severities.
         images: Float `[N, H, W, C]` in [0, 1], sides of at least 8 pixels, C 1 or 3.
-        generator: Source of all that is random; the same one in the same state gives the same bytes.
+        generator: Source of all random draws; equal states give equal bytes.
 
     Returns:
         float32 `[N, H, W, C]` in [0, 1], never memory of `images`.
 
     Raises:
-        UsageError: If there is no such kind or severity, or it doesn't take pictures of this size or without colours.
-        TypeError: If the pictures aren't floats.
-        ValueError: If they aren't a batch, or have values outside [0, 1].
+        UsageError: If the corruption or severity is unknown, or pictures are too small or lack colours.
+        TypeError: If the pictures are not floats.
+        ValueError: If they are not a batch, or have values outside [0, 1].
+
+    >>> grey = np.full((1, 8, 8, 1), 0.5, np.float32)
+    >>> float(apply("brightness", 1, grey, np.random.default_rng(0))[0, 0, 0, 0])
+    0.550000011920929
     """
-    kind = KINDS.get(name)
-    if kind is None:
-        raise UsageError(f"no corruption is called {name!r}; there are {', '.join(KINDS)}")
-    if severity not in kind.severities:
-        most = kind.severities[-1]
-        raise UsageError(
-            f"{name} has no severity {severity}: say 1 to {most}"
-            if most > 1
-            else f"{name} is all or nothing and has no severity {severity}: say 1"
-        )
+    corruption = find_corruption(name)
+    if severity not in corruption.severities:
+        highest = len(corruption.severities)
+        choice = f"choose 1 to {highest}" if highest > 1 else "choose 1" if highest else "it has one strength"
+        raise UsageError(f"{name} has no severity {severity}; {choice}")
     if images.ndim != 4:
         raise ValueError(f"Expected pictures [N, H, W, C], but got the shape {list(images.shape)}")
     height, width, channels = images.shape[1:]
     side = min(height, width)
-    if side < _LEAST_SIDE:
+    if side < _MIN_SIDE:
         raise UsageError(
-            f"corruptions take pictures of at least {_LEAST_SIDE} x {_LEAST_SIDE} pixels, not {height} x {width}; "
+            f"corruptions need pictures of at least {_MIN_SIDE} x {_MIN_SIDE} pixels, found {height} x {width}; "
             "enlarge them"
         )
     if channels not in {1, 3}:
-        raise UsageError(
-            f"corruptions take pictures of 1 or 3 channels, not {channels}; leave the others out"
-        )
-    if kind.needs_colour and channels == 1:
-        raise UsageError(f"{name} takes pictures of 3 channels, and these have 1; choose another corruption")
+        raise UsageError(f"corruptions need pictures of 1 or 3 channels, found {channels}; drop the others")
+    if corruption.needs_colour and channels == 1:
+        raise UsageError(f"{name} needs pictures of 3 channels, found 1; choose another corruption")
     if not ((images >= 0) & (images <= 1)).all():
         raise ValueError("Expected values in [0, 1], but some are outside, or not a number")
-    constants = kind.constants(side)[severity - 1]
-    if not kind.needs_another:
-        return each(images, lambda picture: kind.alter(picture, generator, *constants))
+    constants = corruption.constants(side)[severity - 1]
+    if not corruption.needs_another:
+        return each(images, lambda picture: corruption.alter(picture, generator, *constants))
     others = iter(_others(images, generator))
-    return each(images, lambda picture: kind.alter(picture, generator, *constants, next(others)))
+    return each(images, lambda picture: corruption.alter(picture, generator, *constants, next(others)))
+
+
+def _add(registry: dict[str, Any], name: str, value: object) -> None:
+    if name in registry:
+        raise ValueError(f"{name!r} is registered already")
+    registry[name] = value
 
 
 def _others(images: FloatArray, generator: Generator) -> list[Picture]:
-    """For each picture another one of the batch, or its own upside down where there is no other."""
+    """Another picture of the batch for each picture; of a single one, itself upside down."""
     pictures = np.asarray(images, np.float32)
     count = len(pictures)
     if count == 1:

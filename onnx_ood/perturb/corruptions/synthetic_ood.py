@@ -1,22 +1,21 @@
-"""Pictures of nothing: what is unlike any picture that a model knows, for which only a shape is needed.
+"""Synthetic out-of-distribution pictures, made from a shape alone.
 
-Results are float32 in [0, 1], `[H, W, C]` or `[N, H, W, C]`. All is drawn from the generator, so the same one in the
-same state gives the same pictures; every picture of a batch has draws of its own.
+Results are float32 in [0, 1], `[H, W, C]` or `[N, H, W, C]`. Equal states of the generator give equal pictures; each
+picture of a batch has draws of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.random import Generator
 
 from onnx_ood.perturb.corruptions.pictures import Picture, checked_shape
+from onnx_ood.perturb.corruptions.registry import register_synthetic_ood
 
-Control = Callable[[Sequence[int], Generator], Picture]
 
-
+@register_synthetic_ood
 def uniform_noise(shape: Sequence[int], generator: Generator) -> Picture:
     """Draw every pixel and channel from the uniform distribution on [0, 1).
 
@@ -30,6 +29,7 @@ def uniform_noise(shape: Sequence[int], generator: Generator) -> Picture:
     return generator.random(checked_shape(shape), dtype=np.float32)
 
 
+@register_synthetic_ood
 def pink_noise(shape: Sequence[int], generator: Generator) -> Picture:
     """Draw 1/f noise: amplitudes fall as one over spatial frequency, as they do in photographs.
 
@@ -60,6 +60,7 @@ def pink_noise(shape: Sequence[int], generator: Generator) -> Picture:
     return stretched
 
 
+@register_synthetic_ood
 def constant(shape: Sequence[int], generator: Generator) -> Picture:
     """Fill each picture with one random colour, uniform on [0, 1) in every channel.
 
@@ -73,9 +74,3 @@ def constant(shape: Sequence[int], generator: Generator) -> Picture:
     shape = checked_shape(shape)
     colours = generator.random((*shape[:-3], 1, 1, shape[-1]), dtype=np.float32)
     return np.array(np.broadcast_to(colours, shape))
-
-
-SYNTHETIC_OOD: Mapping[str, Control] = MappingProxyType(
-    {"uniform_noise": uniform_noise, "pink_noise": pink_noise, "constant": constant}
-)
-"""Pictures of nothing, for which only a shape is needed."""

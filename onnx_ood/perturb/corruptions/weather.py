@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw
 from onnx_ood._types import Float, FloatArray
 from onnx_ood.perturb.corruptions.filters import gaussian, motion_blurred, zoomed
 from onnx_ood.perturb.corruptions.pictures import Picture, luminance
+from onnx_ood.perturb.corruptions.registry import BySize, register_corruption
 from onnx_ood.perturb.corruptions.synthetic_ood import pink_noise
 
 _ICE = (0.88, 0.95, 1.0)
@@ -18,6 +19,32 @@ _CRYSTALS = 20
 _TWIG = np.pi / 3
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=(
+            (0.1, 0.2, 1, 0.6, 8, 3, 0.95),
+            (0.1, 0.2, 1, 0.5, 10, 4, 0.9),
+            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.9),
+            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.85),
+            (0.3, 0.3, 1.25, 0.65, 14, 12, 0.8),
+        ),
+        middle=(
+            (0.1, 0.2, 1, 0.6, 8, 3, 0.8),
+            (0.1, 0.2, 1, 0.5, 10, 4, 0.8),
+            (0.15, 0.3, 1.75, 0.55, 10, 4, 0.7),
+            (0.25, 0.3, 2.25, 0.6, 12, 6, 0.65),
+            (0.3, 0.3, 1.25, 0.65, 14, 12, 0.6),
+        ),
+        large=(
+            (0.1, 0.3, 3, 0.5, 10, 4, 0.8),
+            (0.2, 0.3, 2, 0.5, 12, 4, 0.7),
+            (0.55, 0.3, 4, 0.9, 12, 8, 0.7),
+            (0.55, 0.3, 4.5, 0.85, 12, 8, 0.65),
+            (0.55, 0.3, 2.5, 0.85, 12, 12, 0.55),
+        ),
+    ),
+)
 def snow(
     picture: Picture,
     generator: Generator,
@@ -58,6 +85,14 @@ def snow(
     return snowy
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=((1, 0.2), (1, 0.3), (0.9, 0.4), (0.85, 0.4), (0.75, 0.45)),
+        middle=((1, 0.3), (0.9, 0.4), (0.8, 0.45), (0.75, 0.5), (0.7, 0.55)),
+        large=((1, 0.4), (0.8, 0.6), (0.7, 0.7), (0.65, 0.7), (0.6, 0.75)),
+    ),
+)
 def frost(picture: Picture, generator: Generator, keep: float, add: float) -> FloatArray:
     """Lays ice over the picture: `k x + a f`.
 
@@ -80,6 +115,14 @@ def frost(picture: Picture, generator: Generator, keep: float, add: float) -> Fl
     return iced
 
 
+@register_corruption(
+    families={"standard"},
+    severities=BySize(
+        small=((0.2, 3), (0.5, 3), (0.75, 2.5), (1, 2), (1.5, 1.75)),
+        middle=((0.4, 3), (0.7, 3), (1, 2.5), (1.5, 2), (2, 1.75)),
+        large=((1.5, 2), (2, 2), (2.5, 1.7), (2.5, 1.5), (3, 1.4)),
+    ),
+)
 def fog(picture: Picture, generator: Generator, strength: float, decay: float) -> FloatArray:
     """Adds fog, and darkens all so that the brightest value stays about what it was: `(x + s f) m / (m + s)`.
 

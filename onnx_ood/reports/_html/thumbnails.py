@@ -150,7 +150,7 @@ def _load_all(ids: Sequence[str], site: str, side: int) -> list[_Source | Missin
 
 def _picture(path: Path, side: int) -> _Source | Missing:
     try:
-        image = read_image(path, "RGB", least=side)
+        image = read_image(path, "RGB", min_side=side)
     except InputError as error:
         return _unreadable(error)
     image.thumbnail((side, side), Image.Resampling.LANCZOS)

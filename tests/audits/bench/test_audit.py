@@ -182,7 +182,7 @@ def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Pat
     )
     names = {one.name for one in made.sets}
     assert "uniform_noise" not in names
-    assert "shuffle_patches" in names
+    assert "patch_shuffle" in names
     assert any(note.startswith("uniform_noise is left out") for note in made.notes)
 
 

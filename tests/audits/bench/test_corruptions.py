@@ -20,7 +20,7 @@ import onnx_ood
 from onnx_ood import models
 from onnx_ood.exceptions import UsageError
 from onnx_ood.metrics.bootstrap import PairedResampling
-from onnx_ood.perturb import OVERLAYS, STANDARD, apply
+from onnx_ood.perturb import apply, list_corruptions
 from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.bench.terminal import print_bench
 
@@ -66,7 +66,10 @@ def test_curves_are_those_of_corrupted_pictures(garments: Path, result: onnx_ood
     msp = next(one for one in found.detectors if one.detector == "msp")
     for curve in msp.curves:
         for severity, area in enumerate(curve.aurocs, 1):
-            number = 100 * (1 + (*STANDARD, *OVERLAYS).index(curve.kind)) + severity
+            number = (
+                100 * (1 + (*list_corruptions("standard"), *list_corruptions("overlay")).index(curve.kind))
+                + severity
+            )
             # Pictures are read 32 at a time.
             parts = [
                 apply(
@@ -113,7 +116,10 @@ def test_the_cache_gives_the_same_curves(
 
 
 def test_all_are_19_kinds() -> None:
-    assert onnx_ood.BenchSettings(corruptions=("all",)).kinds == (*STANDARD, *OVERLAYS)
+    assert onnx_ood.BenchSettings(corruptions=("all",)).kinds == (
+        *list_corruptions("standard"),
+        *list_corruptions("overlay"),
+    )
     assert onnx_ood.BenchSettings().kinds == ()
     with pytest.raises(
         UsageError, match=r"no corruption is called 'mist': say all, or some of gaussian_noise"

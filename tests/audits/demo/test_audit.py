@@ -19,9 +19,9 @@ def test_it_covers_all_photos_and_alterations(result, schema):
     assert {entry.kind for entry in result.alterations} == {
         "gaussian_noise",
         "gaussian_blur",
-        "low_contrast",
+        "contrast",
         "scribble",
-        "shuffle_patches",
+        "patch_shuffle",
     }
     jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("demo"))
 
@@ -30,7 +30,7 @@ def test_the_published_reading_is_right_for_noise_and_reversed_for_smooth_pictur
     by_kind = {entry.kind: entry for entry in result.alterations}
     assert by_kind["gaussian_noise"].published.verdict == "told apart"
     assert by_kind["gaussian_blur"].published.verdict == "wrong way round"
-    assert by_kind["low_contrast"].published.verdict == "wrong way round"
+    assert by_kind["contrast"].published.verdict == "wrong way round"
     assert by_kind["gaussian_noise"].turned_less == result.photos
     assert by_kind["gaussian_blur"].turned_less == 0
 

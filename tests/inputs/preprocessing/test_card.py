@@ -197,6 +197,16 @@ def test_a_card_that_does_not_suit_the_model_is_named(model: Path) -> None:
     write(model, CARD)
     card = read_card(model)
     with pytest.raises(
-        UsageError, match=r"digits.json: the preprocessing makes \[N,1,28,28\], but the model takes"
+        UsageError, match=r"digits.json: the preprocessing gives \[N,1,28,28\], but the model takes"
     ):
         choose(["N", 3, 224, 224], card=card)
+
+
+def test_a_blank_first_line_shifts_no_class_name(model: Path) -> None:
+    write(model, CARD)
+    model.with_name("digits.txt").write_text("\n\none\ntwo\n\n\n", encoding="utf-8")
+    card = read_card(model)
+    assert card is not None
+    names = card.class_names()
+    assert names == ["", "", "one", "two"]
+    assert names[2] == "one"

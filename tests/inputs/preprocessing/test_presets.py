@@ -84,16 +84,16 @@ def test_without_a_preset_the_rule_of_guess_chooses() -> None:
         (
             "imagnet",
             PICTURE,
-            r"unknown word 'imagnet'; did you mean 'imagenet'\? known are RGB, .*std=\.\.\.",
+            r"unknown word 'imagnet'; did you mean 'imagenet'\? choose from RGB, .*std=\.\.\.",
         ),
         ("imagenet,NHCW", PICTURE, r"unknown word 'NHCW'; did you mean 'N"),
-        ("zzz", PICTURE, r"unknown word 'zzz'; known are "),
+        ("zzz", PICTURE, r"unknown word 'zzz'; choose from "),
         ("", PICTURE, "unknown word ''"),
         ("imagenet,,RGB", PICTURE, "unknown word ''"),
         ("width=3", PICTURE, "unknown word 'width=3'"),
         ("a\x1bb", PICTURE, r"unknown word 'a\\x1bb'"),
-        ("imagenet,unit", PICTURE, "preset is stated twice"),
-        ("RGB,BGR", PICTURE, "channels is stated twice"),
+        ("imagenet,unit", PICTURE, "preset is given twice"),
+        ("RGB,BGR", PICTURE, "channels is given twice"),
         ("size=big", PICTURE, "'size=big': cannot be read; write size=299 or size=HEIGHTxWIDTH"),
         ("mean=a:b", PICTURE, "cannot be read; write mean="),
         ("mean=", PICTURE, "cannot be read; write mean="),
@@ -102,13 +102,13 @@ def test_without_a_preset_the_rule_of_guess_chooses() -> None:
         ("unit,std=0", PICTURE, "std.0: Input should be greater"),
         ("unit,mean=nan", PICTURE, "mean.0: Input should be a finite number"),
         ("unit,mean=1:2", PICTURE, "mean has 2 values; RGB takes one or 3"),
-        ("unit,resize-to=9", PICTURE, "resize_to: means nothing with resize 'stretch'"),
+        ("unit,resize-to=9", PICTURE, "resize_to: has no effect with resize 'stretch'"),
         ("imagenet", ["N", 1, 28, 28], "mean has 3 values; L takes one"),
-        ("imagenet,size=299", PICTURE, r"makes \[N,3,299,299\], but the model takes \[N,3,224,224\]"),
-        ("imagenet,L", PICTURE, "no axis of 1 or 3 channels"),
-        ("imagenet,NHWC", PICTURE, "no axis of 1 or 3 channels"),
+        ("imagenet,size=299", PICTURE, r"gives \[N,3,299,299\], but the model takes \[N,3,224,224\]"),
+        ("imagenet,L", PICTURE, "no recognisable axis of 1 or 3 channels"),
+        ("imagenet,NHWC", PICTURE, "no recognisable axis of 1 or 3 channels"),
         ("imagenet", ["N", 128], r"input \[N,128\] does not look like a picture; pass arrays"),
-        ("imagenet", ["N", "C", "H", "W"], "no axis of 1 or 3 channels that could be told; pass arrays"),
+        ("imagenet", ["N", "C", "H", "W"], "no recognisable axis of 1 or 3 channels; pass arrays"),
     ],
 )
 def test_what_cannot_be_meant_is_a_usage_error(text: str, shape: list[Any], complaint: str) -> None:
@@ -154,6 +154,6 @@ def test_what_looks_like_no_picture_is_not_guessed_at(shape: list[Any]) -> None:
 
 @pytest.mark.parametrize("shape", [["N", 3, 224, 3], ["N", 1, 28, 1], ["N", 3, "H", 1]])
 def test_two_readings_are_not_guessed_between(shape: list[Any]) -> None:
-    with pytest.raises(UsageError, match="can be read as NCHW and as NHWC; say which with --preprocess"):
+    with pytest.raises(UsageError, match='may be NCHW or NHWC; choose one, as in preprocess="NCHW"'):
         guess(shape)
     assert parse("NCHW", shape).layout == "NCHW"

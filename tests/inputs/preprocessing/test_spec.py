@@ -117,7 +117,7 @@ def test_shrinking_bilinearly_averages_with_a_triangle() -> None:
 def test_none_wants_the_exact_size_and_names_both() -> None:
     exact = made(size=(4, 5), resize="none")
     assert exact.pixels(picture(5, 4)).shape == (3, 4, 5)
-    with pytest.raises(InputError, match=r"is 4x5 pixels \(width x height\), but exactly 5x4 is asked for; "):
+    with pytest.raises(InputError, match=r"is 4x5 pixels \(width x height\), but exactly 5x4 is expected; "):
         exact.pixels(picture(4, 5))
 
 
@@ -237,8 +237,8 @@ def test_errors_of_tensor_name_the_file(tmp_path: Path) -> None:
         ({"size": (0, 5)}, "greater than or equal to 1"),
         ({"size": (20000, 20000)}, "over the limit of 100,000,000 pixels"),
         ({"size": (5,)}, "size"),
-        ({"resize_to": 9}, "means nothing with resize 'stretch'"),
-        ({"resize": "short-side", "resize_to": 7}, "is 7, too small to cut 8 pixels out"),
+        ({"resize_to": 9}, "has no effect with resize 'stretch'"),
+        ({"resize": "short-side", "resize_to": 7}, "is 7, too small to crop 8 pixels"),
         ({"mean": (0.1, 0.2)}, "mean has 2 values; RGB takes one or 3"),
         ({"channels": "L", "std": (1, 1, 1)}, "std has 3 values; L takes one"),
         ({"std": (0,)}, "std"),
@@ -283,7 +283,7 @@ def test_inputs_it_suits(shape: list[int | str | None]) -> None:
 def test_inputs_it_does_not_suit(shape: list[int | str | None]) -> None:
     text = ",".join(map(str, shape))
     with pytest.raises(
-        UsageError, match=rf"makes \[N,3,8,6\], but the model takes \[{text}\]; state another"
+        UsageError, match=rf"gives \[N,3,8,6\], but the model takes \[{text}\]; choose another"
     ):
         made().check_input(shape)
 
@@ -306,7 +306,7 @@ def test_a_draft_is_at_least_twice_as_large_as_what_it_is_resized_to(
     picture(160, 96).save(path, quality=95)
     draft, full = made(decode="draft", **changes), made(**changes)
     np.testing.assert_array_equal(
-        draft.tensor(path), full.normalise(full.pixels(read_image(path, "RGB", least=least)))
+        draft.tensor(path), full.normalise(full.pixels(read_image(path, "RGB", min_side=least)))
     )
     assert (draft.tensor(path) == full.tensor(path)).all() == (least is None)
     assert ("JPEGs in draft" in draft.describe(), "draft" in full.describe()) == (True, False)

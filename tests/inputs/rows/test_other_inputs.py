@@ -95,8 +95,8 @@ def test_files_of_other_kinds_fail_by_name(tmp_path: Path) -> None:
     failed = [failure for batch in batches for failure in batch.failed]
     assert [failure.id.rsplit("/")[-1] for failure in failed] == ["x.npy", "x.png"]
     assert {failure.reason for failure in failed} == {
-        "holds no values of 'mask', 'rate', which the model takes too; save an .npz with an array for each, "
-        "or use --feed"
+        "holds no values of 'mask', 'rate', which the model takes too; give an .npz with an array for each, "
+        "or use feeds="
     }
 
 

@@ -60,7 +60,9 @@ def test_impulses_hit_the_given_share_half_of_them_black() -> None:
 
 def test_speckles_grow_with_brightness() -> None:
     for level in (0.2, 0.8):
-        noise = (grain.speckle_noise(grey(level), generator(), 0.3) - level) / (0.3 * level)
+        noise = (pseudo_ood_augmentations.speckle_noise(grey(level), generator(), 0.3) - level) / (
+            0.3 * level
+        )
         assert stats.kstest(noise.ravel()[:5000], "norm").pvalue > 1e-3
 
 

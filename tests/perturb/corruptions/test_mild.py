@@ -14,9 +14,9 @@ def test_copies_are_slight(side: int) -> None:
     copies = mild_augmentations(pictures, 0)
     step = max(1, side // 14)
     np.testing.assert_array_equal(copies["shifted"][:, step:, step:], pictures[:, :-step, :-step])
-    np.testing.assert_array_equal(copies["shifted back"][:, :-step, :-step], pictures[:, step:, step:])
+    np.testing.assert_array_equal(copies["shifted_back"][:, :-step, :-step], pictures[:, step:, step:])
     np.testing.assert_array_equal(copies["shifted"][:, 0, 0], pictures[:, 0, 0])
-    np.testing.assert_allclose(copies["darker"], 0.85 * pictures, rtol=1e-6)
+    np.testing.assert_allclose(copies["dimmed"], 0.85 * pictures, rtol=1e-6)
     assert 0.005 < np.abs(copies["noisy"] - pictures).mean() < 0.02
     for copy in copies.values():
         assert copy.shape == pictures.shape

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,7 +14,17 @@ from PIL import Image
 
 from onnx_ood import models
 from onnx_ood.exceptions import UsageError
-from onnx_ood.perturb import KINDS, OVERLAYS, PSEUDO_OOD, STANDARD, apply
+from onnx_ood.perturb import (
+    BySize,
+    Family,
+    apply,
+    find_corruption,
+    list_corruptions,
+    register_corruption,
+    register_synthetic_ood,
+    synthetic_ood,
+)
+from onnx_ood.perturb.corruptions import registry
 
 Pictures = NDArray[np.float32]
 
@@ -25,7 +38,10 @@ NOT_BY_SEVERITY = {
     64: {"glass_blur", "frost"},
     224: {"glass_blur", "frost", "snow"},
 }
-COMBINATIONS = [(name, severity) for name, kind in KINDS.items() for severity in kind.severities]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+STANDARD, OVERLAYS = list_corruptions("standard"), list_corruptions("overlay")
+GRADED = [name for name in list_corruptions() if find_corruption(name).severities]
+COMBINATIONS = [(name, severity) for name in GRADED for severity in find_corruption(name).severities]
 
 
 def generator(seed: int = 0) -> np.random.Generator:
@@ -44,25 +60,77 @@ def garments(count: int) -> Pictures:
     return (models.fashion_samples()[0][:count, ..., np.newaxis] / 255).astype(np.float32)
 
 
-def test_the_registry_has_every_kind_once() -> None:
+def test_families_keep_their_members_and_order() -> None:
     assert STANDARD == (
         "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
         "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
     )  # fmt: skip
     assert OVERLAYS == ("scribble", "text", "occlusion", "patch_shuffle")
-    assert tuple(KINDS) == STANDARD + OVERLAYS + PSEUDO_OOD
-    assert len(set(KINDS)) == len(KINDS)
-    assert {len(KINDS[name].severities) for name in STANDARD + OVERLAYS} == {5}
-    with pytest.raises(TypeError):
-        KINDS["other"] = KINDS["fog"]  # type: ignore[index]
+    assert {len(find_corruption(name).severities) for name in (*STANDARD, *OVERLAYS)} == {5}
+    assert list_corruptions("demo") == (
+        "gaussian_noise",
+        "gaussian_blur",
+        "contrast",
+        "scribble",
+        "patch_shuffle",
+    )
+    assert list_corruptions("mild") == ("shifted", "shifted_back", "dimmed", "noisy")
+    assert tuple(synthetic_ood()) == ("uniform_noise", "pink_noise", "constant")
+    # What detectors learn from must not be what they are tested on.
+    assert not {*list_corruptions("pseudo_ood")} & {*STANDARD, *OVERLAYS, *list_corruptions("demo")}
+    assert {*list_corruptions()} == {name for family in FAMILIES for name in list_corruptions(family)}
 
 
-@pytest.mark.parametrize("name", KINDS)
+def test_a_registered_corruption_is_found_and_applied() -> None:
+    @register_corruption(
+        name="test_halved",
+        families={"overlay"},
+        severities=BySize(small=(0.5,), middle=(0.25,), large=((0.125,),)),
+        strengths={"demo": (0.75,)},
+    )
+    def halved(picture: Pictures, generator: np.random.Generator, share: float) -> Pictures:
+        return picture * np.float32(share)
+
+    try:
+        assert (
+            list_corruptions("overlay")[-1]
+            == list_corruptions("demo")[-1]
+            == list_corruptions()[-1]
+            == "test_halved"
+        )
+        for side, share in ((8, 0.5), (100, 0.25), (200, 0.125)):
+            assert (
+                apply("test_halved", 1, np.ones((1, side, side, 1), np.float32), generator()) == share
+            ).all()
+        demo = find_corruption("test_halved").at("demo")
+        assert (demo(np.ones((8, 8, 3), np.float32), generator()) == 0.75).all()
+        with pytest.raises(ValueError, match="'test_halved' is registered already"):
+            register_corruption(name="test_halved")(halved)
+    finally:
+        del registry._corruptions["test_halved"]
+
+
+def test_a_registered_maker_of_pictures_is_found() -> None:
+    def black(shape: Sequence[int], generator: np.random.Generator) -> Pictures:
+        return np.zeros(shape, np.float32)
+
+    try:
+        register_synthetic_ood(black)
+        assert synthetic_ood()["black"] is black
+        with pytest.raises(TypeError):
+            synthetic_ood()["other"] = black  # type: ignore[index]
+    finally:
+        del registry._synthetic_ood["black"]
+
+
+@pytest.mark.parametrize("name", GRADED)
 def test_each_size_has_constants_for_each_severity(name: str) -> None:
-    kind = KINDS[name]
-    assert len(kind.small) == len(kind.middle) == len(kind.large) == len(kind.severities)
-    assert (kind.constants(48), kind.constants(49)) == (kind.small, kind.middle)
-    assert (kind.constants(128), kind.constants(129)) == (kind.middle, kind.large)
+    corruption = find_corruption(name)
+    assert (
+        len(corruption.small) == len(corruption.middle) == len(corruption.large) == len(corruption.severities)
+    )
+    assert (corruption.constants(48), corruption.constants(49)) == (corruption.small, corruption.middle)
+    assert (corruption.constants(128), corruption.constants(129)) == (corruption.middle, corruption.large)
 
 
 @given(
@@ -76,7 +144,7 @@ def test_shape_range_and_argument_are_kept_and_draws_repeat(
     combination: tuple[str, int], shape: tuple[int, int, int, int], seed: int, dtype: type
 ) -> None:
     name, severity = combination
-    if KINDS[name].needs_colour:
+    if find_corruption(name).needs_colour:
         shape = (*shape[:3], 3)
     images = generator(seed).random(shape).astype(dtype)
     before = images.copy()
@@ -88,9 +156,9 @@ def test_shape_range_and_argument_are_kept_and_draws_repeat(
     assert apply(name, severity, images, generator(seed)).tobytes() == altered.tobytes()
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GRADED)
 def test_any_severity_works_on_black_white_large_and_no_pictures(name: str) -> None:
-    for severity in KINDS[name].severities:
+    for severity in find_corruption(name).severities:
         for images in (np.zeros((1, 9, 30, 3), np.float32), np.ones((2, 130, 140, 3), np.float32)):
             altered = apply(name, severity, images, generator())
             assert ((altered >= 0) & (altered <= 1)).all()
@@ -102,9 +170,9 @@ def test_any_severity_works_on_black_white_large_and_no_pictures(name: str) -> N
         )
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GRADED)
 def test_every_picture_has_its_own_draws_and_global_state_has_none(name: str) -> None:
-    severity = KINDS[name].severities[-1]
+    severity = find_corruption(name).severities[-1]
     batch = np.repeat(photos(40, 1), 12, axis=0)
     state = np.random.get_state()[1].tolist()  # noqa: NPY002
     source = generator()
@@ -121,24 +189,24 @@ def test_every_picture_has_its_own_draws_and_global_state_has_none(name: str) ->
         assert versions == 1 if name == "blend" else versions > 1
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "blend"])
+@pytest.mark.parametrize("name", [name for name in GRADED if name != "blend"])
 def test_a_picture_alone_is_altered_as_the_first_of_a_batch(name: str) -> None:
     batch = photos(36, 3)
     together = apply(name, 1, batch, generator(3))
     np.testing.assert_array_equal(apply(name, 1, batch[:1], generator(3)), together[:1])
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", GRADED)
 def test_a_higher_severity_changes_pictures_more(name: str) -> None:
-    kind = KINDS[name]
+    corruption = find_corruption(name)
     # Draws of the same state, and enough pictures that those which differ between severities even out.
     sets = [photos(224, 4), photos(64, 16), photos(32, 24), garments(60)]
     for images in sets:
-        if kind.needs_colour and images.shape[-1] == 1:
+        if corruption.needs_colour and images.shape[-1] == 1:
             continue
         change = [
             float(np.mean((apply(name, severity, images, generator()) - images) ** 2))
-            for severity in kind.severities
+            for severity in corruption.severities
         ]
         # As visible as it has to be: half a per cent of the range, as root mean square, and not wholly destroyed.
         assert change[0] > 0.005**2
@@ -182,14 +250,16 @@ def test_a_blend_of_one_picture_is_with_itself_upside_down() -> None:
 @pytest.mark.parametrize(
     ("name", "severity", "shape", "words"),
     [
-        ("mist", 1, (1, 32, 32, 3), "no corruption is called 'mist'; there are gaussian_noise, shot_noise"),
-        ("fog", 0, (1, 32, 32, 3), "fog has no severity 0: say 1 to 5"),
+        ("mist", 1, (1, 32, 32, 3), "unknown corruption 'mist'; choose from gaussian_noise, shot_noise"),
+        ("forst", 1, (1, 32, 32, 3), "unknown corruption 'forst'; did you mean 'frost'?"),
+        ("gaussian_blur", 1, (1, 32, 32, 3), "gaussian_blur has no severity 1; it has one strength"),
+        ("fog", 0, (1, 32, 32, 3), "fog has no severity 0; choose 1 to 5"),
         ("fog", 6, (1, 32, 32, 3), "fog has no severity 6"),
-        ("invert", 2, (1, 32, 32, 3), "invert is all or nothing and has no severity 2: say 1"),
-        ("fog", 1, (1, 32, 7, 3), "at least 8 x 8 pixels, not 32 x 7"),
-        ("fog", 1, (1, 32, 32, 4), "1 or 3 channels, not 4"),
-        ("saturate", 1, (1, 32, 32, 1), "saturate takes pictures of 3 channels, and these have 1"),
-        ("channel_swap", 1, (1, 32, 32, 1), "channel_swap takes pictures of 3 channels"),
+        ("invert", 2, (1, 32, 32, 3), "invert has no severity 2; choose 1"),
+        ("fog", 1, (1, 32, 7, 3), "at least 8 x 8 pixels, found 32 x 7"),
+        ("fog", 1, (1, 32, 32, 4), "1 or 3 channels, found 4"),
+        ("saturate", 1, (1, 32, 32, 1), "saturate needs pictures of 3 channels, found 1"),
+        ("channel_swap", 1, (1, 32, 32, 1), "channel_swap needs pictures of 3 channels"),
     ],
 )
 def test_mistakes_are_told_in_one_line(name: str, severity: int, shape: tuple[int, ...], words: str) -> None:
