@@ -75,25 +75,25 @@ def test_figures_are_those_of_the_audits(folder: Path) -> None:
         folder,
         MODEL
         + _gates(
-            'figure = "auroc"\nof = "energy"\nset = "inverted"\nat-least = 0',
-            'figure = "auroc"\nof = "energy"\nat-least = 0',
-            'figure = "flagged"\nat-most = 1',
-            'figure = "cosine-drop"\nof = "op:Relu[1]"\nat-most = 1',
-            'figure = "flip-rate"\nof = "op:Relu[1]"\nat-most = 1',
-            'figure = "distortion"\nof = "op:Relu[1]"\nat-least = 0',
-            'figure = "above-noise"\nof = "op:Relu[1]"\nequals = 1',
-            'figure = "parameters"\nat-least = 1',
-            'figure = "jacobian-norm"\nat-most = 1e9',
-            'figure = "transition-density"\nof = "random"\nat-most = 1e9\nleast-inputs = 2',
-            'figure = "agreement"\nat-least = 0',
-            'figure = "observer-effect"\nat-most = 1',
-            'figure = "failed-inputs"\nat-most = 0',
-            'figure = "provider"\nequals = "cpu"',
-            'figure = "size"\nat-least = 1',
-            'figure = "opset"\nequals = 17',
-            'figure = "operators"\nnone-of = "Loop"',
-            'figure = "nan-weights"\nequals = 0',
-            'figure = "infinite-weights"\nequals = 0',
+            'metric = "auroc"\ntarget = "energy"\nset = "inverted"\nmin = 0',
+            'metric = "auroc"\ntarget = "energy"\nmin = 0',
+            'metric = "flagged"\nmax = 1',
+            'metric = "cosine-drop"\ntarget = "op:Relu[1]"\nmax = 1',
+            'metric = "flip-rate"\ntarget = "op:Relu[1]"\nmax = 1',
+            'metric = "distortion"\ntarget = "op:Relu[1]"\nmin = 0',
+            'metric = "above-noise"\ntarget = "op:Relu[1]"\nequals = 1',
+            'metric = "parameters"\nmin = 1',
+            'metric = "jacobian-norm"\nmax = 1e9',
+            'metric = "transition-density"\ntarget = "random"\nmax = 1e9\nmin-inputs = 2',
+            'metric = "agreement"\nmin = 0',
+            'metric = "observer-effect"\nmax = 1',
+            'metric = "failed-inputs"\nmax = 0',
+            'metric = "provider"\nequals = "cpu"',
+            'metric = "size"\nmin = 1',
+            'metric = "opset"\nequals = 17',
+            'metric = "operators"\nforbid = "Loop"',
+            'metric = "nan-weights"\nequals = 0',
+            'metric = "infinite-weights"\nequals = 0',
         ),
     )
     assert result.status == "passed"
@@ -166,12 +166,12 @@ def test_each_audit_runs_once_a_model_and_only_where_it_is_needed(
         monkeypatch.setattr(
             f"onnx_ood.audits.check.runs.{name}", lambda *_, **__: pytest.fail("nobody asked for it")
         )
-    gates = ['figure = "failed-inputs"\nat-most = 0', 'figure = "provider"\nequals = "cpu"']
-    gates += [f'figure = "flip-rate"\nof = "op:Relu[{i}]"\nat-most = 1' for i in range(3)]
+    gates = ['metric = "failed-inputs"\nmax = 0', 'metric = "provider"\nequals = "cpu"']
+    gates += [f'metric = "flip-rate"\ntarget = "op:Relu[{i}]"\nmax = 1' for i in range(3)]
     assert _check(folder, MODEL + _gates(*gates)).status == "passed"
     assert ran == ["score"]
     ran.clear()
-    assert _check(folder, MODEL + _gates('figure = "size"\nat-least = 1')).models[0].provider is None
+    assert _check(folder, MODEL + _gates('metric = "size"\nmin = 1')).models[0].provider is None
     assert not ran
 
 
@@ -179,13 +179,13 @@ def test_what_can_t_be_told_is_not_passed(folder: Path) -> None:
     text = MODEL.replace('inputs = "garments.npy"', 'inputs = "few.npy"').replace(
         'reference = "known.npy"', ""
     ) + _gates(
-        'figure = "agreement"\nat-least = 0',
-        'figure = "jacobian-norm"\nat-most = 1e9',
-        'figure = "cosine-drop"\nof = "gone"\nat-most = 1',
-        'figure = "cosine-drop"\nof = "op:Relu"\nat-most = 1',
-        'figure = "auroc"\nof = "mahalanobis"\nat-least = 0',
-        'figure = "auroc"\nof = "energy"\nat-least = 0',
-        'figure = "size"\nat-least = 1',
+        'metric = "agreement"\nmin = 0',
+        'metric = "jacobian-norm"\nmax = 1e9',
+        'metric = "cosine-drop"\ntarget = "gone"\nmax = 1',
+        'metric = "cosine-drop"\ntarget = "op:Relu"\nmax = 1',
+        'metric = "auroc"\ntarget = "mahalanobis"\nmin = 0',
+        'metric = "auroc"\ntarget = "energy"\nmin = 0',
+        'metric = "size"\nmin = 1',
     )
     result = _check(folder, text)
     assert (result.status, result.passed, result.not_evaluated) == ("not evaluated", 1, 6)
@@ -206,8 +206,8 @@ def test_a_detector_that_does_not_apply_is_not_evaluated(folder: Path) -> None:
         folder,
         MODEL.replace('"fashion_cnn.onnx"', '"fashion_resnet.onnx"')
         + _gates(
-            'figure = "auroc"\nof = "batch_norm"\nat-least = 0',
-            'figure = "auroc"\nof = "msp"\nat-least = 0',
+            'metric = "auroc"\ntarget = "batch_norm"\nmin = 0',
+            'metric = "auroc"\ntarget = "msp"\nmin = 0',
         ),
     )
     found = _by_title(result)
@@ -217,7 +217,7 @@ def test_a_detector_that_does_not_apply_is_not_evaluated(folder: Path) -> None:
     flags = _check(
         folder,
         MODEL.replace('"fashion_cnn.onnx"', '"fashion_resnet.onnx"\ndetector = "batch_norm"')
-        + _gates('figure = "failed-inputs"\nat-most = 0', 'figure = "flagged"\nat-most = 1'),
+        + _gates('metric = "failed-inputs"\nmax = 0', 'metric = "flagged"\nmax = 1'),
     )
     assert _by_title(flags)["failed-inputs"].outcome == "passed"
     assert "it has no BatchNormalization nodes" in _by_title(flags)["flagged"].reason
@@ -225,9 +225,9 @@ def test_a_detector_that_does_not_apply_is_not_evaluated(folder: Path) -> None:
 
 def test_too_few_references_leave_gates_not_evaluated(folder: Path) -> None:
     text = MODEL.replace('"known.npy"', '"few.npy"') + _gates(
-        'figure = "flagged"\nat-most = 1',
-        'figure = "auroc"\nof = "knn"\nat-least = 0',
-        'figure = "flip-rate"\nof = "op:Relu[0]"\nat-most = 1',
+        'metric = "flagged"\nmax = 1',
+        'metric = "auroc"\ntarget = "knn"\nmin = 0',
+        'metric = "flip-rate"\ntarget = "op:Relu[0]"\nmax = 1',
     )
     result = _check(folder, text)
     assert (result.status, result.not_evaluated) == ("not evaluated", 3)
@@ -236,8 +236,8 @@ def test_too_few_references_leave_gates_not_evaluated(folder: Path) -> None:
 
 def test_nudges_too_small_to_be_told_from_rounding_are_found_out(folder: Path) -> None:
     text = MODEL.replace("trajectories = 2", "scale = 1e-8") + _gates(
-        'figure = "above-noise"\nof = "op:Relu[0]"\nat-least = 0.9',
-        'figure = "distortion"\nof = "op:Relu[0]"\nat-least = 0',
+        'metric = "above-noise"\ntarget = "op:Relu[0]"\nmin = 0.9',
+        'metric = "distortion"\ntarget = "op:Relu[0]"\nmin = 0',
     )
     found = _by_title(_check(folder, text))
     gate = found["above-noise of op:Relu[0]"]
@@ -248,7 +248,7 @@ def test_nudges_too_small_to_be_told_from_rounding_are_found_out(folder: Path) -
 
 
 def test_flags_of_references_themselves_are_not_evaluated(folder: Path) -> None:
-    flagged = _gates('figure = "flagged"\nat-most = 1')
+    flagged = _gates('metric = "flagged"\nmax = 1')
     text = MODEL.replace('inputs = "garments.npy"', 'inputs = ["garments.npy", "./known.npy"]')
     (gate,) = _check(folder, text + flagged).gates
     assert gate.outcome == "not evaluated"
@@ -261,7 +261,7 @@ def test_flags_of_references_themselves_are_not_evaluated(folder: Path) -> None:
     [("limit", 1), ("copies", 1), ("directions", 2), ("trajectories", 1), ("seed", 0), ("batch-size", 1)],
 )
 def test_settings_have_a_least_value(tmp_path: Path, key: str, least: int) -> None:
-    text = '[models.m]\npath = "m.onnx"\n{} = {}\n' + _gates('figure = "size"\nat-most = 1')
+    text = '[models.m]\npath = "m.onnx"\n{} = {}\n' + _gates('metric = "size"\nmax = 1')
     config = _plan(tmp_path, text.format(key, least)).config.models["m"]
     assert getattr(config, key.replace("-", "_")) == least
     with pytest.raises(UsageError, match=rf"line 3: models\.m\.{key}: .*{least}"):
@@ -270,7 +270,7 @@ def test_settings_have_a_least_value(tmp_path: Path, key: str, least: int) -> No
 
 def test_so_few_references_that_nothing_can_be_flagged_are_not_evaluated(folder: Path) -> None:
     np.save(folder / "twelve.npy", np.load(folder / "known.npy")[:12])
-    text = MODEL.replace('"known.npy"', '"twelve.npy"') + _gates('figure = "flagged"\nat-most = 1')
+    text = MODEL.replace('"known.npy"', '"twelve.npy"') + _gates('metric = "flagged"\nmax = 1')
     (gate,) = _check(folder, text).gates
     assert gate.outcome == "not evaluated"
     assert "nothing can be flagged at a rate of 0.05" in gate.reason
@@ -281,7 +281,7 @@ def test_inputs_that_fail_are_counted(folder: Path) -> None:
     garments[:7] = np.nan
     np.save(folder / "broken.npy", garments)
     text = MODEL.replace('inputs = "garments.npy"', 'inputs = ["broken.npy", "missing.npy"]')
-    (gate,) = _check(folder, text + _gates('figure = "failed-inputs"\nat-most = 0.1')).gates
+    (gate,) = _check(folder, text + _gates('metric = "failed-inputs"\nmax = 0.1')).gates
     assert (gate.outcome, gate.found, gate.inputs) == ("failed", 8 / 21, 21)
     assert "missing.npy" in gate.notes[0]
 
@@ -289,7 +289,7 @@ def test_inputs_that_fail_are_counted(folder: Path) -> None:
 def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) -> None:
     np.save(folder / "nothing.npy", np.full((12, 1, 28, 28), np.nan, np.float32))
     text = MODEL.replace('inputs = "garments.npy"', 'inputs = "nothing.npy"')
-    gates = _gates('figure = "observer-effect"\nat-most = 1', 'figure = "failed-inputs"\nat-most = 0')
+    gates = _gates('metric = "observer-effect"\nmax = 1', 'metric = "failed-inputs"\nmax = 0')
     found = _by_title(_check(folder, text + gates))
     assert found["observer-effect"].outcome == "not evaluated"
     first = f"{(folder / 'nothing.npy').as_posix()}[0]: holds NaN"
@@ -346,9 +346,9 @@ BASED = 'baseline = "base.json"\n' + MODEL
 
 def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
     gates = _gates(
-        'figure = "flip-rate"\nof = "op:Relu[0]"\nagainst = "baseline"',
-        'figure = "size"\nagainst = "baseline"',
-        'figure = "failed-inputs"\nat-most = 0',
+        'metric = "flip-rate"\ntarget = "op:Relu[0]"\nbaseline = true',
+        'metric = "size"\nbaseline = true',
+        'metric = "failed-inputs"\nmax = 0',
     )
     (folder / "base.json").unlink(missing_ok=True)
     first = _check(folder, BASED + gates)
@@ -399,7 +399,7 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('[[gates]]\nfigure = "size"\nat-most = 1', "line 1: models: Field required"),
+        ('[[gates]]\nfigure = "size"\nmax = 1', "line 1: models: Field required"),
         ('[models.a]\npath = "a"', "line 1: gates: Field required"),
         ('[models.a]\npath = "a"\ninput = "x"\n[[gates]]', "line 3: models.a.input: Extra inputs"),
         ('[models.a]\npath = "a"\ndetector = "x"\nGATE', "line 3: models.a.detector: there is no detector 'x'"),
@@ -407,55 +407,55 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
         ('[models.a]\npath = "a"\nbatch_size = 1\n[[gates]]', "line 3: models.a.batch_size: Extra inputs"),
         ('MODEL[[gates]]\nfigure = "sice"', "line 4: gates.0.figure: there is no figure 'sice'"),
         ('MODEL[[gates]]\nfigure = "size"', "line 3: gates.0: it bounds nothing; add one of at-least, at-most"),
-        ('MODEL[[gates]]\nfigure = "size"\nat-most = "1"', "line 5: gates.0.at-most: Input should be a valid number"),
-        ('MODEL[[gates]]\nfigure = "size"\nat-most = nan', "line 5: gates.0.at-most: Input should be a finite number"),
-        ('MODELGATE\n[[gates]]\nfigure = "size"\nat-least = 1', "line 6: gates.1: size of a is bounded twice"),
-        ('MODEL[[gates]]\nfigure = "size"\nmodel = "b"\nat-most = 1', "line 5: gates.0.model: there is no model 'b'"),
-        ('MODEL[[gates]]\nfigure = "size"\nof = "msp"\nat-most = 1', "line 5: gates.0.of: size is about the whole"),
-        ('MODEL[[gates]]\nfigure = "size"\nset = "x"\nat-most = 1', "line 5: gates.0.set: size is not about a set"),
+        ('MODEL[[gates]]\nfigure = "size"\nmax = "1"', "line 5: gates.0.at-most: Input should be a valid number"),
+        ('MODEL[[gates]]\nfigure = "size"\nmax = nan', "line 5: gates.0.at-most: Input should be a finite number"),
+        ('MODELGATE\n[[gates]]\nfigure = "size"\nmin = 1', "line 6: gates.1: size of a is bounded twice"),
+        ('MODEL[[gates]]\nfigure = "size"\nmodel = "b"\nmax = 1', "line 5: gates.0.model: there is no model 'b'"),
+        ('MODEL[[gates]]\nfigure = "size"\ntarget = "msp"\nmax = 1', "line 5: gates.0.of: size is about the whole"),
+        ('MODEL[[gates]]\nfigure = "size"\nset = "x"\nmax = 1', "line 5: gates.0.set: size is not about a set"),
         ('MODEL[[gates]]\nfigure = "size"\nequals = "x"', "line 5: gates.0.equals: size is a number"),
-        ('MODEL[[gates]]\nfigure = "size"\nnone-of = "x"', "line 5: gates.0.none-of: size can't be bounded so"),
-        ('MODEL[[gates]]\nfigure = "size"\nat-most = 1\ntolerance = 1', "line 6: gates.0.tolerance: it goes with"),
-        ('MODEL[[gates]]\nfigure = "size"\nagainst = "baseline"', "line 5: gates.0.against: the file names no base"),
-        ('MODEL[[gates]]\nfigure = "auroc"\nat-least = 1', "line 3: gates.0.of: auroc is about a detector; name it"),
-        ('MODEL[[gates]]\nfigure = "auroc"\nof = "x"\nat-least = 1', "line 5: gates.0.of: there is no detector 'x'"),
-        ('MODEL[[gates]]\nfigure = "flagged"\nat-most = 1', "line 3: gates.0: flagged needs models.a.inputs; add it"),
+        ('MODEL[[gates]]\nfigure = "size"\nforbid = "x"', "line 5: gates.0.none-of: size can't be bounded so"),
+        ('MODEL[[gates]]\nfigure = "size"\nmax = 1\ntolerance = 1', "line 6: gates.0.tolerance: it goes with"),
+        ('MODEL[[gates]]\nfigure = "size"\nbaseline = true', "line 5: gates.0.against: the file names no base"),
+        ('MODEL[[gates]]\nfigure = "auroc"\nmin = 1', "line 3: gates.0.of: auroc is about a detector; name it"),
+        ('MODEL[[gates]]\nfigure = "auroc"\ntarget = "x"\nmin = 1', "line 5: gates.0.of: there is no detector 'x'"),
+        ('MODEL[[gates]]\nfigure = "flagged"\nmax = 1', "line 3: gates.0: flagged needs models.a.inputs; add it"),
         (
-            'MODEL[models."b\\n\\u001b"]\npath = "b"\n[[gates]]\nfigure = "size"\nat-most = 1\nmodel = "a"',
+            'MODEL[models."b\\n\\u001b"]\npath = "b"\n[[gates]]\nfigure = "size"\nmax = 1\nmodel = "a"',
             "line 3: models.b\\n\\x1b: no gate is about it",
         ),
         ('[models." "]\npath = "a"\nGATE', "line 1: models. .[key]: a model has to have a name"),
         ('[models.a]\npath = "a"\ninputs = [\n"x",\n""]\nGATE', "line 5: models.a.inputs.1: String should have at"),
         ('baseline = ""\nMODELGATE', "line 1: baseline: String should have at least 1 character"),
         ('MODEL[[gates]]\nfigure = "size"\nequals = nan', "line 5: gates.0.equals.float: Input should be a finite"),
-        ('MODEL[[gates]]\nfigure = "size"\nat-least = 2\nat-most = 1', "line 5: gates.0.at-least: it is above at-most"),
+        ('MODEL[[gates]]\nfigure = "size"\nmin = 2\nmax = 1', "line 5: gates.0.at-least: it is above at-most"),
         (
-            'MODELinputs = "x"\n[[gates]]\nfigure = "failed-inputs"\nat-most = 5',
+            'MODELinputs = "x"\n[[gates]]\nfigure = "failed-inputs"\nmax = 5',
             "line 6: gates.0.at-most: failed-inputs is a number from 0 to 1; give no percentages",
         ),
         (
-            'baseline = "b"\nMODELinputs = "x"\n[[gates]]\nfigure = "auroc"\nof = "msp"\nagainst = "baseline"\n'
+            'baseline = "b"\nMODELinputs = "x"\n[[gates]]\nfigure = "auroc"\ntarget = "msp"\nbaseline = true\n'
             "tolerance = 2",
             "line 9: gates.0.tolerance: auroc is a number from 0 to 1",
         ),
         (
-            'MODEL[models.b]\npath = "b"\n[[gates]]\nfigure = "size"\nat-most = 1\nmodel = "a"',
+            'MODEL[models.b]\npath = "b"\n[[gates]]\nfigure = "size"\nmax = 1\nmodel = "a"',
             "line 3: models.b: no gate is about it; add one, or leave the model out",
         ),
         (
-            'gates = [\n  # two\n  { figure = "size", at-most = 1 },\n  { figure = "opset", at-leest = 1 },\n]\n'
+            'gates = [\n  # two\n  { metric = "size", max = 1 },\n  { metric = "opset", at-leest = 1 },\n]\n'
             '[models.a]\npath = "a"',
             "line 4: gates.1.at-leest: Extra inputs",
         ),
         (
-            'MODEL[[gates]]\nfigure = "transition-density"\nof = "x"\nat-most = 1',
+            'MODEL[[gates]]\nfigure = "transition-density"\ntarget = "x"\nmax = 1',
             "line 5: gates.0.of: there is no such kind",
         ),
     ],
 )  # fmt: skip
 def test_mistakes_name_file_line_and_key(tmp_path: Path, text: str, message: str) -> None:
     text = text.replace("MODEL", '[models.a]\npath = "a"\n').replace(
-        "GATE", '[[gates]]\nfigure = "size"\nat-most = 1'
+        "GATE", '[[gates]]\nfigure = "size"\nmax = 1'
     )
     for name, head, lines in (
         ("onnx-ood.toml", "", 0),
@@ -483,18 +483,18 @@ def test_a_pyproject_without_the_table_is_no_check(tmp_path: Path) -> None:
 
 
 def test_what_does_not_suit_the_model_names_the_gate_and_the_model(folder: Path) -> None:
-    text = MODEL + 'site = "nowhere"\n' + _gates('figure = "failed-inputs"\nat-most = 0')
+    text = MODEL + 'site = "nowhere"\n' + _gates('metric = "failed-inputs"\nmax = 0')
     with pytest.raises(
         UsageError, match=r"check\.toml: line 13: gates\.0: failed-inputs of models\.cnn \(line 2\)"
     ):
         _check(folder, text)
-    odd = MODEL + _gates('figure = "auroc"\nof = "msp"\nset = "odd"\nat-least = 0')
+    odd = MODEL + _gates('metric = "auroc"\ntarget = "msp"\nset = "odd"\nmin = 0')
     where = rf"line {odd[: odd.index('set =')].count(chr(10)) + 1}: gates\.0\.set: there is no set 'odd' of models\.cnn"
     with pytest.raises(UsageError, match=rf"{where}: name one of inverted, uniform_noise, .*, gaussian_blur"):
         _plan(folder, odd)
     with pytest.raises(UsageError, match=rf"{where}: name one of inverted$"):
-        _plan(folder, odd.replace("trajectories = 2", "controls = false"))
-    bare = odd.replace("trajectories = 2", "controls = false").replace('inverted = "inverted.npy"', "")
+        _plan(folder, odd.replace("trajectories = 2", "synthetic-ood = false"))
+    bare = odd.replace("trajectories = 2", "synthetic-ood = false").replace('inverted = "inverted.npy"', "")
     with pytest.raises(UsageError, match=rf"{where}: add it to ood$"):
         _plan(folder, bare)
     # Which sets can be made depends on the inputs: of arrays none are.
@@ -505,7 +505,7 @@ def test_what_does_not_suit_the_model_names_the_gate_and_the_model(folder: Path)
 
 def test_a_gate_without_a_model_is_for_all_and_lines_are_those_of_the_file(folder: Path) -> None:
     text = (
-        MODEL + '\n[models.other]\npath = "fashion_resnet.onnx"\n' + _gates('figure = "opset"\nat-least = 99')
+        MODEL + '\n[models.other]\npath = "fashion_resnet.onnx"\n' + _gates('metric = "opset"\nmin = 99')
     )
     result = _check(folder, text)
     assert [(gate.model, gate.outcome) for gate in result.gates] == [("cnn", "failed"), ("other", "failed")]
@@ -527,7 +527,7 @@ def test_weights_beside_the_model_file_are_part_of_the_model(tmp_path: Path) -> 
     model = onnx.load(CNN)
     onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
     text = 'baseline = "b.json"\n[models.m]\npath = "m.onnx"\n'
-    text += _gates('figure = "size"\nagainst = "baseline"')
+    text += _gates('metric = "size"\nbaseline = true')
     plan = _plan(tmp_path, text)
     first = onnx_ood.check(plan, update_baseline=True)
     weights = tmp_path / "w.bin"
@@ -562,7 +562,7 @@ def test_a_score_does_not_read_the_weights_for_a_hash(
 def test_what_says_nothing_is_in_no_baseline(folder: Path) -> None:
     text = 'baseline = "few.json"\n' + MODEL.replace('inputs = "garments.npy"', 'inputs = "few.npy"')
     text += _gates(
-        'figure = "flip-rate"\nof = "op:Relu[0]"\nagainst = "baseline"', 'figure = "size"\nat-least = 1'
+        'metric = "flip-rate"\ntarget = "op:Relu[0]"\nbaseline = true', 'metric = "size"\nmin = 1'
     )
     result, baseline = onnx_ood.check(_plan(folder, text), update_baseline=True)
     assert _by_title(result)["flip-rate of op:Relu[0]"].reason == "6 inputs, and 10 is the least"
@@ -584,9 +584,9 @@ def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
     monkeypatch.setattr("onnx_ood.audits.check.runs.score", broken)
     text = MODEL + '[models.net]\npath = "fashion_resnet.onnx"\ninputs = "garments.npy"\nprovider = "cpu"\n'
     text += _gates(
-        'figure = "failed-inputs"\nat-most = 0',
-        'figure = "observer-effect"\nat-most = 1',
-        'figure = "opset"\nat-least = 1',
+        'metric = "failed-inputs"\nmax = 0',
+        'metric = "observer-effect"\nmax = 1',
+        'metric = "opset"\nmin = 1',
     )
     result, baseline = onnx_ood.check(_plan(folder, text))
     assert (result.status, result.errors, result.passed) == ("error", 2, 4)
@@ -612,9 +612,9 @@ def test_a_figure_that_is_no_number_is_not_evaluated_and_in_no_baseline(
     monkeypatch.setattr("onnx_ood.audits.check.runs.score", without_numbers)
     text = 'baseline = "b.json"\n' + MODEL
     text += _gates(
-        'figure = "cosine-drop"\nof = "op:Relu[0]"\nat-most = 1',
-        'figure = "observer-effect"\nat-most = 1',
-        'figure = "size"\nagainst = "baseline"',
+        'metric = "cosine-drop"\ntarget = "op:Relu[0]"\nmax = 1',
+        'metric = "observer-effect"\nmax = 1',
+        'metric = "size"\nbaseline = true',
     )
     result, baseline = onnx_ood.check(_plan(folder, text), update_baseline=True)
     found = _by_title(result)

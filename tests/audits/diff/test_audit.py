@@ -280,19 +280,19 @@ def _checked(root: Path, name: str, model: str, gates: list[str]) -> Path:
 
 
 def test_of_checks_the_gates_that_end_otherwise_are_told(folder: Path, schema) -> None:
-    flips = 'figure = "flip-rate"\nof = "op:Relu[-1]"'
-    shared = ['figure = "size"\nat-least = 1', 'figure = "operators"\nnone-of = "Loop"']
+    flips = 'metric = "flip-rate"\ntarget = "op:Relu[-1]"'
+    shared = ['metric = "size"\nmin = 1', 'metric = "operators"\nforbid = "Loop"']
     a = _checked(
         folder,
         "check-a.json",
         str(models.path("fashion_cnn")),
-        [*shared, f"{flips}\nat-least = 0.001", 'figure = "opset"\nat-least = 1'],
+        [*shared, f"{flips}\nmin = 0.001", 'metric = "opset"\nmin = 1'],
     )
     b = _checked(
         folder,
         "check-b.json",
         "damaged.onnx",
-        [*shared, f"{flips}\nat-least = 1", 'figure = "nan-weights"\nat-most = 0'],
+        [*shared, f"{flips}\nmin = 1", 'metric = "nan-weights"\nmax = 0'],
     )
     before, after = (
         {gate["title"]: gate for gate in json.loads(path.read_text())["gates"]} for path in (a, b)

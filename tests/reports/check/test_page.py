@@ -29,17 +29,17 @@ baseline = "none-yet.json"
 [models."{NASTY}"]
 path = '{models.path("fashion_cnn")}'
 [[gates]]
-figure = "opset"
-at-least = 99
+metric = "opset"
+min = 99
 [[gates]]
-figure = "operators"
-none-of = ["Loop"]
+metric = "operators"
+forbid = ["Loop"]
 [[gates]]
-figure = "size"
-against = "baseline"
+metric = "size"
+baseline = true
 [[gates]]
-figure = "nan-weights"
-at-most = 0
+metric = "nan-weights"
+max = 0
 """
     )
     found, _ = onnx_ood.check(read_check_file(file))
@@ -80,7 +80,7 @@ def test_the_headline_is_the_status(result: CheckResult, failed: int, missing: i
 
 def test_a_model_that_cannot_be_read_has_a_page_without_facts(tmp_path: Path) -> None:
     (tmp_path / "onnx-ood.toml").write_text(
-        '[models.gone]\npath = "gone.onnx"\n[[gates]]\nfigure = "opset"\nat-least = 1\n'
+        '[models.gone]\npath = "gone.onnx"\n[[gates]]\nfigure = "opset"\nmin = 1\n'
     )
     found = onnx_ood.check(read_check_file(tmp_path / "onnx-ood.toml")).result
     page = check_page(found)
