@@ -79,7 +79,7 @@ def test_the_action_s_step_runs(tmp_path: Path, least: int, code: int) -> None:
     script = textwrap.dedent(step.split("run: |\n")[1])
     (tmp_path / "cnn.onnx").write_bytes(models.path("fashion_cnn").read_bytes())
     (tmp_path / "my gates.toml").write_text(
-        f'[models.cnn]\npath = "cnn.onnx"\n[[gates]]\nfigure = "size"\nmin = {least}\n'
+        f'[models.cnn]\npath = "cnn.onnx"\n[[gates]]\nmetric = "size"\nmin = {least}\n'
     )
     summary = tmp_path / "summary.md"
     run = subprocess.run(

@@ -74,7 +74,7 @@ def small(tmp_path: Path) -> Callable[[str], Path]:
     return write
 
 
-SIZE = '[[gates]]\nfigure = "size"\nmax = 300_000\n'
+SIZE = '[[gates]]\nmetric = "size"\nmax = 300_000\n'
 
 
 # The worked example.
@@ -145,14 +145,14 @@ def test_all_exit_codes(small: Callable[[str], Path]) -> None:
     assert passed.returncode == 0, passed.stderr
     assert passed.stdout.splitlines()[-1] == "passed: 0 failed, 0 not evaluated, 1 passed"
 
-    failed = check(small(SIZE + '[[gates]]\nfigure = "opset"\nmin = 18\n'))
+    failed = check(small(SIZE + '[[gates]]\nmetric = "opset"\nmin = 18\n'))
     assert failed.returncode == 1
     assert failed.stdout.splitlines()[-1] == "failed: 1 failed, 0 not evaluated, 1 passed"
     rows = [line for line in failed.stdout.splitlines() if line.startswith(("✗", "✓"))]
     assert [row.split()[1:3] for row in rows] == [["failed", "opset"], ["passed", "size"]]
     assert "17 is below 18" in failed.stdout
 
-    folder = small('[[gates]]\nfigure = "size"\nbaseline = true\n')
+    folder = small('[[gates]]\nmetric = "size"\nbaseline = true\n')
     (folder / "onnx-ood.toml").write_text('baseline = "b.json"\n' + (folder / "onnx-ood.toml").read_text())
     unsure = check(folder)
     assert unsure.returncode == 3
@@ -175,9 +175,9 @@ def test_all_exit_codes(small: Callable[[str], Path]) -> None:
 
 
 def test_a_failed_gate_outweighs_one_that_was_not_evaluated(small: Callable[[str], Path]) -> None:
-    folder = small('[[gates]]\nfigure = "size"\nbaseline = true\nmax = 1\n')
+    folder = small('[[gates]]\nmetric = "size"\nbaseline = true\nmax = 1\n')
     text = (folder / "onnx-ood.toml").read_text()
-    gate = '[[gates]]\nfigure = "opset"\nbaseline = true\n'
+    gate = '[[gates]]\nmetric = "opset"\nbaseline = true\n'
     (folder / "onnx-ood.toml").write_text('baseline = "b.json"\n' + text + gate)
     result = check(folder)
     assert result.returncode == 1
@@ -240,7 +240,7 @@ def test_init_writes_a_file_that_is_a_check_and_overwrites_nothing(tmp_path: Pat
 
 
 def test_every_output_is_valid(small: Callable[[str], Path]) -> None:
-    folder = small(SIZE + '[[gates]]\nfigure = "opset"\nmin = 18\n')
+    folder = small(SIZE + '[[gates]]\nmetric = "opset"\nmin = 18\n')
     summary = folder / "summary.md"
     summary.write_text("before\n")
     result = check(
@@ -290,9 +290,7 @@ OUTPUTS = (
 
 def test_a_model_that_cannot_be_read_keeps_no_output_from_being_written(small: Callable[[str], Path]) -> None:
     """The other model's gates are judged, and those of this one are errors everywhere."""
-    folder = small(
-        '[models.gone]\npath = "gone.onnx"\n' + SIZE + '[[gates]]\nfigure = "opset"\nmin = 18\n'
-    )
+    folder = small('[models.gone]\npath = "gone.onnx"\n' + SIZE + '[[gates]]\nmetric = "opset"\nmin = 18\n')
     summary = folder / "summary.md"
     result = check(folder, *OUTPUTS, "--github", "--quiet", GITHUB_STEP_SUMMARY=str(summary))
     assert result.returncode == 2  # though a gate failed, too
@@ -323,7 +321,7 @@ def test_a_model_that_cannot_be_read_keeps_no_output_from_being_written(small: C
 
 
 def test_what_the_file_tells_is_judged_though_the_model_cannot_run(small: Callable[[str], Path]) -> None:
-    folder = small(SIZE + '[[gates]]\nfigure = "failed-inputs"\nmax = 0\n')
+    folder = small(SIZE + '[[gates]]\nmetric = "failed-inputs"\nmax = 0\n')
     model = onnx.load(folder / "cnn.onnx")
     model.graph.node[0].op_type = "NoSuchOperator"
     onnx.save(model, folder / "cnn.onnx")
@@ -355,7 +353,7 @@ def test_an_output_that_cannot_be_written_keeps_no_other_from_being_written(
     assert "no/such/summary.md: cannot be written" in summary.stderr
 
 
-BASED = '[[gates]]\nfigure = "size"\nbaseline = true\n'
+BASED = '[[gates]]\nmetric = "size"\nbaseline = true\n'
 
 
 def _based(folder: Path) -> Path:
@@ -377,7 +375,7 @@ def test_a_baseline_is_not_overwritten_by_what_broke(small: Callable[[str], Path
     # A failed gate is a finding, not a reason to go on comparing with an old baseline.
     (folder / "other.onnx").write_bytes((folder / "cnn.onnx").read_bytes())
     text = (folder / "onnx-ood.toml").read_text()
-    (folder / "onnx-ood.toml").write_text(text + '[[gates]]\nfigure = "opset"\nmin = 99\n')
+    (folder / "onnx-ood.toml").write_text(text + '[[gates]]\nmetric = "opset"\nmin = 99\n')
     assert check(folder, "--update-baseline").returncode == 1
     assert "opset" in json.loads((folder / "b.json").read_text())["models"]["other"]["figures"]
 

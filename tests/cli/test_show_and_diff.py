@@ -42,7 +42,7 @@ def rows(tmp_path_factory):
 )
 def test_a_stored_result_is_shown_as_it_was(command, rows, tmp_path):
     gates = tmp_path / "onnx-ood.toml"
-    gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nfigure = "opset"\nmin = 1\n')
+    gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nmetric = "opset"\nmin = 1\n')
     words = [word.replace("ROWS", str(rows)).replace("CHECK", str(gates)) for word in command]
     stored = tmp_path / "result.json"
     if command[0] == "inspect":
@@ -87,7 +87,7 @@ def test_two_results_are_compared(rows, tmp_path):
 def test_two_checks_are_compared(tmp_path):
     gates = tmp_path / "onnx-ood.toml"
     for name, least in (("a", 1), ("b", 99)):
-        gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nfigure = "opset"\nmin = {least}\n')
+        gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nmetric = "opset"\nmin = {least}\n')
         run("check", gates, "--quiet", "--json", tmp_path / name)
     shown = run("diff", tmp_path / "a", tmp_path / "b", "--html", tmp_path / "page.html")
     assert (shown.returncode, shown.stderr) == (0, "")

@@ -291,7 +291,9 @@ def _problem(gate: Gate, metric: Metric, config: CheckFile) -> tuple[str, str] |
 
 
 def _is_given(gate: Gate, bound: str) -> bool:
-    return getattr(gate, bound) not in (None, False, ())
+    value = getattr(gate, bound)
+    # A bound of 0 is given, although 0 == False.
+    return value is not None and value is not False and value != ()
 
 
 def _target_problem(gate: Gate, metric: Metric) -> str | None:
