@@ -56,9 +56,9 @@ def _as_path(value: Any) -> Any:
     return Path(value) if isinstance(value, str) and value else value
 
 
+_Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[
-    tuple[Annotated[str, Field(min_length=1)], ...],
-    BeforeValidator(_as_tuple, json_schema_input_type=str | tuple[Annotated[str, Field(min_length=1)], ...]),
+    tuple[_Name, ...], BeforeValidator(_as_tuple, json_schema_input_type=_Name | tuple[_Name, ...])
 ]
 """One name or several."""
 

@@ -149,8 +149,5 @@ def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) ->
     found = by_title(run_check(folder, text + gates))
     assert found["observer-effect"].outcome == "not_evaluated"
     first = f"{(folder / 'nothing.npy').as_posix()}[0]: holds NaN"
-    assert (
-        f"0 of 12 inputs could be measured; first failed input: {first}"
-        in found["observer-effect"].reason
-    )
+    assert f"0 of 12 inputs could be measured; first failed input: {first}" in found["observer-effect"].reason
     assert (found["failed-inputs"].outcome, found["failed-inputs"].found) == ("failed", 1)

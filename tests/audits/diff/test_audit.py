@@ -14,7 +14,6 @@ from scipy import stats
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.audits.check.config import read_check_file
 from onnx_ood.exceptions import UsageError
 
 
@@ -64,9 +63,9 @@ def _stored(folder: Path, name: str) -> dict:
 def test_a_result_does_not_differ_from_itself(folder: Path) -> None:
     same = onnx_ood.diff(folder / "a.json", folder / "a.json")
     assert same.settings == ()
-    assert same.figures
-    assert {figure.change for figure in same.figures} == {0}
-    assert not any(figure.beyond_noise for figure in same.figures)
+    assert same.metrics
+    assert {metric.change for metric in same.metrics} == {0}
+    assert not any(metric.beyond_noise for metric in same.metrics)
     assert same.inputs is not None
     assert same.inputs.rank_correlation == pytest.approx(1)
     assert same.inputs.agreement is not None
@@ -84,22 +83,22 @@ def test_figures_are_paired_over_the_inputs_of_both(folder: Path, found: onnx_oo
     a, b = ({one["id"]: one for one in _stored(folder, name)["inputs"]} for name in "ab")
     ids = [name for name in a if name in b]
     assert len(ids) == 60
-    figures = {figure.name: figure for figure in found.figures}
+    metrics = {metric.name: metric for metric in found.metrics}
     for place, detector in enumerate(("auto", "energy")):
         before, after = ([rows[name]["scores"][place] for name in ids] for rows in (a, b))
         test = stats.ttest_rel(after, before).confidence_interval()
-        figure = figures[f"score {detector}"]
-        assert (figure.low, figure.high) == pytest.approx((test.low, test.high), rel=1e-6)
-        assert (figure.a, figure.b) == pytest.approx((np.median(before), np.median(after)))
+        metric = metrics[f"score {detector}"]
+        assert (metric.low, metric.high) == pytest.approx((test.low, test.high), rel=1e-6)
+        assert (metric.a, metric.b) == pytest.approx((np.median(before), np.median(after)))
     probes = [probe["name"] for probe in _stored(folder, "a")["probes"]]
     before, after = (np.log10([rows[name]["drop"][-1] for name in ids]) for rows in (a, b))
     test = stats.ttest_rel(after, before).confidence_interval()
-    figure = figures[f"drop {probes[-1]}"]
-    assert (figure.low, figure.high) == pytest.approx((test.low, test.high), rel=1e-6)
+    metric = metrics[f"drop {probes[-1]}"]
+    assert (metric.low, metric.high) == pytest.approx((test.low, test.high), rel=1e-6)
 
 
 def test_layers_before_the_damage_did_not_move(found: onnx_ood.DiffResult) -> None:
-    drops = [figure for figure in found.figures if figure.name.startswith("drop ")]
+    drops = [metric for metric in found.metrics if metric.name.startswith("drop ")]
     assert not drops[0].beyond_noise
     assert drops[-1].beyond_noise
 
@@ -144,14 +143,14 @@ def test_classes_of_one_number_have_one_name(folder: Path, found: onnx_ood.DiffR
 def test_aurocs_are_compared_with_their_intervals(folder: Path) -> None:
     compared = onnx_ood.diff(folder / "bench-a.json", folder / "bench-b.json")
     a, b = ({one["name"]: one for one in _stored(folder, f"bench-{name}")["detectors"]} for name in "ab")
-    figures = {figure.name: figure for figure in compared.figures}
+    metrics = {metric.name: metric for metric in compared.metrics}
     for detector in ("energy", "gen"):
         one, other = a[detector]["macro"], b[detector]["macro"]
-        figure = figures[f"AUROC {detector}, mean"]
-        assert figure.change == pytest.approx(other["value"] - one["value"])
+        metric = metrics[f"AUROC {detector}, mean"]
+        assert metric.change == pytest.approx(other["value"] - one["value"])
         wide = np.sqrt((other["high"] - other["value"]) ** 2 + (one["value"] - one["low"]) ** 2)
-        assert figure.high == pytest.approx(figure.change + wide)
-    assert len(figures) == 4
+        assert metric.high == pytest.approx(metric.change + wide)
+    assert len(metrics) == 4
 
 
 @pytest.fixture(scope="module")
@@ -186,18 +185,18 @@ def test_sensitivities_of_two_models_are_compared_with_their_intervals(sensitivi
     good, bad = models.path("fashion_cnn"), sensitivities / "damaged.onnx"
     before, after = _estimates(sensitivities, "good", good), _estimates(sensitivities, "bad", bad)
     pair = f"{good.as_posix()} / {bad.as_posix()}"
-    assert {figure.name for figure in compared.figures} == {
+    assert {metric.name for metric in compared.metrics} == {
         f"{name}, {pair}" for name in before.keys() & after.keys()
     }
-    assert len(compared.figures) > 2
-    for figure in compared.figures:
-        a, b = before[figure.name.removesuffix(f", {pair}")], after[figure.name.removesuffix(f", {pair}")]
-        assert (figure.a, figure.b) == (a["mean"], b["mean"])
-        assert figure.change == pytest.approx(b["mean"] - a["mean"])
+    assert len(compared.metrics) > 2
+    for metric in compared.metrics:
+        a, b = before[metric.name.removesuffix(f", {pair}")], after[metric.name.removesuffix(f", {pair}")]
+        assert (metric.a, metric.b) == (a["mean"], b["mean"])
+        assert metric.change == pytest.approx(b["mean"] - a["mean"])
         down = np.hypot(b["mean"] - b["low"], a["high"] - a["mean"])
         up = np.hypot(b["high"] - b["mean"], a["mean"] - a["low"])
-        assert figure.low == pytest.approx(figure.change - down)
-        assert figure.high == pytest.approx(figure.change + up)
+        assert metric.low == pytest.approx(metric.change - down)
+        assert metric.high == pytest.approx(metric.change + up)
     changed = {one.name: (one.a, one.b) for one in compared.settings}
     assert changed[f"models.{pair}.model.path"] == (good.as_posix(), bad.as_posix())
     assert not any("Not compared" in note for note in compared.notes)
@@ -206,9 +205,9 @@ def test_sensitivities_of_two_models_are_compared_with_their_intervals(sensitivi
 def test_models_are_paired_by_their_paths(sensitivities: Path) -> None:
     compared = onnx_ood.diff(sensitivities / "sens-good.json", sensitivities / "sens-both.json")
     path = models.path("fashion_cnn").as_posix()
-    assert compared.figures
-    assert {figure.name.rpartition(", ")[2] for figure in compared.figures} == {path}
-    assert {figure.change for figure in compared.figures} == {0}
+    assert compared.metrics
+    assert {metric.name.rpartition(", ")[2] for metric in compared.metrics} == {path}
+    assert {metric.change for metric in compared.metrics} == {0}
     assert compared.settings == ()
     (note,) = [note for note in compared.notes if "Not compared" in note]
     assert note.endswith(f": {(sensitivities / 'damaged.onnx').as_posix()}.")
@@ -216,7 +215,7 @@ def test_models_are_paired_by_their_paths(sensitivities: Path) -> None:
 
 def test_a_mean_of_one_has_no_noise_to_judge_by(sensitivities: Path) -> None:
     compared = onnx_ood.diff(sensitivities / "sens-good.json", sensitivities / "sens-one.json")
-    (norm,) = [figure for figure in compared.figures if figure.name.startswith("Jacobian norm")]
+    (norm,) = [metric for metric in compared.metrics if metric.name.startswith("Jacobian norm")]
     a, b = (_estimates(sensitivities, name, models.path("fashion_cnn")) for name in ("good", "one"))
     assert norm.change == pytest.approx(b["Jacobian norm"]["mean"] - a["Jacobian norm"]["mean"])
     assert (norm.low, norm.high, norm.beyond_noise) == (None, None, None)
@@ -228,7 +227,7 @@ def test_what_only_one_result_has_is_named(folder: Path) -> None:
     other = onnx_ood.bench(models.path("fashion_cnn"), [rows], {"static": noise["noise"]}, settings)
     (folder / "bench-c.json").write_text(other.model_dump_json(by_alias=True))
     compared = onnx_ood.diff(folder / "bench-a.json", folder / "bench-c.json")
-    assert [figure.name for figure in compared.figures] == ["AUROC energy, mean"]
+    assert [metric.name for metric in compared.metrics] == ["AUROC energy, mean"]
     (note,) = [note for note in compared.notes if "Not compared" in note]
     assert set(note.rpartition(": ")[2].rstrip(".").split(", ")) == {"gen", "msp", "noise", "static"}
     fewer = onnx_ood.ScoreSettings(detectors=("energy",), probes=("outputs",), preprocess="unit")
@@ -265,7 +264,10 @@ def test_what_is_no_result_is_said_in_one_line(tmp_path: Path, content: str | No
 
 
 def test_different_kinds_are_not_compared(folder: Path) -> None:
-    with pytest.raises(UsageError, match=r"onnx-ood/score/1 and onnx-ood/bench/1"):
+    with pytest.raises(
+        UsageError,
+        match=r"cannot compare .*a\.json \(onnx-ood/score/1\) with .*bench-a\.json \(onnx-ood/bench/1\)",
+    ):
         onnx_ood.diff(folder / "a.json", folder / "bench-a.json")
 
 
@@ -274,7 +276,7 @@ def _checked(root: Path, name: str, model: str, gates: list[str]) -> Path:
     (root / "gates.toml").write_text(
         f"[models.net]\npath = '{model}'\ninputs = 'rows.npy'\nprovider = 'cpu'\npreprocess = 'unit'{tables}"
     )
-    result = onnx_ood.check(read_check_file(root / "gates.toml")).result
+    result = onnx_ood.check(root / "gates.toml")
     (root / name).write_text(result.model_dump_json(by_alias=True))
     return root / name
 
@@ -301,7 +303,7 @@ def test_of_checks_the_gates_that_end_otherwise_are_told(folder: Path, schema) -
     assert (before[title]["outcome"], after[title]["outcome"]) == ("passed", "failed")
     found = onnx_ood.diff(a, b)
     jsonschema.validate(json.loads(found.model_dump_json(by_alias=True)), schema("diff"))
-    assert found.kind == "check"
+    assert found.audit == "check"
     assert {(one.title, one.a, one.b) for one in found.gates} == {
         (title, "passed", "failed"),
         ("opset", "passed", None),
@@ -312,9 +314,9 @@ def test_of_checks_the_gates_that_end_otherwise_are_told(folder: Path, schema) -
     assert names.pop(f"expected.{title}, net") == ("at least 0.001", "at least 1")
     assert all(name.startswith("models.net.") for name in names)
     assert "models.net.sha256" in names
-    figures = {one.name: one for one in found.figures}
-    assert figures.keys() == {f"{title}, net", "size, net"}
-    moved = figures[f"{title}, net"]
+    metrics = {one.name: one for one in found.metrics}
+    assert metrics.keys() == {f"{title}, net", "size, net"}
+    moved = metrics[f"{title}, net"]
     one, other = before[title], after[title]
     assert moved.change == pytest.approx(other["found"] - one["found"])
     # Zou and Donner's limits of a difference, from the intervals.
@@ -323,11 +325,13 @@ def test_of_checks_the_gates_that_end_otherwise_are_told(folder: Path, schema) -
     up = np.sqrt((other["high"] - other["found"]) ** 2 + (one["found"] - one["low"]) ** 2)
     assert moved.high == pytest.approx(moved.change + up)
     # A size has no noise: one byte less is less.
-    size = figures["size, net"]
+    size = metrics["size, net"]
     assert size.beyond_noise == (after["size"]["found"] != before["size"]["found"])
     assert (size.low, size.high) == (size.change, size.change)
     same = onnx_ood.diff(a, a)
     assert (same.gates, same.settings) == ((), ())
-    assert not any(one.beyond_noise for one in same.figures)
-    with pytest.raises(UsageError, match="onnx-ood/check/2 and onnx-ood/score/1"):
+    assert not any(one.beyond_noise for one in same.metrics)
+    with pytest.raises(
+        UsageError, match=r"check-a\.json \(onnx-ood/check/3\) with .*a\.json \(onnx-ood/score/1\)"
+    ):
         onnx_ood.diff(a, folder / "a.json")
