@@ -16,5 +16,7 @@ def estimates(folder: Path, name: str, path: Path) -> dict[str, dict]:
     (model,) = [
         one for one in read_json(folder, f"sens-{name}")["models"] if one["model"]["path"] == path.as_posix()
     ]
-    kinds = {f"transitions, {kind['kind']}": kind["density"] for kind in model["kinds"]}
-    return {"Jacobian norm": model["jacobian"]["norm"], **kinds}
+    types = {
+        f"transitions, {one['type'].replace('_', ' ')}": one["density"] for one in model["trajectory_types"]
+    }
+    return {"Jacobian norm": model["jacobian"]["norm"], **types}
