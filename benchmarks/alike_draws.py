@@ -1,9 +1,8 @@
-"""How often a gate against a baseline fails though nothing changed: the table of docs/ci.md.
+"""How often a gate with a baseline fails although nothing changed: the table of docs/ci.md.
 
 python benchmarks/alike_draws.py [--draws 3000]
 
-Pairs of draws from one distribution are judged as a check judges them, and failures in the direction that is worse are
-counted.
+Evaluates pairs of draws from one distribution like a check, and counts failures in the worse direction.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ import numpy as np
 
 from onnx_ood.audits.check.baseline import BaselineMetric
 from onnx_ood.audits.check.config import Gate
-from onnx_ood.audits.check.evaluate import judge
-from onnx_ood.audits.check.metric_values import Reading
+from onnx_ood.audits.check.evaluate import evaluate
+from onnx_ood.audits.check.registry import MetricValue
 from onnx_ood.metrics.bootstrap import Resampling, interval
 from onnx_ood.metrics.intervals import mean_interval, median_interval, share_interval
 
-Figure = tuple[float, float, float]
+Value = tuple[float, float, float]
 COUNTS = (10, 20, 50, 200)
 rng = np.random.default_rng(7)
 
 
 def main() -> None:
-    """Prints the rates of each figure, and their range."""
+    """Print the failure rates of each metric, and their range."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--draws", type=int, default=3000, help="Pairs of each kind.")
+    parser.add_argument("--draws", type=int, default=3000, help="Pairs per distribution and count.")
     draws = parser.parse_args().draws
-    kinds: dict[str, tuple[str, dict[str, Callable[[int], Figure]]]] = {
+    metrics: dict[str, tuple[str, dict[str, Callable[[int], Value]]]] = {
         "shares": ("flagged", {f"{p:g}": lambda n, p=p: _share(n, p) for p in (0, 0.01, 0.05, 0.2, 0.5, 0.95, 1)}),
         "medians": (
             "flip-rate",
@@ -51,27 +50,27 @@ def main() -> None:
         ),
         "AUROCs": ("auroc", {f"shift {s:g}": lambda n, s=s: _area(n, s) for s in (0, 1, 2, 3, 4)}),
     }  # fmt: skip
-    for name, (figure, distributions) in kinds.items():
+    for name, (metric, distributions) in metrics.items():
         rates = []
         for words, draw in distributions.items():
             for count in COUNTS:
-                rates.append(_rate(figure, lambda draw=draw, count=count: draw(count), draws))
+                rates.append(_rate(metric, lambda draw=draw, count=count: draw(count), draws))
                 print(f"{name}, {words}, n = {count}: {rates[-1]:.2%}", flush=True)
         print(f"{name}: {min(rates):.1%} to {max(rates):.1%}")
 
 
-def _rate(figure: str, draw: Callable[[], Figure], draws: int) -> float:
-    """Share of pairs of which one is worse than the other; of figures that fail either way, half of it."""
-    gate = Gate.model_validate({"figure": figure, "against": "baseline"})
+def _rate(metric: str, draw: Callable[[], Value], draws: int) -> float:
+    """Share of failing pairs; for metrics that fail in either direction, half of it."""
+    gate = Gate.model_validate({"metric": metric, "baseline": True})
     failed = 0
     for _ in range(draws):
         (value, low, high), now = draw(), draw()
         then = BaselineMetric(value=value, low=low, high=high, inputs=100)
-        failed += judge(gate, 1, Reading(*now, 100), then).outcome == "failed"
-    return failed / draws / (2 if figure == "flip-rate" else 1)
+        failed += evaluate(gate, 1, MetricValue(*now, 100), then).outcome == "failed"
+    return failed / draws / (2 if metric == "flip-rate" else 1)
 
 
-def _share(count: int, probability: float) -> Figure:
+def _share(count: int, probability: float) -> Value:
     found = int(rng.binomial(count, probability))
     return found / count, *_exact(found, count)
 
@@ -81,7 +80,7 @@ def _exact(found: int, count: int) -> tuple[float, float]:
     return share_interval(found, count)
 
 
-def _area(count: int, shift: float) -> Figure:
+def _area(count: int, shift: float) -> Value:
     scores = rng.normal(size=count), {"set": rng.normal(shift, 1, count)}
     return interval(_resampling(count).aurocs(*scores)[:, 0])
 

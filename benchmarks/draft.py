@@ -44,7 +44,11 @@ def read(
         pixels = preprocessing.pixels(image)
         seconds.append(time.thread_time() - start)
         tensors.append(preprocessing.normalise(pixels))
-    return np.stack(tensors), 1e3 * float(np.median(seconds)), read_image(paths[0], "RGB", min_side=least).size
+    return (
+        np.stack(tensors),
+        1e3 * float(np.median(seconds)),
+        read_image(paths[0], "RGB", min_side=least).size,
+    )
 
 
 def main() -> None:

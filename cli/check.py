@@ -9,18 +9,18 @@ from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 import onnx_ood
-from onnx_ood.audits.check.config import NAMES as CHECK_NAMES
-from onnx_ood.audits.check.config import CheckPlan, find_check_file, read_check_file
+from onnx_ood.audits.check.baseline import to_baseline
+from onnx_ood.audits.check.config import FILE_NAMES, CheckPlan, find_check_file, read_check_file
 from onnx_ood.audits.check.result import EXIT_CODES, CheckResult
 from onnx_ood.audits.check.starter import STARTER
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.reports.check.gate_text import printable
-from onnx_ood.reports.check.github import to_annotations, unheard
+from onnx_ood.reports.check.github import muted, to_annotations
 from onnx_ood.reports.check.gitlab import to_gitlab
 from onnx_ood.reports.check.junit import to_junit
 from onnx_ood.reports.check.markdown import to_check_markdown
@@ -29,8 +29,12 @@ from onnx_ood.reports.files import append_text, check_writable, to_json, write_n
 from onnx_ood.reports.registry import print_result, result_page
 
 from .console import complain, stdout
-from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, attempt, check_outputs, print_json
+from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, Quiet, attempt, check_outputs, print_json
 from .progress import progress_bar
+
+
+def _output_option(content: str) -> Any:
+    return typer.Option(metavar="FILE", help=f"Write {content}.", rich_help_panel="Output")
 
 
 def check(
@@ -38,53 +42,46 @@ def check(
         Path | None,
         typer.Argument(
             metavar="CONFIG",
-            help="A TOML file of models and gates. Default: onnx-ood.toml here, or else [tool.onnx_ood] of "
+            help="TOML file of models and gates. Default: onnx-ood.toml in this folder, or else [tool.onnx_ood] of "
             "pyproject.toml.",
         ),
     ] = None,
     init: Annotated[
-        bool, typer.Option("--init", help="Write a commented file to begin with, and check nothing.")
+        bool, typer.Option("--init", help="Write a commented CONFIG to start from, and exit.")
     ] = False,
     update_baseline: Annotated[
-        bool,
-        typer.Option(
-            "--update-baseline", help="Keep the figures of this run as the baseline that the file names."
-        ),
+        bool, typer.Option("--update-baseline", help="Store the metrics of this run as the baseline.")
     ] = False,
     json: JsonFile = None,
-    junit: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write JUnit XML: a suite a model, a case a gate.")
-    ] = None,
-    sarif: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write SARIF 2.1.0, for code scanning.")
-    ] = None,
-    gitlab: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write GitLab's code-quality JSON.")
-    ] = None,
-    markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a page of Markdown.")] = None,
+    junit: Annotated[Path | None, _output_option("JUnit XML: one suite per model, one case per gate")] = None,
+    sarif: Annotated[Path | None, _output_option("SARIF 2.1.0, for code scanning")] = None,
+    gitlab: Annotated[Path | None, _output_option("GitLab's code-quality JSON")] = None,
+    markdown: Annotated[Path | None, _output_option("a Markdown page")] = None,
     html: HtmlFile = None,
     github: Annotated[
         bool,
         typer.Option(
-            "--github", help="In GitHub Actions: annotate the file's lines, and add to the step's summary."
+            "--github",
+            help="In GitHub Actions: annotate the lines of CONFIG, and append to the step's summary.",
+            rich_help_panel="Output",
         ),
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no report.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Check models against gates: passed (exit code 0), failed (1), not evaluated (3), or an error (2)."""
     if init:
         if update_baseline:
             raise UsageError(
-                "--init checks nothing, so that there is no baseline to update: leave out either"
+                "--init checks nothing, so there is no baseline to update; remove one of the two options"
             )
-        path = config or Path(CHECK_NAMES[0])
+        path = config or Path(FILE_NAMES[0])
         write_new(path, STARTER)
         if not quiet:
-            stdout().print(f"{path}: written; name your model and inputs there, then say onnx-ood check")
+            stdout().print(f"{path}: written; fill in your model and inputs, then run onnx-ood check")
         return
     if github and json == STANDARD_OUTPUT:
         raise UsageError(
-            "--github prints annotations, and --json - nothing but JSON: name a file, or leave out either"
+            "--github and --json - both print to standard output; name a JSON file, or remove one"
         )
     plan = read_check_file(find_check_file(config))
     renderings: tuple[tuple[str, Path | None, Callable[[CheckResult], str]], ...] = (
@@ -96,39 +93,39 @@ def check(
         ("--html", html, result_page),
     )
     outputs = {option: (file, render) for option, file, render in renderings if file is not None}
-    _keep_apart({option: file for option, (file, _) in outputs.items()}, plan)
-    # Without its baseline a run that updates it is for nothing. Without an output there are the others.
+    _check_distinct({option: file for option, (file, _) in outputs.items()}, plan)
+    # A run that cannot update its baseline is useless; one that cannot write an output still has the others.
     check_outputs(plan.baseline if update_baseline else None)
-    written = [(file, render) for file, render in outputs.values() if attempt(check_writable, file)]
-    well = [len(written) == len(outputs)]
+    writable = [(file, render) for file, render in outputs.values() if attempt(check_writable, file)]
+    success = [len(writable) == len(outputs)]
     with progress_bar("checking", quiet=quiet) as progress:
-        result, baseline = onnx_ood.check(plan, update_baseline=update_baseline, progress=progress)
-    if update_baseline and plan.baseline is not None and baseline is not None:
-        well.append(attempt(write_text, plan.baseline, to_json(baseline)))
-    well += [attempt(write_text, file, render(result)) for file, render in written]
+        result = onnx_ood.check(plan, update_baseline=update_baseline, progress=progress)
+    if update_baseline and plan.baseline is not None and result.status != "error":
+        success.append(attempt(write_text, plan.baseline, to_json(to_baseline(result))))
+    success += [attempt(write_text, file, render(result)) for file, render in writable]
     if github and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
-        well.append(attempt(append_text, Path(summary), to_check_markdown(result)))
+        success.append(attempt(append_text, Path(summary), to_check_markdown(result)))
     for problem in result.problems:
         complain(printable(problem))
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, github=github)
-    raise typer.Exit(EXIT_CODES[result.status] if all(well) else OutputError.exit_code)
+    raise typer.Exit(EXIT_CODES[result.status] if all(success) else OutputError.exit_code)
 
 
 def _time_of_run() -> datetime:
-    """Now, or what SOURCE_DATE_EPOCH says, with which two runs give the same bytes."""
-    said = os.environ.get("SOURCE_DATE_EPOCH")
-    if not said:
+    """The current time, or SOURCE_DATE_EPOCH, with which two runs give the same bytes."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
         return datetime.now(UTC)
     try:
-        return datetime.fromtimestamp(int(said), UTC)
+        return datetime.fromtimestamp(int(epoch), UTC)
     except (ValueError, OverflowError, OSError):
         raise UsageError(
-            f"SOURCE_DATE_EPOCH={said!r} in the environment is no time in seconds since 1970; correct or unset it"
+            f"SOURCE_DATE_EPOCH={epoch!r} in the environment is not a number of seconds since 1970; correct or unset it"
         ) from None
 
 
-def _keep_apart(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
-    """Refuses to write over what the check reads, and to write two things to one place."""
+def _check_distinct(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
+    """Refuse to overwrite an input of the check, or one output with another."""
     taken = {plan.path.resolve(): "the file of gates"}
     for name, model in plan.config.models.items():
         taken[Path(model.path).resolve()] = f"models.{name}"
@@ -138,12 +135,12 @@ def _keep_apart(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
     for option, file in files.items():
         place = file.resolve()
         if place in taken:
-            raise UsageError(f"{option} {file.as_posix()}: is {taken[place]} already; name another file")
+            raise UsageError(f"{option} {file.as_posix()}: already used as {taken[place]}; name another file")
         taken[place] = option
 
 
 def _print(result: CheckResult, *, json: bool, quiet: bool, github: bool) -> None:
-    """Prints what was asked for; who reads it may stop early, and the exit code is that of the gates all the same."""
+    """Print the requested output; a reader that closes it early does not change the exit code."""
     try:
         if json:
             print_json(result)
@@ -152,7 +149,7 @@ def _print(result: CheckResult, *, json: bool, quiet: bool, github: bool) -> Non
             with console.capture() if github else nullcontext() as captured:
                 print_result(console, result)
             if captured is not None:
-                sys.stdout.write(unheard(result, captured.get()))
+                sys.stdout.write(muted(result, captured.get()))
         if github:
             sys.stdout.write(to_annotations(result))
         sys.stdout.flush()

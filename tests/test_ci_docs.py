@@ -1,4 +1,4 @@
-"""docs/ci.md, the GitHub Action and the pre-commit hook say what the program does."""
+"""docs/ci.md, the GitHub Action and the pre-commit hook match the program."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from onnx_ood import models
-from onnx_ood.audits.check.config import read_check_file
+from onnx_ood._ids import kebab_id
+from onnx_ood.audits.check.config import Gate, read_check_file
 from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.result import EXIT_CODES
+from onnx_ood.audits.sensitivity.result import TrajectoryType
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "ci.md").read_text()
@@ -24,17 +27,17 @@ HOOKS = (ROOT / ".pre-commit-hooks.yaml").read_text()
 PROGRAM = Path(sys.executable).with_name("onnx-ood")
 
 
-def test_every_figure_is_in_the_table_with_what_it_means_and_needs() -> None:
-    section = PAGE.split("## Figures\n")[1].split("\n## ")[0]
+def test_every_metric_is_in_the_table_with_what_it_means_and_needs() -> None:
+    section = PAGE.split("## Metrics\n")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", section, flags=re.MULTILINE))
-    for name, figure in METRICS.items():
+    for name, metric in METRICS.items():
         cells = rows.pop(name).split(" | ")
-        assert cells[0] == figure.meaning
-        assert figure.of is None or figure.of in cells[1]
-        if figure.kind != "texts":
-            assert figure.worse in cells[2]
-        assert re.findall(r"`([a-z-]+)`", cells[3]) == list(figure.needs)
-        assert cells[4] == figure.audit
+        assert cells[0] == metric.meaning
+        assert metric.target is None or metric.target in cells[1]
+        if metric.kind != "names":
+            assert metric.worse in cells[2]
+        assert re.findall(r"`([a-z-]+)`", cells[3]) == list(metric.needs)
+        assert cells[4] == metric.audit
     assert not rows
 
 
@@ -42,28 +45,42 @@ def test_the_file_in_the_page_is_one_and_has_every_key(tmp_path: Path) -> None:
     (text,) = re.findall(r"```toml\n(.*?)```", PAGE, flags=re.DOTALL)
     (tmp_path / "onnx-ood.toml").write_text(text)
     plan = read_check_file(tmp_path / "onnx-ood.toml")
-    for table in (plan.said, *plan.said.models.values()):
+    for table in (plan.config, *plan.config.models.values()):
         for name in type(table).model_fields:
             assert name.replace("_", "-") in text, name
+
+
+def test_every_bound_is_in_the_page() -> None:
+    section = PAGE.split("A gate has one or more bounds:")[1].split("**Beyond noise**")[0]
+    for bound in ("min", "max", "equals", "forbid", "baseline = true", "tolerance = 0.02"):
+        assert f"`{bound}`" in section
+    bounds = set(Gate.model_fields) - {"metric", "model", "target", "set", "min_inputs"}
+    assert bounds == set(re.findall(r"`(\w+)(?: = [^`]*)?`", section))
+
+
+def test_types_of_trajectories_are_in_the_page() -> None:
+    (listed,) = re.findall(r"Types of trajectories: (.*?), as for", PAGE, flags=re.DOTALL)
+    known = set(map(kebab_id, get_args(TrajectoryType)))
+    assert set(re.findall(r"`([a-z-]+)`", listed)) == known
 
 
 def test_exit_codes_are_those_of_the_program() -> None:
     codes = dict(re.findall(r"^\| (\d+) \| (.*?) ?\|$", PAGE, flags=re.MULTILINE))
     assert "passed" in codes[str(EXIT_CODES["passed"])]
     assert "a gate failed" in codes[str(EXIT_CODES["failed"])]
-    assert "not evaluated" in codes[str(EXIT_CODES["not evaluated"])]
+    assert "not evaluated" in codes[str(EXIT_CODES["not_evaluated"])]
     assert {"2", "64"} < codes.keys()
 
 
 def test_options_exist() -> None:
-    told = subprocess.run(
+    shown = subprocess.run(
         [PROGRAM, "check", "--help"], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
     ).stdout  # fmt: skip
     for text in (PAGE, ACTION, HOOKS):
         for line in text.splitlines():
             if "onnx-ood" in line and " check" in line:
                 for option in re.findall(r"(?<!\S)--[a-z-]+", line):
-                    assert option in told, option
+                    assert option in shown, option
 
 
 def test_links_of_the_page_exist() -> None:
@@ -79,7 +96,7 @@ def test_the_action_s_step_runs(tmp_path: Path, least: int, code: int) -> None:
     script = textwrap.dedent(step.split("run: |\n")[1])
     (tmp_path / "cnn.onnx").write_bytes(models.path("fashion_cnn").read_bytes())
     (tmp_path / "my gates.toml").write_text(
-        f'[models.cnn]\npath = "cnn.onnx"\n[[gates]]\nfigure = "size"\nat-least = {least}\n'
+        f'[models.cnn]\npath = "cnn.onnx"\n[[gates]]\nmetric = "size"\nmin = {least}\n'
     )
     summary = tmp_path / "summary.md"
     run = subprocess.run(

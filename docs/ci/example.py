@@ -1,6 +1,6 @@
-"""Writes what the checks of docs/ci.md need into a folder.
+"""Write the files of the checks in docs/ci.md into a folder.
 
-python docs/ci/example.py FOLDER            garments, and models that a team might receive: the worked example
+python docs/ci/example.py FOLDER            garments, a released model and a candidate: the worked example
 python docs/ci/example.py FOLDER bundled    all bundled models with inputs for each, for bundled.toml
 """
 
@@ -23,11 +23,15 @@ from onnx_ood import models
 
 
 def write_example(folder: Path) -> None:
-    """Writes everything that `onnx-ood.toml` names, with the good model as the candidate."""
+    """Write all files named in `onnx-ood.toml`, with the released model as the candidate."""
     folder.mkdir(parents=True, exist_ok=True)
     images, _ = models.fashion_samples()
-    ordinary, known = images[::4], images[2::4]
-    for name, pictures in (("ordinary", ordinary), ("known-good", known), ("inverted", 255 - ordinary)):
+    garments, known = images[::4], images[2::4]
+    for name, pictures in (
+        ("in-distribution", garments),
+        ("known-good", known),
+        ("inverted", 255 - garments),
+    ):
         (folder / name).mkdir(exist_ok=True)
         for i, picture in enumerate(pictures):
             Image.fromarray(np.ascontiguousarray(picture)).save(folder / name / f"{i:03}.png")
@@ -39,7 +43,7 @@ def write_example(folder: Path) -> None:
 
 
 def write_bundled(folder: Path) -> None:
-    """Writes everything that `bundled.toml` names."""
+    """Write all files named in `bundled.toml`."""
     write_example(folder)
     shutil.copy(Path(__file__).with_name("bundled.toml"), folder)
     for name in models.names():
@@ -50,27 +54,27 @@ def write_bundled(folder: Path) -> None:
     (folder / "photos").mkdir(exist_ok=True)
     for photo in models.photos():
         shutil.copy(photo, folder / "photos")
-    # As long as the shortest, so that all of a set go into one array.
-    for kind, sentences in models.sentences().items():
-        length = min(map(len, sentences))
-        np.save(folder / f"{kind}.npy", np.stack([models.encode("\n" + one)[:length] for one in sentences]))
+    # Cut to the length of the shortest, so that they fit into one array.
+    sentences = models.sentences()["ordinary"]
+    length = min(map(len, sentences))
+    np.save(folder / "sentences.npy", np.stack([models.encode("\n" + one)[:length] for one in sentences]))
 
 
 def damage(folder: Path) -> None:
-    """One layer's weights of the candidate are overwritten with noise of their own size."""
+    """Overwrite one layer's weights in the candidate with noise of the same standard deviation."""
     rng = np.random.default_rng(0)
     _change_weights(folder, lambda weights: rng.normal(0, weights.std(), weights.shape), layers=slice(2, 3))
 
 
 def misread(folder: Path) -> None:
-    """The candidate's card states another preprocessing: pixels from -1 to 1, and the model was trained on 0 to 1."""
+    """Change the preprocessing in the candidate's card: pixels from -1 to 1, instead of 0 to 1."""
     card = json.loads((folder / "candidate.json").read_text())
     card["preprocessing"] |= {"mean": [0.5], "std": [0.5]}
     (folder / "candidate.json").write_text(json.dumps(card))
 
 
 def quantise(folder: Path) -> None:
-    """All weights of the candidate are rounded to four bits, with one scale for each tensor."""
+    """Round all weights of the candidate to four bits, with one scale per tensor."""
 
     def rounded(weights: NDArray[np.float32]) -> NDArray[np.float32]:
         step = np.abs(weights).max() / 7

@@ -36,13 +36,13 @@ def rows(tmp_path_factory):
         ("inspect", CNN),
         ("sensitivity", CNN, "ROWS", "--directions", "2", "--trajectories", "0"),
         ("check", "CHECK"),
-        ("bench", CNN, "--id", "ROWS", "--ood", "odd=ROWS", "--detectors", "msp", "--no-controls"),
+        ("bench", CNN, "--id", "ROWS", "--ood", "odd=ROWS", "--detectors", "msp", "--no-synthetic-ood"),
     ],
     ids=lambda command: command[0],
 )
 def test_a_stored_result_is_shown_as_it_was(command, rows, tmp_path):
     gates = tmp_path / "onnx-ood.toml"
-    gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nfigure = "opset"\nat-least = 1\n')
+    gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nmetric = "opset"\nmin = 1\n')
     words = [word.replace("ROWS", str(rows)).replace("CHECK", str(gates)) for word in command]
     stored = tmp_path / "result.json"
     if command[0] == "inspect":
@@ -80,18 +80,18 @@ def test_two_results_are_compared(rows, tmp_path):
     data = json.loads(printed.stdout)
     assert data["settings"] == [{"name": "nudges.scale", "a": "0.02", "b": "0.04"}]
     # Twice the nudge: about four times the drop, since an angle grows with the nudge, and a drop with its square.
-    changes = [one["change"] for one in data["figures"] if one["name"].startswith("drop")]
+    changes = [one["change"] for one in data["metrics"] if one["name"].startswith("drop")]
     assert all(0.3 < change < 0.7 for change in changes)
 
 
 def test_two_checks_are_compared(tmp_path):
     gates = tmp_path / "onnx-ood.toml"
     for name, least in (("a", 1), ("b", 99)):
-        gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nfigure = "opset"\nat-least = {least}\n')
+        gates.write_text(f'[models.cnn]\npath = "{CNN}"\n[[gates]]\nmetric = "opset"\nmin = {least}\n')
         run("check", gates, "--quiet", "--json", tmp_path / name)
     shown = run("diff", tmp_path / "a", tmp_path / "b", "--html", tmp_path / "page.html")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "1 end otherwise" in shown.stdout
+    assert "1 with a different outcome" in shown.stdout
     (row,) = [line for line in shown.stdout.splitlines() if line.startswith("opset ")]
     assert row.split()[1:4] == ["cnn", "passed", "failed"]
     assert row.endswith("17 is below 99")

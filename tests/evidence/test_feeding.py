@@ -147,8 +147,9 @@ class TestTokens:
         _check(result, expected)
         assert result.site == "words"
         assert result.feeds == {"attention_mask": ".npz", "token_type_ids": ".npz"}
-        assert "array 'labels' of .npz files was not read: it is no input of the model, or is set by feeds=" in (
-            result.notes
+        assert (
+            "array 'labels' of .npz files was not read: it is no input of the model, or is set by feeds="
+            in (result.notes)
         )
         jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("score"))
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 from onnx_ood._dialect import flag, named
+from onnx_ood._ids import kebab_id, snake_ids
 from onnx_ood.exceptions import UsageError
 
 Panel = Literal["Input", "Detector", "Nudge", "Run", "Output"]
@@ -55,11 +56,17 @@ def _as_path(value: Any) -> Any:
     return Path(value) if isinstance(value, str) and value else value
 
 
-Names = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_as_tuple)]
+_Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[
+    tuple[_Name, ...], BeforeValidator(_as_tuple, json_schema_input_type=_Name | tuple[_Name, ...])
+]
 """One name or several."""
 
+Ids = Annotated[Names, AfterValidator(snake_ids)]
+"""Names of detectors or corruptions, in kebab-case or snake_case; kept in snake_case."""
+
 Detectors = Annotated[
-    Names,
+    Ids,
     Field(description="Detectors, comma-separated; the first one ranks."),
     Option("Detector", "NAMES", "auto if it applies", commas=True),
 ]
@@ -216,7 +223,7 @@ class Settings(BaseModel):
             for key, one in value.items():
                 yield from (flag(name), f"{key}={one}")
         elif option.commas:
-            yield from (flag(name), ",".join(map(str, value)))
+            yield from (flag(name), ",".join(kebab_id(str(one)) for one in value))
         elif option.repeatable:
             for one in value:
                 yield from (flag(name), str(one))

@@ -1,27 +1,17 @@
-"""What files that users write have in common."""
+"""Base of the TOML files that users write."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
+from pydantic import BaseModel, ConfigDict, Field
 
 NonEmptyStr = Annotated[str, Field(min_length=1)]
-"""One that says something: as a path, an empty one would be the folder itself."""
-
-NonEmptyStrs = Annotated[
-    list[NonEmptyStr], BeforeValidator(_listed, json_schema_input_type=NonEmptyStr | list[NonEmptyStr])
-]
-"""One, or several."""
+"""Non-empty string: an empty path would mean the folder itself."""
 
 
 class TomlModel(BaseModel):
-    """A table of such a file: keys have hyphens, and none is unknown."""
+    """Table of a TOML file: kebab-case keys, strict types, no unknown keys."""
 
     model_config = ConfigDict(
         extra="forbid",

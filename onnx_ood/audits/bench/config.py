@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, ConfigDict, Field
 
-from onnx_ood.audits._common.settings import Names
+from onnx_ood.audits._common.settings import Ids, Names
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
@@ -32,7 +32,7 @@ class BenchFile(BenchSettings):
     id: Names = Field(default=(), description="In-distribution inputs: files, folders or globs.")
     ood: dict[str, Names] = Field(default={}, description="Out-of-distribution sets by name.")
     reference: Names = Field(default=(), description="Known-good inputs to learn from, none of them in `id`.")
-    detectors: Annotated[Names, AfterValidator(_known)] = Field(
+    detectors: Annotated[Ids, AfterValidator(_known)] = Field(
         default=(), description="Names of detectors; none for all that apply."
     )
 

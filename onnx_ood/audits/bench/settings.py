@@ -7,7 +7,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from onnx_ood.audits._common import settings as common
-from onnx_ood.audits._common.settings import Names, Option, Settings
+from onnx_ood.audits._common.settings import Ids, Option, Settings
 from onnx_ood.perturb import list_corruptions
 
 ALL = "all"
@@ -36,7 +36,7 @@ class BenchSettings(Settings):
 
     detectors: common.Detectors = ()
     corruptions: Annotated[
-        Names,
+        Ids,
         Field(
             description="Corruptions of the in-distribution pictures, comma-separated, or all: measures a severity "
             "curve of each for every detector."

@@ -1,4 +1,4 @@
-"""Whether two models give the same answers."""
+"""Agreement of two models' predicted classes."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from onnx_ood.exceptions import NotEvaluatedError
 
 
 def compare_answers(one: ScoreResult, other: ScoreResult) -> tuple[int, int]:
-    """Counts inputs to which two models give the same class.
+    """Count inputs with the same predicted class.
 
-    An input that only one of them could answer counts as answered differently; one that neither could doesn't count.
+    An input that only one model could answer counts as a disagreement; an input that neither could is not counted.
 
     Args:
-        one: Scores of the inputs by one model, all of them listed.
-        other: Those of the same inputs by the other.
+        one: Scores of the inputs by one model, all inputs listed.
+        other: Scores of the same inputs by the other model.
 
     Returns:
-        How many they answer alike, and how many were compared.
+        The number of inputs with the same class, and the number of inputs compared.
 
     Raises:
-        NotEvaluatedError: If one gives no classes, or there is nothing to compare.
+        NotEvaluatedError: If a model predicts no classes, or there is nothing to compare.
     """
     answers = []
     for result in (one, other):
-        found = {entry.id: entry.prediction for entry in result.inputs}
-        if any(prediction is None for prediction in found.values()):
+        predictions = {entry.id: entry.prediction for entry in result.inputs}
+        if any(prediction is None for prediction in predictions.values()):
             raise NotEvaluatedError(f"{result.model.path}: its first output is no vector of class scores")
-        answers.append({name: prediction.index for name, prediction in found.items() if prediction})
+        answers.append({name: prediction.index for name, prediction in predictions.items() if prediction})
     first, second = answers
     compared = first.keys() | second.keys()
     if not compared:

@@ -1,120 +1,130 @@
-"""The check audit: do models pass the gates that a file names?"""
+"""The check audit: do models keep the bounds of a file of gates?"""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from onnx_ood._dialect import dialect
 from onnx_ood._types import Progress
-from onnx_ood.audits.check.baseline import Baseline, BaselineMetric, BaselineModel, read_baseline
-from onnx_ood.audits.check.config import CheckPlan, Gate
-from onnx_ood.audits.check.evaluate import Evaluation, evaluate, expected, insufficient_data
-from onnx_ood.audits.check.metric_values import MetricValue
+from onnx_ood.audits.check.audit_runner import AuditRequest, AuditRunner
+from onnx_ood.audits.check.baseline import Baseline, BaselineMetric, baseline_metric, describe, read_baseline
+from onnx_ood.audits.check.config import CheckPlan, Gate, find_check_file, read_check_file
+from onnx_ood.audits.check.evaluate import Evaluation, evaluate, expected
 from onnx_ood.audits.check.metrics import METRICS
+from onnx_ood.audits.check.registry import MetricValue, measure
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
-from onnx_ood.audits.check.runs import AuditRequest, AuditRunner
 from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
 from onnx_ood.inputs import shown
+from onnx_ood.results.base import Environment
 from onnx_ood.results.environment import environment
 
-_ORDER: tuple[Outcome, ...] = get_args(Outcome)
+_PRECEDENCE: tuple[Outcome, ...] = get_args(Outcome)
 
 
-class Checked(NamedTuple):
-    """What a check gives.
-
-    Attributes:
-        result: What came of the gates.
-        baseline: What a baseline of these models says; None if a gate ended in an error, for then it would lack
-            what an older one may have.
-    """
-
-    result: CheckResult
-    baseline: Baseline | None
-
-
-def check(plan: CheckPlan, *, update_baseline: bool = False, progress: Progress | None = None) -> Checked:
-    """Runs the audits that gates need, each once a model, and judges their figures.
+def check(
+    file: str | Path | CheckPlan | None = None,
+    *,
+    update_baseline: bool = False,
+    progress: Progress | None = None,
+) -> CheckResult:
+    """Check models against the gates of a file.
 
     Args:
-        plan: Models and gates.
-        update_baseline: True to compare with a baseline of these models themselves, which the caller writes.
-        progress: Called with the number of inputs done and in all, by one audit after the other.
+        file: A TOML file of models and gates, or such a file as read; None for `onnx-ood.toml` in the working folder,
+            or else the table `[tool.onnx_ood]` of `pyproject.toml`.
+        update_baseline: True to compare gates with this run instead of the stored baseline, before
+            `onnx_ood.audits.check.baseline.to_baseline(result)` is stored. No file is written.
+        progress: Called by each audit with the number of inputs done and in all.
 
     Returns:
-        What came of it. Where a model can't be read or run, or something that it needs fails, its gates end in an
-        error, and the others are judged all the same.
+        The result. If a model, or something else a gate needs, cannot be read or run, the gate ends in an error, and
+        all other gates are evaluated.
 
     Raises:
-        UsageError: If a setting doesn't fit a model, with the line; or the baseline's file is none.
+        UsageError: If the file is invalid or a setting does not fit a model, with line and key; or if the baseline
+            file is not a baseline.
     """
+    if isinstance(file, CheckPlan):
+        plan = file
+    else:
+        plan = read_check_file(find_check_file(None if file is None else Path(file)))
     if update_baseline and plan.baseline is None:
         raise UsageError(
-            f'{plan.path.as_posix()}: names no baseline: add baseline = "onnx-ood-baseline.json" at its top'
+            f'{plan.path.as_posix()}: names no baseline; add baseline = "onnx-ood-baseline.json" at its top'
         )
-    stored = None
-    if not update_baseline and plan.baseline is not None:
-        stored = read_baseline(plan.baseline)
-    runs = _runs(plan, progress)
-    readings = {
-        (number, name): _read(plan, number, gate, name, runs[name]) for number, gate, name in plan.applied()
-    }
-    now = _baseline(plan, runs, readings)
-    compared = now if update_baseline else stored
-    gates = [
-        _result(plan, number, gate, name, readings[number, name], _affected(compared, now, name, gate))
-        for number, gate, name in plan.applied()
-    ]
+    stored = read_baseline(plan.baseline) if plan.baseline is not None and not update_baseline else None
+    runners = _runners(plan, progress)
+    with dialect("toml"):
+        values = {
+            (number, name): _measure(plan, number, gate, name, runners[name])
+            for number, gate, name in plan.applied()
+        }
+    models = {name: _model(plan, name, runner) for name, runner in runners.items()}
+    versions = environment()
+    gates = []
+    for number, gate, name in plan.applied():
+        value = values[number, name]
+        compared = _compared(stored, gate, models[name], versions)
+        result = _gate_result(plan, number, gate, name, value, compared)
+        if update_baseline and gate.baseline:
+            # Evaluated again with itself as the baseline.
+            result = _gate_result(plan, number, gate, name, value, _Compared(baseline_metric(result), []))
+        gates.append(result)
     outcomes = [gate.outcome for gate in gates]
-    status: Outcome = next((outcome for outcome in _ORDER if outcome in outcomes), "passed")
-    result = CheckResult(
+    status = next(outcome for outcome in _PRECEDENCE if outcome in outcomes)
+    return CheckResult(
         status=status,
         file=plan.path.as_posix(),
         baseline=plan.baseline.as_posix() if plan.baseline else None,
-        environment=environment(),
+        environment=versions,
         passed=outcomes.count("passed"),
         failed=outcomes.count("failed"),
-        not_evaluated=outcomes.count("not evaluated"),
+        not_evaluated=outcomes.count("not_evaluated"),
         errors=outcomes.count("error"),
-        models=tuple(_model(name, one) for name, one in runs.items()),
-        gates=tuple(sorted(gates, key=lambda gate: _ORDER.index(gate.outcome))),
-        notes=_notes(plan, stored, now, update_baseline=update_baseline, broken=status == "error"),
+        models=tuple(models.values()),
+        gates=tuple(sorted(gates, key=lambda gate: _PRECEDENCE.index(gate.outcome))),
+        notes=_update_notes(plan, status) if update_baseline else _notes(plan, stored, models, versions),
     )
-    return Checked(result, None if status == "error" else now)
 
 
 class _Compared(NamedTuple):
-    """What a gate is compared with: the baseline's figure, and how that was measured otherwise."""
+    """Counterpart of a gate in the baseline.
+
+    Attributes:
+        then: The metric, or None.
+        differences: Changed settings and versions, in words.
+    """
 
     then: BaselineMetric | None
     differences: list[str]
 
 
-def _runs(plan: CheckPlan, progress: Progress | None) -> dict[str, AuditRunner]:
+def _runners(plan: CheckPlan, progress: Progress | None) -> dict[str, AuditRunner]:
     cache = None if plan.config.cache is None else Path(plan.config.cache)
     found = {}
     for name, model in plan.config.models.items():
         gates = [gate for _, gate, applied in plan.applied() if applied == name]
-        named = [(METRICS[gate.figure].of, gate.of) for gate in gates]
-        wanted = AuditRequest(
-            frozenset(gate.figure for gate in gates),
-            tuple(dict.fromkeys(of for kind, of in named if kind == "detector" and of is not None)),
-            tuple(dict.fromkeys(of for kind, of in named if kind == "probe" and of is not None)),
+        targets = [(METRICS[gate.metric].target, gate.target) for gate in gates if gate.target is not None]
+        request = AuditRequest(
+            {gate.metric for gate in gates},
+            tuple(dict.fromkeys(target for kind, target in targets if kind == "detector")),
+            tuple(dict.fromkeys(target for kind, target in targets if kind == "probe")),
         )
-        found[name] = AuditRunner(model, wanted, cache, progress)
+        found[name] = AuditRunner(model, request, cache, progress)
     return found
 
 
-def _read(
-    plan: CheckPlan, number: int, gate: Gate, name: str, runs: AuditRunner
+def _measure(
+    plan: CheckPlan, number: int, gate: Gate, name: str, runner: AuditRunner
 ) -> MetricValue | OnnxOodError:
-    """The figure of a gate, or why there is none."""
+    """The value of a gate's metric, or the reason it could not be measured."""
     try:
-        return METRICS[gate.figure].read(runs, gate.of or "", gate.set)
+        return measure(METRICS[gate.metric], runner, gate.target, gate.set_in(runner.config))
     except UsageError as error:
         raise UsageError(
             shown(
-                f"{plan.path.as_posix()}: line {plan.gate_line(number)}: gates.{number}: {gate.figure} of "
+                f"{plan.path.as_posix()}: line {plan.gate_line(number)}: gates.{number}: {gate.metric} of "
                 f"models.{name} (line {plan.model_line(name)}): {error}"
             )
         ) from None
@@ -122,124 +132,102 @@ def _read(
         return error
 
 
-def _model(name: str, runs: AuditRunner) -> CheckedModelResult:
-    """What there is to say of a model; of one that can't be read, where it was looked for."""
-    read = runs.readable()
-    provider, tf32 = runs.ran_on
+def _model(plan: CheckPlan, name: str, runner: AuditRunner) -> CheckedModelResult:
+    loaded = runner.try_load()
+    provider, tf32 = runner.ran_on
     return CheckedModelResult(
         name=name,
-        path=Path(runs.config.path).as_posix(),
-        model=read.facts if read else None,
-        external_data=read.external_data if read else {},
+        path=Path(runner.config.path).as_posix(),
+        model=loaded.facts if loaded else None,
+        external_data=loaded.external_data if loaded else {},
+        settings=plan.located.value.models[name].settings,
         provider=provider,
         tf32=tf32,
-        notes=runs.notes,
+        notes=runner.notes,
     )
 
 
-def _baseline(
-    plan: CheckPlan, runs: dict[str, AuditRunner], readings: dict[tuple[int, str], MetricValue | OnnxOodError]
-) -> Baseline:
-    """What a baseline of the models says that can be read: figures that say something."""
-    versions = environment()
-    models = {}
-    for name, one in sorted(runs.items()):
-        if (read := one.readable()) is None:
-            continue
-        figures = {}
-        for number, gate, applied in plan.applied():
-            reading = readings[number, name] if applied == name else None
-            if not isinstance(reading, MetricValue) or insufficient_data(
-                gate, plan.config.least_inputs, reading
-            ):
-                continue
-            if not isinstance(reading.value, tuple):
-                figures[gate.title] = BaselineMetric(
-                    value=reading.value, low=reading.low, high=reading.high, inputs=reading.count
-                )
-        provider, tf32 = one.ran_on
-        models[name] = BaselineModel(
-            sha256=read.facts.sha256,
-            external_data=read.external_data,
-            settings=plan.located.value.models[name].settings,
-            onnx_ood=versions.onnx_ood,
-            onnxruntime=versions.onnxruntime,
-            provider=provider,
-            tf32=tf32,
-            figures=dict(sorted(figures.items())),
-        )
-    return Baseline(models=models)
-
-
-def _affected(compared: Baseline | None, now: Baseline, name: str, gate: Gate) -> _Compared:
-    """The baseline of a gate; what the file alone tells doesn't depend on how a model was run."""
-    if gate.against is None or compared is None or name not in compared.models:
+def _compared(
+    stored: Baseline | None, gate: Gate, model: CheckedModelResult, versions: Environment
+) -> _Compared:
+    if not gate.baseline or stored is None or model.name not in stored.models:
         return _Compared(None, [])
-    model = compared.models[name]
-    run = METRICS[gate.figure].audit != "file" and name in now.models
-    return _Compared(model.figures.get(gate.title), model.differences(now.models[name]) if run else [])
+    then = stored.models[model.name]
+    now = describe(model, versions)
+    # Metrics of the file alone do not depend on how the model was run.
+    depends = METRICS[gate.metric].audit != "file" and now is not None
+    return _Compared(then.metrics.get(gate.title), then.differences(now) if depends and now else [])
 
 
-def _result(
+def _gate_result(
     plan: CheckPlan,
     number: int,
     gate: Gate,
     name: str,
-    reading: MetricValue | OnnxOodError,
+    value: MetricValue | OnnxOodError,
     compared: _Compared,
 ) -> GateResult:
-    figure = METRICS[gate.figure]
-    if isinstance(reading, NotEvaluatedError):
-        plan_output = "give the model what the figure needs, or leave the gate out"
-        judged, measured = Evaluation("not evaluated", str(reading), plan_output), None
-    elif isinstance(reading, OnnxOodError):
-        judged, measured = Evaluation("error", str(reading)), None
+    measured = None
+    if isinstance(value, NotEvaluatedError):
+        advice = "give the model what the metric needs, or remove the gate"
+        evaluation = Evaluation("not_evaluated", str(value), advice)
+    elif isinstance(value, OnnxOodError):
+        evaluation = Evaluation("error", str(value))
     else:
-        judged, measured = evaluate(gate, plan.config.least_inputs, reading, compared.then), reading
+        evaluation, measured = evaluate(gate, plan.config.min_inputs, value, compared.then), value
     notes = [measured.detail] if measured and measured.detail else []
     if measured and compared.differences:
-        notes.append(f"the baseline was measured otherwise: {'; '.join(compared.differences)}")
+        notes.append(f"the baseline was measured differently: {'; '.join(compared.differences)}")
     return GateResult(
         model=name,
         title=gate.title,
-        figure=gate.figure,
-        of=gate.of,
-        set=gate.set,
+        metric=gate.metric,
+        target=gate.target,
+        set=gate.set_in(plan.config.models[name]),
         line=plan.gate_line(number),
-        outcome=judged.outcome,
+        outcome=evaluation.outcome,
         expected=expected(gate, compared.then),
         found=measured.value if measured and measured.known else None,
         low=measured.low if measured else None,
         high=measured.high if measured else None,
-        unit=figure.unit,
+        unit=METRICS[gate.metric].unit,
         inputs=measured.count if measured else None,
-        reason=judged.reason,
-        advice=judged.advice,
+        min_inputs=gate.min_inputs or plan.config.min_inputs,
+        reason=evaluation.reason,
+        advice=evaluation.advice,
         notes=tuple(notes),
     )
 
 
+def _update_notes(plan: CheckPlan, status: Outcome) -> tuple[str, ...]:
+    """Notes of a run that makes a new baseline."""
+    if status == "error":
+        return (
+            "The baseline is left unchanged: metrics of gates with errors would be missing from a new one.",
+        )
+    if any(gate.baseline for gate in plan.config.gates):
+        return (
+            "Gates with a baseline are compared with this run itself, of which the new baseline is made.",
+        )
+    return ()
+
+
 def _notes(
-    plan: CheckPlan, stored: Baseline | None, now: Baseline, *, update_baseline: bool, broken: bool
+    plan: CheckPlan, stored: Baseline | None, models: dict[str, CheckedModelResult], versions: Environment
 ) -> tuple[str, ...]:
-    """What there is to say of the baseline."""
-    if update_baseline and broken:
-        return ("The baseline is left as it is: what ended in an error would be missing from a new one.",)
-    wanted = [name for _, gate, name in plan.applied() if gate.against is not None]
-    if not wanted:
+    """Notes on the stored baseline, if gates are compared with it."""
+    compared = dict.fromkeys(name for _, gate, name in plan.applied() if gate.baseline)
+    if not compared:
         return ()
-    if update_baseline:
-        return ("Gates against the baseline compare these models with themselves: it is made of this run.",)
     if stored is None:
-        return (f"There is no baseline yet; onnx-ood check --update-baseline writes {plan.config.baseline}.",)
+        return (f"No baseline yet; write {plan.config.baseline} with onnx-ood check --update-baseline.",)
     notes = []
-    for name in dict.fromkeys(wanted):
-        then, later = stored.models.get(name), now.models.get(name)
+    for name in compared:
+        then, now = stored.models.get(name), describe(models[name], versions)
         if then is None:
-            notes.append(f"The baseline doesn't know {name}.")
-        if then is None or later is None:
-            continue
-        differences = then.differences(later)
-        otherwise = f", and measured otherwise: {'; '.join(differences)}" if differences else ""
-        notes.append(f"{name}: the baseline is of {then.likeness(later)}{otherwise}.")
+            notes.append(f"The baseline has no model {name}.")
+        elif now is not None:
+            differences = then.differences(now)
+            how = f", and was measured differently: {'; '.join(differences)}" if differences else ""
+            notes.append(f"{name}: the baseline is of {then.compare_files(now)}{how}.")
     return tuple(notes)

@@ -1,103 +1,150 @@
-"""A check as a TOML file says it: models, and gates that they have to pass."""
+"""File of gates: the models to check, and the bounds their metrics must keep."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, get_args
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
-from onnx_ood.audits._common.toml_models import NonEmptyStr, NonEmptyStrs, TomlModel
-from onnx_ood.audits.check.metrics import METRICS, Metric
-from onnx_ood.audits.check.models import CheckedModel
+from onnx_ood._ids import kebab_id, snake_id
+from onnx_ood.audits._common.settings import Names
+from onnx_ood.audits._common.toml_models import NonEmptyStr, TomlModel
+from onnx_ood.audits.check.checked_model import CheckedModel
+from onnx_ood.audits.check.metrics import METRICS
+from onnx_ood.audits.check.registry import Metric
+from onnx_ood.audits.sensitivity.result import TrajectoryType
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import shown
 from onnx_ood.inputs.toml_files import Located, read_located
 from onnx_ood.perturb import list_corruptions, synthetic_ood
 
-NAMES = ("onnx-ood.toml", "pyproject.toml")
-"""Where a check is looked for, in this order."""
+FILE_NAMES = ("onnx-ood.toml", "pyproject.toml")
+"""Names of files of gates in the working folder; the first that exists is used."""
 _TABLE = ("tool", "onnx_ood")
-_KINDS = ("translations", "same-class", "different-classes", "random")
+_BOUNDS = {
+    "number": ("min", "max", "equals", "baseline"),
+    "text": ("equals", "baseline"),
+    "names": ("forbid",),
+}
+"""Keys that bound a metric, by the type of its value."""
+_TRAJECTORIES: tuple[str, ...] = get_args(TrajectoryType)
 
 
-def _figure(name: str) -> str:
+def choices(wrong: str, known: Sequence[str]) -> str:
+    """Advice for a wrong name: the closest known one, or all of them.
+
+    >>> choices("sice", ["size", "opset"])
+    "did you mean 'size'?"
+    >>> choices("x", ["size", "opset"])
+    'choose one of size, opset'
+    """
+    close = get_close_matches(wrong, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
+
+
+def _known_metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"there is no figure {name!r}: name one of {', '.join(METRICS)}")
+        raise ValueError(f"unknown metric {name!r}; {choices(name, list(METRICS))}")
     return name
 
 
-def _name(name: str) -> str:
+def _model_name(name: str) -> str:
     if not name.strip():
-        raise ValueError("a model has to have a name, which reports are sorted by")
+        raise ValueError("a model needs a name; reports are sorted by it")
     return name
 
 
-_Name = Annotated[str, AfterValidator(_name)]
+_ModelName = Annotated[str, AfterValidator(_model_name)]
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class Gate(TomlModel):
-    """A bound on a figure."""
+    """Bounds on one metric."""
 
-    figure: Annotated[str, AfterValidator(_figure)] = Field(
-        description="What is bounded.", json_schema_extra={"enum": list(METRICS)}
+    metric: Annotated[str, AfterValidator(_known_metric)] = Field(
+        description="Metric to bound.", json_schema_extra={"enum": list(METRICS)}
     )
-    model: str | None = Field(default=None, description="Name of a model. Default: each of them.")
-    of: str | None = Field(
-        default=None, description="The detector, probe or kind of trajectories that the figure is about."
+    model: str | None = Field(default=None, description="Name of a model. Default: all models.")
+    target: str | None = Field(
+        default=None, description="Detector, probe or type of trajectories the metric is measured for."
     )
     set: str | None = Field(
-        default=None, description="For auroc: an out-of-distribution set. Default: the mean over all."
+        default=None, description="For auroc: an out-of-distribution set. Default: the mean over all sets."
     )
-    at_least: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    at_most: Annotated[float, Field(allow_inf_nan=False)] | None = None
-    equals: Annotated[float, Field(allow_inf_nan=False)] | str | None = None
-    none_of: NonEmptyStrs = Field(
-        default=[], description="For operators: names or globs, of which none may occur."
+    min: _Finite | None = Field(default=None, description="Smallest value that passes.")
+    max: _Finite | None = Field(default=None, description="Largest value that passes.")
+    equals: _Finite | str | None = Field(default=None, description="The only value that passes.")
+    forbid: Names = Field(
+        default=(), description="For operators: names or globs; the gate fails if one matches."
     )
-    against: Literal["baseline"] | None = Field(
-        default=None, description="Not worse than in the stored baseline, beyond noise or a tolerance."
+    baseline: bool = Field(
+        default=False,
+        description="True to fail if the metric is worse than in the stored baseline, beyond noise or a tolerance.",
     )
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         default=None,
-        description="How much worse than the baseline it may be, in the figure's unit. Default: what noise explains.",
+        description="Largest accepted change for the worse against the baseline, in the metric's unit. Default: what "
+        "noise explains.",
     )
-    least_inputs: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="From fewer inputs the gate is not evaluated. Default: the file's."
+    min_inputs: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Fewest inputs (or trajectories) for the gate to be evaluated. Default: the file's min-inputs.",
     )
+
+    @field_validator("target")
+    @classmethod
+    def _snake_case(cls, target: str | None, info: ValidationInfo) -> str | None:
+        metric = METRICS.get(info.data.get("metric", ""))
+        return snake_id(target) if target is not None and metric and metric.target_is_id else target
 
     @property
     def title(self) -> str:
-        """What it is about, in words; the same figure has the same title in every run."""
-        title = self.figure + (f" of {self.of}" if self.of is not None else "")
+        """The metric with its target and set; the same gate has the same title in every run."""
+        title = self.metric
+        if self.target is not None:
+            title += f" of {kebab_id(self.target) if METRICS[self.metric].target_is_id else self.target}"
         return title + (f" on {self.set}" if self.set is not None else "")
+
+    def set_in(self, model: CheckedModel) -> str | None:
+        """Name of the gate's out-of-distribution set in results; None for all sets.
+
+        Args:
+            model: The model, which may have a set of that name; other names are those of synthetic sets.
+        """
+        return self.set if self.set is None or self.set in model.ood else snake_id(self.set)
 
 
 class CheckFile(TomlModel):
-    """What `onnx-ood check` reads. Paths are relative to the file."""
+    """File of `onnx-ood check`. Paths are relative to the file."""
 
-    models: Annotated[dict[_Name, CheckedModel], Field(min_length=1)] = Field(description="Models by name.")
+    models: Annotated[dict[_ModelName, CheckedModel], Field(min_length=1)] = Field(
+        description="Models by name."
+    )
     gates: Annotated[list[Gate], Field(min_length=1)]
     baseline: NonEmptyStr | None = Field(
-        default=None, description="The file that onnx-ood check --update-baseline writes."
+        default=None, description="Baseline file, written by onnx-ood check --update-baseline."
     )
-    least_inputs: Annotated[int, Field(ge=1)] = Field(
-        default=10, description="From fewer inputs (or trajectories) no gate is evaluated."
+    min_inputs: Annotated[int, Field(ge=1)] = Field(
+        default=10, description="Fewest inputs (or trajectories) for a gate to be evaluated."
     )
-    cache: NonEmptyStr | None = Field(default=None, description="Folder in which what is measured is kept.")
+    cache: NonEmptyStr | None = Field(
+        default=None, description="Folder that keeps measured features between runs."
+    )
 
 
 @dataclass(frozen=True)
 class CheckPlan:
-    """A check that makes sense.
+    """A valid file of gates.
 
     Attributes:
-        path: The file that says it.
-        said: What it says, with paths as they are from where the program runs.
-        placed: The same as it stands in the file.
+        path: The file.
+        config: Its content, with paths relative to the working folder.
+        located: Its content as written, with line numbers.
     """
 
     path: Path
@@ -106,19 +153,19 @@ class CheckPlan:
 
     @property
     def baseline(self) -> Path | None:
-        """The baseline's file."""
+        """The baseline file."""
         return None if self.config.baseline is None else Path(self.config.baseline)
 
     def gate_line(self, number: int) -> int:
-        """Where a gate begins."""
+        """Line of a gate."""
         return self.located.line("gates", number)
 
     def model_line(self, name: str) -> int:
-        """Where a model begins."""
+        """Line of a model."""
         return self.located.line("models", name)
 
     def applied(self) -> list[tuple[int, Gate, str]]:
-        """Each gate with its number and each model that it applies to, by name."""
+        """All pairs of a gate, with its number, and the name of a model it applies to."""
         return [
             (number, gate, name)
             for number, gate in enumerate(self.config.gates)
@@ -126,42 +173,45 @@ class CheckPlan:
         ]
 
 
-def find_check_file(named: Path | None) -> Path:
-    """The file of a check, as it is called from the working folder if it is below: so reports of a repository name it.
+def find_check_file(path: Path | None) -> Path:
+    """Find the file of gates.
 
     Args:
-        named: The one that the user names, or None for that of the working folder.
+        path: A path, or None for `onnx-ood.toml` or `pyproject.toml` in the working folder.
+
+    Returns:
+        The path, relative to the working folder if the file is below it: reports of a repository name it so.
 
     Raises:
-        UsageError: If there is none.
+        UsageError: If no path is given and neither file exists.
     """
-    if named is not None:
+    if path is not None:
         here = Path.cwd()
-        return named.relative_to(here) if named.is_relative_to(here) else named
-    for name in NAMES:
+        return path.relative_to(here) if path.is_relative_to(here) else path
+    for name in FILE_NAMES:
         if Path(name).exists():
             return Path(name)
     raise UsageError(
-        f"there is no {NAMES[0]} here, nor a {NAMES[1]}: name a file, or write one with onnx-ood check --init"
+        f"no {' or '.join(FILE_NAMES)} in this folder; name a file, or write one with onnx-ood check --init"
     )
 
 
 def read_check_file(path: Path) -> CheckPlan:
-    """Reads a check: the table [tool.onnx_ood] of a file called pyproject.toml, the whole of any other.
+    """Read a file of gates: the table [tool.onnx_ood] of a pyproject.toml, or any other TOML file as a whole.
 
     Args:
         path: A TOML file.
 
     Returns:
-        What it says.
+        The plan.
 
     Raises:
-        UsageError: If it can't be read, or says what it can't; with the line and the key.
+        UsageError: If the file cannot be read or is invalid; with line and key.
     """
-    located = read_located(path, CheckFile, _TABLE if path.name == NAMES[1] else ())
+    located = read_located(path, CheckFile, _TABLE if path.name == FILE_NAMES[1] else ())
     config = located.value
 
-    def fail(problem: str, *place: str | int) -> UsageError:
+    def invalid(problem: str, *place: str | int) -> UsageError:
         key = ".".join(map(str, place))
         return UsageError(shown(f"{path.as_posix()}: line {located.line(*place)}: {key}: {problem}"))
 
@@ -169,100 +219,95 @@ def read_check_file(path: Path) -> CheckPlan:
         try:
             find_detector(model.detector)
         except UsageError as error:
-            raise fail(str(error), "models", name, "detector") from None
+            raise invalid(str(error), "models", name, "detector") from None
     seen: set[tuple[str, str]] = set()
     for number, gate in enumerate(config.gates):
-        if problem := _problem(gate, METRICS[gate.figure], config):
+        if problem := _problem(gate, METRICS[gate.metric], config):
             key, text = problem
-            place = ("gates", number, key) if key else ("gates", number)
-            raise fail(text, *place)
+            raise invalid(text, "gates", number, *([key] if key else []))
         for name in [gate.model] if gate.model is not None else config.models:
-            if lacking := _missing(config.models[name], METRICS[gate.figure]):
-                raise fail(f"{gate.figure} needs models.{name}.{lacking}; add it", "gates", number)
-            if gate.set is not None and gate.set not in (sets := _sets(config.models[name])):
-                known = f"name one of {', '.join(sets)}" if sets else "add it to ood"
-                raise fail(f"there is no set {gate.set!r} of models.{name}: {known}", "gates", number, "set")
+            model = config.models[name]
+            if missing := _missing(model, METRICS[gate.metric]):
+                raise invalid(f"{gate.metric} needs models.{name}.{missing}; add it", "gates", number)
+            if gate.set is not None and gate.set not in (sets := _sets(model)):
+                advice = choices(gate.set, sets) if sets else f"add it to models.{name}.ood"
+                raise invalid(f"models.{name} has no set {gate.set!r}; {advice}", "gates", number, "set")
             if (name, gate.title) in seen:
-                raise fail(
-                    f"{gate.title} of {name} is bounded twice; put both bounds into one", "gates", number
+                raise invalid(
+                    f"{gate.title} of {name} is bounded twice; put all bounds into one gate", "gates", number
                 )
             seen.add((name, gate.title))
     for name in config.models:
         if not any(gate.model in {None, name} for gate in config.gates):
-            raise fail("no gate is about it; add one, or leave the model out", "models", name)
+            raise invalid("no gate applies to it; add one, or remove the model", "models", name)
     folder = path.parent
-    here = {name: model.below(folder) for name, model in config.models.items()}
-    places = {
-        "models": here,
+    resolved = {
+        "models": {name: model.relative_to(folder) for name, model in config.models.items()},
         "baseline": config.baseline and str(folder / config.baseline),
         "cache": config.cache and str(folder / config.cache),
     }
-    return CheckPlan(path, config.model_copy(update=places), located)
+    return CheckPlan(path, config.model_copy(update=resolved), located)
 
 
-def _missing(model: CheckedModel, figure: Metric) -> str | None:
-    """The first key that a figure needs and a model lacks."""
-    config: Mapping[str, object] = model.model_dump(by_alias=True)
-    return next((key for key in figure.needs if not config[key]), None)
+def _missing(model: CheckedModel, metric: Metric) -> str | None:
+    """The first key that a metric needs and a model lacks."""
+    return next((key for key in metric.needs if not getattr(model, key.replace("-", "_"))), None)
 
 
 def _sets(model: CheckedModel) -> list[str]:
-    """Names of the sets that a model may be measured on."""
-    return [*model.ood, *((*synthetic_ood(), *list_corruptions("demo")) if model.synthetic_ood else ())]
+    """Names of the sets a gate can name for a model."""
+    synthetic = (*synthetic_ood(), *list_corruptions("demo")) if model.synthetic_ood else ()
+    return [*model.ood, *map(kebab_id, synthetic)]
 
 
-def _problem(gate: Gate, figure: Metric, config: CheckFile) -> tuple[str, str] | None:
-    """What is wrong with a gate: a key, and what to do; None for nothing."""
+def _problem(gate: Gate, metric: Metric, config: CheckFile) -> tuple[str, str] | None:
+    """The first problem of a gate: the key, or an empty one for the whole gate, and a message."""
     if gate.model is not None and gate.model not in config.models:
-        return "model", f"there is no model {gate.model!r}: name one of {', '.join(config.models)}"
-    if (problem := _wrong_of(gate, figure)) is not None:
-        return "of", problem
-    if gate.set is not None and not figure.takes_set:
-        return "set", f"{figure.name} is not about a set; leave it out"
-    allowed = {
-        "number": {"at-least", "at-most", "equals", "against"},
-        "text": {"equals", "against"},
-        "texts": {"none-of"},
-    }[figure.kind]
-    bounds = {
-        "at-least": gate.at_least is not None,
-        "at-most": gate.at_most is not None,
-        "equals": gate.equals is not None,
-        "none-of": bool(gate.none_of),
-        "against": gate.against is not None,
-    }
-    if not any(bounds.values()):
-        return "", f"it bounds nothing; add one of {', '.join(key for key in bounds if key in allowed)}"
-    for key, given in bounds.items():
-        if given and key not in allowed:
-            return key, f"{figure.name} can't be bounded so; it takes {' or '.join(sorted(allowed))}"
-    if gate.at_least is not None and gate.at_most is not None and gate.at_least > gate.at_most:
-        return "at-least", f"it is above at-most = {gate.at_most:g}, so that nothing passes"
-    for key in ("at-least", "at-most", "equals", "tolerance"):
-        bound = getattr(gate, key.replace("-", "_"))
-        if isinstance(bound, float) and figure.largest is not None and bound > figure.largest:
-            return key, f"{figure.name} is a number from 0 to {figure.largest:g}; give no percentages"
-    if gate.equals is not None and isinstance(gate.equals, str) != (figure.kind == "text"):
-        return "equals", f"{figure.name} is a {figure.kind}, and this is none"
-    if gate.tolerance is not None and (gate.against is None or figure.kind != "number"):
-        return "tolerance", 'it goes with against = "baseline", of a number'
-    if gate.against is not None and config.baseline is None:
-        return "against", 'the file names no baseline: add baseline = "onnx-ood-baseline.json" at its top'
+        return "model", f"unknown model {gate.model!r}; {choices(gate.model, list(config.models))}"
+    if (problem := _target_problem(gate, metric)) is not None:
+        return "target", problem
+    if gate.set is not None and not metric.takes_set:
+        return "set", f"{metric.name} takes no set; remove it"
+    allowed = _BOUNDS[metric.kind]
+    given = [key for key in ("min", "max", "equals", "forbid", "baseline") if _is_given(gate, key)]
+    if not given:
+        return "", f"the gate has no bound; add one of {', '.join(allowed)}"
+    for key in given:
+        if key not in allowed:
+            return key, f"{metric.name} cannot be bounded by {key}; use {' or '.join(allowed)}"
+    if gate.min is not None and gate.max is not None and gate.min > gate.max:
+        return "min", f"it is above max = {gate.max:g}, so nothing can pass"
+    for key in ("min", "max", "equals", "tolerance"):
+        bound = getattr(gate, key)
+        if isinstance(bound, float) and metric.upper_limit is not None and bound > metric.upper_limit:
+            return key, f"{metric.name} ranges from 0 to {metric.upper_limit:g}; percentages are not accepted"
+    if gate.equals is not None and isinstance(gate.equals, str) != (metric.kind == "text"):
+        return "equals", f"{metric.name} is a {metric.kind}, found {gate.equals!r}"
+    if gate.tolerance is not None and (not gate.baseline or metric.kind != "number"):
+        return "tolerance", "it needs baseline = true and a metric that is a number"
+    if gate.baseline and config.baseline is None:
+        return "baseline", 'the file names no baseline; add baseline = "onnx-ood-baseline.json" at its top'
     return None
 
 
-def _wrong_of(gate: Gate, figure: Metric) -> str | None:
-    if figure.of is None:
-        return f"{figure.name} is about the whole model; leave it out" if gate.of is not None else None
-    if gate.of is None:
-        return (
-            f"{figure.name} is about a {figure.of.replace('trajectories', 'kind of trajectories')}; name it"
-        )
-    if figure.of == "detector":
+def _is_given(gate: Gate, bound: str) -> bool:
+    value = getattr(gate, bound)
+    # A bound of 0 is given, although 0 == False.
+    return value is not None and value is not False and value != ()
+
+
+def _target_problem(gate: Gate, metric: Metric) -> str | None:
+    if metric.target is None:
+        return f"{metric.name} is a metric of the whole model; remove it" if gate.target is not None else None
+    if gate.target is None:
+        noun = "type of trajectories" if metric.target == "trajectories" else metric.target
+        return f"{metric.name} needs a {noun}; add target"
+    if metric.target == "detector":
         try:
-            find_detector(gate.of)
+            find_detector(gate.target)
         except UsageError as error:
             return str(error)
-    if figure.of == "trajectories" and gate.of not in _KINDS:
-        return f"there is no such kind of trajectories: name one of {', '.join(_KINDS)}"
+    if metric.target == "trajectories" and gate.target not in _TRAJECTORIES:
+        wrong, known = kebab_id(gate.target), [kebab_id(one) for one in _TRAJECTORIES]
+        return f"unknown trajectory type {wrong!r}; {choices(wrong, known)}"
     return None

@@ -1,4 +1,4 @@
-"""Whether a figure is within a gate's bounds."""
+"""Evaluation of gates: a metric's value against the bounds."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import NamedTuple
 
 from onnx_ood.audits.check.baseline import BaselineMetric
 from onnx_ood.audits.check.config import Gate
-from onnx_ood.audits.check.metric_values import MetricValue
-from onnx_ood.audits.check.metrics import METRICS, Metric
-from onnx_ood.audits.check.result import Outcome, show
+from onnx_ood.audits.check.metrics import METRICS
+from onnx_ood.audits.check.registry import Metric, MetricValue
+from onnx_ood.audits.check.result import Outcome, format_value
 from onnx_ood.metrics.intervals import difference_limit
 
 
 class Evaluation(NamedTuple):
-    """What came of a gate.
+    """Outcome of a gate.
 
     Attributes:
-        outcome: How it ended.
-        reason: Why it isn't passed, or empty.
+        outcome: How the gate ended.
+        reason: Why it is not passed, or empty.
         advice: What to try, or empty.
     """
 
@@ -32,141 +32,142 @@ def expected(gate: Gate, then: BaselineMetric | None) -> str:
 
     Args:
         gate: The gate.
-        then: The figure in the baseline, or None.
+        then: The metric in the baseline, or None.
     """
     parts = []
-    if gate.at_least is not None:
-        parts.append(f"at least {show(gate.at_least)}")
-    if gate.at_most is not None:
-        parts.append(f"at most {show(gate.at_most)}")
+    if gate.min is not None:
+        parts.append(f"at least {format_value(gate.min)}")
+    if gate.max is not None:
+        parts.append(f"at most {format_value(gate.max)}")
     if gate.equals is not None:
-        parts.append(show(gate.equals))
-    if gate.none_of:
-        parts.append(f"none of {', '.join(gate.none_of)}")
-    if gate.against is not None:
-        figure = METRICS[gate.figure]
-        base = "the baseline" if then is None else f"the baseline's {show(then.value)}"
-        worse = {"larger": "not above", "smaller": "not below", "change": "as"}[figure.worse]
-        leeway = "" if figure.kind == "text" else " beyond noise"
-        if gate.tolerance is not None:
-            leeway = (
-                f" by more than {show(gate.tolerance)}"
-                if figure.worse != "change"
-                else f" within {show(gate.tolerance)}"
+        parts.append(format_value(gate.equals))
+    if gate.forbid:
+        parts.append(f"none of {', '.join(gate.forbid)}")
+    if gate.baseline:
+        metric = METRICS[gate.metric]
+        base = "the baseline" if then is None else f"the baseline's {format_value(then.value)}"
+        if metric.worse == "change":
+            noise = "noise" if gate.tolerance is None else format_value(gate.tolerance)
+            parts.append(f"same as {base}" + ("" if metric.kind == "text" else f" within {noise}"))
+        else:
+            noise = (
+                "beyond noise" if gate.tolerance is None else f"by more than {format_value(gate.tolerance)}"
             )
-        elif figure.worse == "change" and leeway:
-            leeway = " within noise"
-        parts.append(f"{worse} {base}{leeway}")
+            parts.append(f"not {'above' if metric.worse == 'larger' else 'below'} {base} {noise}")
     return " and ".join(parts)
 
 
-def evaluate(gate: Gate, least_inputs: int, reading: MetricValue, then: BaselineMetric | None) -> Evaluation:
-    """Compares a figure with a gate's bounds.
+def evaluate(gate: Gate, min_inputs: int, measured: MetricValue, then: BaselineMetric | None) -> Evaluation:
+    """Compare a metric's value with a gate's bounds.
 
     Args:
         gate: The gate.
-        least_inputs: From fewer inputs it is not evaluated.
-        reading: The figure.
-        then: The same in the baseline, or None.
+        min_inputs: Fewest inputs for it to be evaluated, unless the gate says otherwise.
+        measured: The metric's value.
+        then: The metric in the baseline, or None.
 
     Returns:
-        Failed if one bound is broken; not evaluated if none is and one can't be told.
+        Failed if one bound is broken; not evaluated if no bound is broken and one cannot be evaluated.
     """
-    figure = METRICS[gate.figure]
-    if (unsure := insufficient_data(gate, least_inputs, reading)) is not None:
-        return unsure
-    broken = _absolute(gate, reading)
-    compared = Evaluation("passed") if gate.against is None else _compare(gate, figure, reading, then)
+    metric = METRICS[gate.metric]
+    if (insufficient := insufficient_data(gate, min_inputs, measured)) is not None:
+        return insufficient
+    broken = _broken_bounds(gate, measured)
+    compared = _compare(gate, metric, measured, then) if gate.baseline else Evaluation("passed")
     if compared.outcome == "failed":
         broken.append(compared.reason)
-    return Evaluation("failed", "; ".join(broken), figure.advice) if broken else compared
+    return Evaluation("failed", "; ".join(broken), metric.advice) if broken else compared
 
 
-def insufficient_data(gate: Gate, least_inputs: int, reading: MetricValue) -> Evaluation | None:
-    """Why a figure can't be compared with anything.
+def insufficient_data(gate: Gate, min_inputs: int, measured: MetricValue) -> Evaluation | None:
+    """Check that a metric's value can be compared with anything.
 
     Args:
         gate: The gate.
-        least_inputs: From fewer inputs it is not evaluated.
-        reading: The figure.
+        min_inputs: Fewest inputs for it to be evaluated, unless the gate says otherwise.
+        measured: The metric's value.
 
     Returns:
-        That it is not evaluated; None if it can be compared.
+        None if it can be compared; else the outcome, not evaluated.
     """
-    figure = METRICS[gate.figure]
-    least = gate.least_inputs or least_inputs
-    if reading.count is not None and reading.count < least:
-        one, several = ("trajectory", "trajectories") if figure.of == "trajectories" else ("input", "inputs")
-        return Evaluation(
-            "not evaluated",
-            f"{reading.count} {one if reading.count == 1 else several}, and {least} is the least",
-            f"give more {several}, or lower least-inputs",
+    metric = METRICS[gate.metric]
+    required = gate.min_inputs or min_inputs
+    if measured.count is not None and measured.count < required:
+        one, several = (
+            ("trajectory", "trajectories") if metric.target == "trajectories" else ("input", "inputs")
         )
-    if not reading.known:
-        return Evaluation("not evaluated", "the figure is no finite number", figure.advice)
+        return Evaluation(
+            "not_evaluated",
+            f"{measured.count} {one if measured.count == 1 else several}, at least {required} needed",
+            f"give more {several}, or lower min-inputs",
+        )
+    if not measured.known:
+        return Evaluation("not_evaluated", "the value is not finite", metric.advice)
     return None
 
 
-def _absolute(gate: Gate, reading: MetricValue) -> list[str]:
-    value, found = reading.value, []
+def _broken_bounds(gate: Gate, measured: MetricValue) -> list[str]:
+    value, broken = measured.value, []
     if isinstance(value, tuple):
-        # The standard domain has a name, too, which operators of it are shown without.
-        patterns = [pattern.removeprefix("ai.onnx::") for pattern in gate.none_of]
+        # Operators of the standard domain are listed without it, but may be named with it.
+        patterns = [pattern.removeprefix("ai.onnx::") for pattern in gate.forbid]
         hits = [name for name in value if any(fnmatchcase(name, pattern) for pattern in patterns)]
-        return [f"it has {', '.join(hits)}"] if hits else []
+        return [f"found {', '.join(hits)}"] if hits else []
     if gate.equals is not None and value != gate.equals:
-        found.append(f"{show(value)} is not {show(gate.equals)}")
+        broken.append(f"{format_value(value)} is not {format_value(gate.equals)}")
     if isinstance(value, str):
-        return found
-    if gate.at_least is not None and value < gate.at_least:
-        found.append(f"{show(value)} is below {show(gate.at_least)}")
-    if gate.at_most is not None and value > gate.at_most:
-        found.append(f"{show(value)} is above {show(gate.at_most)}")
-    return found
+        return broken
+    if gate.min is not None and value < gate.min:
+        broken.append(f"{format_value(value)} is below {format_value(gate.min)}")
+    if gate.max is not None and value > gate.max:
+        broken.append(f"{format_value(value)} is above {format_value(gate.max)}")
+    return broken
 
 
-def _compare(gate: Gate, figure: Metric, reading: MetricValue, then: BaselineMetric | None) -> Evaluation:
-    """Compares a figure with the baseline's."""
+def _compare(gate: Gate, metric: Metric, measured: MetricValue, then: BaselineMetric | None) -> Evaluation:
+    """Compare a value with the baseline's."""
     if then is None:
         return Evaluation(
-            "not evaluated",
-            "there is no such figure in a baseline",
+            "not_evaluated",
+            "the baseline has no such metric",
             "write the baseline with onnx-ood check --update-baseline",
         )
-    if gate.tolerance is None and (which := _without_noise(reading, then)):
+    if gate.tolerance is None and (which := _without_interval(measured, then)):
         return Evaluation(
-            "not evaluated",
-            f"{which} has no 95% interval, so that its noise is not known",
+            "not_evaluated",
+            f"{which} has no 95% interval, so its noise is unknown",
             "give more inputs, or a tolerance",
         )
-    worse = _against(gate, figure, reading, then)
-    return Evaluation("failed", worse, figure.advice) if worse else Evaluation("passed")
+    worse = _worse(gate, metric, measured, then)
+    return Evaluation("failed", worse, metric.advice) if worse else Evaluation("passed")
 
 
-def _without_noise(reading: MetricValue, then: BaselineMetric) -> str:
-    """Which of two figures is of too few inputs to tell its noise, or empty."""
-    if reading.count is not None and None in (reading.low, reading.high):
-        return f"a figure of {reading.count} inputs"
+def _without_interval(measured: MetricValue, then: BaselineMetric) -> str:
+    """Name a value computed from too few inputs for an interval, or empty."""
+    if measured.count is not None and None in (measured.low, measured.high):
+        return f"the value of {measured.count} inputs"
     if then.inputs is not None and None in (then.low, then.high):
-        return f"the baseline's, of {then.inputs} inputs,"
+        return f"the baseline's value of {then.inputs} inputs"
     return ""
 
 
-def _against(gate: Gate, figure: Metric, reading: MetricValue, then: BaselineMetric) -> str:
-    """How a figure is worse than the baseline's, or empty."""
-    now, before = reading.value, then.value
+def _worse(gate: Gate, metric: Metric, measured: MetricValue, then: BaselineMetric) -> str:
+    """How a value is worse than the baseline's, or empty."""
+    now, before = measured.value, then.value
     if isinstance(now, str) or isinstance(before, str) or isinstance(now, tuple):
-        return f"{now} was {before} in the baseline" if now != before else ""
-    risen, fallen = now - before, before - now
+        return f"{now}, in the baseline {before}" if now != before else ""
     if gate.tolerance is not None:
-        most_up = most_down = gate.tolerance
+        max_rise = max_fall = gate.tolerance
     else:
-        most_up = difference_limit(now, reading.low, before, then.high)
-        most_down = difference_limit(now, reading.high, before, then.low)
-    if figure.worse != "smaller" and risen > most_up:
-        return f"{show(now)} is {show(risen)} above the baseline's {show(before)}, more than {show(most_up)}"
-    if figure.worse != "larger" and fallen > most_down:
-        return (
-            f"{show(now)} is {show(fallen)} below the baseline's {show(before)}, more than {show(most_down)}"
-        )
+        max_rise = difference_limit(now, measured.low, before, then.high)
+        max_fall = difference_limit(now, measured.high, before, then.low)
+    for worse, change, limit, side in (
+        ("larger", now - before, max_rise, "above"),
+        ("smaller", before - now, max_fall, "below"),
+    ):
+        if metric.worse in {worse, "change"} and change > limit:
+            return (
+                f"{format_value(now)} is {format_value(change)} {side} the baseline's {format_value(before)}, "
+                f"more than {format_value(limit)}"
+            )
     return ""

@@ -1,83 +1,91 @@
-"""The result of a check: the JSON is this model, and every other output is made from it."""
+"""Result of the check audit: the JSON is this model, and all other outputs are made from it."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from onnx_ood.results.base import Environment, Number, Part
 from onnx_ood.results.facts import ModelFacts
 
-Outcome = Literal["error", "failed", "not evaluated", "passed"]
-"""How a gate ends: `error` where its model, or another that it needs, could not be read or run."""
-EXIT_CODES: dict[Outcome, int] = {"error": 2, "failed": 1, "not evaluated": 3, "passed": 0}
-"""How a check ends by its status, what outweighs the others first."""
+Outcome = Literal["error", "failed", "not_evaluated", "passed"]
+"""How a gate ends; `error` if its model, or another one it needs, cannot be read or run."""
+EXIT_CODES: dict[Outcome, int] = {"error": 2, "failed": 1, "not_evaluated": 3, "passed": 0}
+"""Exit code of a check by its status, in order of precedence."""
 
 
 class GateResult(Part):
-    """What came of one gate on one model."""
+    """Result of one gate for one model."""
 
     model: str
-    title: str = Field(description="The figure, with what it is about.")
-    figure: str
-    of: str | None
-    set: str | None
-    line: int = Field(description="Where the gate stands in the file.")
+    title: str = Field(description="The metric with its target and set.")
+    metric: str
+    target: str | None = Field(
+        description="Detector, probe or type of trajectories; null for metrics of the whole model."
+    )
+    set: str | None = Field(description="Out-of-distribution set; null for all sets or none.")
+    line: int = Field(description="Line of the gate in the file.")
     outcome: Outcome
     expected: str = Field(description="The bounds, in words.")
-    found: float | str | tuple[str, ...] | None = Field(description="The figure; null where there is none.")
-    low: Number = Field(description="Lower end of its 95% confidence interval; null where it has none.")
-    high: Number
-    unit: str = Field(description="Of the figure, or empty.")
-    inputs: int | None = Field(
-        description="From how many inputs (or trajectories) it is; null where none are involved, or there is no figure."
+    found: float | str | tuple[str, ...] | None = Field(
+        description="Value of the metric; null if it could not be measured."
     )
-    reason: str = Field(description="Why it isn't passed, or empty.")
+    low: Number = Field(description="Lower end of the value's 95% confidence interval; null without one.")
+    high: Number
+    unit: str = Field(description="Unit of the value, or empty.")
+    inputs: int | None = Field(
+        description="Inputs (or trajectories) the value was computed from; null if it depends on none, or was not "
+        "measured."
+    )
+    min_inputs: int = Field(description="Fewest inputs (or trajectories) for the gate to be evaluated.")
+    reason: str = Field(description="Why the gate is not passed, or empty.")
     advice: str = Field(description="What to try, or empty.")
-    notes: tuple[str, ...] = Field(description="What a reader should know of the figure.")
+    notes: tuple[str, ...] = Field(description="Notes on the value.")
 
     @property
     def shown(self) -> str:
-        """The figure as people read it."""
+        """The value as text."""
         if self.found is None:
             return "-"
         if isinstance(self.found, tuple):
-            return f"{len(self.found)} kinds"
-        return show(self.found)
+            return f"{len(self.found)} types"
+        return format_value(self.found)
 
     @property
     def interval(self) -> str:
-        """Its interval as people read it, or empty."""
-        return "" if self.low is None or self.high is None else f"{show(self.low)} to {show(self.high)}"
+        """The interval as text, or empty."""
+        if self.low is None or self.high is None:
+            return ""
+        return f"{format_value(self.low)} to {format_value(self.high)}"
 
 
 class CheckedModelResult(Part):
-    """A model that was checked."""
+    """A checked model."""
 
     name: str
     path: str
-    model: ModelFacts | None = Field(description="Null where the file can't be read.")
+    model: ModelFacts | None = Field(description="Null if the file cannot be read.")
     external_data: dict[str, str] = Field(
-        description="SHA-256 of each file of weights beside the model's, by its path from the model's folder."
+        description="SHA-256 of each file of external weights, by its path relative to the model's folder."
     )
-    provider: str | None = Field(description="Where it ran; null where no audit ran it.")
+    settings: dict[str, Any] = Field(
+        description="The model's settings, defaults included; paths are relative to the file of gates."
+    )
+    provider: str | None = Field(description="Execution provider; null if no audit ran the model.")
     tf32: bool
-    notes: tuple[str, ...] = Field(
-        description="What the audits that ran say for their results to be believed."
-    )
+    notes: tuple[str, ...] = Field(description="Notes of the audits that ran.")
 
 
 class CheckResult(Part):
-    """Whether models pass the gates of a file."""
+    """Result of `onnx-ood check`."""
 
-    format: Literal["onnx-ood/check/2"] = Field(default="onnx-ood/check/2", alias="schema")
+    format: Literal["onnx-ood/check/3"] = Field(default="onnx-ood/check/3", alias="schema")
     status: Outcome = Field(
-        description="`error` if a gate ended in one, else `failed` if one failed, else `not evaluated` if one was not, "
-        "else `passed`."
+        description="The first of `error`, `failed`, `not_evaluated` and `passed` that is the outcome of a gate."
     )
-    file: str = Field(description="The file that names models and gates.")
-    baseline: str | None = Field(description="The file of the baseline; null where none is named.")
+    file: str = Field(description="The file of gates.")
+    baseline: str | None = Field(description="The baseline file; null if the file of gates names none.")
     environment: Environment
     passed: int
     failed: int
@@ -85,26 +93,30 @@ class CheckResult(Part):
     errors: int
     models: tuple[CheckedModelResult, ...]
     gates: tuple[GateResult, ...] = Field(
-        description="Errors first, then what failed, then what was not evaluated; in the order of the file."
+        description="Errors first, then failed, not evaluated and passed gates; each in the order of the file."
     )
     notes: tuple[str, ...]
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What was in the way of gates that ended in an error, each once."""
+        """Distinct reasons of the gates that ended in an error."""
         return tuple(
             dict.fromkeys(f"{gate.model}: {gate.reason}" for gate in self.gates if gate.outcome == "error")
         )
 
     @property
     def summary(self) -> str:
-        """How many gates ended how."""
+        """Numbers of gates by outcome, as text."""
         errors = f"{self.errors} {'error' if self.errors == 1 else 'errors'}, " if self.errors else ""
         return f"{errors}{self.failed} failed, {self.not_evaluated} not evaluated, {self.passed} passed"
 
 
-def show(value: float | str) -> str:
-    """A figure as people read it: whole numbers as they are, others with four digits."""
+def format_value(value: float | str) -> str:
+    """Format a metric's value: whole numbers in full, others with four digits.
+
+    >>> format_value(287928.0), format_value(0.123456), format_value("cpu")
+    ('287,928', '0.1235', 'cpu')
+    """
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:.4g}"

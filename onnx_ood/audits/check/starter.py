@@ -1,54 +1,54 @@
-"""A check to begin with."""
+"""Template of a file of gates."""
 
 from __future__ import annotations
 
 STARTER = """\
-# What onnx-ood check measures, and what has to hold. docs/ci.md of onnx_ood explains every key and figure.
-# In a pyproject.toml the same stands under [tool.onnx_ood], [tool.onnx_ood.models.NAME] and [[tool.onnx_ood.gates]].
+# Gates of onnx-ood check. All keys and metrics: docs/ci.md of onnx_ood.
+# In a pyproject.toml, use the tables [tool.onnx_ood], [tool.onnx_ood.models.NAME] and [[tool.onnx_ood.gates]].
 # Paths are relative to this file.
 
-baseline = "onnx-ood-baseline.json"  # onnx-ood check --update-baseline writes it; commit it
-least-inputs = 10                    # from fewer inputs a figure of inputs is not evaluated
+baseline = "onnx-ood-baseline.json"  # written by onnx-ood check --update-baseline; commit it
+min-inputs = 10                      # fewer inputs: not evaluated
 
 [models.main]
 path = "model.onnx"
-inputs = ["data/ordinary"]           # files, folders or globs: what the model is made for
+inputs = ["data/in-distribution"]    # files, folders or globs
 # reference = ["data/known-good"]    # for flagged, and for detectors that learn
 # ood = { textures = "data/textures" }
-# preprocess = "imagenet"            # default: the card beside the model, or a guess
+# preprocess = "imagenet"            # default: the model card's, or a guess
 # baseline-model = "released.onnx"   # for agreement
 provider = "cpu"
 
-# Every gate holds for every model, unless it names one with the key model.
+# A gate applies to all models, unless it names one with the key model.
 
 [[gates]]
-figure = "failed-inputs"
-at-most = 0
+metric = "failed-inputs"
+max = 0
 
 [[gates]]
-figure = "nan-weights"
-at-most = 0
+metric = "nan-weights"
+max = 0
 
 [[gates]]
-figure = "operators"
-none-of = ["Loop", "com.microsoft::*"]
+metric = "operators"
+forbid = ["Loop", "com.microsoft::*"]
 
 [[gates]]
-figure = "size"
-at-most = 100_000_000
+metric = "size"
+max = 100_000_000
 
 [[gates]]                            # not larger than in the baseline, beyond noise
-figure = "jacobian-norm"
-against = "baseline"
+metric = "jacobian-norm"
+baseline = true
 
 # [[gates]]
-# figure = "auroc"
-# of = "auto"
-# set = "textures"                   # without it: the mean over all sets
-# at-least = 0.9
+# metric = "auroc"
+# target = "auto"
+# set = "textures"                   # default: the mean over all sets
+# min = 0.9
 
 # [[gates]]
-# figure = "agreement"
-# at-least = 0.98
+# metric = "agreement"
+# min = 0.98
 """
-"""A commented file that is a check, once its paths are those of a model and its inputs."""
+"""Commented file of gates; valid once its paths are those of a model and its inputs."""

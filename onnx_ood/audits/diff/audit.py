@@ -1,4 +1,4 @@
-"""Comparing two stored results of one kind: what was set otherwise, and which figures moved beyond noise."""
+"""The diff audit: changed settings, and metrics that changed beyond noise, between two results of one audit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pydantic import BaseModel
 
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.audits.check.result import CheckResult
-from onnx_ood.audits.diff.benches import figures_of_benches, unshared_of_benches
-from onnx_ood.audits.diff.checks import facts_of_check, figures_of_gates, gates_that_end_otherwise
+from onnx_ood.audits.diff.benches import metrics_of_benches, unshared_of_benches
+from onnx_ood.audits.diff.checks import changed_gates, facts_of_check, metrics_of_checks
 from onnx_ood.audits.diff.result import DiffResult, GateChange, SettingChange
-from onnx_ood.audits.diff.scores import figures_of_scores, inputs_of_scores, unshared_of_scores
+from onnx_ood.audits.diff.scores import inputs_of_scores, metrics_of_scores, unshared_of_scores
 from onnx_ood.audits.diff.sensitivities import (
     facts_of_sensitivities,
-    figures_of_sensitivities,
+    metrics_of_sensitivities,
     unpaired_models,
 )
 from onnx_ood.audits.score.result import ScoreResult
@@ -25,7 +25,7 @@ from onnx_ood.audits.sensitivity.result import SensitivityResult
 from onnx_ood.exceptions import UsageError
 from onnx_ood.results.registry import read_result
 
-# Facts of a result that are no figures: what has to be alike for figures to be comparable.
+# Facts of a result that must be the same for its metrics to be comparable.
 _FACTS = {
     "score": ("model", "nudges", "site", "feeds", "preprocessing", "verdict", "environment"),
     "bench": (
@@ -40,82 +40,87 @@ _FACTS = {
     ),
     "sensitivity": ("directions", "tolerance", "seed", "environment"),
 }
-_APART = (
-    "Intervals of changes are made of those of both results as if their inputs were drawn apart: of the same inputs "
-    "they are too wide, never too narrow."
+_INDEPENDENT = (
+    "Intervals of changes assume independent inputs; for the same inputs they are too wide, never too narrow."
 )
 _RUN = ("provider", "exact", "tf32")
-# What a detector says of itself is not set by anybody.
-_WORDS = ("formula", "source")
+# Texts of a detector, not settings.
+_DESCRIPTIONS = ("formula", "source")
 
 
-def diff(a: Path, b: Path) -> DiffResult:
-    """Compares two results.
+def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
+    """Compare two results of the same audit: score, bench, sensitivity or check.
 
     Args:
-        a: What `--json` wrote.
-        b: The same of another run.
+        a: The first result, or the JSON file it is stored in.
+        b: The second result, or its file.
 
     Returns:
         The differences.
 
     Raises:
-        UsageError: If a file can't be read, holds no result, or the results are of different kinds.
+        UsageError: If a file cannot be read or holds no result, or the results are not of the same audit.
     """
-    before, after = read_result(a), read_result(b)
-    kind: Literal["score", "bench", "sensitivity", "check"]
+    before, after = (one if isinstance(one, BaseModel) else read_result(Path(one)) for one in (a, b))
+    audit: Literal["score", "bench", "sensitivity", "check"]
     inputs = None
     gates: tuple[GateChange, ...] = ()
     notes: tuple[str, ...] = ()
     unshared: tuple[str, ...] = ()
     if isinstance(before, ScoreResult) and isinstance(after, ScoreResult):
-        kind, figures = "score", list(figures_of_scores(before, after))
+        audit, metrics = "score", list(metrics_of_scores(before, after))
         inputs = inputs_of_scores(before, after)
         notes = (
-            "Intervals are Student's, of the mean change over the inputs of both: they stand for other inputs "
-            "like these.",
+            "Intervals are Student's, for the mean change over the inputs of both; they hold for other inputs like "
+            "these.",
         )
         unshared = unshared_of_scores(before, after)
         if any(len(one.inputs) < one.scored for one in (before, after)):
-            notes += ("A result lists some of its inputs only; the others are not compared.",)
+            notes += ("A result lists only some of its inputs; the others are not compared.",)
     elif isinstance(before, BenchResult) and isinstance(after, BenchResult):
-        kind, figures = "bench", list(figures_of_benches(before, after))
-        unshared, notes = unshared_of_benches(before, after), (_APART,)
+        audit, metrics = "bench", list(metrics_of_benches(before, after))
+        unshared, notes = unshared_of_benches(before, after), (_INDEPENDENT,)
     elif isinstance(before, SensitivityResult) and isinstance(after, SensitivityResult):
-        kind, figures = "sensitivity", list(figures_of_sensitivities(before, after))
-        unshared, notes = unpaired_models(before, after), (_APART,)
+        audit, metrics = "sensitivity", list(metrics_of_sensitivities(before, after))
+        unshared, notes = unpaired_models(before, after), (_INDEPENDENT,)
     elif isinstance(before, CheckResult) and isinstance(after, CheckResult):
-        kind, figures = "check", list(figures_of_gates(before, after))
-        gates = gates_that_end_otherwise(before, after)
-        notes = ("Gates are the same where model and figure are.", _APART)
+        audit, metrics = "check", list(metrics_of_checks(before, after))
+        gates = changed_gates(before, after)
+        notes = ("Gates are matched by model, metric, target and set.", _INDEPENDENT)
     else:
+        names = [_file(one) or label for one, label in ((a, "a"), (b, "b"))]
         raise UsageError(
-            f"{a} and {b} can't be compared: they are {_name(before)} and {_name(after)}, and both have to be "
-            "of score, bench, sensitivity or check"
+            f"cannot compare {names[0]} ({_schema(before)}) with {names[1]} ({_schema(after)}); give two results of "
+            "score, bench, sensitivity or check"
         )
     if unshared:
-        notes += (f"Not compared, because only one of them has it: {', '.join(unshared)}.",)
+        notes += (f"Not compared, because only one result has it: {', '.join(unshared)}.",)
     return DiffResult(
-        kind=kind,
-        a=a.as_posix(),
-        b=b.as_posix(),
-        settings=tuple(_settings(*_facts(before, after, kind))),
-        figures=tuple(figures),
+        audit=audit,
+        a=_file(a),
+        b=_file(b),
+        settings=tuple(_settings(*_facts(before, after, audit))),
+        metrics=tuple(metrics),
         inputs=inputs,
         gates=gates,
         notes=notes,
     )
 
 
-def _name(result: BaseModel) -> str:
-    return str(type(result).model_fields["format"].default)
+def _file(given: str | Path | BaseModel) -> str:
+    return "" if isinstance(given, BaseModel) else Path(given).as_posix()
 
 
-def _facts(a: BaseModel, b: BaseModel, kind: str) -> tuple[dict[str, str], dict[str, str]]:
+def _schema(result: BaseModel) -> str:
+    field = type(result).model_fields.get("format")
+    return type(result).__name__ if field is None else str(field.default)
+
+
+def _facts(a: BaseModel, b: BaseModel, audit: str) -> tuple[dict[str, str], dict[str, str]]:
     """Facts of two results by dotted name."""
     if isinstance(a, CheckResult) and isinstance(b, CheckResult):
         return dict(_flat(facts_of_check(a, b))), dict(_flat(facts_of_check(b, a)))
-    facts = [result.model_dump(mode="json", include=set(_FACTS[kind])) for result in (a, b)]
+    facts = [result.model_dump(mode="json", include=set(_FACTS[audit])) for result in (a, b)]
     if isinstance(a, ScoreResult) and isinstance(b, ScoreResult):
         for whole, result in zip(facts, (a, b), strict=True):
             whole["run"] = result.run.model_dump(mode="json", include=set(_RUN))
@@ -129,7 +134,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value, start=1)
         for key, one in items:
-            if key not in _WORDS:
+            if key not in _DESCRIPTIONS:
                 yield from _flat(one, f"{name}.{key}" if name else str(key))
     elif value is not None:
         yield name, value if isinstance(value, str) else json.dumps(value)

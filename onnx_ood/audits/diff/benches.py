@@ -1,39 +1,40 @@
-"""What differs between two benchmarks."""
+"""Differences between two benchmarks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from onnx_ood.audits.bench.result import BenchInterval, BenchResult
-from onnx_ood.audits.diff.metrics import apart, one_sided
+from onnx_ood.audits.diff.metric_changes import change_with_interval, one_sided
 from onnx_ood.audits.diff.result import MetricChange
 
 
-def figures_of_benches(a: BenchResult, b: BenchResult) -> Iterator[MetricChange]:
-    """Changes of AUROCs, of detectors and sets that both have.
+def metrics_of_benches(a: BenchResult, b: BenchResult) -> Iterator[MetricChange]:
+    """Changes of the AUROCs of detectors and sets in both.
 
     Args:
-        a: A benchmark.
-        b: Another.
+        a: The first benchmark.
+        b: The second benchmark.
     """
     others = {one.name: one for one in b.detectors}
     for one in a.detectors:
         if one.name not in others:
             continue
         other = others[one.name]
-        yield apart(f"AUROC {one.name}, mean", _ends(one.macro), _ends(other.macro))
-        sets = {figure.set: figure.auroc for figure in other.figures}
-        for figure in one.figures:
-            if figure.set in sets:
-                yield apart(f"AUROC {one.name}, {figure.set}", _ends(figure.auroc), _ends(sets[figure.set]))
+        yield change_with_interval(f"AUROC {one.name}, mean", _ends(one.macro), _ends(other.macro))
+        areas = {metric.set: metric.auroc for metric in other.figures}
+        for metric in one.figures:
+            if metric.set in areas:
+                name = f"AUROC {one.name}, {metric.set}"
+                yield change_with_interval(name, _ends(metric.auroc), _ends(areas[metric.set]))
 
 
 def unshared_of_benches(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
-    """Detectors and sets that one of them lacks.
+    """Detectors and sets in one of them only.
 
     Args:
-        a: A benchmark.
-        b: Another.
+        a: The first benchmark.
+        b: The second benchmark.
     """
     names = ([*(one.name for one in each.detectors), *(one.name for one in each.sets)] for each in (a, b))
     return one_sided(*names)

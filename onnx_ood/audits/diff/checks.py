@@ -1,4 +1,4 @@
-"""What differs between two checks: gates that end otherwise, their figures, and what they were told."""
+"""Differences between two checks: outcomes of gates, metrics and settings."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from onnx_ood.audits.check.result import CheckResult, GateResult
-from onnx_ood.audits.diff.metrics import apart, change_alone
+from onnx_ood.audits.diff.metric_changes import change_with_interval, change_without_interval
 from onnx_ood.audits.diff.result import GateChange, MetricChange
 
 _Gates = dict[tuple[str, str], GateResult]
 
 
-def gates_that_end_otherwise(a: CheckResult, b: CheckResult) -> tuple[GateChange, ...]:
-    """Gates of one outcome in the first and of another in the second, or that one of them doesn't have.
+def changed_gates(a: CheckResult, b: CheckResult) -> tuple[GateChange, ...]:
+    """Gates with a different outcome, and gates of one check only.
 
     Args:
-        a: A check.
-        b: Another.
+        a: The first check.
+        b: The second check.
     """
     before, after = _gates(a), _gates(b)
     pairs = {key: (before.get(key), after.get(key)) for key in [*after, *before]}
@@ -34,36 +34,37 @@ def gates_that_end_otherwise(a: CheckResult, b: CheckResult) -> tuple[GateChange
     )
 
 
-def figures_of_gates(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
-    """Changes of the numbers that both checks found.
+def metrics_of_checks(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
+    """Changes of the metrics of both checks.
 
     Args:
-        a: A check.
-        b: Another.
+        a: The first check.
+        b: The second check.
     """
     for one, other in _shared(a, b):
         if not isinstance(one.found, float) or not isinstance(other.found, float):
             continue
-        if _noise_unknown(one) or _noise_unknown(other):
-            yield change_alone(_name(one), one.found, other.found)
+        if _lacks_interval(one) or _lacks_interval(other):
+            yield change_without_interval(_name(one), one.found, other.found)
         else:
-            yield apart(_name(one), (one.found, one.low, one.high), (other.found, other.low, other.high))
+            yield change_with_interval(
+                _name(one), (one.found, one.low, one.high), (other.found, other.low, other.high)
+            )
 
 
 def facts_of_check(result: CheckResult, other: CheckResult) -> Mapping[str, Any]:
-    """What a check was told, and what it found that is no number.
+    """Settings of a check, and its values that are no numbers.
 
     Args:
         result: The check.
-        other: The one that it is compared with: what only one of them has is no fact to compare.
+        other: The check to compare it with; facts of gates in only one of them are left out.
     """
     shared = [one for one, _ in _shared(result, other)]
     models = {
         one.name: {
             **(one.model.model_dump(mode="json") if one.model else {}),
-            "external_data": one.external_data,
+            **one.model_dump(mode="json", include={"external_data", "settings", "provider", "tf32"}),
         }
-        | {"provider": one.provider, "tf32": one.tf32}
         for one in result.models
     }
     return {
@@ -88,8 +89,8 @@ def _name(gate: GateResult) -> str:
     return f"{gate.title}, {gate.model}"
 
 
-def _noise_unknown(gate: GateResult) -> bool:
-    """Whether a figure has noise, being of inputs, and no interval tells how much."""
+def _lacks_interval(gate: GateResult) -> bool:
+    """True if a value of inputs, and hence noisy, has no interval."""
     return gate.inputs is not None and None in (gate.low, gate.high)
 
 

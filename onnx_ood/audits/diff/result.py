@@ -1,4 +1,4 @@
-"""The result of comparing two results."""
+"""Result of the diff audit."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from onnx_ood.results.base import Number, Part
 
 
 class SettingChange(Part):
-    """A setting or fact in which the results differ."""
+    """A setting or fact with different values in the two results."""
 
     name: str
-    a: str = Field(description="As text; empty where there is none.")
+    a: str = Field(description="Value as text; empty if missing.")
     b: str
 
 
 class MetricChange(Part):
-    """A figure that both results have."""
+    """A metric of both results."""
 
     name: str
     a: Number
     b: Number
-    change: Number = Field(description="b less a, or for cosine drops log10 of b over a.")
-    low: Number = Field(description="Lower end of the 95% interval of the change; null where there is none.")
+    change: Number = Field(description="b - a; for cosine drops log10(b / a).")
+    low: Number = Field(description="Lower end of the 95% interval of the change; null without one.")
     high: Number
 
     @property
     def beyond_noise(self) -> bool | None:
-        """Whether the interval excludes no change; None where there is none."""
+        """True if the interval excludes no change; None without an interval."""
         if self.low is None or self.high is None:
             return None
         return not self.low <= 0 <= self.high
@@ -40,9 +40,11 @@ class InputChange(Part):
     """An input of both results."""
 
     id: str
-    rank_a: float = Field(description="Among the inputs of both, 1 = strangest; equal ones share their mean.")
+    rank_a: float = Field(
+        description="Rank among the inputs of both results, 1 = most unusual; ties share their mean rank."
+    )
     rank_b: float
-    score_a: Number = Field(description="Of the detector that ranks, or strangeness.")
+    score_a: Number = Field(description="Score of the detector that ranks, or the deviation.")
     score_b: Number
     flagged_a: bool | None
     flagged_b: bool | None
@@ -51,7 +53,7 @@ class InputChange(Part):
 
 
 class Agreement(Part):
-    """How often the largest output is the same."""
+    """Share of inputs with the same predicted class."""
 
     inputs: int
     share: float
@@ -60,43 +62,45 @@ class Agreement(Part):
 
 
 class InputsDiff(Part):
-    """The inputs of two scores."""
+    """Changes of the inputs between two scores."""
 
     both: int
     only_a: int
     only_b: int
     rank_correlation: Number = Field(
-        description="Spearman's, of what ranks the inputs of both; null where it isn't defined."
+        description="Spearman's correlation of the ranking scores, over the inputs of both; null if undefined."
     )
-    agreement: Agreement | None = Field(description="Null where the models answer no class.")
+    agreement: Agreement | None = Field(description="Null if the models predict no classes.")
     newly_flagged: tuple[str, ...]
     no_longer_flagged: tuple[str, ...]
     changes: tuple[InputChange, ...] = Field(
-        description="Inputs of both, those whose rank among them moved most first."
+        description="Inputs of both results, those whose rank changed most first."
     )
 
 
 class GateChange(Part):
-    """A gate that ends otherwise."""
+    """A gate with a different outcome."""
 
     model: str
     title: str
-    a: Outcome | None = Field(description="Null where the check has no such gate.")
+    a: Outcome | None = Field(description="Null if the check has no such gate.")
     b: Outcome | None
-    reason: str = Field(description="Why it isn't passed in the second, or empty.")
+    reason: str = Field(description="Why it is not passed in the second check, or empty.")
 
 
 class DiffResult(Part):
     """Result of `onnx-ood diff`."""
 
-    format: Literal["onnx-ood/diff/1"] = Field(default="onnx-ood/diff/1", alias="schema")
-    kind: Literal["score", "bench", "sensitivity", "check"]
-    a: str = Field(description="The first file.")
+    format: Literal["onnx-ood/diff/2"] = Field(default="onnx-ood/diff/2", alias="schema")
+    audit: Literal["score", "bench", "sensitivity", "check"]
+    a: str = Field(description="File of the first result; empty for a result in memory.")
     b: str
-    settings: tuple[SettingChange, ...] = Field(description="What differs of models, settings, versions.")
-    figures: tuple[MetricChange, ...]
-    inputs: InputsDiff | None = Field(description="Of scores; null of others.")
+    settings: tuple[SettingChange, ...] = Field(description="Changed models, settings and versions.")
+    metrics: tuple[MetricChange, ...]
+    inputs: InputsDiff | None = Field(
+        description="Changes of the inputs; null unless the results are scores."
+    )
     gates: tuple[GateChange, ...] = Field(
-        default=(), description="Of checks: gates whose outcome differs, in the order of the second."
+        default=(), description="Gates with a different outcome, in the order of the second check."
     )
     notes: tuple[str, ...]

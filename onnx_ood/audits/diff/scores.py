@@ -1,4 +1,4 @@
-"""What differs between two scores."""
+"""Differences between two scores."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.diff.metrics import one_sided
+from onnx_ood.audits.diff.metric_changes import one_sided
 from onnx_ood.audits.diff.result import Agreement, InputChange, InputsDiff, MetricChange
 from onnx_ood.audits.score.result import InputResult, ScoreResult
 from onnx_ood.metrics.intervals import mean_interval, share_interval
@@ -15,12 +15,12 @@ from onnx_ood.metrics.ranking import average_ranks, rank_correlation
 from onnx_ood.results.base import Number, Prediction
 
 
-def figures_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
-    """Changes of detectors' scores and of cosine drops, over the inputs of both.
+def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
+    """Changes of detectors' scores and of cosine drops, paired over the inputs of both.
 
     Args:
-        a: A score.
-        b: Another.
+        a: The first score.
+        b: The second score.
     """
     pairs = _pairs(a, b)
     names = [[one.name for one in result.verdict.detectors] if result.verdict else [] for result in (a, b)]
@@ -59,18 +59,18 @@ def _paired(
 
 
 def _pairs(a: ScoreResult, b: ScoreResult) -> tuple[list[InputResult], list[InputResult]]:
-    """The inputs of both, in the order of the first. Of a name that comes twice the last counts."""
+    """The inputs of both, in the order of the first; of inputs with the same name, the last."""
     others = {entry.id: entry for entry in b.inputs}
     shared = {entry.id: entry for entry in a.inputs if entry.id in others}
     return list(shared.values()), [others[name] for name in shared]
 
 
 def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[str, ...]:
-    """Detectors and probes that one of them lacks.
+    """Detectors and probes in one of them only.
 
     Args:
-        a: A score.
-        b: Another.
+        a: The first score.
+        b: The second score.
     """
     names = (
         [
@@ -83,15 +83,15 @@ def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[str, ...]:
 
 
 def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
-    """How the inputs of both moved.
+    """Changes of the inputs of both.
 
     Args:
-        a: A score.
-        b: Another.
+        a: The first score.
+        b: The second score.
     """
     before, after = _pairs(a, b)
     scores = [np.array([_score(entry) for entry in entries], np.float64) for entries in (before, after)]
-    # Ranks among the inputs of both: a rank of each result counts other inputs, too.
+    # Ranks among the inputs of both: the ranks in each result count its other inputs, too.
     ranks = [average_ranks(-one) for one in scores]
     order = np.argsort(-np.abs(ranks[1] - ranks[0]), kind="stable") if before else np.empty(0, np.intp)
     answered = [
@@ -130,7 +130,7 @@ def _agreement(answered: Sequence[tuple[Prediction, Prediction]]) -> Agreement |
 def _change(a: InputResult, b: InputResult, rank_a: float, rank_b: float) -> InputChange:
     answers = _answer(a.prediction), _answer(b.prediction)
     if a.prediction and b.prediction and a.prediction.index == b.prediction.index:
-        # One of the models may have no names for its classes.
+        # One of the models may have no class names.
         answers = (a.prediction.label or answers[1], b.prediction.label or answers[0])
     return InputChange(
         id=a.id,

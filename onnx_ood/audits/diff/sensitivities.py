@@ -1,26 +1,26 @@
-"""What differs between two measurements of sensitivity."""
+"""Differences between two sensitivity results."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from onnx_ood.audits.diff.metrics import apart, change_alone
+from onnx_ood.audits.diff.metric_changes import change_with_interval, change_without_interval
 from onnx_ood.audits.diff.result import MetricChange
 from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult
 
-# What a model's figures hang on.
-_SET = {"model", "preprocessing", "site", "feeds", "provider", "classes"}
+# Fields that a model's metrics depend on.
+_DEPENDS_ON = {"model", "preprocessing", "site", "feeds", "provider", "classes"}
 
 
 def paired_models(
     a: SensitivityResult, b: SensitivityResult
 ) -> list[tuple[ModelSensitivity, ModelSensitivity]]:
-    """Models to compare: those of one path, and if each result has one other, these two.
+    """Pair models by path; if each result has one model left, pair these two.
 
     Args:
-        a: A result.
-        b: Another.
+        a: The first result.
+        b: The second result.
     """
     before, after = ({one.model.path: one for one in result.models} for result in (a, b))
     pairs = [(one, after[path]) for path, one in before.items() if path in after]
@@ -34,11 +34,11 @@ def paired_models(
 
 
 def unpaired_models(a: SensitivityResult, b: SensitivityResult) -> tuple[str, ...]:
-    """Paths of models that the other result has no counterpart of.
+    """Paths of models without a counterpart.
 
     Args:
-        a: A result.
-        b: Another.
+        a: The first result.
+        b: The second result.
     """
     compared = {one.model.path for pair in paired_models(a, b) for one in pair}
     return tuple(one.model.path for one in (*a.models, *b.models) if one.model.path not in compared)
@@ -47,25 +47,25 @@ def unpaired_models(a: SensitivityResult, b: SensitivityResult) -> tuple[str, ..
 def facts_of_sensitivities(
     a: SensitivityResult, b: SensitivityResult
 ) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """What each result says of the models that are compared, by the same names.
+    """Facts of the compared models in each result, by the same names.
 
     Args:
-        a: A result.
-        b: Another.
+        a: The first result.
+        b: The second result.
     """
     facts: tuple[dict[str, Any], dict[str, Any]] = ({}, {})
     for pair in paired_models(a, b):
         for own, one in zip(facts, pair, strict=True):
-            own[_pair_name(*pair)] = one.model_dump(mode="json", include=_SET)
+            own[_pair_name(*pair)] = one.model_dump(mode="json", include=_DEPENDS_ON)
     return facts
 
 
-def figures_of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iterator[MetricChange]:
-    """Changes of Jacobian norms and of the density of transitions.
+def metrics_of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iterator[MetricChange]:
+    """Changes of Jacobian norms and of transition densities.
 
     Args:
-        a: A result.
-        b: Another.
+        a: The first result.
+        b: The second result.
     """
     for one, other in paired_models(a, b):
         name = _pair_name(one, other)
@@ -86,5 +86,5 @@ def _pair_name(one: ModelSensitivity, other: ModelSensitivity) -> str:
 
 def _change(name: str, a: Estimate, b: Estimate) -> MetricChange:
     if a.mean is None or b.mean is None or None in (a.low, a.high, b.low, b.high):
-        return change_alone(name, a.mean, b.mean)
-    return apart(name, (a.mean, a.low, a.high), (b.mean, b.low, b.high))
+        return change_without_interval(name, a.mean, b.mean)
+    return change_with_interval(name, (a.mean, a.low, a.high), (b.mean, b.low, b.high))

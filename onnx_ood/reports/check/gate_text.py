@@ -1,23 +1,38 @@
-"""What came of a gate in words that all outputs of a check share."""
+"""Gates as text, shared by all reports of a check."""
 
 from __future__ import annotations
 
-from onnx_ood.audits.check.result import GateResult
+from onnx_ood.audits.check.result import GateResult, Outcome
 
 
 def printable(text: str) -> str:
-    """A text on one line: names of files and tensors are strangers', and formats forbid some characters."""
+    r"""Escape characters that are not printable.
+
+    Names in a model are untrusted, and some formats forbid control characters.
+
+    >>> printable("a\x1b[31m")
+    'a\\x1b[31m'
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def outcome_text(outcome: Outcome) -> str:
+    """An outcome as people read it.
+
+    >>> outcome_text("not_evaluated")
+    'not evaluated'
+    """
+    return outcome.replace("_", " ")
+
+
 def sentence(gate: GateResult) -> str:
-    """What happened, in one line: the gate, how it ended, and why."""
-    ended = "ended in an error" if gate.outcome == "error" else gate.outcome
+    """The gate, its outcome and the reason, on one line."""
+    ended = "ended in an error" if gate.outcome == "error" else outcome_text(gate.outcome)
     return f"{gate.title} of {gate.model} {ended}" + (f": {gate.reason}" if gate.reason else "")
 
 
 def explanation(gate: GateResult) -> list[str]:
-    """Expected, found, interval, what to try and notes, a line each."""
+    """Bounds, value, interval, advice and notes, one line each."""
     inputs = f" ({gate.interval} at 95%, {gate.inputs:,} inputs)" if gate.interval and gate.inputs else ""
     return [
         f"expected: {gate.expected}",

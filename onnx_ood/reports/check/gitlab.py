@@ -1,4 +1,4 @@
-"""A check as GitLab's code-quality report: an issue for each gate that isn't passed, at its line in the file."""
+"""GitLab's code-quality report: one issue per gate not passed, at its line in the file."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from onnx_ood.reports.check.gate_text import printable, sentence
 
 
 def to_gitlab(result: CheckResult) -> str:
-    """Renders it.
+    """Render a check.
 
     Args:
-        result: The check.
+        result: The result.
 
     Returns:
         JSON, an array of issues.
@@ -28,9 +28,9 @@ def _issue(result: CheckResult, gate: GateResult) -> dict[str, Any]:
     advice = f"; try: {gate.advice}" if gate.advice else ""
     return {
         "description": printable(sentence(gate) + advice),
-        "check_name": gate.figure,
+        "check_name": gate.metric,
         "fingerprint": sha256(f"{result.file}\n{gate.model}\n{gate.title}".encode()).hexdigest(),
-        "severity": "minor" if gate.outcome == "not evaluated" else "major",
-        # GitLab wants paths of the repository without a leading ./
+        "severity": "minor" if gate.outcome == "not_evaluated" else "major",
+        # GitLab expects paths relative to the repository, without a leading ./
         "location": {"path": PurePath(result.file).as_posix(), "lines": {"begin": gate.line}},
     }

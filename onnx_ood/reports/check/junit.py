@@ -1,4 +1,4 @@
-"""A check as JUnit XML, the format that Jenkins, GitLab and others read: a suite a model, a case a gate."""
+"""JUnit XML, read by Jenkins, GitLab and others: one suite per model, one case per gate."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from xml.etree import ElementTree as Xml
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult
 from onnx_ood.reports.check.gate_text import explanation, printable, sentence
 
-# Gates are not timed: one audit serves many of them.
+# Gates are not timed: several share one audit.
 _TIME = "0"
-# Not the machine's name: reports are shown to more people than know that, and would differ from runner to runner.
+# Not the machine's name, which would differ between runners and is nobody else's business.
 _HOST = "localhost"
 
 
 def to_junit(result: CheckResult, when: datetime) -> str:
-    """Renders it. A gate that was not evaluated is an error: a skipped case would look as good as a passed one.
+    """Render a check. A gate that was not evaluated is an error: a skipped case would look as good as a passed one.
 
-    It is valid by both common schemas of the format: that of Jenkins' xunit plugin, and Windy Road's of Ant's reports,
-    which wants more attributes and takes no others.
+    The XML follows both common schemas of the format: the one of Jenkins' xunit plugin, and Windy Road's of Ant's
+    reports, which requires more attributes and allows no others.
 
     Args:
-        result: The check.
-        when: When it was made, with a time zone.
+        result: The result.
+        when: Time of the run, with a time zone.
 
     Returns:
         XML; the same result and time give the same bytes.
@@ -49,7 +49,7 @@ def _add_suite(
         hostname=_HOST,
         tests=str(len(gates)),
         failures=str(sum(gate.outcome == "failed" for gate in gates)),
-        errors=str(sum(gate.outcome in {"error", "not evaluated"} for gate in gates)),
+        errors=str(sum(gate.outcome in {"error", "not_evaluated"} for gate in gates)),
         time=_TIME,
     )
     properties = Xml.SubElement(suite, "properties")
@@ -74,5 +74,5 @@ def _add_case(suite: Xml.Element, result: CheckResult, gate: GateResult) -> None
     if gate.outcome == "passed":
         return
     kind = "failure" if gate.outcome == "failed" else "error"
-    said = Xml.SubElement(case, kind, type=gate.outcome, message=printable(sentence(gate)))
-    said.text = "\n".join([f"{printable(result.file)}:{gate.line}", *map(printable, explanation(gate))])
+    problem = Xml.SubElement(case, kind, type=gate.outcome, message=printable(sentence(gate)))
+    problem.text = "\n".join([f"{printable(result.file)}:{gate.line}", *map(printable, explanation(gate))])

@@ -1,25 +1,25 @@
-"""A check as Markdown: a page for people, and GitHub's summary of a step."""
+"""Markdown: a page for people, and the summary of a step in GitHub Actions."""
 
 from __future__ import annotations
 
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
-from onnx_ood.reports.check.gate_text import explanation, printable
+from onnx_ood.reports.check.gate_text import explanation, outcome_text, printable
 
-_MARKS: dict[Outcome, str] = {"error": "❗", "passed": "✅", "failed": "❌", "not evaluated": "❔"}
-# What Markdown or HTML in it would read as marks.
+_MARKS: dict[Outcome, str] = {"error": "❗", "passed": "✅", "failed": "❌", "not_evaluated": "❔"}
+# Characters with a meaning in Markdown, or in HTML inside it.
 _SPECIAL = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|#~"} | {"&": "&amp;"})
 
 
 def to_check_markdown(result: CheckResult) -> str:
-    """Renders it.
+    """Render a check.
 
     Args:
-        result: The check.
+        result: The result.
     """
     lines = [
-        f"## {_MARKS[result.status]} onnx-ood check: {result.status}",
+        f"## {_MARKS[result.status]} onnx-ood check: {outcome_text(result.status)}",
         "",
-        f"{result.summary}, by {_plain(result.file)}.",
+        f"{result.summary}, according to {_plain(result.file)}.",
         "",
         "| outcome | gate | model | expected | found | 95% interval | inputs |",
         "|---|---|---|---|--:|--:|--:|",
@@ -45,7 +45,7 @@ def to_check_markdown(result: CheckResult) -> str:
 
 def _row(gate: GateResult) -> str:
     cells = [
-        f"{_MARKS[gate.outcome]} {gate.outcome}",
+        f"{_MARKS[gate.outcome]} {outcome_text(gate.outcome)}",
         *map(_plain, (gate.title, gate.model, gate.expected, gate.shown, gate.interval)),
         f"{gate.inputs:,}" if gate.inputs else "",
     ]

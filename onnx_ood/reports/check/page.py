@@ -1,4 +1,4 @@
-"""The page of the check audit."""
+"""HTML page of the check audit."""
 
 from __future__ import annotations
 
@@ -8,31 +8,32 @@ from onnx_ood.audits.check.result import CheckResult, GateResult, Outcome
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, folded, page, table
 from onnx_ood.reports._html.provenance import command_block, command_text, model_facts, versions
+from onnx_ood.reports.check.gate_text import outcome_text
 
 _MARKS: dict[Outcome, str] = {
     "error": "! error",
     "failed": "✗ failed",
-    "not evaluated": "? not evaluated",
+    "not_evaluated": "? not evaluated",
     "passed": "✓ passed",
 }
 _CLASSES: dict[Outcome, str | None] = {
     "error": "alarm",
     "failed": "alarm",
-    "not evaluated": "warning",
+    "not_evaluated": "warning",
     "passed": None,
 }
 _CONCLUSIONS: dict[Outcome, str] = {
-    "passed": "Every gate of the file is met. Gates bound the figures that somebody chose: they don't show that the "
-    "models are right.",
-    "error": "A model, or what it needs, could not be read or run, so that nothing is known of its gates; what was in "
-    "the way stands below. The other gates were judged.",
-    "failed": "A gate is not met: what was expected, what was found and what to try stand below.",
-    "not evaluated": "No gate failed, but something could not be evaluated, and that is no pass.",
+    "passed": "All gates passed. Gates bound the metrics somebody chose; they do not prove that the models are "
+    "correct.",
+    "error": "A model, or something it needs, could not be read or run, so nothing is known about its gates; the "
+    "reasons are below. All other gates were evaluated.",
+    "failed": "At least one gate failed. What was expected, what was found and what to try are below.",
+    "not_evaluated": "No gate failed, but at least one could not be evaluated. That does not count as passed.",
 }
 
 
 def check_page(result: CheckResult) -> str:
-    """A check as a page: one HTML file that loads nothing.
+    """Render a check as one HTML file that loads nothing.
 
     Args:
         result: The result.
@@ -54,7 +55,7 @@ def _verdict(result: CheckResult) -> Markup:
         element("h1", result.file, id="verdict-name"),
         element(
             "p",
-            f"{result.status[0].upper()}{result.status[1:]}: {result.summary}",
+            f"{outcome_text(result.status).capitalize()}: {result.summary}",
             class_=" ".join(filter(None, ("headline", _CLASSES[result.status]))),
         ),
         element("p", _CONCLUSIONS[result.status], class_="conclusion"),
@@ -80,7 +81,7 @@ def _gates(result: CheckResult) -> Markup:
         for gate in result.gates
     ]
     return joined(
-        table("All gates, the failing ones first", heads, rows) if rows else None,
+        table("All gates, failures first", heads, rows) if rows else None,
         [_explained(gate) for gate in open_gates],
         _noted([gate for gate in result.gates if gate.outcome == "passed" and gate.notes]),
     )
@@ -93,7 +94,7 @@ def _found(gate: GateResult) -> Child:
 
 
 def _explained(gate: GateResult) -> Markup:
-    """Why a gate isn't passed, and what to try."""
+    """The reason, the advice and the notes of a gate not passed."""
     return joined(
         element(
             "h3",
@@ -106,7 +107,7 @@ def _explained(gate: GateResult) -> Markup:
 
 
 def _noted(gates: Sequence[GateResult]) -> Markup | None:
-    """What is to be known of figures that passed."""
+    """Notes on gates that passed."""
     if not gates:
         return None
     lines = [f"{gate.title} of {gate.model}: {note}" for gate in gates for note in gate.notes]
@@ -123,7 +124,7 @@ def _models(result: CheckResult) -> Markup:
                         *(
                             model_facts(one.model)
                             if one.model
-                            else [("model", f"{one.path}, which can't be read")]
+                            else [("model", f"{one.path}, which cannot be read")]
                         ),
                         *(("weights", _hashed(name, digest)) for name, digest in one.external_data.items()),
                         ("ran on", one.provider or "not run"),
@@ -142,7 +143,7 @@ def _hashed(name: str, digest: str) -> Markup:
 
 
 def _tf32(used: bool) -> str:
-    return "used: products were rounded to it" if used else ""
+    return "used: products were rounded to a 10-bit mantissa" if used else ""
 
 
 def _settings(result: CheckResult) -> Markup:

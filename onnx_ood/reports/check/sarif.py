@@ -1,4 +1,4 @@
-"""A check as SARIF 2.1.0, for code scanning: a result for each gate that isn't passed, at its line in the file."""
+"""SARIF 2.1.0, for code scanning: one result per gate not passed, at its line in the file."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from urllib.parse import quote
 
 from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.result import CheckResult, GateResult
-from onnx_ood.reports.check.gate_text import explanation, printable, sentence
+from onnx_ood.reports.check.gate_text import explanation, outcome_text, printable, sentence
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
 
 def to_sarif(result: CheckResult) -> str:
-    """Renders it. A rule is a figure; a gate that was not evaluated is a warning.
+    """Render a check. Metrics are rules; a gate that was not evaluated is a warning.
 
-    What ended in an error is told twice: as a result, because code scanning shows nothing else, and, where the format
-    has its place, as a notification of an invocation that did not succeed.
+    Errors are reported twice: as results, because code scanning shows nothing else, and in the place the format has for
+    them, as notifications of an unsuccessful invocation.
 
     Args:
-        result: The check.
+        result: The result.
 
     Returns:
         JSON.
     """
-    told = [gate for gate in result.gates if gate.outcome != "passed"]
-    rules = sorted({gate.figure for gate in result.gates})
+    reported = [gate for gate in result.gates if gate.outcome != "passed"]
+    rules = sorted({gate.metric for gate in result.gates})
     run = {
         "tool": {
             "driver": {
@@ -39,36 +39,36 @@ def to_sarif(result: CheckResult) -> str:
         },
         "columnKind": "unicodeCodePoints",
         "invocations": [_invocation(result)],
-        "results": [_result(result, gate, rules.index(gate.figure)) for gate in told],
+        "results": [_result(result, gate, rules.index(gate.metric)) for gate in reported],
     }
     return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2) + "\n"
 
 
 def _invocation(result: CheckResult) -> dict[str, Any]:
-    told = [{"level": "error", "message": {"text": printable(problem)}} for problem in result.problems]
+    errors = [{"level": "error", "message": {"text": printable(problem)}} for problem in result.problems]
     return {
-        "executionSuccessful": not told,
-        "exitCodeDescription": result.status,
-        **({"toolExecutionNotifications": told} if told else {}),
+        "executionSuccessful": not errors,
+        "exitCodeDescription": outcome_text(result.status),
+        **({"toolExecutionNotifications": errors} if errors else {}),
     }
 
 
 def _rule(name: str) -> dict[str, Any]:
-    figure = METRICS[name]
+    metric = METRICS[name]
     return {
         "id": name,
-        "shortDescription": {"text": f"{figure.meaning[0].upper()}{figure.meaning[1:]}."},
-        "help": {"text": f"What to try: {figure.advice}."},
+        "shortDescription": {"text": f"{metric.meaning[0].upper()}{metric.meaning[1:]}."},
+        "help": {"text": f"What to try: {metric.advice}."},
     }
 
 
 def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
-    # Neither line nor figure: an alert stays the same when the file or the model changes.
+    # Without line and value, an alert stays the same when the file or the model changes.
     fingerprint = sha256("\n".join((result.file, gate.model, gate.title)).encode()).hexdigest()
     return {
-        "ruleId": gate.figure,
+        "ruleId": gate.metric,
         "ruleIndex": rule,
-        "level": "warning" if gate.outcome == "not evaluated" else "error",
+        "level": "warning" if gate.outcome == "not_evaluated" else "error",
         "message": {"text": "\n".join(map(printable, [sentence(gate), *explanation(gate)]))},
         "locations": [
             {
@@ -80,8 +80,8 @@ def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
         ],
         "partialFingerprints": {
             "gate/v1": fingerprint,
-            # GitHub knows this one alone. Its uploader would make it of the lines of the file, which are the same for
-            # all models that a gate is about: their alerts would be taken for one.
+            # The only one GitHub reads. By default its uploader derives it from the lines of the file, which are the
+            # same for all models of a gate: their alerts would be merged.
             "primaryLocationLineHash": fingerprint,
         },
     }

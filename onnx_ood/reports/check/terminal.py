@@ -1,4 +1,4 @@
-"""The check audit on a terminal: one line a gate, what failed first, and what to do about it."""
+"""Terminal report of the check audit: one line per gate, failures first, and what to do about them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from rich.text import Text
 from onnx_ood.audits.check.result import CheckResult, GateResult, Outcome
 from onnx_ood.reports._terminal.layout import bullets, facts, table
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports.check.gate_text import printable
+from onnx_ood.reports.check.gate_text import outcome_text, printable
 
 _STYLES: dict[Outcome, str] = {
     "error": "bold red",
     "failed": "bold red",
-    "not evaluated": "yellow",
+    "not_evaluated": "yellow",
     "passed": "green",
 }
-# Below this there is no room for intervals beside everything else.
-_WIDE = 100
+# Narrower terminals have no room for intervals.
+_MIN_WIDE = 100
 
 
 def print_check(console: Console, result: CheckResult, _top: int = 0) -> None:
-    """Prints what came of the gates.
+    """Print the outcomes of all gates.
 
     Args:
-        console: Where to.
+        console: Console to print to.
         result: The result.
     """
     view = Marks(console)
@@ -52,7 +52,7 @@ def print_check(console: Console, result: CheckResult, _top: int = 0) -> None:
     if notes:
         bullets(console, map(printable, notes), style="dim")
         console.print()
-    console.print(Text(f"{result.status}: {result.summary}", style=_STYLES[result.status]))
+    console.print(Text(f"{outcome_text(result.status)}: {result.summary}", style=_STYLES[result.status]))
 
 
 def _ran(provider: str | None) -> str:
@@ -65,13 +65,13 @@ def _gates(gates: Sequence[GateResult], view: Marks, width: int, *, several: boo
         grid.add_column(name, overflow="fold")
     grid.columns[0].no_wrap = True
     grid.add_column("found", justify="right", no_wrap=True)
-    wide = width >= _WIDE
+    wide = width >= _MIN_WIDE
     if wide:
         grid.add_column("95% interval", justify="right", no_wrap=True)
         grid.add_column("inputs", justify="right", no_wrap=True)
     for gate in gates:
         cells = [
-            Text(f"{_mark(gate.outcome, view)} {gate.outcome}", style=_STYLES[gate.outcome]),
+            Text(f"{_mark(gate.outcome, view)} {outcome_text(gate.outcome)}", style=_STYLES[gate.outcome]),
             *map(_plain, (gate.title, *([gate.model] if several else []), gate.expected, gate.shown)),
         ]
         if wide:
@@ -81,16 +81,16 @@ def _gates(gates: Sequence[GateResult], view: Marks, width: int, *, several: boo
 
 
 def _plain(text: str) -> Text:
-    """What strangers have named can't drive a terminal."""
+    """Text without control characters: names in a model are untrusted."""
     return Text(printable(text))
 
 
 def _mark(outcome: Outcome, view: Marks) -> str:
-    return {"error": "!", "failed": view.bad, "not evaluated": "?", "passed": view.good}[outcome]
+    return {"error": "!", "failed": view.bad, "not_evaluated": "?", "passed": view.good}[outcome]
 
 
 def _explain(console: Console, gate: GateResult, *, several: bool) -> None:
-    """Why a gate isn't passed, what to try, and what is to be known of a figure."""
+    """Print the reason, the advice and the notes of a gate."""
     if gate.outcome == "passed" and not gate.notes:
         return
     name = f"{gate.title} of {gate.model}" if several else gate.title

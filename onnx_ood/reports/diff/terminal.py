@@ -1,4 +1,4 @@
-"""What differs between two results, on a terminal."""
+"""Terminal report of the diff audit."""
 
 from __future__ import annotations
 
@@ -12,35 +12,36 @@ from onnx_ood.audits.diff.result import DiffResult, GateChange, InputChange, Inp
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports.check.gate_text import outcome_text
 
 _DROP = "drop "
 
 
 def print_diff(console: Console, result: DiffResult, top: int) -> None:
-    """Prints the differences for people.
+    """Print the differences.
 
     Args:
-        console: Where to; its width and encoding are respected.
+        console: Console to print to; its width and encoding are respected.
         result: The result.
-        top: How many of the inputs that moved most to list.
+        top: Inputs to list, those with the largest changes first.
     """
     signs = Marks(console)
-    moved = sum(bool(figure.beyond_noise) for figure in result.figures)
+    changed = sum(bool(metric.beyond_noise) for metric in result.metrics)
     facts(
         console,
         [
             ("a", result.a),
             ("b", result.b),
-            ("gates", f"{len(result.gates)} end otherwise" if result.kind == "check" else ""),
-            ("figures", f"{moved} of {len(result.figures)} moved beyond noise"),
+            ("gates", f"{len(result.gates)} with a different outcome" if result.audit == "check" else ""),
+            ("metrics", f"{changed} of {len(result.metrics)} changed beyond noise"),
             *(_input_facts(result.inputs) if result.inputs else []),
         ],
     )
     if result.gates:
         _print_gates(console, result.gates)
     _print_settings(console, result)
-    if result.figures:
-        _print_figures(console, signs, result.figures)
+    if result.metrics:
+        _print_metrics(console, signs, result.metrics)
     if result.inputs and result.inputs.changes:
         _print_inputs(console, signs, result.inputs.changes[:top])
     if result.notes:
@@ -51,9 +52,9 @@ def print_diff(console: Console, result: DiffResult, top: int) -> None:
 def _input_facts(inputs: InputsDiff) -> list[tuple[str, str]]:
     agreement = inputs.agreement
     return [
-        ("inputs", f"{inputs.both:,} in both, {inputs.only_a:,} in a alone, {inputs.only_b:,} in b alone"),
+        ("inputs", f"{inputs.both:,} in both, {inputs.only_a:,} only in a, {inputs.only_b:,} only in b"),
         (
-            "same answer",
+            "same class",
             ""
             if agreement is None
             else f"{numbers.percent(agreement.share)} of {agreement.inputs:,} "
@@ -64,7 +65,7 @@ def _input_facts(inputs: InputsDiff) -> list[tuple[str, str]]:
             "" if inputs.rank_correlation is None else f"rank correlation {inputs.rank_correlation:.2f}",
         ),
         ("newly flagged", _named(inputs.newly_flagged)),
-        ("not any more", _named(inputs.no_longer_flagged)),
+        ("no longer", _named(inputs.no_longer_flagged)),
     ]
 
 
@@ -74,11 +75,12 @@ def _named(names: Sequence[str], most: int = 5) -> str:
 
 
 def _print_gates(console: Console, gates: Sequence[GateChange]) -> None:
-    view = table("Gates that end otherwise")
+    view = table("Gates with a different outcome")
     for name in ("gate", "model", "a", "b", "why"):
         view.add_column(name, overflow="fold")
     for one in gates:
-        cells = (one.title, one.model, one.a or "no such gate", one.b or "no such gate", one.reason)
+        outcomes = ("no such gate" if end is None else outcome_text(end) for end in (one.a, one.b))
+        cells = (one.title, one.model, *outcomes, one.reason)
         view.add_row(*(Text(cell, style="" if one.b in {"passed", None} else "bold") for cell in cells))
     console.print()
     console.print(view)
@@ -87,9 +89,9 @@ def _print_gates(console: Console, gates: Sequence[GateChange]) -> None:
 def _print_settings(console: Console, result: DiffResult) -> None:
     console.print()
     if not result.settings:
-        console.print("No setting, model or version differs.")
+        console.print("No differences in settings, models or versions.")
         return
-    view = table("What was different")
+    view = table("Changed settings, models and versions")
     view.add_column("", no_wrap=True)
     view.add_column("a", overflow="fold")
     view.add_column("b", overflow="fold")
@@ -99,63 +101,63 @@ def _print_settings(console: Console, result: DiffResult) -> None:
 
 
 def _short(name: str, value: str) -> str:
-    """A setting as text; of a hash its first digits, which are enough to tell two apart."""
+    """A setting as text; hashes by their first digits, which differ for different files."""
     return (value[:12] if name.endswith("sha256") else value) or "-"
 
 
-def _print_figures(console: Console, signs: Marks, figures: Sequence[MetricChange]) -> None:
+def _print_metrics(console: Console, signs: Marks, metrics: Sequence[MetricChange]) -> None:
     def build(level: int, names: int) -> Table:
-        view = table("Figures: medians of scores and drops, else as they are reported")
-        view.add_column("figure", no_wrap=True)
+        view = table("Metrics: medians of scores and drops, all others as reported")
+        view.add_column("metric", no_wrap=True)
         for name in ("a", "b", "change"):
             view.add_column(name, justify="right", no_wrap=True)
         if level == 0:
             view.add_column("95% interval", justify="right", no_wrap=True)
         view.add_column("", no_wrap=True)
-        shown = words.shorten_apart([figure.name for figure in figures], names)
-        for figure, name in zip(figures, shown, strict=True):
-            style = "bold" if figure.beyond_noise else ""
-            cells = [name, _value(figure.a), _value(figure.b), _change(figure.change, figure)]
+        shown = words.shorten_apart([metric.name for metric in metrics], names)
+        for metric, name in zip(metrics, shown, strict=True):
+            style = "bold" if metric.beyond_noise else ""
+            cells = [name, _value(metric.a), _value(metric.b), _change(metric.change, metric)]
             if level == 0:
-                ends = (_change(figure.low, figure), _change(figure.high, figure))
-                cells.append("-" if figure.low is None else f"{ends[0]} to {ends[1]}")
-            cells.append(_mark(signs, figure))
+                ends = (_change(metric.low, metric), _change(metric.high, metric))
+                cells.append("-" if metric.low is None else f"{ends[0]} to {ends[1]}")
+            cells.append(_mark(signs, metric))
             view.add_row(*(Text(cell, style=style) for cell in cells))
         return view
 
     console.print()
-    console.print(fitted(console, build, levels=2, longest=max(len(figure.name) for figure in figures)))
+    console.print(fitted(console, build, levels=2, longest=max(len(metric.name) for metric in metrics)))
 
 
 def _value(value: float | None) -> str:
     return "-" if value is None else numbers.number(value)
 
 
-def _change(value: float | None, figure: MetricChange) -> str:
-    """A change; of drops the factor, because that of one layer can be a thousandth of another's."""
+def _change(value: float | None, metric: MetricChange) -> str:
+    """A change; for drops the factor, because drops differ a thousandfold between layers."""
     if value is None:
         return "-"
-    return f"x{10**value:.2f}" if figure.name.startswith(_DROP) else f"{value:+.3f}"
+    return f"x{10**value:.2f}" if metric.name.startswith(_DROP) else f"{value:+.3f}"
 
 
-def _mark(signs: Marks, figure: MetricChange) -> str:
-    if figure.beyond_noise is None:
+def _mark(signs: Marks, metric: MetricChange) -> str:
+    if metric.beyond_noise is None:
         return "?"
-    if not figure.beyond_noise:
+    if not metric.beyond_noise:
         return "within noise"
-    return f"{signs.more} more" if (figure.change or 0) > 0 else f"{signs.less} less"
+    return f"{signs.more} more" if (metric.change or 0) > 0 else f"{signs.less} less"
 
 
 def _print_inputs(console: Console, signs: Marks, changes: Sequence[InputChange]) -> None:
     def build(level: int, names: int) -> Table:
-        view = table("Inputs whose rank moved most")
+        view = table("Inputs with the largest changes of rank")
         view.add_column("input", no_wrap=True)
         view.add_column("#", justify="right", no_wrap=True)
         if level == 0:
             view.add_column("score", justify="right", no_wrap=True)
         view.add_column("flagged", no_wrap=True)
         if level < 2:
-            view.add_column("answer", no_wrap=True)
+            view.add_column("class", no_wrap=True)
         for one in changes:
             view.add_row(
                 words.shorten(one.id, names),

@@ -1,4 +1,4 @@
-"""Whether a figure passes its gate: rules as they are written down, and against scipy and simulation."""
+"""Evaluation of gates: each rule by example, and against scipy and simulation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy import stats
 from onnx_ood.audits.check.baseline import BaselineMetric
 from onnx_ood.audits.check.config import Gate
 from onnx_ood.audits.check.evaluate import evaluate, expected
-from onnx_ood.audits.check.metric_values import MetricValue
+from onnx_ood.audits.check.registry import MetricValue
 from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.bootstrap import interval as resampled
 from onnx_ood.metrics.intervals import difference_limit, mean_interval, median_interval
@@ -21,34 +21,32 @@ from onnx_ood.metrics.intervals import difference_limit, mean_interval, median_i
 
 def _gate(**config: object) -> Gate:
     return Gate.model_validate(
-        {"figure": "agreement"} | {key.replace("_", "-"): value for key, value in config.items()}
+        {"metric": "agreement"} | {key.replace("_", "-"): value for key, value in config.items()}
     )
 
 
 @pytest.mark.parametrize(
     ("config", "value", "outcome"),
     [
-        ({"at_least": 0.9}, 0.9, "passed"),
-        ({"at_least": 0.9}, 0.89, "failed"),
-        ({"at_most": 0.5}, 0.5, "passed"),
-        ({"at_most": 0.5}, 0.51, "failed"),
-        ({"at_least": 0.2, "at_most": 0.5}, 0.3, "passed"),
-        ({"at_least": 0.2, "at_most": 0.5}, 0.1, "failed"),
+        ({"min": 0.9}, 0.9, "passed"),
+        ({"min": 0.9}, 0.89, "failed"),
+        ({"max": 0.5}, 0.5, "passed"),
+        ({"max": 0.5}, 0.51, "failed"),
+        ({"min": 0.2, "max": 0.5}, 0.3, "passed"),
+        ({"min": 0.2, "max": 0.5}, 0.1, "failed"),
         ({"equals": 1.0}, 1, "passed"),
         ({"equals": 1.0}, 0.999, "failed"),
-        ({"at_least": 0.9}, float("nan"), "not evaluated"),
+        ({"min": 0.9}, float("nan"), "not_evaluated"),
     ],
 )
 def test_absolute_bounds(config: dict[str, float], value: float, outcome: str) -> None:
     assert evaluate(_gate(**config), 10, MetricValue(value, count=10), None).outcome == outcome
-    assert evaluate(_gate(**config), 11, MetricValue(value, count=10), None).outcome == "not evaluated"
-    assert (
-        evaluate(_gate(**config, least_inputs=10), 11, MetricValue(value, count=10), None).outcome == outcome
-    )
+    assert evaluate(_gate(**config), 11, MetricValue(value, count=10), None).outcome == "not_evaluated"
+    assert evaluate(_gate(**config, min_inputs=10), 11, MetricValue(value, count=10), None).outcome == outcome
 
 
 @pytest.mark.parametrize(
-    ("figure", "now", "outcome"),
+    ("metric", "now", "outcome"),
     [
         ("agreement", 0.79, "failed"),  # smaller is worse
         ("agreement", 0.81, "passed"),
@@ -61,35 +59,35 @@ def test_absolute_bounds(config: dict[str, float], value: float, outcome: str) -
         ("opset", 0.95, "passed"),
     ],
 )
-def test_against_a_baseline_with_a_tolerance(figure: str, now: float, outcome: str) -> None:
-    gate = _gate(figure=figure, against="baseline", tolerance=0.095)
+def test_against_a_baseline_with_a_tolerance(metric: str, now: float, outcome: str) -> None:
+    gate = _gate(metric=metric, baseline=True, tolerance=0.095)
     then = BaselineMetric(value=0.9, low=None, high=None, inputs=20)
     assert evaluate(gate, 10, MetricValue(now, count=20), then).outcome == outcome
-    assert evaluate(gate, 10, MetricValue(now, count=20), None).outcome == "not evaluated"
+    assert evaluate(gate, 10, MetricValue(now, count=20), None).outcome == "not_evaluated"
 
 
 def test_a_broken_bound_fails_even_without_a_baseline() -> None:
-    gate = _gate(against="baseline", at_least=0.5)
+    gate = _gate(baseline=True, min=0.5)
     assert evaluate(gate, 10, MetricValue(0.4, count=20), None).outcome == "failed"
-    assert evaluate(gate, 10, MetricValue(0.6, count=20), None).outcome == "not evaluated"
+    assert evaluate(gate, 10, MetricValue(0.6, count=20), None).outcome == "not_evaluated"
 
 
 def test_texts_and_names() -> None:
-    provider = _gate(figure="provider", equals="cuda")
+    provider = _gate(metric="provider", equals="cuda")
     assert evaluate(provider, 10, MetricValue("cpu"), None).reason == "cpu is not cuda"
     before = BaselineMetric(value="cuda", low=None, high=None, inputs=None)
-    moved = evaluate(_gate(figure="provider", against="baseline"), 10, MetricValue("cpu"), before)
-    assert (moved.outcome, moved.reason) == ("failed", "cpu was cuda in the baseline")
-    operators = _gate(figure="operators", none_of=["Loop", "com.microsoft::*"])
+    moved = evaluate(_gate(metric="provider", baseline=True), 10, MetricValue("cpu"), before)
+    assert (moved.outcome, moved.reason) == ("failed", "cpu, in the baseline cuda")
+    operators = _gate(metric="operators", forbid=["Loop", "com.microsoft::*"])
     assert evaluate(operators, 10, MetricValue(("Conv", "Relu")), None).outcome == "passed"
     found = evaluate(operators, 10, MetricValue(("Conv", "Loop", "com.microsoft::Gelu")), None)
-    assert found.reason == "it has Loop, com.microsoft::Gelu"
+    assert found.reason == "found Loop, com.microsoft::Gelu"
 
 
 def test_noise_explains_what_chance_does() -> None:
-    """Two samples of one distribution are seldom told apart, and two of distributions far apart always."""
+    """Two samples of one distribution seldom differ beyond noise, and two of distant distributions always do."""
     rng = np.random.default_rng(1)
-    gate = _gate(figure="flagged", against="baseline")
+    gate = _gate(metric="flagged", baseline=True)
 
     def worse(shift: float) -> float:
         fails = 0
@@ -115,44 +113,44 @@ def test_noise_of_even_intervals_is_that_of_a_difference(
 
 def test_bounds_in_words() -> None:
     then = BaselineMetric(value=0.9, low=0.8, high=0.95, inputs=20)
-    assert expected(_gate(at_least=0.5, at_most=0.75), None) == "at least 0.5 and at most 0.75"
-    assert expected(_gate(against="baseline"), then) == "not below the baseline's 0.9 beyond noise"
-    assert expected(_gate(against="baseline"), None) == "not below the baseline beyond noise"
-    larger = _gate(figure="flagged", against="baseline", tolerance=0.02)
+    assert expected(_gate(min=0.5, max=0.75), None) == "at least 0.5 and at most 0.75"
+    assert expected(_gate(baseline=True), then) == "not below the baseline's 0.9 beyond noise"
+    assert expected(_gate(baseline=True), None) == "not below the baseline beyond noise"
+    larger = _gate(metric="flagged", baseline=True, tolerance=0.02)
     assert expected(larger, then) == "not above the baseline's 0.9 by more than 0.02"
     assert (
-        expected(_gate(figure="flip-rate", against="baseline"), then) == "as the baseline's 0.9 within noise"
+        expected(_gate(metric="flip-rate", baseline=True), then) == "same as the baseline's 0.9 within noise"
     )
 
 
 @pytest.mark.parametrize(
     ("now", "then", "words"),
     [
-        ((None, None, 5), (0.1, 0.2, 20), "a figure of 5 inputs has no 95% interval"),
-        ((0.1, 0.2, 20), (None, None, 5), "the baseline's, of 5 inputs, has no 95% interval"),
+        ((None, None, 5), (0.1, 0.2, 20), "the value of 5 inputs has no 95% interval"),
+        ((0.1, 0.2, 20), (None, None, 5), "the baseline's value of 5 inputs has no 95% interval"),
     ],
 )
 def test_where_noise_is_not_known_nothing_is_beyond_it(now: tuple, then: tuple, words: str) -> None:
     low, high, count = now
-    reading = MetricValue(0.2, low, high, count)
+    measured = MetricValue(0.2, low, high, count)
     before = BaselineMetric(value=0.1, low=then[0], high=then[1], inputs=then[2])
-    for figure in ("flip-rate", "flagged", "agreement"):
-        found = evaluate(_gate(figure=figure, against="baseline"), 1, reading, before)
-        assert found.outcome == "not evaluated"
+    for metric in ("flip-rate", "flagged", "agreement"):
+        found = evaluate(_gate(metric=metric, baseline=True), 1, measured, before)
+        assert found.outcome == "not_evaluated"
         assert words in found.reason
     # A tolerance needs no interval, and neither does a bound that is broken anyway.
-    tolerant = _gate(figure="flagged", against="baseline", tolerance=0.2)
-    assert evaluate(tolerant, 1, reading, before).outcome == "passed"
-    bounded = _gate(figure="flagged", against="baseline", at_most=0.05)
-    assert evaluate(bounded, 1, reading, before).reason == "0.2 is above 0.05"
+    tolerant = _gate(metric="flagged", baseline=True, tolerance=0.2)
+    assert evaluate(tolerant, 1, measured, before).outcome == "passed"
+    bounded = _gate(metric="flagged", baseline=True, max=0.05)
+    assert evaluate(bounded, 1, measured, before).reason == "0.2 is above 0.05"
     # A size is of no inputs and has no noise.
     size = BaselineMetric(value=1, low=None, high=None, inputs=None)
-    assert evaluate(_gate(figure="size", against="baseline"), 1, MetricValue(2), size).outcome == "failed"
+    assert evaluate(_gate(metric="size", baseline=True), 1, MetricValue(2), size).outcome == "failed"
 
 
-def _alike(draw: Callable[[], tuple[float, float | None, float | None]], figure: str) -> float:
-    """How often a figure of one draw is worse than that of another like it."""
-    gate, fails = _gate(figure=figure, against="baseline"), 0
+def _alike(draw: Callable[[], tuple[float, float | None, float | None]], metric: str) -> float:
+    """How often a metric of one draw is worse than that of another from the same distribution."""
+    gate, fails = _gate(metric=metric, baseline=True), 0
     for _ in range(600):
         value, low, high = draw()
         now, (value, low, high) = MetricValue(value, low, high, 20), draw()
@@ -195,7 +193,7 @@ def test_operators_of_the_standard_domain_may_be_named_with_it() -> None:
         ("com.microsoft::*", "com.microsoft::Gelu"),
         ("[CX]onv", "Conv"),
     ):
-        judged = evaluate(_gate(figure="operators", none_of=[pattern]), 10, found, None)
-        assert judged.reason == f"it has {hit}"
+        judged = evaluate(_gate(metric="operators", forbid=[pattern]), 10, found, None)
+        assert judged.reason == f"found {hit}"
     for pattern in ("loop", "ai.onnx.ml::*", "Conv2", "microsoft::*"):
-        assert evaluate(_gate(figure="operators", none_of=[pattern]), 10, found, None).outcome == "passed"
+        assert evaluate(_gate(metric="operators", forbid=[pattern]), 10, found, None).outcome == "passed"

@@ -11,7 +11,6 @@ from page_parts import assert_loads_nothing, data, find, island, parsed, text
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.audits.check.config import read_check_file
 from onnx_ood.audits.check.result import CheckResult
 from onnx_ood.reports.check.page import check_page
 
@@ -29,21 +28,20 @@ baseline = "none-yet.json"
 [models."{NASTY}"]
 path = '{models.path("fashion_cnn")}'
 [[gates]]
-figure = "opset"
-at-least = 99
+metric = "opset"
+min = 99
 [[gates]]
-figure = "operators"
-none-of = ["Loop"]
+metric = "operators"
+forbid = ["Loop"]
 [[gates]]
-figure = "size"
-against = "baseline"
+metric = "size"
+baseline = true
 [[gates]]
-figure = "nan-weights"
-at-most = 0
+metric = "nan-weights"
+max = 0
 """
     )
-    found, _ = onnx_ood.check(read_check_file(file))
-    return found
+    return onnx_ood.check(file)
 
 
 def test_all_gates_are_there_with_their_outcomes(result: CheckResult) -> None:
@@ -56,7 +54,7 @@ def test_all_gates_are_there_with_their_outcomes(result: CheckResult) -> None:
     assert [row[0] for row in rows] == [gate.title for gate in result.gates]
     assert {row[1] for row in rows} == {NASTY}
     for row, gate in zip(rows, result.gates, strict=True):
-        assert row[2].endswith(gate.outcome)
+        assert row[2].endswith(gate.outcome.replace("_", " "))
         assert row[7] == str(gate.line)
     whole = text(tree)
     assert f"Failed: {result.failed} failed, {result.not_evaluated} not evaluated" in whole
@@ -66,9 +64,9 @@ def test_all_gates_are_there_with_their_outcomes(result: CheckResult) -> None:
 
 @pytest.mark.parametrize(("failed", "missing", "headline"), [(0, 0, "Passed"), (0, 1, "Not evaluated")])
 def test_the_headline_is_the_status(result: CheckResult, failed: int, missing: int, headline: str) -> None:
-    wanted = {"passed": 9, "failed": failed, "not evaluated": missing}
+    wanted = {"passed": 9, "failed": failed, "not_evaluated": missing}
     gates = tuple(gate for gate in result.gates if wanted[gate.outcome])
-    status = "not evaluated" if missing else "passed"
+    status = "not_evaluated" if missing else "passed"
     page = check_page(
         result.model_copy(
             update={"gates": gates, "status": status, "failed": failed, "not_evaluated": missing}
@@ -80,16 +78,16 @@ def test_the_headline_is_the_status(result: CheckResult, failed: int, missing: i
 
 def test_a_model_that_cannot_be_read_has_a_page_without_facts(tmp_path: Path) -> None:
     (tmp_path / "onnx-ood.toml").write_text(
-        '[models.gone]\npath = "gone.onnx"\n[[gates]]\nfigure = "opset"\nat-least = 1\n'
+        '[models.gone]\npath = "gone.onnx"\n[[gates]]\nmetric = "opset"\nmin = 1\n'
     )
-    found = onnx_ood.check(read_check_file(tmp_path / "onnx-ood.toml")).result
+    found = onnx_ood.check(tmp_path / "onnx-ood.toml")
     page = check_page(found)
     assert_loads_nothing(page)
     tree = parsed(page)
     jsonschema.validate(data(tree), json.loads((SCHEMAS / "check.json").read_text()))
     (headline,) = find(tree, "p", **{"class": "headline alarm"})
     assert text(headline) == "Error: 1 error, 0 failed, 0 not evaluated, 0 passed"
-    assert "gone.onnx, which can't be read" in text(tree)
+    assert "gone.onnx, which cannot be read" in text(tree)
     assert found.gates[0].reason.endswith("gone.onnx: no such file")
     assert found.gates[0].reason in text(tree)
 

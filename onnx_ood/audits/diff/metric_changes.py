@@ -1,4 +1,4 @@
-"""The change of a figure between two results, with an interval."""
+"""Change of a metric between two results, with an interval."""
 
 from __future__ import annotations
 
@@ -10,32 +10,36 @@ from onnx_ood.results.base import Number
 
 
 def one_sided(a: Iterable[str], b: Iterable[str]) -> tuple[str, ...]:
-    """What one of two lists has and the other hasn't, those of the first before those of the second."""
+    """Names in one of two lists only, those of the first list first.
+
+    >>> one_sided(["msp", "gen"], ["gen", "energy"])
+    ('msp', 'energy')
+    """
     before, after = dict.fromkeys(a), dict.fromkeys(b)
     return tuple(name for name in {**before, **after} if (name in before) != (name in after))
 
 
-def change_alone(name: str, a: Number, b: Number) -> MetricChange:
-    """The change of a figure whose noise isn't known.
+def change_without_interval(name: str, a: Number, b: Number) -> MetricChange:
+    """The change of a metric of unknown noise.
 
     Args:
-        name: Of the figure.
-        a: The first; None where there is none.
-        b: The other.
+        name: Name of the metric.
+        a: Value in the first result; None if undefined.
+        b: Value in the second result.
     """
     change = None if a is None or b is None else b - a
     return MetricChange(name=name, a=a, b=b, change=change, low=None, high=None)
 
 
-def apart(
+def change_with_interval(
     name: str, a: tuple[float, float | None, float | None], b: tuple[float, float | None, float | None]
 ) -> MetricChange:
-    """The change between figures of draws apart, its interval from theirs.
+    """The change between independently measured values, its interval from theirs (Zou and Donner, 2008).
 
     Args:
-        name: Of the figure.
-        a: The first: the figure, and both ends of its interval; None for an end that is the figure itself.
-        b: The other.
+        name: Name of the metric.
+        a: Value in the first result and both ends of its interval; None for an end equal to the value.
+        b: The same in the second result.
     """
     change = b[0] - a[0]
     return MetricChange(

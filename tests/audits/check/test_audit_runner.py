@@ -1,0 +1,105 @@
+"""Audits run once per model, and their errors stay with their gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from check_files import MODEL, by_title, gates_toml, run_check, write_garments
+
+import onnx_ood
+from onnx_ood.audits.check.baseline import to_baseline
+from onnx_ood.exceptions import ModelError, NotEvaluatedError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_garments(tmp_path_factory.mktemp("check"))
+
+
+def test_each_audit_runs_once_a_model_and_only_where_it_is_needed(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    real = onnx_ood.score
+
+    def counted(*arguments, **options):
+        ran.append("score")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr("onnx_ood.audits.check.audit_runner.score", counted)
+    for name in ("bench", "sensitivity"):
+        monkeypatch.setattr(
+            f"onnx_ood.audits.check.audit_runner.{name}", lambda *_, **__: pytest.fail("nobody asked for it")
+        )
+    gates = ['metric = "failed-inputs"\nmax = 0', 'metric = "provider"\nequals = "cpu"']
+    gates += [f'metric = "flip-rate"\ntarget = "op:Relu[{i}]"\nmax = 1' for i in range(3)]
+    assert run_check(folder, MODEL + gates_toml(*gates)).status == "passed"
+    assert ran == ["score"]
+    ran.clear()
+    assert run_check(folder, MODEL + gates_toml('metric = "size"\nmin = 1')).models[0].provider is None
+    assert not ran
+
+
+def test_a_detector_that_does_not_apply_is_not_evaluated(folder: Path) -> None:
+    """The other gates are judged all the same."""
+    result = run_check(
+        folder,
+        MODEL.replace('"fashion_cnn.onnx"', '"fashion_resnet.onnx"')
+        + gates_toml(
+            'metric = "auroc"\ntarget = "batch-norm"\nmin = 0',
+            'metric = "auroc"\ntarget = "msp"\nmin = 0',
+        ),
+    )
+    found = by_title(result)
+    assert found["auroc of batch-norm"].outcome == "not_evaluated"
+    assert "it has no BatchNormalization nodes" in found["auroc of batch-norm"].reason
+    assert found["auroc of msp"].outcome == "passed"
+    flags = run_check(
+        folder,
+        MODEL.replace('"fashion_cnn.onnx"', '"fashion_resnet.onnx"\ndetector = "batch-norm"')
+        + gates_toml('metric = "failed-inputs"\nmax = 0', 'metric = "flagged"\nmax = 1'),
+    )
+    assert by_title(flags)["failed-inputs"].outcome == "passed"
+    assert "it has no BatchNormalization nodes" in by_title(flags)["flagged"].reason
+
+
+def test_too_few_references_leave_gates_not_evaluated(folder: Path) -> None:
+    text = MODEL.replace('"known.npy"', '"few.npy"') + gates_toml(
+        'metric = "flagged"\nmax = 1',
+        'metric = "auroc"\ntarget = "knn"\nmin = 0',
+        'metric = "flip-rate"\ntarget = "op:Relu[0]"\nmax = 1',
+    )
+    result = run_check(folder, text)
+    assert (result.status, result.not_evaluated) == ("not_evaluated", 3)
+    assert all("6 references" in gate.reason for gate in result.gates)
+
+
+def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    real = onnx_ood.score
+
+    def broken(model, *arguments, **options):
+        ran.append(model.path.name)
+        if model.path.name == "fashion_cnn.onnx":
+            raise ModelError("it fell over")
+        return real(model, *arguments, **options)
+
+    monkeypatch.setattr("onnx_ood.audits.check.audit_runner.score", broken)
+    text = MODEL + '[models.net]\npath = "fashion_resnet.onnx"\ninputs = "garments.npy"\nprovider = "cpu"\n'
+    text += gates_toml(
+        'metric = "failed-inputs"\nmax = 0',
+        'metric = "observer-effect"\nmax = 1',
+        'metric = "opset"\nmin = 1',
+    )
+    result = run_check(folder, text)
+    assert (result.status, result.errors, result.passed) == ("error", 2, 4)
+    assert result.problems == ("cnn: it fell over",)
+    assert ran == ["fashion_cnn.onnx", "fashion_resnet.onnx"]
+    with pytest.raises(NotEvaluatedError, match="no baseline of a check with errors; cnn: it fell over"):
+        to_baseline(result)
+    assert {gate.outcome for gate in result.gates if gate.model == "net"} == {"passed"}
+    (cnn, _) = result.models
+    assert (cnn.model.path, cnn.provider) == ((folder / "fashion_cnn.onnx").as_posix(), None)

@@ -1,0 +1,153 @@
+"""Metrics of gates against the audits by themselves, numpy, onnx and scipy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from check_files import MODEL, by_title, gates_toml, run_check, write_garments
+from onnx import numpy_helper
+from scipy import stats
+
+import onnx_ood
+from onnx_ood.audits.check.metrics import METRICS
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_garments(tmp_path_factory.mktemp("check"))
+
+
+def test_metrics_are_those_of_the_audits(folder: Path) -> None:
+    """Each is compared with what the audit by itself gives, or with numpy."""
+    result = run_check(
+        folder,
+        MODEL
+        + gates_toml(
+            'metric = "auroc"\ntarget = "energy"\nset = "inverted"\nmin = 0',
+            'metric = "auroc"\ntarget = "energy"\nmin = 0',
+            'metric = "flagged"\nmax = 1',
+            'metric = "cosine-drop"\ntarget = "op:Relu[1]"\nmax = 1',
+            'metric = "flip-rate"\ntarget = "op:Relu[1]"\nmax = 1',
+            'metric = "distortion"\ntarget = "op:Relu[1]"\nmin = 0',
+            'metric = "above-noise"\ntarget = "op:Relu[1]"\nequals = 1',
+            'metric = "parameters"\nmin = 1',
+            'metric = "jacobian-norm"\nmax = 1e9',
+            'metric = "transition-density"\ntarget = "random"\nmax = 1e9\nmin-inputs = 2',
+            'metric = "agreement"\nmin = 0',
+            'metric = "observer-effect"\nmax = 1',
+            'metric = "failed-inputs"\nmax = 0',
+            'metric = "provider"\nequals = "cpu"',
+            'metric = "size"\nmin = 1',
+            'metric = "opset"\nequals = 17',
+            'metric = "operators"\nforbid = "Loop"',
+            'metric = "nan-weights"\nequals = 0',
+            'metric = "infinite-weights"\nequals = 0',
+        ),
+    )
+    assert result.status == "passed"
+    assert {gate.metric for gate in result.gates} == set(METRICS)
+    found = by_title(result)
+    inputs, path = [str(folder / "garments.npy")], folder / "fashion_cnn.onnx"
+
+    settings = onnx_ood.BenchSettings(detectors=("energy",), provider="cpu")
+    sets = {"inverted": [str(folder / "inverted.npy")]}
+    (detector,) = onnx_ood.bench(
+        path, inputs, sets, settings, reference=[str(folder / "known.npy")]
+    ).detectors
+    area = detector.figures[0].auroc
+    gate = found["auroc of energy on inverted"]
+    assert (gate.found, gate.low, gate.high, gate.inputs) == (area.value, area.low, area.high, 20)
+    assert found["auroc of energy"].found == detector.macro.value
+
+    relu = [node.output[0] for node in onnx.load(path).graph.node if node.op_type == "Relu"][1]
+    judged = onnx_ood.score(
+        path,
+        inputs,
+        onnx_ood.ScoreSettings(detectors=("auto",), bundled_reference=False, probes=(relu,), provider="cpu"),
+        reference=[str(folder / "known.npy")],
+    )
+    assert found["flagged"].found == judged.flagged / 20
+    assert found["cosine-drop of op:Relu[1]"].found == np.median([one.drop[0] for one in judged.inputs])
+    assert found["flip-rate of op:Relu[1]"].found == np.median([one.flip_rate[0] for one in judged.inputs])
+    assert found["distortion of op:Relu[1]"].found == np.median([one.distortion[0] for one in judged.inputs])
+    above = found["above-noise of op:Relu[1]"]
+    assert (above.found, above.inputs) == (judged.probes[0].above_floor, 20)
+    exact = stats.binomtest(20, 20).proportion_ci(method="exact")
+    assert (above.low, above.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+    assert found["observer-effect"].found == judged.run.observer_effect
+
+    other = onnx_ood.score(
+        folder / "fashion_resnet.onnx",
+        inputs,
+        onnx_ood.ScoreSettings(detectors=("deviation",), probes=("outputs",), copies=1, provider="cpu"),
+    )
+    answers = [{one.id: one.prediction.index for one in each.inputs} for each in (judged, other)]
+    same = np.mean([answers[0][name] == answers[1][name] for name in answers[0]])
+    assert found["agreement"].found == same
+
+    (audit,) = onnx_ood.sensitivity(
+        [path], inputs, onnx_ood.SensitivitySettings(directions=8, trajectories=2, provider="cpu")
+    ).models
+    assert found["jacobian-norm"].found == audit.jacobian.norm.mean
+    (random,) = [one for one in audit.trajectory_types if one.type == "random"]
+    assert (found["transition-density of random"].found, random.density.count) == (random.density.mean, 2)
+
+    assert found["size"].found == path.stat().st_size
+    assert found["parameters"].found == sum(
+        numpy_helper.to_array(one).size for one in onnx.load(path).graph.initializer
+    )
+    assert "Conv" in found["operators"].found
+
+
+def test_nudges_below_the_rounding_error_are_detected(folder: Path) -> None:
+    text = MODEL.replace("trajectories = 2", "scale = 1e-8") + gates_toml(
+        'metric = "above-noise"\ntarget = "op:Relu[0]"\nmin = 0.9',
+        'metric = "distortion"\ntarget = "op:Relu[0]"\nmin = 0',
+    )
+    found = by_title(run_check(folder, text))
+    gate = found["above-noise of op:Relu[0]"]
+    assert (gate.outcome, gate.inputs) == ("failed", 20)
+    assert gate.found < 0.9
+    assert any("noise floor: " in note for note in gate.notes)
+    assert any("not above the noise floor" in note for note in found["distortion of op:Relu[0]"].notes)
+
+
+def test_flags_of_references_themselves_are_not_evaluated(folder: Path) -> None:
+    flagged = gates_toml('metric = "flagged"\nmax = 1')
+    text = MODEL.replace('inputs = "garments.npy"', 'inputs = ["garments.npy", "./known.npy"]')
+    (gate,) = run_check(folder, text + flagged).gates
+    assert gate.outcome == "not_evaluated"
+    assert "known.npy: among both inputs and references" in gate.reason
+    assert run_check(folder, MODEL + flagged).status == "passed"
+
+
+def test_so_few_references_that_nothing_can_be_flagged_are_not_evaluated(folder: Path) -> None:
+    np.save(folder / "twelve.npy", np.load(folder / "known.npy")[:12])
+    text = MODEL.replace('"known.npy"', '"twelve.npy"') + gates_toml('metric = "flagged"\nmax = 1')
+    (gate,) = run_check(folder, text).gates
+    assert gate.outcome == "not_evaluated"
+    assert "too few references to flag any input at a false-positive rate of 0.05" in gate.reason
+
+
+def test_inputs_that_fail_are_counted(folder: Path) -> None:
+    garments = np.load(folder / "garments.npy")
+    garments[:7] = np.nan
+    np.save(folder / "broken.npy", garments)
+    text = MODEL.replace('inputs = "garments.npy"', 'inputs = ["broken.npy", "missing.npy"]')
+    (gate,) = run_check(folder, text + gates_toml('metric = "failed-inputs"\nmax = 0.1')).gates
+    assert (gate.outcome, gate.found, gate.inputs) == ("failed", 8 / 21, 21)
+    assert "missing.npy" in gate.notes[0]
+
+
+def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) -> None:
+    np.save(folder / "nothing.npy", np.full((12, 1, 28, 28), np.nan, np.float32))
+    text = MODEL.replace('inputs = "garments.npy"', 'inputs = "nothing.npy"')
+    gates = gates_toml('metric = "observer-effect"\nmax = 1', 'metric = "failed-inputs"\nmax = 0')
+    found = by_title(run_check(folder, text + gates))
+    assert found["observer-effect"].outcome == "not_evaluated"
+    first = f"{(folder / 'nothing.npy').as_posix()}[0]: holds NaN"
+    assert f"0 of 12 inputs could be measured; first failed input: {first}" in found["observer-effect"].reason
+    assert (found["failed-inputs"].outcome, found["failed-inputs"].found) == ("failed", 1)

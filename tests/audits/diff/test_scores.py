@@ -1,0 +1,73 @@
+"""Differences between scores, against scipy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from stored_results import read_json
+
+import onnx_ood
+
+
+def test_metrics_are_paired_over_the_inputs_of_both(folder: Path, found: onnx_ood.DiffResult) -> None:
+    a, b = ({one["id"]: one for one in read_json(folder, name)["inputs"]} for name in "ab")
+    ids = [name for name in a if name in b]
+    assert len(ids) == 60
+    metrics = {metric.name: metric for metric in found.metrics}
+    for place, detector in enumerate(("auto", "energy")):
+        before, after = ([rows[name]["scores"][place] for name in ids] for rows in (a, b))
+        test = stats.ttest_rel(after, before).confidence_interval()
+        metric = metrics[f"score {detector}"]
+        assert (metric.low, metric.high) == pytest.approx((test.low, test.high), rel=1e-6)
+        assert (metric.a, metric.b) == pytest.approx((np.median(before), np.median(after)))
+    probes = [probe["name"] for probe in read_json(folder, "a")["probes"]]
+    before, after = (np.log10([rows[name]["drop"][-1] for name in ids]) for rows in (a, b))
+    test = stats.ttest_rel(after, before).confidence_interval()
+    metric = metrics[f"drop {probes[-1]}"]
+    assert (metric.low, metric.high) == pytest.approx((test.low, test.high), rel=1e-6)
+
+
+def test_layers_before_the_damage_did_not_move(found: onnx_ood.DiffResult) -> None:
+    drops = [metric for metric in found.metrics if metric.name.startswith("drop ")]
+    assert not drops[0].beyond_noise
+    assert drops[-1].beyond_noise
+
+
+def test_inputs_are_those_of_both(folder: Path, found: onnx_ood.DiffResult) -> None:
+    a, b = ({one["id"]: one for one in read_json(folder, name)["inputs"]} for name in "ab")
+    ids = [name for name in a if name in b]
+    assert found.inputs is not None
+    assert (found.inputs.both, found.inputs.only_a, found.inputs.only_b) == (60, 0, 60)
+    expected = stats.spearmanr(*([rows[name]["scores"][0] for name in ids] for rows in (a, b))).statistic
+    assert found.inputs.rank_correlation == pytest.approx(expected)
+    same = sum(a[name]["prediction"]["index"] == b[name]["prediction"]["index"] for name in ids)
+    interval = stats.binomtest(same, 60).proportion_ci(method="exact")
+    agreement = found.inputs.agreement
+    assert agreement is not None
+    assert (agreement.share, agreement.low, agreement.high) == pytest.approx(
+        (same / 60, interval.low, interval.high), rel=1e-6
+    )
+    newly = {name for name in ids if b[name]["flagged"] and not a[name]["flagged"]}
+    assert set(found.inputs.newly_flagged) == newly
+    moved = [
+        abs(stats.rankdata([-a[name]["scores"][0] for name in ids])[i] - rank)
+        for i, rank in enumerate(stats.rankdata([-b[name]["scores"][0] for name in ids]))
+    ]
+    first = found.inputs.changes[0]
+    assert first.id == ids[int(np.argmax(moved))]
+    assert abs(first.rank_a - first.rank_b) == max(moved)
+    assert (first.score_a, first.score_b) == (a[first.id]["scores"][0], b[first.id]["scores"][0])
+
+
+def test_classes_of_one_number_have_one_name(folder: Path, found: onnx_ood.DiffResult) -> None:
+    a, b = ({one["id"]: one for one in read_json(folder, name)["inputs"]} for name in "ab")
+    assert found.inputs is not None
+    for one in found.inputs.changes:
+        index_a, index_b = (rows[one.id]["prediction"]["index"] for rows in (a, b))
+        # The damaged model has no card, so no names.
+        assert b[one.id]["prediction"]["label"] is None
+        assert one.prediction_a == a[one.id]["prediction"]["label"]
+        assert (one.prediction_a == one.prediction_b) == (index_a == index_b)
