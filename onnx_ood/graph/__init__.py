@@ -14,15 +14,15 @@ from onnx_ood.graph.linear_head import ClassScores, LinearLayer, find_class_scor
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
-from onnx_ood.graph.surface.cut import Cut, behind_cut, element_type, find_cut, tensor_type
-from onnx_ood.graph.surface.pairs import MOST_UNITS, PairGraph, with_pair_statistics
+from onnx_ood.graph.surface.cut import Cut, downstream_model, element_type, find_cut, tensor_type
+from onnx_ood.graph.surface.pairs import MAX_UNITS, PairGraph, with_pair_statistics
 from onnx_ood.graph.surface.rewrite import Rewritten, open_at, rewrite
 from onnx_ood.graph.surface.segments import Segment, Splitter
-from onnx_ood.graph.units import PatternSite, Units, find_units, with_places
+from onnx_ood.graph.units import PatternSite, Units, find_units, with_pool_indices
 
 __all__ = [
     "DEFAULT_LIMIT",
-    "MOST_UNITS",
+    "MAX_UNITS",
     "PREFIX",
     "BatchNorm",
     "ChannelAxes",
@@ -41,8 +41,8 @@ __all__ = [
     "Tensor",
     "Units",
     "all_operators",
-    "behind_cut",
     "count_non_finite",
+    "downstream_model",
     "element_type",
     "find_batch_norms",
     "find_class_scores",
@@ -67,5 +67,5 @@ __all__ = [
     "why_not_measurable",
     "why_not_nudged",
     "with_pair_statistics",
-    "with_places",
+    "with_pool_indices",
 ]

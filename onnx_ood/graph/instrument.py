@@ -122,8 +122,8 @@ def _complete(kind: TypeProto) -> bool:
 
 def _to_watch(model: Model, selectors: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Resolves selectors of probes; gives what can be watched, and why the rest of what patterns match can't."""
-    known = {tensor.name: tensor for tensor in chain(_stored(model), model.everything)}
-    candidates = [tensor for tensor in model.everything if not tensor.constant and not tensor.is_input]
+    known = {tensor.name: tensor for tensor in chain(_stored(model), model.all_tensors)}
+    candidates = [tensor for tensor in model.all_tensors if not tensor.constant and not tensor.is_input]
     names: dict[str, None] = {}
     refused: dict[str, str] = {}
     for selector in selectors:
@@ -152,7 +152,7 @@ def _to_nudge(model: Model, selectors: Sequence[str]) -> list[str]:
     """Resolves selectors of sites."""
     names: dict[str, None] = {}
     if selectors:
-        known = {tensor.name: tensor for tensor in chain(_stored(model), model.everything)}
+        known = {tensor.name: tensor for tensor in chain(_stored(model), model.all_tensors)}
         candidates = [tensor for tensor in nudgeable(model) if tensor.dtype is not None]
         for selector in selectors:
             found = matching(selector, known, candidates, _unnudgeable(model), model.path.name)

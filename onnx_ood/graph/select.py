@@ -53,7 +53,7 @@ def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = N
     selectors = [selectors] if isinstance(selectors, str) else list(selectors)
     if not selectors:
         raise SelectorError("no probe is selected: name a tensor, a glob, op:TYPE, outputs or all")
-    known = {tensor.name: tensor for tensor in model.everything}
+    known = {tensor.name: tensor for tensor in model.all_tensors}
     candidates = measurable(model, site)
     allowed = {tensor.name for tensor in candidates}
 
@@ -69,7 +69,7 @@ def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = N
     for selector in selectors:
         found = matching(selector, known, candidates, refusal, model.path.name)
         chosen.update(tensor.name for tensor in found)
-    return tuple(tensor for tensor in model.everything if tensor.name in chosen)
+    return tuple(tensor for tensor in model.all_tensors if tensor.name in chosen)
 
 
 def why_not_measurable(model: Model, tensor: Tensor) -> str | None:
@@ -107,7 +107,7 @@ def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:
         model: The model.
         site: The tensor that will be nudged: what does not depend on it is left out.
     """
-    candidates = tuple(tensor for tensor in model.everything if why_not_measurable(model, tensor) is None)
+    candidates = tuple(tensor for tensor in model.all_tensors if why_not_measurable(model, tensor) is None)
     if site is None or (site.is_input and len(model.inputs) == 1):
         return candidates
     behind = reached_from(model.proto, site.name)

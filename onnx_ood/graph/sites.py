@@ -9,7 +9,7 @@ from onnx_ood.graph.surface.sites import OLDEST_OPSET
 
 def nudgeable(model: Model) -> tuple[Tensor, ...]:
     """All tensors that can be nudged, in execution order: inputs of floats, and floats inside that depend on one."""
-    return tuple(tensor for tensor in model.everything if why_not_nudged(model, tensor) is None)
+    return tuple(tensor for tensor in model.all_tensors if why_not_nudged(model, tensor) is None)
 
 
 def why_not_nudged(model: Model, tensor: Tensor) -> str | None:
@@ -27,7 +27,7 @@ def why_not_nudged(model: Model, tensor: Tensor) -> str | None:
         return f"holds sizes, not data, and sizes can't be nudged{nearest_floats(model, tensor)}"
     if model.opsets.get("ai.onnx", 1) < OLDEST_OPSET:
         return f"can't be nudged: that takes operators of version {OLDEST_OPSET} or newer"
-    inner = model.inner_by_path.get(tensor.name)
+    inner = model.nested_by_path.get(tensor.name)
     if inner is not None and inner.refusal:
         return inner.refusal
     if inner is not None and inner.argument:
@@ -42,8 +42,8 @@ def nearest_floats(model: Model, tensor: Tensor | None = None) -> str:
         model: The model.
         tensor: The place; None for the start.
     """
-    names = [other.name for other in model.everything]
-    behind = model.everything[names.index(tensor.name) + 1 :] if tensor else model.everything
+    names = [other.name for other in model.all_tensors]
+    behind = model.all_tensors[names.index(tensor.name) + 1 :] if tensor else model.all_tensors
     for other in behind:
         if other.floating and not (other.is_input or other.constant or other.name in model.sizes):
             return f"; the nearest tensor of floats inside is {other.name!r}"

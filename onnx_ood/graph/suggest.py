@@ -56,7 +56,7 @@ def suggest_probes(
     inner = [tensor for tensor in found if not tensor.output]
     # In a branch that isn't taken there is nothing to see, and a body's tensors come in stacks: where there are
     # activations outside control flow, those do.
-    in_control_flow = {path for path, inside in model.inner_by_path.items() if inside.around}
+    in_control_flow = {path for path, inside in model.nested_by_path.items() if inside.around}
     outside = [tensor for tensor in inner if tensor.name not in in_control_flow]
     choices = (
         ("activation", [tensor for tensor in outside if tensor.activation]),

@@ -104,7 +104,7 @@ def find_units(model: Model) -> Units:
     scopes = [_Scope(model, execution_order(model.proto.graph.node), names, inner=False)]
     paths: dict[str, dict[str, str]] = {}
     nodes: dict[str, dict[int, NodeProto]] = {}
-    for inner in model.nested.inner:
+    for inner in model.nested.tensors:
         paths.setdefault(inner.scope, {})[inner.local] = inner.path
         if not inner.argument:
             nodes.setdefault(inner.scope, {})[id(inner.node)] = inner.node
@@ -115,7 +115,7 @@ def find_units(model: Model) -> Units:
     unread: dict[str, str] = {}
     for scope in scopes:
         scope.look(sites, unread)
-    order = {tensor.name: i for i, tensor in enumerate(model.everything)}
+    order = {tensor.name: i for i, tensor in enumerate(model.all_tensors)}
     return Units(
         tuple(sorted(sites.values(), key=lambda site: order[site.name])),
         {name: unread[name] for name in sorted(unread, key=order.__getitem__)},
@@ -139,7 +139,7 @@ class _Scope:
         self._model, self._nodes, self._paths, self._inner = model, nodes, paths, inner
         self._producer = {name: node for node in nodes for name in node.output if name}
         self._stored = {} if inner else {tensor.name: tensor for tensor in model.proto.graph.initializer}
-        self._tensors = {tensor.name: tensor for tensor in model.everything}
+        self._tensors = {tensor.name: tensor for tensor in model.all_tensors}
 
     def look(self, sites: dict[str, PatternSite], unread: dict[str, str]) -> None:
         """Adds the units of this graph to what was found."""
@@ -328,7 +328,7 @@ def _before(bound: float, tensor: Tensor) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
+class PoolIndices:
     """Where an added MaxPool tells the places of the largest elements.
 
     Attributes:
@@ -340,7 +340,7 @@ class Places:
     shape: str
 
 
-def with_places(model: Model, pools: Iterable[str]) -> tuple[Model, dict[str, Places]]:
+def with_pool_indices(model: Model, pools: Iterable[str]) -> tuple[Model, dict[str, PoolIndices]]:
     """Copies a model and adds to the copy what tells which elements of windows are the largest.
 
     Args:
@@ -358,7 +358,7 @@ def with_places(model: Model, pools: Iterable[str]) -> tuple[Model, dict[str, Pl
     for node in model.proto.graph.node:
         if node.output and node.output[0] in pools:
             name = node.output[0]
-            places = Places(names.fresh(f"{name}@places"), names.fresh(f"{name}@shape"))
+            places = PoolIndices(names.fresh(f"{name}@places"), names.fresh(f"{name}@shape"))
             again = proto.graph.node.add()
             again.CopyFrom(node)
             again.name = names.fresh(f"{name}@again")

@@ -102,7 +102,7 @@ class TestControlFlow:
         expected = everything_computed(model, feeds)
         result, values = watched(model, save, feeds)
         assert not result.refused
-        named = {t.name: t.node for t in onnx_ood.load(save(model)).inner_tensors}
+        named = {t.name: t.node for t in onnx_ood.load(save(model)).nested_tensors}
         checked = 0
         for path, value in values.items():
             if named.get(path):
@@ -476,7 +476,7 @@ class TestSelecting:
 
     def test_inner_tensors_are_listed(self, save: Save) -> None:
         model = onnx_ood.load(save(small_models.with_if()))
-        assert [(t.name, t.scope, t.op, t.dtype, t.shape) for t in model.inner_tensors] == [
+        assert [(t.name, t.scope, t.op, t.dtype, t.shape) for t in model.nested_tensors] == [
             ("n1/then_branch/t", "n1/then_branch", "Relu", "float32", ("N", 4)),
             ("n1/else_branch/e", "n1/else_branch", "Neg", "float32", ("N", 4)),
         ]

@@ -107,15 +107,15 @@ def check(case: Case, folder: Path, tally: ResultWriter) -> list[str]:
     path = folder / "model.onnx"
     path.write_bytes(case.model.SerializeToString())
     model = onnx_ood.load(path)
-    computed = [t for t in (*model.tensors, *model.inner_tensors) if not t.constant and not t.is_input]
+    computed = [t for t in (*model.tensors, *model.nested_tensors) if not t.constant and not t.is_input]
     if not computed:
         counts["constant"] += 1
         return []
     result = onnx_ood.instrument(model, probes="all")
     counts["instrumented"] += 1
     counts["tensors"] += len(result.outputs)
-    counts["inner"] += sum(tensor.name in result.outputs for tensor in model.inner_tensors)
-    counts["models with inner tensors"] += bool(model.inner_tensors)
+    counts["inner"] += sum(tensor.name in result.outputs for tensor in model.nested_tensors)
+    counts["models with inner tensors"] += bool(model.nested_tensors)
     counts["refused tensors"] += len(result.refused)
     counts["models with refusals"] += bool(result.refused)
 

@@ -249,7 +249,7 @@ class TestSites:
 
     def test_all_means_what_depends_on_the_site(self, save: Save) -> None:
         model = onnx_ood.load(save(with_branches()))
-        site = next(tensor for tensor in model.everything if tensor.name == "n1/then_branch/r")
+        site = next(tensor for tensor in model.all_tensors if tensor.name == "n1/then_branch/r")
         assert [t.name for t in onnx_ood.select(model, "all", site)] == [
             "n1/then_branch/s",
             "n1/then_branch/p",

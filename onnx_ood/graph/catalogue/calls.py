@@ -14,7 +14,7 @@ from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.order import subgraphs
 
 # The largest exported models have some ten thousand nodes.
-MOST_NODES = 1_000_000
+MAX_NODES = 1_000_000
 
 
 def check_calls(model: ModelProto) -> None:
@@ -46,8 +46,8 @@ def check_calls(model: ModelProto) -> None:
             sizes[key] = _written_out(functions[key].node, sizes)
             waiting.pop()
     total = _written_out(model.graph.node, sizes)
-    if total > MOST_NODES:
-        raise ModelError(f"its function calls amount to {total} nodes, more than {MOST_NODES}; refused")
+    if total > MAX_NODES:
+        raise ModelError(f"its function calls amount to {total} nodes, more than {MAX_NODES}; refused")
 
 
 def _calls(nodes: Iterable[NodeProto]) -> list[tuple[str, str, str]]:

@@ -55,23 +55,23 @@ class Model:
         return find_nested_tensors(self.proto)
 
     @cached_property
-    def inner_tensors(self) -> tuple[Tensor, ...]:
+    def nested_tensors(self) -> tuple[Tensor, ...]:
         """The tensors inside control flow and functions; the name of each is its scoped path."""
         nodes = self.proto.graph.node
         return tuple(
             # As deep as what the node gives in which it is.
             _tensor_of(inner, len(self.tensors) + i, self._depth(nodes[inner.steps[0][0]].output))
-            for i, inner in enumerate(self.nested.inner)
+            for i, inner in enumerate(self.nested.tensors)
         )
 
     def _depth(self, names: Iterable[str]) -> int:
         return max((self.by_name[name].depth for name in names if name), default=0)
 
     @cached_property
-    def everything(self) -> tuple[Tensor, ...]:
+    def all_tensors(self) -> tuple[Tensor, ...]:
         """Catalogue and inner tensors in execution order: what is inside a node comes before what the node gives."""
         inside: defaultdict[int, list[Tensor]] = defaultdict(list)
-        for inner, tensor in zip(self.nested.inner, self.inner_tensors, strict=True):
+        for inner, tensor in zip(self.nested.tensors, self.nested_tensors, strict=True):
             inside[inner.steps[0][0]].append(tensor)
         producer = {name: i for i, node in enumerate(self.proto.graph.node) for name in node.output if name}
         merged: list[Tensor] = []
@@ -82,9 +82,9 @@ class Model:
         return tuple(merged)
 
     @cached_property
-    def inner_by_path(self) -> dict[str, NestedTensor]:
+    def nested_by_path(self) -> dict[str, NestedTensor]:
         """What rewriting knows of the tensors inside control flow and functions, by scoped path."""
-        return {inner.path: inner for inner in self.nested.inner}
+        return {inner.path: inner for inner in self.nested.tensors}
 
     @cached_property
     def sizes(self) -> frozenset[str]:

@@ -80,11 +80,11 @@ class NestedTensors:
     """Everything that a model computes, with types.
 
     Attributes:
-        inner: The tensors that are not in the main graph, in execution order.
+        tensors: The tensors that are not in the main graph, in execution order.
         types: Types of the main graph's tensors, as far as they can be inferred.
     """
 
-    inner: tuple[NestedTensor, ...]
+    tensors: tuple[NestedTensor, ...]
     types: Mapping[str, TypeProto]
 
 

@@ -33,7 +33,7 @@ _CARRIERS = {
     **dict.fromkeys(("UINT4", "UINT2"), TensorProto.UINT8),
 }
 # By number; not every release of onnx knows all of them.
-CARRIED_AS: dict[int, int] = {
+CAST_TO: dict[int, int] = {
     number: _CARRIERS[name] for name, number in TensorProto.DataType.items() if name in _CARRIERS
 }
 
@@ -58,7 +58,7 @@ def carried(kind: TypeProto | None) -> TypeProto | None:
     """The type of the cast copy of a tensor that numpy can't hold, None if no cast is needed."""
     if kind is None or kind.WhichOneof("value") != "tensor_type":
         return None
-    carrier = CARRIED_AS.get(kind.tensor_type.elem_type)
+    carrier = CAST_TO.get(kind.tensor_type.elem_type)
     if carrier is None:
         return None
     copy = TypeProto()
@@ -76,7 +76,7 @@ def why_not_returned(kind: TypeProto | None) -> str | None:
         return "is a sparse tensor, which onnxruntime doesn't compute with"
     inner = kind.sequence_type.elem_type if value == "sequence_type" else kind.optional_type.elem_type
     element = inner.sequence_type.elem_type if inner.WhichOneof("value") == "sequence_type" else inner
-    if element.WhichOneof("value") == "tensor_type" and element.tensor_type.elem_type in CARRIED_AS:
+    if element.WhichOneof("value") == "tensor_type" and element.tensor_type.elem_type in CAST_TO:
         what = "a sequence" if value == "sequence_type" else "an optional"
         dtype = dtype_name(element.tensor_type.elem_type)
         return f"is {what} of {dtype} tensors, which numpy can't hold and nothing casts at once"

@@ -21,7 +21,7 @@ class OutputPlans:
             opset: Version of the standard operators in the model.
         """
         self._types: Mapping[str, TypeProto] = nested.types
-        self._inner = {tensor.path: tensor for tensor in nested.inner}
+        self._inner = {tensor.path: tensor for tensor in nested.tensors}
         self._opset = opset
         self._found: dict[str, OutputPlan | str] = {}
 

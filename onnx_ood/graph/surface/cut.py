@@ -24,14 +24,14 @@ class Cut:
 
     Attributes:
         site: The input that takes the site's values.
-        carried: Other tensors that are computed before the cut (or are inputs of the model) and read behind it, in
+        crossing: Other tensors that are computed before the cut (or are inputs of the model) and read behind it, in
             order of first use.
         nodes: The nodes behind the cut that the probes need, and those that compute constants for them, in execution
             order.
     """
 
     site: str
-    carried: tuple[str, ...]
+    crossing: tuple[str, ...]
     nodes: tuple[NodeProto, ...]
 
 
@@ -72,7 +72,7 @@ def find_cut(opened: Rewritten, site: str, probes: Sequence[str]) -> Cut:
     carried = dict.fromkeys(name for node in nodes for name in reads(node))
     return Cut(
         site=entry,
-        carried=tuple(name for name in carried if name not in computed | stored | {entry}),
+        crossing=tuple(name for name in carried if name not in computed | stored | {entry}),
         nodes=tuple(nodes),
     )
 
@@ -94,7 +94,7 @@ def recomputed(order: Sequence[NodeProto], stored: set[str]) -> set[str]:
     return known - stored
 
 
-def behind_cut(
+def downstream_model(
     model: ModelProto, cut: Cut, dtypes: Mapping[str, int], shapes: Mapping[str, Shape]
 ) -> ModelProto:
     """Makes the model that runs behind a cut.
@@ -115,7 +115,7 @@ def behind_cut(
     part.graph.name = "behind"
     part.graph.node.extend(cut.nodes)
     part.graph.input.extend(value for value in source.input if value.name == cut.site)
-    for name in cut.carried:
+    for name in cut.crossing:
         part.graph.input.append(_input(name, dtypes[name], shapes.get(name)))
     used = {name for node in cut.nodes for name in reads(node)}
     copy_stored(source, part.graph, used)

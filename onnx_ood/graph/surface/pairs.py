@@ -25,7 +25,7 @@ from onnx_ood.graph.catalogue.names import Names
 from onnx_ood.graph.surface.sites import read_instead
 
 # Counts are exact in float32 up to this many units.
-MOST_UNITS = 2**24
+MAX_UNITS = 2**24
 # From these versions on the axes of an Unsqueeze, and the bounds of a Slice, are inputs.
 _AXES_ARE_FED = 13
 _BOUNDS_ARE_FED = 10

@@ -111,7 +111,7 @@ class _Rewriting:
     def places(self, names: Iterable[str]) -> dict[str, TensorLocation]:
         """Where the tensors are that are not in the main graph, once calls of functions are written out for them."""
         asked = set(names)
-        inner = {tensor.path: tensor for tensor in self._model.nested.inner if tensor.path in asked}
+        inner = {tensor.path: tensor for tensor in self._model.nested.tensors if tensor.path in asked}
         wanted = TensorRequest()
         for tensor in inner.values():
             wanted.add(tensor)

@@ -102,7 +102,7 @@ class TestExternalData:
         tracemalloc.start()
         try:
             loaded = onnx_ood.load(tmp_path / "model.onnx")
-            onnx_ood.graph.surface.rewrite(loaded, ["y"], [loaded.inputs[0].name])
+            onnx_ood.graph.rewrite(loaded, ["y"], [loaded.inputs[0].name])
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
