@@ -222,7 +222,7 @@ def with_functions() -> ModelProto:
         for name, op in (("then_branch", "Neg"), ("else_branch", "Exp"))
     }
     inner = helper.make_function(
-        "local", "NestedTensor", ["x"], ["y"],
+        "local", "Inner", ["x"], ["y"],
         [
             helper.make_node("ReduceSum", ["x"], ["h"], keepdims=0),
             helper.make_node("Constant", [], ["zero"], value_float=0.0),
@@ -235,7 +235,7 @@ def with_functions() -> ModelProto:
     leaky.attribute.add(name="alpha", ref_attr_name="slope", type=onnx.AttributeProto.FLOAT)
     outer = helper.make_function(
         "local", "Outer", ["x"], ["y", "h"],
-        [leaky, helper.make_node("NestedTensor", ["h"], ["z"], domain="local", name="deep"),
+        [leaky, helper.make_node("Inner", ["h"], ["z"], domain="local", name="deep"),
          helper.make_node("Add", ["h", "z"], ["y"])],
         imports, attributes=["slope"],
     )  # fmt: skip
@@ -271,7 +271,7 @@ class TestFunctions:
         result = onnx_ood.instrument(save(with_functions()), probes="one/Outer/z")
         assert [node.op_type for node in result.model.graph.node] == [
             "LeakyRelu",
-            "NestedTensor",
+            "Inner",
             "Add",
             "Outer",
         ]
