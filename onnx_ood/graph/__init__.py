@@ -15,7 +15,7 @@ from onnx_ood.graph.select import measurable, not_floating, select, why_not_meas
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
 from onnx_ood.graph.surface.cut import Cut, downstream_model, element_type, find_cut, tensor_type
-from onnx_ood.graph.surface.pairs import MAX_UNITS, PairGraph, with_pair_statistics
+from onnx_ood.graph.surface.pair_statistics import MAX_UNITS, PairGraph, with_pair_statistics
 from onnx_ood.graph.surface.rewrite import Rewritten, open_at, rewrite
 from onnx_ood.graph.surface.segments import Segment, Splitter
 from onnx_ood.graph.units import PatternSite, Units, find_units, with_pool_indices

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.tensors import Tensor
-from onnx_ood.graph.surface.sites import OLDEST_OPSET
+from onnx_ood.graph.surface.open_site import OLDEST_OPSET
 
 
 def nudgeable(model: Model) -> tuple[Tensor, ...]:

@@ -12,7 +12,7 @@ from onnx_ood.graph.catalogue.names import Names
 from onnx_ood.graph.catalogue.nested import TensorRequest, expand
 from onnx_ood.graph.catalogue.output_plan import carried
 from onnx_ood.graph.surface.hoist import TensorLocation, castable, hoist, place, without_made_up_symbols
-from onnx_ood.graph.surface.sites import (
+from onnx_ood.graph.surface.open_site import (
     declare_nudge,
     declare_values,
     nudge_argument,

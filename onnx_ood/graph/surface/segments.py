@@ -9,7 +9,7 @@ from onnx import ModelProto, NodeProto, TypeProto
 
 from onnx_ood.graph.catalogue.order import execution_order, reads, stored_names
 from onnx_ood.graph.surface.cut import copy_stored, recomputed
-from onnx_ood.graph.surface.sites import declare_values
+from onnx_ood.graph.surface.open_site import declare_values
 
 
 @dataclass(frozen=True)

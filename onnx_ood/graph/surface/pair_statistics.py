@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from onnx_ood.graph.catalogue.names import Names
-from onnx_ood.graph.surface.sites import read_instead
+from onnx_ood.graph.surface.open_site import read_instead
 
 # Counts are exact in float32 up to this many units.
 MAX_UNITS = 2**24
