@@ -136,7 +136,8 @@ class InnerOrigin:
         if dtype not in FLOATS:
             raise UsageError(f"the site {site.name!r} holds {dtype}; nudges need {FLOATS}")
         whole = rewrite(model, [*probes, site.name])
-        opened = open_at(model, [*probes, site.name], site.name, None if site.dtype else tensor_type(dtype))
+        known = None if site.dtype else tensor_type(element_type(dtype))
+        opened = open_at(model, [*probes, site.name], site.name, known)
         self._entry, self._carriers = opened.inputs[site.name], dict(opened.outputs)
         cut = find_cut(opened, site.name, probes)
         inputs = {tensor.name for tensor in model.inputs}

@@ -205,7 +205,7 @@ class TestControlFlow:
         assert "is a sequence inside a Loop" in result.refused["n0/body/parts"]
         with pytest.raises(SelectorError, match="'n0/body/parts' is a sequence inside a Loop"):
             onnx_ood.instrument(save(model), probes="n0/body/parts")
-        with pytest.raises(SelectorError, match="matches nothing that can be watched"):
+        with pytest.raises(SelectorError, match="matches no tensor that can be watched"):
             onnx_ood.instrument(save(model), probes="*/parts")
 
 
@@ -611,7 +611,10 @@ class TestSites:
     @pytest.mark.parametrize(
         ("site", "words"),
         [
-            ("switch", "holds bool, and nudges need floats; the nearest tensor of floats inside is 'h'"),
+            (
+                "switch",
+                "holds bool values; nudges need a floating-point tensor; the nearest inner .* is 'h'",
+            ),
             ("w", "does not depend on any input"),
             ("nothing", "matches no tensor"),
         ],
@@ -627,5 +630,5 @@ class TestSites:
         np.testing.assert_array_equal(
             stream(values["n1/body/state"])[X.size :], stream(values["n1/body/next"])[: -X.size]
         )
-        with pytest.raises(SelectorError, match="is an argument of a loop's body"):
+        with pytest.raises(SelectorError, match="is an argument of a loop body"):
             onnx_ood.instrument(save(model), probes=(), sites="n1/body/state")

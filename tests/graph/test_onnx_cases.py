@@ -22,7 +22,7 @@ from onnx_ood.runtime.observer import difference
 EXPECTED_REFUSALS = {
     "test_loop11": "operators of version 13 or newer, the model has 11",
     "test_loop13_seq": "is a sequence inside a Loop",
-    "test_loop16_seq_none": "inside a Loop, which hands out only tensors",
+    "test_loop16_seq_none": "inside a Loop, which returns only tensors",
     "test_scan_sum": "Scan of operators older than version 9",
     **{
         f"test_sequence_map_{name}": "inside an operator SequenceMap"

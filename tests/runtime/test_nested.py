@@ -273,6 +273,6 @@ class TestSites:
             """
         )
         with pytest.raises(
-            UsageError, match=r"'half' holds sizes, not data.*nearest tensor of floats inside is 'a'"
+            UsageError, match=r"'half' holds sizes, not data.*nearest inner floating-point tensor is 'a'"
         ):
             onnx_ood.measure(save(model), X, probes="y", nudges=NUDGES, site="half")

@@ -15,7 +15,7 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from onnx_ood.graph.catalogue.output_plan import CAST_TO
+from onnx_ood.graph.catalogue.type_protos import CAST_TO
 
 # Element types that numpy has no arrays of, and in which the runtime neither takes nor gives any.
 WITHOUT_ARRAYS = frozenset(CAST_TO)
