@@ -7,7 +7,7 @@ from onnx_ood.graph.catalogue.external import relocated
 from onnx_ood.graph.catalogue.model import Model, load
 from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
-from onnx_ood.graph.catalogue.nodes import attribute_values, subgraphs
+from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, subgraphs
 from onnx_ood.graph.catalogue.tensors import Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
@@ -64,6 +64,7 @@ __all__ = [
     "format_shape",
     "gives_probabilities",
     "instrument",
+    "is_standard",
     "load",
     "measurable",
     "nearest_floats",

@@ -93,7 +93,7 @@ def test_codes_change_where_boundaries_are(layers: list[str], seed: int, small: 
         model = networks.save(writer, last, Path(folder))
         if small:
             # Cuts points in two again and again.
-            patch.setattr(segment, "_BYTES", 20_000)
+            patch.setattr(segment, "_MAX_BYTES", 20_000)
         program = read_program(model, "x", (1, networks.CHANNELS, networks.SIDE, networks.SIDE))
         start, end = writer.rng.standard_normal((2, networks.CHANNELS, networks.SIDE, networks.SIDE))
         found = boundaries(program, start, end)
