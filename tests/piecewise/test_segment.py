@@ -152,7 +152,7 @@ def test_between_boundaries_the_network_is_affine() -> None:
 
 def test_what_is_not_piecewise_linear_is_named() -> None:
     model = load(models.path("char_transformer"))
-    with pytest.raises(ModelError, match=r"char_transformer.onnx: it (is not|has no) piecewise"):
+    with pytest.raises(ModelError, match=r"char_transformer.onnx: the model (is not|has no) piecewise"):
         read_program(model, model.proto.graph.input[0].name, (1, 8))
 
 

@@ -80,6 +80,27 @@ def test_captured_tensors_have_the_subgraph_as_a_reader(make: Callable[[], Model
     )
 
 
+def test_each_capture_of_each_subgraph_is_a_consumer() -> None:
+    """Two reads in one branch, one in the other, one in a second If, and one outside: five."""
+    model = small_models.build(
+        """
+        g (float[N, 4] x, bool c) => (float[N, 4] y) {
+            h = Relu (x)
+            a = If (c) <
+                then_branch = t1 () => (float[N, 4] t) { t = Mul (h, h) },
+                else_branch = e1 () => (float[N, 4] e) { e = Neg (h) }
+            >
+            b = If (c) <
+                then_branch = t2 () => (float[N, 4] u) { u = Abs (h) },
+                else_branch = e2 () => (float[N, 4] v) { v = Neg (x) }
+            >
+            y = Sum (a, b, h)
+        }
+        """
+    )
+    assert {t.name: t.consumers for t in listed(model)} == {"x": 2, "c": 2, "h": 5, "a": 1, "b": 1, "y": 0}
+
+
 def test_a_branch_that_hands_an_outer_value_back_reads_it() -> None:
     model = small_models.with_if()
     branch = next(node for node in model.graph.node if node.op_type == "If").attribute[1].g

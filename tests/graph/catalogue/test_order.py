@@ -10,7 +10,7 @@ from onnx import NodeProto, helper
 
 from onnx_ood import ModelError
 from onnx_ood.graph.catalogue.nodes import reads
-from onnx_ood.graph.catalogue.order import execution_order
+from onnx_ood.graph.catalogue.order import execution_order, sizes_only
 
 
 @st.composite
@@ -68,3 +68,21 @@ def test_a_tensor_computed_twice_is_refused(outputs: list[list[str]]) -> None:
 def test_outputs_without_a_name_are_no_duplicates() -> None:
     nodes = [helper.make_node("Op", [], ["a", "", ""]), helper.make_node("Op", ["", "a"], ["", "b"])]
     assert execution_order(nodes) == nodes
+
+
+@pytest.mark.parametrize("op", ["Shape", "Size"])
+def test_results_of_shape_and_size_are_sizes_and_data_is_not(op: str) -> None:
+    """A size stays the same whatever the values are, by the definition of both operators."""
+    model = small_models.build(
+        f"""
+        g (float[N, 4] x) => (float[N, 4] y) {{
+            n = {op} (x)
+            half = Cast <to = 1> (n)
+            scaled = Neg (half)
+            total = ReduceSum <keepdims = 0> (x)
+            mixed = Add (total, scaled)
+            y = Add (x, mixed)
+        }}
+        """
+    )
+    assert sizes_only(model) == {"n", "half", "scaled"}
