@@ -102,7 +102,7 @@ def main() -> None:
                 continue
             path.write_bytes(case.model.SerializeToString())
             model = onnx_ood.load(path)
-            both = (*model.tensors, *model.inner_tensors)
+            both = (*model.tensors, *model.nested_tensors)
             tensors = [t.name for t in both if not t.constant and not t.is_input]
             if set(tensors) <= {value.name for value in case.model.graph.output}:
                 continue

@@ -1,28 +1,37 @@
-"""Reading, cataloguing, selecting and rewriting ONNX graphs. Knows onnx, knows nothing of onnxruntime."""
+"""Reading, selecting and rewriting ONNX graphs. Uses onnx, never onnxruntime."""
 
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
 from onnx_ood.graph.catalogue.contents import NonFinite, all_operators, count_non_finite
+from onnx_ood.graph.catalogue.evaluate import evaluate_node
 from onnx_ood.graph.catalogue.external import relocated
 from onnx_ood.graph.catalogue.model import Model, load
 from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
+from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, subgraphs
 from onnx_ood.graph.catalogue.tensors import Tensor, format_shape
+from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
-from onnx_ood.graph.heads import gives_probabilities
+from onnx_ood.graph.heads import (
+    ClassScores,
+    LinearLayer,
+    find_class_scores,
+    find_linear_layer,
+    gives_probabilities,
+)
 from onnx_ood.graph.instrument import Instrumented, instrument
-from onnx_ood.graph.linear_head import ClassScores, LinearLayer, find_class_scores, find_linear_layer
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
-from onnx_ood.graph.surface.cut import Cut, behind_cut, element_type, find_cut, tensor_type
-from onnx_ood.graph.surface.pairs import MOST_UNITS, PairGraph, with_pair_statistics
+from onnx_ood.graph.surface.cut import Cut, downstream_model, find_cut
+from onnx_ood.graph.surface.pair_statistics import MAX_UNITS, PairGraph, with_pair_statistics
+from onnx_ood.graph.surface.pool_indices import PoolIndices, with_pool_indices
 from onnx_ood.graph.surface.rewrite import Rewritten, open_at, rewrite
 from onnx_ood.graph.surface.segments import Segment, Splitter
-from onnx_ood.graph.units import PatternSite, Units, find_units, with_places
+from onnx_ood.graph.units import PatternSite, Units, find_units
 
 __all__ = [
     "DEFAULT_LIMIT",
-    "MOST_UNITS",
+    "MAX_UNITS",
     "PREFIX",
     "BatchNorm",
     "ChannelAxes",
@@ -34,6 +43,7 @@ __all__ = [
     "NonFinite",
     "PairGraph",
     "PatternSite",
+    "PoolIndices",
     "Rewritten",
     "Segment",
     "Splitter",
@@ -41,9 +51,11 @@ __all__ = [
     "Tensor",
     "Units",
     "all_operators",
-    "behind_cut",
+    "attribute_values",
     "count_non_finite",
+    "downstream_model",
     "element_type",
+    "evaluate_node",
     "find_batch_norms",
     "find_class_scores",
     "find_cut",
@@ -52,6 +64,7 @@ __all__ = [
     "format_shape",
     "gives_probabilities",
     "instrument",
+    "is_standard",
     "load",
     "measurable",
     "nearest_floats",
@@ -62,10 +75,11 @@ __all__ = [
     "relocated",
     "rewrite",
     "select",
+    "subgraphs",
     "suggest_probes",
     "tensor_type",
     "why_not_measurable",
     "why_not_nudged",
     "with_pair_statistics",
-    "with_places",
+    "with_pool_indices",
 ]

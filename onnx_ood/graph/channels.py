@@ -1,13 +1,12 @@
-"""Which axis of a tensor holds its channels."""
+"""The channel axis of a tensor, from the operators that compute it."""
 
 from __future__ import annotations
 
-from onnx import NodeProto
-
 from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.nodes import producers
 
-# Operators that say where channels are. Everything else keeps them where they were.
-_FIRST = frozenset(
+# Operators that define the channel axis. All others are taken to keep it.
+_CHANNELS_FIRST_OPS = frozenset(
     {
         "AveragePool",
         "BatchNormalization",
@@ -23,7 +22,7 @@ _FIRST = frozenset(
         "QLinearConv",
     }
 )
-_LAST = frozenset(
+_CHANNELS_LAST_OPS = frozenset(
     {
         "Attention",
         "EmbedLayerNormalization",
@@ -37,32 +36,30 @@ _LAST = frozenset(
 
 
 class ChannelAxes:
-    """Says of tensors of the main graph which axis of one input's share holds the channels."""
+    """Channel axes of the main graph's tensors."""
 
     def __init__(self, model: Model) -> None:
-        """Takes a model."""
-        self._producer: dict[str, NodeProto] = {
-            name: node for node in model.proto.graph.node for name in node.output if name
-        }
+        """Take a model."""
+        self._producer = producers(model.proto.graph.node)
 
     def last(self, name: str) -> bool:
-        """Whether a tensor's channels are on its last axis, not on the first behind the batch.
+        """Return True if a tensor's channels are on its last axis, False if on the first after the batch.
 
         Args:
             name: A tensor.
 
         Returns:
-            True behind a matrix product or a normalisation of rows, as in transformers; False behind convolutions, and
-            where no operator says.
+            True after a matrix product or a normalization of rows, as in transformers; False after a convolution, or if
+            no operator defines the axis.
         """
         node = self._producer.get(name)
-        # A damaged file may hold a circle.
+        # Bounded, because a damaged file may hold a cycle.
         for _ in range(len(self._producer)):
             if node is None or not node.input:
                 break
-            if node.op_type in _FIRST:
+            if node.op_type in _CHANNELS_FIRST_OPS:
                 return False
-            if node.op_type in _LAST:
+            if node.op_type in _CHANNELS_LAST_OPS:
                 return True
             node = self._producer.get(node.input[0])
         return False

@@ -1,4 +1,4 @@
-"""Rewriting a model so that any of its tensors can be watched and nudged."""
+"""Instrumenting a model: any of its tensors can be watched and nudged."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from onnx import ModelProto, TypeProto
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.catalogue.model import Model, load
 from onnx_ood.graph.catalogue.tensors import Tensor, dtype_name
+from onnx_ood.graph.catalogue.type_protos import kind_of
 from onnx_ood.graph.select import matching
 from onnx_ood.graph.sites import nudgeable, why_not_nudged
-from onnx_ood.graph.surface.optional import OLDEST_OPSET as OPTIONALS_FROM
+from onnx_ood.graph.surface.optional import MIN_OPSET as MIN_OPSET_OPTIONALS
 from onnx_ood.graph.surface.optional import as_optionals
 from onnx_ood.graph.surface.prune import prune as remove_unneeded
 from onnx_ood.graph.surface.rewrite import rewrite
@@ -23,20 +24,20 @@ from onnx_ood.graph.surface.saving import save
 
 @dataclass(frozen=True)
 class Instrumented:
-    """A model that hands out more of its tensors, and takes nudges. Made by `instrument`.
+    """A model with further outputs, and inputs for nudges. Made by `instrument`.
 
     Attributes:
-        model: The rewritten model, its external data not loaded.
-        outputs: By name or scoped path of each watched tensor, the graph output that carries it. Several tensors may
-            have one: the result of a function is also the result of its call.
-        inputs: By name or scoped path of each site, the input that was added for its nudge. What is fed there is added
-            to the site, and may have any shape of the site's rank that broadcasts to it. Not fed it is −0, which
-            leaves every bit as it was; in models of IR version 3 and older it has to be fed.
-        refused: Why a tensor that a pattern matched can't be watched, by its name. (One that is named exactly raises.)
-        untyped: The added outputs of which onnx can't infer the type, or not the rank where the operators are older
-            than version 15 (else they are optional values); and added inputs of unknown rank. onnxruntime infers them
-            when it loads the model; `onnx.checker` takes a saved file amiss that has them.
-        source: The file that the model was read from.
+        model: The rewritten model, external data not loaded.
+        outputs: Graph output of each watched tensor, by the tensor's name or scoped path. Several tensors may share
+            one: the result of a function is also the result of its call.
+        inputs: Graph input added for each site, by the site's name or scoped path. Values fed there are added to the
+            site; they have the site's rank and broadcast to it. The default is −0, which leaves every bit unchanged;
+            in models of IR version 3 and older the input has to be fed.
+        refused: Reasons why tensors matched by a pattern cannot be watched, by name. (An exact name raises instead.)
+        untyped: Added outputs of unknown type, or of unknown rank with operators older than version 15 (with newer ones
+            they are optional values), and added inputs of unknown rank. onnxruntime loads such a model;
+            `onnx.checker` rejects it.
+        source: The file of the original model.
     """
 
     model: ModelProto
@@ -47,17 +48,17 @@ class Instrumented:
     source: Path
 
     def save(self, path: str | Path, *, embed: bool = False) -> None:
-        """Writes the model to a file, as a whole or not at all.
+        """Write the model to a file atomically.
 
-        Weights in external files stay where they are and are neither copied nor read.
+        External data files stay in place and are neither copied nor read, unless `embed` is set.
 
         Args:
-            path: Where to. It has to be in the folder of the external data files, links resolved, or above.
-            embed: Puts external weights into the file instead, which then can be anywhere.
+            path: The file to write, in the folder of the external data files (links resolved) or above it.
+            embed: Put external weights into the file, which then can be anywhere.
 
         Raises:
-            OutputError: If the file can't be written, or its data files can't be reached from there.
-            ModelError: If it would be larger than an ONNX file can be.
+            OutputError: If the file cannot be written or cannot refer to its data files, or is the source model.
+            ModelError: If the file would exceed 2 GiB.
         """
         save(self.model, self.source, Path(path), embed=embed)
 
@@ -70,37 +71,41 @@ def instrument(
     keep_outputs: bool = True,
     prune: bool = False,
 ) -> Instrumented:
-    """Copies a model so that the copy hands out tensors from anywhere inside.
+    """Copy a model with any of its tensors as further outputs, and inputs for nudges.
 
-    Selectors are those of `select`, but they mean tensors of every type, and those inside control flow and functions
-    too, by scoped path. Patterns and `all` leave out constants; an exact name may be of anything, of an input or
-    an initializer as well.
+    Selectors are those of `select`, applied to tensors of every dtype, at any depth. Patterns and `all` leave out
+    constants and inputs; an exact name may also be an input, a constant or an initializer.
 
     Args:
-        model: A model file, or a model that `load` has read. It is not changed.
-        probes: One selector or several: the tensors to watch. May be none where there are sites.
-        sites: One selector or several: the tensors to nudge, inputs or tensors of floats inside.
-        keep_outputs: Keeps the model's own outputs, first and in their order.
-        prune: Removes what no output needs. Inputs stay declared.
+        model: A model file, or a model from `load`. It is not changed.
+        probes: One or several selectors of the tensors to watch. May be empty if there are sites.
+        sites: One or several selectors of the tensors to nudge: inputs or inner tensors, floating-point.
+        keep_outputs: Keep the model's own outputs, first and in their order.
+        prune: Remove the parts that no output needs. Inputs stay declared.
 
     Returns:
-        The copy, and where in it everything is.
+        The copy, with the names of the added outputs and inputs.
 
     Raises:
-        SelectorError: If a selector is malformed or matches nothing, or what it means can't be watched or nudged.
-        ModelError: If the model can't be read.
+        SelectorError: If a selector is malformed, matches nothing, or means a tensor that cannot be watched or nudged.
+        ModelError: If the model cannot be read.
+
+    Examples:
+        >>> from onnx_ood import models
+        >>> path = models.path("fashion_cnn")
+        >>> instrumented = instrument(path, probes="op:Relu[0]", sites="op:Conv[0]")
+        >>> sorted(instrumented.outputs), sorted(instrumented.inputs)
+        (['/blocks/blocks.0/relu/Relu_output_0'], ['/blocks/blocks.0/body/conv/Conv_output_0'])
     """
     model = model if isinstance(model, Model) else load(model)
     probes = [probes] if isinstance(probes, str) else list(probes)
     sites = [sites] if isinstance(sites, str) else list(sites)
     if not probes and not sites:
-        raise SelectorError(
-            "no probe and no site is selected: name a tensor, a glob, op:TYPE, outputs or all"
-        )
+        raise SelectorError("no probe and no site given; use a tensor name, a glob, op:TYPE, outputs or all")
     watched, refused = _to_watch(model, probes)
     rewritten = rewrite(model, watched, _to_nudge(model, sites), keep_outputs=keep_outputs)
     proto, outputs = rewritten.proto, dict(rewritten.outputs)
-    if model.opsets.get("ai.onnx", 1) >= OPTIONALS_FROM:
+    if model.opsets.get("ai.onnx", 1) >= MIN_OPSET_OPTIONALS:
         renamed = as_optionals(proto, set(outputs.values()) - set(model.outputs))
         outputs = {name: renamed.get(output, output) for name, output in outputs.items()}
     if prune:
@@ -114,16 +119,16 @@ def instrument(
     return Instrumented(proto, outputs, rewritten.inputs, refused, untyped, model.path)
 
 
-def _complete(kind: TypeProto) -> bool:
-    """True if a type is all that `onnx.checker` asks of an output."""
-    value = kind.WhichOneof("value")
-    return value is not None and (value != "tensor_type" or kind.tensor_type.HasField("shape"))
+def _complete(type_proto: TypeProto) -> bool:
+    """True for a type that `onnx.checker` accepts of an output."""
+    kind = kind_of(type_proto)
+    return kind is not None and (kind != "tensor_type" or type_proto.tensor_type.HasField("shape"))
 
 
 def _to_watch(model: Model, selectors: Sequence[str]) -> tuple[list[str], dict[str, str]]:
-    """Resolves selectors of probes; gives what can be watched, and why the rest of what patterns match can't."""
-    known = {tensor.name: tensor for tensor in chain(_stored(model), model.everything)}
-    candidates = [tensor for tensor in model.everything if not tensor.constant and not tensor.is_input]
+    """Resolve selectors of probes; return the tensors to watch, and reasons for the others that patterns match."""
+    known = {tensor.name: tensor for tensor in chain(_stored(model), model.all_tensors)}
+    candidates = [tensor for tensor in model.all_tensors if not tensor.constant and not tensor.is_input]
     names: dict[str, None] = {}
     refused: dict[str, str] = {}
     for selector in selectors:
@@ -138,7 +143,7 @@ def _to_watch(model: Model, selectors: Sequence[str]) -> tuple[list[str], dict[s
         if len(reasons) == len(found):
             name, reason = next(iter(reasons.items()))
             raise SelectorError(
-                f"selector {selector!r} matches nothing that can be watched: tensor {name!r} {reason}"
+                f"selector {selector!r} matches no tensor that can be watched: tensor {name!r} {reason}"
             )
         refused |= reasons
     return list(names), refused
@@ -149,10 +154,10 @@ def _unwatchable(model: Model) -> Callable[[Tensor], str | None]:
 
 
 def _to_nudge(model: Model, selectors: Sequence[str]) -> list[str]:
-    """Resolves selectors of sites."""
+    """Resolve selectors of sites."""
     names: dict[str, None] = {}
     if selectors:
-        known = {tensor.name: tensor for tensor in chain(_stored(model), model.everything)}
+        known = {tensor.name: tensor for tensor in chain(_stored(model), model.all_tensors)}
         candidates = [tensor for tensor in nudgeable(model) if tensor.dtype is not None]
         for selector in selectors:
             found = matching(selector, known, candidates, _unnudgeable(model), model.path.name)
@@ -163,14 +168,14 @@ def _to_nudge(model: Model, selectors: Sequence[str]) -> list[str]:
 def _unnudgeable(model: Model) -> Callable[[Tensor], str | None]:
     def reason(tensor: Tensor) -> str | None:
         if tensor.dtype is None and not tensor.constant:
-            return "has a type that onnx can't infer, so no input can be declared for its nudge"
+            return "has a type that onnx cannot infer, so no input can be declared for its nudge"
         return why_not_nudged(model, tensor)
 
     return reason
 
 
 def _stored(model: Model) -> Iterator[Tensor]:
-    """Initializers of the main graph that are no inputs, as the catalogue would list them."""
+    """Yield the initializers of the main graph as tensors."""
     for stored in model.proto.graph.initializer:
         yield Tensor(
             name=stored.name,

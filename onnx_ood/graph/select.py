@@ -1,18 +1,17 @@
-"""The selector grammar: how people say which tensors they mean.
+"""Selectors: the grammar for naming tensors.
 
 | selector | selects |
 |---|---|
 | an exact name | that tensor |
 | a glob, `/layer3/*` | every matching name (`*` also crosses `/`) |
-| `op:Relu` | everything that Relu operators compute; the type may be a glob, `op:*Relu` |
-| `op:Conv[-3]` | the third-last executed Conv |
+| `op:Relu` | all results of Relu operators; the type may be a glob, `op:*Relu` |
+| `op:Conv[-3]` | the third-last Conv in execution order |
 | `op:Relu[::4]` | every fourth Relu |
-| `outputs` | the model's own outputs |
-| `all` | everything that can be measured |
+| `outputs` | the model's outputs |
+| `all` | all tensors that can be measured |
 
-An exact name wins over every other reading, so a tensor that is called `all` can still be named.
-Apart from exact names, selectors look only at what can be measured: floating-point tensors that a node
-computes and that depend on a graph input, or on the site where that is known.
+An exact name takes precedence, so a tensor called `all` can be selected. Other selectors match only tensors that can be
+measured: floating-point results of nodes that depend on a graph input, or on the site if one is given.
 """
 
 from __future__ import annotations
@@ -27,91 +26,105 @@ from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.nested import reached_from
 from onnx_ood.graph.catalogue.tensors import Tensor
 
-# What integer arithmetic of quantised models works on.
-_QUANTISED = frozenset({"int4", "uint4", "int8", "uint8", "int16", "uint16"})
+# Element types of quantized values.
+_QUANTIZED_DTYPES = frozenset({"int4", "uint4", "int8", "uint8", "int16", "uint16"})
 _OP = re.compile(r"op:(?P<type>[^\[\]]+)(?:\[(?P<at>[^\[\]]*)\])?")
 _INDEX = re.compile(r"-?\d+")
 _SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
 
 
 def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = None) -> tuple[Tensor, ...]:
-    """Resolves selectors to tensors that can be measured.
+    """Select tensors that can be measured.
+
+    A selector is an exact name, a glob (`/layer3/*`), an operator type (`op:Relu`, `op:*Relu`) with an optional index
+    or slice in execution order (`op:Conv[-3]`, `op:Relu[::4]`), `outputs` or `all`.
 
     Args:
-        model: The model whose tensors are meant.
+        model: The model.
         selectors: One selector or several.
-        site: The tensor that will be nudged: what does not depend on it can't be measured.
+        site: The tensor to nudge; tensors that do not depend on it cannot be measured.
 
     Returns:
-        The tensors that any of the selectors selects, each once, in execution order. A tensor whose dtype onnx
-        can't infer (behind a custom operator, say) is included; the runtime decides.
+        The tensors that match any of the selectors, each once, in execution order. Tensors of unknown dtype (after a
+        custom operator, for example) are included; the runtime determines whether they can be measured.
 
     Raises:
-        SelectorError: If a selector is malformed, matches nothing (the nearest names are listed), or names a tensor
+        SelectorError: If a selector is malformed, matches nothing (the message lists similar names), or names a tensor
             that cannot be measured.
+
+    Examples:
+        >>> from onnx_ood import load, models
+        >>> model = load(models.path("fashion_cnn"))
+        >>> [tensor.name for tensor in select(model, "op:Relu[:2]")]
+        ['/blocks/blocks.0/relu/Relu_output_0', '/blocks/blocks.1/relu/Relu_output_0']
     """
     selectors = [selectors] if isinstance(selectors, str) else list(selectors)
     if not selectors:
-        raise SelectorError("no probe is selected: name a tensor, a glob, op:TYPE, outputs or all")
-    known = {tensor.name: tensor for tensor in model.everything}
+        raise SelectorError("no probe given; use a tensor name, a glob, op:TYPE, outputs or all")
+    known = {tensor.name: tensor for tensor in model.all_tensors}
     candidates = measurable(model, site)
     allowed = {tensor.name for tensor in candidates}
 
     def refusal(tensor: Tensor) -> str | None:
         if tensor.name in allowed:
             return None
-        beside = (
-            f"does not depend on the site {site.name!r}, so no nudge there can change it" if site else None
+        independent = (
+            f"does not depend on the site {site.name!r}, so a nudge there cannot change it" if site else None
         )
-        return why_not_measurable(model, tensor) or beside
+        return why_not_measurable(model, tensor) or independent
 
     chosen: set[str] = set()
     for selector in selectors:
         found = matching(selector, known, candidates, refusal, model.path.name)
         chosen.update(tensor.name for tensor in found)
-    return tuple(tensor for tensor in model.everything if tensor.name in chosen)
+    return tuple(tensor for tensor in model.all_tensors if tensor.name in chosen)
 
 
 def why_not_measurable(model: Model, tensor: Tensor) -> str | None:
-    """The reason why a tensor of a model cannot be a probe, or None if it can."""
+    """The reason why a tensor cannot be a probe, None if it can.
+
+    Args:
+        model: The model.
+        tensor: One of its tensors. An unknown dtype is accepted.
+    """
     if tensor.is_input:
-        return "is an input of the model; it is the site of the nudge, not a probe"
+        return "is an input of the model, which can be a site but not a probe"
     if tensor.constant:
-        return "does not depend on any input, so no nudge can change it"
+        return "does not depend on any input, so a nudge cannot change it"
     if tensor.dtype is not None and not tensor.floating:
         return not_floating(model, tensor.name, tensor.dtype)
     return model.output_plans.refusal(tensor.name)
 
 
 def not_floating(model: Model, name: str, dtype: str) -> str:
-    """The reason why a tensor of another dtype can't be a probe, with the way out where values are quantised.
+    """The reason why a tensor of another dtype cannot be a probe, with an alternative for quantized values.
 
     Args:
         model: The model.
         name: The tensor.
-        dtype: What it holds.
+        dtype: Its dtype, not a floating-point one.
     """
     reason = f"holds {dtype} values; only floating-point tensors can be measured"
-    if dtype not in _QUANTISED:
+    if dtype not in _QUANTIZED_DTYPES:
         return reason
     for node in model.proto.graph.node:
         if node.op_type == "DequantizeLinear" and name in node.input[:1]:
-            return f"{reason}; watch {node.output[0]!r}, its values behind a DequantizeLinear"
-    return f"{reason}, and no DequantizeLinear gives its values"
+            return f"{reason}; use {node.output[0]!r}, its dequantized values"
+    return f"{reason}, and no DequantizeLinear reads it"
 
 
 def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:
-    """All tensors that can be probes, in execution order, those inside control flow and functions too.
+    """List all tensors that can be probes, in execution order and at any depth.
 
     Args:
         model: The model.
-        site: The tensor that will be nudged: what does not depend on it is left out.
+        site: The tensor to nudge; tensors that do not depend on it are left out.
     """
-    candidates = tuple(tensor for tensor in model.everything if why_not_measurable(model, tensor) is None)
+    candidates = tuple(tensor for tensor in model.all_tensors if why_not_measurable(model, tensor) is None)
     if site is None or (site.is_input and len(model.inputs) == 1):
         return candidates
-    behind = reached_from(model.proto, site.name)
-    return tuple(tensor for tensor in candidates if tensor.name in behind)
+    reached = reached_from(model.proto, site.name)
+    return tuple(tensor for tensor in candidates if tensor.name in reached)
 
 
 def matching(
@@ -121,13 +134,13 @@ def matching(
     refusal: Callable[[Tensor], str | None],
     file: str,
 ) -> Sequence[Tensor]:
-    """Resolves one selector.
+    """Resolve one selector.
 
     Args:
         selector: The selector.
-        by_name: Tensors that an exact name may mean.
-        candidates: Tensors that any other selector may mean, in execution order.
-        refusal: Why an exactly named tensor is not allowed, None if it is.
+        by_name: Tensors that an exact name can select.
+        candidates: Tensors that other selectors can select, in execution order.
+        refusal: Returns the reason why an exactly named tensor is not allowed, None if it is.
         file: The model's name, for messages.
 
     Returns:
@@ -173,7 +186,7 @@ def _by_operator(candidates: Sequence[Tensor], selector: str) -> Sequence[Tensor
     bounds = _SLICE.fullmatch(at)
     if bounds is None or (bounds[3] is not None and int(bounds[3]) == 0):
         raise SelectorError(
-            f"selector {selector!r} is malformed: in the brackets goes a number or start:stop:step"
+            f"selector {selector!r} is malformed: put an index or start:stop:step in the brackets"
         )
     return found[slice(*(None if bound is None else int(bound) for bound in bounds.groups()))]
 
@@ -188,5 +201,5 @@ def _nothing_matches(file: str, candidates: Sequence[Tensor], selector: str) -> 
         part = selector.strip("*?/").casefold()
         near += [name for name in names if part and part in name.casefold() and name not in near][:3]
         near = near or names[:3]
-    hint = f"nearest: {', '.join(near)}" if near else "the model computes nothing that can be measured"
+    hint = f"nearest: {', '.join(near)}" if near else "the model has no tensor that can be measured"
     return f"selector {selector!r} matches no tensor of {file}; {hint}"

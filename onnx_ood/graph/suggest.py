@@ -1,4 +1,4 @@
-"""Which probes to take when the user names none."""
+"""Default probes of a model."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.tensors import Tensor
 from onnx_ood.graph.select import measurable
 
+# Probes suggested at most, by default.
 DEFAULT_LIMIT = 12
 
-# Operators that mix their inputs by learned weights: the next best places where there are no activations.
+# Operators with learned weights: the next best probes in a model without activations.
 _WEIGHTED_OPS = frozenset(
     {"Conv", "ConvTranspose", "Gemm", "MatMul", "FusedConv", "FusedMatMul", "LSTM", "GRU", "RNN"}
 )
@@ -19,11 +20,11 @@ _WEIGHTED_OPS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Suggestion:
-    """A probe worth measuring.
+    """A suggested probe.
 
     Attributes:
         tensor: The tensor.
-        reason: Why it was chosen, as a phrase for people.
+        reason: The criterion, as a phrase for people.
     """
 
     tensor: Tensor
@@ -33,30 +34,36 @@ class Suggestion:
 def suggest_probes(
     model: Model, limit: int = DEFAULT_LIMIT, site: Tensor | None = None
 ) -> tuple[Suggestion, ...]:
-    """Chooses probes that see the whole depth of a model at little cost.
+    """Suggest probes that cover the depth of a model at low cost.
 
-    Activations are taken where there are any: there an on/off pattern has a meaning, and a nudge has just been
-    through a nonlinearity. If there are more than `limit`, they are thinned evenly in execution order, first
-    and last kept. A model without activations is measured at its weighted operators, or else anywhere.
+    Activations come first: there units are active or not, and a nudge has just passed a nonlinearity. Of more than
+    `limit`, an evenly spaced subset in execution order is taken, first and last included. In a model without
+    activations, probes are results of operators with weights, or else any floating-point tensors.
 
     Args:
         model: The model.
-        limit: At most this many probes, at least 1.
-        site: The tensor that will be nudged: only what depends on it is suggested.
+        limit: Maximum number of probes, at least 1.
+        site: The tensor to nudge; only tensors that depend on it are suggested.
 
     Returns:
         The suggestions in execution order.
 
     Raises:
-        ModelError: If nothing in the model can be measured.
+        ModelError: If no tensor of the model can be measured.
+
+    Examples:
+        >>> from onnx_ood import load, models
+        >>> model = load(models.path("fashion_cnn"))
+        >>> [suggestion.tensor.name for suggestion in suggest_probes(model, limit=2)]
+        ['/blocks/blocks.0/relu/Relu_output_0', '/blocks/blocks.4/relu/Relu_output_0']
     """
     everything = measurable(model, site)
-    # What is known to hold floats goes first: behind custom operators, quantised ones say, a type may be unknown.
+    # Known dtypes first: after custom operators, for example quantized ones, a dtype may be unknown.
     found = [tensor for tensor in everything if tensor.floating] or list(everything)
     inner = [tensor for tensor in found if not tensor.output]
-    # In a branch that isn't taken there is nothing to see, and a body's tensors come in stacks: where there are
-    # activations outside control flow, those do.
-    in_control_flow = {path for path, inside in model.inner_by_path.items() if inside.around}
+    # Tensors in a branch may be missing and those of a body are stacked, so activations outside control flow are
+    # preferred.
+    in_control_flow = {path for path, nested in model.nested_by_path.items() if nested.around}
     outside = [tensor for tensor in inner if tensor.name not in in_control_flow]
     choices = (
         ("activation", [tensor for tensor in outside if tensor.activation]),
@@ -68,7 +75,7 @@ def suggest_probes(
     kind, candidates = next((choice for choice in choices if choice[1]), choices[-1])
     if not candidates:
         raise ModelError(
-            f"{model.path}: no floating-point tensor depends on an input; there is nothing to measure"
+            f"{model.path}: no floating-point tensor depends on an input, so nothing can be measured"
         )
     count = len(candidates)
     if count <= limit:

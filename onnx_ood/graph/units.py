@@ -1,63 +1,65 @@
-"""Which units a model has, and how their activation codes are read.
+"""Units of a model, and how their activation patterns are read.
 
-The code of a unit says in which piece of its activation function it is: above how many thresholds its pre-activation
-lies, or which element of its window is the largest. A pre-activation that is handed out keeps the runtime from fusing
-it with its activation function; so, wherever the activation itself tells the same, the activation is read.
+The state of a unit is the number of thresholds of its activation function below its pre-activation, or the index of the
+largest element in its window; the states of all units form the activation pattern. Watching a pre-activation prevents
+its fusion with the activation function, so the activation is read instead if it determines the state.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
-from onnx import ModelProto, NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from onnx_ood._types import Array
 from onnx_ood.graph.catalogue.activations import Activation, activations
 from onnx_ood.graph.catalogue.model import Model
-from onnx_ood.graph.catalogue.names import Names
+from onnx_ood.graph.catalogue.nodes import attribute_values, producers
 from onnx_ood.graph.catalogue.order import execution_order
 from onnx_ood.graph.catalogue.tensors import Tensor
 from onnx_ood.graph.select import why_not_measurable
 
-Exactness = Literal["linear", "pattern", "sign"]
+Exactness: TypeAlias = Literal["linear", "pattern", "sign"]
 
-# Smooth functions of the sign of their argument.
-_SIGN_KEPT = frozenset(
+# Smooth functions with the sign of their argument.
+_SIGN_KEEPING = frozenset(
     {"Celu", "Elu", "FastGelu", "Gelu", "Mish", "QuickGelu", "Selu", "Softsign", "Swish", "Tanh"}
 )
-_SIGN_LOST = frozenset({"Sigmoid", "Softplus"})
-# Of these the sign is kept only where this attribute is positive (by default it is).
-_SLOPE = {"Celu": "alpha", "Elu": "alpha"}
-# Units that are no activation functions.
-_OTHER_UNITS = frozenset(
+# Smooth functions without it.
+_SIGN_LOSING = frozenset({"Sigmoid", "Softplus"})
+# Attributes that must be positive (as by default) for the sign to be kept.
+_SLOPE_ATTRIBUTES = {"Celu": "alpha", "Elu": "alpha"}
+# Operators with units that are not elementwise activation functions.
+_OTHER_UNIT_OPS = frozenset(
     {"Abs", "GRU", "GlobalMaxPool", "LSTM", "Max", "MaxPool", "Min", "RNN", "ReduceMax", "ReduceMin"}
 )
-# Constants up to this many elements are read.
-_MOST_ELEMENTS = 1 << 16
-# The first version of MaxPool that tells where the largest elements are.
-_INDICES_FROM = 8
+# Limit on the size of constants that are read.
+_MAX_CONSTANT_ELEMENTS = 1 << 16
+# First version of the operators with the indices of MaxPool.
+_MIN_OPSET_POOL_INDICES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class PatternSite:
-    """The units of one activation function, and how their codes are read.
+    """The units of one activation function, and how their states are read.
 
     Attributes:
-        name: The tensor that the units give.
+        name: The tensor with the activations.
         op: The operator as written, such as `"Relu"`, or `"Gelu (decomposed)"`.
-        source: The pre-activation; of MaxPool what the windows slide over. Empty where it is inside an operator (with
-            its bias), or outside the function or branch that the units are in.
-        exact: `"linear"` if units are affine between thresholds, so that codes are those of linear regions;
-            `"pattern"` if a threshold is where another formula begins, but not all of these are affine; `"sign"` if
-            the function is smooth and the sign of its pre-activation stands for a code.
-        thresholds: On the pre-activation, ascending. None for MaxPool, whose code is the place of the largest element.
+        source: The pre-activation; for MaxPool its input. Empty if it is inside the operator (which adds a bias), or
+            outside the function or branch of the units.
+        exact: `"linear"` if units are affine between thresholds, so that the activation pattern identifies the linear
+            region; `"pattern"` if the formula changes at thresholds, but not all formulas are affine; `"sign"` if the
+            function is smooth and the sign of its pre-activation is used as the state.
+        thresholds: Thresholds on the pre-activation, ascending. Empty for MaxPool, where the state is the index of the
+            largest element.
         read: The tensor that is read.
-        above: What is compared with it, in the order of `thresholds`: a unit's code is how many of these its value is
-            above. Equal to the code on the pre-activation but where that is the upper bound of a Clip or HardSigmoid
-            to the last bit.
+        above: Bounds on that tensor, in the order of `thresholds`: the state is the number of bounds below the value.
+            It equals the state from the pre-activation, unless that lies within one rounding of the upper bound of a
+            Clip or HardSigmoid.
     """
 
     name: str
@@ -70,7 +72,7 @@ class PatternSite:
 
     @property
     def argmax(self) -> bool:
-        """True if the code is the place of the largest element of a window."""
+        """True if the state is the index of the largest element in a window."""
         return not self.thresholds
 
 
@@ -79,8 +81,8 @@ class Units:
     """The units of a model.
 
     Attributes:
-        sites: Those of which codes can be read, in execution order.
-        unread: Why those of other sites can't be, by the name of the tensor that they give.
+        sites: Units with readable states, in execution order.
+        unread: Reasons why the states of other units cannot be read, by the name of their tensor.
     """
 
     sites: tuple[PatternSite, ...]
@@ -88,34 +90,40 @@ class Units:
 
 
 class _UnreadError(Exception):
-    """Codes can't be read; says why."""
+    """States cannot be read; the message gives the reason."""
 
 
 def find_units(model: Model) -> Units:
-    """Finds the units of a model, those inside functions and control flow too.
+    """Find the units of a model, inside functions and control flow too.
 
     Args:
         model: The model.
 
     Returns:
-        How their codes are read, or why they can't be.
+        How their states are read, or why they cannot be.
+
+    Examples:
+        >>> from onnx_ood import load, models
+        >>> units = find_units(load(models.path("fashion_cnn")))
+        >>> [(site.op, site.exact, site.thresholds) for site in units.sites][:2]
+        [('Relu', 'linear', (0.0,)), ('Relu', 'linear', (0.0,))]
     """
     names = {name: name for name in model.by_name}
-    scopes = [_Scope(model, execution_order(model.proto.graph.node), names, inner=False)]
+    scopes = [_Scope(model, execution_order(model.proto.graph.node), names, nested=False)]
     paths: dict[str, dict[str, str]] = {}
     nodes: dict[str, dict[int, NodeProto]] = {}
-    for inner in model.nested.inner:
-        paths.setdefault(inner.scope, {})[inner.local] = inner.path
-        if not inner.argument:
-            nodes.setdefault(inner.scope, {})[id(inner.node)] = inner.node
+    for nested in model.nested.tensors:
+        paths.setdefault(nested.scope, {})[nested.local] = nested.path
+        if not nested.argument:
+            nodes.setdefault(nested.scope, {})[id(nested.node)] = nested.node
     scopes += [
-        _Scope(model, list(found.values()), paths[scope], inner=True) for scope, found in nodes.items()
+        _Scope(model, list(found.values()), paths[scope], nested=True) for scope, found in nodes.items()
     ]
     sites: dict[str, PatternSite] = {}
     unread: dict[str, str] = {}
     for scope in scopes:
-        scope.look(sites, unread)
-    order = {tensor.name: i for i, tensor in enumerate(model.everything)}
+        scope.find(sites, unread)
+    order = {tensor.name: i for i, tensor in enumerate(model.all_tensors)}
     return Units(
         tuple(sorted(sites.values(), key=lambda site: order[site.name])),
         {name: unread[name] for name in sorted(unread, key=order.__getitem__)},
@@ -123,29 +131,29 @@ def find_units(model: Model) -> Units:
 
 
 class _Scope:
-    """One graph of a model: the main one, a branch or body, or a function's at one of its calls."""
+    """One graph of a model: the main graph, a branch or body, or that of a function at one of its calls."""
 
     def __init__(
-        self, model: Model, nodes: Sequence[NodeProto], paths: Mapping[str, str], *, inner: bool
+        self, model: Model, nodes: Sequence[NodeProto], paths: Mapping[str, str], *, nested: bool
     ) -> None:
-        """Takes a graph.
+        """Take a graph.
 
         Args:
             model: The model.
             nodes: The graph's nodes in execution order.
-            paths: Scoped paths of its tensors, by the name there.
-            inner: True if it is not the main graph.
+            paths: Scoped paths of its tensors, by local name.
+            nested: False for the main graph.
         """
-        self._model, self._nodes, self._paths, self._inner = model, nodes, paths, inner
-        self._producer = {name: node for node in nodes for name in node.output if name}
-        self._stored = {} if inner else {tensor.name: tensor for tensor in model.proto.graph.initializer}
-        self._tensors = {tensor.name: tensor for tensor in model.everything}
+        self._model, self._nodes, self._paths, self._nested = model, nodes, paths, nested
+        self._producer = producers(nodes)
+        self._stored = {} if nested else {tensor.name: tensor for tensor in model.proto.graph.initializer}
+        self._tensors = {tensor.name: tensor for tensor in model.all_tensors}
 
-    def look(self, sites: dict[str, PatternSite], unread: dict[str, str]) -> None:
-        """Adds the units of this graph to what was found."""
+    def find(self, sites: dict[str, PatternSite], unread: dict[str, str]) -> None:
+        """Add the units of this graph."""
         found = activations(self._nodes)
         for node in self._nodes:
-            if node.op_type in _OTHER_UNITS and node.input and node.output and node.output[0]:
+            if node.op_type in _OTHER_UNIT_OPS and node.input and node.output and node.output[0]:
                 found[node.output[0]] = Activation(node.output[0], node.op_type, node.input[0], node, False)
         for output, activation in found.items():
             tensor = self._tensors.get(self._paths.get(output, ""))
@@ -167,13 +175,13 @@ class _Scope:
         units = PatternSite(
             tensor.name, op, self._paths.get(activation.source, ""), "linear", (0.0,), tensor.name, (0.0,)
         )
-        attributes = {found.name: helper.get_attribute_value(found) for found in activation.node.attribute}
-        if function in _SIGN_LOST:
+        attributes = attribute_values(activation.node)
+        if function in _SIGN_LOSING:
             return self._by_source(replace(units, exact="sign"))
-        if function in _SIGN_KEPT:
+        if function in _SIGN_KEEPING:
             biased = len([name for name in activation.node.input if name]) > 1
             units = replace(units, exact="sign", source="" if biased else units.source)
-            kept = function not in _SLOPE or attributes.get(_SLOPE[function], 1.0) > 0
+            kept = function not in _SLOPE_ATTRIBUTES or attributes.get(_SLOPE_ATTRIBUTES[function], 1.0) > 0
             return units if kept else self._by_source(units)
         if function == "BiasGelu":
             return replace(units, exact="sign", source="")
@@ -198,17 +206,17 @@ class _Scope:
             return self._extreme(units, activation.node, tensor)
         if function == "MaxPool":
             return self._pool(units)
-        raise _UnreadError(_WHY.get(function, "is not known to have codes"))
+        raise _UnreadError(_WHY.get(function, "is not a known unit"))
 
     def _clip(
         self, units: PatternSite, node: NodeProto, attributes: Mapping[str, Any], tensor: Tensor
     ) -> PatternSite:
         bounds = {"min": attributes.get("min", -np.inf), "max": attributes.get("max", np.inf)}
-        for place, name in enumerate(bounds, start=1):
-            if len(node.input) > place and node.input[place]:
-                stored = self._constant(node.input[place])
+        for position, name in enumerate(bounds, start=1):
+            if len(node.input) > position and node.input[position]:
+                stored = self._constant(node.input[position])
                 if stored is None or stored.size != 1:
-                    raise _UnreadError(f"has a bound, {node.input[place]!r}, that isn't stored in the file")
+                    raise _UnreadError(f"has a bound, {node.input[position]!r}, not stored in the file")
                 bounds[name] = float(stored.reshape(()))
         low, high = (float(bound) for bound in bounds.values())
         return self._between(units, low, high, low, high, tensor)
@@ -221,7 +229,7 @@ class _Scope:
         else:
             alpha, beta = float(attributes.get("alpha", 0.2)), float(attributes.get("beta", 0.5))
         if alpha <= 0:
-            raise _UnreadError("has a slope that isn't positive")
+            raise _UnreadError("has a slope that is not positive")
         low, high = -beta / alpha, (1 - beta) / alpha
         if activation.function == "HardSwish":
             return self._by_source(replace(units, exact="pattern", thresholds=(low, high)))
@@ -230,16 +238,16 @@ class _Scope:
     def _between(
         self, units: PatternSite, low: float, high: float, least: float, most: float, tensor: Tensor
     ) -> PatternSite:
-        """Units that rise from `least` to `most` while the pre-activation goes from `low` to `high`."""
-        # The lowest and highest number of a type stand for no bound.
+        """Units that rise from `least` to `most` while the pre-activation rises from `low` to `high`."""
+        # The lowest and highest number of a dtype mean no bound.
         limit = float(np.finfo(_dtype(tensor)).max)
         below, above = low > -limit, high < limit
         if low >= high or not (below or above):
-            raise _UnreadError("has no threshold" if low < high else "gives one value for all inputs")
+            raise _UnreadError("has no threshold" if low < high else "is constant")
         thresholds = (low,) * below + (high,) * above
         units = replace(units, thresholds=thresholds)
         if above and tensor.dtype is None:
-            # Which number comes just before the bound isn't known.
+            # The number just below the bound depends on the dtype.
             return self._by_source(units)
         return replace(units, above=(least,) * below + (_before(most, tensor),) * above)
 
@@ -248,11 +256,11 @@ class _Scope:
         kept = [name for name in node.input if self._constant(name) is None]
         if len(kept) != 1 or len(node.input) == 1:
             raise _UnreadError(
-                f"is the {_SIDE[node.op_type]} of several tensors; only constants can be compared"
+                f"is the {_SIDE[node.op_type]} of several tensors; only comparisons with constants are supported"
             )
         values = [np.ravel(self._constant(name)) for name in node.input if name not in kept]  # type: ignore[arg-type]
         if any(np.ptp(value) for value in values):
-            raise _UnreadError("compares units with constants that differ from one to the next")
+            raise _UnreadError("compares units with different constants")
         bound = float((max if node.op_type == "Max" else min)(value[0] for value in values))
         units = replace(units, source=self._paths.get(kept[0], ""), thresholds=(bound,))
         if node.op_type == "Max":
@@ -264,18 +272,16 @@ class _Scope:
         )
 
     def _pool(self, units: PatternSite) -> PatternSite:
-        if self._inner:
+        if self._nested:
             raise _UnreadError("is a MaxPool inside a function or control flow")
-        if self._model.opsets.get("ai.onnx", 1) < _INDICES_FROM:
-            raise _UnreadError(
-                "is a MaxPool of an operator set older than 8, which can't tell where the largest are"
-            )
+        if self._model.opsets.get("ai.onnx", 1) < _MIN_OPSET_POOL_INDICES:
+            raise _UnreadError("is a MaxPool of an operator set older than 8, which has no indices")
         return replace(units, thresholds=(), above=(), read="")
 
     def _by_source(self, units: PatternSite) -> PatternSite:
-        """Units of which the output doesn't tell the code."""
+        """Units whose activation does not determine the state."""
         if not units.source:
-            raise _UnreadError(f"is a {units.op} of a tensor that is outside its function or branch")
+            raise _UnreadError(f"is a {units.op} of a tensor outside its function or branch")
         return replace(units, read=units.source, above=units.thresholds)
 
     def _check(self, site: PatternSite) -> None:
@@ -285,8 +291,8 @@ class _Scope:
             if reason is not None:
                 raise _UnreadError(reason)
 
-    def _constant(self, name: str) -> NDArray[Any] | None:
-        """Values that the file itself holds, None of what is computed, external or large."""
+    def _constant(self, name: str) -> Array | None:
+        """A constant of the model file, None if it is computed, external or large."""
         node = self._producer.get(name)
         if node is not None and node.op_type in {"Cast", "Identity"} and node.input:
             return self._constant(node.input[0])
@@ -298,77 +304,30 @@ class _Scope:
             stored = value
         if stored is None or stored.data_location == TensorProto.EXTERNAL:
             return None
-        if np.prod(stored.dims) > _MOST_ELEMENTS:
+        if np.prod(stored.dims) > _MAX_CONSTANT_ELEMENTS:
             return None
         return numpy_helper.to_array(stored)
 
 
 _SIDE = {"Max": "largest", "Min": "smallest"}
 _WHY = {
-    "BiasSplitGelu": "multiplies two halves of its input, so its sign is no code",
+    "BiasSplitGelu": "multiplies two halves of its input, so its sign is not a state",
     "GRU": "has its units inside the operator",
-    "GlobalMaxPool": "takes the largest of a whole channel; only windows of MaxPool can be read",
+    "GlobalMaxPool": "takes the largest of a whole channel; only MaxPool is supported",
     "LSTM": "has its units inside the operator",
     "RNN": "has its units inside the operator",
-    "ReduceMax": "takes the largest along axes; only windows of MaxPool can be read",
-    "ReduceMin": "takes the smallest along axes; only windows of MaxPool can be read",
+    "ReduceMax": "takes the largest along axes; only MaxPool is supported",
+    "ReduceMin": "takes the smallest along axes; only MaxPool is supported",
 }
 
 
 def _dtype(tensor: Tensor) -> type[np.floating[Any]]:
-    # bfloat16 is handed out as float32.
-    kinds: dict[str, type[np.floating[Any]]] = {"float16": np.float16, "float64": np.float64}
-    return kinds.get(tensor.dtype or "", np.float32)
+    # bfloat16 is watched as float32.
+    dtypes: dict[str, type[np.floating[Any]]] = {"float16": np.float16, "float64": np.float64}
+    return dtypes.get(tensor.dtype or "", np.float32)
 
 
 def _before(bound: float, tensor: Tensor) -> float:
-    """The largest number of a tensor's type below a bound."""
-    kind = _dtype(tensor)
-    return float(np.nextafter(kind(bound), kind(-np.inf)))
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where an added MaxPool tells the places of the largest elements.
-
-    Attributes:
-        indices: The tensor with their places, counted through all of the pool's input.
-        shape: The tensor with the shape of that input.
-    """
-
-    indices: str
-    shape: str
-
-
-def with_places(model: Model, pools: Iterable[str]) -> tuple[Model, dict[str, Places]]:
-    """Copies a model and adds to the copy what tells which elements of windows are the largest.
-
-    Args:
-        model: The model.
-        pools: Outputs of MaxPool nodes in the main graph.
-
-    Returns:
-        The copy, and where in it the places are, by pool.
-    """
-    pools = set(pools)
-    proto = ModelProto()
-    proto.CopyFrom(model.proto)
-    names = Names(proto)
-    found = {}
-    for node in model.proto.graph.node:
-        if node.output and node.output[0] in pools:
-            name = node.output[0]
-            places = Places(names.fresh(f"{name}@places"), names.fresh(f"{name}@shape"))
-            again = proto.graph.node.add()
-            again.CopyFrom(node)
-            again.name = names.fresh(f"{name}@again")
-            del again.output[:]
-            again.output.extend([names.fresh(f"{name}@largest"), places.indices])
-            proto.graph.node.add(
-                op_type="Shape",
-                name=names.fresh(f"{name}@measured"),
-                input=[node.input[0]],
-                output=[places.shape],
-            )
-            found[name] = places
-    return Model(model.path, proto, model.data_files), found
+    """The largest number of a tensor's dtype below a bound."""
+    dtype = _dtype(tensor)
+    return float(np.nextafter(dtype(bound), dtype(-np.inf)))

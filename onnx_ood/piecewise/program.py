@@ -12,23 +12,29 @@ from onnx.external_data_helper import load_external_data_for_model
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model
-from onnx_ood.piecewise.operators import BENDING, Context, UnsupportedError, steps_of
+from onnx_ood.piecewise.operators import Context, UnsupportedError, has_units, steps_of
 from onnx_ood.piecewise.steps import Affine, Program, Step, value_of
 
 
 def read_program(model: Model, input_name: str, sample: tuple[int, ...]) -> Program:
-    """Reads what a model computes up to its last unit that bends.
+    """Read a model up to its last piecewise-linear unit.
 
     Args:
         model: The model. Its weights are read, external ones too.
-        input_name: The input that points are fed to; the model must have no other.
-        sample: Shape of one input, its batch axis of 1 included.
+        input_name: The input for points; the model must have no other.
+        sample: Shape of one input, including its batch axis of 1.
 
     Returns:
-        The steps that its units depend on. What comes behind the last of them, a softmax say, is left out.
+        The steps that the units depend on. Operators after the last unit, a softmax for example, are left out.
 
     Raises:
-        ModelError: If what a unit depends on is not piecewise linear, or there is no unit.
+        ModelError: If a unit depends on an operator that is not piecewise linear, or there is no unit.
+
+    Examples:
+        >>> from onnx_ood import load, models
+        >>> program = read_program(load(models.path("fashion_cnn")), "image", (1, 1, 28, 28))
+        >>> len(program.sites)
+        5
     """
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
@@ -44,24 +50,24 @@ def read_program(model: Model, input_name: str, sample: tuple[int, ...]) -> Prog
     unsupported: dict[str, str] = {}
     for node in graph.node:
         _read(context, node, steps, unsupported)
-        behind = next((unsupported[name] for name in node.input if name in unsupported), None)
-        if behind is not None and node.op_type in BENDING:
+        reason = next((unsupported[name] for name in node.input if name in unsupported), None)
+        if reason is not None and has_units(node.op_type):
             raise ModelError(
-                f"{model.path}: it is not piecewise linear: {behind}; count transitions between samples instead"
+                f"{model.path}: the model is not piecewise linear: {reason}; count transitions between samples instead"
             )
     steps = _needed(steps)
     if not steps:
-        why = next(iter(unsupported.values()), "every operator of it is affine")
-        raise ModelError(f"{model.path}: it has no piecewise-linear units: {why}")
+        reason = next(iter(unsupported.values()), "all its operators are affine")
+        raise ModelError(f"{model.path}: the model has no piecewise-linear units: {reason}")
     return Program(input_name, sample, tuple(steps))
 
 
 def _read(context: Context, node: NodeProto, steps: list[Step], unsupported: dict[str, str]) -> None:
-    """Takes a node in: into constants, into steps, or among what isn't supported."""
+    """Read a node as constants, as steps, or as unsupported."""
     outputs = [name for name in node.output if name]
     missing = next((name for name in node.input if name in unsupported), None)
     if missing is not None:
-        # Shapes of what isn't known aren't either.
+        # Shapes of their results are unknown.
         unsupported.update(dict.fromkeys(outputs, unsupported[missing]))
         return
     try:
@@ -93,10 +99,10 @@ def _shape_of(step: Step, zeros: Mapping[str, Array]) -> tuple[int, ...]:
 
 def _needed(steps: list[Step]) -> list[Step]:
     """The steps that units depend on."""
-    wanted: set[str] = set()
+    needed: set[str] = set()
     kept: list[Step] = []
     for step in reversed(steps):
-        if not isinstance(step, Affine) or step.output in wanted:
+        if not isinstance(step, Affine) or step.output in needed:
             kept.append(step)
-            wanted.update(step.inputs)
+            needed.update(step.inputs)
     return kept[::-1]

@@ -1,25 +1,35 @@
-"""What a piecewise-linear network does with points, step by step."""
+"""Steps of a piecewise-linear network, applied to many points at once.
+
+The value of a tensor at one point, as the model computes it with a batch of one, is a *sample*; here tensors are
+[M, *sample] for M points.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Array
-from onnx_ood.piecewise.affine import Function
+
+# Maps the values of inputs that depend on the point, [M, *sample] each, to those of the output.
+Function: TypeAlias = Callable[..., Array]
+
+# Values with a smaller relative difference may be the same value, rounded in two ways.
+TIE_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
 class Affine:
-    """A step without a kink.
+    """A step without boundaries.
 
     Attributes:
         inputs: Tensors that it reads.
-        output: The tensor that it gives.
-        apply: Values of the inputs, [M, *sample] each → of the output.
+        output: The tensor that it computes.
+        apply: Values of the inputs, [M, *sample] each → values of the output.
     """
 
     inputs: tuple[str, ...]
@@ -28,14 +38,14 @@ class Affine:
 
 
 @dataclass(frozen=True)
-class Bends:
-    """Units that bend where their pre-activation crosses a threshold: ReLU and its like.
+class Elementwise:
+    """Units with boundaries at thresholds of their pre-activation: ReLU and similar.
 
     Attributes:
         inputs: The pre-activation.
         output: The activation.
         apply: The activation function.
-        thresholds: Where it bends, ascending.
+        thresholds: Thresholds, ascending.
     """
 
     inputs: tuple[str, ...]
@@ -45,14 +55,14 @@ class Bends:
 
 
 @dataclass(frozen=True)
-class Largest:
+class Maximum:
     """Units that take the largest, or smallest, of several values.
 
     Attributes:
         inputs: Tensors that it reads.
-        output: The tensor that it gives.
-        candidates: Values of the inputs → what each of W units chooses from, [M, W, E]; −∞ for what isn't there. For
-            the smallest, all signs are turned.
+        output: The tensor that it computes.
+        candidates: Values of the inputs → candidates of each of W units, [M, W, E]; −∞ for padding. For minima all
+            signs are reversed.
         finish: The largest of each, [M, W] → values of the output.
     """
 
@@ -62,10 +72,7 @@ class Largest:
     finish: Callable[[Array], Array]
 
 
-Step = Affine | Bends | Largest
-
-# Values that differ by less than this share of them may be one value, rounded in two ways.
-SAME = 1e-12
+Step: TypeAlias = Affine | Elementwise | Maximum
 
 
 @dataclass(frozen=True)
@@ -74,8 +81,8 @@ class Program:
 
     Attributes:
         input: Name of the input.
-        sample: Shape of one input, its batch axis of 1 included.
-        steps: What happens, in order. Each tensor is given by one step.
+        sample: Shape of one input, including its batch axis of 1.
+        steps: The steps in order. Each tensor is computed by one step.
     """
 
     input: str
@@ -84,16 +91,16 @@ class Program:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """Names of the tensors that units give, in order."""
+        """Names of the tensors computed by units, in order."""
         return tuple(step.output for step in self.steps if not isinstance(step, Affine))
 
     def last_use(self) -> dict[str, int]:
-        """For each tensor the last step that reads it."""
+        """Index of the last step that reads each tensor."""
         return {name: i for i, step in enumerate(self.steps) for name in step.inputs}
 
 
 def value_of(step: Step, points: Sequence[Array]) -> Array:
-    """What a step gives.
+    """Compute the output of a step.
 
     Args:
         step: The step.
@@ -102,40 +109,40 @@ def value_of(step: Step, points: Sequence[Array]) -> Array:
     Returns:
         Values of its output, [M, *sample].
     """
-    if isinstance(step, Largest):
+    if isinstance(step, Maximum):
         return step.finish(step.candidates(*points).max(axis=-1))
     return step.apply(*points)
 
 
-def codes_between(step: Bends, left: Array, right: Array) -> NDArray[np.uint8]:
-    """Codes of units along an interval within which none of them crosses a threshold.
+def states_between(step: Elementwise, left: Array, right: Array) -> NDArray[np.uint8]:
+    """Find the states of units along an interval in which none of them crosses a threshold.
 
     Args:
         step: The units.
-        left: Their pre-activations at the interval's beginning, any shape.
-        right: And at its end.
+        left: Pre-activations at the start of the interval, any shape.
+        right: Pre-activations at its end.
 
     Returns:
-        How many thresholds each is above.
+        Number of thresholds below each pre-activation.
     """
     middle = (left + right) / 2
-    codes: NDArray[np.uint8] = sum((middle > t).astype(np.uint8) for t in step.thresholds)  # type: ignore[assignment]
-    return codes
+    states: NDArray[np.uint8] = sum((middle > t).astype(np.uint8) for t in step.thresholds)  # type: ignore[assignment]
+    return states
 
 
-def choices(seen: Array) -> NDArray[np.intp]:
-    """Which candidate is the largest.
+def largest_of(candidates: Array) -> NDArray[np.intp]:
+    """Find the index of the largest candidate, the first one of a tie up to rounding.
 
-    Candidates that are the same value, as in windows that overlap, differ by how they were rounded; so the first that
-    is as good as the largest is taken.
+    Candidates with the same value, as in overlapping windows, can be rounded differently.
 
     Args:
-        seen: Candidates, [..., E].
+        candidates: [..., E].
 
     Returns:
-        Their places, [...].
+        Indices, [...].
     """
-    largest = seen.max(axis=-1, keepdims=True)
+    largest = candidates.max(axis=-1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        places: NDArray[np.intp] = np.argmax(seen >= largest - SAME * np.abs(largest), axis=-1)
-    return places
+        tied = candidates >= largest - TIE_TOLERANCE * np.abs(largest)
+    indices: NDArray[np.intp] = np.argmax(tied, axis=-1)
+    return indices

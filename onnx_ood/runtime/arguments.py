@@ -66,13 +66,13 @@ def find_site(model: Model, name: str | None) -> Tensor:
         inner = "" if usable else nearest_floats(model)
         raise UsageError(f"{model.path} {problem}; name the site. Its inputs: {listed}{inner}")
     known = f"; inputs of floats: {', '.join(usable) or 'none'}"
-    site = next((tensor for tensor in model.everything if tensor.name == name), None)
+    site = next((tensor for tensor in model.all_tensors if tensor.name == name), None)
     if site is None:
-        close = get_close_matches(name, [tensor.name for tensor in model.everything], n=3, cutoff=0.4)
+        close = get_close_matches(name, [tensor.name for tensor in model.all_tensors], n=3, cutoff=0.4)
         near = f"; nearest names: {', '.join(close)}" if close else ""
         raise UsageError(f"{name!r} is not a tensor of {model.path}{known}{near}")
     reason = why_not_nudged(model, site)
-    inner_site = model.inner_by_path.get(name)
+    inner_site = model.nested_by_path.get(name)
     if reason is None and inner_site is not None:
         reason = model.output_plans.refusal(name)
         if not {"Loop", "Scan"}.isdisjoint(inner_site.around):

@@ -9,7 +9,16 @@ from onnx import ModelProto
 
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError, UsageError
-from onnx_ood.graph import Model, Tensor, behind_cut, element_type, find_cut, open_at, rewrite, tensor_type
+from onnx_ood.graph import (
+    Model,
+    Tensor,
+    downstream_model,
+    element_type,
+    find_cut,
+    open_at,
+    rewrite,
+    tensor_type,
+)
 from onnx_ood.runtime.arguments import FLOATS
 from onnx_ood.runtime.providers import Provider
 from onnx_ood.runtime.session import Session
@@ -127,12 +136,13 @@ class InnerOrigin:
         if dtype not in FLOATS:
             raise UsageError(f"the site {site.name!r} holds {dtype}; nudges need {FLOATS}")
         whole = rewrite(model, [*probes, site.name])
-        opened = open_at(model, [*probes, site.name], site.name, None if site.dtype else tensor_type(dtype))
+        known = None if site.dtype else tensor_type(element_type(dtype))
+        opened = open_at(model, [*probes, site.name], site.name, known)
         self._entry, self._carriers = opened.inputs[site.name], dict(opened.outputs)
         cut = find_cut(opened, site.name, probes)
         inputs = {tensor.name for tensor in model.inputs}
-        self._computed = tuple(name for name in cut.carried if name not in inputs)
-        self._passed = tuple(name for name in cut.carried if name in inputs)
+        self._computed = tuple(name for name in cut.crossing if name not in inputs)
+        self._passed = tuple(name for name in cut.crossing if name in inputs)
         own = [value.name for value in model.proto.graph.output]
         self._session = Session(
             with_outputs(whole.proto, [*own, whole.outputs[site.name], *self._computed]),
@@ -150,8 +160,8 @@ class InnerOrigin:
                     f"{model.path}: {name!r} is read behind the site {site.name!r} and is no tensor; take another"
                 )
             dtypes[name] = self._session.element(name)
-        shapes = {tensor.name: tensor.shape for tensor in (*model.tensors, *model.inner_tensors)}
-        self._part = behind_cut(
+        shapes = {tensor.name: tensor.shape for tensor in (*model.tensors, *model.nested_tensors)}
+        self._part = downstream_model(
             opened.proto, cut, {name: element_type(dtype) for name, dtype in dtypes.items()}, shapes
         )
 

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
-from onnx_ood.graph import Model, PatternSite, find_cut, open_at, rewrite, with_places
+from onnx_ood.graph import Model, PatternSite, find_cut, open_at, rewrite, with_pool_indices
 from onnx_ood.runtime.arguments import FLOATS, check_batch, check_others, find_input, find_site, fixed_rows
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.pattern_bits import channel_places, differing_bits, pack, packed_bytes
@@ -120,7 +120,7 @@ class PatternReader:
             raise UsageError(f"the site {self.site.name!r} holds {self.site.dtype}; points need {FLOATS}")
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
-        extended, self._places = with_places(model, [site.name for site in self.sites if site.argmax])
+        extended, self._places = with_pool_indices(model, [site.name for site in self.sites if site.argmax])
         # What is run for each site, each once.
         self._read = tuple(dict.fromkeys(self._tensor(site) for site in self.sites))
         self._shapes = {places.indices: places.shape for places in self._places.values()}
@@ -134,7 +134,7 @@ class PatternReader:
             # Without other outputs, so that the runtime drops what lies before the site.
             proto = with_outputs(rewritten.proto, [rewritten.outputs[name] for name in wanted])
             entry = rewritten.inputs[self.site.name]
-            self.passing = frozenset(find_cut(rewritten, self.site.name, wanted).carried) - extended.sizes
+            self.passing = frozenset(find_cut(rewritten, self.site.name, wanted).crossing) - extended.sizes
         session = Session(
             proto,
             model.path,

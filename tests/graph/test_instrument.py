@@ -102,7 +102,7 @@ class TestControlFlow:
         expected = everything_computed(model, feeds)
         result, values = watched(model, save, feeds)
         assert not result.refused
-        named = {t.name: t.node for t in onnx_ood.load(save(model)).inner_tensors}
+        named = {t.name: t.node for t in onnx_ood.load(save(model)).nested_tensors}
         checked = 0
         for path, value in values.items():
             if named.get(path):
@@ -205,7 +205,7 @@ class TestControlFlow:
         assert "is a sequence inside a Loop" in result.refused["n0/body/parts"]
         with pytest.raises(SelectorError, match="'n0/body/parts' is a sequence inside a Loop"):
             onnx_ood.instrument(save(model), probes="n0/body/parts")
-        with pytest.raises(SelectorError, match="matches nothing that can be watched"):
+        with pytest.raises(SelectorError, match="matches no tensor that can be watched"):
             onnx_ood.instrument(save(model), probes="*/parts")
 
 
@@ -222,7 +222,7 @@ def with_functions() -> ModelProto:
         for name, op in (("then_branch", "Neg"), ("else_branch", "Exp"))
     }
     inner = helper.make_function(
-        "local", "NestedTensor", ["x"], ["y"],
+        "local", "Inner", ["x"], ["y"],
         [
             helper.make_node("ReduceSum", ["x"], ["h"], keepdims=0),
             helper.make_node("Constant", [], ["zero"], value_float=0.0),
@@ -235,7 +235,7 @@ def with_functions() -> ModelProto:
     leaky.attribute.add(name="alpha", ref_attr_name="slope", type=onnx.AttributeProto.FLOAT)
     outer = helper.make_function(
         "local", "Outer", ["x"], ["y", "h"],
-        [leaky, helper.make_node("NestedTensor", ["h"], ["z"], domain="local", name="deep"),
+        [leaky, helper.make_node("Inner", ["h"], ["z"], domain="local", name="deep"),
          helper.make_node("Add", ["h", "z"], ["y"])],
         imports, attributes=["slope"],
     )  # fmt: skip
@@ -271,7 +271,7 @@ class TestFunctions:
         result = onnx_ood.instrument(save(with_functions()), probes="one/Outer/z")
         assert [node.op_type for node in result.model.graph.node] == [
             "LeakyRelu",
-            "NestedTensor",
+            "Inner",
             "Add",
             "Outer",
         ]
@@ -476,7 +476,7 @@ class TestSelecting:
 
     def test_inner_tensors_are_listed(self, save: Save) -> None:
         model = onnx_ood.load(save(small_models.with_if()))
-        assert [(t.name, t.scope, t.op, t.dtype, t.shape) for t in model.inner_tensors] == [
+        assert [(t.name, t.scope, t.op, t.dtype, t.shape) for t in model.nested_tensors] == [
             ("n1/then_branch/t", "n1/then_branch", "Relu", "float32", ("N", 4)),
             ("n1/else_branch/e", "n1/else_branch", "Neg", "float32", ("N", 4)),
         ]
@@ -611,7 +611,10 @@ class TestSites:
     @pytest.mark.parametrize(
         ("site", "words"),
         [
-            ("switch", "holds bool, and nudges need floats; the nearest tensor of floats inside is 'h'"),
+            (
+                "switch",
+                "holds bool values; nudges need a floating-point tensor; the nearest inner .* is 'h'",
+            ),
             ("w", "does not depend on any input"),
             ("nothing", "matches no tensor"),
         ],
@@ -627,5 +630,5 @@ class TestSites:
         np.testing.assert_array_equal(
             stream(values["n1/body/state"])[X.size :], stream(values["n1/body/next"])[: -X.size]
         )
-        with pytest.raises(SelectorError, match="is an argument of a loop's body"):
+        with pytest.raises(SelectorError, match="is an argument of a loop body"):
             onnx_ood.instrument(save(model), probes=(), sites="n1/body/state")

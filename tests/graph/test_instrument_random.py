@@ -152,7 +152,7 @@ def test_everything_in_a_random_graph_is_what_the_reference_says(
     for reason in result.refused.values():
         assert "version 14 or newer" in reason
     by_node: dict[str, list[np.ndarray]] = {}
-    for tensor in (*loaded.tensors, *loaded.inner_tensors):
+    for tensor in (*loaded.tensors, *loaded.nested_tensors):
         if tensor.name in result.outputs and tensor.node:  # An argument of a body has no node.
             value = stream(values[result.outputs[tensor.name]])
             by_node.setdefault(tensor.node, []).append(value)

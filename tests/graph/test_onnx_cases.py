@@ -22,7 +22,7 @@ from onnx_ood.runtime.observer import difference
 EXPECTED_REFUSALS = {
     "test_loop11": "operators of version 13 or newer, the model has 11",
     "test_loop13_seq": "is a sequence inside a Loop",
-    "test_loop16_seq_none": "inside a Loop, which hands out only tensors",
+    "test_loop16_seq_none": "inside a Loop, which returns only tensors",
     "test_scan_sum": "Scan of operators older than version 9",
     **{
         f"test_sequence_map_{name}": "inside an operator SequenceMap"
@@ -107,15 +107,15 @@ def check(case: Case, folder: Path, tally: ResultWriter) -> list[str]:
     path = folder / "model.onnx"
     path.write_bytes(case.model.SerializeToString())
     model = onnx_ood.load(path)
-    computed = [t for t in (*model.tensors, *model.inner_tensors) if not t.constant and not t.is_input]
+    computed = [t for t in (*model.tensors, *model.nested_tensors) if not t.constant and not t.is_input]
     if not computed:
         counts["constant"] += 1
         return []
     result = onnx_ood.instrument(model, probes="all")
     counts["instrumented"] += 1
     counts["tensors"] += len(result.outputs)
-    counts["inner"] += sum(tensor.name in result.outputs for tensor in model.inner_tensors)
-    counts["models with inner tensors"] += bool(model.inner_tensors)
+    counts["inner"] += sum(tensor.name in result.outputs for tensor in model.nested_tensors)
+    counts["models with inner tensors"] += bool(model.nested_tensors)
     counts["refused tensors"] += len(result.refused)
     counts["models with refusals"] += bool(result.refused)
 

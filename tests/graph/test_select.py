@@ -148,7 +148,7 @@ def test_an_exact_name_wins_over_every_other_reading(name: str, save: Save) -> N
 class TestErrors:
     def test_nothing_selected(self, classifier: Model) -> None:
         with pytest.raises(
-            SelectorError, match="no probe is selected: name a tensor, a glob, op:TYPE, outputs or all"
+            SelectorError, match="no probe given; use a tensor name, a glob, op:TYPE, outputs or all"
         ):
             select(classifier, [])
 
@@ -186,11 +186,13 @@ class TestErrors:
 
     @pytest.mark.parametrize("at", ["", "a", "1.5", "::0", "1:2:3:4", " 1", "--1", "1,2"])
     def test_malformed_brackets(self, at: str, classifier: Model) -> None:
-        with pytest.raises(SelectorError, match="in the brackets goes a number or start:stop:step"):
+        with pytest.raises(SelectorError, match="put an index or start:stop:step in the brackets"):
             select(classifier, f"op:Relu[{at}]")
 
     def test_an_input(self, classifier: Model) -> None:
-        with pytest.raises(SelectorError, match="'image' is an input of the model; it is the site"):
+        with pytest.raises(
+            SelectorError, match="'image' is an input of the model, which can be a site but not a probe"
+        ):
             select(classifier, "image")
 
     def test_a_tensor_of_integers(self, save: Save) -> None:
@@ -211,7 +213,7 @@ class TestErrors:
 
     def test_a_model_with_nothing_to_measure(self, save: Save) -> None:
         model = onnx_ood.load(save(small_models.build("g (int64[N] x) => (int64[N] y) { y = Abs (x) }")))
-        with pytest.raises(SelectorError, match="the model computes nothing that can be measured"):
+        with pytest.raises(SelectorError, match="the model has no tensor that can be measured"):
             select(model, "all")
 
 

@@ -10,7 +10,7 @@ import small_models
 from onnx import ModelProto, helper
 from onnx.reference import ReferenceEvaluator
 
-from onnx_ood.graph import PatternSite, Units, find_units, load, with_places
+from onnx_ood.graph import PatternSite, Units, find_units, load, with_pool_indices
 
 WEIGHTS = {
     "w": small_models.normal(4, 4, seed=3),
@@ -174,9 +174,9 @@ UNREAD = {
     "act = Max (h, x)": ("act", "largest of several"),
     "act = Min (h, x, low)": ("act", "smallest of several"),
     "act = Max (h, many)": ("act", "differ"),
-    "b = ReduceMax <axes = [0, 1], keepdims = 0> (x) act = Clip (h, low, b)": ("act", "isn't stored"),
+    "b = ReduceMax <axes = [0, 1], keepdims = 0> (x) act = Clip (h, low, b)": ("act", "not stored"),
     "act = Clip (h)": ("act", "no threshold"),
-    "act = Clip (h, high, low)": ("act", "one value"),
+    "act = Clip (h, high, low)": ("act", "is constant"),
     "act = HardSigmoid <alpha = -1.0> (h)": ("act", "slope"),
     "act = com.microsoft.BiasSplitGelu (h, rising)": ("act", "halves"),
     "act = ReduceMax <axes = [1]> (h)": ("act", "along axes"),
@@ -213,7 +213,7 @@ def test_windows_tell_the_place_of_the_largest(save: Save) -> None:
     assert site.argmax
     assert (site.name, site.source, site.exact) == ("act", "h", LINEAR)
     assert "whole channel" in units.unread["most"]
-    extended, places = with_places(model, ["act"])
+    extended, places = with_pool_indices(model, ["act"])
     names = ["h", "act", places["act"].indices, places["act"].shape]
     run = ReferenceEvaluator(small_models.marked(extended.proto, names)).run
     h, largest, indices, shape = run(names, {"x": small_models.normal(3, 2, 6, 6)})

@@ -93,7 +93,7 @@ def test_codes_change_where_boundaries_are(layers: list[str], seed: int, small: 
         model = networks.save(writer, last, Path(folder))
         if small:
             # Cuts points in two again and again.
-            patch.setattr(segment, "_BYTES", 20_000)
+            patch.setattr(segment, "_MAX_BYTES", 20_000)
         program = read_program(model, "x", (1, networks.CHANNELS, networks.SIDE, networks.SIDE))
         start, end = writer.rng.standard_normal((2, networks.CHANNELS, networks.SIDE, networks.SIDE))
         found = boundaries(program, start, end)
@@ -152,7 +152,7 @@ def test_between_boundaries_the_network_is_affine() -> None:
 
 def test_what_is_not_piecewise_linear_is_named() -> None:
     model = load(models.path("char_transformer"))
-    with pytest.raises(ModelError, match=r"char_transformer.onnx: it (is not|has no) piecewise"):
+    with pytest.raises(ModelError, match=r"char_transformer.onnx: the model (is not|has no) piecewise"):
         read_program(model, model.proto.graph.input[0].name, (1, 8))
 
 

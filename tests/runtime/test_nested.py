@@ -249,7 +249,7 @@ class TestSites:
 
     def test_all_means_what_depends_on_the_site(self, save: Save) -> None:
         model = onnx_ood.load(save(with_branches()))
-        site = next(tensor for tensor in model.everything if tensor.name == "n1/then_branch/r")
+        site = next(tensor for tensor in model.all_tensors if tensor.name == "n1/then_branch/r")
         assert [t.name for t in onnx_ood.select(model, "all", site)] == [
             "n1/then_branch/s",
             "n1/then_branch/p",
@@ -273,6 +273,6 @@ class TestSites:
             """
         )
         with pytest.raises(
-            UsageError, match=r"'half' holds sizes, not data.*nearest tensor of floats inside is 'a'"
+            UsageError, match=r"'half' holds sizes, not data.*nearest inner floating-point tensor is 'a'"
         ):
             onnx_ood.measure(save(model), X, probes="y", nudges=NUDGES, site="half")

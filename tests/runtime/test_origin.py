@@ -173,10 +173,10 @@ def test_own_nudges_agree_with_shared_ones(token_model):
 @pytest.mark.parametrize(
     ("site", "words"),
     [
-        ("size", "holds int64.*nearest tensor of floats inside is 'mixed'"),
-        ("ids", "holds int64.*nearest tensor of floats inside is 'vectors'"),
+        ("size", "holds int64.*nearest inner floating-point tensor is 'mixed'"),
+        ("ids", "holds int64.*nearest inner floating-point tensor is 'vectors'"),
         ("vector", "is not a tensor of .*nearest names: vectors"),
-        (None, "no input of floats to nudge.*nearest tensor of floats inside is 'vectors'"),
+        (None, "no input of floats to nudge.*nearest inner floating-point tensor is 'vectors'"),
     ],
 )
 def test_what_can_t_be_a_site_is_refused_with_a_way_out(token_model, site, words):

@@ -80,7 +80,7 @@ def watch_everywhere(
     """
     refusals = refusals or {}
     model = onnx_ood.load(path)
-    computed = [t for t in (*model.tensors, *model.inner_tensors) if not t.constant and not t.is_input]
+    computed = [t for t in (*model.tensors, *model.nested_tensors) if not t.constant and not t.is_input]
     watched = onnx_ood.instrument(model, probes="all")
     assert {t.name for t in computed} == set(watched.outputs) | set(watched.refused)
     assert set(watched.refused) == set(refusals)
@@ -99,7 +99,7 @@ def watch_everywhere(
     moved = {name: distance(fast[name], fast_watched[name]) for name in plain}
     return Figures(
         main=sum(tensor.name in watched.outputs for tensor in model.tensors),
-        inner=sum(tensor.name in watched.outputs for tensor in model.inner_tensors),
+        inner=sum(tensor.name in watched.outputs for tensor in model.nested_tensors),
         refused=len(watched.refused),
         untyped=len(watched.untyped),
         bit_equal=all(same_bits(plain[name], values[name]) for name in plain),
@@ -131,9 +131,9 @@ def allowances(model: Model, watched: Instrumented, feeds: Feeds, site: str | No
     by one unit in the last place, or those of the site where the model takes none. A rounding moves the tensor itself,
     even if it does not reach that far. So: n times the larger of the two.
     """
-    tensors = [t for t in (*model.tensors, *model.inner_tensors) if t.name in watched.outputs]
+    tensors = [t for t in (*model.tensors, *model.nested_tensors) if t.name in watched.outputs]
     roundings = sum(tensor.dtype in COARSENESS or tensor.dtype is None for tensor in tensors)
-    types = {tensor.dtype for tensor in (*model.tensors, *model.inner_tensors)}
+    types = {tensor.dtype for tensor in (*model.tensors, *model.nested_tensors)}
     unit = max((COARSENESS[kind] for kind in types if kind in COARSENESS), default=COARSENESS["float32"])
     if any(tensor.op in {"QuantizeLinear", "DynamicQuantizeLinear"} for tensor in tensors):
         unit = QUANTISED
@@ -189,7 +189,7 @@ def agree_with_the_reference(path: Path, feeds: Feeds, folder: Path, *, site: st
     allowed = allowances(model, watched, feeds, site)
     first = _first_results(model.proto.graph)
     compared, wrong = 0, {}
-    for tensor in (*model.tensors, *model.inner_tensors):
+    for tensor in (*model.tensors, *model.nested_tensors):
         local = first.get(tensor.node)
         if tensor.name not in watched.outputs or tensor.name not in {local, f"{tensor.scope}/{local}"}:
             continue

@@ -15,10 +15,10 @@ from onnx import ModelProto, TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from onnx.reference.op_run import OpRun
 
-from onnx_ood.graph.catalogue.output_plan import CARRIED_AS
+from onnx_ood.graph.catalogue.type_protos import CAST_TO
 
 # Element types that numpy has no arrays of, and in which the runtime neither takes nor gives any.
-WITHOUT_ARRAYS = frozenset(CARRIED_AS)
+WITHOUT_ARRAYS = frozenset(CAST_TO)
 
 
 def run(

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph import Model, Tensor, load, suggest_probes
-from onnx_ood.graph.catalogue.order import subgraphs
+from onnx_ood.graph import Model, Tensor, load, subgraphs, suggest_probes
 from onnx_ood.results.facts import model_facts
 
 

@@ -83,7 +83,7 @@ def _zero_set(model: Model, site: PatternSite) -> Tensor | str:
         return "chooses the largest of several values, which is the zero set of no single one; choose another layer"
     inside = not site.source and site.exact == "sign" and site.read == site.name
     name = site.name if inside else site.source
-    tensor = next((one for one in model.everything if one.name == name), None)
+    tensor = next((one for one in model.all_tensors if one.name == name), None)
     if tensor is None:
         return "has its pre-activation inside an operator, or outside its function or branch; choose another layer"
     return why_not_measurable(model, tensor) or tensor

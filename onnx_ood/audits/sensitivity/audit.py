@@ -177,7 +177,7 @@ def _units_behind(model: Model, site: Tensor) -> Units:
 
 
 def _tensors(model: Model, sites: Iterable[PatternSite]) -> list[Tensor]:
-    known = {tensor.name: tensor for tensor in model.everything}
+    known = {tensor.name: tensor for tensor in model.all_tensors}
     return list({site.read: known[site.read] for site in sites}.values())
 
 

@@ -1,7 +1,7 @@
-"""How much a model's functions amount to once every call is written out.
+"""Size of a model with all function calls expanded.
 
-Functions may call functions. A small file can so describe a graph of billions of nodes, which shape inference and
-the runtime would write out before anything else.
+Functions may call functions, so a small file can describe a graph of billions of nodes, which shape inference and the
+runtime would expand first of all.
 """
 
 from __future__ import annotations
@@ -11,24 +11,25 @@ from collections.abc import Iterable
 from onnx import ModelProto, NodeProto
 
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph.catalogue.order import subgraphs
+from onnx_ood.graph.catalogue.functions import FunctionKey, called_key, functions_of
+from onnx_ood.graph.catalogue.nodes import subgraphs
 
 # The largest exported models have some ten thousand nodes.
-MOST_NODES = 1_000_000
+MAX_NODES = 1_000_000
 
 
 def check_calls(model: ModelProto) -> None:
-    """Checks that a model stays of a size that can be handled when its function calls are written out.
+    """Check the size of a model with its function calls expanded.
 
     Args:
         model: The model.
 
     Raises:
-        ModelError: If a function calls itself, or the model has more than a million nodes when written out.
+        ModelError: If a function calls itself, or the expanded model has more than a million nodes.
     """
-    functions = {(f.domain, f.name, f.overload): f for f in model.functions}
-    sizes: dict[tuple[str, str, str], int] = {}
-    # Depth first by hand: a chain of calls may be longer than Python's stack.
+    functions = functions_of(model)
+    sizes: dict[FunctionKey, int] = {}
+    # Depth first without recursion: a chain of calls may be longer than Python's stack.
     for start in functions:
         waiting = [start]
         while waiting:
@@ -43,22 +44,24 @@ def check_calls(model: ModelProto) -> None:
                     raise ModelError(f"function {key[1]!r} calls itself, which ONNX forbids")
                 waiting.append(missing[0])
                 continue
-            sizes[key] = _written_out(functions[key].node, sizes)
+            sizes[key] = _expanded_size(functions[key].node, sizes)
             waiting.pop()
-    total = _written_out(model.graph.node, sizes)
-    if total > MOST_NODES:
-        raise ModelError(f"its function calls amount to {total} nodes, more than {MOST_NODES}; refused")
+    total = _expanded_size(model.graph.node, sizes)
+    if total > MAX_NODES:
+        raise ModelError(
+            f"its function calls expand to {total} nodes, more than the limit of {MAX_NODES}; refused"
+        )
 
 
-def _calls(nodes: Iterable[NodeProto]) -> list[tuple[str, str, str]]:
-    """What the nodes are instances of, those inside subgraphs included."""
+def _calls(nodes: Iterable[NodeProto]) -> list[FunctionKey]:
+    """Operator or function of each node, those inside subgraphs included."""
     found = []
     for node in nodes:
-        found.append((node.domain, node.op_type, node.overload))
+        found.append(called_key(node))
         for graph in subgraphs(node):
             found.extend(_calls(graph.node))
     return found
 
 
-def _written_out(nodes: Iterable[NodeProto], sizes: dict[tuple[str, str, str], int]) -> int:
+def _expanded_size(nodes: Iterable[NodeProto], sizes: dict[FunctionKey, int]) -> int:
     return sum(1 + sizes.get(call, 0) for call in _calls(nodes))

@@ -1,22 +1,23 @@
-"""What a model file holds at any depth: its operators, and stored numbers that are none."""
+"""Operators of a model at any depth, and stored values that are not finite."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from math import prod
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
+from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.external import external_fields, relocated, stored_tensors
 from onnx_ood.graph.catalogue.model import Model
-from onnx_ood.graph.catalogue.order import subgraphs
+from onnx_ood.graph.catalogue.nodes import qualified_op, subgraphs
 
-# Types that have NaN or infinity and are read as bytes just as they are stored.
-_FLOATS = frozenset(
+# Types with NaN or infinity, stored as plain bytes.
+_FLOAT_TYPES = frozenset(
     {
         TensorProto.FLOAT,
         TensorProto.DOUBLE,
@@ -30,17 +31,17 @@ _FLOATS = frozenset(
         TensorProto.COMPLEX128,
     }
 )
-# Numbers of an external tensor that are looked at at once.
-_CHUNK = 1 << 22
+# Elements of an external tensor in memory at one time.
+_CHUNK_ELEMENTS = 1 << 22
 
 
 class NonFinite(NamedTuple):
-    """Stored values that are no finite numbers.
+    """Stored values that are not finite.
 
     Attributes:
-        nan: How many are NaN.
-        infinite: How many are infinite.
-        tensors: Names of the tensors that hold them.
+        nan: Number of NaN.
+        infinite: Number of infinities.
+        tensors: Names of the tensors with such values.
     """
 
     nan: int
@@ -49,42 +50,42 @@ class NonFinite(NamedTuple):
 
 
 def all_operators(model: Model) -> tuple[str, ...]:
-    """Operator types of all nodes, those inside control flow and functions too, sorted.
+    """List the operator types of all nodes, inside control flow and functions too.
 
     Args:
         model: The model.
 
     Returns:
-        Names, `domain::Type` outside the standard domain; each once.
+        Distinct types, sorted; `domain::Type` outside the standard domain.
     """
     bodies = [model.proto.graph.node, *(function.node for function in model.proto.functions)]
-    return tuple(sorted({_name(node) for body in bodies for node in _nodes(body)}))
+    return tuple(sorted({qualified_op(node) for body in bodies for node in _nodes(body)}))
 
 
 def count_non_finite(model: Model) -> NonFinite:
-    """Looks for NaN and infinity among stored floats: weights, and constants at any depth.
+    """Count NaN and infinity among stored floats: weights and constants at any depth.
 
     Args:
-        model: The model; external data is read from disk in pieces.
+        model: The model; external data is read from disk in chunks.
 
     Raises:
-        ModelError: If a tensor holds other values than its shape says: then what is stored is not known.
+        ModelError: If the stored values of a tensor do not fit its shape.
     """
     proto, folder = relocated(model.proto, model.path)
     nan, infinite, tensors = 0, 0, []
     for tensor in stored_tensors(proto):
-        if tensor.data_type not in _FLOATS:
+        if tensor.data_type not in _FLOAT_TYPES:
             continue
         found = 0
         try:
-            for values in _pieces(tensor, folder):
+            for values in _chunks(tensor, folder):
                 undefined = int(np.isnan(values).sum())
                 nan += undefined
                 infinite += (count := int((~np.isfinite(values)).sum())) - undefined
                 found += count
         except (OSError, ValueError):
             raise ModelError(
-                f"{model.path}: what is stored of tensor {tensor.name[:80]!r} doesn't fill its shape "
+                f"{model.path}: the stored values of tensor {tensor.name[:80]!r} do not fit its shape "
                 f"{list(tensor.dims[:8])}; the model is damaged: export or fetch it again"
             ) from None
         if found:
@@ -92,8 +93,8 @@ def count_non_finite(model: Model) -> NonFinite:
     return NonFinite(nan, infinite, tuple(tensors))
 
 
-def _pieces(tensor: TensorProto, folder: Any) -> Iterator[NDArray[Any]]:
-    """The values of a tensor, all of them: ValueError where there are fewer or more."""
+def _chunks(tensor: TensorProto, folder: Path) -> Iterator[Array]:
+    """Yield all values of a tensor; ValueError if their number does not fit its shape."""
     if min(tensor.dims, default=0) < 0:
         raise ValueError
     if tensor.data_location != TensorProto.EXTERNAL:
@@ -105,8 +106,8 @@ def _pieces(tensor: TensorProto, folder: Any) -> Iterator[NDArray[Any]]:
     with (folder / fields["location"]).open("rb") as file:
         file.seek(int(fields.get("offset", 0)))
         while left > 0:
-            size = min(left, _CHUNK)
-            # A file that ends too early gives too few bytes, which are no array of that size.
+            size = min(left, _CHUNK_ELEMENTS)
+            # If the file ends too early, `frombuffer` raises.
             yield np.frombuffer(file.read(size * dtype.itemsize), dtype, size)
             left -= size
 
@@ -116,7 +117,3 @@ def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
         yield node
         for graph in subgraphs(node):
             yield from _nodes(graph.node)
-
-
-def _name(node: NodeProto) -> str:
-    return node.op_type if node.domain in {"", "ai.onnx"} else f"{node.domain}::{node.op_type}"

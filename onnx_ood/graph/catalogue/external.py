@@ -1,7 +1,7 @@
-"""Weights that lie beside a model file: where they are, and whether they may be read.
+"""External data files of a model: where they are, and whether they may be read.
 
-A third party's file names its data files itself, so the names are not trusted: only a plain relative
-path that stays in the model's folder is followed.
+The names come from the model file and are not trusted: only a plain relative path inside the model's folder is
+followed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
 
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph.catalogue.order import subgraphs
+from onnx_ood.graph.catalogue.nodes import subgraphs
 
 
 def stored_tensors(model: ModelProto) -> Iterator[TensorProto]:
-    """Yields every tensor that the file stores: initializers, and constants in nodes, at any depth."""
+    """Yield every tensor stored in the file: initializers and constants, at any depth."""
     yield from _in_graph(model.graph)
     for function in model.functions:
         for node in function.node:
@@ -46,24 +46,24 @@ def _in_node_attributes(attributes: Iterable[AttributeProto]) -> Iterator[Tensor
 
 
 def external_fields(tensor: TensorProto) -> dict[str, str]:
-    """What a tensor says about its place in a data file, empty if its values are in the model file."""
+    """Location, offset and length of a tensor's external data, empty if its values are in the model file."""
     if tensor.data_location != TensorProto.EXTERNAL:
         return {}
     return {entry.key: entry.value for entry in tensor.external_data}
 
 
 def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
-    """Finds the external data files of a model and checks that each may be read and is long enough.
+    """Find the external data files of a model and check that each may be read and is long enough.
 
     Args:
-        model: The model, its external data not loaded.
-        model_path: Where the model was read from.
+        model: The model, external data not loaded.
+        model_path: Path of its file.
 
     Returns:
-        The distinct data files, in order of first mention; empty for a model that holds its weights itself.
+        Distinct data files, in order of first mention; empty if all weights are in the model file.
 
     Raises:
-        ModelError: If a name leads out of the model's folder, or a file is missing or too short.
+        ModelError: If a path leads out of the model's folder, or a file is missing or too short.
     """
     needed: dict[str, int] = {}
     for tensor in stored_tensors(model):
@@ -77,17 +77,16 @@ def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
 
 
 def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:
-    """Resolves links among external data files, which onnxruntime doesn't follow out of the model's folder.
+    """Resolve links among external data files.
 
-    Model hubs store files under other names and link to them from the model's folder.
+    onnxruntime does not follow links out of the model's folder, where model hubs keep the linked files.
 
     Args:
-        model: The model, its external data not loaded; it is not changed.
-        model_path: Where it was read from; `data_files` has accepted its data files.
+        model: The model, external data not loaded; it is not changed.
+        model_path: Path of its file; its data files have passed `data_files`.
 
     Returns:
-        The model, or where a data file is a link a copy that names the real files; and the folder to which its names
-        are relative.
+        The model, or a copy naming the real files if any is a link; and the folder that the names are relative to.
     """
     folder = model_path.absolute().parent
     stored = [external_fields(tensor).get("location", "") for tensor in stored_tensors(model)]
@@ -106,9 +105,9 @@ def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:
 
 def _number(fields: dict[str, str], key: str, model_path: Path) -> int:
     text = fields.get(key, "0")
-    # No file is longer than a number of 18 digits can say.
+    # 18 digits are enough for any file.
     if not text.isdecimal() or len(text) > 18:
-        raise ModelError(f"{model_path}: external data has {key} {text[:40]!r}, which is not a size")
+        raise ModelError(f"{model_path}: external data has {key} {text[:40]!r}, not a number of bytes")
     return int(text)
 
 
@@ -117,8 +116,8 @@ def _check_location(location: str, model_path: Path, tensor: str) -> None:
     parts = {*posix.parts, *windows.parts}
     if not location or posix.is_absolute() or windows.anchor or ".." in parts:
         raise ModelError(
-            f"{model_path}: tensor {tensor!r} names its data file {location!r}, which is not a plain path inside "
-            "the model's folder; refused"
+            f"{model_path}: tensor {tensor!r} has its data in {location!r}, not a plain path inside the model's "
+            "folder; refused"
         )
 
 
@@ -128,22 +127,22 @@ def _check_file(model_path: Path, location: str, end: int) -> Path:
         found = path.is_file()
     except OSError as error:
         raise ModelError(
-            f"{model_path}: its external data file {location[:40]!r} cannot be read: {error.strerror}"
+            f"{model_path}: external data file {location[:40]!r} cannot be read: {error.strerror}"
         ) from None
     if not found:
         raise ModelError(
-            f"{model_path}: its external data file {location!r} is missing; put it beside the model file"
+            f"{model_path}: external data file {location!r} is missing; put it next to the model file"
         )
-    # A link out of the folder is the way model hubs store files: then the model file is a link into the
-    # same store. Anything else is a way to make us read a file that is not the model's.
+    # Model hubs link out of the folder; then the model file is a link into the same store. Any other link could
+    # make us read a file of somebody else.
     homes = {model_path.parent.resolve(), model_path.resolve().parent}
     if not any(path.resolve().is_relative_to(home) for home in homes):
         raise ModelError(
-            f"{model_path}: its external data file {location!r} is a link out of the model's folder; refused"
+            f"{model_path}: external data file {location!r} is a link out of the model's folder; refused"
         )
     if path.stat().st_size < end:
         raise ModelError(
-            f"{model_path}: its external data file {location!r} has {path.stat().st_size} bytes, {end} are needed; "
-            "it is truncated: fetch it again"
+            f"{model_path}: external data file {location!r} is truncated: it has {path.stat().st_size} of {end} bytes; "
+            "fetch it again"
         )
     return path

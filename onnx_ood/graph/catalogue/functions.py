@@ -1,71 +1,73 @@
-"""Model-local functions: which node calls which, and one call replaced by the function's body."""
+"""Model-local functions: calls, operator sets, and bodies with arguments bound."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 from onnx import AttributeProto, FunctionProto, GraphProto, ModelProto, NodeProto
 
 from onnx_ood.graph.catalogue.names import Names, defined_names
-from onnx_ood.graph.catalogue.order import subgraphs
+from onnx_ood.graph.catalogue.nodes import is_standard, subgraphs
 
-FunctionKey = tuple[str, str, str]
+# Domain, name and overload.
+FunctionKey: TypeAlias = tuple[str, str, str]
 
 
-def standard(domain: str) -> str:
-    """A domain's name; the standard domain has two."""
-    return "" if domain == "ai.onnx" else domain
+def called_key(node: NodeProto) -> FunctionKey:
+    """Key of the operator or function that a node instantiates."""
+    return _normalized(node.domain), node.op_type, node.overload
 
 
 def functions_of(model: ModelProto) -> dict[FunctionKey, FunctionProto]:
-    """The model-local functions by domain, name and overload."""
+    """Model-local functions by key."""
     return {
-        (standard(function.domain), function.name, function.overload): function
+        (_normalized(function.domain), function.name, function.overload): function
         for function in model.functions
     }
 
 
 def called(node: NodeProto, functions: Mapping[FunctionKey, FunctionProto]) -> FunctionProto | None:
     """The function that a node calls, None for an operator."""
-    return functions.get((standard(node.domain), node.op_type, node.overload)) if functions else None
+    return functions.get(called_key(node)) if functions else None
 
 
 def opset_conflict(function: FunctionProto, model: ModelProto) -> str | None:
-    """Why the body can't stand in the main graph: it is written for another version of an operator set."""
-    versions = {standard(entry.domain): entry.version for entry in model.opset_import}
+    """The reason why a function cannot be expanded: another version of an operator set. None if it can."""
+    versions = {_normalized(entry.domain): entry.version for entry in model.opset_import}
     for entry in function.opset_import:
-        version = versions.get(standard(entry.domain), entry.version)
+        version = versions.get(_normalized(entry.domain), entry.version)
         if version != entry.version:
             return (
                 f"is inside function {function.name!r}, which is written for version {entry.version} of the "
-                f"{standard(entry.domain) or 'standard'} operators while the model has {version}"
+                f"{_normalized(entry.domain) or 'standard'} operators while the model has {version}"
             )
     return None
 
 
 def import_opsets(function: FunctionProto, model: ModelProto) -> None:
-    """Adds the operator sets that a function's body needs and the model doesn't name."""
-    known = {standard(entry.domain) for entry in model.opset_import}
+    """Add the operator sets of a function to those of the model."""
+    known = {_normalized(entry.domain) for entry in model.opset_import}
     for entry in function.opset_import:
-        if standard(entry.domain) not in known:
+        if _normalized(entry.domain) not in known:
             model.opset_import.add(domain=entry.domain, version=entry.version)
 
 
 def body_of_call(
     function: FunctionProto, call: NodeProto, path: str, names: Names
 ) -> tuple[list[NodeProto], dict[str, str]]:
-    """Writes a function's body out as nodes of the graph that calls it.
+    """Expand one call into nodes of the calling graph.
 
     Args:
         function: The function.
         call: The node that calls it.
-        path: Scoped path of the call; names of inner values are made of it.
-        names: Where fresh names come from.
+        path: Scoped path of the call, the base of fresh names.
+        names: Source of fresh names.
 
     Returns:
-        The nodes, in the function's order, and what each name of the function is called now.
+        The nodes, in the function's order, and the new names by the function's own.
     """
-    # Missing trailing arguments and results are as good as empty names.
+    # Missing trailing arguments and results count as empty names.
     arguments = [*call.input, *[""] * len(function.input)]
     results = [*call.output, *[""] * len(function.output)]
     renamed = dict(zip(function.input, arguments, strict=False))
@@ -75,7 +77,7 @@ def body_of_call(
         if formal in computed:
             renamed[formal] = actual or names.fresh(f"{path}/{formal}")
         elif actual:
-            # An argument handed straight back.
+            # An argument returned unchanged.
             nodes.append(NodeProto(op_type="Identity", input=[renamed.get(formal, "")], output=[actual]))
     for name in sorted(computed - renamed.keys()):
         renamed[name] = names.fresh(f"{path}/{name}")
@@ -118,7 +120,7 @@ def _rename_graph(graph: GraphProto, renamed: Mapping[str, str]) -> None:
 
 
 def _bind(node: NodeProto, attributes: Mapping[str, AttributeProto]) -> None:
-    """Puts the call's attributes where the body refers to them; what has no value is left out."""
+    """Replace references to attributes of the call by their values; attributes without a value are removed."""
     bound: Sequence[AttributeProto] = list(node.attribute)
     for attribute in bound:
         if not attribute.ref_attr_name and attribute.type == AttributeProto.GRAPH:
@@ -135,3 +137,7 @@ def _bind(node: NodeProto, attributes: Mapping[str, AttributeProto]) -> None:
                 copies.append(copy)
         del node.attribute[:]
         node.attribute.extend(copies)
+
+
+def _normalized(domain: str) -> str:
+    return "" if is_standard(domain) else domain

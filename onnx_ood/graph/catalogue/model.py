@@ -1,38 +1,41 @@
-"""A model read from a file: its proto without external weights, and the catalogue of its tensors."""
+"""A model read from a file: its proto without external weights, and its tensors."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from onnx import ModelProto
+from onnx import ModelProto, TypeProto
 
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.calls import check_calls
 from onnx_ood.graph.catalogue.catalogue import catalogue
 from onnx_ood.graph.catalogue.external import data_files, stored_tensors
+from onnx_ood.graph.catalogue.inference import infer_types
 from onnx_ood.graph.catalogue.nested import NestedTensor, NestedTensors, find_nested_tensors
+from onnx_ood.graph.catalogue.nodes import qualified_op
 from onnx_ood.graph.catalogue.order import sizes_only
 from onnx_ood.graph.catalogue.output_plans import OutputPlans
 from onnx_ood.graph.catalogue.tensors import Tensor, type_of
+from onnx_ood.graph.catalogue.type_protos import types_in
 
-# What a protobuf message can hold at most.
-_LARGEST = 2**31
+# Size limit of a protobuf message.
+MAX_FILE_BYTES = 2**31
 
 
 @dataclass(frozen=True)
 class Model:
-    """An ONNX model whose external weights stay on disk. Made by `load`.
+    """An ONNX model with its external weights left on disk. Made by `load`.
 
     Attributes:
-        path: The file it was read from.
-        proto: The model as read. Shared and never changed: rewriting works on copies.
-        data_files: External data files, empty for a model that holds its weights itself.
+        path: The file.
+        proto: The model as read. It is shared and never changed: rewriting works on copies.
+        data_files: External data files, empty if all weights are in the model file.
     """
 
     path: Path
@@ -40,39 +43,43 @@ class Model:
     data_files: tuple[Path, ...]
 
     @cached_property
+    def _types(self) -> Mapping[str, TypeProto]:
+        return types_in(infer_types(self.proto))
+
+    @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
-        """The catalogue: graph inputs, then every tensor that a node computes, in execution order."""
-        return catalogue(self.proto)
+        """Tensors of the main graph: graph inputs, then results of nodes in execution order."""
+        return catalogue(self.proto, self._types)
 
     @cached_property
     def by_name(self) -> dict[str, Tensor]:
-        """The catalogue by tensor name."""
+        """Tensors of the main graph by name."""
         return {tensor.name: tensor for tensor in self.tensors}
 
     @cached_property
     def nested(self) -> NestedTensors:
-        """The tensors inside control flow and functions as rewriting needs them, and the types of all tensors."""
-        return find_nested_tensors(self.proto)
+        """The tensors inside control flow and functions in detail, and the types of those in the main graph."""
+        return find_nested_tensors(self.proto, self._types)
 
     @cached_property
-    def inner_tensors(self) -> tuple[Tensor, ...]:
-        """The tensors inside control flow and functions; the name of each is its scoped path."""
+    def nested_tensors(self) -> tuple[Tensor, ...]:
+        """Tensors inside control flow and functions, named by scoped path."""
         nodes = self.proto.graph.node
         return tuple(
-            # As deep as what the node gives in which it is.
-            _tensor_of(inner, len(self.tensors) + i, self._depth(nodes[inner.steps[0][0]].output))
-            for i, inner in enumerate(self.nested.inner)
+            # As deep as the results of the main graph's node around it.
+            _tensor_of(nested, len(self.tensors) + i, self._depth(nodes[nested.steps[0][0]].output))
+            for i, nested in enumerate(self.nested.tensors)
         )
 
     def _depth(self, names: Iterable[str]) -> int:
         return max((self.by_name[name].depth for name in names if name), default=0)
 
     @cached_property
-    def everything(self) -> tuple[Tensor, ...]:
-        """Catalogue and inner tensors in execution order: what is inside a node comes before what the node gives."""
+    def all_tensors(self) -> tuple[Tensor, ...]:
+        """All tensors in execution order; those inside a node come before the node's results."""
         inside: defaultdict[int, list[Tensor]] = defaultdict(list)
-        for inner, tensor in zip(self.nested.inner, self.inner_tensors, strict=True):
-            inside[inner.steps[0][0]].append(tensor)
+        for nested, tensor in zip(self.nested.tensors, self.nested_tensors, strict=True):
+            inside[nested.steps[0][0]].append(tensor)
         producer = {name: i for i, node in enumerate(self.proto.graph.node) for name in node.output if name}
         merged: list[Tensor] = []
         for tensor in self.tensors:
@@ -82,28 +89,28 @@ class Model:
         return tuple(merged)
 
     @cached_property
-    def inner_by_path(self) -> dict[str, NestedTensor]:
-        """What rewriting knows of the tensors inside control flow and functions, by scoped path."""
-        return {inner.path: inner for inner in self.nested.inner}
+    def nested_by_path(self) -> dict[str, NestedTensor]:
+        """Tensors inside control flow and functions in detail, by scoped path."""
+        return {nested.path: nested for nested in self.nested.tensors}
 
     @cached_property
     def sizes(self) -> frozenset[str]:
-        """Tensors of the main graph that depend on the sizes of inputs alone, not on what is in them."""
+        """Names of the main graph's tensors that depend on the shapes of inputs only, not on their values."""
         return sizes_only(self.proto)
 
     @cached_property
     def output_plans(self) -> OutputPlans:
-        """Whether and how each tensor gets out of the graph that it is in."""
+        """How each tensor can become an output, or why it cannot."""
         return OutputPlans(self.nested, self.opsets.get("ai.onnx", 1))
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
-        """The inputs that have to be fed."""
+        """The inputs to feed: graph inputs without an initializer."""
         return tuple(tensor for tensor in self.tensors if tensor.is_input)
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """Names of the model's own outputs, in file order."""
+        """Names of the model's outputs, in file order."""
         return tuple(value.name for value in self.proto.graph.output)
 
     @property
@@ -113,7 +120,7 @@ class Model:
 
     @cached_property
     def parameters(self) -> int:
-        """Number of stored numbers: elements of all initializers and constants, subgraphs included."""
+        """Number of elements of all initializers and constants, subgraphs included."""
         return sum(prod(tensor.dims) for tensor in stored_tensors(self.proto))
 
     @cached_property
@@ -123,44 +130,47 @@ class Model:
 
     @cached_property
     def operators(self) -> Counter[str]:
-        """How many nodes of the main graph have each operator type, `domain::Type` outside the standard domain."""
-        return Counter(
-            f"{node.domain}::{node.op_type}" if node.domain not in {"", "ai.onnx"} else node.op_type
-            for node in self.proto.graph.node
-        )
+        """Number of nodes of the main graph by operator type, `domain::Type` outside the standard domain."""
+        return Counter(map(qualified_op, self.proto.graph.node))
 
 
-def _tensor_of(inner: NestedTensor, index: int, depth: int) -> Tensor:
-    dtype, shape = type_of(inner.type) if inner.type is not None else (None, None)
+def _tensor_of(nested: NestedTensor, index: int, depth: int) -> Tensor:
+    dtype, shape = type_of(nested.type) if nested.type is not None else (None, None)
     return Tensor(
-        name=inner.path,
-        op=inner.node.op_type,
-        domain=inner.node.domain,
-        node="" if inner.argument else inner.node.name,
+        name=nested.path,
+        op=nested.node.op_type,
+        domain=nested.node.domain,
+        node="" if nested.argument else nested.node.name,
         dtype=dtype,
         shape=shape,
         index=index,
         depth=depth,
-        activation=inner.activation and not inner.constant,
-        constant=inner.constant,
+        activation=nested.activation and not nested.constant,
+        constant=nested.constant,
         output=False,
         consumers=0,
-        scope=inner.scope,
+        scope=nested.scope,
     )
 
 
 def load(path: str | Path) -> Model:
-    """Reads a model's graph; weights in external data files stay on disk.
+    """Read a model; weights in external data files stay on disk.
 
     Args:
         path: An ONNX file in the binary protobuf format.
 
     Returns:
-        The model with its catalogue of tensors.
+        The model.
 
     Raises:
         ModelError: If the file cannot be read or is not an ONNX model, or if an external data file is missing,
-            truncated or lies outside the model's folder.
+            truncated or outside the model's folder.
+
+    Examples:
+        >>> from onnx_ood import load, models
+        >>> model = load(models.path("fashion_cnn"))
+        >>> model.outputs
+        ('logits',)
     """
     path = Path(path)
     content = _read(path)
@@ -171,18 +181,20 @@ def load(path: str | Path) -> Model:
         raise ModelError(
             f"{path}: is not an ONNX model, or is damaged ({len(content)} bytes read); export or fetch it again"
         ) from None
-    # Random bytes can parse as an empty message, so what every model has is asked for.
+    # Random bytes can parse as an empty message, so check for fields that every model has.
     if not proto.ir_version or not proto.opset_import or not (proto.graph.node or proto.graph.output):
         raise ModelError(f"{path}: is not an ONNX model: it has no graph")
     model = Model(path, proto, data_files(proto, path))
     try:
         check_calls(proto)
-        # Made now, so that a graph that is none is found where the file is read.
+        # Computed now, so that an invalid graph is reported on loading.
         _ = model.tensors
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     except UnicodeDecodeError:
-        raise ModelError(f"{path}: is damaged: a name in it is no text; export or fetch it again") from None
+        raise ModelError(
+            f"{path}: is damaged: a name in it is not valid UTF-8; export or fetch it again"
+        ) from None
     return model
 
 
@@ -191,10 +203,10 @@ def _read(path: Path) -> bytes:
         if path.is_dir():
             raise ModelError(f"{path}: is a folder; name the .onnx file in it")
         if path.exists() and not path.is_file():
-            raise ModelError(f"{path}: is no regular file")
-        if path.stat().st_size >= _LARGEST:
+            raise ModelError(f"{path}: is not a regular file")
+        if path.stat().st_size >= MAX_FILE_BYTES:
             raise ModelError(
-                f"{path}: is larger than 2 GiB, which no ONNX file can be; larger models keep their weights in "
+                f"{path}: is larger than 2 GiB, the limit of the ONNX format; keep the weights of larger models in "
                 "external data files"
             )
         return path.read_bytes()

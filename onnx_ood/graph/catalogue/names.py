@@ -1,4 +1,4 @@
-"""Names that rewriting adds to a model, and how none of them can be one that the model has."""
+"""Fresh names for rewriting, distinct from every name in a model."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from collections.abc import Iterable, Iterator
 
 from onnx import GraphProto, ModelProto, NodeProto
 
-from onnx_ood.graph.catalogue.order import subgraphs
+from onnx_ood.graph.catalogue.nodes import stored_names, subgraphs
 
-# Every name that rewriting adds starts with it. A model may use it too: it may have been rewritten before.
+# Prefix of all added names. A model may use it too, if it has been rewritten before.
 PREFIX = "__onnx_ood__/"
 
 
 class Names:
-    """The names of a model, and fresh ones beside them."""
+    """The names of a model, and a source of fresh ones."""
 
     def __init__(self, model: ModelProto) -> None:
-        """Collects every tensor name at any depth: an added name must not shadow one either."""
-        self._taken = set(_names(model.graph))
+        """Collect every tensor name at any depth: an added name must not shadow one either."""
+        self._taken = set(_graph_names(model.graph))
         for function in model.functions:
             self._taken.update(function.input)
             self._taken.update(_node_names(function.node))
 
     def fresh(self, base: str) -> str:
-        """A name with the reserved prefix that nothing in the model has.
+        """Make a name that nothing in the model has, and reserve it.
 
         Args:
-            base: What the name should say to people.
+            base: The part for people to read.
 
         Returns:
-            The prefix and `base`, with a number behind it if that is taken. It is taken from now on.
+            The prefix and `base`, with a number appended if that is taken.
         """
         name, number = PREFIX + base, 1
         while name in self._taken:
@@ -40,21 +40,19 @@ class Names:
 
 
 def defined_names(nodes: Iterable[NodeProto]) -> Iterator[str]:
-    """Yields what nodes compute and what their subgraphs define, at any depth; what is only read is left out."""
+    """Yield the names that nodes and their subgraphs define, at any depth; names only read are left out."""
     for node in nodes:
         yield from (name for name in node.output if name)
         for graph in subgraphs(node):
             yield from (value.name for value in graph.input)
-            yield from (tensor.name for tensor in graph.initializer)
-            yield from (sparse.values.name for sparse in graph.sparse_initializer)
+            yield from stored_names(graph)
             yield from defined_names(graph.node)
 
 
-def _names(graph: GraphProto) -> Iterator[str]:
+def _graph_names(graph: GraphProto) -> Iterator[str]:
     for values in (graph.input, graph.output, graph.value_info):
         yield from (value.name for value in values)
-    yield from (tensor.name for tensor in graph.initializer)
-    yield from (sparse.values.name for sparse in graph.sparse_initializer)
+    yield from stored_names(graph)
     yield from _node_names(graph.node)
 
 
@@ -63,4 +61,4 @@ def _node_names(nodes: Iterable[NodeProto]) -> Iterator[str]:
         yield from node.input
         yield from node.output
         for graph in subgraphs(node):
-            yield from _names(graph)
+            yield from _graph_names(graph)

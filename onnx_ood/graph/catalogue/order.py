@@ -1,76 +1,34 @@
-"""Execution order of a graph's nodes, and what each node reads."""
+"""Execution order of a graph's nodes, and what follows from it."""
 
 from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from onnx import AttributeProto, GraphProto, ModelProto, NodeProto
+from onnx import ModelProto, NodeProto
 
 from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.catalogue.nodes import reads, stored_names
 
-# What they give says how large something is, whatever it holds.
+# Their results depend on the shape of their input alone.
 _SIZE_OPS = frozenset({"Shape", "Size"})
 
 
-def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
-    """Yields the subgraphs held by a node's attributes (`If` branches, `Loop` and `Scan` bodies)."""
-    for attribute in node.attribute:
-        if attribute.type == AttributeProto.GRAPH:
-            yield attribute.g
-        elif attribute.type == AttributeProto.GRAPHS:
-            yield from attribute.graphs
-
-
-def reads(node: NodeProto) -> list[str]:
-    """Names that a node reads from the scope it stands in, captures of its subgraphs included.
-
-    A name is listed as often as it is read, so that the list also counts consumers.
-    """
-    names = [name for name in node.input if name]
-    for graph in subgraphs(node):
-        names.extend(_captured(graph))
-    return names
-
-
-def stored_names(graph: GraphProto) -> set[str]:
-    """Names of a graph's initializers."""
-    return {tensor.name for tensor in graph.initializer} | {
-        tensor.values.name for tensor in graph.sparse_initializer
-    }
-
-
-def defined_in(graph: GraphProto) -> set[str]:
-    """Names that a graph gives a meaning itself, so that they mean nothing of the graph around it."""
-    own = {value.name for value in graph.input}
-    own.update(stored_names(graph))
-    own.update(name for node in graph.node for name in node.output)
-    return own
-
-
-def _captured(graph: GraphProto) -> list[str]:
-    own = defined_in(graph)
-    names = [name for node in graph.node for name in reads(node) if name not in own]
-    # A branch may hand an outer value straight back as its output.
-    names.extend(value.name for value in graph.output if value.name not in own)
-    return names
-
-
 def execution_order(nodes: Sequence[NodeProto]) -> list[NodeProto]:
-    """Sorts nodes so that each comes after those it reads from.
+    """Sort nodes topologically.
 
-    The sort is stable: a list that is already in order, as the ONNX specification asks for, comes
-    back unchanged, so that "third-last Conv" means the third-last that the exporter traced.
+    The sort is stable: a list already in order, as the ONNX specification requires, comes back unchanged, so
+    "third-last Conv" means the third-last in the order of the exporter.
 
     Args:
-        nodes: The nodes of one graph, in file order.
+        nodes: Nodes of one graph, in file order.
 
     Returns:
         The same nodes in execution order.
 
     Raises:
-        ModelError: If a tensor is computed twice, or nodes wait for each other in a circle.
+        ModelError: If a tensor is computed twice, or the graph has a cycle.
     """
     producer: dict[str, int] = {}
     for i, node in enumerate(nodes):
@@ -99,19 +57,19 @@ def execution_order(nodes: Sequence[NodeProto]) -> list[NodeProto]:
     if len(ordered) < len(nodes):
         stuck = next(node for node, count in zip(nodes, missing, strict=True) if count)
         raise ModelError(
-            f"node {stuck.name or stuck.op_type!r} waits for its own result: the file is not valid ONNX"
+            f"node {stuck.name or stuck.op_type!r} depends on its own result: the file is not valid ONNX"
         )
     return ordered
 
 
 def sizes_only(model: ModelProto) -> frozenset[str]:
-    """Names of the tensors of the main graph that depend on inputs through their sizes alone.
+    """Find the tensors of the main graph that depend on the shapes of inputs, not on their values.
 
     Args:
         model: The model.
 
     Returns:
-        What is computed from `Shape` and `Size`, and never meets a value.
+        Names of tensors computed from results of `Shape` and `Size` without any data.
     """
     holds_data = {value.name for value in model.graph.input} - stored_names(model.graph)
     holds_sizes: set[str] = set()
@@ -125,14 +83,14 @@ def sizes_only(model: ModelProto) -> frozenset[str]:
 
 
 def dependents(order: Sequence[NodeProto], name: str) -> set[str]:
-    """Names of the tensors that a tensor has an influence on.
+    """Find the tensors that depend on a tensor, directly or not.
 
     Args:
-        order: The nodes of its graph in execution order.
+        order: Nodes of its graph in execution order.
         name: The tensor.
 
     Returns:
-        Every tensor computed from it, directly or not; not the tensor itself.
+        Names of the dependent tensors, without the tensor itself.
     """
     reached = {name}
     for node in order:

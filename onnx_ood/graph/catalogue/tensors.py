@@ -1,4 +1,4 @@
-"""What the catalogue says about one tensor of a graph."""
+"""Tensors as the catalogue describes them: name, origin, dtype and shape."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import onnx
 from onnx import TensorProto, TypeProto
 
-# Element types that a nudge can be added to and a cosine taken of.
+# Element types that can be nudged and measured.
 FLOAT_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
 
-# One dimension: a number, a symbol such as "batch", or None where nothing is known.
+# One axis: a number, a symbol such as "batch", or None if unknown.
 Dim = int | str | None
-# None where not even the rank is known.
+# None if the rank is unknown.
 Shape = tuple[Dim, ...] | None
 
 INPUT_OP = "Input"
@@ -20,24 +20,24 @@ INPUT_OP = "Input"
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One named value of a model.
+    """A tensor of a model.
 
     Attributes:
-        name: The name in the file, unique in the graph; of a tensor inside control flow or a function the scoped path.
-        op: Type of the operator that computes it, `"Input"` for a graph input.
+        name: Name in the file; for a tensor inside control flow or a function its scoped path.
+        op: Operator type of the node that computes it, `"Input"` for a graph input.
         domain: Domain of that operator, `""` for the standard one.
-        node: Name of the computing node, `""` if it has none.
-        dtype: Element type such as `"float32"`; `"sequence"`, `"optional"`, `"map"` or `"sparse"` for
-            what is not a dense tensor; None where type inference could not tell.
-        shape: Symbolic shape: numbers, symbols, None for an unknown dimension; None for an unknown rank.
+        node: Name of that node, `""` if it has none.
+        dtype: Element type such as `"float32"`; `"sequence"`, `"optional"`, `"map"` or `"sparse"` for a value that is
+            not a dense tensor; None if unknown.
+        shape: Size of each axis: a number, a symbol, or None if unknown; None for an unknown rank.
         index: Position in execution order; graph inputs come first.
-        depth: Number of nodes on the longest path from a graph input to this tensor; inside control flow or a function
-            as many as to the node that it is in.
-        activation: True if it is the result of an activation function.
-        constant: True if no graph input has an influence on it.
-        output: True if the model gives it back itself.
-        consumers: How many node inputs read it, subgraphs included; 0 for a tensor inside control flow or a function.
-        scope: Where a tensor is that is not in the main graph, `node/then_branch` say; empty for the main graph.
+        depth: Number of nodes on the longest path from a graph input; inside control flow or a function the depth of
+            the node around it.
+        activation: True for the result of an activation function.
+        constant: True if it depends on no graph input.
+        output: True for an output of the model.
+        consumers: Number of reads by nodes, captures in subgraphs included; 0 inside control flow or a function.
+        scope: Scoped path of its graph, for example `node/then_branch`; empty for the main graph.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Tensor:
 
     @property
     def floating(self) -> bool:
-        """True if the element type is a floating-point type that can be measured."""
+        """True for a floating-point dtype, which can be measured."""
         return self.dtype in FLOAT_DTYPES
 
     @property
@@ -66,13 +66,17 @@ class Tensor:
 
 
 def dtype_name(elem_type: int) -> str | None:
-    """The name of an ONNX element type in numpy's spelling.
+    """Name of an ONNX element type in numpy's spelling.
 
     Args:
         elem_type: A value of `TensorProto.DataType`.
 
     Returns:
-        For instance `"float32"`, `"bfloat16"`, `"string"`; None for `UNDEFINED` or a number unknown to onnx.
+        A name such as `"float32"`, `"bfloat16"` or `"string"`; None for `UNDEFINED` and unknown numbers.
+
+    Examples:
+        >>> dtype_name(1)
+        'float32'
     """
     try:
         name = TensorProto.DataType.Name(elem_type)
@@ -82,7 +86,7 @@ def dtype_name(elem_type: int) -> str | None:
 
 
 def type_of(proto: TypeProto) -> tuple[str | None, Shape]:
-    """Reads dtype and symbolic shape from a type.
+    """Read dtype and shape from a type.
 
     Args:
         proto: The type of a value, possibly empty.
@@ -105,16 +109,21 @@ def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
     if kind == "dim_value":
         # Some exporters write 0 or -1 for "any size".
         return dim.dim_value if dim.dim_value > 0 else None
-    # Inference makes up a symbol for each size that it can't tell; it says no more than "unknown".
+    # Inference invents a symbol for each unknown size.
     symbol: str | bytes = dim.dim_param
     if isinstance(symbol, bytes):
-        # What protobuf gives for text that is not UTF-8, in a damaged file.
+        # protobuf returns bytes for text that is not UTF-8, in a damaged file.
         symbol = symbol.decode("utf-8", errors="replace")
     return None if symbol.startswith("unk__") else symbol or None
 
 
 def format_shape(shape: Shape) -> str:
-    """A shape as people write it: `[batch, 3, ?, ?]`, or `[...]` where the rank is unknown."""
+    """Format a shape for people: `[...]` for an unknown rank.
+
+    Examples:
+        >>> format_shape(("batch", 3, None))
+        '[batch, 3, ?]'
+    """
     if shape is None:
         return "[...]"
     return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"

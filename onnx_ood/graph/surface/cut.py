@@ -1,18 +1,19 @@
-"""Cutting a model at an inner tensor: what comes before it runs once, what comes after it for every nudge."""
+"""Cutting a model at an inner site: the part before it runs once, the part after it for every nudge."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
-from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph.catalogue.order import dependents, execution_order, reads, stored_names
+from onnx_ood.exceptions import SelectorError
+from onnx_ood.graph.catalogue.nodes import reads, stored_names
+from onnx_ood.graph.catalogue.order import dependents, execution_order
 from onnx_ood.graph.catalogue.tensors import Shape
 from onnx_ood.graph.surface.rewrite import Rewritten
 
-# Their results don't depend on inputs and differ from run to run, so they are carried over, not computed again.
+# Their results differ from run to run, so they are passed across a cut, not computed again.
 _RANDOM_OPS = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
@@ -20,72 +21,69 @@ _RANDOM_OPS = frozenset(
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a model is cut.
+    """A cut of a model.
 
     Attributes:
-        site: The input that takes the site's values.
-        carried: Other tensors that are computed before the cut (or are inputs of the model) and read behind it, in
-            order of first use.
-        nodes: The nodes behind the cut that the probes need, and those that compute constants for them, in execution
+        site: The input with the site's values.
+        crossing: Other tensors computed before the cut, or inputs of the model, that are read after it, in order of
+            first use.
+        nodes: The nodes after the cut that the probes need, and those that compute constants for them, in execution
             order.
     """
 
     site: str
-    carried: tuple[str, ...]
+    crossing: tuple[str, ...]
     nodes: tuple[NodeProto, ...]
 
 
 def find_cut(opened: Rewritten, site: str, probes: Sequence[str]) -> Cut:
-    """Finds what has to run again when a tensor is nudged.
+    """Find the nodes that run again when a tensor is nudged.
 
     Args:
-        opened: A model with outputs for the probes and an input in the place of the site.
-        site: The tensor that is nudged.
-        probes: The tensors that are wanted behind it.
-
-    Returns:
-        The cut.
+        opened: A model with outputs for the probes and an input that replaces the site.
+        site: The tensor to nudge.
+        probes: The tensors to compute.
 
     Raises:
         SelectorError: If a probe does not depend on the site.
     """
     graph, entry = opened.proto.graph, opened.inputs[site]
     order = execution_order(graph.node)
-    behind = dependents(order, entry)
+    downstream = dependents(order, entry)
     for probe in probes:
-        if probe == site or opened.outputs[probe] not in behind:
+        if probe == site or opened.outputs[probe] not in downstream:
             raise SelectorError(
-                f"probe {probe!r} does not depend on the site {site!r}, so no nudge there can change it"
+                f"probe {probe!r} does not depend on the site {site!r}, so a nudge there cannot change it"
             )
     stored = stored_names(graph)
-    constant = recomputed(order, stored)
+    constant = constants_of(order, stored)
     needed = {opened.outputs[probe] for probe in probes}
     nodes: list[NodeProto] = []
-    # Backwards: a node is needed if something needed reads it, and it lies behind the cut or gives a constant.
+    # Backwards: a node is needed if something needed reads it, and it is after the cut or computes a constant.
     for node in reversed(order):
         wanted = needed.intersection(node.output)
-        if wanted and (wanted & behind or wanted <= constant):
+        if wanted and (wanted & downstream or wanted <= constant):
             nodes.append(node)
             needed.update(reads(node))
     nodes.reverse()
     computed = {name for node in nodes for name in node.output}
-    carried = dict.fromkeys(name for node in nodes for name in reads(node))
+    read = dict.fromkeys(name for node in nodes for name in reads(node))
     return Cut(
         site=entry,
-        carried=tuple(name for name in carried if name not in computed | stored | {entry}),
+        crossing=tuple(name for name in read if name not in computed | stored | {entry}),
         nodes=tuple(nodes),
     )
 
 
-def recomputed(order: Sequence[NodeProto], stored: set[str]) -> set[str]:
-    """What is computed again behind a cut rather than handed over, so that the runtime can still fold it into weights.
+def constants_of(order: Sequence[NodeProto], stored: set[str]) -> set[str]:
+    """Find constants, which parts compute themselves so that the runtime can fold them into weights.
 
     Args:
-        order: The nodes of a graph in execution order.
+        order: Nodes of a graph in execution order.
         stored: Names of its initializers.
 
     Returns:
-        Names of tensors that are computed from stored ones alone, and the same in every run.
+        Names of tensors computed from stored ones only, the same in every run.
     """
     known = set(stored)
     for node in order:
@@ -94,28 +92,28 @@ def recomputed(order: Sequence[NodeProto], stored: set[str]) -> set[str]:
     return known - stored
 
 
-def behind_cut(
+def downstream_model(
     model: ModelProto, cut: Cut, dtypes: Mapping[str, int], shapes: Mapping[str, Shape]
 ) -> ModelProto:
-    """Makes the model that runs behind a cut.
+    """Make the model that runs after a cut.
 
     Args:
-        model: The whole model, opened at the site; it is not changed, and external weights are not touched.
-        cut: Where it is cut.
-        dtypes: `TensorProto.DataType` of every carried tensor, by name.
-        shapes: Shapes of carried tensors, by name, as far as they are known.
+        model: The whole model, opened at the site; it is not changed, and external weights are not read.
+        cut: The cut.
+        dtypes: `TensorProto.DataType` of every crossing tensor, by name.
+        shapes: Known shapes of crossing tensors, by name.
 
     Returns:
-        A model whose inputs are the site and the carried tensors, without outputs: the caller marks what it wants.
+        A model with the site and the crossing tensors as inputs and no outputs; the caller adds those it needs.
     """
     source = model.graph
     part = ModelProto(ir_version=model.ir_version, producer_name=model.producer_name)
     part.opset_import.extend(model.opset_import)
     part.functions.extend(model.functions)
-    part.graph.name = "behind"
+    part.graph.name = "downstream"
     part.graph.node.extend(cut.nodes)
     part.graph.input.extend(value for value in source.input if value.name == cut.site)
-    for name in cut.carried:
+    for name in cut.crossing:
         part.graph.input.append(_input(name, dtypes[name], shapes.get(name)))
     used = {name for node in cut.nodes for name in reads(node)}
     copy_stored(source, part.graph, used)
@@ -128,7 +126,7 @@ def _input(name: str, dtype: int, shape: Shape) -> ValueInfoProto:
     if shape is not None:
         value.type.tensor_type.shape.SetInParent()
         for i, dim in enumerate(shape):
-            # The first axis is the batch, of which inference may know the size of one run only.
+            # The first axis is the batch; inference may have found the size of a single run.
             if isinstance(dim, int) and i > 0:
                 value.type.tensor_type.shape.dim.add(dim_value=dim)
             else:
@@ -137,12 +135,12 @@ def _input(name: str, dtype: int, shape: Shape) -> ValueInfoProto:
 
 
 def copy_stored(source: GraphProto, target: GraphProto, used: set[str]) -> None:
-    """Copies initializers from one graph to another.
+    """Copy initializers from one graph to another.
 
     Args:
-        source: Where they are.
-        target: Where they go.
-        used: Names of those that are meant.
+        source: The graph that has them.
+        target: The graph to extend.
+        used: Names of the initializers to copy.
     """
     declared = {value.name: value for value in source.input}
     for tensor in source.initializer:
@@ -154,38 +152,3 @@ def copy_stored(source: GraphProto, target: GraphProto, used: set[str]) -> None:
     target.sparse_initializer.extend(
         tensor for tensor in source.sparse_initializer if tensor.values.name in used
     )
-
-
-def element_type(dtype: str) -> int:
-    """The number of an element type.
-
-    Args:
-        dtype: A name such as `"float32"`, `"int64"` or `"bool"`.
-
-    Returns:
-        The value of `TensorProto.DataType`.
-
-    Raises:
-        UsageError: If ONNX has no such element type.
-    """
-    name = {"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())
-    if name not in TensorProto.DataType.keys():  # noqa: SIM118 - protobuf's enum wrapper is no mapping
-        raise UsageError(f"{dtype!r} is no element type of a tensor")
-    return TensorProto.DataType.Value(name)
-
-
-def tensor_type(dtype: str) -> TypeProto:
-    """The type of a tensor of any shape.
-
-    Args:
-        dtype: As in `element_type`.
-
-    Returns:
-        The type, without a shape.
-
-    Raises:
-        UsageError: If ONNX has no such element type.
-    """
-    kind = TypeProto()
-    kind.tensor_type.elem_type = element_type(dtype)
-    return kind

@@ -1,18 +1,19 @@
-"""Removing what no output needs."""
+"""Removing the parts of a model that no output needs."""
 
 from __future__ import annotations
 
 from onnx import ModelProto, NodeProto
 
-from onnx_ood.graph.catalogue.functions import called, functions_of
-from onnx_ood.graph.catalogue.order import execution_order, reads, subgraphs
+from onnx_ood.graph.catalogue.functions import FunctionKey, called_key, functions_of
+from onnx_ood.graph.catalogue.nodes import reads, subgraphs
+from onnx_ood.graph.catalogue.order import execution_order
 
 
 def prune(model: ModelProto) -> None:
-    """Removes nodes, weights, functions and type annotations that no output needs.
+    """Remove nodes, weights, functions and type annotations that no output needs.
 
-    Inputs stay declared, so that what could be fed to the model still can be; and the initializer of an input stays
-    with it, or the input would have to be fed from now on. Graphs inside nodes are kept as they are.
+    All inputs stay declared, so that the same values can be fed, and keep their initializers, so that none must be fed.
+    Subgraphs are kept whole.
 
     Args:
         model: The model; it is changed. Its nodes keep their order.
@@ -36,27 +37,26 @@ def prune(model: ModelProto) -> None:
         [entry.tensor_name in present for entry in graph.quantization_annotation],
     )
     used = _used_functions(model)
-    _keep(model.functions, [id_ in used for id_ in functions_of(model)])
+    _keep(model.functions, [key in used for key in functions_of(model)])
 
 
 def _keep(entries: object, wanted: list[bool]) -> None:
-    # From behind: what stands before a deleted entry keeps its place.
+    # Backwards: deleting an entry moves only those after it.
     for i in range(len(wanted) - 1, -1, -1):
         if not wanted[i]:
             del entries[i]  # type: ignore[attr-defined]
 
 
-def _used_functions(model: ModelProto) -> set[tuple[str, str, str]]:
+def _used_functions(model: ModelProto) -> set[FunctionKey]:
     functions = functions_of(model)
-    key_of = {id(function): key for key, function in functions.items()}
-    used: set[tuple[str, str, str]] = set()
+    used: set[FunctionKey] = set()
     waiting: list[NodeProto] = list(model.graph.node)
     while waiting:
         node = waiting.pop()
         for graph in subgraphs(node):
             waiting.extend(graph.node)
-        function = called(node, functions)
-        if function is not None and key_of[id(function)] not in used:
-            used.add(key_of[id(function)])
-            waiting.extend(function.node)
+        key = called_key(node)
+        if key in functions and key not in used:
+            used.add(key)
+            waiting.extend(functions[key].node)
     return used

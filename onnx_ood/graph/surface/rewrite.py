@@ -1,4 +1,4 @@
-"""Rewriting a model: tensors from anywhere inside become outputs, and inputs are added that nudge them."""
+"""Rewriting a model: tensors from any depth become outputs, and sites get inputs."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from onnx import ModelProto, TypeProto, ValueInfoProto
 
+from onnx_ood.graph.catalogue.expand import TensorRequest, expand
 from onnx_ood.graph.catalogue.names import Names
-from onnx_ood.graph.catalogue.nested import TensorRequest, expand
-from onnx_ood.graph.catalogue.output_plan import carried
-from onnx_ood.graph.surface.hoist import TensorLocation, castable, hoist, place, without_made_up_symbols
-from onnx_ood.graph.surface.sites import (
+from onnx_ood.graph.catalogue.type_protos import cast_type, declarable_type, tensor_type
+from onnx_ood.graph.surface.hoist import TensorLocation, add_cast, hoist, locate
+from onnx_ood.graph.surface.open_site import (
     declare_nudge,
     declare_values,
     nudge_argument,
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Rewritten:
-    """A copy of a model that hands out more of its tensors and takes nudges.
+    """A copy of a model with further outputs and inputs.
 
     Attributes:
-        proto: The copy, its external data not loaded.
-        outputs: The graph output that carries each probe, by the probe's name. Several may share one: the result of a
-            function is also the result of its call.
-        inputs: The graph input that was added for each site, by the site's name.
+        proto: The copy, external data not loaded.
+        outputs: Graph output of each probe, by the probe's name. Several may share one: the result of a function is
+            also the result of its call.
+        inputs: Graph input added for each site, by the site's name.
     """
 
     proto: ModelProto
@@ -47,44 +47,44 @@ def rewrite(
     *,
     keep_outputs: bool = True,
 ) -> Rewritten:
-    """Copies a model, makes tensors outputs of the copy, and adds an input for the nudge of each site.
+    """Copy a model, make tensors outputs of the copy, and add an input for the nudge of each site.
 
     Args:
-        model: The model; it is not changed, and weights in external files are not touched.
-        probes: Names and scoped paths of tensors that can be watched (`Model.output_plans` knows).
-        sites: Names and scoped paths of tensors of floats that can be nudged (`why_not_nudged` knows).
-        keep_outputs: Keeps the model's own outputs, first and in their order.
+        model: The model; it is not changed, and weights in external files are not read.
+        probes: Names and scoped paths of tensors without a refusal by `Model.output_plans`.
+        sites: Names and scoped paths of floating-point tensors accepted by `why_not_nudged`.
+        keep_outputs: Keep the model's own outputs, first and in their order.
 
     Returns:
-        The copy, and where in it everything is. The input of a site takes what is added to it, nothing by default.
+        The copy. The input of a site takes the values to add, nothing (−0) by default.
     """
     rewriting = _Rewriting(model, keep_outputs)
     probes, sites = dict.fromkeys(probes), dict.fromkeys(sites)
-    places = rewriting.places([*probes, *sites])
-    outputs = rewriting.watch(probes, places)
-    inputs = {site: rewriting.nudge(places.get(site), site) for site in sites}
+    locations = rewriting.locate([*probes, *sites])
+    outputs = rewriting.watch(probes, locations)
+    inputs = {site: rewriting.nudge(locations.get(site), site) for site in sites}
     return Rewritten(rewriting.proto, outputs, inputs)
 
 
-def open_at(model: Model, probes: Iterable[str], site: str, kind: TypeProto | None = None) -> Rewritten:
-    """Copies a model, makes tensors outputs of the copy, and makes an inner tensor an input of it.
+def open_at(model: Model, probes: Iterable[str], site: str, type_proto: TypeProto | None = None) -> Rewritten:
+    """Copy a model, make tensors outputs of the copy, and replace an inner tensor by an input.
 
-    Everything in the copy is called as `rewrite` calls it for the same probes and no sites.
+    Names in the copy are those of `rewrite` for the same probes and no sites.
 
     Args:
         model: The model; it is not changed.
-        probes: As in `rewrite`. The site has to be among them.
-        site: Name or scoped path of a tensor that a node computes, not in a Loop or Scan.
-        kind: The site's type where onnx can't infer it.
+        probes: As in `rewrite`; they must include the site.
+        site: Name or scoped path of a tensor computed by a node outside Loop and Scan.
+        type_proto: The site's type if onnx cannot infer it.
 
     Returns:
-        The copy, and where in it everything is. What read the site reads the input, which has to be fed.
+        The copy. Nodes that read the site read the input instead, which has to be fed.
     """
     rewriting = _Rewriting(model, keep_outputs=True)
     probes = dict.fromkeys(probes)
-    places = rewriting.places(probes)
-    outputs = rewriting.watch(probes, places)
-    return Rewritten(rewriting.proto, outputs, {site: rewriting.open(places.get(site), site, kind)})
+    locations = rewriting.locate(probes)
+    outputs = rewriting.watch(probes, locations)
+    return Rewritten(rewriting.proto, outputs, {site: rewriting.open(locations.get(site), site, type_proto)})
 
 
 class _Rewriting:
@@ -97,74 +97,76 @@ class _Rewriting:
         self._model = model
         self._types = dict(model.nested.types)
         for tensor in model.proto.graph.initializer:
-            kind = TypeProto()
-            kind.tensor_type.elem_type = tensor.data_type
+            stored = tensor_type(tensor.data_type, 0)
             for size in tensor.dims:
-                kind.tensor_type.shape.dim.add(dim_value=size)
-            kind.tensor_type.shape.SetInParent()
-            self._types.setdefault(tensor.name, kind)
+                stored.tensor_type.shape.dim.add(dim_value=size)
+            self._types.setdefault(tensor.name, stored)
         self._declared: dict[str, ValueInfoProto] = {value.name: value for value in model.proto.graph.output}
         if not keep_outputs:
             del self.proto.graph.output[:]
         self._present = {value.name for value in self.proto.graph.output}
 
-    def places(self, names: Iterable[str]) -> dict[str, TensorLocation]:
-        """Where the tensors are that are not in the main graph, once calls of functions are written out for them."""
-        asked = set(names)
-        inner = {tensor.path: tensor for tensor in self._model.nested.inner if tensor.path in asked}
-        wanted = TensorRequest()
-        for tensor in inner.values():
-            wanted.add(tensor)
-        expanded = expand(self.proto, wanted, self._names)
+    def locate(self, names: Iterable[str]) -> dict[str, TensorLocation]:
+        """Locate the tensors outside the main graph, after expanding the calls of functions around them."""
+        requested = set(names)
+        nested = {tensor.path: tensor for tensor in self._model.nested.tensors if tensor.path in requested}
+        request = TensorRequest()
+        for tensor in nested.values():
+            request.add(tensor.path, tensor.steps, tensor.local)
         return {
-            path: place(self.proto.graph, path, steps, local, inner[path].type)
-            for path, steps, local in expanded.places()
+            path: locate(self.proto.graph, path, steps, local, nested[path].type)
+            for path, steps, local in expand(self.proto, request, self._names)
         }
 
-    def watch(self, probes: Mapping[str, None], places: Mapping[str, TensorLocation]) -> dict[str, str]:
-        """Makes tensors outputs; gives the output of each."""
+    def watch(self, probes: Mapping[str, None], locations: Mapping[str, TensorLocation]) -> dict[str, str]:
+        """Make tensors outputs; return the output of each."""
         stored = [tensor.name for tensor in self._model.proto.graph.initializer]
         main = dict.fromkeys([*stored, *(tensor.name for tensor in self._model.tensors)])
-        outputs = {name: self._hand_out(name, name, self._types.get(name)) for name in main if name in probes}
-        for path, (_, plan) in self._model.output_plans.inner(probes).items():
-            where = places[path]
-            if where.holders:
-                outputs[path] = self._output(hoist(where, plan, self._names), plan.type)
+        outputs = {
+            name: self._cast_output(name, name, self._types.get(name)) for name in main if name in probes
+        }
+        for path, (_, plan) in self._model.output_plans.nested(probes).items():
+            location = locations[path]
+            if location.holders:
+                outputs[path] = self._output(hoist(location, plan, self._names), plan.type)
             else:
-                outputs[path] = self._hand_out(where.local, path, where.type)
+                outputs[path] = self._cast_output(location.local, path, location.type)
         return outputs
 
-    def _hand_out(self, name: str, path: str, kind: TypeProto | None) -> str:
-        """Makes a tensor of the main graph an output, cast if need be."""
-        carrier = castable(self.proto.graph, name, kind, path, self._names)
-        return self._output(carrier, kind if carrier == name else carried(kind))
+    def _cast_output(self, name: str, path: str, type_proto: TypeProto | None) -> str:
+        """Make a tensor of the main graph an output, cast if need be."""
+        output = add_cast(self.proto.graph, name, type_proto, path, self._names)
+        return self._output(output, type_proto if output == name else cast_type(type_proto))
 
-    def _output(self, name: str, kind: TypeProto | None) -> str:
+    def _output(self, name: str, type_proto: TypeProto | None) -> str:
         if name not in self._present:
             self._present.add(name)
             value = self.proto.graph.output.add(name=name)
             if name in self._declared:
                 value.CopyFrom(self._declared[name])
-            elif kind is not None:
-                value.type.CopyFrom(without_made_up_symbols(kind))
+            elif type_proto is not None:
+                value.type.CopyFrom(declarable_type(type_proto))
         return name
 
-    def nudge(self, where: TensorLocation | None, site: str) -> str:
-        """Adds the input of a nudge; gives its name."""
+    def nudge(self, location: TensorLocation | None, site: str) -> str:
+        """Add the input of a nudge; return its name."""
         main = self.proto.graph
-        graph, name, kind = (where.graphs[-1], where.local, where.type) if where else (main, site, None)
+        graph, name, known = (
+            (location.graphs[-1], location.local, location.type) if location else (main, site, None)
+        )
         nudge = self._names.fresh(f"{site}@nudge")
-        if any(value.name == name for value in main.input) and not (where and where.holders):
+        if any(value.name == name for value in main.input) and not (location and location.holders):
             nudge_argument(main, name, nudge, self._names.fresh(f"{site}@nudged"))
         else:
             nudge_result(graph, name, nudge, self._names.fresh(f"{site}@unnudged"))
-        declare_nudge(self.proto, nudge, kind or self._types[site])
+        declare_nudge(self.proto, nudge, known or self._types[site])
         return nudge
 
-    def open(self, where: TensorLocation | None, site: str, kind: TypeProto | None) -> str:
-        """Adds an input that takes the place of a tensor; gives its name."""
-        graph, name = (where.graphs[-1], where.local) if where else (self.proto.graph, site)
+    def open(self, location: TensorLocation | None, site: str, type_proto: TypeProto | None) -> str:
+        """Add an input that replaces a tensor; return its name."""
+        graph, name = (location.graphs[-1], location.local) if location else (self.proto.graph, site)
         entry = self._names.fresh(f"{site}@values")
         replace_result(graph, name, entry, self._names.fresh(f"{site}@computed"))
-        declare_values(self.proto, entry, kind or (where.type if where else None) or self._types[site])
+        known = type_proto or (location.type if location else None)
+        declare_values(self.proto, entry, known or self._types[site])
         return entry

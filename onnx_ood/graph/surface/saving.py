@@ -1,4 +1,4 @@
-"""Writing a rewritten model to a file, its external weights where they are or put into it."""
+"""Writing a rewritten model to a file, with external weights left in place or embedded."""
 
 from __future__ import annotations
 
@@ -10,24 +10,22 @@ from onnx import ModelProto, TensorProto
 
 from onnx_ood.exceptions import ModelError, OutputError
 from onnx_ood.graph.catalogue.external import external_fields, relocated, stored_tensors
-
-# What a protobuf message can hold at most.
-_LARGEST = 2**31
+from onnx_ood.graph.catalogue.model import MAX_FILE_BYTES
 
 
 def save(proto: ModelProto, source: Path, path: Path, *, embed: bool) -> None:
-    """Writes a model as a whole: readers see the old file or the new one, nothing between.
+    """Write a model to a file atomically.
 
-    External data files are only named, never written, copied or read, unless `embed`.
+    External data files are referred to and, unless `embed` is set, neither read nor copied. They are never written.
 
     Args:
-        proto: The model, its external data not loaded; it is not changed.
-        source: The file that it was made from, beside which its data files are.
-        path: Where to.
-        embed: Puts external weights into the file.
+        proto: The model, external data not loaded; it is not changed.
+        source: The file that it was made from, in the folder of its data files.
+        path: The file to write.
+        embed: Put external weights into the file.
 
     Raises:
-        OutputError: If the file can't be written there, or its data can't be reached from there.
+        OutputError: If the file cannot be written, is the model itself or its data, or cannot refer to its data files.
         ModelError: If the model is too large for one file.
     """
     data = {
@@ -36,28 +34,28 @@ def save(proto: ModelProto, source: Path, path: Path, *, embed: bool) -> None:
         if (location := external_fields(tensor).get("location", ""))
     }
     if _resolved(path) in {source.resolve(), *data}:
-        raise OutputError(f"{path}: is the model that is to be rewritten, or its data; choose another name")
+        raise OutputError(f"{path}: is the source model or its data; choose another file name")
     if data:
-        proto = _embedded(proto, source) if embed else _beside(proto, source, path)
-    if proto.ByteSize() >= _LARGEST:
-        raise ModelError(f"{path}: would be larger than 2 GiB, which no ONNX file can be")
+        proto = _embedded(proto, source) if embed else _referring(proto, source, path)
+    if proto.ByteSize() >= MAX_FILE_BYTES:
+        raise ModelError(f"{path}: would be larger than 2 GiB, the limit of the ONNX format")
     _write(path, proto.SerializeToString())
 
 
 def _resolved(path: Path) -> Path:
     try:
         if b"\0" in os.fsencode(path):
-            raise OutputError(f"{str(path)!r}: can't be the name of a file: it holds a NUL character")
+            raise OutputError(f"{str(path)!r}: is not a valid file name: it has a NUL character")
         return path.resolve()
     except UnicodeEncodeError:
-        raise OutputError(f"{str(path)!r}: can't be the name of a file on this system") from None
+        raise OutputError(f"{str(path)!r}: is not a valid file name on this system") from None
     except (OSError, RuntimeError) as error:
-        # Python before 3.13 has a RuntimeError for links in a circle.
+        # Before Python 3.13, a cycle of links raises RuntimeError.
         raise OutputError(f"{path}: cannot be written: {error}") from None
 
 
-def _beside(proto: ModelProto, source: Path, path: Path) -> ModelProto:
-    """A copy whose data files are named as they are seen from the new file."""
+def _referring(proto: ModelProto, source: Path, path: Path) -> ModelProto:
+    """Copy a model with the locations of data files relative to the new file."""
     resolved, home = relocated(proto, source)
     folder = path.absolute().parent.resolve()
     copy = ModelProto()
@@ -68,7 +66,7 @@ def _beside(proto: ModelProto, source: Path, path: Path) -> ModelProto:
                 file = (home / entry.value).resolve()
                 if not file.is_relative_to(folder):
                     raise OutputError(
-                        f"{path}: can't name its data file {file}, which is not in or below this folder; save to "
+                        f"{path}: cannot refer to data file {file}, which is outside this folder; save to "
                         f"{file.parent}, or embed the weights"
                     )
                 entry.value = file.relative_to(folder).as_posix()
@@ -76,7 +74,7 @@ def _beside(proto: ModelProto, source: Path, path: Path) -> ModelProto:
 
 
 def _embedded(proto: ModelProto, source: Path) -> ModelProto:
-    """A copy that holds its weights itself."""
+    """Copy a model with external weights embedded."""
     resolved, home = relocated(proto, source)
     copy = ModelProto()
     copy.CopyFrom(resolved)
@@ -86,9 +84,9 @@ def _embedded(proto: ModelProto, source: Path) -> ModelProto:
         fields = external_fields(tensor)
         file, offset = home / fields["location"], int(fields.get("offset", "0"))
         spans.append((file, offset, int(fields.get("length", file.stat().st_size - offset))))
-    if proto.ByteSize() + sum(length for _, _, length in spans) >= _LARGEST:
+    if proto.ByteSize() + sum(length for _, _, length in spans) >= MAX_FILE_BYTES:
         raise ModelError(
-            f"{source}: its weights don't fit into one ONNX file, which holds 2 GiB; keep them external"
+            f"{source}: its weights do not fit into one ONNX file (limit 2 GiB); keep them external"
         )
     for tensor, (file, offset, length) in zip(external, spans, strict=True):
         with file.open("rb") as stream:
@@ -108,7 +106,7 @@ def _write(path: Path, content: bytes) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(content)
-            # mkstemp makes files for the owner only; a model is as readable as any other new file.
+            # mkstemp creates files readable by the owner only; apply the usual mask instead.
             mask = os.umask(0)
             os.umask(mask)
             temporary.chmod(0o666 & ~mask)

@@ -1,4 +1,4 @@
-"""Splitting a model into parts that run one after the other, so that what one part hands out stays small."""
+"""Splitting a model into parts that run one after the other, so that the outputs of each part stay small."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from onnx import ModelProto, NodeProto, TypeProto
 
-from onnx_ood.graph.catalogue.order import execution_order, reads, stored_names
-from onnx_ood.graph.surface.cut import copy_stored, recomputed
-from onnx_ood.graph.surface.sites import declare_values
+from onnx_ood.graph.catalogue.nodes import reads, stored_names
+from onnx_ood.graph.catalogue.order import execution_order
+from onnx_ood.graph.surface.cut import constants_of, copy_stored
+from onnx_ood.graph.surface.open_site import declare_values
 
 
 @dataclass(frozen=True)
@@ -17,9 +18,9 @@ class Segment:
     """One part of a model.
 
     Attributes:
-        proto: The part as a model: its inputs are `takes`, its outputs `gives`.
-        takes: What it reads that earlier parts compute or that is an input of the model, in order of first use.
-        gives: What it computes that is wanted, or that later parts read, in execution order.
+        proto: The part as a model with inputs `takes` and outputs `gives`.
+        takes: Tensors of earlier parts and inputs of the model that it reads, in order of first use.
+        gives: Requested tensors that it computes, and those that later parts read, in execution order.
     """
 
     proto: ModelProto
@@ -28,21 +29,21 @@ class Segment:
 
 
 class Splitter:
-    """A model that is to be split, looked through once."""
+    """Splits one model in any number of ways."""
 
     def __init__(self, model: ModelProto, wanted: Sequence[str], types: Mapping[str, TypeProto]) -> None:
-        """Finds what has to run for what is wanted.
+        """Find the nodes that the requested tensors need.
 
         Args:
-            model: The model; it is not changed, and external weights are not touched.
-            wanted: Tensors of the main graph that are wanted of every run.
-            types: Types of the main graph's tensors, as far as they are known.
+            model: The model; it is not changed, and external weights are not read.
+            wanted: Tensors of the main graph requested in every run.
+            types: Known types of the main graph's tensors.
         """
         self._model, self._types = model, types
         self._order = execution_order(model.graph.node)
         self._stored = stored_names(model.graph)
         self._inputs = {value.name: value for value in model.graph.input if value.name not in self._stored}
-        self._again = recomputed(self._order, self._stored)
+        self._constants = constants_of(self._order, self._stored)
         self._wanted = dict.fromkeys(wanted)
         needed = set(self._wanted)
         self._needed: list[NodeProto] = []
@@ -54,20 +55,20 @@ class Splitter:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """What is wanted, in execution order."""
+        """The requested tensors in execution order."""
         return tuple(name for node in self._needed for name in node.output if name in self._wanted)
 
     @property
     def unneeded(self) -> float:
-        """Share of the model's nodes that nothing wanted needs."""
+        """Fraction of the model's nodes that no requested tensor needs."""
         return 1 - len(self._needed) / max(len(self._order), 1)
 
     def cuts(self) -> dict[str, int]:
-        """After which wanted tensors the model can be split.
+        """List the requested tensors after which the model can be split.
 
         Returns:
-            How many tensors would have to be handed over there, by name of the wanted tensor, in execution order. Not
-            listed are places where something other than a tensor of known element type would be.
+            Number of tensors that cross each cut, by name of the requested tensor, in execution order. Cuts crossed
+            by anything but a tensor of known element type are left out.
         """
         last_read = {name: i for i, node in enumerate(self._needed) for name in reads(node)}
         open_until: dict[str, int] = {}
@@ -77,7 +78,7 @@ class Splitter:
                 {
                     name: last_read[name]
                     for name in node.output
-                    if name in last_read and name not in self._again
+                    if name in last_read and name not in self._constants
                 }
             )
             crossing = [name for name, last in open_until.items() if last > i]
@@ -88,14 +89,15 @@ class Splitter:
     def segments(
         self, after: Collection[str], outputs: Sequence[str] = ()
     ) -> tuple[list[Segment], Segment | None]:
-        """Splits the model.
+        """Split the model.
 
         Args:
-            after: Wanted tensors behind which to split, of those that `cuts` lists.
-            outputs: Further tensors, of which not every run needs to know.
+            after: Requested tensors to split after, from `cuts`.
+            outputs: Further tensors, not needed in every run.
 
         Returns:
-            The parts that give what is wanted, in order; and what else has to run for `outputs`, None if nothing.
+            The parts that compute the requested tensors, in order; and a last part with what else `outputs` needs,
+            None if nothing.
         """
         ranges: list[list[NodeProto]] = [[]]
         for node in self._needed:
@@ -110,13 +112,13 @@ class Splitter:
         for i, nodes in enumerate(parts):
             later = {name for takes in read_by[i + 1 :] for name in takes}
             own = ranges[i] if i < len(ranges) else rest
-            asked = later | self._wanted.keys() | set(outputs)
-            gives = tuple(name for node in own for name in node.output if name in asked)
+            requested = later | self._wanted.keys() | set(outputs)
+            gives = tuple(name for node in own for name in node.output if name in requested)
             segments.append(self._segment(nodes, read_by[i], gives))
         return segments[: len(ranges)], segments[-1] if rest else None
 
     def _rest(self, outputs: set[str]) -> list[NodeProto]:
-        """Nodes that only `outputs` need."""
+        """Nodes that only `outputs` need, in execution order."""
         done = {id(node) for node in self._needed}
         needed = set(outputs)
         rest = []
@@ -128,11 +130,11 @@ class Splitter:
         return rest
 
     def _with_constants(self, nodes: Sequence[NodeProto]) -> list[NodeProto]:
-        """A part's nodes, and those before it that compute constants for it: these are not handed over."""
+        """A part's nodes, and earlier ones that compute constants for it."""
         chosen = {id(node) for node in nodes}
         needed = {name for node in nodes for name in reads(node)}
         for node in reversed(self._order):
-            if id(node) not in chosen and needed & self._again.intersection(node.output):
+            if id(node) not in chosen and needed & self._constants.intersection(node.output):
                 chosen.add(id(node))
                 needed.update(reads(node))
         return [node for node in self._order if id(node) in chosen]
@@ -160,5 +162,5 @@ class Splitter:
         return Segment(part, takes, gives)
 
     def _has_type(self, name: str) -> bool:
-        kind = self._types.get(name)
-        return kind is not None and kind.tensor_type.elem_type != 0
+        known = self._types.get(name)
+        return known is not None and known.tensor_type.elem_type != 0

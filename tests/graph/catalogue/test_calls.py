@@ -1,4 +1,4 @@
-"""Functions that amount to more than they look."""
+"""Small files that expand to many nodes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def doubling(levels: int) -> ModelProto:
 
 
 def test_calls_that_double_at_every_level_are_refused_at_once(save: Save) -> None:
-    with pytest.raises(ModelError, match=r"model\.onnx: its function calls amount to \d{13} nodes"):
+    with pytest.raises(ModelError, match=r"model\.onnx: its function calls expand to \d{13} nodes"):
         onnx_ood.load(save(doubling(40)))
 
 

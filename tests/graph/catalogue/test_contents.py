@@ -84,7 +84,7 @@ def test_external_data_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.Mon
     values[[0, 6, 7, 999]] = np.nan
     path = _saved(tmp_path, {"w": numpy_helper.from_array(values, "w")})
     onnx.save_model(onnx.load(path), path, save_as_external_data=True, location="weights", size_threshold=0)
-    monkeypatch.setattr("onnx_ood.graph.catalogue.contents._CHUNK", 7)
+    monkeypatch.setattr("onnx_ood.graph.catalogue.contents._CHUNK_ELEMENTS", 7)
     assert count_non_finite(load(path)).nan == 4
 
 
@@ -112,6 +112,6 @@ def test_a_shape_that_is_not_filled_is_told_of(
     else:
         tensor.raw_data = stored
     model = load(_saved(tmp_path, {"w": tensor}))
-    with pytest.raises(ModelError, match=r"'w\\n' doesn't fill its shape") as raised:
+    with pytest.raises(ModelError, match=r"of tensor 'w\\n' do not fit its shape") as raised:
         count_non_finite(model)
     assert len(str(raised.value).splitlines()) == 1

@@ -12,7 +12,7 @@ import pytest
 from onnx import GraphProto, TensorProto, numpy_helper, parser, shape_inference
 from running import run
 
-from onnx_ood.graph.catalogue.inference import inferred
+from onnx_ood.graph.catalogue.inference import infer_types
 
 HEAD = '<ir_version: 8, opset_import: ["" : {opset}]>\n'
 
@@ -90,7 +90,7 @@ def test_what_follows_from_the_file_is_told_and_true(
     model = parsed(text)
     before = shapes(shape_inference.infer_shapes(model, data_prop=True).graph)
     assert before.get("t") != shape  # Else onnx knows it itself, and the test tests nothing.
-    assert shapes(inferred(copy(model)))["t"] == shape
+    assert shapes(infer_types(copy(model)))["t"] == shape
     model.graph.output.append(onnx.ValueInfoProto(name="t"))
     got = run(model, {"x": np.ones((2, 3, 4), np.float32), **others})["t"].shape
     assert len(got) == len(shape)
@@ -146,7 +146,7 @@ OPEN = {
 
 @pytest.mark.parametrize(("text", "stored"), OPEN.values(), ids=OPEN)
 def test_what_depends_on_the_inputs_stays_open(text: str, stored: Mapping[str, Any]) -> None:
-    graph = inferred(parsed(text, **stored))
+    graph = infer_types(parsed(text, **stored))
     found = shapes(graph)
     for node in graph.node:
         for attribute in node.attribute:
@@ -157,7 +157,7 @@ def test_what_depends_on_the_inputs_stays_open(text: str, stored: Mapping[str, A
 
 def test_the_mask_of_an_old_dropout_is_of_the_type_of_its_input() -> None:
     model = parsed("g (float[2,3] x) => (float[2,3] y) { y, t = Dropout(x) }", opset=9)
-    graph = inferred(copy(model))
+    graph = infer_types(copy(model))
     assert shapes(graph)["t"] == (2, 3)
     model.graph.output.append(onnx.ValueInfoProto(name="t"))
     got = run(model, {"x": np.ones((2, 3), np.float32)})["t"]
@@ -182,10 +182,10 @@ def test_nothing_large_is_computed(large: str) -> None:
             s = Shape(t)  v = Reshape(x, size)  w = Squeeze(v)  y = Flatten(w)
         }}"""
     )
-    inferred(copy(model))  # What is imported on the way is not meant.
+    infer_types(copy(model))  # What is imported on the way is not meant.
     tracemalloc.start()
     try:
-        inferred(model)
+        infer_types(model)
         assert tracemalloc.get_traced_memory()[1] < 8_000_000  # One byte an element would be more.
     finally:
         tracemalloc.stop()
@@ -200,7 +200,7 @@ def test_damaged_graphs_keep_what_onnx_infers() -> None:
     broken = TensorProto(name="broken", dims=[3], data_type=TensorProto.INT64, raw_data=b"123")
     model.graph.initializer.append(broken)
     names = [list(node.output) for node in model.graph.node]
-    graph = inferred(model)
+    graph = infer_types(model)
     assert [list(node.output) for node in graph.node] == names
 
 
@@ -211,11 +211,11 @@ def test_a_file_can_not_cost_time(monkeypatch: pytest.MonkeyPatch) -> None:
     }"""
 
     def computed() -> list[str]:
-        graph = inferred(parsed(text))
+        graph = infer_types(parsed(text))
         return [name for node in graph.node if node.op_type == "Constant" for name in node.output]
 
     assert computed() == ["a", "b", "c", "d"]
-    monkeypatch.setattr("onnx_ood.graph.catalogue.inference._MOST", 2)
+    monkeypatch.setattr("onnx_ood.graph.catalogue.folding._MAX_NODES", 2)
     assert computed() == ["a", "b"]
 
 
@@ -238,6 +238,6 @@ def test_minus_one_is_no_size() -> None:
         opset=11,
     )
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
-    told = shapes(inferred(copy(model)))
+    told = shapes(infer_types(copy(model)))
     values = run(model, {"x": np.zeros((5, 3, 2), np.float32)})
     assert len(told["y"]) == values["y"].ndim == 2

@@ -102,7 +102,7 @@ class TestExternalData:
         tracemalloc.start()
         try:
             loaded = onnx_ood.load(tmp_path / "model.onnx")
-            onnx_ood.graph.surface.rewrite(loaded, ["y"], [loaded.inputs[0].name])
+            onnx_ood.graph.rewrite(loaded, ["y"], [loaded.inputs[0].name])
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
@@ -188,7 +188,7 @@ class TestExternalData:
         path = save_external(tmp_path)
         size = (tmp_path / "weights.bin").stat().st_size
         os.truncate(tmp_path / "weights.bin", size - 1)
-        with pytest.raises(ModelError, match=rf"has {size - 1} bytes, {size} are needed; it is truncated"):
+        with pytest.raises(ModelError, match=rf"is truncated: it has {size - 1} of {size} bytes"):
             onnx_ood.load(path)
 
     @pytest.mark.parametrize("first", [0, 1])
@@ -205,7 +205,7 @@ class TestExternalData:
                 weight.external_data.add(key=key, value=value)
         (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
         (tmp_path / "w.bin").write_bytes(bytes(31))
-        with pytest.raises(ModelError, match="has 31 bytes, 32 are needed"):
+        with pytest.raises(ModelError, match="has 31 of 32 bytes"):
             onnx_ood.load(tmp_path / "model.onnx")
 
     def test_in_a_constant_inside_a_branch_is_checked_too(self, save: Save) -> None:
@@ -247,7 +247,7 @@ class TestABadFile:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
     def test_that_never_ends(self) -> None:
-        with pytest.raises(ModelError, match="is no regular file"):
+        with pytest.raises(ModelError, match="is not a regular file"):
             onnx_ood.load("/dev/zero")
 
     def test_whose_name_is_no_name(self) -> None:
@@ -257,7 +257,7 @@ class TestABadFile:
     def test_that_is_larger_than_a_message_can_be(self, tmp_path: Path) -> None:
         with (tmp_path / "model.onnx").open("wb") as file:
             file.truncate(2**31)
-        with pytest.raises(ModelError, match="larger than 2 GiB, which no ONNX file can be"):
+        with pytest.raises(ModelError, match="larger than 2 GiB, the limit of the ONNX format"):
             onnx_ood.load(tmp_path / "model.onnx")
 
     @pytest.mark.parametrize(
@@ -316,11 +316,11 @@ class TestABadFile:
         [
             (
                 "g (float[N] x) => (float[N] y) { a = Add (x, b) b = Neg (a) y = Neg (b) }",
-                "waits for its own result",
+                "depends on its own result",
             ),
             ("g (float[N] x) => (float[N] y) { y = Neg (x) y = Abs (x) }", "'y' is computed twice"),
             ("g (float[N] x) => (float[N] y) { y, y = Split (x) }", "'y' is computed twice"),
-            ("g (float[N] x) => (float[N] y) { y = Neg (x) x = Neg (y) }", "waits for its own result"),
+            ("g (float[N] x) => (float[N] y) { y = Neg (x) x = Neg (y) }", "depends on its own result"),
             (
                 "g (float[N] x, float[N] z) => (float[N] y) { y = Neg (x) z = Neg (y) }",
                 "'z' is both fed and computed",

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from onnx import NodeProto, helper
 
 from onnx_ood import ModelError
-from onnx_ood.graph.catalogue.order import execution_order, reads
+from onnx_ood.graph.catalogue.nodes import reads
+from onnx_ood.graph.catalogue.order import execution_order, sizes_only
 
 
 @st.composite
@@ -49,12 +50,12 @@ def test_captures_of_subgraphs_count_as_reads() -> None:
 
 def test_a_circle_is_refused() -> None:
     nodes = [helper.make_node("Op", ["b"], ["a"], name="first"), helper.make_node("Op", ["a"], ["b"])]
-    with pytest.raises(ModelError, match="node 'first' waits for its own result"):
+    with pytest.raises(ModelError, match="node 'first' depends on its own result"):
         execution_order(nodes)
 
 
 def test_a_node_that_reads_itself_is_refused() -> None:
-    with pytest.raises(ModelError, match="node 'Op' waits"):
+    with pytest.raises(ModelError, match="node 'Op' depends on its own result"):
         execution_order([helper.make_node("Op", ["a"], ["a"])])
 
 
@@ -67,3 +68,21 @@ def test_a_tensor_computed_twice_is_refused(outputs: list[list[str]]) -> None:
 def test_outputs_without_a_name_are_no_duplicates() -> None:
     nodes = [helper.make_node("Op", [], ["a", "", ""]), helper.make_node("Op", ["", "a"], ["", "b"])]
     assert execution_order(nodes) == nodes
+
+
+@pytest.mark.parametrize("op", ["Shape", "Size"])
+def test_results_of_shape_and_size_are_sizes_and_data_is_not(op: str) -> None:
+    """A size stays the same whatever the values are, by the definition of both operators."""
+    model = small_models.build(
+        f"""
+        g (float[N, 4] x) => (float[N, 4] y) {{
+            n = {op} (x)
+            half = Cast <to = 1> (n)
+            scaled = Neg (half)
+            total = ReduceSum <keepdims = 0> (x)
+            mixed = Add (total, scaled)
+            y = Add (x, mixed)
+        }}
+        """
+    )
+    assert sizes_only(model) == {"n", "half", "scaled"}

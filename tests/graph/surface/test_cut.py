@@ -8,7 +8,7 @@ from onnx.reference import ReferenceEvaluator
 
 import onnx_ood
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph import behind_cut, element_type, find_cut, open_at
+from onnx_ood.graph import downstream_model, element_type, find_cut, open_at
 
 RESIDUAL = """
     residual (float[N, 4] x) => (float[N, 4] y) {
@@ -42,13 +42,13 @@ def ops(cut):
 def test_only_what_lies_behind_the_site_runs_again(residual):
     cut = cut_at(residual, "b", ["y"])
     assert ops(cut) == ["Tanh", "Add", "Add"]
-    assert cut.carried == ("a", "side")
+    assert cut.crossing == ("a", "side")
 
 
 def test_what_no_probe_needs_is_left_out(residual):
     cut = cut_at(residual, "b", ["d"])
     assert ops(cut) == ["Tanh"]
-    assert cut.carried == ()
+    assert cut.crossing == ()
 
 
 def test_constants_are_computed_again_not_carried(save):
@@ -64,7 +64,7 @@ def test_constants_are_computed_again_not_carried(save):
     model = onnx_ood.load(save(small_models.build(text, {"w": small_models.normal(4, seed=3)})))
     cut = cut_at(model, "doubled_x", ["z"])
     assert ops(cut) == ["Constant", "Mul", "Mul"]
-    assert cut.carried == ()
+    assert cut.crossing == ()
 
 
 def test_draws_are_carried_not_drawn_again(save):
@@ -78,12 +78,12 @@ def test_draws_are_carried_not_drawn_again(save):
     """
     cut = cut_at(onnx_ood.load(save(small_models.build(text))), "a", ["y"])
     assert ops(cut) == ["Exp", "Add"]
-    assert cut.carried == ("noise",)
+    assert cut.crossing == ("noise",)
 
 
 def test_an_input_that_is_read_behind_the_site_is_carried(save):
     text = "g (float[N] x, float[N] z) => (float[N] y) { a = Relu (x) b = Exp (a) y = Mul (b, z) }"
-    assert cut_at(onnx_ood.load(save(small_models.build(text))), "a", ["y"]).carried == ("z",)
+    assert cut_at(onnx_ood.load(save(small_models.build(text))), "a", ["y"]).crossing == ("z",)
 
 
 def test_what_a_branch_captures_is_carried(save):
@@ -100,7 +100,7 @@ def test_what_a_branch_captures_is_carried(save):
     """
     cut = cut_at(onnx_ood.load(save(small_models.build(text))), "a", ["y"])
     assert ops(cut) == ["Exp", "If"]
-    assert set(cut.carried) == {"outer", "c"}
+    assert set(cut.crossing) == {"outer", "c"}
 
 
 @pytest.mark.parametrize("probe", ["a", "b", "side"])
@@ -113,7 +113,7 @@ def test_the_part_computes_what_the_whole_does(residual):
     opened = open_at(residual, ["e", "y", "b"], "b")
     cut = find_cut(opened, "b", ["e", "y"])
     shapes = {"a": (None, 4), "side": (None, 4)}
-    part = behind_cut(opened.proto, cut, dict.fromkeys(["a", "side"], element_type("float32")), shapes)
+    part = downstream_model(opened.proto, cut, dict.fromkeys(["a", "side"], element_type("float32")), shapes)
     part.graph.output.extend(
         onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [None, 4]) for name in ("e", "y")
     )
@@ -133,7 +133,7 @@ def test_the_part_computes_what_the_whole_does(residual):
 def test_the_whole_model_is_not_changed(residual):
     before = residual.proto.SerializeToString(deterministic=True)
     opened = open_at(residual, ["y", "b"], "b")
-    behind_cut(opened.proto, find_cut(opened, "b", ["y"]), dict.fromkeys(["a", "side"], 1), {})
+    downstream_model(opened.proto, find_cut(opened, "b", ["y"]), dict.fromkeys(["a", "side"], 1), {})
     assert residual.proto.SerializeToString(deterministic=True) == before
 
 

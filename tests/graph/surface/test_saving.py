@@ -65,9 +65,7 @@ class TestExternalWeights:
     def test_that_cant_be_reached_are_named(self, tmp_path: Path) -> None:
         result = onnx_ood.instrument(external(tmp_path / "a"), probes="relu1")
         (tmp_path / "b").mkdir()
-        with pytest.raises(
-            OutputError, match=r"weights\.bin, which is not in or below this folder; save to .*/a"
-        ):
+        with pytest.raises(OutputError, match=r"weights\.bin, which is outside this folder; save to .*/a"):
             result.save(tmp_path / "b" / "out.onnx")
         assert not any((tmp_path / "b").iterdir())
 
@@ -99,7 +97,7 @@ def test_the_model_and_its_data_are_never_written_over(tmp_path: Path) -> None:
     result = onnx_ood.instrument(external(tmp_path), probes="relu1")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for name in before:
-        with pytest.raises(OutputError, match="choose another name"):
+        with pytest.raises(OutputError, match="choose another file name"):
             result.save(tmp_path / name)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -117,7 +115,7 @@ def test_places_that_are_none_are_refused(save: Save, tmp_path: Path) -> None:
 def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str, embed: bool) -> None:
     result = onnx_ood.instrument(external(tmp_path / "model"), probes="relu1")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    with pytest.raises(OutputError, match=r"can't be the name of a file|cannot be written"):
+    with pytest.raises(OutputError, match=r"is not a valid file name|cannot be written"):
         result.save(tmp_path / name, embed=embed)
     assert {path.name for path in tmp_path.iterdir()} == {"model", "circle"}
 
@@ -154,5 +152,5 @@ def test_a_model_of_2_5_gb_takes_less_than_300_mb(tmp_path: Path) -> None:
     assert figures["outputs"] == 200
     assert figures["MB"] < 300
     assert (tmp_path / "out.onnx").stat().st_size < 100_000
-    with pytest.raises(ModelError, match="don't fit into one ONNX file"):
+    with pytest.raises(ModelError, match="do not fit into one ONNX file"):
         onnx_ood.instrument(tmp_path / "model.onnx", probes="t1").save(tmp_path / "e.onnx", embed=True)

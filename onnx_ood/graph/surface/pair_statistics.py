@@ -1,12 +1,12 @@
-"""Pair statistics as nodes of the graph, so that only a few numbers an input leave the device.
+"""Pair statistics as nodes of the graph, so that only a few numbers per input leave the device.
 
-Clean inputs and their nudged copies go through the model together, each input's copies behind it. For a probe with
+Clean inputs and their nudged copies run through the model together, each input followed by its copies. For a probe with
 activations a of a clean input and bₖ of its copies, E = [a; b₁ − a; …; b_c − a] is one product with a constant
-matrix, and E·Eᵀ holds ‖a‖², ⟨a, dₖ⟩ and ‖dₖ‖²; differences come first, so that nothing is lost to cancellation. With
-the codes C (1 where a unit is on) the product C·Cᵀ counts units that are on in both, from which flips follow.
+matrix, and E·Eᵀ holds ‖a‖², ⟨a, dₖ⟩ and ‖dₖ‖², with dₖ = bₖ − a; differences come first to avoid cancellation. With the
+activation patterns C (1 for an active unit), C·Cᵀ counts the units active in both, from which flips follow.
 
-E and C are as large as the activations. So the nodes of a probe stand right behind the node that computes it, and large
-probes are compared piece by piece: where nodes run in the order in which they stand, one piece is all that is held.
+E and C are as large as the activations. So the nodes of a probe directly follow the node that computes it, and large
+probes are processed in chunks: if nodes run in file order, only one chunk is in memory.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from typing import Any
 
 import numpy as np
 from google.protobuf.message import Message
-from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
+from onnx_ood._types import Array
 from onnx_ood.graph.catalogue.names import Names
-from onnx_ood.graph.surface.sites import read_instead
+from onnx_ood.graph.catalogue.nodes import is_standard
+from onnx_ood.graph.surface.open_site import read_instead
 
-# Counts are exact in float32 up to this many units.
-MOST_UNITS = 2**24
-# From these versions on the axes of an Unsqueeze, and the bounds of a Slice, are inputs.
-_AXES_ARE_FED = 13
-_BOUNDS_ARE_FED = 10
-# The runtime's own operators.
+# Counts are exact in float32 up to this number of units.
+MAX_UNITS = 2**24
+# First versions of the operators with the axes of an Unsqueeze, and the bounds of a Slice, as inputs.
+_MIN_OPSET_AXES_INPUT = 13
+_MIN_OPSET_BOUNDS_INPUTS = 10
+# onnxruntime's own operators.
 _CONTRIB = "com.microsoft"
 
 
 @dataclass(frozen=True)
 class PairGraph:
-    """A model that computes pair statistics itself.
+    """A model that computes pair statistics.
 
     Attributes:
-        proto: The model. Its own outputs have 1 + c rows for each input: clean, then the copies.
-        nudges: The input that takes nudges, [1 or N, c, *site], in the site's dtype. (Other inputs have 1 + c rows for
-            each input too.)
-        products: The output with E·Eᵀ of the site and then of each probe, float64 [N, (1 + P)·(1 + c), 1 + c].
-        counts: The output with C·Cᵀ of each probe, float32 [N, P·(1 + c), 1 + c].
+        proto: The model. Its own outputs have 1 + c rows per input: clean, then the copies.
+        nudges: Input for nudges, [1 or N, c, *site], in the site's dtype. Other inputs have 1 + c rows per input too.
+        products: Output with E·Eᵀ of the site, then of each probe, float64 [N, (1 + P)·(1 + c), 1 + c].
+        counts: Output with C·Cᵀ of each probe, float32 [N, P·(1 + c), 1 + c].
     """
 
     proto: ModelProto
@@ -61,17 +61,17 @@ def with_pair_statistics(
     copies: int,
     outputs: Collection[str],
 ) -> PairGraph:
-    """Adds to a model nodes that nudge an input and compare each input with its copies.
+    """Add nodes to a model that nudge an input and compare each input with its copies.
 
     Args:
-        model: The model, with the carriers among its outputs; it is not changed.
-        site: The input that is nudged. Its first axis, and that of every carrier, is the batch.
-        carriers: Outputs that carry the P probes.
-        dtypes: Element type of the site and of every carrier.
-        precise: Of these, those that are multiplied in float64: few units, over which rounding doesn't average out.
-        bounds: Where the units of the site and of every carrier are parted into pieces, from 0 to their number.
-        copies: c, how many copies go through together.
-        outputs: Outputs that stay outputs.
+        model: The model, with the probes among its outputs; it is not changed.
+        site: The input to nudge. The first axis of the site and of every probe is the batch.
+        carriers: Outputs with the P probes.
+        dtypes: Element type of the site and of every probe output.
+        precise: Tensors to multiply in float64: those with too few units for rounding to average out.
+        bounds: Boundaries between chunks of units, from 0 to the number of units, by site or probe output.
+        copies: Number c of copies that run together.
+        outputs: Outputs to keep.
 
     Returns:
         The rewritten copy.
@@ -84,7 +84,7 @@ def with_pair_statistics(
 
 
 class _Writer:
-    """Adds the nodes."""
+    """A copy of a model to which nodes are added."""
 
     def __init__(
         self,
@@ -99,11 +99,11 @@ class _Writer:
         self._proto.CopyFrom(model)
         self._names = Names(model)
         self._group = 1 + copies
-        self._opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
+        self._opset = next(entry.version for entry in model.opset_import if is_standard(entry.domain))
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def write(self, site: str, carriers: Sequence[str], outputs: Collection[str]) -> PairGraph:
-        """Adds everything."""
+        """Add all nodes."""
         graph = self._proto.graph
         declared = next(value for value in graph.input if value.name == site)
         nudges, together = self._names.fresh(f"{site}@nudges"), self._names.fresh(f"{site}@together")
@@ -115,18 +115,18 @@ class _Writer:
         target = self._node(before, "Concat", [rows, self._integers(self._group), self._integers(-1)], axis=0)
         self._put_together(before, declared, sizes, nudges, together)
         products, counts = [self._products(before, together, site, target)], []
-        # What a model hands straight through is the input, or a constant.
-        behind: dict[str, list[NodeProto]] = {name: [] for node in graph.node for name in node.output}
+        # A probe that no node computes is the input or a constant.
+        following: dict[str, list[NodeProto]] = {name: [] for node in graph.node for name in node.output}
         for carrier in carriers:
             name = together if carrier == site else carrier
-            nodes = behind.get(name, before)
+            nodes = following.get(name, before)
             products.append(self._products(nodes, name, carrier, target))
             counts.append(self._counts(nodes, name, carrier, target))
         ordered = before
         for node in graph.node:
             ordered.append(node)
             for name in node.output:
-                ordered += behind[name]
+                ordered += following[name]
         if all(entry.domain != _CONTRIB for entry in self._proto.opset_import):
             self._proto.opset_import.add(domain=_CONTRIB, version=1)
         results = [self._node(ordered, "Concat", parts, axis=1) for parts in (products, counts)]
@@ -138,11 +138,11 @@ class _Writer:
     def _put_together(
         self, nodes: list[NodeProto], site: ValueInfoProto, sizes: str, nudges: str, together: str
     ) -> None:
-        """Each input and its copies, one behind the other along the batch axis."""
-        kind = site.type.tensor_type
+        """Concatenate each input and its copies along the batch axis."""
+        tensor = site.type.tensor_type
         value = self._proto.graph.input.add(name=nudges)
-        value.type.tensor_type.elem_type = kind.elem_type
-        for i in range(1 + len(kind.shape.dim)):
+        value.type.tensor_type.elem_type = tensor.elem_type
+        for i in range(1 + len(tensor.shape.dim)):
             dim = value.type.tensor_type.shape.dim.add()
             if i == 1:
                 dim.dim_value = self._group - 1
@@ -150,8 +150,8 @@ class _Writer:
         copies = self._node(nodes, "Add", [clean, nudges])
         grouped = self._node(nodes, "Concat", [clean, copies], axis=1)
         shape = [self._integers(-1)]
-        if len(kind.shape.dim) > 1:
-            own = self._integers(*range(1, len(kind.shape.dim)))
+        if len(tensor.shape.dim) > 1:
+            own = self._integers(*range(1, len(tensor.shape.dim)))
             shape.append(self._node(nodes, "Gather", [sizes, own], axis=0))
         target = self._node(nodes, "Concat", shape, axis=0)
         nodes.append(helper.make_node("Reshape", [grouped, target], [together], name=together))
@@ -162,8 +162,8 @@ class _Writer:
         differences[1:, 0] = -1
         stored = self._stored(differences)
 
-        def product(piece: str) -> str:
-            rows = self._node(nodes, "MatMul", [stored, piece])
+        def product(chunk: str) -> str:
+            rows = self._node(nodes, "MatMul", [stored, chunk])
             return self._gram(nodes, rows, self._wide[of])
 
         summed = self._summed(nodes, name, of, target, product)
@@ -173,46 +173,46 @@ class _Writer:
         """C·Cᵀ, float32 [N, 1 + c, 1 + c]."""
         zero = self._stored(np.zeros((), dtype=self._wide[of]))
 
-        def product(piece: str) -> str:
-            on = self._node(nodes, "Greater", [piece, zero])
-            codes = self._node(nodes, "Cast", [on], to=TensorProto.FLOAT)
-            return self._gram(nodes, codes, "float32")
+        def product(chunk: str) -> str:
+            active = self._node(nodes, "Greater", [chunk, zero])
+            pattern = self._node(nodes, "Cast", [active], to=TensorProto.FLOAT)
+            return self._gram(nodes, pattern, "float32")
 
         return self._summed(nodes, name, of, target, product)
 
     def _summed(
         self, nodes: list[NodeProto], name: str, of: str, target: str, product: Callable[[str], str]
     ) -> str:
-        """The sum of a product over the pieces of a tensor, each [N, 1 + c, units] in the type that is multiplied."""
+        """Sum a product over the chunks of a tensor, each [N, 1 + c, units] in the type to multiply in."""
         grouped = self._node(nodes, "Reshape", [name, target])
         bounds = self._bounds[of]
-        pieces = []
+        products = []
         for first, last in pairwise(bounds):
-            piece = grouped if len(bounds) == 2 else self._sliced(nodes, grouped, first, last)
+            chunk = grouped if len(bounds) == 2 else self._sliced(nodes, grouped, first, last)
             if self._wide[of] != self._dtypes[of]:
                 to = TensorProto.DOUBLE if self._wide[of] == "float64" else TensorProto.FLOAT
-                piece = self._node(nodes, "Cast", [piece], to=to)
-            pieces.append(product(piece))
-        return pieces[0] if len(pieces) == 1 else self._node(nodes, "Sum", pieces)
+                chunk = self._node(nodes, "Cast", [chunk], to=to)
+            products.append(product(chunk))
+        return products[0] if len(products) == 1 else self._node(nodes, "Sum", products)
 
     def _gram(self, nodes: list[NodeProto], rows: str, dtype: str) -> str:
-        """The products of all pairs of rows, [N, 1 + c, 1 + c]."""
+        """Products of all pairs of rows, [N, 1 + c, 1 + c]."""
         if dtype == "float32":
-            # What the runtime would make of the two nodes below, but then it would stand behind all others.
+            # The runtime would fuse the two nodes below into this one, but move it after all others.
             return self._node(nodes, "FusedMatMul", [rows, rows], domain=_CONTRIB, transB=1)
-        turned = self._node(nodes, "Transpose", [rows], perm=[0, 2, 1])
-        return self._node(nodes, "MatMul", [rows, turned])
+        transposed = self._node(nodes, "Transpose", [rows], perm=[0, 2, 1])
+        return self._node(nodes, "MatMul", [rows, transposed])
 
     def _sliced(self, nodes: list[NodeProto], name: str, first: int, last: int) -> str:
         """Units of a tensor [N, 1 + c, units]."""
-        if self._opset < _BOUNDS_ARE_FED:
+        if self._opset < _MIN_OPSET_BOUNDS_INPUTS:
             return self._node(nodes, "Slice", [name], axes=[2], starts=[first], ends=[last])
         bounds = [self._integers(number) for number in (first, last, 2)]
         return self._node(nodes, "Slice", [name, *bounds])
 
     def _unsqueezed(self, nodes: list[NodeProto], name: str) -> str:
         """A tensor with a second axis of size 1."""
-        if self._opset < _AXES_ARE_FED:
+        if self._opset < _MIN_OPSET_AXES_INPUT:
             return self._node(nodes, "Unsqueeze", [name], axes=[1])
         return self._node(nodes, "Unsqueeze", [name, self._integers(1)])
 
@@ -224,7 +224,7 @@ class _Writer:
     def _integers(self, *values: int) -> str:
         return self._stored(np.array(values, dtype=np.int64))
 
-    def _stored(self, values: NDArray[np.generic]) -> str:
+    def _stored(self, values: Array) -> str:
         key = (values.dtype.str, values.shape, values.tobytes())
         if key not in self._constants:
             self._constants[key] = self._names.fresh("pairs/constant")
@@ -233,7 +233,7 @@ class _Writer:
 
 
 def _replace(entries: Any, wanted: Sequence[Message]) -> None:
-    """Sets a repeated field anew; what is wanted may be in it."""
+    """Replace the entries of a repeated field; the new ones may be among the old."""
     copies = [type(entry).FromString(entry.SerializeToString()) for entry in wanted]
     del entries[:]
     entries.extend(copies)
