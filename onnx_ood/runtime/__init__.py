@@ -6,13 +6,13 @@ from onnx_ood.runtime.jacobian.prober import (
     JacobianCheck,
     JacobianNorms,
     JacobianProber,
-    find_derived,
+    find_jacobian_probe,
     jacobian_norms,
 )
 from onnx_ood.runtime.measure import measure, observer_effect
 from onnx_ood.runtime.measurement import Measurement
 from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
-from onnx_ood.runtime.prober import Group, Prober
+from onnx_ood.runtime.prober import PerturbationGroup, Prober
 from onnx_ood.runtime.rings import ring_transitions
 from onnx_ood.runtime.threads import decoding_threads
 from onnx_ood.runtime.transitions import Transitions, count_transitions
@@ -22,12 +22,12 @@ __all__ = [
     "ChannelReader",
     "ChannelStatistics",
     "Channels",
-    "Group",
     "JacobianCheck",
     "JacobianNorms",
     "JacobianProber",
     "Measurement",
     "PatternReader",
+    "PerturbationGroup",
     "Prober",
     "Transitions",
     "batch_axis",
@@ -35,8 +35,8 @@ __all__ = [
     "count_transitions",
     "decoding_threads",
     "distances",
-    "find_derived",
     "find_input",
+    "find_jacobian_probe",
     "find_site",
     "first_input",
     "jacobian_norms",

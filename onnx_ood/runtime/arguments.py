@@ -84,13 +84,13 @@ def find_site(model: Model, name: str | None) -> Tensor:
     return site
 
 
-def find_input(model: Model, site: Tensor, others: Collection[str] = ()) -> Tensor:
+def find_input(model: Model, site: Tensor, feeds: Collection[str] = ()) -> Tensor:
     """The graph input that the batch feeds.
 
     Args:
         model: The model.
         site: The tensor that is nudged.
-        others: Names of inputs that are known to be fed otherwise.
+        feeds: Names of inputs that are known to be fed otherwise.
 
     Returns:
         The site itself if it is an input; else the `first_input`.
@@ -98,23 +98,23 @@ def find_input(model: Model, site: Tensor, others: Collection[str] = ()) -> Tens
     Raises:
         UsageError: If the model has no inputs.
     """
-    return site if site.is_input else first_input(model, others)
+    return site if site.is_input else first_input(model, feeds)
 
 
-def first_input(model: Model, others: Collection[str] = ()) -> Tensor:
+def first_input(model: Model, feeds: Collection[str] = ()) -> Tensor:
     """The first input that a batch can feed.
 
     Args:
         model: The model.
-        others: Names of inputs that are known to be fed otherwise.
+        feeds: Names of inputs that are known to be fed otherwise.
 
     Returns:
-        The first input that is not among `others`, and no scalar if there is a choice.
+        The first input that is not among `feeds`, and no scalar if there is a choice.
 
     Raises:
         UsageError: If there is none.
     """
-    left = [tensor for tensor in model.inputs if tensor.name not in others]
+    left = [tensor for tensor in model.inputs if tensor.name not in feeds]
     if not left:
         raise UsageError(f"{model.path} has no inputs, so there is nothing to feed")
     return next((tensor for tensor in left if tensor.shape != ()), left[0])
@@ -191,11 +191,11 @@ def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
     return values
 
 
-def check_others(others: Mapping[str, ArrayLike], model: Model, fed: Tensor, count: int) -> dict[str, Feed]:
+def check_feeds(feeds: Mapping[str, ArrayLike], model: Model, fed: Tensor, count: int) -> dict[str, Feed]:
     """Checks the inputs that the batch does not feed.
 
     Args:
-        others: Their values by name.
+        feeds: Their values by name.
         model: The model.
         fed: The input that the batch feeds.
         count: N, the number of inputs in the batch.
@@ -207,16 +207,16 @@ def check_others(others: Mapping[str, ArrayLike], model: Model, fed: Tensor, cou
         UsageError: If one is missing, unknown, or has not N entries on its batch axis.
     """
     wanted = {tensor.name: tensor for tensor in model.inputs if tensor.name != fed.name}
-    for name in others:
+    for name in feeds:
         if name not in wanted:
             raise UsageError(
                 f"{name!r} is not another input of the model; those are: {', '.join(wanted) or 'none'}"
             )
     checked: dict[str, Feed] = {}
     for name, tensor in wanted.items():
-        if name not in others:
+        if name not in feeds:
             raise UsageError(f"the model also needs input {name!r} ({tensor.dtype}): pass it by name")
-        value = _converted(others[name], tensor)
+        value = _converted(feeds[name], tensor)
         axis = batch_axis(tensor, fed, value.ndim)
         if axis is not None and value.shape[axis] != count:
             raise UsageError(f"input {name!r} has {value.shape[axis]} rows for a batch of {count}")

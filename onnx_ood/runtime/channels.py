@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx_ood._types import Array, Float
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import ChannelAxes, Model, Tensor, rewrite
-from onnx_ood.runtime.arguments import FLOATS, check_batch, check_others, first_input, fixed_rows
+from onnx_ood.runtime.arguments import FLOATS, check_batch, check_feeds, first_input, fixed_rows
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.channel_sums import channel_sums
 from onnx_ood.runtime.providers import resolve
@@ -39,7 +39,7 @@ class ChannelStatistics:
     def __len__(self) -> int:
         return len(self.mean)
 
-    def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> ChannelStatistics:
+    def subset(self, which: Sequence[int] | NDArray[np.intp] | slice) -> ChannelStatistics:
         """The statistics of some of the inputs."""
         return ChannelStatistics(*(getattr(self, field.name)[which] for field in fields(self)))
 
@@ -141,16 +141,16 @@ class ChannelReader:
         )
 
     @property
-    def layout_note(self) -> str:
+    def batching_note(self) -> str:
         """What a user should know about the way inputs are run (one at a time, and why), or empty."""
         return self._runner.layout.note if self._runner.layout else ""
 
-    def read(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Channels:
+    def read(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Channels:
         """Reads inputs.
 
         Args:
             batch: [N, *input].
-            others: Values of the other graph inputs by name: one for each input on the batch axis, or, where they have
+            feeds: Values of the other graph inputs by name: one for each input on the batch axis, or, where they have
                 none, as they are.
 
         Returns:
@@ -161,7 +161,7 @@ class ChannelReader:
             ModelError: If a run fails, or inputs differ in the channels that a tensor has.
         """
         values = check_batch(batch, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(values))
+        checked = check_feeds(feeds or {}, self.model, self.input, len(values))
 
         def begin(layout: Layout) -> Channels:
             channels = {name: self._channels(name, layout.own_shape(name)) for name in self._read}
@@ -186,7 +186,7 @@ class ChannelReader:
                 if name in out.without_rank_1:
                     self._put(name, out.without_rank_1[name], inputs, _without_rank_1(rows))
 
-        return self._runner.reduce(values, feeds, begin, take)
+        return self._runner.reduce(values, checked, begin, take)
 
     def _channels(self, name: str, shape: tuple[int, ...]) -> int:
         """Number of channels of a share; a single number is one."""

@@ -53,7 +53,7 @@ def can_be_in_graph(layout: Layout, site: Tensor, carriers: Mapping[str, str], p
         site.is_input
         and site.shape is not None
         and not layout.fixed
-        and layout.rows > 1
+        and layout.batch_size > 1
         and layout.axes.keys().isdisjoint(carriers)
         and sequences.isdisjoint(carriers.values())
         and all(layout.units(name) < MOST_UNITS for name in carriers)
@@ -138,9 +138,9 @@ class InGraph:
         return self._session.placement
 
     @property
-    def fallen_back(self) -> tuple[str, ...]:
+    def fallback_nodes(self) -> tuple[str, ...]:
         """Names of added nodes that don't run on the provider."""
-        return self._session.fallen_back
+        return self._session.fallback_nodes
 
     def measure(self, layout: Layout, clean: Array, shifts: FloatArray, feeds: Feeds) -> list[Part]:
         """Measures a batch.

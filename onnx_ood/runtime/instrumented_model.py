@@ -147,10 +147,10 @@ class InstrumentedModel:
         return dict(total)
 
     @property
-    def fallen_back(self) -> tuple[str, ...]:
+    def fallback_nodes(self) -> tuple[str, ...]:
         """Names of added nodes that don't run on the provider."""
         links = [*self.links, *([self.tail] if self.tail else [])]
-        return tuple(name for link in links for name in link.session.fallen_back)
+        return tuple(name for link in links for name in link.session.fallback_nodes)
 
     def skip(self, reasons: Mapping[str, str]) -> None:
         """Leaves probes out.

@@ -22,7 +22,7 @@ def measure(
     site: str | None = None,
     provider: str = "auto",
     batch_size: int | None = None,
-    others: Mapping[str, ArrayLike] | None = None,
+    feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
 ) -> Measurement:
     """Measures how activations turn and switch when inputs are nudged.
@@ -37,7 +37,7 @@ def measure(
             None for the only input of floats.
         provider: `"auto"` (CUDA if it can run, else the CPU), `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
-        others: Values of the model's other inputs by name, repeated for every copy.
+        feeds: Values of the model's other inputs by name, repeated for every copy.
         exact: True to run without fusions, so that watching can't change a bit of the model's outputs; slower.
 
     Returns:
@@ -51,7 +51,7 @@ def measure(
     loaded = model if isinstance(model, Model) else load(model)
     selected = select(loaded, probes, find_site(loaded, site))
     prober = Prober(loaded, selected, site=site, provider=provider, batch_size=batch_size, exact=exact)
-    return prober.measure(batch, nudges, others)
+    return prober.measure(batch, nudges, feeds)
 
 
 def observer_effect(
@@ -62,7 +62,7 @@ def observer_effect(
     site: str | None = None,
     provider: str = "auto",
     batch_size: int | None = None,
-    others: Mapping[str, ArrayLike] | None = None,
+    feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
 ) -> float:
     """Measures how far watching moves a model's own outputs.
@@ -77,7 +77,7 @@ def observer_effect(
         site: As in `measure`.
         provider: As in `measure`.
         batch_size: As in `measure`.
-        others: As in `measure`.
+        feeds: As in `measure`.
         exact: True to run both without fusions: then the effect is 0.
 
     Returns:
@@ -92,4 +92,4 @@ def observer_effect(
     loaded = model if isinstance(model, Model) else load(model)
     selected = select(loaded, probes, find_site(loaded, site))
     prober = Prober(loaded, selected, site=site, provider=provider, batch_size=batch_size, exact=exact)
-    return prober.observer_effect(batch, others)
+    return prober.observer_effect(batch, feeds)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.graph import Model, PatternSite, find_cut, open_at, rewrite, with_places
-from onnx_ood.runtime.arguments import FLOATS, check_batch, check_others, find_input, find_site, fixed_rows
+from onnx_ood.runtime.arguments import FLOATS, check_batch, check_feeds, find_input, find_site, fixed_rows
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.pattern_bits import channel_places, differing_bits, pack, packed_bytes
 from onnx_ood.runtime.origin import with_outputs
@@ -43,7 +43,7 @@ class ActivationPatterns:
         """Bytes that the codes of one point take."""
         return sum(prod(codes.shape[1:]) * codes.itemsize for codes in self.at)
 
-    def rows(self, which: Sequence[int] | slice) -> ActivationPatterns:
+    def subset(self, which: Sequence[int] | slice) -> ActivationPatterns:
         """The codes of some of the points."""
         return ActivationPatterns(tuple(codes[which] for codes in self.at))
 
@@ -152,24 +152,24 @@ class PatternReader:
             model.path,
             entry,
             self._read,
-            beside=list(self._shapes.values()),
+            fetched=list(self._shapes.values()),
             finish=self._count_in_channels,
             batch_size=batch_size,
             fixed=fixed_rows(find_input(model, self.site)),
         )
 
     @property
-    def rows(self) -> int | None:
+    def batch_size(self) -> int | None:
         """Points in one run, or None as long as nothing was run."""
-        return self._runner.layout.rows if self._runner.layout else None
+        return self._runner.layout.batch_size if self._runner.layout else None
 
     @property
-    def beside(self) -> int:
+    def concurrent_runs(self) -> int:
         """How many runs go on beside each other."""
-        return self._runner.beside
+        return self._runner.concurrent_runs
 
     @property
-    def layout_note(self) -> str:
+    def batching_note(self) -> str:
         """What a user should know about the way points are run (one at a time, and why), or empty."""
         return self._runner.layout.note if self._runner.layout else ""
 
@@ -178,12 +178,12 @@ class PatternReader:
         assert self._runner.layout is not None
         return self._units(self._runner.layout)
 
-    def read(self, points: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> ActivationPatterns:
+    def read(self, points: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> ActivationPatterns:
         """Reads the codes of points.
 
         Args:
             points: [M, *site].
-            others: Values of the graph inputs that are not the site, by name: one for each point on the batch axis, or,
+            feeds: Values of the graph inputs that are not the site, by name: one for each point on the batch axis, or,
                 where they have none, as they are.
 
         Returns:
@@ -194,7 +194,7 @@ class PatternReader:
             ModelError: If a run fails, gives NaN at a site, or a site has another number of units for another point.
         """
         values = check_batch(points, self.site)
-        feeds = check_others(others or {}, self.model, self.site, len(values))
+        checked = check_feeds(feeds or {}, self.model, self.site, len(values))
 
         def begin(layout: Layout) -> ActivationPatterns:
             return ActivationPatterns(
@@ -210,7 +210,7 @@ class PatternReader:
             for site, out in zip(self.sites, codes.at, strict=True):
                 self._take(layout, site, found[self._tensor(site)], inputs, out)
 
-        return self._runner.reduce(values, feeds, begin, take)
+        return self._runner.reduce(values, checked, begin, take)
 
     def _tensor(self, site: PatternSite) -> str:
         return self._places[site.name].indices if site.argmax else site.read

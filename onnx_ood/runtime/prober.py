@@ -15,8 +15,8 @@ from onnx_ood.graph import Model, Tensor
 from onnx_ood.runtime.arguments import (
     Feed,
     check_batch,
+    check_feeds,
     check_nudges,
-    check_others,
     find_input,
     find_site,
     fixed_rows,
@@ -61,7 +61,7 @@ class _RunState(NamedTuple):
     outputs: dict[str, Array]
 
 
-class Group(NamedTuple):
+class PerturbationGroup(NamedTuple):
     """What copies that are compared with each other gave at one probe, in one run of R inputs.
 
     Attributes:
@@ -90,7 +90,7 @@ class Prober:
 
     Attributes:
         model: The model as loaded.
-        input: The graph input that the batch feeds.
+        input: The graph input that the batch checked.
         site: The tensor that is nudged: that input, or a tensor inside.
         provider: `"cuda"` or `"cpu"`: where it really runs.
         provider_note: Why it is the CPU although CUDA was looked for, or empty.
@@ -108,7 +108,7 @@ class Prober:
         exact: bool = False,
         tf32: bool = False,
         in_order: bool = False,
-        others: Collection[str] = (),
+        feeds: Collection[str] = (),
     ) -> None:
         """Instruments the model and creates its session.
 
@@ -124,7 +124,7 @@ class Prober:
             tf32: True to let CUDA round products to TF32, which is faster and hides small nudges; the CPU has none.
             in_order: True if `run_groups` has to give units in the order of the tensor; else convolutions
                 may give theirs as the runtime keeps them, which is faster and of no matter for statistics.
-            others: Names of inputs that the batch doesn't feed. It feeds the site where that is an input; else the
+            feeds: Names of inputs that the batch doesn't feed. It checked the site where that is an input; else the
                 first input not named here.
 
         Raises:
@@ -137,7 +137,7 @@ class Prober:
             raise UsageError(f"batch size must be at least 1, but is {batch_size}")
         self.model = model
         self.site = find_site(model, site)
-        self.input = find_input(model, self.site, others)
+        self.input = find_input(model, self.site, feeds)
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
@@ -173,24 +173,24 @@ class Prober:
         return self._in_graph.placement if self._in_graph else self._watched.placement
 
     @property
-    def rows(self) -> int | None:
+    def batch_size(self) -> int | None:
         """Inputs in one run, or None as long as nothing was run."""
         if self._in_graph is not None:
             return self._in_graph.inputs
-        return self._layout.rows if self._layout else None
+        return self._layout.batch_size if self._layout else None
 
     @property
-    def fallen_back(self) -> tuple[str, ...]:
+    def fallback_nodes(self) -> tuple[str, ...]:
         """Names of added nodes that don't run on the provider though they should; any is a bug."""
-        return self._in_graph.fallen_back if self._in_graph else self._watched.fallen_back
+        return self._in_graph.fallback_nodes if self._in_graph else self._watched.fallback_nodes
 
     @property
-    def layout_note(self) -> str:
+    def batching_note(self) -> str:
         """What a user should know about the way inputs are run (one at a time, and why), or empty."""
         return self._layout.note if self._layout else ""
 
     @property
-    def site_in_rows(self) -> bool:
+    def site_has_batch_axis(self) -> bool:
         """Whether the site has one entry for each input on its first axis, as far as runs have told."""
         if self.site.is_input or self._layout is None:
             return self.site.is_input
@@ -198,15 +198,15 @@ class Prober:
         return not self._layout.axes.get(name) and self._layout.shapes.get(name, ())[:1] == (1,)
 
     def measure(
-        self, batch: ArrayLike, nudges: ArrayLike, others: Mapping[str, ArrayLike] | None = None
+        self, batch: ArrayLike, nudges: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None
     ) -> Measurement:
         """Measures one batch.
 
         Args:
-            batch: What feeds the model's input, [N, *input].
+            batch: What checked the model's input, [N, *input].
             nudges: What is added, in the site's units: [K, *site], shared by all inputs, or [N, K, *site]. Where the
                 site is the input, `*site` is `*input`.
-            others: Values of the other graph inputs by name: one for each input on the first axis, or, where
+            feeds: Values of the other graph inputs by name: one for each input on the first axis, or, where
                 the model's input has no batch axis, as it is.
 
         Returns:
@@ -216,52 +216,52 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails, or a probe has another size for another input.
         """
-        clean, feeds, layout = self._prepare(batch, others)
+        clean, checked, layout = self._prepare(batch, feeds)
         shifts = check_nudges(nudges, (len(clean), *self._site_shape(layout, clean)))
         try:
-            return self._measure(layout, clean, shifts, feeds)
+            return self._measure(layout, clean, shifts, checked)
         except BatchDependenceError as uneven:
             # The first input and its neighbour had shares of one size by chance.
             self._layout = one_at_a_time(layout, uneven.name, self.model.path)
-            return self._measure(self._layout, clean, shifts, feeds)
+            return self._measure(self._layout, clean, shifts, checked)
 
     def run_groups(
         self,
         batch: ArrayLike,
         groups: int,
         shifts: Shifts,
-        reduce: Callable[[Group], None],
-        others: Mapping[str, ArrayLike] | None = None,
+        reduce: Callable[[PerturbationGroup], None],
+        feeds: Mapping[str, ArrayLike] | None = None,
     ) -> None:
         """Runs groups of copies, of which each is compared among itself, not with the clean input.
 
         Args:
-            batch: What feeds the model's input, [N, *input].
+            batch: What checked the model's input, [N, *input].
             groups: How many groups there are for each input.
             shifts: Gives a group's nudges.
             reduce: Takes what a group gave, before its activations are let go. It is called from several threads, once
                 or more for the same input, group and probe: the last call counts.
-            others: As in `measure`.
+            feeds: As in `measure`.
 
         Raises:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails, or a probe has another size for another input.
         """
-        clean, feeds, layout = self._prepare(batch, others)
+        clean, checked, layout = self._prepare(batch, feeds)
         try:
-            self._run_groups(layout, clean, feeds, groups, shifts, reduce)
+            self._run_groups(layout, clean, checked, groups, shifts, reduce)
         except BatchDependenceError as uneven:
             self._layout = one_at_a_time(layout, uneven.name, self.model.path)
-            self._run_groups(self._layout, clean, feeds, groups, shifts, reduce)
+            self._run_groups(self._layout, clean, checked, groups, shifts, reduce)
 
     def noise_floor(
-        self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None, seed: int = 0
+        self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None, seed: int = 0
     ) -> NDArray[np.float64]:
         """Measures the drop that rounding alone makes at each probe.
 
         Args:
             batch: A few clean inputs, [N, *input].
-            others: As in `measure`.
+            feeds: As in `measure`.
             seed: Seed of the rounding nudges.
 
         Returns:
@@ -269,21 +269,21 @@ class Prober:
             least the drop of rounding each activation once to its dtype.
         """
         clean = check_batch(batch, self.input)
-        values = self.site_values(clean, others)
-        drops = self.measure(clean, rounding_nudges(values, seed), others).cosine_drop()
+        values = self.site_values(clean, feeds)
+        drops = self.measure(clean, rounding_nudges(values, seed), feeds).cosine_drop()
         measured = np.where(np.isfinite(drops), drops, 0.0).max(axis=(0, 1))
         stored = np.array([storage_floor(self._watched.dtypes[name]) for name in self.probes])
         floor: NDArray[np.float64] = np.maximum(measured, stored)
         return floor
 
-    def observer_effect(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> float:
+    def observer_effect(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> float:
         """Measures how far watching moves the model's own outputs.
 
         The model is loaded once more as it came and run on the same inputs.
 
         Args:
             batch: A few clean inputs, [N, *input].
-            others: As in `measure`.
+            feeds: As in `measure`.
 
         Returns:
             The largest relative difference of an output of one input, as `observer.difference` has it.
@@ -292,14 +292,14 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails.
         """
-        clean, feeds, layout = self._prepare(batch, others)
+        clean, checked, layout = self._prepare(batch, feeds)
         shape = (len(clean), 1, *self._site_shape(layout, clean))
-        watched = self.measure(clean, np.zeros(shape, dtype=np.float32), others).outputs
+        watched = self.measure(clean, np.zeros(shape, dtype=np.float32), feeds).outputs
         plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact, tf32=self.tf32)
         outputs = [name for name in self.model.outputs if plain.is_tensor(name) and name in watched]
         shares: dict[str, list[Array]] = {name: [] for name in outputs}
         for inputs in layout.runs(len(clean)):
-            arrays = plain.run(outputs, {self.input.name: clean[inputs], **_fed(feeds, inputs)})
+            arrays = plain.run(outputs, {self.input.name: clean[inputs], **_fed(checked, inputs)})
             for name, array in zip(outputs, arrays, strict=True):
                 shares[name] += list(layout.cut(name, array, len(inputs)))
         differences = [
@@ -309,12 +309,12 @@ class Prober:
         ]
         return largest(differences)
 
-    def site_values(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Array:
+    def site_values(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Array:
         """The clean values of the site, to which nudges are added.
 
         Args:
-            batch: What feeds the model's input, [N, *input].
-            others: As in `measure`.
+            batch: What checked the model's input, [N, *input].
+            feeds: As in `measure`.
 
         Returns:
             [N, *site] in the site's dtype; the batch itself where the site is the input.
@@ -323,25 +323,25 @@ class Prober:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails.
         """
-        clean, feeds, layout = self._prepare(batch, others)
+        clean, checked, layout = self._prepare(batch, feeds)
         shape = self._site_shape(layout, clean)
         values = []
         for inputs in layout.runs(len(clean)):
-            start = self._watched.origin.start(clean[inputs], _fed(feeds, inputs))
+            start = self._watched.origin.start(clean[inputs], _fed(checked, inputs))
             values.append(self._clean_site(layout, start, (len(inputs), *shape)))
         return np.concatenate(values)[: len(clean)]
 
-    def site_shape(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> tuple[int, ...]:
+    def site_shape(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> tuple[int, ...]:
         """Shape of the site's values for one input, without the batch axis.
 
         Args:
-            batch: What feeds the model's input, [N, *input].
-            others: As in `measure`.
+            batch: What checked the model's input, [N, *input].
+            feeds: As in `measure`.
 
         Returns:
             The shape that a nudge has to have.
         """
-        clean, _, layout = self._prepare(batch, others)
+        clean, _, layout = self._prepare(batch, feeds)
         return self._site_shape(layout, clean)
 
     def _site_shape(self, layout: Layout, clean: Array) -> tuple[int, ...]:
@@ -360,21 +360,21 @@ class Prober:
         return layout.cut(self.site.name, start.site, shape[0]).reshape(shape)
 
     def _prepare(
-        self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None
+        self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None
     ) -> tuple[Array, dict[str, Feed], Layout]:
-        """Checks what a caller feeds, and knows how to run it."""
+        """Checks what a caller checked, and knows how to run it."""
         clean = check_batch(batch, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(clean))
-        return clean, feeds, self._layout_for(clean, feeds)
+        checked = check_feeds(feeds or {}, self.model, self.input, len(clean))
+        return clean, checked, self._layout_for(clean, checked)
 
-    def _layout_for(self, clean: Array, feeds: Mapping[str, Feed]) -> Layout:
+    def _layout_for(self, clean: Array, checked: Mapping[str, Feed]) -> Layout:
         """The layout for inputs of this shape, made by trial runs where it isn't known yet."""
-        shapes = (clean.shape[1:], {name: feed.share_shape for name, feed in feeds.items()})
+        shapes = (clean.shape[1:], {name: feed.share_shape for name, feed in checked.items()})
         if self._layout is None or self._planned_for != shapes:
             self._in_graph = None
             self._watched.load()
             self._layout = make_layout(
-                lambda values, inputs: self._watched.run_clean(values, _fed(feeds, inputs)),
+                lambda values, inputs: self._watched.run_clean(values, _fed(checked, inputs)),
                 clean,
                 probes=self.probes,
                 path=self.model.path,
@@ -386,24 +386,24 @@ class Prober:
             self._planned_for = shapes
             empty = [name for name in self.probes if not self._layout.units(name)]
             self._watched.skip(dict.fromkeys(empty, _EMPTY))
-            sizes = {name: self._layout.rows * self._layout.bytes_at[name] for name in self.probes}
+            sizes = {name: self._layout.batch_size * self._layout.bytes_at[name] for name in self.probes}
             self._watched.split(sizes, PART_BYTES[self.provider])
             trim_heap()
         return self._layout
 
     def _measure(
-        self, layout: Layout, clean: Array, shifts: FloatArray, feeds: Mapping[str, Feed]
+        self, layout: Layout, clean: Array, shifts: FloatArray, checked: Mapping[str, Feed]
     ) -> Measurement:
         device = self._on_device(layout, shifts.shape[1])
         if device is not None:
-            parts = device.measure(layout, clean, shifts, lambda inputs: _fed(feeds, inputs))
+            parts = device.measure(layout, clean, shifts, lambda inputs: _fed(checked, inputs))
         else:
             self._watched.load()
             runs = layout.runs(len(clean), self._workers.runs)
             parts = []
             for first in range(0, len(runs), self._workers.runs):
                 beside = runs[first : first + self._workers.runs]
-                parts += self._measure_runs(layout, beside, clean, shifts, feeds)
+                parts += self._measure_runs(layout, beside, clean, shifts, checked)
         return assemble(
             parts,
             len(clean),
@@ -447,7 +447,7 @@ class Prober:
         runs: list[list[int]],
         batch: Array,
         shifts: FloatArray,
-        feeds: Mapping[str, Feed],
+        checked: Mapping[str, Feed],
     ) -> list[Part]:
         """Measures runs that go on beside each other, part by part of the model: clean inputs first, then the copies.
 
@@ -455,7 +455,7 @@ class Prober:
         """
 
         def begin(inputs: list[int]) -> _RunState:
-            start = self._watched.origin.start(batch[inputs], _fed(feeds, inputs))
+            start = self._watched.origin.start(batch[inputs], _fed(checked, inputs))
             site = self._clean_site(layout, start, (len(inputs), *shifts.shape[2:]))
             return _RunState(
                 inputs, start, site, clean_rows(site), self._cut(layout, start.outputs, len(inputs))
@@ -516,16 +516,16 @@ class Prober:
         self,
         layout: Layout,
         clean: Array,
-        feeds: Mapping[str, Feed],
+        checked: Mapping[str, Feed],
         groups: int,
         shifts: Shifts,
-        reduce: Callable[[Group], None],
+        reduce: Callable[[PerturbationGroup], None],
     ) -> None:
         shape = self._site_shape(layout, clean)
         self._watched.load()
 
         def begin(inputs: list[int]) -> tuple[list[int], OriginRun, Array]:
-            start = self._watched.origin.start(clean[inputs], _fed(feeds, inputs))
+            start = self._watched.origin.start(clean[inputs], _fed(checked, inputs))
             return inputs, start, self._clean_site(layout, start, (len(inputs), *shape))
 
         def run(begun: tuple[list[int], OriginRun, Array], number: int) -> None:
@@ -539,7 +539,9 @@ class Prober:
                     self._shares(layout, link.run(values, outputs=False), len(inputs)) for values in known
                 ]
                 for probe in link.probes:
-                    reduce(Group(inputs, number, probe, sites, [shares[probe] for shares in found]))
+                    reduce(
+                        PerturbationGroup(inputs, number, probe, sites, [shares[probe] for shares in found])
+                    )
 
         runs = layout.runs(len(clean), self._workers.runs)
         for first in range(0, len(runs), self._workers.runs):
@@ -575,8 +577,8 @@ class Prober:
         return shares
 
 
-def _fed(feeds: Mapping[str, Feed], inputs: list[int]) -> dict[str, Array]:
-    return {name: feed.at(inputs) for name, feed in feeds.items()}
+def _fed(checked: Mapping[str, Feed], inputs: list[int]) -> dict[str, Array]:
+    return {name: feed.at(inputs) for name, feed in checked.items()}
 
 
 def _nudged(clean: Array, shift: FloatArray) -> FloatArray:

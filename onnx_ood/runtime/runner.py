@@ -34,7 +34,7 @@ class PointRunner:
         entry: str,
         read: Sequence[str],
         *,
-        beside: Sequence[str] = (),
+        fetched: Sequence[str] = (),
         finish: Callable[[Found], None] | None = None,
         batch_size: int | None,
         fixed: int | None,
@@ -46,20 +46,20 @@ class PointRunner:
             path: Where it came from, for errors.
             entry: The input that points are fed to.
             read: Names of what is read, each of which has a share for each point.
-            beside: Names of what is fetched with it and has no shares.
+            fetched: Names of what is fetched with it and has no shares.
             finish: Changes what a run gave, before it is cut into shares.
             batch_size: Points in one run; None lets memory decide.
             fixed: The batch size that is written into the model, or None.
         """
         self._session, self._path, self._entry = session, path, entry
-        self._read, self._beside, self._finish = tuple(read), tuple(beside), finish
+        self._read, self._fetched, self._finish = tuple(read), tuple(fetched), finish
         self._batch_size, self._fixed = batch_size, fixed
         self._workers = Workers(session.provider)
         self.layout: Layout | None = None
         self._planned_for: object = None
 
     @property
-    def beside(self) -> int:
+    def concurrent_runs(self) -> int:
         """How many runs go on beside each other."""
         return self._workers.runs
 
@@ -124,7 +124,7 @@ class PointRunner:
         return self.layout
 
     def _run(self, values: Array, feeds: Mapping[str, Feed], inputs: list[int]) -> Found:
-        names = [*self._read, *self._beside]
+        names = [*self._read, *self._fetched]
         fed = {name: feed.at(inputs) for name, feed in feeds.items()}
         found = dict(zip(names, self._session.run(names, {self._entry: values, **fed}), strict=True))
         if self._finish:

@@ -58,7 +58,7 @@ class Session:
     Attributes:
         provider: `"cuda"` or `"cpu"`.
         placement: Number of nodes, after the runtime's fusions, that run on each execution provider.
-        fallen_back: Names of nodes added by rewriting that don't run on the provider, those that compute shapes aside.
+        fallback_nodes: Names of added nodes that don't run on the provider, except those that compute shapes.
         dtypes: Element type of each output by name: `"float32"` and so on for tensors of floats, the runtime's own
             word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else. What is carried by an
             output is listed under its own name; a tensor that arrives in a sequence has the type of its elements.
@@ -113,7 +113,7 @@ class Session:
         ]
         self.placement: dict[str, int] = dict(Counter(where for _, _, where in placed))
         # Shapes are computed on the CPU wherever the model runs; that is where the device's runtime wants them.
-        self.fallen_back = tuple(
+        self.fallback_nodes = tuple(
             name
             for name, op, where in placed
             if where != wanted and op not in _SHAPE_OPS and name.startswith(PREFIX)

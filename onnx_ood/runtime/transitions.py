@@ -18,11 +18,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.trajectories import Trajectory
-from onnx_ood.runtime.arguments import check_others
+from onnx_ood.runtime.arguments import check_feeds
 from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 
 TOLERANCE = 5e-4
-MOST_POINTS = 16_385
+MAX_POINTS = 16_385
 # Points to begin with: knots, with more of them evenly in between.
 _FIRST = 17
 # Bisections of all intervals before some are left as they are: it takes two to see what one finds.
@@ -82,20 +82,20 @@ class Transitions:
 def count_transitions(
     reader: PatternReader,
     trajectories: Sequence[Trajectory],
-    others: Mapping[str, ArrayLike] | None = None,
+    feeds: Mapping[str, ArrayLike] | None = None,
     *,
     tolerance: float = TOLERANCE,
-    most_points: int = MOST_POINTS,
+    max_points: int = MAX_POINTS,
 ) -> list[Transitions]:
     """Counts transitions along trajectories, with as many points as that takes.
 
     Args:
         reader: Reads the codes.
         trajectories: At least one, through values of the reader's site.
-        others: Values of the model's inputs that are not the site, by name: one for each trajectory on the batch axis,
+        feeds: Values of the model's inputs that are not the site, by name: one for each trajectory on the batch axis,
             or, where they have none, as they are.
         tolerance: Share of the transitions that may be left to find, by the estimate.
-        most_points: Points on one trajectory at most. Where codes are so large that those of so many points can't be
+        max_points: Points on one trajectory at most. Where codes are so large that those of so many points can't be
             kept, fewer are taken.
 
     Returns:
@@ -111,11 +111,9 @@ def count_transitions(
         raise UsageError(f"the tolerance must be positive, but is {tolerance:g}")
     walks = [_Walk(trajectory, i) for i, trajectory in enumerate(trajectories)]
     needed = max(len(walk.first) for walk in walks)
-    if most_points < needed:
-        raise UsageError(
-            f"a trajectory begins with {needed} points, so {most_points} are too few; allow more"
-        )
-    points = _Points(reader, trajectories, others or {})
+    if max_points < needed:
+        raise UsageError(f"a trajectory begins with {needed} points, so {max_points} are too few; allow more")
+    points = _Points(reader, trajectories, feeds or {})
     room = max(_KEPT_BYTES // points.bytes_each, needed)
     together = max(1, min(room // _COMMON, len(walks)))
     for first in range(0, len(walks), together):
@@ -124,7 +122,7 @@ def count_transitions(
         while jobs := [
             (walk, interval)
             for walk in beside
-            for interval in walk.chosen(tolerance, most_points, room // together)
+            for interval in walk.chosen(tolerance, max_points, room // together)
         ]:
             _bisect(jobs, points)
             for walk in beside:
@@ -189,8 +187,8 @@ class _Walk:
 
     def begin(self, codes: ActivationPatterns) -> None:
         """Takes the codes of the first points."""
-        counts = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None)))
-        ends = [codes.rows([row]) for row in range(len(codes))]
+        counts = distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None)))
+        ends = [codes.subset([row]) for row in range(len(codes))]
         at = pairwise(self.first)
         self.open = [
             _Interval(left, right, pair, row)
@@ -198,12 +196,12 @@ class _Walk:
         ]
         self._note()
 
-    def chosen(self, tolerance: float, most_points: int, most_kept: int) -> list[_Interval]:
+    def chosen(self, tolerance: float, max_points: int, most_kept: int) -> list[_Interval]:
         """Takes out the intervals that are to be bisected, and settles those that need not be.
 
         Args:
             tolerance: Share of the transitions that may be left to find.
-            most_points: How many points may be read in all.
+            max_points: How many points may be read in all.
             most_kept: Of how many points codes may be kept.
         """
         chosen = self.open
@@ -214,7 +212,7 @@ class _Walk:
             done = self._hidden <= allowed or _hidden_in(self.settled) > allowed
             chosen = [] if done else [i for i in chosen if (i.hidden or 0) > allowed * i.width]
             chosen.sort(key=lambda interval: -(interval.hidden or 0))
-        room = min(most_points - len(self.open) - len(self.settled) - 1, most_kept // 2)
+        room = min(max_points - len(self.open) - len(self.settled) - 1, most_kept // 2)
         chosen = chosen[: max(room, 0)]
         taken = {id(interval) for interval in chosen}
         for interval in self.open:
@@ -280,15 +278,15 @@ class _Points:
     """
 
     def __init__(
-        self, reader: PatternReader, trajectories: Sequence[Trajectory], others: Mapping[str, ArrayLike]
+        self, reader: PatternReader, trajectories: Sequence[Trajectory], feeds: Mapping[str, ArrayLike]
     ) -> None:
         """Reads one point, to know how large codes are."""
         self._reader, self._trajectories = reader, trajectories
-        self._others = check_others(others, reader.model, reader.site, len(trajectories))
+        self._feeds = check_feeds(feeds, reader.model, reader.site, len(trajectories))
         self._chunk = 1
         (codes,) = self.read([(0, 0.0)])
         self.bytes_each = codes.bytes_each
-        run = (reader.rows or 1) * reader.beside
+        run = (reader.batch_size or 1) * reader.concurrent_runs
         most = _READ_BYTES // max(self.bytes_each, 8 * prod(trajectories[0].shape))
         self._chunk = max(1, most // run) * run
 
@@ -311,7 +309,7 @@ class _Points:
                     for number, mine in groupby(part, key=lambda place: place[0])
                 ]
             )
-            yield self._reader.read(points, {name: feed.at(owners) for name, feed in self._others.items()})
+            yield self._reader.read(points, {name: feed.at(owners) for name, feed in self._feeds.items()})
 
 
 def _begin(walks: Sequence[_Walk], points: _Points) -> None:
@@ -321,7 +319,7 @@ def _begin(walks: Sequence[_Walk], points: _Points) -> None:
     first = 0
     for walk in walks:
         count = len(walk.first)
-        walk.begin(codes.rows(slice(first, first + count)))
+        walk.begin(codes.subset(slice(first, first + count)))
         first += count
 
 
@@ -334,7 +332,7 @@ def _bisect(jobs: Sequence[tuple[_Walk, _Interval]], points: _Points) -> None:
         before = distances(ActivationPatterns.joined([start for start, _ in ends]), middles)
         after = distances(middles, ActivationPatterns.joined([end for _, end in ends]))
         for row, ((walk, interval), (start, end)) in enumerate(zip(now, ends, strict=True)):
-            middle = middles.rows([row])
+            middle = middles.subset([row])
             found = int(before[row].sum() + after[row].sum())
             gain = found - int(interval.counts.sum())
             # By the gain alone a half hides half of it; by what was estimated before, an eighth of that. The gain is

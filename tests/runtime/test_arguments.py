@@ -14,8 +14,8 @@ import onnx_ood
 from onnx_ood import Model, Tensor, UsageError
 from onnx_ood.runtime.arguments import (
     check_batch,
+    check_feeds,
     check_nudges,
-    check_others,
     find_input,
     find_site,
     fixed_rows,
@@ -150,7 +150,7 @@ class TestNudges:
 
 class TestOthers:
     def check(self, model: Model, others: dict[str, Any], count: int = 3) -> dict[str, Any]:
-        return check_others(others, model, find_site(model, "embedding"), count)
+        return check_feeds(others, model, find_site(model, "embedding"), count)
 
     def good(self) -> dict[str, Any]:
         return {"mask": np.arange(12).reshape(3, 4), "temperature": np.float32(2)}
@@ -174,7 +174,7 @@ class TestOthers:
         ):
             self.check(two_inputs, self.good() | {"masks": 1})
         with pytest.raises(UsageError, match="'image' is not another input of the model; those are: none"):
-            check_others({"image": 1}, classifier, find_site(classifier, None), 3)
+            check_feeds({"image": 1}, classifier, find_site(classifier, None), 3)
 
     def test_with_another_number_of_rows_are_named(self, two_inputs: Model) -> None:
         with pytest.raises(UsageError, match="input 'mask' has 3 rows for a batch of 5"):
@@ -199,7 +199,7 @@ class TestOthers:
                 )
             )
         )
-        feeds = check_others({"w": np.ones((2, 4)), "t": [1.0]}, model, find_site(model, "x"), 3)
+        feeds = check_feeds({"w": np.ones((2, 4)), "t": [1.0]}, model, find_site(model, "x"), 3)
         assert feeds["w"].axis is None
         assert feeds["t"].axis is None
 
@@ -207,7 +207,7 @@ class TestOthers:
         model = onnx_ood.load(
             save(small_models.build("g (float[2, 4] x, float[2, 1] t) => (float[2, 4] y) { y = Mul (x, t) }"))
         )
-        assert check_others({"t": np.ones((5, 1))}, model, find_site(model, "x"), 5)["t"].axis == 0
+        assert check_feeds({"t": np.ones((5, 1))}, model, find_site(model, "x"), 5)["t"].axis == 0
 
     @pytest.mark.parametrize("shape", ["[2, N, 4]", "[2, ?, 4]", "[2, B, 4]"])
     def test_may_have_their_batch_axis_further_in(self, shape: str, save: Save) -> None:
@@ -221,12 +221,12 @@ class TestOthers:
             )
         )
         state = small_models.normal(2, 3, 4)
-        feed = check_others({"state": state}, model, find_site(model, "x"), 3)["state"]
+        feed = check_feeds({"state": state}, model, find_site(model, "x"), 3)["state"]
         assert feed.axis == 1
         assert feed.share_shape == (2, 4)
         np.testing.assert_array_equal(feed.at([2, 0]), state[:, [2, 0]])
         with pytest.raises(UsageError, match="'state' has 3 rows for a batch of 5"):
-            check_others({"state": state}, model, find_site(model, "x"), 5)
+            check_feeds({"state": state}, model, find_site(model, "x"), 5)
 
     def test_without_an_axis_for_the_batch_are_fed_as_they_are(self, save: Save) -> None:
         model = onnx_ood.load(
@@ -238,7 +238,7 @@ class TestOthers:
                 )
             )
         )
-        feeds = check_others({"w": np.ones((2, 4)), "z": np.ones((2, 3, 3))}, model, find_site(model, "x"), 3)
+        feeds = check_feeds({"w": np.ones((2, 4)), "z": np.ones((2, 3, 3))}, model, find_site(model, "x"), 3)
         assert feeds["w"].axis is None
         # Two axes of unknown size: neither is surely the batch.
         assert feeds["z"].axis is None

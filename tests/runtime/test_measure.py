@@ -109,7 +109,7 @@ class TestNumbers:
         model = onnx_ood.load(path)
         site, main = model.inputs[0].name, inner_tensors(onnx.load(path))
         probes = [t.name for t in onnx_ood.select(model, "all", model.inputs[0]) if t.name in main]
-        found = measure(path, batch, nudges, site=site, others=others, probes=probes)
+        found = measure(path, batch, nudges, site=site, feeds=others, probes=probes)
         drops, flips = reference(path, found.probes, site, batch, nudges, others)
         np.testing.assert_array_equal(found.flips, flips)
         # What stays parallel has a drop of exactly 0; of the statistics' rounding this much is left there.
@@ -261,7 +261,9 @@ class TestFixedBatches:
         prober = ready(save(small_models.transposed(3)), "y")
         found = prober.measure(small_models.normal(4, 6, 4), np.full((1, 6, 4), 0.1))
         assert {name: array.shape for name, array in found.outputs.items()} == {"y": (4, 6, 4)}
-        assert prober.layout_note == "output 'inner' is left out: it doesn't keep the inputs of a batch apart"
+        assert (
+            prober.batching_note == "output 'inner' is left out: it doesn't keep the inputs of a batch apart"
+        )
 
 
 class TestOtherInputs:
@@ -273,10 +275,10 @@ class TestOtherInputs:
         nudges = draw("gaussian", (4, 6), 2, seed=2) * 0.05
         others = self.others(5)
         for size in (1, 2, 5):
-            found = measure(path, batch, nudges, site="embedding", others=others, batch_size=size)
+            found = measure(path, batch, nudges, site="embedding", feeds=others, batch_size=size)
             for i in range(5):
                 alone = {"mask": others["mask"][i : i + 1], "temperature": others["temperature"]}
-                single = measure(path, batch[i : i + 1], nudges, site="embedding", others=alone)
+                single = measure(path, batch[i : i + 1], nudges, site="embedding", feeds=alone)
                 np.testing.assert_allclose(found.cosine_drop()[i], single.cosine_drop()[0], rtol=1e-5)
 
     def test_may_be_lists_and_other_whole_numbers(self, save: Save) -> None:
@@ -285,8 +287,8 @@ class TestOtherInputs:
         given = {"mask": [[True, True, False, False], [True] * 4], "temperature": 2}
         exact = {"mask": np.array(given["mask"], np.int64), "temperature": np.array(2, np.float32)}
         assert_same(
-            measure(path, batch, nudges, site="embedding", others=given),
-            measure(path, batch, nudges, site="embedding", others=exact),
+            measure(path, batch, nudges, site="embedding", feeds=given),
+            measure(path, batch, nudges, site="embedding", feeds=exact),
             rtol=0,
         )
 
@@ -298,7 +300,7 @@ class TestOtherInputs:
                 [1.0],
                 [[0.1]],
                 site="temperature",
-                others={"embedding": np.zeros((1, 4, 6)), "mask": np.ones((1, 4))},
+                feeds={"embedding": np.zeros((1, 4, 6)), "mask": np.ones((1, 4))},
             )
 
 
@@ -322,9 +324,10 @@ class TestModelsThatMixInputs:
         nudges = draw("gaussian", shape, 2, seed=2) * 0.05
         prober = ready(path)
         found = prober.measure(batch, nudges)
-        assert prober.rows == 1
+        assert prober.batch_size == 1
         assert (
-            prober.layout_note == f"one input at a time: {culprit!r} doesn't keep the inputs of a batch apart"
+            prober.batching_note
+            == f"one input at a time: {culprit!r} doesn't keep the inputs of a batch apart"
         )
         for i in range(5):
             alone = measure(path, batch[i : i + 1], nudges, batch_size=1)
@@ -347,7 +350,7 @@ class TestModelsThatMixInputs:
         batch, nudges = small_models.normal(5, time, 4), small_models.normal(2, time, 4, seed=2) * 0.05
         prober = ready(path)
         found = prober.measure(batch, nudges)
-        assert (prober.rows, prober.layout_note) == (32, "")
+        assert (prober.batch_size, prober.batching_note) == (32, "")
         for i in range(5):
             alone = measure(path, batch[i : i + 1], nudges, batch_size=1)
             np.testing.assert_allclose(found.dd[i], alone.dd[0], rtol=1e-6)
@@ -365,7 +368,7 @@ class TestModelsThatMixInputs:
     ) -> None:
         prober = ready(save(small_models.mixing()))
         prober.measure(first, np.full((1, 4), 0.1))
-        assert prober.rows == 1
+        assert prober.batch_size == 1
 
     def test_are_found_out_by_an_output_of_whole_numbers_too(self, save: Save) -> None:
         model = small_models.build(
@@ -387,14 +390,14 @@ class TestModelsThatMixInputs:
         model.graph.output[1].type.tensor_type.ClearField("shape")
         prober = ready(save(model), "y")
         prober.measure(small_models.normal(3, 4), np.full((1, 4), 0.1))
-        assert prober.rows == 1
-        assert "'best'" in prober.layout_note
+        assert prober.batch_size == 1
+        assert "'best'" in prober.batching_note
 
     def test_that_do_not_are_run_together(self, save: Save) -> None:
         prober = ready(save(small_models.classifier()))
-        assert prober.rows is None
+        assert prober.batch_size is None
         prober.measure(small_models.images(3), np.zeros((1, 3, 8, 8)))
-        assert (prober.rows, prober.layout_note) == (32, "")
+        assert (prober.batch_size, prober.batching_note) == (32, "")
 
     def test_a_model_that_refuses_several_inputs_is_run_with_one(self, save: Save) -> None:
         model = small_models.build(
@@ -403,13 +406,13 @@ class TestModelsThatMixInputs:
         )
         prober = ready(save(model))
         found = prober.measure(small_models.normal(3, 4), np.full((1, 4), 0.1))
-        assert prober.layout_note == "one input at a time: the model doesn't run several"
+        assert prober.batching_note == "one input at a time: the model doesn't run several"
         assert found.outputs["y"].shape == (3, 2, 2)
 
     def test_nan_in_the_first_input_is_no_mixing(self, save: Save) -> None:
         prober = ready(save(small_models.roots()))
         prober.measure(-np.ones((2, 4)), np.full((1, 4), 0.1))
-        assert prober.rows == 32
+        assert prober.batch_size == 32
 
 
 class TestDetectors:
@@ -446,7 +449,7 @@ class TestDetectors:
         prober = ready(save(small_models.detector()), "h")
         batch = self.batch()[[3, 4, 0, 1, 2]]
         found = prober.measure(batch, np.full((1, 5, 4), 0.01))
-        assert prober.layout_note == "one input at a time: 'found' doesn't keep the inputs of a batch apart"
+        assert prober.batching_note == "one input at a time: 'found' doesn't keep the inputs of a batch apart"
         assert [len(array) for array in found.outputs["found"]] == [1, 1, 3, 0, 5]
 
     @pytest.mark.parametrize("order", [[0, 2], [0]])
@@ -476,7 +479,7 @@ class TestParts:
         settings = {
             "batch_size": 2,
             "site": onnx_ood.load(path).inputs[0].name,
-            "others": others,
+            "feeds": others,
             "exact": True,
         }
         whole = measure(path, batch, nudges, **settings)

@@ -133,7 +133,7 @@ def test_drops_inside_are_those_of_the_reference(
         X,
         probes=list(probes),
         nudges=NUDGES,
-        others=others,
+        feeds=others,
         batch_size=batch_size,
         provider="cpu",
     )
@@ -166,7 +166,7 @@ def test_only_branches_that_are_not_taken_is_nothing_to_measure(save: Save) -> N
             probes="*/then_branch/*",
             nudges=NUDGES,
             site="x",
-            others={"c": np.array(False)},
+            feeds={"c": np.array(False)},
         )
 
 
@@ -198,7 +198,7 @@ class TestSites:
             probes=["n1/then_branch/s", "y"],
             nudges=NUDGES,
             site="n1/then_branch/r",
-            others=others,
+            feeds=others,
             provider="cpu",
         )
         # In closed form: s = sin(relu(x w)), y = s + x.
@@ -244,7 +244,7 @@ class TestSites:
                     probes=probe,
                     nudges=NUDGES,
                     site="n1/then_branch/r",
-                    others={"c": np.array(True)},
+                    feeds={"c": np.array(True)},
                 )
 
     def test_all_means_what_depends_on_the_site(self, save: Save) -> None:

@@ -218,7 +218,7 @@ def test_other_inputs_reach_both_sides_of_the_cut(save):
     x, mask = small_models.normal(5, 3, seed=1), np.abs(small_models.normal(5, 3, seed=2)) + 0.5
     nudge = small_models.normal(1, 3, seed=3, scale=0.2)
     measured = onnx_ood.measure(
-        path, x, probes="y", nudges=nudge, site="a", others={"mask": mask, "scale": np.float32(3)}, provider="cpu",
+        path, x, probes="y", nudges=nudge, site="a", feeds={"mask": mask, "scale": np.float32(3)}, provider="cpu",
         batch_size=2,
     )  # fmt: skip
     # d = nudge · scale · mask, in closed form.

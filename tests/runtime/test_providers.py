@@ -136,7 +136,7 @@ def test_statistics_are_computed_where_the_model_is(save: Save) -> None:
     prober = Prober(model, onnx_ood.select(model, "all"), provider="cuda")
     prober.measure(small_models.images(9), np.full((3, 3, 8, 8), 0.1, np.float32))
     assert prober._in_graph is not None
-    assert prober._in_graph._session.fallen_back == ()
+    assert prober._in_graph._session.fallback_nodes == ()
     assert prober.placement["CUDAExecutionProvider"] > len(model.proto.graph.node)
 
 

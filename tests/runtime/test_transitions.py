@@ -184,7 +184,7 @@ def test_counts_agree_with_an_even_sweep() -> None:
     reader = reader_of(models.path("fashion_cnn"))
     (found,) = count_transitions(reader, [trajectory])
     codes = reader.read(trajectory.at(np.linspace(0, 1, 4097)))
-    even = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None))).sum(axis=0)
+    even = distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None))).sum(axis=0)
     assert found.converged
     assert found.points < 2049
     assert found.total == pytest.approx(even.sum(), rel=1e-3)
@@ -228,12 +228,12 @@ def test_points_are_limited(classifier: PatternReader) -> None:
     walk = ellipse_through(*small_models.images(3))
     totals = []
     for most in (18, 30, 100, 16_385):
-        (found,) = count_transitions(classifier, [walk], most_points=most)
+        (found,) = count_transitions(classifier, [walk], max_points=most)
         assert found.points <= most
         assert found.converged == (most > 1000)
         totals.append(found.total)
     assert totals == sorted(totals)
-    (first,) = count_transitions(classifier, [walk], most_points=17)
+    (first,) = count_transitions(classifier, [walk], max_points=17)
     assert first.uniform == ((17, first.total),)
     assert first.remainder == np.inf
 
@@ -262,4 +262,4 @@ def test_what_cannot_be_counted(classifier: PatternReader) -> None:
     with pytest.raises(UsageError, match="tolerance"):
         count_transitions(classifier, [walk], tolerance=0)
     with pytest.raises(UsageError, match="begins with 17 points"):
-        count_transitions(classifier, [walk], most_points=16)
+        count_transitions(classifier, [walk], max_points=16)

@@ -102,10 +102,10 @@ def build(measured: Measured) -> ModelSensitivity:
 def _jacobian(measured: Measured) -> JacobianResult:
     inputs, first = measured.inputs, measured.inputs.norms[0]
     return JacobianResult(
-        probe=first.of,
+        probe=first.function,
         directions=first.directions,
         norm=_estimate(inputs.all("norm")),
-        within_region=float(inputs.all("exact_share").mean()) if measured.whole_regions else None,
+        within_region=float(inputs.all("exact_fraction").mean()) if measured.whole_regions else None,
         disagreement=_number(float(np.nanmedian(inputs.all("disagreement")))),
         note=first.note,
     )

@@ -27,16 +27,16 @@ class Layout:
     """How the inputs of one measurement are run.
 
     Attributes:
-        rows: Inputs in one run.
-        fixed: True if a run must have exactly `rows` inputs; the last one is then filled up.
+        batch_size: Inputs in one run.
+        fixed: True if a run must have exactly `batch_size` inputs; the last one is then filled up.
         shapes: Shape of one input's share of each tensor, as the first input has it.
-        even: True if runs may have fewer inputs than `rows`, so that several go on beside each other.
+        even: True if runs may have fewer inputs than `batch_size`, so that several go on beside each other.
         axes: The axis along which the inputs of a run lie, for tensors where it is not the first.
         bytes_at: Bytes that one input takes at each probe.
         note: What a user should know about it, or empty.
     """
 
-    rows: int
+    batch_size: int
     fixed: bool
     shapes: Mapping[str, tuple[int, ...]]
     bytes_at: Mapping[str, int]
@@ -56,12 +56,15 @@ class Layout:
             last input.
         """
         if self.even:
-            number = min(count, max(-(-count // self.rows), beside))
+            number = min(count, max(-(-count // self.batch_size), beside))
             bounds = [i * count // number for i in range(number + 1)]
             return [list(range(first, last)) for first, last in pairwise(bounds)]
-        runs = [list(range(start, min(start + self.rows, count))) for start in range(0, count, self.rows)]
+        runs = [
+            list(range(start, min(start + self.batch_size, count)))
+            for start in range(0, count, self.batch_size)
+        ]
         if self.fixed:
-            runs[-1] += [count - 1] * (self.rows - len(runs[-1]))
+            runs[-1] += [count - 1] * (self.batch_size - len(runs[-1]))
         return runs
 
     def cut(self, name: str, array: Array, rows: int) -> Array:

@@ -74,7 +74,7 @@ def make_layout(
     if rows is None:
         rows = choose_rows(sum(sizes.values()), provider)
     return Layout(
-        rows=rows,
+        batch_size=rows,
         fixed=fixed is not None,
         shapes={name: array.shape for name, array in shares.items()},
         bytes_at=sizes,
@@ -99,8 +99,8 @@ def one_at_a_time(layout: Layout, name: str, path: Path) -> Layout:
         ModelError: If the model's batch size is fixed.
     """
     if layout.fixed:
-        raise _not_apart(path, layout.rows, name)
-    return replace(layout, rows=1, note=_note(name))
+        raise _not_apart(path, layout.batch_size, name)
+    return replace(layout, batch_size=1, note=_note(name))
 
 
 def _apart(

@@ -21,11 +21,11 @@ from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Tensor, gives_probabilities, load, select, why_not_measurable
 from onnx_ood.perturb.directions import Directions
 from onnx_ood.runtime.arguments import find_site
-from onnx_ood.runtime.prober import Group, Prober
+from onnx_ood.runtime.prober import PerturbationGroup, Prober
 from onnx_ood.runtime.statistics import clean_rows, pair_statistics
 
 # Most elements of an input for which the exact Jacobian is computed: two runs for each.
-MOST_EXACT = 1024
+MAX_EXACT_ELEMENTS = 1024
 # Candidates for the step: √ε·‖x‖ times powers of 4, the largest first. A step ~ √ε balances rounding (ε/h) with bends
 # (h), one ~ ε^⅓ rounding with curvature (h²). With float32, where √ε is 2^-11.5, 2^-15 was best for the bundled
 # classifiers' inputs as a rule and 2^-11 for nearly blank ones. One step for twenty mixed inputs gave norms as good on
@@ -59,9 +59,9 @@ class JacobianNorms:
             which errors of directions cancel as far as they are rounding. NaN where an activation is not finite, and
             everywhere if the step was given.
         directions: m, the number of directions.
-        of: Which f it is: `"softmax of 'logits'"` where the softmax was taken here, else the tensor in quotes.
-        exact_share: Share of the differences of each input for which no unit of the code tensors switched between both
-            sides, float64 [N]; None without code tensors.
+        function: Which f it is: `"softmax of 'logits'"` where the softmax was taken here, else the tensor in quotes.
+        exact_fraction: Fraction of the differences of each input for which no unit of the pattern tensors switched
+            between both sides, float64 [N]; None without pattern tensors.
         note: What a user should know (rounding of half-precision models), or empty.
     """
 
@@ -70,8 +70,8 @@ class JacobianNorms:
     step: Float
     disagreement: Float
     directions: int
-    of: str
-    exact_share: Float | None
+    function: str
+    exact_fraction: Float | None
     note: str
 
 
@@ -108,36 +108,36 @@ class JacobianProber:
 
     Attributes:
         prober: What runs the model; it tells provider, placement and layout.
-        of: Name of the tensor of which the Jacobian is taken.
+        probe: Name of the tensor of which the Jacobian is taken.
         head: True if it goes through a softmax where it is a row of class scores.
-        codes: Names of the code tensors.
+        patterns: Names of the code tensors.
     """
 
     def __init__(
         self,
         model: Model,
-        of: Tensor | None = None,
+        probe: Tensor | None = None,
         *,
-        codes: Iterable[Tensor] = (),
+        patterns: Iterable[Tensor] = (),
         site: str | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
         exact: bool = False,
-        others: Collection[str] = (),
+        feeds: Collection[str] = (),
     ) -> None:
         """Instruments the model and creates its session.
 
         Args:
             model: The model.
-            of: The tensor to take the Jacobian of, as it is; None for the model's first output of floats, through a
+            probe: The tensor to take the Jacobian of, as it is; None for the model's first output of floats, through a
                 softmax if it has one row of two or more values for each input and isn't made of probabilities already.
-            codes: Tensors whose signs tell the linear region: those behind ReLUs, if all of them are given. Bends that
-                leave no sign (the upper bound of a Clip, the choice of a MaxPool) are not seen.
+            patterns: Tensors whose signs identify the linear region: the outputs of all ReLUs. Bends that leave no sign
+                (the upper bound of a Clip, the choice of a MaxPool) are not seen.
             site: As in `Prober`, as all that follow.
             provider: See there.
             batch_size: See there.
             exact: See there.
-            others: See there.
+            feeds: See there.
 
         Raises:
             UsageError: If no output can be measured, or as `Prober` has it.
@@ -145,19 +145,19 @@ class JacobianProber:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider can't run here.
         """
-        target = _output(model) if of is None else of
-        codes = tuple(codes)
-        self.of = target.name
-        self.head = of is None and not gives_probabilities(model, target.name)
-        self.codes = tuple(tensor.name for tensor in codes)
+        target = _output(model) if probe is None else probe
+        patterns = tuple(patterns)
+        self.probe = target.name
+        self.head = probe is None and not gives_probabilities(model, target.name)
+        self.patterns = tuple(tensor.name for tensor in patterns)
         self.prober = Prober(
             model,
-            [target, *codes],
+            [target, *patterns],
             site=site,
             provider=provider,
             batch_size=batch_size,
             exact=exact,
-            others=others,
+            feeds=feeds,
         )
         computed = {tensor.dtype for tensor in model.tensors if tensor.floating and not tensor.constant}
         self._epsilon = max(_EPSILON[dtype or "float32"] for dtype in {self.prober.site.dtype, *computed})
@@ -168,7 +168,7 @@ class JacobianProber:
         batch: ArrayLike,
         directions: int = 32,
         seed: int = 0,
-        others: Mapping[str, ArrayLike] | None = None,
+        feeds: Mapping[str, ArrayLike] | None = None,
         *,
         step: ArrayLike | None = None,
     ) -> JacobianNorms:
@@ -181,7 +181,7 @@ class JacobianProber:
             batch: What feeds the model's input, [N, *input].
             directions: m; as many as the site has elements, or more, give the norm without sampling error.
             seed: Seed of the directions.
-            others: Values of the other graph inputs by name, as in `Prober.measure`.
+            feeds: Values of the other graph inputs by name, as in `Prober.measure`.
             step: h for all inputs, such as one that was chosen for their neighbours, or for each of them, [N]; None to
                 choose one for each.
 
@@ -194,7 +194,7 @@ class JacobianProber:
             SelectorError: If a tensor turns out to be empty.
             ModelError: If a run fails.
         """
-        site = self.prober.site_values(batch, others)
+        site = self.prober.site_values(batch, feeds)
         self._check_probes()
         size = prod(site.shape[1:])
         if directions < min(2, size):
@@ -202,7 +202,7 @@ class JacobianProber:
         if seed < 0:
             raise UsageError(f"seed must be 0 or larger, but is {seed}")
         drawn = Directions(site.shape[1:], directions, seed)
-        along = _Differences(self, batch, drawn, others)
+        along = _Differences(self, batch, drawn, feeds)
         if step is None:
             steps, disagreement = self._steps(site, along, drawn.count, seed)
         else:
@@ -216,17 +216,17 @@ class JacobianProber:
             step=steps,
             disagreement=disagreement,
             directions=drawn.count,
-            of=f"softmax of {self.of!r}" if along.probabilities is not None else repr(self.of),
-            exact_share=(flips == 0).mean(axis=1) if self.codes else None,
+            function=f"softmax of {self.probe!r}" if along.probabilities is not None else repr(self.probe),
+            exact_fraction=(flips == 0).mean(axis=1) if self.patterns else None,
             note=self._note(),
         )
 
-    def usual_step(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Float:
+    def default_step(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Float:
         """A step that is about right as a rule, without the runs that choosing takes.
 
         Args:
             batch: As in `measure`.
-            others: See there.
+            feeds: See there.
 
         Returns:
             √ε·‖x‖/8 of each input x, float64 [N]; ε is the rounding unit of what the model computes in.
@@ -235,14 +235,14 @@ class JacobianProber:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails.
         """
-        return _scales(self.prober.site_values(batch, others)) * (sqrt(self._epsilon) * _USUAL)
+        return _scales(self.prober.site_values(batch, feeds)) * (sqrt(self._epsilon) * _USUAL)
 
     def check(
         self,
         batch: ArrayLike,
         directions: int = 32,
         seed: int = 0,
-        others: Mapping[str, ArrayLike] | None = None,
+        feeds: Mapping[str, ArrayLike] | None = None,
     ) -> JacobianCheck:
         """Compares the estimate from m directions with the norm from all of them.
 
@@ -250,24 +250,24 @@ class JacobianProber:
             batch: As in `measure`, as all that follow.
             directions: See there.
             seed: See there.
-            others: See there.
+            feeds: See there.
 
         Returns:
             Both.
 
         Raises:
-            UsageError: If the site has more than `MOST_EXACT` elements, or as `measure` has it.
+            UsageError: If the site has more than `MAX_EXACT_ELEMENTS` elements, or as `measure` has it.
             SelectorError: As `measure` has it.
             ModelError: As `measure` has it.
         """
-        size = prod(self.prober.site_shape(batch, others))
-        if size > MOST_EXACT:
+        size = prod(self.prober.site_shape(batch, feeds))
+        if size > MAX_EXACT_ELEMENTS:
             raise UsageError(
                 f"the exact Jacobian takes a direction for each of the {size} elements of "
-                f"{self.prober.site.name!r}, and {MOST_EXACT} at most: measure without the check"
+                f"{self.prober.site.name!r}, and {MAX_EXACT_ELEMENTS} at most: measure without the check"
             )
         return JacobianCheck(
-            self.measure(batch, directions, seed, others), self.measure(batch, size, seed, others)
+            self.measure(batch, directions, seed, feeds), self.measure(batch, size, seed, feeds)
         )
 
     def _steps(self, site: Array, along: _Differences, count: int, seed: int) -> tuple[Float, Float]:
@@ -288,7 +288,7 @@ class JacobianProber:
         return step, disagreement
 
     def _check_probes(self) -> None:
-        for name in (self.of, *self.codes):
+        for name in (self.probe, *self.patterns):
             if name in self.prober.skipped:
                 raise SelectorError(f"no Jacobian: {name!r} {self.prober.skipped[name]}")
 
@@ -312,10 +312,10 @@ class _Differences:
         owner: JacobianProber,
         batch: ArrayLike,
         directions: Directions,
-        others: Mapping[str, ArrayLike] | None,
+        feeds: Mapping[str, ArrayLike] | None,
     ) -> None:
-        self._prober, self._of, self._codes = owner.prober, owner.of, owner.codes
-        self._batch, self._directions, self._others = batch, directions, others
+        self._prober, self._probe, self._patterns = owner.prober, owner.probe, owner.patterns
+        self._batch, self._directions, self._feeds = batch, directions, feeds
         self.probabilities = self._softmax() if owner.head else None
 
     def squares(
@@ -341,21 +341,21 @@ class _Differences:
             shift = steps[inputs].reshape(-1, *[1] * direction.ndim) * direction
             return [-shift, shift]
 
-        def reduce(group: Group) -> None:
+        def reduce(group: PerturbationGroup) -> None:
             before, after = group.values
             at = (group.inputs, group.number)
             if group.probe in switched:
                 switched[group.probe][at] = pair_statistics(clean_rows(before), after).flips
-            if group.probe == self._of:
+            if group.probe == self._probe:
                 length = _squared_distance(*group.sites)
                 with np.errstate(divide="ignore", invalid="ignore"):
                     found[at] = self._moved(group.inputs, before, after) / length
 
         # Kept apart for each tensor, as a run may be repeated.
         switched = {
-            name: np.zeros(found.shape, np.int64) for name in (self._codes if flips is not None else ())
+            name: np.zeros(found.shape, np.int64) for name in (self._patterns if flips is not None else ())
         }
-        self._prober.run_groups(self._batch, len(numbers), shifts, reduce, self._others)
+        self._prober.run_groups(self._batch, len(numbers), shifts, reduce, self._feeds)
         if flips is not None:
             flips += sum(switched.values())
         return found
@@ -371,8 +371,8 @@ class _Differences:
     def _softmax(self) -> Float | None:
         clean: dict[int, Array] = {}
 
-        def keep(group: Group) -> None:
-            if group.probe == self._of:
+        def keep(group: PerturbationGroup) -> None:
+            if group.probe == self._probe:
                 clean.update(zip(group.inputs, group.values[0], strict=True))
 
         shape = self._directions.shape
@@ -381,7 +381,7 @@ class _Differences:
             1,
             lambda inputs, _: [np.zeros((len(inputs), *shape), np.float32)],
             keep,
-            self._others,
+            self._feeds,
         )
         logits = np.stack([clean[i] for i in range(len(clean))])
         # One row of an input's share is the batch axis.
@@ -392,14 +392,14 @@ def jacobian_norms(
     model: Model | str | Path,
     batch: ArrayLike,
     *,
-    of: str | None = None,
-    codes: str | Iterable[str] = (),
+    probe: str | None = None,
+    patterns: str | Iterable[str] = (),
     directions: int = 32,
     seed: int = 0,
     site: str | None = None,
     provider: str = "auto",
     batch_size: int | None = None,
-    others: Mapping[str, ArrayLike] | None = None,
+    feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
 ) -> JacobianNorms:
     """Estimates ‖∂f/∂x‖_F of each input, by forward passes alone.
@@ -407,15 +407,15 @@ def jacobian_norms(
     Args:
         model: A path or a loaded model.
         batch: Inputs [N, *input], as the model takes them. With an inner site they feed the model's first input.
-        of: As `find_derived` takes it.
-        codes: Selectors of tensors whose signs tell the linear region, for `exact_share`; see `JacobianProber`.
+        probe: As `find_jacobian_probe` takes it.
+        patterns: Selectors of tensors whose signs tell the linear region, for `exact_fraction`; see `JacobianProber`.
         directions: m, how many directions are tried.
         seed: Seed of the directions.
         site: What the derivative is taken by: a graph input, or a tensor of floats inside; None for the only
             input of floats.
         provider: As in `measure`, as all that follow.
         batch_size: See there.
-        others: See there.
+        feeds: See there.
         exact: See there.
 
     Returns:
@@ -430,23 +430,23 @@ def jacobian_norms(
     nudged = find_site(loaded, site)
     prober = JacobianProber(
         loaded,
-        find_derived(loaded, of, nudged),
-        codes=select(loaded, codes, nudged) if codes else (),
+        find_jacobian_probe(loaded, probe, nudged),
+        patterns=select(loaded, patterns, nudged) if patterns else (),
         site=site,
         provider=provider,
         batch_size=batch_size,
         exact=exact,
-        others=others or (),
+        feeds=feeds or (),
     )
-    return prober.measure(batch, directions, seed, others)
+    return prober.measure(batch, directions, seed, feeds)
 
 
-def find_derived(model: Model, of: str | None, site: Tensor) -> Tensor | None:
+def find_jacobian_probe(model: Model, probe: str | None, site: Tensor) -> Tensor | None:
     """The tensor to take the Jacobian of.
 
     Args:
         model: The model.
-        of: A selector of one tensor, of which the Jacobian is taken as it is; None for the model's answer.
+        probe: A selector of one tensor, of which the Jacobian is taken as it is; None for the model's answer.
         site: What the derivative is taken by.
 
     Returns:
@@ -455,13 +455,13 @@ def find_derived(model: Model, of: str | None, site: Tensor) -> Tensor | None:
     Raises:
         SelectorError: If the selector matches no tensor that can be measured, or several.
     """
-    if of is None:
+    if probe is None:
         return None
-    target, *more = select(model, of, site)
+    target, *more = select(model, probe, site)
     if more:
         listed = ", ".join(tensor.name for tensor in (target, *more[:2])) + (", …" if len(more) > 2 else "")
         raise SelectorError(
-            f"{of!r} selects {len(more) + 1} tensors of {model.path} ({listed}); a Jacobian is that of one: name it"
+            f"{probe!r} selects {len(more) + 1} tensors of {model.path} ({listed}); a Jacobian is that of one: name it"
         )
     return target
 

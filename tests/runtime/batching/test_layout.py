@@ -12,7 +12,7 @@ from onnx_ood.runtime.batching.layout import Layout
 
 
 def make(rows: int, fixed: bool = False, **shapes: tuple[int, ...]) -> Layout:
-    return Layout(rows=rows, fixed=fixed, shapes=shapes, bytes_at={})
+    return Layout(batch_size=rows, fixed=fixed, shapes=shapes, bytes_at={})
 
 
 class TestRuns:
@@ -35,7 +35,7 @@ class TestRuns:
 class TestRunsBesideEachOther:
     @given(rows=st.integers(1, 9), count=st.integers(1, 60), beside=st.integers(1, 8))
     def test_have_much_the_same_number_of_inputs(self, rows: int, count: int, beside: int) -> None:
-        runs = Layout(rows=rows, fixed=False, shapes={}, bytes_at={}, even=True).runs(count, beside)
+        runs = Layout(batch_size=rows, fixed=False, shapes={}, bytes_at={}, even=True).runs(count, beside)
         assert [i for run in runs for i in run] == list(range(count))
         sizes = [len(run) for run in runs]
         assert max(sizes) <= rows
