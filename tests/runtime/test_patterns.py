@@ -226,7 +226,7 @@ def test_what_cannot_be_asked_for(save: Save) -> None:
     model = load(save(small_models.labels()))
     with pytest.raises(SelectorError, match="no units"):
         PatternReader(model, find_units(model).sites, provider="cpu")
-    with pytest.raises(UsageError, match="batch size"):
+    with pytest.raises(UsageError, match="batch_size=0 is too small"):
         reader_of(save, small_models.residual(), batch_size=0)
     with pytest.raises(UsageError, match="empty"):
         reader_of(save, small_models.residual()).read(np.zeros((0, 4)))

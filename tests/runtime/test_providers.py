@@ -32,7 +32,7 @@ def test_the_cpu_can_always_be_asked_for() -> None:
 
 @pytest.mark.parametrize("choice", ["gpu", "CUDA", "", "tensorrt"])
 def test_an_unknown_provider_is_named(choice: str) -> None:
-    with pytest.raises(UsageError, match=f"provider '{choice}' is unknown: choose auto, cuda or cpu"):
+    with pytest.raises(UsageError, match=f"unknown provider '{choice}'; choose auto, cuda or cpu"):
         providers.resolve(choice)
 
 
@@ -46,7 +46,7 @@ def test_auto_falls_back_to_the_cpu_and_says_why(without_cache: None) -> None:
 
 @needs_no_gpu
 def test_cuda_is_refused_where_it_cannot_run() -> None:
-    with pytest.raises(ProviderError, match=r"CUDA cannot run here: .*; use --provider cpu"):
+    with pytest.raises(ProviderError, match=r'CUDA cannot run here: .*; use provider="cpu"'):
         providers.resolve("cuda")
 
 

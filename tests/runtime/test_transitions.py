@@ -201,7 +201,7 @@ def test_trajectories_beside_each_other_are_counted_as_alone(
     images = small_models.images(4).astype(np.float64)
     walks = [segment(*images[:2]), ellipse_through(*images[:3]), translations(images[3])]
     together = count_transitions(classifier, walks)
-    monkeypatch.setattr(transitions, "_READ_BYTES", 1)
+    monkeypatch.setattr(transitions, "_MAX_READ_BYTES", 1)
     alone = [count_transitions(classifier, [walk])[0] for walk in walks]
     for a, b in zip(together, alone, strict=True):
         np.testing.assert_array_equal(a.at, b.at)
@@ -214,7 +214,7 @@ def test_where_codes_cannot_be_kept_the_count_is_not_taken_for_converged(
 ) -> None:
     walks = [ellipse_through(*small_models.images(3, seed=seed)) for seed in (1, 2)]
     whole = count_transitions(classifier, walks)
-    monkeypatch.setattr(transitions, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(transitions, "_MAX_KEPT_BYTES", 1)
     parts = count_transitions(classifier, walks)
     for few, many in zip(parts, whole, strict=True):
         assert many.converged
@@ -257,7 +257,7 @@ def test_other_inputs_belong_to_their_trajectories(save: Save) -> None:
 
 def test_what_cannot_be_counted(classifier: PatternReader) -> None:
     walk = segment(*small_models.images(2))
-    with pytest.raises(UsageError, match="no trajectory"):
+    with pytest.raises(UsageError, match="no trajectories"):
         count_transitions(classifier, [])
     with pytest.raises(UsageError, match="tolerance"):
         count_transitions(classifier, [walk], tolerance=0)

@@ -10,7 +10,7 @@ from onnx_ood.audits.check.config import Gate
 from onnx_ood.audits.check.metric_values import MetricValue
 from onnx_ood.audits.check.metrics import METRICS, Metric
 from onnx_ood.audits.check.result import Outcome, show
-from onnx_ood.metrics.intervals import difference_limit
+from onnx_ood.metrics.estimates import difference_limit
 
 
 class Evaluation(NamedTuple):

@@ -14,7 +14,7 @@ from onnx_ood.evidence.references import among_references
 from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.graph import all_operators, count_non_finite
 from onnx_ood.inputs import discover
-from onnx_ood.metrics.intervals import median_interval, share_interval
+from onnx_ood.metrics.estimates import fraction_interval, median_interval
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def at_probe(measure: Literal["drop", "distortion", "flip_rate"]) -> Read:
         detail = ""
         if measure != "flip_rate" and probe.above_floor < 0.5:
             detail = f"most drops are not above the noise floor of {probe.noise_floor:.2g}"
-        return MetricValue(median.mean, _number(median.low), _number(median.high), len(known), detail)
+        return MetricValue(median.value, _number(median.low), _number(median.high), len(known), detail)
 
     return read
 
@@ -210,7 +210,7 @@ def _watched(runs: AuditRunner, of: str) -> tuple[ScoreResult, int]:
 
 
 def _share(count: int, total: int) -> MetricValue:
-    return MetricValue(count / total, *share_interval(count, total), total)
+    return MetricValue(*fraction_interval(count, total), total)
 
 
 def _number(value: float) -> float | None:

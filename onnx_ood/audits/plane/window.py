@@ -14,8 +14,7 @@ from onnx_ood.audits.plane.layer import Shown
 from onnx_ood.audits.plane.result import PlaneLine
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model, why_not_measurable
-from onnx_ood.metrics.contours import ZeroLines, joined, zero_lines
-from onnx_ood.metrics.polylines import polylines, simplified
+from onnx_ood.metrics.contours import ZeroLines, joined, polylines, simplified, zero_lines
 from onnx_ood.perturb import Grid, Plane
 from onnx_ood.runtime import PerturbationGroup, Prober
 
