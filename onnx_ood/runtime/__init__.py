@@ -1,15 +1,15 @@
 """The one place that runs models: plan, instrumented model, stages, session, statistics (see README.md)."""
 
+from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.arguments import batch_axis, can_feed, find_input, find_site, first_input
-from onnx_ood.runtime.channels import ChannelReader, Channels, ChannelStatistics
+from onnx_ood.runtime.channel_reader import ChannelReader, Channels, ChannelStatistics
 from onnx_ood.runtime.host import PerturbationGroup
-from onnx_ood.runtime.jacobian.measure import jacobian_norms
+from onnx_ood.runtime.jacobian.estimate import jacobian_norms
+from onnx_ood.runtime.jacobian.jacobian_prober import JacobianProber
 from onnx_ood.runtime.jacobian.norms import JacobianCheck, JacobianNorms
 from onnx_ood.runtime.jacobian.probe import find_jacobian_probe
-from onnx_ood.runtime.jacobian.prober import JacobianProber
 from onnx_ood.runtime.measure import measure, observer_effect
 from onnx_ood.runtime.measurement import Measurement
-from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.prober import Prober
 from onnx_ood.runtime.rings import ring_transitions
 from onnx_ood.runtime.threads import decoding_threads

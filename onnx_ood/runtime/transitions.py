@@ -18,8 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.trajectories import Trajectory
+from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.arguments import check_feeds
-from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 
 TOLERANCE = 5e-4
 MAX_POINTS = 16_385

@@ -19,7 +19,7 @@ from onnx_ood.graph import find_units, load
 from onnx_ood.perturb import Trajectory, closed_path, ellipse_through, segment, translations
 from onnx_ood.piecewise import Boundaries, boundaries, read_program
 from onnx_ood.runtime import transitions
-from onnx_ood.runtime.patterns import PatternReader, distances
+from onnx_ood.runtime.activation_patterns import PatternReader, distances
 from onnx_ood.runtime.transitions import Transitions, count_transitions
 
 Save = Callable[..., Path]

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from onnx_ood.graph import Model, load, select
 from onnx_ood.runtime.arguments import find_site
+from onnx_ood.runtime.jacobian.jacobian_prober import JacobianProber
 from onnx_ood.runtime.jacobian.norms import JacobianNorms
 from onnx_ood.runtime.jacobian.probe import find_jacobian_probe
-from onnx_ood.runtime.jacobian.prober import JacobianProber
 
 
 def jacobian_norms(

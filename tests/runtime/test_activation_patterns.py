@@ -15,8 +15,8 @@ from onnx.reference import ReferenceEvaluator
 
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.graph import find_units, load
+from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.kernels.pattern_bits import differing_bits, pack, packed_bytes
-from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 
 Save = Callable[..., Path]
 
