@@ -17,8 +17,8 @@ from onnx_ood.audits.check.baseline import BaselineMetric
 from onnx_ood.audits.check.config import Gate
 from onnx_ood.audits.check.evaluate import evaluate
 from onnx_ood.audits.check.registry import MetricValue
-from onnx_ood.metrics.bootstrap import Resampling, interval
-from onnx_ood.metrics.intervals import mean_interval, median_interval, share_interval
+from onnx_ood.metrics.bootstrap import Resampling
+from onnx_ood.metrics.estimates import fraction_interval, mean_interval, median_interval, percentile_interval
 
 Value = tuple[float, float, float]
 COUNTS = (10, 20, 50, 200)
@@ -72,17 +72,17 @@ def _rate(metric: str, draw: Callable[[], Value], draws: int) -> float:
 
 def _share(count: int, probability: float) -> Value:
     found = int(rng.binomial(count, probability))
-    return found / count, *_exact(found, count)
+    return _exact(found, count)
 
 
 @cache
-def _exact(found: int, count: int) -> tuple[float, float]:
-    return share_interval(found, count)
+def _exact(found: int, count: int) -> Value:
+    return fraction_interval(found, count)
 
 
 def _area(count: int, shift: float) -> Value:
     scores = rng.normal(size=count), {"set": rng.normal(shift, 1, count)}
-    return interval(_resampling(count).aurocs(*scores)[:, 0])
+    return percentile_interval(_resampling(count).aurocs(*scores)[:, 0])
 
 
 @cache

@@ -23,7 +23,7 @@ from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
 from onnx_ood.inputs import discover, read_card
-from onnx_ood.metrics.intervals import share_interval
+from onnx_ood.metrics.estimates import fraction_interval
 from onnx_ood.runtime import first_input
 
 DRAWS, FRESH, RATE = 40, 200, 0.05
@@ -78,7 +78,9 @@ def main() -> None:
                     )
                     figures[model.stem] = {
                         "flagged": flagged.tolist(),
-                        "first_interval": [round(one, 4) for one in share_interval(int(flagged[0]), FRESH)],
+                        "first_interval": [
+                            round(one, 4) for one in fraction_interval(int(flagged[0]), FRESH)[1:]
+                        ],
                     }
     ratios.write(options.json, "cpu", flags={"of": FRESH, "rate": RATE, "references": REFERENCES, **figures})
 

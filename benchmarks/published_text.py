@@ -41,8 +41,9 @@ from rich.table import Table
 
 import onnx_ood
 from onnx_ood import models
+from onnx_ood._types import Estimate
 from onnx_ood.detectors import deviation_score
-from onnx_ood.metrics import Auroc, auroc
+from onnx_ood.metrics import auroc
 from onnx_ood.perturb import draw
 from onnx_ood.runtime import Prober
 
@@ -105,8 +106,8 @@ class Finding:
     site_angle: float
     ratio: dict[str, float]
     ratio_error: dict[str, float]
-    as_published: dict[str, Auroc]
-    two_sided: Auroc | None
+    as_published: dict[str, Estimate]
+    two_sided: Estimate | None
 
 
 def sets_of_sentences(count: int) -> dict[str, list[str]]:
@@ -182,12 +183,12 @@ def compare(prober: Prober, sets: Mapping[str, Sequence[str]], draws: int, seed:
     return findings
 
 
-def as_published(ordinary: Float, strange: Float) -> Auroc:
+def as_published(ordinary: Float, strange: Float) -> Estimate:
     """How well "a smaller ratio is strange" ranks strange sentences above ordinary ones."""
     return auroc(-ordinary, -strange)
 
 
-def two_sided(ordinary: Measured, strange: Measured, floor: Float) -> Auroc | None:
+def two_sided(ordinary: Measured, strange: Measured, floor: Float) -> Estimate | None:
     """How well the distance from the ordinary sentences does; each of those is compared with the others."""
     known = []
     for index in range(len(ordinary.drop)):
@@ -258,7 +259,7 @@ def _verdict(findings: Mapping[str, Finding]) -> str:
     return "; ".join(f"{side} for {', '.join(names)}" for side, names in sides.items() if names)
 
 
-def _area(area: Auroc | None) -> str:
+def _area(area: Estimate | None) -> str:
     return f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]" if area else "–"
 
 

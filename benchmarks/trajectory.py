@@ -44,7 +44,7 @@ def main() -> None:
     points = segment(first, second).at(np.linspace(0, 1, POINTS)).astype(np.float32)
     reader = PatternReader(model, find_units(model).sites, provider="cpu")
     reader.read(points[:1])
-    rows = reader.rows
+    rows = reader.batch_size
     assert rows is not None
     session = onnxruntime.InferenceSession(str(model.path), providers=["CPUExecutionProvider"])
 
@@ -54,7 +54,7 @@ def main() -> None:
 
     def read() -> None:
         codes = reader.read(points)
-        distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None)))
+        distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None)))
 
     units = sum(reader.units())
     timings = ratios.compare({"plain": plain, f"codes of {units} units, and distances": read}, options.rounds)

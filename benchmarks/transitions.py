@@ -36,7 +36,7 @@ def sweep(reader: PatternReader, trajectory: Trajectory) -> int:
     total = 0
     for first in range(0, EVEN, TOGETHER):
         codes = reader.read(trajectory.at(at[first : first + TOGETHER + 1]))
-        total += int(distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None))).sum())
+        total += int(distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None))).sum())
     return total
 
 

@@ -124,7 +124,7 @@ class Features:
             if isinstance(value, tuple):
                 return tuple(one.rows(which) for one in value)
             if isinstance(value, ChannelStatistics):
-                return value.rows(which)
+                return value.subset(which)
             return None if value is None else value[which]
 
         return Features(**{field.name: some(getattr(self, field.name)) for field in fields(self)})

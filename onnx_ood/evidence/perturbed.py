@@ -89,13 +89,13 @@ class PerturbedFeatureReader:
         if at_layers:
             probes = [model.by_name[name] for name in self._layers]
             self._prober = Prober(
-                model, probes, site=site.name, provider=provider, batch_size=batch_size, others=others
+                model, probes, site=site.name, provider=provider, batch_size=batch_size, feeds=others
             )
             self.provider = self._prober.provider
         if of_answer:
             of = None if sources.scores else model.by_name[self._layers[-1]]
             self._jacobian = JacobianProber(
-                model, of, site=site.name, provider=provider, batch_size=batch_size, others=others
+                model, of, site=site.name, provider=provider, batch_size=batch_size, feeds=others
             )
             self.provider = self._jacobian.prober.provider
 
@@ -117,7 +117,7 @@ class PerturbedFeatureReader:
         if self._prober is not None:
             found = self._at_layers(self._prober, batch, others)
         if self._jacobian is not None:
-            step = self._jacobian.usual_step(batch, others)
+            step = self._jacobian.default_step(batch, others)
             norms = self._jacobian.measure(batch, DIRECTIONS, self._seed, others, step=step)
             found = replace(found, jacobian=norms.norm)
         return found

@@ -1,96 +1,83 @@
-"""Bootstrap intervals of AUROCs, of their mean over sets, and of what two detectors differ by."""
+"""Bootstrap of AUROCs, of their mean over sets, and of differences between detectors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from onnx_ood._types import Float
-from onnx_ood.metrics.detection import nan_to_inf, placements
+from onnx_ood.metrics.detection import area, nan_to_inf
 
 RESAMPLES = 1000
 
 
-class Interval(NamedTuple):
-    """A figure and where 95% of its resamples lie.
-
-    Attributes:
-        value: The figure.
-        low: 2.5% of resamples are below.
-        high: 2.5% are above.
-    """
-
-    value: float
-    low: float
-    high: float
-
-
 class Resampling:
-    """Resamples of one collection of inputs, the same for all detectors: differences are paired.
+    """Resamples of one collection of inputs, the same for all detectors, so that differences are paired.
 
-    B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993: percentile intervals.
+    B. Efron and R. Tibshirani, An Introduction to the Bootstrap, 1993.
+
+    >>> resampling = Resampling(3, {"noise": 2}, seed=0, resamples=4)
+    >>> resampling.aurocs([1, 2, 3], {"noise": [4, 5]}).ravel()
+    array([1., 1., 1., 1., 1.])
     """
 
-    def __init__(
-        self, ordinary: int, strange: Mapping[str, int], seed: int, resamples: int = RESAMPLES
-    ) -> None:
-        """Draws.
+    def __init__(self, id: int, ood: Mapping[str, int], seed: int, resamples: int = RESAMPLES) -> None:  # noqa: A002
+        """Draw the resamples.
 
         Args:
-            ordinary: Number of ordinary inputs.
-            strange: Number of inputs of each out-of-distribution set.
+            id: Number of in-distribution inputs.
+            ood: Number of inputs of each out-of-distribution set.
             seed: Seed of the draws.
-            resamples: B, how many.
+            resamples: B, the number of resamples.
         """
         rng = np.random.default_rng(seed)
-        self._ordinary = _weights(rng, ordinary, resamples)
-        self._strange = {name: _weights(rng, count, resamples) for name, count in strange.items()}
+        self._id = _weights(rng, id, resamples)
+        self._ood = {name: _weights(rng, count, resamples) for name, count in ood.items()}
 
-    def aurocs(self, ordinary: ArrayLike, strange: Mapping[str, ArrayLike]) -> Float:
-        """AUROC of one detector for each set, the sample itself first and then each resample, [1 + B, sets].
+    def aurocs(self, id: ArrayLike, ood: Mapping[str, ArrayLike]) -> Float:  # noqa: A002
+        """AUROC of one detector for each set, of the sample first and then of each resample, [1 + B, sets].
 
         Args:
-            ordinary: Scores of the ordinary inputs.
-            strange: Scores of each set.
+            id: Scores of the in-distribution inputs.
+            ood: Scores of each set.
         """
-        usual = _Ordinary(ordinary, self._ordinary)
+        reference = _Reference(id, self._id)
         return np.stack(
-            [_aurocs(usual, strange[name], weights) for name, weights in self._strange.items()], axis=1
+            [_aurocs(reference, ood[name], weights) for name, weights in self._ood.items()], axis=1
         )
 
 
 class PairedResampling:
-    """Resamples of inputs that are there altered too: an input is drawn together with all that was made of it.
+    """Resamples of inputs and their altered copies: an input is drawn together with all of its copies.
 
-    The same for all detectors and all ways to alter, so that means over these have intervals too.
+    The same for all detectors and alterations, so that means over these have intervals too.
     """
 
     def __init__(self, inputs: int, seed: int, resamples: int = RESAMPLES) -> None:
-        """Draws.
+        """Draw the resamples.
 
         Args:
-            inputs: n, how many there are.
+            inputs: n, the number of inputs.
             seed: Seed of the draws.
-            resamples: B, how many.
+            resamples: B, the number of resamples.
         """
         self._weights = _weights(np.random.default_rng(seed), inputs, resamples)
 
-    def aurocs(self, ordinary: ArrayLike, altered: ArrayLike) -> Float:
-        """AUROC of one detector for each way, the sample itself first and then each resample, [1 + B, ways].
+    def aurocs(self, id: ArrayLike, altered: ArrayLike) -> Float:  # noqa: A002
+        """AUROC of one detector for each alteration, of the sample first and then of each resample, [1 + B, ways].
 
         Args:
-            ordinary: Scores of the inputs as they are, [n].
+            id: Scores of the unaltered inputs, [n].
             altered: Scores of the same inputs altered, [n, ways].
         """
-        usual = _Ordinary(ordinary, self._weights)
-        return np.stack([_aurocs(usual, one, self._weights) for one in np.asarray(altered).T], axis=1)
+        reference = _Reference(id, self._weights)
+        return np.stack([_aurocs(reference, one, self._weights) for one in np.asarray(altered).T], axis=1)
 
 
-class _Ordinary:
-    """Scores of ordinary inputs, in order, with what of each resample is below."""
+class _Reference:
+    """Sorted scores of in-distribution inputs, with the cumulative weights of each resample."""
 
     def __init__(self, scores: ArrayLike, weights: Float) -> None:
         self.scores = nan_to_inf(scores)
@@ -98,30 +85,20 @@ class _Ordinary:
         self._sorted = self.scores[order]
         self._below = np.concatenate([np.zeros((1, len(weights))), np.cumsum(weights.T[order], axis=0)])
 
-    def below(self, scores: Float) -> Float:
-        """Share of each resample that is below each score, ties counted half, [len(scores), B]."""
+    def placements(self, scores: Float) -> Float:
+        """Weighted fraction of each resample below each score, ties counted half, [len(scores), B]."""
         left, right = (np.searchsorted(self._sorted, scores, side=side) for side in ("left", "right"))
-        shares: Float = (self._below[left] + self._below[right]) / 2
-        return shares
+        fractions: Float = (self._below[left] + self._below[right]) / 2
+        return fractions
 
 
-def _aurocs(ordinary: _Ordinary, strange: ArrayLike, weights: Float) -> Float:
+def _aurocs(reference: _Reference, ood: ArrayLike, weights: Float) -> Float:
     """AUROC of the sample, then of each resample, [1 + B]."""
-    scores = nan_to_inf(strange)
-    resampled = (ordinary.below(scores) * weights.T).sum(axis=0)
-    return np.concatenate([[placements(ordinary.scores, scores).mean()], resampled])
-
-
-def interval(samples: Float) -> Interval:
-    """The interval of a figure.
-
-    Args:
-        samples: The figure itself, then its resamples, [1 + B].
-    """
-    low, high = np.quantile(samples[1:], [0.025, 0.975])
-    return Interval(float(samples[0]), float(low), float(high))
+    scores = nan_to_inf(ood)
+    resampled = (reference.placements(scores) * weights.T).sum(axis=0)
+    return np.concatenate([[area(reference.scores, scores)], resampled])
 
 
 def _weights(rng: np.random.Generator, count: int, resamples: int) -> Float:
-    """How often each input is drawn in each resample, as a share, [B, count]."""
+    """Fraction of the draws of each resample that each input has, [B, count]."""
     return rng.multinomial(count, np.full(count, 1 / count), size=resamples) / count

@@ -1,7 +1,7 @@
-"""Where sampled functions of two variables are zero: marching squares.
+"""Contours: zero sets of functions sampled on a grid, as lines.
 
-W. Lorensen and H. Cline, "Marching cubes", SIGGRAPH 1987, in two dimensions: within a cell of the grid the function is
-taken for linear along the edges; a cell with two corners above and two below on its diagonals is decided by its middle.
+Marching squares, the two-dimensional form of W. Lorensen and H. Cline, "Marching cubes", SIGGRAPH 1987: the function is
+linear along the edges of a cell; a saddle, with corners above zero on one diagonal only, is resolved by its mean.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
+
 # The corners of a cell as (row, column), in turn.
 _CORNERS = ((0, 0), (0, 1), (1, 1), (1, 0))
-# The corners that each edge joins, the upper or left one first: so both cells beside it find the same place on it.
+# The corners that each edge joins, the upper or left one first, so that both of its cells find the same point on it.
 _EDGES = ((0, 1), (1, 2), (3, 2), (0, 3))
-# Of each edge the row and column of its first corner, and 1 if it runs down.
-_PLACES = np.array([(0, 0, 0), (0, 1, 1), (1, 0, 0), (0, 0, 1)], np.int64)
-# For each set of corners above zero (bit c for corner c) the pairs of edges that a line joins.
+# Row and column of the first corner of each edge, and 1 if it runs down.
+_EDGE_POSITIONS = np.array([(0, 0, 0), (0, 1, 1), (1, 0, 0), (0, 0, 1)], np.int64)
+# The pairs of edges that a line joins, by the set of corners above zero (bit c for corner c).
 _LINES: dict[int, tuple[tuple[int, int], ...]] = {
     1: ((3, 0),),
     2: ((0, 1),),
@@ -26,37 +28,41 @@ _LINES: dict[int, tuple[tuple[int, int], ...]] = {
     6: ((0, 2),),
     7: ((3, 2),),
 }
-# Two lines each: corners 0 and 2 above, joined through the middle or apart.
-_APART = ((3, 0), (1, 2))
-_JOINED = ((0, 1), (2, 3))
+# Saddles: corners 0 and 2 above, separated or connected through the middle.
+_SEPARATED = ((3, 0), (1, 2))
+_CONNECTED = ((0, 1), (2, 3))
 
 
 class ZeroLines(NamedTuple):
-    """Straight pieces of zero sets.
+    """Straight segments of zero sets.
 
     Attributes:
-        ends: Their ends as (row, column) in units of the grid, float64 [S, 2, 2].
-        edges: The edge of the grid that each end is on, int64 [S, 2]; no two edges of a grid have one number.
-        unit: Which function each belongs to, int64 [S].
+        ends: Ends as (row, column) in units of the grid, float64 [S, 2, 2].
+        edges: Number of the grid edge that each end is on, int64 [S, 2]; unique in a grid.
+        unit: Index of the function of each segment, int64 [S].
     """
 
-    ends: NDArray[np.float64]
+    ends: Float
     edges: NDArray[np.int64]
     unit: NDArray[np.int64]
 
 
 def zero_lines(values: NDArray[Any], first_row: int = 0) -> ZeroLines:
-    """Finds where functions that are sampled on a grid are zero.
+    """Find the zero sets of functions sampled on a grid.
 
-    Only cells in which a function changes its sign take memory beyond three bytes a value.
+    Only cells in which a function changes its sign take memory beyond three bytes per value.
 
     Args:
-        values: [R, C, U] for U functions, of any type of floats; 0 counts as below zero.
-        first_row: Which row of a larger grid the first one is. Of parts of a grid that share a row, the lines join.
+        values: [R, C, U] for U functions, of any floating dtype; 0 counts as below zero.
+        first_row: Index of the first row in a larger grid. Lines of parts of a grid that share a row meet.
 
     Returns:
-        One line for each cell and function that a zero set runs through, two where it does so twice. Cells with a
-        corner that is not finite have none.
+        One segment per cell and function that a zero set crosses, two if it does so twice. Cells with a corner that is
+        not finite have none.
+
+    >>> zero_lines(np.array([[-1.0, 3.0], [-1.0, 1.0]])[..., np.newaxis]).ends
+    array([[[0.  , 0.25],
+            [1.  , 0.5 ]]])
     """
     above = values > 0
     case = np.zeros((max(len(values) - 1, 0), max(values.shape[1] - 1, 0), values.shape[2]), np.uint8)
@@ -70,34 +76,119 @@ def zero_lines(values: NDArray[Any], first_row: int = 0) -> ZeroLines:
     cells, corners = cells[:, finite], corners[finite]
     kind = case[tuple(cells)].astype(np.int64)
     # The zero set of −f is that of f.
-    turned = kind > 7
-    kind = np.where(turned, 15 - kind, kind)
+    negated = kind > 7
+    kind = np.where(negated, 15 - kind, kind)
     cells[0] += first_row
     parts = []
     for number in range(1, 8):
         where = kind == number
         if number == 5:
-            # Corners 0 and 2 differ from the other two: by which sign the middle has, they are joined or not.
-            middle = (corners.sum(axis=-1) > 0) != turned
-            parts.append(_lines(cells, corners, where & middle, _JOINED, values.shape[1]))
-            parts.append(_lines(cells, corners, where & ~middle, _APART, values.shape[1]))
+            # A saddle: the sign of the middle decides whether corners 0 and 2 are connected.
+            middle = (corners.sum(axis=-1) > 0) != negated
+            parts.append(_lines(cells, corners, where & middle, _CONNECTED, values.shape[1]))
+            parts.append(_lines(cells, corners, where & ~middle, _SEPARATED, values.shape[1]))
         else:
             parts.append(_lines(cells, corners, where, _LINES[number], values.shape[1]))
     return joined(parts)
 
 
 def joined(parts: list[ZeroLines]) -> ZeroLines:
-    """The lines of all parts.
+    """Concatenate the segments of parts.
 
     Args:
         parts: At least one.
+
+    >>> part = zero_lines(np.array([[-1.0, 3.0], [-1.0, 1.0]])[..., np.newaxis])
+    >>> len(joined([part, part]).unit)
+    2
     """
     return ZeroLines(*(np.concatenate(field) for field in zip(*parts, strict=True)))
 
 
+class Polyline(NamedTuple):
+    """A line through points.
+
+    Attributes:
+        unit: Index of the function.
+        points: (row, column) in units of the grid, float64 [K, 2]; a closed line ends with its first point.
+    """
+
+    unit: int
+    points: Float
+
+
+def polylines(lines: ZeroLines) -> list[Polyline]:
+    """Join segments whose ends are on the same edges of the grid.
+
+    Args:
+        lines: Segments; at most two of one function end on an edge.
+
+    Returns:
+        Lines from rim to rim (of the grid, or of values that are not finite), and closed lines; sorted by function,
+        open lines first.
+
+    >>> (line,) = polylines(zero_lines(np.array([[-1.0, 3, 3], [-1, 1, 1]])[..., np.newaxis]))
+    >>> line.points.tolist()
+    [[0.0, 0.25], [1.0, 0.5]]
+    """
+    keys = (lines.unit[:, np.newaxis] * (lines.edges.max(initial=0) + 1) + lines.edges).ravel()
+    order = np.argsort(keys, kind="stable")
+    shared = np.flatnonzero(keys[order[1:]] == keys[order[:-1]])
+    # End 2s + i is end i of segment s; −1 if no other segment continues it.
+    beyond = np.full(len(keys), -1, np.int64)
+    beyond[order[shared]], beyond[order[shared + 1]] = order[shared + 1], order[shared]
+    flat = lines.ends.reshape(-1, 2)
+    follow = beyond.tolist()
+    used = bytearray(len(lines.unit))
+    found = []
+    # By the number of their edge, so that the order of segments does not matter.
+    for start in [*order[beyond[order] < 0].tolist(), *order.tolist()]:
+        if used[start // 2]:
+            continue
+        path, end = [start], start
+        while end >= 0 and not used[end // 2]:
+            used[end // 2] = True
+            path.append(end ^ 1)
+            end = follow[end ^ 1]
+        found.append(Polyline(int(lines.unit[start // 2]), flat[path]))
+    return sorted(found, key=lambda line: line.unit)
+
+
+def simplified(points: Float, tolerance: float) -> Float:
+    """Remove points of a line that are close to the straight line between those kept.
+
+    D. Douglas and T. Peucker, "Algorithms for the reduction of the number of points required to represent a digitized
+    line or its caricature", Cartographica 10 (2), 1973.
+
+    Args:
+        points: [K, 2], K ≥ 1.
+        tolerance: Largest distance of a removed point, in the points' units.
+
+    Returns:
+        The points kept, including the first and the last.
+
+    >>> simplified(np.array([[0.0, 0.0], [1.0, 0.01], [2.0, 0.0]]), tolerance=0.1).tolist()
+    [[0.0, 0.0], [2.0, 0.0]]
+    """
+    kept = np.zeros(len(points), bool)
+    kept[[0, -1]] = True
+    waiting = [(0, len(points) - 1)]
+    while waiting:
+        first, last = waiting.pop()
+        if last - first < 2:
+            continue
+        distances = _distances(points[first + 1 : last], points[first], points[last])
+        furthest = int(distances.argmax())
+        if distances[furthest] > tolerance:
+            middle = first + 1 + furthest
+            kept[middle] = True
+            waiting += [(first, middle), (middle, last)]
+    return points[kept]
+
+
 def _lines(
     cells: NDArray[np.int64],
-    corners: NDArray[np.float64],
+    corners: Float,
     where: NDArray[np.bool_],
     pairs: tuple[tuple[int, int], ...],
     columns: int,
@@ -112,18 +203,27 @@ def _lines(
     return ZeroLines(np.concatenate(found), np.concatenate(numbers), np.tile(unit, len(pairs)))
 
 
-def _crossing(corners: NDArray[np.float64], edge: int) -> NDArray[np.float64]:
-    """Where an edge of each cell is zero, (row, column) in the cell, [S, 2]."""
+def _crossing(corners: Float, edge: int) -> Float:
+    """Zero of an edge of each cell, (row, column) in the cell, [S, 2]."""
     start, end = _EDGES[edge]
     a, b = corners[:, start], corners[:, end]
-    share = (a / (a - b))[:, np.newaxis]
+    fraction = (a / (a - b))[:, np.newaxis]
     first, last = np.array(_CORNERS[start], float), np.array(_CORNERS[end], float)
-    crossing: NDArray[np.float64] = first + share * (last - first)
+    crossing: Float = first + fraction * (last - first)
     return crossing
 
 
 def _number(row: NDArray[np.int64], column: NDArray[np.int64], edge: int, columns: int) -> NDArray[np.int64]:
-    """A number for an edge of each cell, the same from both sides, [S]."""
-    down, right, vertical = _PLACES[edge]
+    """Number of an edge of each cell, the same from both sides, [S]."""
+    down, right, vertical = _EDGE_POSITIONS[edge]
     number: NDArray[np.int64] = 2 * ((row + down) * columns + column + right) + vertical
     return number
+
+
+def _distances(points: Float, start: Float, end: Float) -> Float:
+    """Distances of points from the segment between two others, [K]."""
+    along = end - start
+    length = along @ along
+    fraction = np.clip((points - start) @ along / length, 0, 1) if length > 0 else np.zeros(len(points))
+    off: Float = np.linalg.norm(points - start - fraction[:, np.newaxis] * along, axis=1)
+    return off

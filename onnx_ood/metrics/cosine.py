@@ -1,4 +1,4 @@
-"""Metrics of the turn of an activation, computed from pair statistics in float64 without cancellation."""
+"""Cosine drop, angle and distortion from pair statistics, in float64 without cancellation."""
 
 from __future__ import annotations
 
@@ -22,6 +22,9 @@ def squared_norm_of_nudged(aa: ArrayLike, ad: ArrayLike, dd: ArrayLike) -> Float
 
     Returns:
         aa + 2·ad + dd, not below 0, float64.
+
+    >>> squared_norm_of_nudged(25, -7, 2).item()  # (3, 4) − (1, 1) = (2, 3)
+    13.0
     """
     with np.errstate(invalid="ignore", over="ignore"):
         return np.maximum(_float64(aa) + 2 * _float64(ad) + _float64(dd), 0.0)
@@ -43,6 +46,9 @@ def cosine_drop(aa: ArrayLike, ad: ArrayLike, dd: ArrayLike) -> Float:
         The drop, in [0, 2], float64. 0 where a and b are equal, two zero vectors included; 1 (a cosine of 0, the
         convention of `torch.nn.functional.cosine_similarity`) where exactly one of them is zero; NaN where a statistic
         is not finite.
+
+    >>> cosine_drop(1.0, [-1.0, 0.0], [2.0, 1e-16])  # at right angles; turned by 1e-8
+    array([1.e+00, 5.e-17])
     """
     aa, ad, dd = np.broadcast_arrays(_float64(aa), _float64(ad), _float64(dd))
     norm_a = np.sqrt(aa)
@@ -56,7 +62,7 @@ def cosine_drop(aa: ArrayLike, ad: ArrayLike, dd: ArrayLike) -> Float:
 
 
 def angle(aa: ArrayLike, ad: ArrayLike, dd: ArrayLike) -> Float:
-    """The angle between a and b = a + d.
+    """Angle between a and b = a + d.
 
     Kahan's 2·atan2(‖u − v‖, ‖u + v‖) of the unit vectors u and v, with ‖u − v‖² = 2·drop and ‖u + v‖² = 4 − 2·drop
     (W. Kahan, "How Futile are Mindless Assessments of Roundoff in Floating-Point Computation?", 2006, §12).
@@ -68,20 +74,26 @@ def angle(aa: ArrayLike, ad: ArrayLike, dd: ArrayLike) -> Float:
 
     Returns:
         The angle in radians, in [0, π], float64; the special cases are those of `cosine_drop`.
+
+    >>> angle(1.0, -1.0, 2.0).round(4).item()
+    1.5708
     """
     drop = cosine_drop(aa, ad, dd)
     return 2.0 * np.arctan2(np.sqrt(drop), np.sqrt(2.0 - drop))
 
 
 def distortion(angle_at_probe: ArrayLike, angle_at_site: ArrayLike) -> Float:
-    """How much a layer magnifies a turn of its input.
+    """Ratio of the angle at the probe to the angle at the site.
 
     Args:
         angle_at_probe: Angle at the probe, radians, any shape.
         angle_at_site: Angle at the site, radians, broadcastable to it.
 
     Returns:
-        Their ratio, float64; NaN where the nudge did not turn the site at all.
+        float64; NaN where the angle at the site is 0.
+
+    >>> distortion(0.2, [0.1, 0.0])
+    array([ 2., nan])
     """
     at_site = _float64(angle_at_site)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -1,7 +1,7 @@
 """The Frobenius norm of a Jacobian from its products with a few directions, in float64.
 
-‖J‖_F² = n · E‖J q‖² for q uniform on the unit sphere of the n-dimensional input. Directions that are orthogonal to
-each other say more than independent ones: all n of them give ‖J‖_F² exactly.
+‖J‖_F² = n · E‖J q‖² for q uniform on the unit sphere of the n-dimensional input. Orthogonal directions give more
+information than independent ones: all n of them give ‖J‖_F² exactly.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from onnx_ood._types import Float
 
 
 def frobenius_norm(squares: ArrayLike, dimension: int) -> tuple[Float, Float]:
-    """Estimates ‖J‖_F from ‖J qᵢ‖² of m orthogonal directions.
+    """Estimate ‖J‖_F from ‖J qᵢ‖² of m orthogonal directions.
 
     ‖J‖_F² ≈ S = (n/m)·Σ‖J qᵢ‖², without bias. The n directions of a complete frame always add up to ‖J‖_F², and any m
     of them are as good as any others: a sample without replacement from a finite population. So Var S is estimated,
@@ -33,6 +33,10 @@ def frobenius_norm(squares: ArrayLike, dimension: int) -> tuple[Float, Float]:
     Returns:
         The norm and its standard error, float64 [...] each. Both are NaN where a square is not finite; the standard
         error is NaN for a single direction of several, which has no spread.
+
+    >>> norm, error = frobenius_norm([9.0, 16.0], dimension=2)
+    >>> norm.item(), error.item()
+    (5.0, 0.0)
     """
     values = np.asarray(squares, dtype=np.float64)
     values = np.where(np.isfinite(values), values, np.nan)
@@ -49,7 +53,7 @@ def frobenius_norm(squares: ArrayLike, dimension: int) -> tuple[Float, Float]:
 
 
 def step_disagreement(squares: ArrayLike, of_half: ArrayLike) -> Float:
-    """How far the lengths ‖J qᵢ‖ found with a step and with half of it are apart.
+    """Relative difference of the lengths ‖J qᵢ‖ found with a step and with half of it.
 
     Args:
         squares: ‖J qᵢ‖² found with the step, [..., m].
@@ -58,6 +62,9 @@ def step_disagreement(squares: ArrayLike, of_half: ArrayLike) -> Float:
     Returns:
         √(Σ(‖J qᵢ‖ − ‖J qᵢ‖_half)² / Σ‖J qᵢ‖²_half), float64 [...]; 0 where all lengths are 0, infinite where only
         those of half the step are, NaN where a square is not finite.
+
+    >>> step_disagreement([1.21, 0.81], [1.0, 1.0]).round(12).item()
+    0.1
     """
     whole, half = (np.asarray(x, dtype=np.float64) for x in (squares, of_half))
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -69,7 +76,17 @@ def step_disagreement(squares: ArrayLike, of_half: ArrayLike) -> Float:
 
 
 def softmax(logits: ArrayLike) -> Float:
-    """Probabilities [..., C] of logits [..., C], float64; NaN where a logit is not finite."""
+    """Softmax of logits along the last axis.
+
+    Args:
+        logits: [..., C].
+
+    Returns:
+        Probabilities, float64 [..., C]; NaN where a logit is not finite.
+
+    >>> softmax([0.0, np.log(3.0)]).round(12)
+    array([0.25, 0.75])
+    """
     z = np.asarray(logits, dtype=np.float64)
     z = np.where(np.isfinite(z).all(axis=-1, keepdims=True), z, np.nan)
     powers = np.exp(z - z.max(axis=-1, keepdims=True))
@@ -78,7 +95,7 @@ def softmax(logits: ArrayLike) -> Float:
 
 
 def through_softmax(probabilities: ArrayLike, change: ArrayLike) -> Float:
-    """What a small change of logits makes of their softmax: (diag(p) − p·pᵀ)·d.
+    """Derivative of the softmax along a change of logits: (diag(p) − p·pᵀ)·d.
 
     Args:
         probabilities: p, the softmax of the logits, [..., C].
@@ -86,6 +103,9 @@ def through_softmax(probabilities: ArrayLike, change: ArrayLike) -> Float:
 
     Returns:
         The change of the probabilities per unit, float64 [..., C].
+
+    >>> through_softmax([0.5, 0.5], [1.0, 0.0])
+    array([ 0.25, -0.25])
     """
     p, d = np.asarray(probabilities, dtype=np.float64), np.asarray(change, dtype=np.float64)
     moved: Float = p * (d - (p * d).sum(axis=-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""What a classifier's answer about an input tells about its answers about copies of it."""
+"""Mutual information of a classifier's predictions for inputs and for altered copies."""
 
 from __future__ import annotations
 
@@ -8,36 +8,42 @@ import numpy as np
 
 from onnx_ood._types import Float
 
-DOUBT = 0.001
-"""Share of a uniform distribution that is mixed into an answer before its logarithm: one photo of which a model is sure
-and wrong must not outweigh all others."""
+UNIFORM_WEIGHT = 0.001
+"""Weight of a uniform distribution mixed into predictions before their logarithm, so that one confident and wrong
+prediction does not outweigh all others."""
 
 
 def mutual_information_bound(clean: Float, copies: Sequence[Float], weights: Float) -> Float:
-    """A lower bound of the information, in nats, that the answer about an input has on that about a copy of it.
+    """Lower bound of the mutual information of predictions for an input and for a copy, in nats.
 
-    I = H(q) − Σ_i w_i · mean over copies of H(p'_i, p̃_i), with p_i the answer about input i, p'_i that about its copy,
+    I = H(q) − Σ_i w_i · mean over copies of H(p'_i, p̃_i), with p_i the prediction for input i, p'_i that for its copy,
     q the mean of p' over inputs and copies, H(q) its entropy, H(p', p̃) = −Σ_c p'_c · log p̃_c and
-    p̃ = 0.999·p + 0.001 / C. It is 0 where all answers are the same, or all are uniform; below 0 where the answer
-    about a copy contradicts a sure answer about the input; and at most log C.
-
-    The bound is that of D. Barber and F. Agakov, NIPS 2003.
+    p̃ = 0.999·p + 0.001 / C (D. Barber and F. Agakov, "The IM algorithm", NIPS 2003). It is 0 if all predictions are
+    equal, or all are uniform; negative if predictions for copies contradict confident ones for inputs; at most log C.
 
     Args:
         clean: Class probabilities, [N, C].
-        copies: The same of each kind of copies, [N, C].
-        weights: Of inputs, [B, N], each row with the sum 1: resamples.
+        copies: Class probabilities of each kind of copies, [N, C] each.
+        weights: Weights of inputs in each of B resamples, [B, N], rows with the sum 1.
 
     Returns:
-        [B].
+        float64 [B].
+
+    >>> certain = np.eye(4)
+    >>> mutual_information_bound(certain, [certain], np.full((1, 4), 0.25)).round(2)  # log 4, almost
+    array([1.39])
     """
-    logs = np.log((1 - DOUBT) * clean + DOUBT / clean.shape[1])
-    surprise = np.mean([-(copy * logs).sum(axis=1) for copy in copies], axis=0)
-    kept: Float = entropy(weights @ np.mean(copies, axis=0)) - weights @ surprise
-    return kept
+    logs = np.log((1 - UNIFORM_WEIGHT) * clean + UNIFORM_WEIGHT / clean.shape[1])
+    cross_entropy = np.mean([-(copy * logs).sum(axis=1) for copy in copies], axis=0)
+    bound: Float = entropy(weights @ np.mean(copies, axis=0)) - weights @ cross_entropy
+    return bound
 
 
-def entropy(shares: Float) -> Float:
-    """−Σ p·log p along the last axis, in nats; 0·log 0 is 0."""
-    found: Float = -(shares * np.log(np.where(shares > 0, shares, 1))).sum(axis=-1)
+def entropy(probabilities: Float) -> Float:
+    """Entropy −Σ p·log p along the last axis, in nats; 0·log 0 is 0.
+
+    >>> entropy(np.array([0.5, 0.5, 0.0])).round(4).item()
+    0.6931
+    """
+    found: Float = -(probabilities * np.log(np.where(probabilities > 0, probabilities, 1))).sum(axis=-1)
     return found

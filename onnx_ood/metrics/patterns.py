@@ -1,4 +1,4 @@
-"""Metrics of activation patterns: which units are on."""
+"""Metrics of activation patterns."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def flip_rate(flips: ArrayLike, size: ArrayLike) -> NDArray[np.float64]:
-    """Share of units that a nudge switched on or off.
+    """Fraction of units whose sign pattern a nudge changed.
 
     Args:
         flips: Units whose sign pattern [a > 0] changed, any shape.
         size: Number of units, broadcastable to `flips`, at least 1.
 
     Returns:
-        flips / size in [0, 1], float64: the Hamming distance of the two activation codes per unit.
+        flips / size in [0, 1], float64: the Hamming distance of the two activation patterns per unit.
+
+    >>> flip_rate(3, 12).item()
+    0.25
     """
     return np.asarray(flips, dtype=np.float64) / np.asarray(size, dtype=np.float64)

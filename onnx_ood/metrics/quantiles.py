@@ -12,9 +12,9 @@ from onnx_ood._types import Float
 
 Keys = NDArray[np.uint64]
 
-# Not more than this many numbers are sorted in memory: 1 MiB.
-_FEW = 1 << 17
-# More are counted by this many bits of theirs at a time, from the upper ones down.
+# At most this many numbers are sorted in memory: 1 MiB.
+_MAX_SORTED = 1 << 17
+# More are counted by this many of their bits at a time, from the upper ones down.
 _DIGIT_BITS = 16
 _KEY_BITS = 64
 _SIGN = np.uint64(1 << 63)
@@ -22,11 +22,15 @@ _SIGN = np.uint64(1 << 63)
 
 @dataclass(frozen=True)
 class Values:
-    """Numbers that come in blocks, as often as they are asked for.
+    """Numbers in blocks that can be read repeatedly.
 
     Attributes:
-        count: N, how many they are.
-        blocks: Gives all of them, float64, some at a time, always in the same order.
+        count: N, the number of numbers.
+        blocks: Returns all of them in blocks, float64, always in the same order.
+
+    >>> values = Values(4, lambda: [np.array([3.0, 1.0]), np.array([2.0, 10.0])])
+    >>> values.median(), values.quantiles([0.25, 1.0]), values.order_statistics([0])
+    (2.5, [1.75, 10.0], [1.0])
     """
 
     count: int
@@ -34,28 +38,28 @@ class Values:
 
     @staticmethod
     def of(values: Float) -> Values:
-        """What is in memory, [N]."""
+        """Take an array in memory, [N]."""
         return Values(len(values), lambda: [values])
 
     def map(self, function: Callable[[Float], Float]) -> Values:
-        """What a function of single elements makes of each."""
+        """Apply an elementwise function."""
         return Values(self.count, lambda: map(function, self.blocks()))
 
     def median(self) -> float:
-        """As `numpy.median` has it, NaN where one of at least one number is NaN."""
+        """Median as in `numpy.median`; NaN if a number is NaN."""
         middle = self.count // 2
         return float(np.mean(self.order_statistics([middle - 1 + self.count % 2, middle])))
 
-    def quantiles(self, shares: Sequence[float]) -> list[float]:
-        """As `numpy.quantile` has them by default.
+    def quantiles(self, fractions: Sequence[float]) -> list[float]:
+        """Quantiles as in `numpy.quantile`, with its default method.
 
         Args:
-            shares: From 0 to 1, the share of the numbers that is smaller.
+            fractions: From 0 to 1, the fraction of the numbers that is smaller.
 
         Returns:
-            Between the two numbers beside that place, in proportion; NaN where one of all is NaN.
+            Linear interpolation between the two neighbouring numbers; NaN if a number is NaN.
         """
-        places = [share * (self.count - 1) for share in shares]
+        places = [fraction * (self.count - 1) for fraction in fractions]
         ranks = [min(int(place) + i, self.count - 1) for place in places for i in (0, 1)]
         found = self.order_statistics(ranks)
         # In numpy's order, for numpy's rounding.
@@ -67,21 +71,21 @@ class Values:
         ]
 
     def order_statistics(self, ranks: Sequence[int]) -> list[float]:
-        """The numbers at given places of all in ascending order.
+        """Return the numbers at given ranks in ascending order.
 
         Args:
             ranks: From 0 to N − 1.
 
         Returns:
-            One for each rank; NaN for all where one of the numbers is NaN.
+            One number per rank; NaN for all if a number is NaN.
         """
-        if self.count <= _FEW:
+        if self.count <= _MAX_SORTED:
             numbers = np.sort(np.concatenate([np.empty(0), *self.blocks()]))
             found = numbers[list(ranks)] if not np.isnan(numbers[-1:]).any() else np.full(len(ranks), np.nan)
             return [float(value) for value in found]
         if any(np.isnan(block).any() for block in self.blocks()):
             return [np.nan] * len(ranks)
-        # The upper bits of the number at each rank, and how many numbers are smaller by those bits.
+        # The upper bits of the number at each rank, and the count of numbers that are smaller by those bits.
         known = dict.fromkeys(ranks, (0, 0))
         for bits in range(0, _KEY_BITS, _DIGIT_BITS):
             counts = self._count_digits({upper for upper, _ in known.values()}, bits)
@@ -93,7 +97,7 @@ class Values:
         return [_number(known[rank][0]) for rank in ranks]
 
     def _count_digits(self, uppers: Iterable[int], bits: int) -> dict[int, NDArray[np.int64]]:
-        """How many numbers have each digit behind their upper bits, for those with given upper bits."""
+        """Count the digits that follow given upper bits."""
         counts = {upper: np.zeros(1 << _DIGIT_BITS, dtype=np.int64) for upper in uppers}
         for block in self.blocks():
             keys = _keys(block)
@@ -105,7 +109,7 @@ class Values:
 
 
 def _keys(values: Float) -> Keys:
-    """Integers in the order of the numbers: their bits, turned round where they are negative."""
+    """Integers in the order of the numbers: their bits, inverted if negative."""
     # Adding 0 makes −0 into 0, which is equal to it.
     bits = np.ascontiguousarray(values + 0.0).view(np.uint64)
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)

@@ -1,18 +1,16 @@
-"""Plan → instrumented model → session → statistics: the one place that runs models."""
+"""The one place that runs models: plan, instrumented model, stages, session, statistics (see README.md)."""
 
+from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.arguments import batch_axis, can_feed, find_input, find_site, first_input
-from onnx_ood.runtime.channels import ChannelReader, Channels, ChannelStatistics
-from onnx_ood.runtime.jacobian.prober import (
-    JacobianCheck,
-    JacobianNorms,
-    JacobianProber,
-    find_derived,
-    jacobian_norms,
-)
+from onnx_ood.runtime.channel_reader import ChannelReader, Channels, ChannelStatistics
+from onnx_ood.runtime.host import PerturbationGroup
+from onnx_ood.runtime.jacobian.estimate import jacobian_norms
+from onnx_ood.runtime.jacobian.jacobian_prober import JacobianProber
+from onnx_ood.runtime.jacobian.norms import JacobianCheck, JacobianNorms
+from onnx_ood.runtime.jacobian.probe import find_jacobian_probe
 from onnx_ood.runtime.measure import measure, observer_effect
 from onnx_ood.runtime.measurement import Measurement
-from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
-from onnx_ood.runtime.prober import Group, Prober
+from onnx_ood.runtime.prober import Prober
 from onnx_ood.runtime.rings import ring_transitions
 from onnx_ood.runtime.threads import decoding_threads
 from onnx_ood.runtime.transitions import Transitions, count_transitions
@@ -22,12 +20,12 @@ __all__ = [
     "ChannelReader",
     "ChannelStatistics",
     "Channels",
-    "Group",
     "JacobianCheck",
     "JacobianNorms",
     "JacobianProber",
     "Measurement",
     "PatternReader",
+    "PerturbationGroup",
     "Prober",
     "Transitions",
     "batch_axis",
@@ -35,8 +33,8 @@ __all__ = [
     "count_transitions",
     "decoding_threads",
     "distances",
-    "find_derived",
     "find_input",
+    "find_jacobian_probe",
     "find_site",
     "first_input",
     "jacobian_norms",

@@ -1,4 +1,4 @@
-"""Checks of what a caller hands over, before anything runs."""
+"""Validation of the caller's arguments, before anything runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from onnx_ood._dialect import named
 from onnx_ood._types import Array, FloatArray
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
@@ -20,52 +21,64 @@ _NUMBERS = (*FLOATS, *_INTEGERS, "bool")
 
 
 class Feed(NamedTuple):
-    """The value of an input that is not nudged.
+    """The value of an input that the batch does not feed.
 
     Attributes:
         value: The array to feed.
-        axis: The axis that has one entry for each input of the batch, or None if it is fed as it is.
+        axis: The axis with one entry per input of the batch, or None if the array is fed as it is.
     """
 
     value: Array
     axis: int | None
 
     def at(self, inputs: list[int]) -> Array:
-        """What a run with these inputs of the batch is fed."""
+        """The array for a run with these inputs of the batch."""
         if self.axis is None:
             return self.value
         taken: Array = np.take(self.value, inputs, axis=self.axis)
         return taken
 
     @property
-    def share_shape(self) -> tuple[int, ...]:
-        """The shape that one input is fed."""
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of the value that belongs to one input."""
         return tuple(size for axis, size in enumerate(self.value.shape) if axis != self.axis)
 
 
+def feed_arrays(feeds: Mapping[str, Feed], inputs: list[int]) -> dict[str, Array]:
+    """Return the arrays for a run, by name.
+
+    Args:
+        feeds: What `check_feeds` gives.
+        inputs: Indices of the inputs in the run.
+    """
+    return {name: feed.at(inputs) for name, feed in feeds.items()}
+
+
 def find_site(model: Model, name: str | None) -> Tensor:
-    """The tensor that will be nudged.
+    """Find the tensor to nudge.
 
     Args:
         model: The model.
-        name: A graph input or a tensor that a node computes, in a branch or function by its scoped path; None for the
-            only input of floats.
+        name: A graph input or the output of a node, in a branch or function by its scoped path; None for the only
+            floating-point input.
 
     Returns:
         The tensor.
 
     Raises:
-        UsageError: If there is no such tensor, it can't be nudged, or None is ambiguous. The way out is named.
+        UsageError: If there is no such tensor, it can't be nudged, or None is ambiguous.
     """
     usable = [tensor.name for tensor in model.inputs if tensor.dtype in FLOATS]
     if name is None:
         if len(usable) == 1:
             return model.by_name[usable[0]]
         listed = ", ".join(f"{tensor.name} ({tensor.dtype})" for tensor in model.inputs) or "none"
-        problem = "has several inputs of floats" if usable else "has no input of floats to nudge"
+        problem = "has several floating-point inputs" if usable else "has no floating-point input to nudge"
         inner = "" if usable else nearest_floats(model)
-        raise UsageError(f"{model.path} {problem}; name the site. Its inputs: {listed}{inner}")
-    known = f"; inputs of floats: {', '.join(usable) or 'none'}"
+        raise UsageError(
+            f"{model.path} {problem}; choose one with {named('site')}. Its inputs: {listed}{inner}"
+        )
+    known = f"; floating-point inputs: {', '.join(usable) or 'none'}"
     site = next((tensor for tensor in model.all_tensors if tensor.name == name), None)
     if site is None:
         close = get_close_matches(name, [tensor.name for tensor in model.all_tensors], n=3, cutoff=0.4)
@@ -76,21 +89,23 @@ def find_site(model: Model, name: str | None) -> Tensor:
     if reason is None and inner_site is not None:
         reason = model.output_plans.refusal(name)
         if not {"Loop", "Scan"}.isdisjoint(inner_site.around):
-            reason = "is in a loop, where it would be nudged in every iteration; nudge what the loop reads"
+            reason = (
+                "is in a loop and would be nudged in every iteration; choose a tensor that the loop reads"
+            )
     if reason is None and site.dtype == "bfloat16":
-        reason = "holds bfloat16, which numpy can't hold, so no nudged value can be fed"
+        reason = "holds bfloat16, which numpy does not support, so no nudged value can be fed"
     if reason is not None:
         raise UsageError(f"{name!r} {reason}{known}")
     return site
 
 
-def find_input(model: Model, site: Tensor, others: Collection[str] = ()) -> Tensor:
-    """The graph input that the batch feeds.
+def find_input(model: Model, site: Tensor, feeds: Collection[str] = ()) -> Tensor:
+    """Find the graph input that the batch feeds.
 
     Args:
         model: The model.
         site: The tensor that is nudged.
-        others: Names of inputs that are known to be fed otherwise.
+        feeds: Names of inputs with values of their own.
 
     Returns:
         The site itself if it is an input; else the `first_input`.
@@ -98,36 +113,49 @@ def find_input(model: Model, site: Tensor, others: Collection[str] = ()) -> Tens
     Raises:
         UsageError: If the model has no inputs.
     """
-    return site if site.is_input else first_input(model, others)
+    return site if site.is_input else first_input(model, feeds)
 
 
-def first_input(model: Model, others: Collection[str] = ()) -> Tensor:
-    """The first input that a batch can feed.
+def first_input(model: Model, feeds: Collection[str] = ()) -> Tensor:
+    """Find the first input that a batch can feed.
 
     Args:
         model: The model.
-        others: Names of inputs that are known to be fed otherwise.
+        feeds: Names of inputs with values of their own.
 
     Returns:
-        The first input that is not among `others`, and no scalar if there is a choice.
+        The first input that is not in `feeds`, and not a scalar if there is a choice.
 
     Raises:
         UsageError: If there is none.
     """
-    left = [tensor for tensor in model.inputs if tensor.name not in others]
+    left = [tensor for tensor in model.inputs if tensor.name not in feeds]
     if not left:
-        raise UsageError(f"{model.path} has no inputs, so there is nothing to feed")
+        raise UsageError(f"{model.path} has no input left that the batch could feed")
     return next((tensor for tensor in left if tensor.shape != ()), left[0])
 
 
-def fixed_rows(fed: Tensor) -> int | None:
-    """The batch size that is written into the model, or None if it takes any."""
+def fixed_batch_size(fed: Tensor) -> int | None:
+    """The batch size that is written into the model, or None if it accepts any."""
     first = fed.shape[0] if fed.shape else None
     return first if isinstance(first, int) else None
 
 
+def check_batch_size(batch_size: int | None) -> None:
+    """Refuse batch sizes below 1.
+
+    Args:
+        batch_size: The user's choice of inputs in one run, or None.
+
+    Raises:
+        UsageError: If it is below 1.
+    """
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"{named('batch_size', batch_size)} is too small; give at least 1")
+
+
 def check_batch(batch: ArrayLike, fed: Tensor) -> Array:
-    """Brings a batch into the dtype of the input that it feeds.
+    """Convert a batch to the dtype of the input that it feeds.
 
     Args:
         batch: Values of the input, [N, *input].
@@ -137,15 +165,15 @@ def check_batch(batch: ArrayLike, fed: Tensor) -> Array:
         The batch as an array of the input's dtype.
 
     Raises:
-        UsageError: If it is empty, its shape does not fit, or the dtype can't hold it.
+        UsageError: If it is empty, its shape does not fit, or the dtype cannot represent it.
     """
     try:
         given = np.asarray(batch)
-        # What overflows a small dtype of floats shows as an infinite activation.
+        # An overflow of a small floating-point dtype shows as an infinite activation.
         with np.errstate(over="ignore"):
             values = given.astype(fed.dtype, copy=False) if fed.dtype in FLOATS else _converted(given, fed)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"the batch for input {fed.name!r} is no array of numbers: {error}") from None
+        raise UsageError(f"the batch for input {fed.name!r} is not an array of numbers: {error}") from None
     if values.ndim == 0 or len(values) == 0:
         raise UsageError(f"the batch for input {fed.name!r} is empty")
     if fed.shape is not None:
@@ -161,14 +189,14 @@ def check_batch(batch: ArrayLike, fed: Tensor) -> Array:
 
 
 def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
-    """Checks nudges against the site that they are added to.
+    """Check nudges against the site that they are added to.
 
     Args:
         nudges: [K, *site], shared by all inputs, or [N, K, *site].
         shape: Shape [N, *site] of the site's values for the whole batch.
 
     Returns:
-        The nudges as [N, K, *site]; shared ones are repeated without a copy.
+        The nudges as [N, K, *site]; shared nudges are broadcast without a copy.
 
     Raises:
         UsageError: If they have another shape, are not floating-point numbers, or K is 0.
@@ -191,41 +219,42 @@ def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
     return values
 
 
-def check_others(others: Mapping[str, ArrayLike], model: Model, fed: Tensor, count: int) -> dict[str, Feed]:
-    """Checks the inputs that the batch does not feed.
+def check_feeds(feeds: Mapping[str, ArrayLike], model: Model, fed: Tensor, count: int) -> dict[str, Feed]:
+    """Check the values of the inputs that the batch does not feed.
 
     Args:
-        others: Their values by name.
+        feeds: Values by name.
         model: The model.
         fed: The input that the batch feeds.
         count: N, the number of inputs in the batch.
 
     Returns:
-        What to feed, by name.
+        The feeds by name.
 
     Raises:
-        UsageError: If one is missing, unknown, or has not N entries on its batch axis.
+        UsageError: If one is missing, unknown, or does not have N entries on its batch axis.
     """
     wanted = {tensor.name: tensor for tensor in model.inputs if tensor.name != fed.name}
-    for name in others:
+    for name in feeds:
         if name not in wanted:
             raise UsageError(
-                f"{name!r} is not another input of the model; those are: {', '.join(wanted) or 'none'}"
+                f"{name!r} is not an input of the model other than {fed.name!r}; those are: "
+                f"{', '.join(wanted) or 'none'}"
             )
     checked: dict[str, Feed] = {}
     for name, tensor in wanted.items():
-        if name not in others:
-            raise UsageError(f"the model also needs input {name!r} ({tensor.dtype}): pass it by name")
-        value = _converted(others[name], tensor)
+        if name not in feeds:
+            raise UsageError(f"missing input {name!r} ({tensor.dtype}); give its value with {named('feeds')}")
+        value = _converted(feeds[name], tensor)
         axis = batch_axis(tensor, fed, value.ndim)
         if axis is not None and value.shape[axis] != count:
-            raise UsageError(f"input {name!r} has {value.shape[axis]} rows for a batch of {count}")
+            raise UsageError(f"input {name!r} has {value.shape[axis]} entries for a batch of {count}")
         checked[name] = Feed(value, axis)
     return checked
 
 
 def _converted(values: ArrayLike, tensor: Tensor) -> Array:
-    """Brings numbers into the dtype that the model takes; what numpy has no dtype for is left to the runtime."""
+    """Convert numbers to the model's dtype; types that numpy does not have are left to the runtime."""
     given = np.asarray(values)
     if tensor.dtype not in _NUMBERS or given.dtype == tensor.dtype:
         return given
@@ -234,33 +263,34 @@ def _converted(values: ArrayLike, tensor: Tensor) -> Array:
         converted = given.astype(tensor.dtype) if given.dtype.kind in "biuf" else given
     if converted is given or (tensor.dtype not in FLOATS and not np.array_equal(converted, given)):
         raise UsageError(
-            f"input {tensor.name!r} takes {tensor.dtype}, which can't hold what was passed ({given.dtype})"
+            f"input {tensor.name!r} takes {tensor.dtype}, which cannot represent the given values ({given.dtype})"
         )
     return converted
 
 
 def can_feed(tensor: Tensor) -> bool:
-    """Whether numpy holds what an input takes."""
+    """True if numpy supports the element type of an input."""
     return tensor.dtype in _NUMBERS
 
 
 def batch_axis(tensor: Tensor, fed: Tensor, rank: int) -> int | None:
-    """The axis of another input along which the inputs of a batch lie, or None if there is none.
-
-    The first one as a rule. Where its size is written down, it belongs to the tensor itself, unless that is the model's
-    fixed batch; then the axis that carries the batch's symbol is taken (the state of a recurrent net, `[layers, batch,
-    units]`), or the only one of unknown size.
+    """Find the batch axis of an input that the batch does not feed.
 
     Args:
         tensor: The input.
         fed: The input that the batch feeds.
-        rank: How many axes the value has.
+        rank: Number of axes of the value.
+
+    Returns:
+        The first axis as a rule. If the model gives its size, and that is not the model's fixed batch size, the axis
+        with the symbol of the batch (the state of a recurrent net, `[layers, batch, units]`) or else the only axis of
+        unknown size. None if there is no such axis.
     """
     if rank == 0 or tensor.shape == ():
         return None
     if tensor.shape is None or len(tensor.shape) != rank or not isinstance(tensor.shape[0], int):
         return 0
-    if tensor.shape[0] == fixed_rows(fed):
+    if tensor.shape[0] == fixed_batch_size(fed):
         return 0
     symbol = fed.shape[0] if fed.shape else None
     named = [axis for axis, dim in enumerate(tensor.shape) if isinstance(dim, str) and dim == symbol]

@@ -1,4 +1,4 @@
-"""What NVIDIA's driver tells about the GPU, without any library but its own."""
+"""Queries to NVIDIA's driver, without any library but its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def gpu_count() -> int | None:
-    """Number of NVIDIA GPUs that the driver shows, or None where there is no driver."""
+    """Number of NVIDIA GPUs that the driver shows, or None without a driver."""
     driver = _driver()
     if driver is None:
         return None
@@ -20,12 +20,12 @@ def gpu_count() -> int | None:
 
 
 def free_memory(device: int = 0) -> int | None:
-    """Memory of a GPU that is free, in bytes, or None where it can't be told.
+    """Free memory of a GPU in bytes, or None if unknown.
 
-    It is asked for in the device's primary context, which the runtime uses too.
+    Queried in the device's primary context, which the runtime uses too.
 
     Args:
-        device: Which GPU.
+        device: Index of the GPU.
     """
     driver = _driver()
     handle, context = ctypes.c_int(0), ctypes.c_void_p()
@@ -45,7 +45,7 @@ def free_memory(device: int = 0) -> int | None:
 
 
 def _driver() -> Any:
-    """The driver's library, or None."""
+    """Load the driver's library; None if there is none."""
     try:
         return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:

@@ -1,4 +1,4 @@
-"""A watched model on a provider: its sessions, which run one after the other, and what each of them gives."""
+"""An instrumented model on a provider: its stages, each a session, run one after the other."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from onnx_ood.runtime.origin import InnerOrigin, InputOrigin, Origin, OriginRun
 from onnx_ood.runtime.providers import Provider
 from onnx_ood.runtime.session import Session
 
-# A model of which no probe needs this share of the nodes is split for that alone: copies don't run them.
-_MUCH = 0.1
+# A model is split for nodes that no probe needs, which copies then don't run, if they are at least this fraction.
+_MIN_UNNEEDED_FRACTION = 0.1
 
 
 class Stage(NamedTuple):
@@ -25,11 +25,11 @@ class Stage(NamedTuple):
 
     Attributes:
         session: Its session.
-        takes: What it is fed, of what is known by then.
-        probes: The probes that it gives.
-        outputs: The model's own outputs that it gives.
-        passed: What it gives and later parts take.
-        later: What later parts take; all else can be forgotten behind it.
+        takes: Tensors that it is fed.
+        probes: Probes that it computes.
+        outputs: The model's own outputs that it computes.
+        passed: Tensors that it computes and later stages are fed.
+        later: Tensors that later stages are fed; all others can be freed after it.
     """
 
     session: Session
@@ -40,14 +40,14 @@ class Stage(NamedTuple):
     later: frozenset[str]
 
     def run(self, values: dict[str, Array], *, outputs: bool) -> dict[str, Array]:
-        """Runs the part.
+        """Run the stage.
 
         Args:
-            values: What is known before it, and may be forgotten; afterwards what later parts take.
+            values: Tensors by name, of which some are fed; afterwards those that later stages are fed.
             outputs: True to fetch the model's own outputs too.
 
         Returns:
-            Probes, and outputs if they are asked for, by name.
+            Probes, and outputs if requested, by name.
 
         Raises:
             ModelError: If the run fails.
@@ -67,12 +67,12 @@ class InstrumentedModel:
     Attributes:
         origin: Where nudges are added.
         site: The input that takes the site's values.
-        links: The parts that give the probes, in the order in which they run.
-        tail: What else has to run for the model's own outputs, None if nothing.
-        outputs: The model's own outputs that links and tail give.
-        probes: Names of the probes, in the order they were asked for.
-        dtypes: Element type of each tensor that was asked for, by name.
-        skipped: What was asked for and turned out not to be measurable, with the reason.
+        stages: The stages that compute the probes, in the order in which they run.
+        remainder: The stage that computes the rest of the model's own outputs, or None.
+        outputs: The model's own outputs that stages and remainder compute.
+        probes: Names of the probes, in the order requested.
+        dtypes: Element type of each requested tensor, by name.
+        skipped: Requested tensors that turned out not to be measurable, with the reason.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class InstrumentedModel:
         tf32: bool,
         in_order: bool,
     ) -> None:
-        """Rewrites the model and creates one session of it, of all probes.
+        """Rewrite the model and create one session of it, with all probes.
 
         Args:
             model: The model.
@@ -97,7 +97,7 @@ class InstrumentedModel:
             provider: Where to run.
             exact: True to run without fusions.
             tf32: True to let CUDA round products to TF32.
-            in_order: True if the units of probes have to come in the order of the tensor.
+            in_order: True if the units of probes must keep the order of the tensor.
 
         Raises:
             SelectorError: If no probe can be measured.
@@ -105,77 +105,77 @@ class InstrumentedModel:
             ModelError: If onnxruntime refuses the model.
         """
         # A tensor named twice is measured once.
-        asked = {tensor.name: tensor for tensor in probes}
-        if not asked:
-            raise SelectorError("no probe is given: name at least one tensor")
+        requested = {tensor.name: tensor for tensor in probes}
+        if not requested:
+            raise SelectorError("no probes are selected; select at least one tensor")
         self._model, self._provider, self._exact, self._tf32 = model, provider, exact, tf32
         self._in_order = in_order
-        self._own_site = site.name
+        self._site_name = site.name
         self.origin: Origin = (
             InputOrigin(model, site)
             if site.is_input
-            else InnerOrigin(model, batch, site, list(asked), provider, exact=exact, tf32=tf32)
+            else InnerOrigin(model, batch, site, list(requested), provider, exact=exact, tf32=tf32)
         )
-        opened = self.origin.opened(list(asked))
+        opened = self.origin.opened(list(requested))
         session = self._session(opened.proto, opened.carriers, model.outputs)
-        # Behind custom operators onnx can't infer types, so the runtime has the last word; but what numpy can't hold
-        # is handed out through a cast, of which the runtime knows only the result.
+        # The runtime decides, because onnx can't infer types behind custom operators. But types that numpy lacks leave
+        # the model through a cast, and the runtime knows only its result.
         self.dtypes = {
             name: "bfloat16" if tensor.dtype == "bfloat16" else session.dtypes[name]
-            for name, tensor in asked.items()
+            for name, tensor in requested.items()
         }
         self.skipped = {
             name: not_floating(model, name, session.element(name))
             for name, dtype in self.dtypes.items()
             if dtype not in {*FLOATS, "bfloat16"}
         }
-        self.probes = tuple(name for name in asked if name not in self.skipped)
+        self.probes = tuple(name for name in requested if name not in self.skipped)
         self._check_probes()
         own = () if self.origin.outputs else model.outputs
         self.outputs = tuple(name for name in own if session.is_tensor(name))
         self.site = opened.site
-        self.links = [Stage(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
-        self.tail: Stage | None = None
+        self.stages = [Stage(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
+        self.remainder: Stage | None = None
         self._decided = False
 
     @property
     def placement(self) -> dict[str, int]:
         """Number of nodes that run on each execution provider of the runtime."""
         total: Counter[str] = Counter()
-        for link in [*self.links, *([self.tail] if self.tail else [])]:
-            total.update(link.session.placement)
+        for stage in [*self.stages, *([self.remainder] if self.remainder else [])]:
+            total.update(stage.session.placement)
         return dict(total)
 
     @property
-    def fallen_back(self) -> tuple[str, ...]:
+    def fallback_nodes(self) -> tuple[str, ...]:
         """Names of added nodes that don't run on the provider."""
-        links = [*self.links, *([self.tail] if self.tail else [])]
-        return tuple(name for link in links for name in link.session.fallen_back)
+        stages = [*self.stages, *([self.remainder] if self.remainder else [])]
+        return tuple(name for stage in stages for name in stage.session.fallback_nodes)
 
     def skip(self, reasons: Mapping[str, str]) -> None:
-        """Leaves probes out.
+        """Leave probes out.
 
         Args:
-            reasons: Why, by name of the probe.
+            reasons: The reason by name of the probe.
 
         Raises:
-            SelectorError: If none is left.
+            SelectorError: If no probe is left.
         """
         self.skipped |= reasons
         self.probes = tuple(name for name in self.probes if name not in reasons)
         self._check_probes()
 
     def split(self, sizes: Mapping[str, int], limit: int) -> None:
-        """Splits the model, so that what one part hands out at its probes stays small; drops what no probe needs.
+        """Split the model into stages with small probes, and separate nodes that no probe needs.
 
-        What was decided once, stays: inputs of many sizes are no reason to look at the model again for each, unless a
-        part has become much larger than it should be.
+        A decision is kept: inputs of many sizes don't cause a new one each, unless a stage has become much larger than
+        its limit.
 
         Args:
-            sizes: Bytes that one run takes at each probe.
-            limit: How many bytes a part may have at its probes, if the model can be split there.
+            sizes: Bytes of one run at each probe.
+            limit: Bytes of one stage at its probes, where the model can be split so.
         """
-        largest = max(sum(sizes[name] for name in link.probes if name in sizes) for link in self.links)
+        largest = max(sum(sizes[name] for name in stage.probes if name in sizes) for stage in self.stages)
         if self._decided and largest <= 2 * limit:
             return
         self._decided = True
@@ -184,60 +184,65 @@ class InstrumentedModel:
         at = {carrier: sizes[probe] for probe, carrier in opened.carriers.items()}
         places = _places({name: at[name] for name in splitter.wanted}, splitter.cuts(), limit)
         computed = {name for node in opened.proto.graph.node for name in node.output}
-        if (not places and splitter.unneeded < _MUCH) or not computed.issuperset(self.outputs):
+        if (not places and splitter.unneeded < _MIN_UNNEEDED_FRACTION) or not computed.issuperset(
+            self.outputs
+        ):
             return
         segments, rest = splitter.segments(places, self.outputs)
-        carriers, ends_in_tail = opened.carriers, rest is not None
+        carriers, has_remainder = opened.carriers, rest is not None
         parts = [*segments, *([rest] if rest else [])]
-        # Sessions and models hold weights: the old ones go before the new ones come.
-        self.links, self.tail = [], None
+        # Sessions and models hold weights: free the old ones before creating new ones.
+        self.stages, self.remainder = [], None
         del opened, splitter, segments, rest
-        links = []
+        stages = []
         while parts:
             part = parts.pop(0)
             later = frozenset(name for further in parts for name in further.takes)
-            links.append(self._link(part, later, carriers))
-        self.tail = links.pop() if ends_in_tail else None
-        self.links = links
+            stages.append(self._stage(part, later, carriers))
+        self.remainder = stages.pop() if has_remainder else None
+        self.stages = stages
 
     def release(self) -> None:
-        """Gives the sessions back; they are created anew when they are needed."""
-        self.links, self.tail, self._decided = [], None, False
+        """Free the sessions; `load` creates them again."""
+        self.stages, self.remainder, self._decided = [], None, False
 
     def load(self) -> None:
-        """Creates the session again if it was given back."""
-        if not self.links:
+        """Create the session again if it was freed."""
+        if not self.stages:
             opened = self.origin.opened(self.probes)
             session = self._session(opened.proto, opened.carriers, self._model.outputs)
-            self.links = [Stage(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
+            self.stages = [Stage(session, _fed(opened.proto), self.probes, self.outputs, (), frozenset())]
 
     def run_clean(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
-        """Every probe and output of one run without a nudge, and the site.
+        """Run the model without nudges.
 
         Args:
-            values: What the batch feeds.
-            fed: What the other inputs of the model are fed.
+            values: Values of the batch's input.
+            fed: Values of the model's other inputs.
+
+        Returns:
+            Every probe and output, and the site, by name.
 
         Raises:
             ModelError: If a run fails.
         """
         start = self.origin.start(values, fed)
-        found: dict[str, Array] = {**start.outputs, self._own_site: start.site}
+        found: dict[str, Array] = {**start.outputs, self._site_name: start.site}
         known = self.known(start, start.site)
-        for link in [*self.links, *([self.tail] if self.tail else [])]:
-            found.update(link.run(known, outputs=True))
+        for stage in [*self.stages, *([self.remainder] if self.remainder else [])]:
+            found.update(stage.run(known, outputs=True))
         return found
 
     def known(self, start: OriginRun, site: Array) -> dict[str, Array]:
-        """What the first part is fed.
+        """Join what the first stage is fed.
 
         Args:
-            start: What is fed beside the site.
+            start: What is fed with the site.
             site: The site's values, clean or nudged.
         """
         return {**start.fed, self.site: site}
 
-    def _link(self, part: Segment, later: frozenset[str], carriers: Mapping[str, str]) -> Stage:
+    def _stage(self, part: Segment, later: frozenset[str], carriers: Mapping[str, str]) -> Stage:
         own = {probe: carrier for probe, carrier in carriers.items() if carrier in part.gives}
         return Stage(
             session=self._session(part.proto, own, {*self._model.outputs, *later}),
@@ -249,7 +254,13 @@ class InstrumentedModel:
         )
 
     def _session(self, proto: ModelProto, carriers: Mapping[str, str], ordered: Collection[str]) -> Session:
-        """Creates a session of the model or of a part, of which some tensors are of use for more than statistics."""
+        """Create a session of the model or a stage.
+
+        Args:
+            proto: The model or a part of it.
+            carriers: The output that carries each probe.
+            ordered: Outputs that are used for more than statistics, so that their units keep their order.
+        """
         return Session(
             proto,
             self._model.path,
@@ -274,15 +285,15 @@ def _fed(proto: ModelProto) -> tuple[str, ...]:
 
 
 def _places(sizes: Mapping[str, int], cuts: Mapping[str, int], limit: int) -> list[str]:
-    """Where to split: as late as the limit lets, of the later places there where the fewest tensors are handed over.
+    """Choose where to split: as late as the limit allows, where stages pass on the fewest tensors.
 
     Args:
-        sizes: Bytes at each tensor that is handed out, in execution order.
-        cuts: How many tensors are handed over behind each of those where the model can be split.
-        limit: Bytes that a part may have.
+        sizes: Bytes of each probe, in execution order.
+        cuts: For each probe after which the model can be split, the number of tensors passed on there.
+        limit: Bytes of one stage.
     """
     chosen: list[str] = []
-    waiting: dict[str, int] = {}  # Places since the last that was chosen, each with the bytes up to it.
+    waiting: dict[str, int] = {}  # Places since the last choice, with the bytes up to each.
     kept = 0
     for name, size in sizes.items():
         if waiting and kept + size > limit:

@@ -22,23 +22,26 @@ def measure(
     site: str | None = None,
     provider: str = "auto",
     batch_size: int | None = None,
-    others: Mapping[str, ArrayLike] | None = None,
+    feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
 ) -> Measurement:
-    """Measures how activations turn and switch when inputs are nudged.
+    """Measure the change of activations when inputs are nudged.
 
     Args:
         model: A path or a loaded model.
-        batch: Clean inputs [N, *input], as the model takes them. With an inner site they feed the model's first input.
-        probes: Selectors of the tensors to watch; see `onnx_ood.graph.select`.
-        nudges: What is added to the site, in the model's units: [K, *site], shared by all inputs, or
-            [N, K, *site]; where the site is the input, `*site` is `*input`.
-        site: Name of the tensor to nudge: a graph input, or a tensor of floats inside (an embedding's output, say);
-            None for the only input of floats.
+        batch: Clean inputs [N, *input], in the dtype and layout of the model. They feed the site if it is an input,
+            else the first input not in `feeds`.
+        probes: Selectors of the tensors to measure; see `onnx_ood.graph.select`.
+        nudges: Added to the site, in the model's units: [K, *site], shared by all inputs, or [N, K, *site]. `*site` is
+            `*input` if the site is the input.
+        site: Name of the tensor to nudge: a graph input, or a floating-point tensor inside the model (an embedding's
+            output, for example); None for the only floating-point input.
         provider: `"auto"` (CUDA if it can run, else the CPU), `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None lets memory decide.
-        others: Values of the model's other inputs by name, repeated for every copy.
-        exact: True to run without fusions, so that watching can't change a bit of the model's outputs; slower.
+        feeds: Values of the model's other inputs by name: one per input on the batch axis, or, for inputs without one,
+            as they are. Repeated for every copy.
+        exact: True to run without fusions, so that the model's outputs stay bit-equal to those of the plain model run
+            without fusions; slower.
 
     Returns:
         Pair statistics of every input, copy and probe, and the model's own outputs for the clean inputs.
@@ -47,11 +50,16 @@ def measure(
         UsageError: If an argument is wrong; SelectorError for a probe.
         ModelError: If the model can't be read or run.
         ProviderError: If the provider can't run here.
+
+    >>> import numpy as np
+    >>> from onnx_ood import models
+    >>> images = np.random.default_rng(0).random((2, 1, 28, 28), dtype=np.float32)
+    >>> nudges = np.random.default_rng(1).normal(0, 0.01, (5, 1, 28, 28))
+    >>> found = measure(models.path("fashion_cnn"), images, probes="outputs", nudges=nudges, provider="cpu")
+    >>> found.probes, found.cosine_drop().shape
+    (('logits',), (2, 5, 1))
     """
-    loaded = model if isinstance(model, Model) else load(model)
-    selected = select(loaded, probes, find_site(loaded, site))
-    prober = Prober(loaded, selected, site=site, provider=provider, batch_size=batch_size, exact=exact)
-    return prober.measure(batch, nudges, others)
+    return _prober(model, probes, site, provider, batch_size, feeds, exact).measure(batch, nudges, feeds)
 
 
 def observer_effect(
@@ -62,34 +70,52 @@ def observer_effect(
     site: str | None = None,
     provider: str = "auto",
     batch_size: int | None = None,
-    others: Mapping[str, ArrayLike] | None = None,
+    feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
 ) -> float:
-    """Measures how far watching moves a model's own outputs.
+    """Measure the change of a model's own outputs by instrumentation.
 
-    A tensor that is kept can't be fused away, so the runtime may compute the watched model in other steps than the
-    plain one, and round otherwise.
+    A tensor that is kept can't be fused away, so the runtime may compute the instrumented model in other steps than the
+    plain one, and round differently.
 
     Args:
         model: A path or a loaded model.
         batch: A few clean inputs [N, *input].
-        probes: Selectors of the tensors to watch; see `onnx_ood.graph.select`.
+        probes: Selectors of the tensors to measure; see `onnx_ood.graph.select`.
         site: As in `measure`.
         provider: As in `measure`.
         batch_size: As in `measure`.
-        others: As in `measure`.
+        feeds: As in `measure`.
         exact: True to run both without fusions: then the effect is 0.
 
     Returns:
-        The largest relative difference of an output over the batch: ‖watched − plain‖ / ‖plain‖ in float64 for floats,
-        the share of elements that differ for everything else.
+        The largest relative difference of an output over the batch: ‖instrumented − plain‖ / ‖plain‖ in float64 for
+        floats, the fraction of elements that differ for other types.
 
     Raises:
         UsageError: If an argument is wrong; SelectorError for a probe.
         ModelError: If the model can't be read or run.
         ProviderError: If the provider can't run here.
     """
+    return _prober(model, probes, site, provider, batch_size, feeds, exact).observer_effect(batch, feeds)
+
+
+def _prober(
+    model: Model | str | Path,
+    probes: str | Iterable[str],
+    site: str | None,
+    provider: str,
+    batch_size: int | None,
+    feeds: Mapping[str, ArrayLike] | None,
+    exact: bool,
+) -> Prober:
     loaded = model if isinstance(model, Model) else load(model)
-    selected = select(loaded, probes, find_site(loaded, site))
-    prober = Prober(loaded, selected, site=site, provider=provider, batch_size=batch_size, exact=exact)
-    return prober.observer_effect(batch, others)
+    return Prober(
+        loaded,
+        select(loaded, probes, find_site(loaded, site)),
+        site=site,
+        provider=provider,
+        batch_size=batch_size,
+        exact=exact,
+        feeds=feeds or (),
+    )

@@ -1,4 +1,4 @@
-"""What a measurement gives back."""
+"""Results of a measurement."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
-from onnx_ood._types import Float
-from onnx_ood.runtime.statistics import RowStatistics
+from onnx_ood._types import Array, Float
+from onnx_ood.runtime.statistics import PairStatistics
 
 Int = NDArray[np.int64]
 
@@ -22,20 +22,20 @@ class Measurement:
 
     Attributes:
         probes: Names of the P probes, in execution order.
-        site: Name of the tensor that was nudged.
+        site: Name of the nudged tensor.
         provider: `"cuda"` or `"cpu"`: where the model really ran.
         aa: Squared norm ‖a‖² of the clean activation, float64 [N, K, P].
         ad: ⟨a, d⟩ with d = nudged − clean activation, float64 [N, K, P].
         dd: ‖d‖², float64 [N, K, P].
-        flips: Units whose on/off state changed, int64 [N, K, P].
-        active: Units that are on (> 0) in the clean activation, int64 [N, K, P].
+        flips: Units whose sign pattern [a > 0] changed, int64 [N, K, P].
+        active: Units with a > 0 in the clean activation, int64 [N, K, P].
         size: Units of each probe, int64 [P].
         site_aa: ‖x‖² of the clean site, float64 [N, K].
-        site_ad: ⟨x, δ⟩ with the nudge δ as it was really added in the site's dtype, float64 [N, K].
+        site_ad: ⟨x, δ⟩ with the nudge δ as added in the site's dtype, float64 [N, K].
         site_dd: ‖δ‖², float64 [N, K].
-        outputs: The model's own outputs for the clean inputs, [N, ...] each, by name: those that are tensors and
-            can be told apart by input. Where their shape differs from input to input (boxes of a detector), an object
-            array of N arrays.
+        outputs: The model's own outputs for the clean inputs, [N, ...] each, by name: those that are tensors and can be
+            split by input. An object array of N arrays if their shape differs from input to input (boxes of an object
+            detector).
     """
 
     probes: tuple[str, ...]
@@ -65,30 +65,30 @@ class Measurement:
         return metrics.angle(self.site_aa, self.site_ad, self.site_dd)
 
     def distortion(self) -> Float:
-        """Angle at the probe over angle at the site, [N, K, P]; NaN where the site did not turn."""
+        """Angle at the probe over angle at the site, [N, K, P]; NaN if the site's angle is 0."""
         return metrics.distortion(self.angle(), self.site_angle()[:, :, np.newaxis])
 
     def flip_rate(self) -> Float:
-        """Share of units that were switched on or off, [N, K, P]."""
+        """Fraction of units whose sign pattern changed, [N, K, P]."""
         return metrics.flip_rate(self.flips, self.size)
 
 
-class Part(NamedTuple):
-    """What one run of R inputs, and the runs of their K nudged copies, left.
+class RunStatistics(NamedTuple):
+    """Statistics of one run of R inputs and the runs of their K nudged copies.
 
     Attributes:
         at_site: Pair statistics at the site, [R, K, 1].
         at_probes: Pair statistics at the P probes, [R, K, P].
-        outputs: The inputs' shares of each output, [R, *share].
+        outputs: Samples of each output, [R, *sample].
     """
 
-    at_site: RowStatistics
-    at_probes: RowStatistics
-    outputs: Mapping[str, NDArray[Any]]
+    at_site: PairStatistics
+    at_probes: PairStatistics
+    outputs: Mapping[str, Array]
 
 
 def assemble(
-    parts: Sequence[Part],
+    runs: Sequence[RunStatistics],
     count: int,
     *,
     probes: tuple[str, ...],
@@ -96,11 +96,11 @@ def assemble(
     site: str,
     provider: str,
 ) -> Measurement:
-    """Joins the runs of one measurement along the inputs.
+    """Join the runs of one measurement along the inputs.
 
     Args:
-        parts: At least one.
-        count: N; what is beyond was there to fill up the last run.
+        runs: At least one.
+        count: N; inputs beyond it filled up the last run.
         probes: Names of the P probes.
         size: Units of each.
         site: Name of the site.
@@ -110,8 +110,8 @@ def assemble(
         The measurement.
     """
 
-    def joined(of: str, field: str) -> NDArray[Any]:
-        return np.concatenate([getattr(getattr(part, of), field) for part in parts])[:count]
+    def joined(where: str, field: str) -> NDArray[Any]:
+        return np.concatenate([getattr(getattr(run, where), field) for run in runs])[:count]
 
     return Measurement(
         probes=probes,
@@ -119,8 +119,8 @@ def assemble(
         provider=provider,
         size=np.array(size, dtype=np.int64),
         outputs={
-            name: join_outputs([row for part in parts for row in part.outputs[name]][:count])
-            for name in parts[0].outputs
+            name: join_outputs([sample for run in runs for sample in run.outputs[name]][:count])
+            for name in runs[0].outputs
         },
         site_aa=joined("at_site", "aa")[:, :, 0],
         site_ad=joined("at_site", "ad")[:, :, 0],
@@ -133,19 +133,22 @@ def assemble(
     )
 
 
-def join_outputs(shares: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Puts the shares of an output together.
+def join_outputs(samples: Sequence[Array]) -> Array:
+    """Join the samples of an output.
 
     Args:
-        shares: One for each of N inputs.
+        samples: One for each of N inputs.
 
     Returns:
-        [N, ...]; an object array of N arrays where they differ in shape.
+        [N, ...]; an object array of N arrays if they differ in shape.
+
+    >>> join_outputs([np.zeros((1, 3)), np.zeros((1, 3))]).shape
+    (2, 3)
     """
-    if len({share.shape for share in shares}) == 1:
-        # One row for each input is the batch axis; several belong to the input.
-        batched = shares[0].ndim > 0 and len(shares[0]) == 1
-        return np.concatenate(shares) if batched else np.stack(shares)
-    ragged = np.empty(len(shares), dtype=object)
-    ragged[:] = shares
+    if len({sample.shape for sample in samples}) == 1:
+        # One row per input is the batch axis; several belong to the input.
+        batched = samples[0].ndim > 0 and len(samples[0]) == 1
+        return np.concatenate(samples) if batched else np.stack(samples)
+    ragged = np.empty(len(samples), dtype=object)
+    ragged[:] = samples
     return ragged

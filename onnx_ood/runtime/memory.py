@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system, where the C library would keep it."""
+"""Return of freed memory to the system."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from contextlib import suppress
 
 
 def trim_heap() -> None:
-    """Gives freed memory back to the system.
+    """Return freed memory to the system.
 
-    Loading a model leaves several times what its weights take, trial runs as much as all probes. Only the GNU C library
-    keeps that for itself, and only there is a function against it.
+    Loading a model frees several times the size of its weights, trial runs as much as all probes. Only the GNU C
+    library keeps freed memory, and only there is a function to release it.
     """
     if sys.platform == "linux":
         with suppress(AttributeError):

@@ -1,7 +1,7 @@
-"""The observer effect: how far watching a model moves its own outputs.
+"""The observer effect: change of a model's own outputs by instrumentation.
 
-A tensor that is kept can't be fused away, so the runtime may compute the watched model in other steps than the plain
-one, and round otherwise. That is measured, not assumed to be nothing.
+A tensor that is kept can't be fused away, so the runtime may compute the instrumented model in other steps than the
+plain one, and round differently.
 """
 
 from __future__ import annotations
@@ -14,16 +14,21 @@ from onnx_ood._types import Array
 
 
 def difference(plain: Array, watched: Array) -> float:
-    """How far an output moved.
+    """Relative difference of an output.
 
     Args:
-        plain: What the model as it came gives.
-        watched: What the watched model gives for the same inputs.
+        plain: Output of the original model.
+        watched: Output of the instrumented model for the same inputs.
 
     Returns:
-        ‖watched − plain‖ / ‖plain‖ in float64 for floats, NaN and infinities left out where both have them; the
-        share of elements that differ for everything else; infinity where shapes or the places of NaN or infinity
-        differ, or where only `plain` is zero.
+        ‖watched − plain‖ / ‖plain‖ in float64 for floats, without NaN and infinities at the same places of both; the
+        fraction of elements that differ for other types; infinity if shapes or the places of NaN or infinity differ,
+        or if only `plain` is zero.
+
+    >>> difference(np.array([3.0, 4.0]), np.array([3.0, 4.5]))
+    0.1
+    >>> difference(np.array(["cat", "dog"]), np.array(["cat", "cat"]))
+    0.5
     """
     if plain.shape != watched.shape or plain.dtype != watched.dtype:
         return float("inf")
@@ -44,5 +49,5 @@ def difference(plain: Array, watched: Array) -> float:
 
 
 def largest(differences: Iterable[float]) -> float:
-    """The largest of some differences, 0 if there are none."""
+    """Largest of some differences; 0 if there are none."""
     return max(differences, default=0.0)

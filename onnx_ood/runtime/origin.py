@@ -1,4 +1,4 @@
-"""Where nudges are added: at an input of the model, or at a tensor inside it."""
+"""Origins of nudges: an input of the model, or a tensor inside it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class OriginRun(NamedTuple):
 
     Attributes:
         site: The clean site, as the model computes or takes it.
-        fed: What is fed beside it.
-        outputs: The model's own outputs where they are known already.
+        fed: Values that are fed with it, by name.
+        outputs: The model's own outputs if they are known already.
     """
 
     site: Array
@@ -42,7 +42,7 @@ class OpenedModel(NamedTuple):
     """A model that takes a site's values.
 
     Attributes:
-        proto: The model; its inputs are the site and what `OriginRun.fed` holds.
+        proto: The model; its inputs are the site and those in `OriginRun.fed`.
         site: The input that takes the site's values.
         carriers: The output that carries each probe, by the probe's name.
     """
@@ -56,24 +56,24 @@ class Origin(Protocol):
     """Where nudges are added.
 
     Attributes:
-        outputs: The model's own outputs that `start` gives, so that the sessions need not.
+        outputs: The model's own outputs that `start` computes, so that the stages need not.
     """
 
     outputs: tuple[str, ...]
 
     def opened(self, probes: Sequence[str]) -> OpenedModel:
-        """Makes the model that is run for clean and nudged copies.
+        """Make the model that is run for clean and nudged copies.
 
         Args:
-            probes: Names of the probes that it gives, beside the model's own outputs if `start` doesn't give them.
+            probes: Names of the probes that it computes, with the model's own outputs if `start` doesn't compute them.
         """
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> OriginRun:
-        """Brings the inputs of one run to the site.
+        """Bring the inputs of one run to the site.
 
         Args:
-            values: What the batch feeds.
-            fed: What the other inputs of the model are fed.
+            values: Values of the batch's input.
+            fed: Values of the model's other inputs.
         """
 
 
@@ -81,7 +81,7 @@ class InputOrigin:
     """The site is an input: the whole model is run for every copy."""
 
     def __init__(self, model: Model, site: Tensor) -> None:
-        """Takes the model as it is.
+        """Take the model as it is.
 
         Args:
             model: The model.
@@ -91,17 +91,17 @@ class InputOrigin:
         self.outputs: tuple[str, ...] = ()
 
     def opened(self, probes: Sequence[str]) -> OpenedModel:
-        """The whole model."""
+        """Return the whole model."""
         rewritten = rewrite(self._model, probes)
         return OpenedModel(rewritten.proto, self._site, rewritten.outputs)
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> OriginRun:
-        """There is nothing to compute."""
+        """Return the inputs; nothing has to be computed."""
         return OriginRun(values, fed, {})
 
 
 class InnerOrigin:
-    """The site is inside: the whole model is run once, and what lies behind the site for every copy."""
+    """The site is inside: the whole model is run once, and the part behind the site for every copy."""
 
     def __init__(
         self,
@@ -114,7 +114,7 @@ class InnerOrigin:
         exact: bool,
         tf32: bool,
     ) -> None:
-        """Cuts the model and creates the session of the whole.
+        """Cut the model and create the session of the whole.
 
         Args:
             model: The model.
@@ -128,13 +128,15 @@ class InnerOrigin:
         Raises:
             SelectorError: If a probe does not depend on the site.
             UsageError: If the site holds no floats that numpy can hold.
-            ModelError: If onnxruntime refuses the model, or what has to be carried over the cut is no tensor.
+            ModelError: If onnxruntime refuses the model, or a value carried over the cut is not a tensor.
         """
         self._model, self._provider, self._exact = model, provider, exact
         self._batch, self._site = batch.name, site.name
         dtype = site.dtype or self._dtype_of_site()
         if dtype not in FLOATS:
-            raise UsageError(f"the site {site.name!r} holds {dtype}; nudges need {FLOATS}")
+            raise UsageError(
+                f"the site {site.name!r} holds {dtype}; choose a site of type {', '.join(FLOATS)}"
+            )
         whole = rewrite(model, [*probes, site.name])
         known = None if site.dtype else tensor_type(element_type(dtype))
         opened = open_at(model, [*probes, site.name], site.name, known)
@@ -157,7 +159,8 @@ class InnerOrigin:
         for name in self._computed:
             if not self._session.is_tensor(name):
                 raise ModelError(
-                    f"{model.path}: {name!r} is read behind the site {site.name!r} and is no tensor; take another"
+                    f"{model.path}: {name!r} is read behind the site {site.name!r} and is not a tensor; "
+                    "choose another site"
                 )
             dtypes[name] = self._session.element(name)
         shapes = {tensor.name: tensor.shape for tensor in (*model.tensors, *model.nested_tensors)}
@@ -166,12 +169,12 @@ class InnerOrigin:
         )
 
     def opened(self, probes: Sequence[str]) -> OpenedModel:
-        """What lies behind the site."""
+        """Return the part behind the site."""
         carriers = {probe: self._carriers[probe] for probe in probes}
         return OpenedModel(with_outputs(self._part, list(carriers.values())), self._entry, carriers)
 
     def start(self, values: Array, fed: Mapping[str, Array]) -> OriginRun:
-        """Runs the whole model once."""
+        """Run the whole model once."""
         everything = {self._batch: values, **fed}
         names = list(dict.fromkeys([self._site, *self._computed, *self.outputs]))
         found = dict(zip(names, self._session.run(names, everything), strict=True))
@@ -180,14 +183,19 @@ class InnerOrigin:
         return OriginRun(found[self._site], carried, {name: found[name] for name in self.outputs})
 
     def _dtype_of_site(self) -> str:
-        """What the runtime says the site holds, where onnx can't tell: behind custom operators, say."""
+        """Element type of the site from the runtime; onnx can't infer it behind custom operators, for example."""
         watched = rewrite(self._model, [self._site])
         session = Session(watched.proto, self._model.path, self._provider, carriers=watched.outputs)
         return session.element(self._site)
 
 
 def with_outputs(model: ModelProto, names: Sequence[str]) -> ModelProto:
-    """A copy of a model with these outputs and no others, those that it declares as it declares them."""
+    """Copy a model with only these outputs.
+
+    Args:
+        model: The model.
+        names: Names of tensors; the model's own outputs keep their declarations.
+    """
     declared = {value.name: value for value in model.graph.output}
     copy = ModelProto()
     copy.CopyFrom(model)

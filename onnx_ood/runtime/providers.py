@@ -1,4 +1,4 @@
-"""Which execution provider can run here, found out without C++ noise on the terminal."""
+"""Execution providers that can run here, found without C++ messages on the terminal."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper
 
+from onnx_ood._dialect import named
 from onnx_ood.exceptions import ProviderError, UsageError
 from onnx_ood.runtime.gpu_driver import gpu_count
 
@@ -27,11 +28,11 @@ EXECUTION_PROVIDERS: dict[Provider, str] = {"cuda": "CUDAExecutionProvider", "cp
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """The provider that will be asked for.
+    """The provider to request.
 
     Attributes:
         provider: `"cuda"` or `"cpu"`.
-        reason: Why it is the CPU although a GPU build or a GPU was looked for; empty if there is nothing to say.
+        reason: Why `"auto"` chose the CPU, or empty.
     """
 
     provider: Provider
@@ -39,36 +40,38 @@ class Resolved:
 
 
 def resolve(choice: str) -> Resolved:
-    """Turns the user's choice into a provider that can run on this machine.
+    """Turn the user's choice into a provider that can run on this machine.
 
     Args:
         choice: `"auto"` (CUDA if it can run, else the CPU), `"cuda"` or `"cpu"`.
 
     Returns:
-        The provider and, where `auto` fell back to the CPU, the reason.
+        The provider and, if `"auto"` fell back to the CPU, the reason.
 
     Raises:
         UsageError: If the choice is none of the three.
-        ProviderError: If `"cuda"` is asked for and cannot run.
+        ProviderError: If `"cuda"` is requested and cannot run.
     """
     if choice not in get_args(Choice):
-        raise UsageError(f"provider {choice!r} is unknown: choose auto, cuda or cpu")
+        raise UsageError(f"unknown provider {choice!r}; choose auto, cuda or cpu")
     if choice == "cpu":
         return Resolved("cpu", "")
     problem = cuda_problem()
     if problem is None:
         return Resolved("cuda", "")
     if choice == "cuda":
-        raise ProviderError(f"CUDA cannot run here: {problem}; use --provider cpu, or see onnx-ood doctor")
+        raise ProviderError(
+            f"CUDA cannot run here: {problem}; use {named('provider', 'cpu')}, or see onnx-ood doctor"
+        )
     return Resolved("cpu", problem)
 
 
 @cache
 def cuda_problem() -> str | None:
-    """Why the CUDA execution provider can't run here, or None if it can.
+    """Reason why the CUDA execution provider can't run here, or None if it can.
 
-    The checks go from the outside in: the build of onnxruntime, the driver and its devices, and only then
-    a session on CUDA. On a machine without a GPU nothing is tried that would make onnxruntime print.
+    Checks the build of onnxruntime, then the driver and its devices, and last a session on CUDA. So nothing that makes
+    onnxruntime print is tried on a machine without a GPU.
     """
     if EXECUTION_PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
         return "this onnxruntime is built without CUDA (onnxruntime-gpu has it)"
@@ -85,15 +88,15 @@ def cuda_problem() -> str | None:
 
 @cache
 def preload_cuda() -> None:
-    """Loads CUDA and cuDNN that came as Python packages, which the dynamic linker would not find."""
+    """Load CUDA and cuDNN from Python packages, where the dynamic linker does not look."""
     if hasattr(onnxruntime, "preload_dlls"):
-        # It reports by print() what it can't find; `missing_cuda_library` says it more precisely.
+        # It prints what it can't find; `missing_cuda_library` is more precise.
         with redirect_stdout(StringIO()):
             onnxruntime.preload_dlls()
 
 
 def session_works(provider: Provider) -> bool:
-    """Tries a session of one node on a provider; true only if it really runs there."""
+    """Try a session of one node on a provider; true only if it really runs there."""
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
     same = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
     graph = helper.make_graph([helper.make_node("Neg", ["x"], ["y"])], "trial", [value], [same])
@@ -107,17 +110,17 @@ def session_works(provider: Provider) -> bool:
             session.disable_fallback()
             (result,) = session.run(None, {"x": np.array([1.0], dtype=np.float32)})
     except Exception:
-        # Whatever the reason, `missing_cuda_library` and the doctor look for it.
+        # `missing_cuda_library` and the doctor look for the reason.
         return False
     return wanted in session.get_providers() and bool(result[0] == -1.0)
 
 
 @cache
 def missing_cuda_library() -> str | None:
-    """What keeps the CUDA provider's library from loading, or None if it loads.
+    """Reason why the CUDA provider's library doesn't load, or None if it loads.
 
-    Another process tries it: loaded by hand before onnxruntime loads it, the library would stay without
-    its link to the runtime and crash the first session.
+    Tried in another process: loaded here before onnxruntime loads it, the library would lack its link to the runtime
+    and crash the first session.
     """
     folder = Path(onnxruntime.__file__).parent / "capi"
     pattern = "onnxruntime_providers_{}.dll" if sys.platform == "win32" else "libonnxruntime_providers_{}.so"
@@ -143,7 +146,7 @@ def missing_cuda_library() -> str | None:
 
 @contextmanager
 def quiet_runtime() -> Iterator[None]:
-    """Keeps onnxruntime's logger and Python layer from writing to the terminal; failures come as exceptions."""
+    """Keep onnxruntime from writing to the terminal; failures come as exceptions."""
     onnxruntime.set_default_logger_severity(4)
     try:
         with redirect_stdout(StringIO()):

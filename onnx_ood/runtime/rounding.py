@@ -1,4 +1,4 @@
-"""The noise floor: how large a drop rounding alone can make."""
+"""The noise floor: cosine drops caused by rounding alone."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 
 def rounding_nudges(batch: NDArray[np.floating], seed: int) -> NDArray[np.floating]:
-    """One nudge for each input that moves its values by at most one unit in the last place.
+    """Draw one nudge per input that changes its values by at most one unit in the last place.
 
-    Run through the model, it makes every rounding on the way fall anew while the input says the same, so that the
-    drop it leaves is what arithmetic alone can produce (Monte Carlo arithmetic with perturbed inputs: D. S. Parker,
-    "Monte Carlo Arithmetic", UCLA CSD-970002, 1997).
+    Such a nudge redraws every rounding on the way through the model while the input stays the same in meaning, so its
+    drop is what arithmetic alone can produce (Monte Carlo arithmetic with perturbed inputs: D. S. Parker, "Monte Carlo
+    Arithmetic", UCLA CSD-970002, 1997).
 
     Args:
         batch: Inputs [N, ...] in the dtype in which the model takes them.
@@ -27,7 +27,7 @@ def rounding_nudges(batch: NDArray[np.floating], seed: int) -> NDArray[np.floati
 
 
 def storage_floor(dtype: str) -> float:
-    """The drop that rounding each activation once to its dtype makes.
+    """Expected drop of rounding each activation once to its dtype.
 
     With independent relative errors uniform in ±u of both activations, E‖d‖² = 2·u²/3·‖a‖² and the drop is ‖d‖²/2‖a‖².
 
@@ -36,6 +36,9 @@ def storage_floor(dtype: str) -> float:
 
     Returns:
         u²/3 with the unit roundoff u of the dtype; a lower bound of any measured floor.
+
+    >>> storage_floor("float32") == 2.0**-48 / 3
+    True
     """
     unit = 2.0**-8 if dtype == "bfloat16" else float(np.finfo(dtype).eps) / 2
     return unit * unit / 3

@@ -23,7 +23,7 @@ from onnx_ood.runtime.memory import trim_heap
 from onnx_ood.runtime.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
 from onnx_ood.runtime.threads import run_threads
 
-# What the runtime calls its tensor types, in numpy's spelling.
+# Floating-point tensor types of the runtime, in numpy's spelling.
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(double)": "float64",
@@ -33,17 +33,22 @@ _DTYPES = {
 
 _SHAPE_OPS = frozenset({"Concat", "Gather", "Shape"})
 
-# What the runtime's arenas, CUDA and its libraries say when memory is short.
+# Messages of the runtime's arenas, CUDA and its libraries when memory is short.
 _NO_MEMORY = re.compile(
     "failed to allocate memory|out of memory|ALLOC_FAILED|bad allocation|bad_alloc|"
     "available memory of .* is smaller than requested",
     re.IGNORECASE,
 )
 
+# Status codes that the runtime puts before a reason ("[ONNXRuntimeError] : 1 : FAIL : "), also inside other messages.
+_STATUS = re.compile(r"(\[ONNXRuntimeError\] : )?\b\d+ : [A-Z][A-Z_]+ : ")
+# Source files of the runtime with a line number; the signature of a C++ function follows.
+_SOURCE_POSITION = re.compile(r"(\b[A-Za-z]:)?[\\/][^\s:]*\.(cc|cpp|cu|cuh|h|hpp):\d+ ")
+
 _CUDA_OPTIONS = {
     # The default search times every algorithm for every new shape; the heuristic is as good for one pass.
     "cudnn_conv_algo_search": "HEURISTIC",
-    # Grow by what is needed, not by powers of two, so that memory stays bounded by the batch.
+    # Grow by the size needed, not by powers of two, so that memory stays bounded by the batch.
     "arena_extend_strategy": "kSameAsRequested",
 }
 
@@ -58,10 +63,10 @@ class Session:
     Attributes:
         provider: `"cuda"` or `"cpu"`.
         placement: Number of nodes, after the runtime's fusions, that run on each execution provider.
-        fallen_back: Names of nodes added by rewriting that don't run on the provider, those that compute shapes aside.
+        fallback_nodes: Names of added nodes that don't run on the provider, except those that compute shapes.
         dtypes: Element type of each output by name: `"float32"` and so on for tensors of floats, the runtime's own
-            word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for everything else. What is carried by an
-            output is listed under its own name; a tensor that arrives in a sequence has the type of its elements.
+            word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for other types. A tensor that an output
+            carries is listed under its own name; one that arrives in a sequence has the type of its elements.
     """
 
     def __init__(
@@ -76,18 +81,18 @@ class Session:
         unordered: Collection[str] = (),
         in_order: bool = False,
     ) -> None:
-        """Creates the session.
+        """Create the session.
 
         Args:
-            model: The model to run, its external data not loaded.
-            path: Where the original came from: external data is read from its folder, and errors name it.
+            model: The model to run, without its external data.
+            path: File of the original: external data is read from its folder, and errors name it.
             provider: Where to run.
             carriers: Outputs that carry a tensor of another name, by that name.
-            exact: True to run the nodes as they stand in the file, without fusions, so that marking outputs can't
-                change a bit of the results; slower.
+            exact: True to run the nodes of the file without fusions, so that marking outputs can't change a bit of the
+                results; slower.
             tf32: True to let CUDA round products to TF32; the CPU has none.
-            unordered: Outputs of which the units of each input may come in any order, if that is faster.
-            in_order: True to run nodes in the order in which they stand in the model, as far as that can be.
+            unordered: Outputs whose units may come in any order if that is faster.
+            in_order: True to run nodes in the order of the model as far as possible.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -112,8 +117,8 @@ class Session:
             for node in part.get_nodes()
         ]
         self.placement: dict[str, int] = dict(Counter(where for _, _, where in placed))
-        # Shapes are computed on the CPU wherever the model runs; that is where the device's runtime wants them.
-        self.fallen_back = tuple(
+        # The CUDA provider expects shapes on the CPU.
+        self.fallback_nodes = tuple(
             name
             for name, op, where in placed
             if where != wanted and op not in _SHAPE_OPS and name.startswith(PREFIX)
@@ -129,35 +134,35 @@ class Session:
     def _create(
         self, model: ModelProto, folder: Path, *, exact: bool = False, written_to: Path | None = None
     ) -> onnxruntime.InferenceSession:
-        """Hands a model to the runtime.
+        """Load a model into the runtime.
 
         Args:
             model: The model.
-            folder: Where its external data lies.
-            exact: True to run the nodes as they stand.
-            written_to: Where the runtime writes the model as it optimised it, None for nowhere.
+            folder: Folder of its external data.
+            exact: True to run without fusions.
+            written_to: File for the optimised model; None to write none.
         """
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # Everything that matters is raised.
         if exact:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         if self._in_order:
-            # Of the nodes that could run, the one that stands first does; by default what ends in nothing comes last.
+            # The first node of those that are ready runs next; by default, nodes without consumers come last.
             options.execution_order = onnxruntime.ExecutionOrder.PRIORITY_BASED
         options.intra_op_num_threads = run_threads(self.provider)
-        # Threads of the runtime that spin after a run would steal the cores from reduction and decoding.
+        # Threads of the runtime that spin after a run would slow down reduction and decoding.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(folder))
         if written_to is not None:
             options.optimized_model_filepath = str(written_to)
-            # Beside the graph, so that it can be changed without being read.
+            # Weights go to a file of their own, so that the graph can be changed without reading them.
             options.add_session_config_entry(
                 "session.optimized_model_external_initializers_file_name", f"{written_to.name}.data"
             )
         providers: list[str | tuple[str, dict[str, str]]] = [EXECUTION_PROVIDERS["cpu"]]
         if self.provider == "cuda":
-            # TF32 rounds products to 10 bits of mantissa: by more than many of the nudges that audits look for.
+            # TF32 rounds products to 10 bits of mantissa, which swamps small nudges.
             cuda = {**_CUDA_OPTIONS, "use_tf32": "1" if self._tf32 else "0"}
             providers.insert(0, (EXECUTION_PROVIDERS["cuda"], cuda))
         try:
@@ -167,20 +172,20 @@ class Session:
                 )
                 session.disable_fallback()
         except Exception as error:
-            raise ModelError(f"{self._path}: onnxruntime cannot load it: {_short(error)}") from error
+            raise ModelError(f"{self._path}: onnxruntime cannot load it: {_reason(error)}") from error
         trim_heap()
         return session
 
     def _blocked(
         self, model: ModelProto, folder: Path, unordered: Collection[str]
     ) -> onnxruntime.InferenceSession:
-        """The session, handing out what it can as the runtime keeps it."""
+        """Create a session whose outputs stay in blocked order where possible."""
         with TemporaryDirectory(prefix="onnx_ood-", ignore_cleanup_errors=True) as name:
             written_to = Path(name) / "optimized.onnx"
             try:
                 session = self._create(model, folder, written_to=written_to)
             except ModelError:
-                # Either the model is to blame, and this says so, or there is no room for it on disk.
+                # If the model is the cause, this raises too; else there is no room for it on disk.
                 return self._create(model, folder)
             optimized = onnx.load(written_to, load_external_data=False)
             blocked = keep_blocked(optimized, unordered)
@@ -203,19 +208,18 @@ class Session:
     def run(
         self, outputs: Sequence[str], feeds: Mapping[str, NDArray[np.generic]]
     ) -> list[NDArray[np.generic]]:
-        """Runs the model once.
+        """Run the model once.
 
         Args:
-            outputs: Names of the outputs to fetch, or of what they carry.
-            feeds: One array for each input, by name.
+            outputs: Names of the outputs to fetch, or of the tensors that they carry.
+            feeds: One array per input, by name.
 
         Returns:
-            The outputs as numpy arrays, in the order asked for. What arrives in a sequence, one tensor for each
-            iteration of a loop, is stacked along a new first axis.
+            The outputs as numpy arrays, in the order requested. A sequence, one tensor per iteration of a loop, is
+            stacked along a new first axis.
 
         Raises:
-            ModelError: If the run fails; the message is the runtime's first line. Or if tensors in a sequence differ in
-                shape.
+            ModelError: If the run fails, with the runtime's reason; or if tensors in a sequence differ in shape.
         """
         carriers = [self._carriers.get(name, name) for name in outputs]
         fetched = list(dict.fromkeys(carriers))
@@ -227,13 +231,13 @@ class Session:
         ]
 
     def bring(self, array: NDArray[np.generic]) -> onnxruntime.OrtValue:
-        """Brings an array to the device, where it stays as long as the result is kept.
+        """Copy an array to the device, where it stays as long as the result is kept.
 
         Args:
             array: Any array of numbers.
 
         Returns:
-            What `run_bound` can be fed in place of the array, any number of times.
+            A value that `run_bound` accepts in place of the array, any number of times.
 
         Raises:
             ModelError: If there is no room for it.
@@ -246,21 +250,21 @@ class Session:
         outputs: Mapping[str, tuple[int, ...] | None],
         feeds: Mapping[str, NDArray[np.generic] | onnxruntime.OrtValue],
     ) -> list[NDArray[np.generic]]:
-        """Runs the model once with inputs and outputs bound to where the device has them.
+        """Run the model once with inputs and outputs bound to memory of the device.
 
-        Nothing is waited for between the inputs' way to the device and the end of the run.
+        Nothing waits between the copy of the inputs and the end of the run.
 
         Args:
-            outputs: Shape of each output to fetch, or None where it isn't known. What has a shape is written into
-                memory of the device that is kept from run to run; the rest is allocated by the runtime.
-            feeds: One value for each input, by name: arrays, which the runtime copies to where they are read, or what
-                `bring` gave.
+            outputs: Shape of each output to fetch, or None if unknown. Outputs of known shape are written into device
+                memory that is kept from run to run; the runtime allocates the rest.
+            feeds: One value per input, by name: arrays, which the runtime copies to where they are read, or results of
+                `bring`.
 
         Returns:
-            The outputs as arrays of their own, in the order asked for.
+            The outputs as arrays of their own, in the order requested.
 
         Raises:
-            ModelError: If the run fails; the message is the runtime's first line.
+            ModelError: If the run fails, with the runtime's reason.
         """
         with self._running():
             binding = self._session.io_binding()
@@ -284,9 +288,9 @@ class Session:
         return found
 
     def _buffer(self, output: str, size: int) -> onnxruntime.OrtValue:
-        """Memory of the device for an output; a run with fewer inputs takes the front of it."""
+        """Device memory for an output; a run with fewer inputs uses the front of it."""
         if output in self._buffers and prod(self._buffers[output].shape()) < size:
-            del self._buffers[output]  # The old one goes before the new one comes.
+            del self._buffers[output]  # Free the old one before allocating the new one.
         if output not in self._buffers:
             self._buffers[output] = onnxruntime.OrtValue.ortvalue_from_shape_and_type(
                 [size], np.dtype(self.dtypes[output]), self.provider, 0
@@ -295,17 +299,18 @@ class Session:
 
     @contextmanager
     def _running(self) -> Iterator[None]:
-        """Turns what the runtime raises into errors of ours."""
+        """Turn exceptions of the runtime into ours."""
         try:
             yield
         except Exception as error:
             kind = OutOfMemoryError if _NO_MEMORY.search(str(error)) else ModelError
-            raise kind(f"{self._path}: onnxruntime cannot run it: {_short(error)}") from error
+            raise kind(f"{self._path}: onnxruntime cannot run it: {_reason(error)}") from error
 
     def _stacked(self, name: str, values: list[NDArray[np.generic]]) -> NDArray[np.generic]:
         if len({value.shape for value in values}) > 1:
             raise ModelError(
-                f"{self._path}: {name!r} changes its shape from one iteration to the next, so it can't be measured"
+                f"{self._path}: {name!r} changes its shape between iterations and cannot be measured; "
+                "choose other probes"
             )
         return np.stack(values) if values else np.zeros(0, self.dtypes[name])
 
@@ -314,11 +319,25 @@ def _convolves(model: ModelProto) -> bool:
     return any(node.op_type.endswith("Conv") for node in model.graph.node)
 
 
-def _short(error: Exception) -> str:
-    """The runtime's message on one line, without its code prefix and source positions."""
-    text = " ".join(str(error).split())
-    _, colon, rest = text.partition("[ONNXRuntimeError] : ")
-    if colon:
-        # What follows is a number and a name of the error's kind, and then the message.
-        text = rest.split(" : ", 2)[-1]
-    return text if len(text) <= 300 else text[:297] + "…"
+def _reason(error: Exception) -> str:
+    """The runtime's reason on one line, in full, without status codes and C++ source positions.
+
+    >>> _reason(RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Load failed:/src/model.cc:256 M::M(int, F()) No."))
+    'Load failed: No.'
+    """
+    text = _STATUS.sub("", str(error))
+    reason = ""
+    while position := _SOURCE_POSITION.search(text):
+        reason += text[: position.start()] + " "
+        text = _without_signature(text[position.end() :])
+    return " ".join((reason + text).split())
+
+
+def _without_signature(text: str) -> str:
+    """Drop the C++ function signature at the start of a text: all up to the end of its parameters."""
+    depth = 0
+    for i, character in enumerate(text):
+        depth += (character in "(<[") - (character in ")>]")
+        if character == ")" and depth == 0 and text[i + 1 : i + 2] != "(":
+            return re.sub(r"^( const| noexcept)*( \[with [^]]*\])?", "", text[i + 1 :])
+    return text

@@ -1,6 +1,6 @@
-"""The host's way to pair statistics: one pass over the activations of both runs.
+"""Pair statistics on the host: one pass over the activations of both runs.
 
-What depends on the clean activations alone is computed once for all copies.
+Terms of the clean activations alone are computed once for all copies.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.runtime.kernels import pair_sums as kernels
 
 
-class RowStatistics(NamedTuple):
-    """Pair statistics of R pairs at one probe, one value a pair; `tabulate` adds axes behind.
+class PairStatistics(NamedTuple):
+    """Pair statistics of R pairs at one probe, one value per pair; `tabulate` adds axes.
 
     Attributes:
         aa: ‖a‖², float64 [R].
@@ -25,57 +26,61 @@ class RowStatistics(NamedTuple):
         active: #{i : aᵢ > 0}, int64 [R].
     """
 
-    aa: NDArray[np.float64]
-    ad: NDArray[np.float64]
-    dd: NDArray[np.float64]
+    aa: Float
+    ad: Float
+    dd: Float
     flips: NDArray[np.int64]
     active: NDArray[np.int64]
 
 
-class CleanRows(NamedTuple):
+class CleanActivations(NamedTuple):
     """Activations of clean inputs at one probe, ready to be compared with any number of nudged copies.
 
     Attributes:
         values: [R, U], float64 or float32; float16 is widened.
         aa: ‖a‖², float64 [R].
-        active: Number of units that are on, int64 [R].
+        active: Number of active units, int64 [R].
     """
 
     values: NDArray[Any]
-    aa: NDArray[np.float64]
+    aa: Float
     active: NDArray[np.int64]
 
 
-def clean_rows(clean: NDArray[Any]) -> CleanRows:
-    """Computes what depends on the clean activations alone.
+def prepare_clean(clean: NDArray[Any]) -> CleanActivations:
+    """Compute the terms of the clean activations alone.
 
     Args:
         clean: Activations [R, ...], any floating dtype.
 
     Returns:
-        What `pair_statistics` takes.
+        The first argument of `pair_statistics`.
     """
-    values = as_rows(clean)
-    return CleanRows(values, *kernels.clean_sums(values))
+    values = flatten(clean)
+    return CleanActivations(values, *kernels.clean_sums(values))
 
 
-def pair_statistics(clean: CleanRows, nudged: NDArray[Any]) -> RowStatistics:
-    """Reduces pairs of activations to their pair statistics.
+def pair_statistics(clean: CleanActivations, nudged: NDArray[Any]) -> PairStatistics:
+    """Reduce pairs of activations to their pair statistics.
 
-    Small drops are not lost: differences and sums are float64.
+    Differences and sums are float64, so that small drops are not lost.
 
     Args:
         clean: Activations of the clean inputs.
         nudged: Activations of their nudged copies, [R, ...], in the dtype of the clean ones.
 
     Returns:
-        The statistics of each row. A NaN or infinite activation makes `aa`, `ad` or `dd` of its row not finite.
+        The statistics of each pair. A NaN or infinite activation makes `aa`, `ad` or `dd` of its pair non-finite.
+
+    >>> pair = pair_statistics(prepare_clean(np.array([[3.0, -4.0]])), np.array([[2.0, 1.0]]))
+    >>> [field.item() for field in pair]
+    [25.0, -23.0, 26.0, 1, 1]
     """
-    return RowStatistics(clean.aa, *kernels.pair_sums(clean.values, as_rows(nudged)), clean.active)
+    return PairStatistics(clean.aa, *kernels.pair_sums(clean.values, flatten(nudged)), clean.active)
 
 
-def tabulate(columns: Sequence[Sequence[RowStatistics]]) -> RowStatistics:
-    """Sets statistics side by side.
+def tabulate(columns: Sequence[Sequence[PairStatistics]]) -> PairStatistics:
+    """Join the statistics of copies and probes.
 
     Args:
         columns: For each of K copies the statistics [R] at each of P probes.
@@ -84,11 +89,11 @@ def tabulate(columns: Sequence[Sequence[RowStatistics]]) -> RowStatistics:
         The same numbers, [R, K, P] each.
     """
     fields = (np.array([[cell[i] for cell in column] for column in columns]) for i in range(5))
-    return RowStatistics(*(np.moveaxis(field, -1, 0) for field in fields))
+    return PairStatistics(*(np.moveaxis(field, -1, 0) for field in fields))
 
 
-def as_rows(activations: NDArray[Any]) -> NDArray[Any]:
-    """Brings activations into the form in which they are reduced.
+def flatten(activations: NDArray[Any]) -> NDArray[Any]:
+    """Convert activations to the form that the kernels reduce.
 
     Args:
         activations: [R, ...], any floating dtype.
@@ -96,6 +101,6 @@ def as_rows(activations: NDArray[Any]) -> NDArray[Any]:
     Returns:
         [R, U], float64 or float32, contiguous; float16 is widened.
     """
-    rows = activations.reshape(len(activations), -1)
-    wide = rows.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
-    return np.ascontiguousarray(rows, dtype=None if wide else np.float32)
+    flat = activations.reshape(len(activations), -1)
+    wide = flat.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
+    return np.ascontiguousarray(flat, dtype=None if wide else np.float32)

@@ -1,8 +1,8 @@
-"""How the machine's cores are shared out.
+"""Distribution of the machine's threads over runs and reductions.
 
-On the CPU several runs go on beside each other, each on few threads, and each worker reduces what it has run before it
-runs the next: so one is computing while another waits for memory, and no core waits at the end of every operator
-for the slowest. On a GPU one run at a time fills the device, and the cores share the reduction.
+On the CPU several runs execute concurrently, each on few threads, and each worker reduces its run before it starts the
+next: one computes while another waits for memory, and no thread waits at the end of every operator for the slowest. On
+a GPU one run at a time fills the device, and the threads share the reduction.
 """
 
 from __future__ import annotations
@@ -17,60 +17,60 @@ from onnx_ood.runtime.providers import Provider
 
 Result = TypeVar("Result")
 
-# Each worker keeps activations of its own; beyond this, more of them would cost more memory than they save time.
-_MOST_WORKERS = 8
-# Each decoder holds a whole picture.
-_MOST_DECODERS = 16
+# Each worker keeps activations of its own; more of them would cost more memory than they save time.
+_MAX_WORKERS = 8
+# Each decoder holds a whole image.
+_MAX_DECODERS = 16
 
 
 def available_threads() -> int:
-    """Number of cores that this process may use."""
+    """Number of CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def run_workers(provider: Provider) -> int:
-    """How many runs go on beside each other."""
-    return min(available_threads(), _MOST_WORKERS) if provider == "cpu" else 1
+    """Number of concurrent runs."""
+    return min(available_threads(), _MAX_WORKERS) if provider == "cpu" else 1
 
 
 def run_threads(provider: Provider) -> int:
-    """How many threads one run has; 0 leaves it to the runtime."""
+    """Number of threads of one run; 0 leaves it to the runtime."""
     return max(1, available_threads() // run_workers(provider)) if provider == "cpu" else 0
 
 
 def decoding_threads() -> int:
-    """How many threads decode the next inputs while the model runs.
+    """Number of threads that decode the next inputs while the model runs.
 
-    As many as there are cores, on the CPU too, where the runs have them all already: where the model is the slower
-    side, decoders have done their bounded share soon and wait; where decoding is, no core is left idle.
+    As many as there are CPUs, although runs on the CPU use all of them already: if the model is slower, decoders soon
+    have filled their bounded queue and wait; if decoding is slower, no CPU is idle.
     """
-    return min(available_threads(), _MOST_DECODERS)
+    return min(available_threads(), _MAX_DECODERS)
 
 
 class Workers:
-    """Threads that share out runs, or, where one run at a time fills the device, reductions.
+    """Threads for concurrent runs, or for reductions if one run at a time fills the device.
 
     Attributes:
-        runs: How many runs go on beside each other.
+        runs: Number of concurrent runs.
     """
 
     def __init__(self, provider: Provider) -> None:
-        """Makes them for a provider; threads are started when they are needed."""
+        """Choose the number of threads for a provider; they start when first needed."""
         self.runs = run_workers(provider)
 
     def map_runs(self, function: Callable[..., Result], *arguments: Iterable[Any]) -> list[Result]:
-        """Calls a function that runs the model, for each of some arguments.
+        """Call a function that runs the model, for each of some arguments.
 
         Returns:
-            The results in order. If a call raises, so does this, and calls that have not begun are given up.
+            The results in order. If a call raises, so does this, and calls that have not begun are cancelled.
         """
         spread = self.runs > 1
         return list((self._threads.map if spread else map)(function, *arguments))
 
     def map_reductions(self, function: Callable[..., Result], *arguments: Iterable[Any]) -> list[Result]:
-        """Calls a function that reduces what a run gave; within a call of `map_runs` on its own thread.
+        """Call a function that reduces a run, within a call of `map_runs`.
 
         Returns:
             The results in order.
@@ -80,6 +80,6 @@ class Workers:
 
     @cached_property
     def _threads(self) -> ThreadPoolExecutor:
-        # Kept for life: new threads for every batch would leave their memory pools behind.
+        # Kept: new threads for every batch would leave their memory pools behind.
         workers = self.runs if self.runs > 1 else available_threads()
         return ThreadPoolExecutor(max_workers=workers, thread_name_prefix="onnx-ood")

@@ -1,9 +1,9 @@
-"""Counting transitions along trajectories: how often units change their codes on the way.
+"""Transitions along trajectories: changes of units' activation patterns on the way.
 
-Codes of two neighbouring points tell how many units changed; what changes and changes back in between stays hidden. So
-intervals are bisected until few transitions are left to find. How many are, is estimated from what bisecting found
-last: where codes change at some rate, the number of pairs of changes hidden in an interval grows with the square of its
-length. Bisecting it finds half of them, and each half keeps a quarter.
+The patterns of two neighbouring points differ in the units that changed; a change and its reversal in between stay
+hidden. So intervals are bisected until few transitions are left to find. Their number is estimated from what the last
+bisection found: if patterns change at some rate, the number of hidden pairs of changes grows with the square of an
+interval's length. Bisecting it finds half of them, and each half keeps a quarter.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.trajectories import Trajectory
-from onnx_ood.runtime.arguments import check_others
-from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
+from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
+from onnx_ood.runtime.arguments import check_feeds
 
 TOLERANCE = 5e-4
-MOST_POINTS = 16_385
-# Points to begin with: knots, with more of them evenly in between.
-_FIRST = 17
-# Bisections of all intervals before some are left as they are: it takes two to see what one finds.
-_ALL = 2
-# How much an interval's own estimate counts beside that of intervals of its kind.
-_OWN = 0.25
-# Where there are few transitions, this much of one may be left to find.
-LEFT = 0.01
-# Bytes of the codes that are kept for points whose neighbourhood isn't settled.
-_KEPT_BYTES = 2**30
-# Points that a trajectory may well take: of no more trajectories at one time are codes kept than leaves room for these.
-_COMMON = 1025
-# Bytes of the points that are read at one time, in float64, and of their codes.
-_READ_BYTES = 128 * 2**20
+MAX_POINTS = 16_385
+# Points of the first round: knots, with more of them evenly in between.
+_INITIAL_POINTS = 17
+# Bisections of all intervals before some are settled: an estimate takes two.
+_UNIFORM_ROUNDS = 2
+# Weight of an interval's own estimate against that of intervals of its kind.
+_OWN_WEIGHT = 0.25
+# Hidden transitions that are tolerated where there are few transitions.
+MIN_REMAINDER = 0.01
+# Bytes of the patterns kept for points whose neighbourhood isn't settled.
+_MAX_KEPT_BYTES = 2**30
+# Points that a trajectory often takes: the number of trajectories counted together leaves room for these.
+_TYPICAL_POINTS = 1025
+# Bytes of the points that are read together, in float64, and of their patterns.
+_MAX_READ_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,12 @@ class Transitions:
     """Transitions along one trajectory.
 
     Attributes:
-        counts: Transitions at each site, int64 [S]: what was found, a lower bound.
-        remainder: Estimate of how many more there are at all sites together.
-        converged: True if that is within the tolerance.
-        at: Where on the trajectory points were read, float64 [P], ascending from 0 to 1.
+        counts: Transitions found at each site, int64 [S]; a lower bound.
+        remainder: Estimated number of transitions not found, at all sites together.
+        converged: True if the remainder is within the tolerance.
+        at: Positions of the points on the trajectory, float64 [P], ascending from 0 to 1.
         between: Transitions from each of these points to the next, int64 [P − 1].
-        uniform: What samples had found while the intervals between knots were cut evenly: their number of points and
-            of transitions, for each round.
+        uniform: Number of points and of transitions after each round with evenly spaced points.
         length: Length of the trajectory in input units.
     """
 
@@ -69,12 +68,12 @@ class Transitions:
 
     @property
     def points(self) -> int:
-        """How many points were read; of a closed trajectory the first counts as the last too."""
+        """Number of points; on a closed trajectory the first counts as the last too."""
         return len(self.at)
 
     @property
     def density(self) -> NDArray[np.float64]:
-        """Transitions for each unit of t, between neighbouring points, float64 [P − 1]."""
+        """Transitions per unit of t between neighbouring points, float64 [P − 1]."""
         density: NDArray[np.float64] = self.between / np.diff(self.at)
         return density
 
@@ -82,54 +81,51 @@ class Transitions:
 def count_transitions(
     reader: PatternReader,
     trajectories: Sequence[Trajectory],
-    others: Mapping[str, ArrayLike] | None = None,
+    feeds: Mapping[str, ArrayLike] | None = None,
     *,
     tolerance: float = TOLERANCE,
-    most_points: int = MOST_POINTS,
+    max_points: int = MAX_POINTS,
 ) -> list[Transitions]:
-    """Counts transitions along trajectories, with as many points as that takes.
+    """Count transitions along trajectories, with as many points as needed.
 
     Args:
-        reader: Reads the codes.
+        reader: Reads the activation patterns.
         trajectories: At least one, through values of the reader's site.
-        others: Values of the model's inputs that are not the site, by name: one for each trajectory on the batch axis,
-            or, where they have none, as they are.
-        tolerance: Share of the transitions that may be left to find, by the estimate.
-        most_points: Points on one trajectory at most. Where codes are so large that those of so many points can't be
-            kept, fewer are taken.
+        feeds: Values of the model's inputs other than the site, by name: one per trajectory on the batch axis, or, for
+            inputs without one, as they are.
+        tolerance: Fraction of the transitions that may be left to find, by the estimate.
+        max_points: Most points on one trajectory; fewer if the patterns of so many don't fit in memory.
 
     Returns:
         The transitions along each.
 
     Raises:
-        UsageError: If there is no trajectory, the tolerance isn't positive, or the points don't suffice to begin.
+        UsageError: If there is no trajectory, the tolerance isn't positive, or `max_points` is too small to begin.
         ModelError: If a run fails.
     """
     if not trajectories:
-        raise UsageError("there is no trajectory to count transitions along")
+        raise UsageError("no trajectories are given; give at least one")
     if not tolerance > 0:
         raise UsageError(f"the tolerance must be positive, but is {tolerance:g}")
-    walks = [_Walk(trajectory, i) for i, trajectory in enumerate(trajectories)]
-    needed = max(len(walk.first) for walk in walks)
-    if most_points < needed:
-        raise UsageError(
-            f"a trajectory begins with {needed} points, so {most_points} are too few; allow more"
-        )
-    points = _Points(reader, trajectories, others or {})
-    room = max(_KEPT_BYTES // points.bytes_each, needed)
-    together = max(1, min(room // _COMMON, len(walks)))
-    for first in range(0, len(walks), together):
-        beside = walks[first : first + together]
-        _begin(beside, points)
+    counters = [_Counter(trajectory, i) for i, trajectory in enumerate(trajectories)]
+    needed = max(len(counter.first) for counter in counters)
+    if max_points < needed:
+        raise UsageError(f"a trajectory begins with {needed} points, so {max_points} are too few; allow more")
+    points = _Points(reader, trajectories, feeds or {})
+    room = max(_MAX_KEPT_BYTES // points.bytes_each, needed)
+    together = max(1, min(room // _TYPICAL_POINTS, len(counters)))
+    for first in range(0, len(counters), together):
+        group = counters[first : first + together]
+        _begin(group, points)
         while jobs := [
-            (walk, interval)
-            for walk in beside
-            for interval in walk.chosen(tolerance, most_points, room // together)
+            (counter, interval)
+            for counter in group
+            for interval in counter.chosen(tolerance, max_points, room // together)
         ]:
             _bisect(jobs, points)
-            for walk in beside:
-                walk.share_out()
-    return [walk.result(tolerance) for walk in walks]
+            for counter in group:
+                counter.end_round()
+    return [counter.result(tolerance) for counter in counters]
 
 
 @dataclass(eq=False)
@@ -137,11 +133,11 @@ class _Interval:
     """A piece of a trajectory between two neighbouring points.
 
     Attributes:
-        left: Where it begins.
-        right: Where it ends.
-        ends: Codes at both; None once it is settled.
+        left: Start on the trajectory.
+        right: End on the trajectory.
+        ends: Patterns at both; None once it is settled.
         counts: Transitions from end to end, [S].
-        hidden: Estimate of how many more are in it, None as long as nothing is known.
+        hidden: Estimated number of transitions not found in it; None while unknown.
         around: Transitions found in the interval that it is a half of.
     """
 
@@ -161,18 +157,18 @@ class _Interval:
         return (self.left + self.right) / 2
 
 
-class _Walk:
+class _Counter:
     """The count along one trajectory.
 
     Attributes:
         trajectory: The trajectory.
-        number: Which one it is.
+        number: Its index.
         open: Intervals that may be bisected further.
-        settled: The others.
+        settled: All other intervals.
     """
 
     def __init__(self, trajectory: Trajectory, number: int) -> None:
-        """Takes a trajectory, of which nothing has been read."""
+        """Take a trajectory; nothing is read yet."""
         self.trajectory, self.number = trajectory, number
         self.open: list[_Interval] = []
         self.settled: list[_Interval] = []
@@ -181,16 +177,16 @@ class _Walk:
 
     @property
     def first(self) -> list[float]:
-        """Where points are read first: at the knots and, so that they are enough, evenly between them."""
+        """Positions of the first points: the knots, and enough points evenly between them."""
         knots = self.trajectory.knots
-        pieces = -(-(_FIRST - 1) // (len(knots) - 1))
+        pieces = -(-(_INITIAL_POINTS - 1) // (len(knots) - 1))
         inner = [np.linspace(a, b, pieces, endpoint=False) for a, b in pairwise(knots)]
         return [*np.concatenate(inner).tolist(), 1.0]
 
-    def begin(self, codes: ActivationPatterns) -> None:
-        """Takes the codes of the first points."""
-        counts = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None)))
-        ends = [codes.rows([row]) for row in range(len(codes))]
+    def begin(self, patterns: ActivationPatterns) -> None:
+        """Take the patterns of the first points."""
+        counts = distances(patterns.subset(slice(0, -1)), patterns.subset(slice(1, None)))
+        ends = [patterns.subset([row]) for row in range(len(patterns))]
         at = pairwise(self.first)
         self.open = [
             _Interval(left, right, pair, row)
@@ -198,23 +194,23 @@ class _Walk:
         ]
         self._note()
 
-    def chosen(self, tolerance: float, most_points: int, most_kept: int) -> list[_Interval]:
-        """Takes out the intervals that are to be bisected, and settles those that need not be.
+    def chosen(self, tolerance: float, max_points: int, max_kept: int) -> list[_Interval]:
+        """Remove and return the intervals to bisect, and settle the rest.
 
         Args:
-            tolerance: Share of the transitions that may be left to find.
-            most_points: How many points may be read in all.
-            most_kept: Of how many points codes may be kept.
+            tolerance: Fraction of the transitions that may be left to find.
+            max_points: Most points on the trajectory.
+            max_kept: Most points whose patterns may be kept.
         """
         chosen = self.open
-        if self._rounds >= _ALL:
-            # What may be left to find is shared out by width, so that what is settled stays settled.
+        if self._rounds >= _UNIFORM_ROUNDS:
+            # Tolerated transitions are divided by width, so that settled intervals stay settled.
             allowed = self._allowed(tolerance)
-            # Where a limit has left too much behind, going on elsewhere is of no use.
+            # If a limit has left too many behind already, more bisections are of no use.
             done = self._hidden <= allowed or _hidden_in(self.settled) > allowed
             chosen = [] if done else [i for i in chosen if (i.hidden or 0) > allowed * i.width]
             chosen.sort(key=lambda interval: -(interval.hidden or 0))
-        room = min(most_points - len(self.open) - len(self.settled) - 1, most_kept // 2)
+        room = min(max_points - len(self.open) - len(self.settled) - 1, max_kept // 2)
         chosen = chosen[: max(room, 0)]
         taken = {id(interval) for interval in chosen}
         for interval in self.open:
@@ -225,22 +221,21 @@ class _Walk:
         self._rounds += 1
         return chosen
 
-    def share_out(self) -> None:
-        """Ends a round.
+    def end_round(self) -> None:
+        """Estimate again what is hidden in open intervals, at the end of a round.
 
-        Single intervals find few transitions or none by chance. So most of what seems to be left in all of them is
-        taken to be where intervals of their kind would have it: by the square of what was found around them (and one,
-        for where nothing was found something may be too).
+        A single interval may find few transitions by chance. So most of the estimated total is divided among all by
+        the square of what was found around them, plus one for intervals without a transition.
         """
         total = sum(interval.hidden or 0 for interval in self.open)
         weights = np.array([interval.around + 1 for interval in self.open], np.float64) ** 2
         for interval, share in zip(self.open, weights * (total / max(weights.sum(), 1)), strict=True):
-            interval.hidden = _OWN * (interval.hidden or 0) + (1 - _OWN) * float(share)
+            interval.hidden = _OWN_WEIGHT * (interval.hidden or 0) + (1 - _OWN_WEIGHT) * float(share)
         if self.open and not self.settled:
             self._note()
 
     def result(self, tolerance: float) -> Transitions:
-        """What was counted, once nothing is open."""
+        """Return the count, once no interval is open."""
         intervals = sorted(self.settled, key=lambda interval: interval.left)
         return Transitions(
             counts=np.sum([interval.counts for interval in intervals], axis=0, dtype=np.int64),
@@ -256,7 +251,7 @@ class _Walk:
         self._uniform.append((len(self.open) + 1, self._total))
 
     def _allowed(self, tolerance: float) -> float:
-        return max(tolerance * self._total, LEFT)
+        return max(tolerance * self._total, MIN_REMAINDER)
 
     @property
     def _total(self) -> int:
@@ -268,7 +263,7 @@ class _Walk:
 
 
 def _hidden_in(intervals: Sequence[_Interval]) -> float:
-    # Of what was never bisected nothing is known.
+    # Nothing is known of an interval that was never bisected.
     return sum(inf if interval.hidden is None else interval.hidden for interval in intervals)
 
 
@@ -276,73 +271,73 @@ class _Points:
     """Points of several trajectories, read in full runs.
 
     Attributes:
-        bytes_each: Bytes that the codes of one point take.
+        bytes_each: Bytes of the patterns of one point.
     """
 
     def __init__(
-        self, reader: PatternReader, trajectories: Sequence[Trajectory], others: Mapping[str, ArrayLike]
+        self, reader: PatternReader, trajectories: Sequence[Trajectory], feeds: Mapping[str, ArrayLike]
     ) -> None:
-        """Reads one point, to know how large codes are."""
+        """Read one point, for the size of its patterns."""
         self._reader, self._trajectories = reader, trajectories
-        self._others = check_others(others, reader.model, reader.site, len(trajectories))
+        self._feeds = check_feeds(feeds, reader.model, reader.site, len(trajectories))
         self._chunk = 1
-        (codes,) = self.read([(0, 0.0)])
-        self.bytes_each = codes.bytes_each
-        run = (reader.rows or 1) * reader.beside
-        most = _READ_BYTES // max(self.bytes_each, 8 * prod(trajectories[0].shape))
+        (patterns,) = self.read([(0, 0.0)])
+        self.bytes_each = patterns.bytes_each
+        run = (reader.batch_size or 1) * reader.concurrent_runs
+        most = _MAX_READ_BYTES // max(self.bytes_each, 8 * prod(trajectories[0].shape))
         self._chunk = max(1, most // run) * run
 
     def read(self, at: Sequence[tuple[int, float]]) -> Iterator[ActivationPatterns]:
-        """Reads points.
+        """Read points.
 
         Args:
-            at: For each the number of its trajectory, and the place on it.
+            at: For each the index of its trajectory, and the position on it.
 
         Yields:
-            Codes of as many points as are read at one time.
+            Patterns of points that were read together.
         """
         for first in range(0, len(at), self._chunk):
             part = at[first : first + self._chunk]
             owners = [number for number, _ in part]
-            # Together for each trajectory: a call for each point would take longer than a small network does.
+            # One call per trajectory: a call per point would take longer than a small network.
             points = np.concatenate(
                 [
                     self._trajectories[number].at([t for _, t in mine])
                     for number, mine in groupby(part, key=lambda place: place[0])
                 ]
             )
-            yield self._reader.read(points, {name: feed.at(owners) for name, feed in self._others.items()})
+            yield self._reader.read(points, {name: feed.at(owners) for name, feed in self._feeds.items()})
 
 
-def _begin(walks: Sequence[_Walk], points: _Points) -> None:
-    """Reads the first points."""
-    at = [(walk.number, t) for walk in walks for t in walk.first]
-    codes = ActivationPatterns.joined(list(points.read(at)))
+def _begin(counters: Sequence[_Counter], points: _Points) -> None:
+    """Read the first points."""
+    at = [(counter.number, t) for counter in counters for t in counter.first]
+    patterns = ActivationPatterns.joined(list(points.read(at)))
     first = 0
-    for walk in walks:
-        count = len(walk.first)
-        walk.begin(codes.rows(slice(first, first + count)))
+    for counter in counters:
+        count = len(counter.first)
+        counter.begin(patterns.subset(slice(first, first + count)))
         first += count
 
 
-def _bisect(jobs: Sequence[tuple[_Walk, _Interval]], points: _Points) -> None:
-    """Reads the middles of intervals, and puts their halves in their places."""
+def _bisect(jobs: Sequence[tuple[_Counter, _Interval]], points: _Points) -> None:
+    """Read the middles of intervals, and replace these by their halves."""
     left = list(jobs)
-    for middles in points.read([(walk.number, interval.middle) for walk, interval in jobs]):
+    for middles in points.read([(counter.number, interval.middle) for counter, interval in jobs]):
         now, left = left[: len(middles)], left[len(middles) :]
         ends = [interval.ends for _, interval in now if interval.ends is not None]
         before = distances(ActivationPatterns.joined([start for start, _ in ends]), middles)
         after = distances(middles, ActivationPatterns.joined([end for _, end in ends]))
-        for row, ((walk, interval), (start, end)) in enumerate(zip(now, ends, strict=True)):
-            middle = middles.rows([row])
+        for row, ((counter, interval), (start, end)) in enumerate(zip(now, ends, strict=True)):
+            middle = middles.subset([row])
             found = int(before[row].sum() + after[row].sum())
             gain = found - int(interval.counts.sum())
-            # By the gain alone a half hides half of it; by what was estimated before, an eighth of that. The gain is
-            # one count and may be luck, so both have a say.
+            # By the gain alone a half hides half of it; by the previous estimate, an eighth of that. The gain is one
+            # count and subject to chance, so both count.
             hidden = (
                 gain / 2 + interval.width / 2 if interval.hidden is None else gain / 4 + interval.hidden / 8
             )
-            walk.open += [
+            counter.open += [
                 _Interval(interval.left, interval.middle, (start, middle), before[row], hidden, found),
                 _Interval(interval.middle, interval.right, (middle, end), after[row], hidden, found),
             ]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.integrate import trapezoid
+from scipy.stats import mannwhitneyu, norm
 
-from onnx_ood.metrics.bootstrap import Resampling, interval
-from onnx_ood.metrics.detection import average_precision, detection
+from onnx_ood.metrics.detection import area, auroc, average_precision, detection, mean_roc, roc
 
 scores = st.lists(st.integers(-4, 4), min_size=1, max_size=12)
 
@@ -39,37 +40,59 @@ def test_average_precision_of_a_perfect_score_is_1_and_of_a_constant_the_share()
     assert average_precision([0, 0, 0], [0]) == 0.75
 
 
-def test_what_is_not_a_number_counts_as_strange() -> None:
+def test_nan_counts_as_out_of_distribution() -> None:
     assert detection([1.0, 2.0], [np.nan]).auroc == 1
     assert detection([np.nan], [3.0]).auroc == 0
     assert detection([np.nan], [np.nan]).auroc == 0.5
 
 
-def test_resamples_are_those_of_drawing_inputs() -> None:
-    """The same resamples, drawn as inputs and counted as pairs."""
-    rng = np.random.default_rng(0)
-    low, high = rng.normal(size=9), {"a": rng.normal(1, 1, 7), "b": rng.normal(size=5)}
-    resampling = Resampling(9, {"a": 7, "b": 5}, seed=3, resamples=6)
-    found = resampling.aurocs(low, high)
-    for column, name in enumerate(("a", "b")):
-        assert abs(found[0, column] - detection(low, high[name]).auroc) < 1e-12
-        for i in range(6):
-            drawn = np.repeat(low, np.rint(resampling._ordinary[i] * 9).astype(int))
-            others = np.repeat(
-                high[name], np.rint(resampling._strange[name][i] * len(high[name])).astype(int)
-            )
-            assert abs(found[1 + i, column] - detection(drawn, others).auroc) < 1e-12
+@given(scores, scores)
+def test_one_area_is_that_of_mann_and_whitney(id_scores: list[int], ood_scores: list[int]) -> None:
+    expected = mannwhitneyu(ood_scores, id_scores).statistic / (len(id_scores) * len(ood_scores))
+    assert abs(area(id_scores, ood_scores) - expected) < 1e-12
+    assert auroc(id_scores, ood_scores).value == area(id_scores, ood_scores)
+    assert detection(id_scores, ood_scores).auroc == area(id_scores, ood_scores)
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
-    """Normal scores half a standard deviation apart: AUROC Φ(½/√2)."""
-    truth = 0.638163195
-    rng = np.random.default_rng(1)
-    covered = 0
-    for trial in range(200):
-        resampling = Resampling(60, {"a": 60}, seed=trial, resamples=300)
-        samples = resampling.aurocs(rng.normal(size=60), {"a": rng.normal(0.5, 1, 60)})
-        _, low, high = interval(samples[:, 0])
-        covered += low <= truth <= high
-    # Binomial(200, 0.95) is above 178 in 99.9% of cases; percentile intervals are a little narrow.
-    assert covered >= 178
+def test_newcombe_s_bounds_solve_his_equation() -> None:
+    """Method 5: |θ̂ − θ| = z·√(θ(1 − θ)(1 + ((m + n)/2 − 1)((1 − θ)/(2 − θ) + θ/(1 + θ)))/(mn))."""
+    rng = np.random.default_rng(5)
+    id_scores, ood_scores = rng.normal(size=13), rng.normal(1, 1, 8)
+    found = auroc(id_scores, ood_scores)
+    assert found.low < found.value < found.high
+    for theta in (found.low, found.high):
+        spread = 1 + (21 / 2 - 1) * ((1 - theta) / (2 - theta) + theta / (1 + theta))
+        expected = norm.ppf(0.975) ** 2 * theta * (1 - theta) * spread / (13 * 8)
+        assert abs((found.value - theta) ** 2 - expected) < 1e-9
+    perfect = auroc([0, 1], [2, 3])
+    assert (perfect.value, perfect.high) == (1, 1)
+    assert perfect.low < 1
+
+
+@given(scores, scores)
+def test_corners_are_shares_and_the_area_is_the_auroc(ordinary: list[int], strange: list[int]) -> None:
+    across, up = roc(ordinary, strange)
+    thresholds = sorted({*ordinary, *strange}, reverse=True)
+    np.testing.assert_allclose(across, [0, *(np.mean([a >= t for a in ordinary]) for t in thresholds)])
+    np.testing.assert_allclose(up, [0, *(np.mean([b >= t for b in strange]) for t in thresholds)])
+    expected = mannwhitneyu(strange, ordinary).statistic / (len(ordinary) * len(strange))
+    assert abs(trapezoid(up, across) - expected) < 1e-12
+
+
+@given(scores, st.lists(scores, min_size=1, max_size=4))
+def test_the_mean_has_the_mean_area(ordinary: list[int], sets: list[list[int]]) -> None:
+    curves = [roc(ordinary, strange) for strange in sets]
+    across, up = mean_roc(curves)
+    assert (np.diff(across) >= 0).all()
+    assert (np.diff(up) >= -1e-12).all()
+    assert (up[0], across[-1], round(up[-1], 12)) == (0, 1, 1)
+    areas = [trapezoid(one, other) for other, one in curves]
+    assert abs(trapezoid(up, across) - np.mean(areas)) < 1e-12
+    if len(curves) == 1:
+        shared = np.linspace(0.01, 0.99, 7)
+        np.testing.assert_allclose(np.interp(shared, across, up), np.interp(shared, *curves[0]), atol=1e-12)
+
+
+def test_nan_is_the_largest_score_of_a_curve() -> None:
+    across, up = roc([1.0, 2.0], [np.nan, 0.0])
+    assert (across.tolist(), up.tolist()) == ([0, 0, 0.5, 1, 1], [0, 0.5, 0.5, 0.5, 1])

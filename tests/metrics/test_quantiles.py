@@ -25,7 +25,7 @@ def in_blocks(values, cut):
 
 @pytest.fixture(params=[0, 1 << 17], ids=["counted", "sorted"])
 def few(request):
-    with mock.patch.object(quantiles, "_FEW", request.param):
+    with mock.patch.object(quantiles, "_MAX_SORTED", request.param):
         yield
 
 

@@ -63,7 +63,7 @@ def test_a_classifier_of_garments(name: str) -> None:
     prober = JacobianProber(onnx_ood.load(models.path(name)))
     expected = by_torch(models.path(name), "image", batch, {}, softmax=True)
     few = prober.measure(batch, 64)
-    assert few.of == "softmax of 'logits'"
+    assert few.function == "softmax of 'logits'"
     errors = told(name, few, expected)
     # 98% of inputs at least are expected within three; fewer than 18 of 20 happen once in 100 tries.
     assert (np.abs(errors * expected) <= 3 * few.standard_error).sum() >= 18
@@ -84,7 +84,7 @@ def test_a_language_model_by_its_embeddings() -> None:
     expected = by_torch(path, EMBEDDING, vectors, fed, softmax=False)
     prober = JacobianProber(onnx_ood.load(path), site=EMBEDDING)
     check = prober.check(tokens, 64)
-    assert check.estimate.of == "'logits'"
+    assert check.estimate.function == "'logits'"
     errors = told("char_transformer", check.estimate, expected)
     assert (np.abs(errors * expected) <= 3 * check.estimate.standard_error).all()
     assert np.abs(told("char_transformer", check.exact, expected)).max() < ONE_PERCENT

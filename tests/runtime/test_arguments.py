@@ -14,11 +14,11 @@ import onnx_ood
 from onnx_ood import Model, Tensor, UsageError
 from onnx_ood.runtime.arguments import (
     check_batch,
+    check_feeds,
     check_nudges,
-    check_others,
     find_input,
     find_site,
-    fixed_rows,
+    fixed_batch_size,
 )
 
 Save = Callable[..., Path]
@@ -46,13 +46,14 @@ class TestSite:
     def test_has_to_be_named_where_there_are_several(self, two_inputs: Model) -> None:
         assert find_site(two_inputs, "embedding").name == "embedding"
         with pytest.raises(
-            UsageError, match=r"several inputs of floats; name the site\. Its inputs: embedding \(float32\)"
+            UsageError,
+            match=r"several floating-point inputs; choose one with site=\. .*: embedding \(float32\)",
         ):
             find_site(two_inputs, None)
 
     @pytest.mark.parametrize("name", ["images", "mask", ""])
     def test_that_is_none_is_named_beside_those_that_are(self, name: str, two_inputs: Model) -> None:
-        with pytest.raises(UsageError, match=f"'{name}' .*inputs of floats: embedding, temp"):
+        with pytest.raises(UsageError, match=f"'{name}' .*floating-point inputs: embedding, temp"):
             find_site(two_inputs, name)
 
     def test_is_missing_in_a_model_of_whole_numbers(self, save: Save) -> None:
@@ -60,14 +61,15 @@ class TestSite:
             save(small_models.build("g (int64[N] ids) => (float[N] y) { y = Cast <to = 1> (ids) }"))
         )
         with pytest.raises(
-            UsageError, match=r"has no input of floats to nudge; name the site\. Its inputs: ids \(int64\)"
+            UsageError,
+            match=r"has no floating-point input to nudge; choose one with site=\. Its inputs: ids \(int64\)",
         ):
             find_site(model, None)
-        with pytest.raises(UsageError, match=r"'ids' holds int64.*inputs of floats: none"):
+        with pytest.raises(UsageError, match=r"'ids' holds int64.*floating-point inputs: none"):
             find_site(model, "ids")
 
     def test_in_bfloat16_is_more_than_numpy_holds(self, save: Save) -> None:
-        with pytest.raises(UsageError, match=r"no input of floats.*x \(bfloat16\)"):
+        with pytest.raises(UsageError, match=r"no floating-point input.*x \(bfloat16\)"):
             site_of("g (bfloat16[N] x) => (bfloat16[N] y) { y = Relu (x) }", save)
 
     @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ class TestSite:
     )
     def test_may_have_its_batch_size_written_down(self, shape: str, rows: int | None, save: Save) -> None:
         site = site_of(f"g (float{shape} x) => (float{shape} y) {{ y = Relu (x) }}", save)
-        assert fixed_rows(site) == rows
+        assert fixed_batch_size(site) == rows
 
 
 class TestBatch:
@@ -100,7 +102,7 @@ class TestBatch:
 
     @pytest.mark.parametrize("batch", [["cat.jpg"], [[1, 2], [3]], [None, {}]])
     def test_of_something_else_than_numbers_is_refused(self, batch: Any, classifier: Model) -> None:
-        with pytest.raises(UsageError, match="the batch for input 'image' is no array of numbers"):
+        with pytest.raises(UsageError, match="the batch for input 'image' is not an array of numbers"):
             check_batch(batch, find_site(classifier, None))
 
     def test_of_unknown_shape_is_left_to_the_runtime(self, save: Save) -> None:
@@ -150,7 +152,7 @@ class TestNudges:
 
 class TestOthers:
     def check(self, model: Model, others: dict[str, Any], count: int = 3) -> dict[str, Any]:
-        return check_others(others, model, find_site(model, "embedding"), count)
+        return check_feeds(others, model, find_site(model, "embedding"), count)
 
     def good(self) -> dict[str, Any]:
         return {"mask": np.arange(12).reshape(3, 4), "temperature": np.float32(2)}
@@ -162,22 +164,25 @@ class TestOthers:
             feeds["mask"].at([2, 0, 0]), [[8, 9, 10, 11], [0, 1, 2, 3], [0, 1, 2, 3]]
         )
         assert feeds["temperature"].at([2, 0, 0]) == 2
-        assert (feeds["mask"].share_shape, feeds["temperature"].share_shape) == ((4,), ())
+        assert (feeds["mask"].sample_shape, feeds["temperature"].sample_shape) == ((4,), ())
 
     def test_that_are_missing_are_named(self, two_inputs: Model) -> None:
-        with pytest.raises(UsageError, match=r"also needs input 'mask' \(int64\): pass it by name"):
+        with pytest.raises(UsageError, match=r"missing input 'mask' \(int64\); give its value with feeds="):
             self.check(two_inputs, {"temperature": 1.0})
 
     def test_that_are_unknown_are_named(self, two_inputs: Model, classifier: Model) -> None:
         with pytest.raises(
-            UsageError, match="'masks' is not another input of the model; those are: mask, temperature"
+            UsageError,
+            match="'masks' is not an input of the model other than 'embedding'; those are: mask, temperature",
         ):
             self.check(two_inputs, self.good() | {"masks": 1})
-        with pytest.raises(UsageError, match="'image' is not another input of the model; those are: none"):
-            check_others({"image": 1}, classifier, find_site(classifier, None), 3)
+        with pytest.raises(
+            UsageError, match="'image' is not an input of the model other than 'image'; those are: none"
+        ):
+            check_feeds({"image": 1}, classifier, find_site(classifier, None), 3)
 
     def test_with_another_number_of_rows_are_named(self, two_inputs: Model) -> None:
-        with pytest.raises(UsageError, match="input 'mask' has 3 rows for a batch of 5"):
+        with pytest.raises(UsageError, match="input 'mask' has 3 entries for a batch of 5"):
             self.check(two_inputs, self.good(), count=5)
 
     def test_are_brought_into_the_models_dtype(self, two_inputs: Model) -> None:
@@ -187,7 +192,8 @@ class TestOthers:
     @pytest.mark.parametrize("value", [np.full((3, 4), 0.5), np.full((3, 4), "a"), np.full((3, 4), np.nan)])
     def test_that_would_change_on_the_way_are_refused(self, value: np.ndarray, two_inputs: Model) -> None:
         with pytest.raises(
-            UsageError, match=f"input 'mask' takes int64, which can't hold what was passed .{value.dtype}"
+            UsageError,
+            match=f"input 'mask' takes int64, which cannot represent the given values .{value.dtype}",
         ):
             self.check(two_inputs, self.good() | {"mask": value})
 
@@ -199,7 +205,7 @@ class TestOthers:
                 )
             )
         )
-        feeds = check_others({"w": np.ones((2, 4)), "t": [1.0]}, model, find_site(model, "x"), 3)
+        feeds = check_feeds({"w": np.ones((2, 4)), "t": [1.0]}, model, find_site(model, "x"), 3)
         assert feeds["w"].axis is None
         assert feeds["t"].axis is None
 
@@ -207,7 +213,7 @@ class TestOthers:
         model = onnx_ood.load(
             save(small_models.build("g (float[2, 4] x, float[2, 1] t) => (float[2, 4] y) { y = Mul (x, t) }"))
         )
-        assert check_others({"t": np.ones((5, 1))}, model, find_site(model, "x"), 5)["t"].axis == 0
+        assert check_feeds({"t": np.ones((5, 1))}, model, find_site(model, "x"), 5)["t"].axis == 0
 
     @pytest.mark.parametrize("shape", ["[2, N, 4]", "[2, ?, 4]", "[2, B, 4]"])
     def test_may_have_their_batch_axis_further_in(self, shape: str, save: Save) -> None:
@@ -221,12 +227,12 @@ class TestOthers:
             )
         )
         state = small_models.normal(2, 3, 4)
-        feed = check_others({"state": state}, model, find_site(model, "x"), 3)["state"]
+        feed = check_feeds({"state": state}, model, find_site(model, "x"), 3)["state"]
         assert feed.axis == 1
-        assert feed.share_shape == (2, 4)
+        assert feed.sample_shape == (2, 4)
         np.testing.assert_array_equal(feed.at([2, 0]), state[:, [2, 0]])
-        with pytest.raises(UsageError, match="'state' has 3 rows for a batch of 5"):
-            check_others({"state": state}, model, find_site(model, "x"), 5)
+        with pytest.raises(UsageError, match="'state' has 3 entries for a batch of 5"):
+            check_feeds({"state": state}, model, find_site(model, "x"), 5)
 
     def test_without_an_axis_for_the_batch_are_fed_as_they_are(self, save: Save) -> None:
         model = onnx_ood.load(
@@ -238,14 +244,14 @@ class TestOthers:
                 )
             )
         )
-        feeds = check_others({"w": np.ones((2, 4)), "z": np.ones((2, 3, 3))}, model, find_site(model, "x"), 3)
+        feeds = check_feeds({"w": np.ones((2, 4)), "z": np.ones((2, 3, 3))}, model, find_site(model, "x"), 3)
         assert feeds["w"].axis is None
         # Two axes of unknown size: neither is surely the batch.
         assert feeds["z"].axis is None
 
 
 def test_a_batch_size_has_to_be_positive(classifier: Model) -> None:
-    with pytest.raises(UsageError, match="batch size must be at least 1, but is 0"):
+    with pytest.raises(UsageError, match="batch_size=0 is too small; give at least 1"):
         onnx_ood.measure(
             classifier,
             small_models.images(1),
@@ -278,5 +284,5 @@ class TestTheInputThatABatchFeeds:
         assert find_input(model, site, ["x", "ids"]).name == "t"
 
     def test_has_to_exist(self, model: Model) -> None:
-        with pytest.raises(UsageError, match="nothing to feed"):
+        with pytest.raises(UsageError, match="no input left that the batch could feed"):
             find_input(model, find_site(model, "s"), ["t", "x", "ids"])

@@ -118,13 +118,13 @@ def test_agrees_with_the_host(
 
 
 def test_more_copies_than_go_through_together(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(in_graph, "_TOGETHER", 4)
+    monkeypatch.setattr(in_graph, "_RUN_SAMPLES", 4)
     batch = small_models.images(5)
     host, device = probers(save(small_models.classifier()), monkeypatch, exact=True)
     nudges = (draw("gaussian", batch.shape[1:], 7, seed=1) * 0.05).astype(np.float32)
     expected, found = host.measure(batch, nudges), in_graph_measure(device, monkeypatch, batch, nudges)
     assert device._in_graph is not None
-    assert (device._in_graph.copies, device._in_graph.inputs) == (3, 1)
+    assert (device._in_graph.copies, device._in_graph.batch_size) == (3, 1)
     np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-4)
     np.testing.assert_array_equal(found.flips, expected.flips)
     # Fewer copies later are no reason to build it again.
@@ -199,7 +199,7 @@ def test_large_probes_are_compared_piece_by_piece(
         "g (float[N, 700] x) => (float[N, 700] y) { h = Sin (x) r = Relu (h) y = Neg (r) }", opset=opset
     )
     # 64 rows of 4 bytes: pieces of 100 units.
-    monkeypatch.setattr(in_graph, "_PIECE_BYTES", 100 * 4 * 64)
+    monkeypatch.setattr(in_graph, "_MAX_PIECE_BYTES", 100 * 4 * 64)
     batch = small_models.normal(6, 700)
     host, device = probers(save(model), monkeypatch, exact=True, batch_size=16)
     nudges = small_models.normal(3, 700, seed=3) * 0.01
@@ -277,7 +277,7 @@ class TestMemory:
         found = in_graph_measure(device, monkeypatch, batch, nudges)
         assert sizes[:3] == [1, 1, 2]
         assert sizes[3:-1] == [inputs] * ((50 - 1) // inputs)
-        assert device.rows == inputs
+        assert device.batch_size == inputs
         np.testing.assert_allclose(found.cosine_drop(), host.measure(batch, nudges).cosine_drop(), rtol=1e-4)
         in_graph_measure(device, monkeypatch, batch, nudges)
         assert next(left, "all asked for") == "all asked for"
@@ -288,7 +288,7 @@ class TestMemory:
         _, device = probers(save(small_models.classifier()), monkeypatch, batch_size=3)
         monkeypatch.setattr(in_graph, "free_memory", lambda: pytest.fail("was asked for"))
         in_graph_measure(device, monkeypatch, small_models.images(9), np.zeros((1, 3, 8, 8), np.float32))
-        assert device.rows == 3
+        assert device.batch_size == 3
 
     def test_that_is_short_for_two_inputs_leaves_one(
         self, save: Save, monkeypatch: pytest.MonkeyPatch
@@ -304,7 +304,7 @@ class TestMemory:
 
         monkeypatch.setattr(Session, "run_bound", short)
         found = in_graph_measure(device, monkeypatch, batch, nudges)
-        assert device.rows == 1
+        assert device.batch_size == 1
         np.testing.assert_allclose(found.cosine_drop(), host.measure(batch, nudges).cosine_drop(), rtol=1e-4)
 
     @pytest.mark.gpu
@@ -321,8 +321,8 @@ class TestMemory:
         loaded = onnx_ood.load(save(model))
         device = Prober(loaded, onnx_ood.select(loaded, ["y"]), provider="cuda", batch_size=64)
         found = device.measure(batch, nudges)
-        assert device.rows is not None
-        assert device.rows < 64
+        assert device.batch_size is not None
+        assert device.batch_size < 64
         clean, nudged = (
             np.maximum(weights.astype(np.float64) * values, 0).mean(axis=2)
             for values in (batch.astype(np.float64), batch + nudges.astype(np.float64))

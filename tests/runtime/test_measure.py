@@ -15,9 +15,9 @@ from onnx import ModelProto
 import onnx_ood
 from onnx_ood import Measurement, ModelError, SelectorError
 from onnx_ood.perturb import draw
-from onnx_ood.runtime import Prober
+from onnx_ood.runtime import Prober, jacobian_norms
 from onnx_ood.runtime.batching import layout
-from onnx_ood.runtime.session import Session
+from onnx_ood.runtime.session import OutOfMemoryError, Session
 
 Save = Callable[..., Path]
 Feeds = Mapping[str, np.ndarray]
@@ -109,7 +109,7 @@ class TestNumbers:
         model = onnx_ood.load(path)
         site, main = model.inputs[0].name, inner_tensors(onnx.load(path))
         probes = [t.name for t in onnx_ood.select(model, "all", model.inputs[0]) if t.name in main]
-        found = measure(path, batch, nudges, site=site, others=others, probes=probes)
+        found = measure(path, batch, nudges, site=site, feeds=others, probes=probes)
         drops, flips = reference(path, found.probes, site, batch, nudges, others)
         np.testing.assert_array_equal(found.flips, flips)
         # What stays parallel has a drop of exactly 0; of the statistics' rounding this much is left there.
@@ -253,7 +253,7 @@ class TestFixedBatches:
     def test_with_the_batch_on_another_axis_are_refused(self, rows: int, save: Save) -> None:
         path, batch = save(small_models.transposed(rows)), small_models.normal(4, 6, 4)
         with pytest.raises(
-            ModelError, match=f"takes batches of {rows}, and 'inner' doesn't keep their inputs apart"
+            ModelError, match=f"takes batches of {rows}, and 'inner' cannot be split by input"
         ):
             measure(path, batch, np.zeros((1, 6, 4)), probes="op:Relu")
 
@@ -261,7 +261,7 @@ class TestFixedBatches:
         prober = ready(save(small_models.transposed(3)), "y")
         found = prober.measure(small_models.normal(4, 6, 4), np.full((1, 6, 4), 0.1))
         assert {name: array.shape for name, array in found.outputs.items()} == {"y": (4, 6, 4)}
-        assert prober.layout_note == "output 'inner' is left out: it doesn't keep the inputs of a batch apart"
+        assert prober.batching_note == "output 'inner' is left out: it cannot be split by input"
 
 
 class TestOtherInputs:
@@ -273,10 +273,10 @@ class TestOtherInputs:
         nudges = draw("gaussian", (4, 6), 2, seed=2) * 0.05
         others = self.others(5)
         for size in (1, 2, 5):
-            found = measure(path, batch, nudges, site="embedding", others=others, batch_size=size)
+            found = measure(path, batch, nudges, site="embedding", feeds=others, batch_size=size)
             for i in range(5):
                 alone = {"mask": others["mask"][i : i + 1], "temperature": others["temperature"]}
-                single = measure(path, batch[i : i + 1], nudges, site="embedding", others=alone)
+                single = measure(path, batch[i : i + 1], nudges, site="embedding", feeds=alone)
                 np.testing.assert_allclose(found.cosine_drop()[i], single.cosine_drop()[0], rtol=1e-5)
 
     def test_may_be_lists_and_other_whole_numbers(self, save: Save) -> None:
@@ -285,8 +285,8 @@ class TestOtherInputs:
         given = {"mask": [[True, True, False, False], [True] * 4], "temperature": 2}
         exact = {"mask": np.array(given["mask"], np.int64), "temperature": np.array(2, np.float32)}
         assert_same(
-            measure(path, batch, nudges, site="embedding", others=given),
-            measure(path, batch, nudges, site="embedding", others=exact),
+            measure(path, batch, nudges, site="embedding", feeds=given),
+            measure(path, batch, nudges, site="embedding", feeds=exact),
             rtol=0,
         )
 
@@ -298,7 +298,7 @@ class TestOtherInputs:
                 [1.0],
                 [[0.1]],
                 site="temperature",
-                others={"embedding": np.zeros((1, 4, 6)), "mask": np.ones((1, 4))},
+                feeds={"embedding": np.zeros((1, 4, 6)), "mask": np.ones((1, 4))},
             )
 
 
@@ -322,10 +322,8 @@ class TestModelsThatMixInputs:
         nudges = draw("gaussian", shape, 2, seed=2) * 0.05
         prober = ready(path)
         found = prober.measure(batch, nudges)
-        assert prober.rows == 1
-        assert (
-            prober.layout_note == f"one input at a time: {culprit!r} doesn't keep the inputs of a batch apart"
-        )
+        assert prober.batch_size == 1
+        assert prober.batching_note == f"one input at a time: {culprit!r} cannot be split by input"
         for i in range(5):
             alone = measure(path, batch[i : i + 1], nudges, batch_size=1)
             np.testing.assert_array_equal(found.dd[i], alone.dd[0])
@@ -347,7 +345,7 @@ class TestModelsThatMixInputs:
         batch, nudges = small_models.normal(5, time, 4), small_models.normal(2, time, 4, seed=2) * 0.05
         prober = ready(path)
         found = prober.measure(batch, nudges)
-        assert (prober.rows, prober.layout_note) == (32, "")
+        assert (prober.batch_size, prober.batching_note) == (32, "")
         for i in range(5):
             alone = measure(path, batch[i : i + 1], nudges, batch_size=1)
             np.testing.assert_allclose(found.dd[i], alone.dd[0], rtol=1e-6)
@@ -365,7 +363,7 @@ class TestModelsThatMixInputs:
     ) -> None:
         prober = ready(save(small_models.mixing()))
         prober.measure(first, np.full((1, 4), 0.1))
-        assert prober.rows == 1
+        assert prober.batch_size == 1
 
     def test_are_found_out_by_an_output_of_whole_numbers_too(self, save: Save) -> None:
         model = small_models.build(
@@ -387,14 +385,14 @@ class TestModelsThatMixInputs:
         model.graph.output[1].type.tensor_type.ClearField("shape")
         prober = ready(save(model), "y")
         prober.measure(small_models.normal(3, 4), np.full((1, 4), 0.1))
-        assert prober.rows == 1
-        assert "'best'" in prober.layout_note
+        assert prober.batch_size == 1
+        assert "'best'" in prober.batching_note
 
     def test_that_do_not_are_run_together(self, save: Save) -> None:
         prober = ready(save(small_models.classifier()))
-        assert prober.rows is None
+        assert prober.batch_size is None
         prober.measure(small_models.images(3), np.zeros((1, 3, 8, 8)))
-        assert (prober.rows, prober.layout_note) == (32, "")
+        assert (prober.batch_size, prober.batching_note) == (32, "")
 
     def test_a_model_that_refuses_several_inputs_is_run_with_one(self, save: Save) -> None:
         model = small_models.build(
@@ -403,13 +401,13 @@ class TestModelsThatMixInputs:
         )
         prober = ready(save(model))
         found = prober.measure(small_models.normal(3, 4), np.full((1, 4), 0.1))
-        assert prober.layout_note == "one input at a time: the model doesn't run several"
+        assert prober.batching_note == "one input at a time: the model doesn't run several"
         assert found.outputs["y"].shape == (3, 2, 2)
 
     def test_nan_in_the_first_input_is_no_mixing(self, save: Save) -> None:
         prober = ready(save(small_models.roots()))
         prober.measure(-np.ones((2, 4)), np.full((1, 4), 0.1))
-        assert prober.rows == 32
+        assert prober.batch_size == 32
 
 
 class TestDetectors:
@@ -442,11 +440,11 @@ class TestDetectors:
         self, save: Save, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """The first input and its neighbour have one box each; the rest have other numbers."""
-        monkeypatch.setattr("onnx_ood.runtime.batching.trial.neighbour", lambda batch: batch[0])
+        monkeypatch.setattr("onnx_ood.runtime.batching.trial.companion", lambda batch: batch[0])
         prober = ready(save(small_models.detector()), "h")
         batch = self.batch()[[3, 4, 0, 1, 2]]
         found = prober.measure(batch, np.full((1, 5, 4), 0.01))
-        assert prober.layout_note == "one input at a time: 'found' doesn't keep the inputs of a batch apart"
+        assert prober.batching_note == "one input at a time: 'found' cannot be split by input"
         assert [len(array) for array in found.outputs["found"]] == [1, 1, 3, 0, 5]
 
     @pytest.mark.parametrize("order", [[0, 2], [0]])
@@ -464,6 +462,51 @@ class TestDetectors:
         assert found.outputs["found"].shape == (2, 3, 4)
 
 
+class TestFeedsOfInnerSites:
+    """The first input may be one of the feeds; the batch then feeds the next."""
+
+    def test_are_those_of_the_input(self, save: Save) -> None:
+        path = save(
+            small_models.build(
+                "g (int64[N, 4] ids, double[N, 4] x) => (double[N, 4] y)"
+                "{ f = Cast <to = 11> (ids) s = Add (f, x) h = Sin (s) y = Relu (h) }"
+            )
+        )
+        batch, feeds = small_models.normal(3, 4, dtype="float64"), {"ids": np.arange(12).reshape(3, 4)}
+        nudges = draw("gaussian", (4,), 2, seed=2) * 0.05
+        settings = {"probes": "y", "provider": "cpu", "feeds": feeds}
+        found = onnx_ood.measure(path, batch, nudges=nudges, site="s", **settings)
+        # Nudging the sum is nudging its summand.
+        expected = onnx_ood.measure(path, batch, nudges=nudges, site="x", **settings)
+        np.testing.assert_allclose(found.cosine_drop(), expected.cosine_drop(), rtol=1e-9)
+        assert (found.dd > 0).any()
+        assert onnx_ood.observer_effect(path, batch, site="s", **settings) < 1e-6
+        norms = [jacobian_norms(path, batch, probe="y", site=site, feeds=feeds).norm for site in ("s", "x")]
+        np.testing.assert_allclose(norms[0], norms[1], rtol=1e-4)
+
+
+class TestShortMemory:
+    def test_halves_the_batch_size(self, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+        path, batch = save(small_models.classifier()), small_models.images(20)
+        nudges = draw("gaussian", batch.shape[1:], 2, seed=2) * 0.05
+        whole, run, sizes = measure(path, batch, nudges), Session.run, []
+
+        def short(self: Session, outputs: Sequence[str], feeds: Feeds) -> list[np.ndarray]:
+            sizes.append(len(feeds["image"]))
+            if sizes[-1] > 3:
+                raise OutOfMemoryError("no memory")
+            return run(self, outputs, feeds)
+
+        monkeypatch.setattr(Session, "run", short)
+        prober = ready(path, batch_size=16)
+        assert_same(prober.measure(batch, nudges), whole, rtol=1e-5)
+        assert prober.batch_size == 2
+        assert {4, 8, 16} <= set(sizes)
+        monkeypatch.setattr(Session, "run", lambda *_: (_ for _ in ()).throw(OutOfMemoryError("no memory")))
+        with pytest.raises(OutOfMemoryError):
+            prober.measure(batch, nudges)
+
+
 class TestParts:
     """A model in parts, so that activations are reduced while they are in cache."""
 
@@ -476,12 +519,12 @@ class TestParts:
         settings = {
             "batch_size": 2,
             "site": onnx_ood.load(path).inputs[0].name,
-            "others": others,
+            "feeds": others,
             "exact": True,
         }
         whole = measure(path, batch, nudges, **settings)
-        monkeypatch.setitem(layout.PART_BYTES, "cpu", 1)
-        monkeypatch.setattr("onnx_ood.runtime.prober._TOGETHER", 2)
+        monkeypatch.setitem(layout.MAX_STAGE_BYTES, "cpu", 1)
+        monkeypatch.setattr("onnx_ood.runtime.host._MAX_COPIES_PER_PASS", 2)
         parts = measure(path, batch, nudges, **settings)
         # The same kernels on the same values, without fusions.
         for field in ("aa", "ad", "dd", "flips", "active", "size", "site_dd"):
@@ -496,12 +539,14 @@ class TestParts:
         nudges = draw("gaussian", batch.shape[1:], 2, seed=2) * 0.05
         prober = ready(path, batch_size=2)
         prober.measure(batch, nudges)
-        assert len(prober._watched.links) == 1
-        monkeypatch.setitem(layout.PART_BYTES, "cpu", 2 * 4 * 8 * 64)  # Two rows of one of the larger probes.
+        assert len(prober._instrumented.stages) == 1
+        monkeypatch.setitem(
+            layout.MAX_STAGE_BYTES, "cpu", 2 * 4 * 8 * 64
+        )  # Two rows of one of the larger probes.
         prober = ready(path, batch_size=2)
         prober.measure(batch, nudges)
-        assert len(prober._watched.links) > 2
-        assert [name for link in prober._watched.links for name in link.probes] == list(prober.probes)
+        assert len(prober._instrumented.stages) > 2
+        assert [name for stage in prober._instrumented.stages for name in stage.probes] == list(prober.probes)
 
     def test_what_no_probe_needs_runs_for_clean_inputs_alone(
         self, save: Save, monkeypatch: pytest.MonkeyPatch
@@ -525,12 +570,12 @@ class TestParts:
         )
 
     def test_few_inputs_are_run_at_once_where_each_needs_much(self) -> None:
-        limit = layout._RUN_BYTES["cpu"]
-        assert layout.choose_rows(1, "cpu") == 32
-        assert layout.choose_rows(1, "cuda") == 64
-        assert layout.choose_rows(limit // 5, "cpu") == 5
-        assert layout.choose_rows(2 * limit, "cpu") == 1
-        assert layout.choose_rows(0, "cpu") == 32
+        limit = layout._MAX_RUN_BYTES["cpu"]
+        assert layout.choose_batch_size(1, "cpu") == 32
+        assert layout.choose_batch_size(1, "cuda") == 64
+        assert layout.choose_batch_size(limit // 5, "cpu") == 5
+        assert layout.choose_batch_size(2 * limit, "cpu") == 1
+        assert layout.choose_batch_size(0, "cpu") == 32
 
 
 class TestProber:
@@ -563,7 +608,7 @@ class TestProber:
             SelectorError, match="none of the selected tensors can be measured; 'codes' holds uint8"
         ):
             ready(save(small_models.contrib()), "codes")
-        with pytest.raises(SelectorError, match="no probe is given"):
+        with pytest.raises(SelectorError, match="no probes are selected"):
             Prober(onnx_ood.load(save(small_models.classifier())), [], provider="cpu")
 
     def test_measures_a_probe_that_is_named_twice_once(self, save: Save) -> None:

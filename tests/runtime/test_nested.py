@@ -133,7 +133,7 @@ def test_drops_inside_are_those_of_the_reference(
         X,
         probes=list(probes),
         nudges=NUDGES,
-        others=others,
+        feeds=others,
         batch_size=batch_size,
         provider="cpu",
     )
@@ -155,18 +155,18 @@ def test_branches_that_are_not_taken_are_left_out_by_name(save: Save) -> None:
     found = prober.measure(X, NUDGES, {"c": np.array(False)})
     assert found.probes == ("h", "n1/else_branch/o", "n1/else_branch/q", "y")
     assert set(prober.skipped) == {"n1/then_branch/r", "n1/then_branch/s", "n1/then_branch/p"}
-    assert "branch that isn't taken" in prober.skipped["n1/then_branch/r"]
+    assert "branch not taken" in prober.skipped["n1/then_branch/r"]
 
 
 def test_only_branches_that_are_not_taken_is_nothing_to_measure(save: Save) -> None:
-    with pytest.raises(SelectorError, match=r"none of the selected tensors can be measured.*isn't taken"):
+    with pytest.raises(SelectorError, match=r"none of the selected tensors can be measured.*not taken"):
         onnx_ood.measure(
             save(with_branches()),
             X,
             probes="*/then_branch/*",
             nudges=NUDGES,
             site="x",
-            others={"c": np.array(False)},
+            feeds={"c": np.array(False)},
         )
 
 
@@ -185,7 +185,7 @@ def test_a_loop_of_changing_sizes_can_t_be_measured(save: Save) -> None:
         }
         """
     )
-    with pytest.raises(onnx_ood.ModelError, match="'n2/body/next' changes its shape from one iteration"):
+    with pytest.raises(onnx_ood.ModelError, match="'n2/body/next' changes its shape between iterations"):
         onnx_ood.measure(save(model), X, probes="n2/body/next", nudges=NUDGES, provider="cpu")
 
 
@@ -198,7 +198,7 @@ class TestSites:
             probes=["n1/then_branch/s", "y"],
             nudges=NUDGES,
             site="n1/then_branch/r",
-            others=others,
+            feeds=others,
             provider="cpu",
         )
         # In closed form: s = sin(relu(x w)), y = s + x.
@@ -244,7 +244,7 @@ class TestSites:
                     probes=probe,
                     nudges=NUDGES,
                     site="n1/then_branch/r",
-                    others={"c": np.array(True)},
+                    feeds={"c": np.array(True)},
                 )
 
     def test_all_means_what_depends_on_the_site(self, save: Save) -> None:
@@ -257,7 +257,7 @@ class TestSites:
         ]
 
     def test_in_a_loop_are_refused(self, save: Save) -> None:
-        with pytest.raises(UsageError, match=r"is in a loop.*nudge what the loop reads"):
+        with pytest.raises(UsageError, match=r"is in a loop.*choose a tensor that the loop reads"):
             onnx_ood.measure(save(with_body()), X, probes="y", nudges=NUDGES, site="n3/body/r")
 
     def test_that_hold_sizes_are_refused(self, save: Save) -> None:

@@ -74,7 +74,9 @@ def _plain(name: str, *, optimised: bool) -> np.ndarray:
 def test_the_effect_is_how_far_the_measured_outputs_are_from_plain_ones(name, part, monkeypatch):
     """A marked Conv can't be folded with the BatchNormalization behind it, so the outputs round otherwise."""
     if part:
-        monkeypatch.setitem(layout.PART_BYTES, "cpu", part)  # The model in as many parts as there can be.
+        monkeypatch.setitem(
+            layout.MAX_STAGE_BYTES, "cpu", part
+        )  # The model in as many parts as there can be.
     nudges = np.zeros((1, 1, 28, 28), dtype=np.float32)
     settings = {"probes": "op:Conv", "provider": "cpu"}
     measured = onnx_ood.measure(models.path(name), _batch(), nudges=nudges, **settings).outputs["logits"]

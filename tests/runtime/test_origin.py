@@ -176,7 +176,7 @@ def test_own_nudges_agree_with_shared_ones(token_model):
         ("size", "holds int64.*nearest inner floating-point tensor is 'mixed'"),
         ("ids", "holds int64.*nearest inner floating-point tensor is 'vectors'"),
         ("vector", "is not a tensor of .*nearest names: vectors"),
-        (None, "no input of floats to nudge.*nearest inner floating-point tensor is 'vectors'"),
+        (None, "no floating-point input to nudge.*nearest inner floating-point tensor is 'vectors'"),
     ],
 )
 def test_what_can_t_be_a_site_is_refused_with_a_way_out(token_model, site, words):
@@ -199,7 +199,7 @@ def test_whole_numbers_are_fed_as_they_are_or_refused(token_model):
         token_model, IDS.astype(np.int32), probes="logits", nudges=nudges, site="vectors", provider="cpu"
     )
     assert (same.dd == 0).all()
-    with pytest.raises(UsageError, match="takes int64, which can't hold"):
+    with pytest.raises(UsageError, match="takes int64, which cannot represent"):
         onnx_ood.measure(
             token_model, IDS + 0.5, probes="logits", nudges=nudges, site="vectors", provider="cpu"
         )
@@ -218,7 +218,7 @@ def test_other_inputs_reach_both_sides_of_the_cut(save):
     x, mask = small_models.normal(5, 3, seed=1), np.abs(small_models.normal(5, 3, seed=2)) + 0.5
     nudge = small_models.normal(1, 3, seed=3, scale=0.2)
     measured = onnx_ood.measure(
-        path, x, probes="y", nudges=nudge, site="a", others={"mask": mask, "scale": np.float32(3)}, provider="cpu",
+        path, x, probes="y", nudges=nudge, site="a", feeds={"mask": mask, "scale": np.float32(3)}, provider="cpu",
         batch_size=2,
     )  # fmt: skip
     # d = nudge · scale · mask, in closed form.

@@ -32,7 +32,7 @@ def test_the_cpu_can_always_be_asked_for() -> None:
 
 @pytest.mark.parametrize("choice", ["gpu", "CUDA", "", "tensorrt"])
 def test_an_unknown_provider_is_named(choice: str) -> None:
-    with pytest.raises(UsageError, match=f"provider '{choice}' is unknown: choose auto, cuda or cpu"):
+    with pytest.raises(UsageError, match=f"unknown provider '{choice}'; choose auto, cuda or cpu"):
         providers.resolve(choice)
 
 
@@ -46,7 +46,7 @@ def test_auto_falls_back_to_the_cpu_and_says_why(without_cache: None) -> None:
 
 @needs_no_gpu
 def test_cuda_is_refused_where_it_cannot_run() -> None:
-    with pytest.raises(ProviderError, match=r"CUDA cannot run here: .*; use --provider cpu"):
+    with pytest.raises(ProviderError, match=r'CUDA cannot run here: .*; use provider="cpu"'):
         providers.resolve("cuda")
 
 
@@ -136,7 +136,7 @@ def test_statistics_are_computed_where_the_model_is(save: Save) -> None:
     prober = Prober(model, onnx_ood.select(model, "all"), provider="cuda")
     prober.measure(small_models.images(9), np.full((3, 3, 8, 8), 0.1, np.float32))
     assert prober._in_graph is not None
-    assert prober._in_graph._session.fallen_back == ()
+    assert prober._in_graph._session.fallback_nodes == ()
     assert prober.placement["CUDAExecutionProvider"] > len(model.proto.graph.node)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def assert_one_line(error: pytest.ExceptionInfo[ModelError], *words: str) -> Non
     assert "\n" not in message
     assert len(message) < 400
     assert "ONNXRuntimeError" not in message
+    assert not re.search(r"\b\d+ : [A-Z_]+ : ", message)
+    assert "onnxruntime_src" not in message
     for word in words:
         assert word in message
 
@@ -79,6 +82,47 @@ def test_a_failure_on_the_way() -> None:
     with pytest.raises(ModelError) as caught:
         session(model).run(["y"], {"x": np.zeros((2, 4), np.float32)})
     assert_one_line(caught, "cannot run it", "Reshape")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"ir_version": 99}, r"Unsupported model IR version: 99, max supported IR version: \d+$"),
+        ({"opset": 99}, r"Opset 99 is under development .* support for domain ai\.onnx is till opset \d+\.$"),
+    ],
+)
+def test_a_reason_is_kept_in_full(change: dict[str, int], reason: str) -> None:
+    """The runtime puts 200 characters of C++ signature before these reasons."""
+    model = small_models.classifier()
+    model.ir_version = change.get("ir_version", model.ir_version)
+    model.opset_import[0].version = change.get("opset", model.opset_import[0].version)
+    with pytest.raises(ModelError, match=reason) as caught:
+        session(model)
+    assert not re.search(r"\d+ : [A-Z_]+ : |onnxruntime_src|onnxruntime::", str(caught.value))
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("[ONNXRuntimeError] : 1 : FAIL : No.", "No."),
+        ("1 : FAIL : No.", "No."),
+        ("Exception: [ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : No.", "Exception: No."),
+        ("Failed:/src/a.cc:1 void a::f(std::function<void(int)>, int) const No (x).\nAll.", "Failed: No (x). All."),
+        ("D:\\a\\_work\\core\\b.h:12 a::b::operator()(const X<(1)>&) const [with T = f(int)] No.", "No."),
+        ("One /s/a.cc:1 a::f() two /s/b.cu:22 b::g(c(*)(d)) three", "One two three"),
+        ("Ratio 3 : 4 : Large is not a status.", "Ratio 3 : 4 : Large is not a status."),
+    ],
+)  # fmt: skip
+def test_status_and_source_positions_are_left_out(
+    message: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(message)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", fail)
+    with pytest.raises(ModelError) as caught:
+        session(small_models.classifier())
+    assert str(caught.value) == f"{FILE}: onnxruntime cannot load it: {reason}"
 
 
 def test_types_are_the_runtimes() -> None:

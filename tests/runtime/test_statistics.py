@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from onnx_ood import metrics
-from onnx_ood.runtime.statistics import RowStatistics, clean_rows, tabulate
+from onnx_ood.runtime.statistics import PairStatistics, prepare_clean, tabulate
 from onnx_ood.runtime.statistics import pair_statistics as pairs_of
 
 # What float64 may leave of a sum: n·2⁻⁵³ at most.
@@ -21,8 +21,8 @@ REL = 1e-12
 FLOATS = ("float16", "float32", "float64")
 
 
-def pair_statistics(a: np.ndarray, b: np.ndarray) -> RowStatistics:
-    return pairs_of(clean_rows(a), b)
+def pair_statistics(a: np.ndarray, b: np.ndarray) -> PairStatistics:
+    return pairs_of(prepare_clean(a), b)
 
 
 def one_row(a: np.ndarray, b: np.ndarray) -> tuple[float, float, float, int, int]:
@@ -184,9 +184,9 @@ def test_inputs_are_not_changed() -> None:
 
 
 def test_tables_have_inputs_copies_and_probes() -> None:
-    def cell(copy: int, probe: int) -> RowStatistics:
+    def cell(copy: int, probe: int) -> PairStatistics:
         base = np.array([100 * row + 10 * copy + probe for row in range(4)])
-        return RowStatistics(base + 0.1, base + 0.2, base + 0.3, base, base + 1)
+        return PairStatistics(base + 0.1, base + 0.2, base + 0.3, base, base + 1)
 
     table = tabulate([[cell(copy, probe) for probe in range(2)] for copy in range(3)])
     assert [field.shape for field in table] == [(4, 3, 2)] * 5

@@ -19,7 +19,7 @@ from onnx_ood.graph import find_units, load
 from onnx_ood.perturb import Trajectory, closed_path, ellipse_through, segment, translations
 from onnx_ood.piecewise import Boundaries, boundaries, read_program
 from onnx_ood.runtime import transitions
-from onnx_ood.runtime.patterns import PatternReader, distances
+from onnx_ood.runtime.activation_patterns import PatternReader, distances
 from onnx_ood.runtime.transitions import Transitions, count_transitions
 
 Save = Callable[..., Path]
@@ -184,7 +184,7 @@ def test_counts_agree_with_an_even_sweep() -> None:
     reader = reader_of(models.path("fashion_cnn"))
     (found,) = count_transitions(reader, [trajectory])
     codes = reader.read(trajectory.at(np.linspace(0, 1, 4097)))
-    even = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None))).sum(axis=0)
+    even = distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None))).sum(axis=0)
     assert found.converged
     assert found.points < 2049
     assert found.total == pytest.approx(even.sum(), rel=1e-3)
@@ -201,7 +201,7 @@ def test_trajectories_beside_each_other_are_counted_as_alone(
     images = small_models.images(4).astype(np.float64)
     walks = [segment(*images[:2]), ellipse_through(*images[:3]), translations(images[3])]
     together = count_transitions(classifier, walks)
-    monkeypatch.setattr(transitions, "_READ_BYTES", 1)
+    monkeypatch.setattr(transitions, "_MAX_READ_BYTES", 1)
     alone = [count_transitions(classifier, [walk])[0] for walk in walks]
     for a, b in zip(together, alone, strict=True):
         np.testing.assert_array_equal(a.at, b.at)
@@ -214,7 +214,7 @@ def test_where_codes_cannot_be_kept_the_count_is_not_taken_for_converged(
 ) -> None:
     walks = [ellipse_through(*small_models.images(3, seed=seed)) for seed in (1, 2)]
     whole = count_transitions(classifier, walks)
-    monkeypatch.setattr(transitions, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(transitions, "_MAX_KEPT_BYTES", 1)
     parts = count_transitions(classifier, walks)
     for few, many in zip(parts, whole, strict=True):
         assert many.converged
@@ -228,12 +228,12 @@ def test_points_are_limited(classifier: PatternReader) -> None:
     walk = ellipse_through(*small_models.images(3))
     totals = []
     for most in (18, 30, 100, 16_385):
-        (found,) = count_transitions(classifier, [walk], most_points=most)
+        (found,) = count_transitions(classifier, [walk], max_points=most)
         assert found.points <= most
         assert found.converged == (most > 1000)
         totals.append(found.total)
     assert totals == sorted(totals)
-    (first,) = count_transitions(classifier, [walk], most_points=17)
+    (first,) = count_transitions(classifier, [walk], max_points=17)
     assert first.uniform == ((17, first.total),)
     assert first.remainder == np.inf
 
@@ -257,9 +257,9 @@ def test_other_inputs_belong_to_their_trajectories(save: Save) -> None:
 
 def test_what_cannot_be_counted(classifier: PatternReader) -> None:
     walk = segment(*small_models.images(2))
-    with pytest.raises(UsageError, match="no trajectory"):
+    with pytest.raises(UsageError, match="no trajectories"):
         count_transitions(classifier, [])
     with pytest.raises(UsageError, match="tolerance"):
         count_transitions(classifier, [walk], tolerance=0)
     with pytest.raises(UsageError, match="begins with 17 points"):
-        count_transitions(classifier, [walk], most_points=16)
+        count_transitions(classifier, [walk], max_points=16)

@@ -307,7 +307,7 @@ def measured_like_numpy(
     nudges = (np.random.default_rng(1).normal(size=(2, *here.shape[1:])) * scale).astype(here.dtype)
     others = {name: value for name, value in feeds.items() if name != batch}
     measured = onnx_ood.measure(
-        model, feeds[batch], probes=probes, nudges=nudges, site=site, others=others, provider="cpu", exact=True,
+        model, feeds[batch], probes=probes, nudges=nudges, site=site, feeds=others, provider="cpu", exact=True,
         batch_size=1,
     )  # fmt: skip
     assert set(measured.probes) == set(probes)

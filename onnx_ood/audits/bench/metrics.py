@@ -13,7 +13,7 @@ from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, de
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.detection import detection, nan_to_inf
-from onnx_ood.metrics.intervals import share_interval
+from onnx_ood.metrics.estimates import fraction_interval
 
 
 def detector_metrics(
@@ -95,10 +95,10 @@ def flagged(
         return flag(detector_p_values(info, reference, inputs), rate, len(reference))
 
     ordinary = found(usual)
-    low, high = share_interval(int(ordinary.sum()), len(ordinary))
+    rate_found, low, high = fraction_interval(int(ordinary.sum()), len(ordinary))
     return BenchFlags(
         rate=rate,
-        ordinary=BenchInterval(value=float(ordinary.mean()), low=low, high=high),
+        ordinary=BenchInterval(value=rate_found, low=low, high=high),
         sets={name: float(found(one).mean()) for name, one in tested.items()},
     )
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from onnx_ood.metrics.bootstrap import interval
+from onnx_ood.metrics.estimates import percentile_interval
 from onnx_ood.results.base import Environment, Failure, Part
 from onnx_ood.results.facts import ModelFacts
 
@@ -23,7 +23,7 @@ class BenchInterval(Part):
     @classmethod
     def of(cls, samples: NDArray[np.float64]) -> BenchInterval:
         """The interval of a figure: the sample's, then those of its resamples, [1 + B]."""
-        found = interval(samples)
+        found = percentile_interval(samples)
         return cls(value=found.value, low=found.low, high=found.high)
 
 

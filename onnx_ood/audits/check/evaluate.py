@@ -10,7 +10,7 @@ from onnx_ood.audits.check.config import Gate
 from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.registry import Metric, MetricValue
 from onnx_ood.audits.check.result import Outcome, format_value
-from onnx_ood.metrics.intervals import difference_limit
+from onnx_ood.metrics.estimates import difference_limit
 
 
 class Evaluation(NamedTuple):

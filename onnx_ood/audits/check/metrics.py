@@ -15,7 +15,7 @@ from onnx_ood.evidence.references import among_references
 from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.graph import all_operators, count_non_finite
 from onnx_ood.inputs import discover
-from onnx_ood.metrics.intervals import median_interval, share_interval
+from onnx_ood.metrics.estimates import fraction_interval, median_interval
 
 __all__ = ["METRICS"]
 
@@ -375,7 +375,7 @@ def _median_at_probe(
     if measure != "flip_rate" and probe.above_floor < 0.5:
         detail = f"most cosine drops are not above the noise floor of {probe.noise_floor:.2g}"
     return MetricValue(
-        median.mean, _finite_or_none(median.low), _finite_or_none(median.high), len(known), detail
+        median.value, _finite_or_none(median.low), _finite_or_none(median.high), len(known), detail
     )
 
 
@@ -396,7 +396,7 @@ def _non_finite(runner: AuditRunner, which: Literal["nan", "infinite"]) -> Metri
 
 
 def _share(count: int, total: int) -> MetricValue:
-    return MetricValue(count / total, *share_interval(count, total), total)
+    return MetricValue(*fraction_interval(count, total), total)
 
 
 def _finite_or_none(value: float) -> float | None:

@@ -123,7 +123,7 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
         provider=prober.provider,
         provider_note=prober.provider_note,
         placement=prober.placement,
-        fallen_back=prober.fallen_back,
+        fallen_back=prober.fallback_nodes,
         answers={
             path.name: labels[answer] for path, answer in zip(photos, original.answers.tolist(), strict=True)
         },

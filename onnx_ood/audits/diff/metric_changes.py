@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from onnx_ood.audits.diff.result import MetricChange
-from onnx_ood.metrics.intervals import difference_limit
+from onnx_ood.metrics.estimates import difference_limit
 from onnx_ood.results.base import Number
 
 

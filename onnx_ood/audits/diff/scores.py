@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx_ood.audits.diff.metric_changes import one_sided
 from onnx_ood.audits.diff.result import Agreement, InputChange, InputsDiff, MetricChange
 from onnx_ood.audits.score.result import InputResult, ScoreResult
-from onnx_ood.metrics.intervals import mean_interval, share_interval
+from onnx_ood.metrics.estimates import fraction_interval, mean_interval
 from onnx_ood.metrics.ranking import average_ranks, rank_correlation
 from onnx_ood.results.base import Number, Prediction
 
@@ -52,7 +52,7 @@ def _paired(
         name=name,
         a=_number(np.median(a) if len(a) else np.nan),
         b=_number(np.median(b) if len(b) else np.nan),
-        change=_number(found.mean),
+        change=_number(found.value),
         low=_number(found.low),
         high=_number(found.high),
     )
@@ -123,8 +123,8 @@ def _agreement(answered: Sequence[tuple[Prediction, Prediction]]) -> Agreement |
     if not answered:
         return None
     same = sum(one.index == other.index for one, other in answered)
-    low, high = share_interval(same, len(answered))
-    return Agreement(inputs=len(answered), share=same / len(answered), low=low, high=high)
+    share, low, high = fraction_interval(same, len(answered))
+    return Agreement(inputs=len(answered), share=share, low=low, high=high)
 
 
 def _change(a: InputResult, b: InputResult, rank_a: float, rank_b: float) -> InputChange:

@@ -153,7 +153,7 @@ def _check_placement() -> Check:
         return Check(
             name="nodes", state="bad", found=f"a bundled model cannot be measured: {error}", remedy=_REPORT
         )
-    lost = prober.fallen_back
+    lost = prober.fallback_nodes
     return Check(
         name="nodes",
         state="bad" if lost else "good",

@@ -128,7 +128,7 @@ def plane(
         jacobian=jacobian,
         notes=preprocessing_notes(read.chosen, card, facts)
         + read.notes
-        + _notes(shown, clean, len(units), window, watched.prober.layout_note),
+        + _notes(shown, clean, len(units), window, watched.prober.batching_note),
     )
 
 
@@ -262,7 +262,7 @@ def _jacobian(
     known = np.isfinite(norm) & (norm > 0)
     rows = norm.reshape(len(grid.y), len(grid.x)).tolist()
     return PlaneJacobian(
-        probe=norms.of,
+        probe=norms.function,
         directions=norms.directions,
         step=step,
         error=float(np.median(error[known] / norm[known])) if known.any() else None,

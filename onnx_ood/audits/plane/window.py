@@ -14,10 +14,9 @@ from onnx_ood.audits.plane.layer import Shown
 from onnx_ood.audits.plane.result import PlaneLine
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model, why_not_measurable
-from onnx_ood.metrics.contours import ZeroLines, joined, zero_lines
-from onnx_ood.metrics.polylines import polylines, simplified
+from onnx_ood.metrics.contours import ZeroLines, joined, polylines, simplified, zero_lines
 from onnx_ood.perturb import Grid, Plane
-from onnx_ood.runtime import Group, Prober
+from onnx_ood.runtime import PerturbationGroup, Prober
 
 # Memory for points that are fed at once, in float64, and for what is kept of some rows of the grid until their lines
 # are found.
@@ -86,7 +85,7 @@ class InstrumentedModel:
         outputs: list[NDArray[Any] | None] = [None] * len(points)
         nothing = np.zeros((1, *points.shape[1:]), np.float32)
 
-        def keep(group: Group) -> None:
+        def keep(group: PerturbationGroup) -> None:
             (shares,) = group.values
             for i, share in zip(group.inputs, shares, strict=True):
                 # Copies: what a run gave is let go as a whole.

@@ -105,7 +105,7 @@ def score(
             batch_size=settings.batch_size,
             exact=settings.exact,
             tf32=settings.tf32,
-            others=settings.feeds,
+            feeds=settings.feeds,
         )
         adaptive = None
         if settings.adaptive:

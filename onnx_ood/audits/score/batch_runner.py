@@ -93,17 +93,17 @@ class BatchRunner:
             provider_note=prober.provider_note,
             # When a run is resumed, what was skipped before isn't watched any more.
             placement=recorded.run.placement if recorded else prober.placement,
-            fallen_back=recorded.run.fallen_back if recorded else prober.fallen_back,
-            rows=prober.rows or 0,
+            fallen_back=recorded.run.fallen_back if recorded else prober.fallback_nodes,
+            rows=prober.batch_size or 0,
             exact=self._exact,
             tf32=prober.tf32,
             observer_effect=self._observer_effect,
-            layout_note=prober.layout_note,
+            layout_note=prober.batching_note,
         )
 
     def calibration(self) -> Calibration | None:
         """What the first inputs told; None as long as nothing was measured."""
-        if self._prober.rows is None or not self._names:
+        if self._prober.batch_size is None or not self._names:
             return self._recorded
         skipped = (self._recorded.skipped_probes if self._recorded else {}) | self._prober.skipped
         return Calibration(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
-from onnx_ood.metrics.sampling import standard_error
+from onnx_ood.metrics.estimates import standard_error
 from onnx_ood.runtime import Measurement
 
 Int = NDArray[np.int64]

@@ -29,7 +29,7 @@ from onnx_ood.inputs import Classes, InputSource, Reader, discover, read_card, r
 from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
-from onnx_ood.runtime import JacobianProber, decoding_threads, find_derived, find_input
+from onnx_ood.runtime import JacobianProber, decoding_threads, find_input, find_jacobian_probe
 
 # Inputs read at once.
 _READ_BATCH = 32
@@ -116,12 +116,12 @@ def _measure(
     linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
     prober = JacobianProber(
         model,
-        find_derived(model, settings.probe, site),
-        codes=_tensors(model, linear),
+        find_jacobian_probe(model, settings.probe, site),
+        patterns=_tensors(model, linear),
         site=site.name,
         provider=settings.provider,
         batch_size=settings.batch_size,
-        others=settings.feeds,
+        feeds=settings.feeds,
     )
     reader = Reader(
         found.paths,

@@ -24,7 +24,7 @@ from onnx_ood.audits.sensitivity.result import (
 from onnx_ood.audits.sensitivity.trajectory_choice import Chosen
 from onnx_ood.audits.sensitivity.trajectory_counts import Counted
 from onnx_ood.graph import PatternSite, Units
-from onnx_ood.metrics.intervals import mean_interval
+from onnx_ood.metrics.estimates import mean_interval
 from onnx_ood.results.facts import ModelFacts
 from onnx_ood.runtime import Prober, Transitions
 
@@ -102,10 +102,10 @@ def build(measured: Measured) -> ModelSensitivity:
 def _jacobian(measured: Measured) -> JacobianResult:
     inputs, first = measured.inputs, measured.inputs.norms[0]
     return JacobianResult(
-        probe=first.of,
+        probe=first.function,
         directions=first.directions,
         norm=_estimate(inputs.all("norm")),
-        within_region=float(inputs.all("exact_share").mean()) if measured.whole_regions else None,
+        within_region=float(inputs.all("exact_fraction").mean()) if measured.whole_regions else None,
         disagreement=_number(float(np.nanmedian(inputs.all("disagreement")))),
         note=first.note,
     )
@@ -188,7 +188,7 @@ def _sites(sites: Sequence[PatternSite], counted: Counted) -> tuple[SiteResult, 
 def _estimate(values: NDArray[np.float64]) -> Estimate:
     found = mean_interval(values)
     return Estimate(
-        count=len(values), mean=_number(found.mean), low=_number(found.low), high=_number(found.high)
+        count=len(values), mean=_number(found.value), low=_number(found.low), high=_number(found.high)
     )
 
 

@@ -100,14 +100,14 @@ class MeasuredInputs:
 
 
 def _some(norms: JacobianNorms, rows: NDArray[np.bool_]) -> JacobianNorms:
-    share = norms.exact_share
+    share = norms.exact_fraction
     return JacobianNorms(
         norms.norm[rows],
         norms.standard_error[rows],
         norms.step[rows],
         norms.disagreement[rows],
         norms.directions,
-        norms.of,
+        norms.function,
         np.full(rows.sum(), np.nan) if share is None else share[rows],
         norms.note,
     )

@@ -68,7 +68,7 @@ def count(
     if not sites or not settings.trajectories or inputs.first is None:
         return Counted()
     points, site = np.stack(inputs.points), prober.site
-    if not prober.site_in_rows:
+    if not prober.site_has_batch_axis:
         return Counted(
             note=f"Trajectories were left out: the inputs don't lie along the first axis of {site.name}."
         )
@@ -93,7 +93,7 @@ def count(
     counted = count_transitions(
         reader, [way.trajectory for way in ways], others, tolerance=settings.tolerance
     )
-    return Counted(tuple(ways), tuple(counted), reader.units(), reader.layout_note)
+    return Counted(tuple(ways), tuple(counted), reader.units(), reader.batching_note)
 
 
 def _differs(reader: PatternReader, feeding: Feeding) -> list[str]:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.deviation import RobustStats, robust_stats, robust_z
+from onnx_ood.metrics.estimates import standard_error
 from onnx_ood.metrics.quantiles import Values
-from onnx_ood.metrics.sampling import standard_error
 
 MIN_COPIES = 4
 """Fewest copies: of two or three the standard error itself is hardly known."""

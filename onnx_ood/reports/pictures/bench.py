@@ -19,7 +19,7 @@ from onnx_ood.audits.bench.result import (
     BenchResult,
     BenchScores,
 )
-from onnx_ood.metrics.roc import mean_roc, roc
+from onnx_ood.metrics.detection import mean_roc, roc
 from onnx_ood.reports.pictures.canvas import drawing
 from onnx_ood.reports.words import shorten_middle
 

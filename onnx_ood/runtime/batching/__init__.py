@@ -1,1 +1,1 @@
-"""How inputs are grouped into runs, and whether they stay independent there."""
+"""Layout of inputs in runs, trial runs and batch independence."""

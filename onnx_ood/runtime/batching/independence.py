@@ -1,8 +1,8 @@
-"""Whether the inputs of one run stay apart, found out by running them in different company.
+"""Batch independence: whether an input gives the same values in whatever company it is run.
 
-A tensor is cut into one share for each input along its first axis, or along another where that fails: models of
-sequences put time first, and what comes out of a loop's body has the iterations first. Neither works for models that
-mix inputs (statistics over the batch, the batch taken for time), or that give as many rows as they find things.
+A tensor is split into one sample per input along its first axis, or along another axis where that fails: sequence
+models put time first, and outputs of a loop body have the iterations first. Neither works for models that mix inputs
+(statistics over the batch, the batch read as time), or that return one row per object found.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import numpy as np
 
 from onnx_ood import metrics
 from onnx_ood._types import Array
-from onnx_ood.runtime.statistics import clean_rows, pair_statistics
+from onnx_ood.runtime.statistics import pair_statistics, prepare_clean
 
-# A share may differ from what the input gives in other company by as much as kernels that round otherwise for
-# another shape make it. Models that mix inputs miss this by far.
-_SAME = 1e-4
+# Relative difference, in squared norm, that is still rounding: kernels may round differently for another batch size.
+# Models that mix inputs exceed this by far.
+_MAX_ROUNDING = 1e-4
 
 
 class BatchDependenceError(Exception):
-    """A tensor turned out not to have equal shares for the inputs of a run. Handled inside this package.
+    """A tensor turned out not to have equal samples for the inputs of a run. Handled inside this package.
 
     Attributes:
         name: The tensor.
@@ -30,15 +30,15 @@ class BatchDependenceError(Exception):
         self.name = name
 
 
-def neighbour(batch: Array) -> Array:
-    """Makes an input to run beside the first one that surely differs from it.
+def companion(batch: Array) -> Array:
+    """Make an input to run together with the first one, from which it is sure to differ.
 
     Args:
         batch: Inputs [N, *input].
 
     Returns:
-        [*input]: half the last input, mirrored, plus uniform noise, so that values stay between half the smallest and
-        the largest of the batch, where the model expects them, and a blank input gets a neighbour that isn't blank.
+        [*input]: half the last input, mirrored, plus uniform noise. Values stay between half the smallest and the
+        largest of the batch, where the model expects them, and a blank input gets a companion that isn't blank.
     """
     last = np.flip(batch[-1])
     reach = max(float(np.max(np.abs(x), initial=0, where=np.isfinite(x))) for x in (batch[0], last))
@@ -47,30 +47,33 @@ def neighbour(batch: Array) -> Array:
     return result
 
 
-def share(array: Array, rows: int, at: int, axis: int = 0) -> Array | None:
-    """One input's share of a tensor.
+def sample(array: Array, batch_size: int, index: int, axis: int = 0) -> Array | None:
+    """Take one input's sample out of a tensor.
 
     Args:
-        array: The tensor that a run gave.
-        rows: Number of inputs in that run.
-        at: Which of them is meant; negative numbers count from the last.
+        array: The tensor of a run.
+        batch_size: Number of inputs in that run.
+        index: Which of them; negative numbers count from the last.
         axis: The axis along which inputs lie.
 
     Returns:
-        An equal part of the axis; all of the tensor if the input was alone; None if the axis can't be cut like that.
+        An equal part of the axis; all of the tensor if the input was alone; None if the axis can't be divided so.
+
+    >>> sample(np.arange(6), batch_size=3, index=1)
+    array([2, 3])
     """
-    if rows == 1:
+    if batch_size == 1:
         return array
-    if axis >= array.ndim or array.shape[axis] == 0 or array.shape[axis] % rows:
+    if axis >= array.ndim or array.shape[axis] == 0 or array.shape[axis] % batch_size:
         return None
-    each = array.shape[axis] // rows
-    parts = array.reshape(*array.shape[:axis], rows, each, *array.shape[axis + 1 :])
-    part: Array = np.take(parts, at, axis=axis)
+    size = array.shape[axis] // batch_size
+    parts = array.reshape(*array.shape[:axis], batch_size, size, *array.shape[axis + 1 :])
+    part: Array = np.take(parts, index, axis=axis)
     return part
 
 
-def same(one: Array | None, other: Array | None) -> bool:
-    """True if two shares are equal up to rounding; NaN and infinity have to be in the same places."""
+def equal_but_for_rounding(one: Array | None, other: Array | None) -> bool:
+    """True if two samples are equal up to rounding; NaN and infinity have to be in the same places."""
     if one is None or other is None or one.shape != other.shape or one.dtype != other.dtype:
         return False
     if not np.issubdtype(one.dtype, np.number):
@@ -79,6 +82,6 @@ def same(one: Array | None, other: Array | None) -> bool:
     if not np.array_equal(finite, np.isfinite(other)):
         return False
     a, b = one[finite].astype(np.float64), other[finite].astype(np.float64)
-    stats = pair_statistics(clean_rows(a[np.newaxis]), b[np.newaxis])
+    stats = pair_statistics(prepare_clean(a[np.newaxis]), b[np.newaxis])
     drop = metrics.cosine_drop(stats.aa, stats.ad, stats.dd)[0]
-    return bool(drop <= _SAME and stats.dd[0] <= _SAME * stats.aa[0])
+    return bool(drop <= _MAX_ROUNDING and stats.dd[0] <= _MAX_ROUNDING * stats.aa[0])

@@ -1,4 +1,4 @@
-"""How inputs are laid out in runs: how many at once, and where each one's share of a tensor lies."""
+"""Layout of inputs in runs: how many at once, and which part of a tensor belongs to which input."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from onnx_ood._types import Array
 from onnx_ood.runtime.batching.independence import BatchDependenceError
 from onnx_ood.runtime.providers import Provider
 
-# Activations of one run at all probes where nobody says how many inputs it has. Each run reads the weights again, so
-# that one input in a run is slow, but each worker keeps two runs in memory; a GPU wants many inputs.
-_RUN_BYTES = {"cpu": 96 * 2**20, "cuda": 128 * 2**20}
-# Activations at the probes of one part of a model. Smaller parts, which stay in cache until they are reduced, cost more
-# than they saved: tensors change their layout where a part ends, and each part reads its weights anew for each copy.
-PART_BYTES: dict[Provider, int] = {"cpu": 128 * 2**20, "cuda": 512 * 2**20}
-_MOST_ROWS = {"cpu": 32, "cuda": 64}
+# Activations of one run at all probes, if the user sets no batch size. Each run reads the weights again, so one input
+# per run is slow; but each worker keeps two runs in memory. A GPU needs many inputs.
+_MAX_RUN_BYTES = {"cpu": 96 * 2**20, "cuda": 128 * 2**20}
+# Activations at the probes of one stage of a model. Smaller stages, which stay in cache until they are reduced, were
+# slower: tensors change their layout where a stage ends, and each stage reads its weights anew for each copy.
+MAX_STAGE_BYTES: dict[Provider, int] = {"cpu": 128 * 2**20, "cuda": 512 * 2**20}
+_MAX_BATCH_SIZE = {"cpu": 32, "cuda": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,103 +27,109 @@ class Layout:
     """How the inputs of one measurement are run.
 
     Attributes:
-        rows: Inputs in one run.
-        fixed: True if a run must have exactly `rows` inputs; the last one is then filled up.
-        shapes: Shape of one input's share of each tensor, as the first input has it.
-        even: True if runs may have fewer inputs than `rows`, so that several go on beside each other.
+        batch_size: Inputs in one run.
+        fixed: True if a run must have exactly `batch_size` inputs; the last one is then filled up.
+        shapes: Shape of the sample of each tensor that belongs to one input.
+        bytes_per_sample: Bytes of one input's sample of each probe.
+        note: Why inputs are run one at a time or an output is left out, or empty.
+        even: True if runs may have fewer inputs than `batch_size`, so that several can run concurrently.
         axes: The axis along which the inputs of a run lie, for tensors where it is not the first.
-        bytes_at: Bytes that one input takes at each probe.
-        note: What a user should know about it, or empty.
     """
 
-    rows: int
+    batch_size: int
     fixed: bool
     shapes: Mapping[str, tuple[int, ...]]
-    bytes_at: Mapping[str, int]
+    bytes_per_sample: Mapping[str, int]
     note: str = ""
     even: bool = False
     axes: Mapping[str, int] = field(default_factory=dict)
 
-    def runs(self, count: int, beside: int = 1) -> list[list[int]]:
-        """Shares inputs out to runs.
+    def runs(self, count: int, concurrent: int = 1) -> list[list[int]]:
+        """Distribute inputs over runs.
 
         Args:
             count: N, the number of inputs.
-            beside: How many runs go on beside each other.
+            concurrent: Number of runs that execute at the same time.
 
         Returns:
             The indices of the inputs of each run. A model with a fixed batch size gets its last run filled up with the
             last input.
         """
         if self.even:
-            number = min(count, max(-(-count // self.rows), beside))
+            number = min(count, max(-(-count // self.batch_size), concurrent))
             bounds = [i * count // number for i in range(number + 1)]
             return [list(range(first, last)) for first, last in pairwise(bounds)]
-        runs = [list(range(start, min(start + self.rows, count))) for start in range(0, count, self.rows)]
+        runs = [
+            list(range(start, min(start + self.batch_size, count)))
+            for start in range(0, count, self.batch_size)
+        ]
         if self.fixed:
-            runs[-1] += [count - 1] * (self.rows - len(runs[-1]))
+            runs[-1] += [count - 1] * (self.batch_size - len(runs[-1]))
         return runs
 
-    def cut(self, name: str, array: Array, rows: int) -> Array:
-        """Cuts a tensor into shares.
+    def split(self, name: str, array: Array, batch_size: int) -> Array:
+        """Split a tensor into one sample per input.
 
         Args:
             name: Its name.
-            array: What a run gave.
-            rows: Number of inputs in that run.
+            array: The tensor of one run.
+            batch_size: B, the number of inputs in that run.
 
         Returns:
-            [rows, *share].
+            [B, *sample].
 
         Raises:
-            UnevenRowsError: If several inputs were run and the shares are not what the first input's was.
+            BatchDependenceError: If the run has several inputs and samples differ in shape from the first input's.
         """
-        if rows == 1:
+        if batch_size == 1:
             return array[np.newaxis]
-        each, axis = self.shapes[name], self.axes.get(name, 0)
-        if array.shape != self._together(each, rows, axis):
+        sample, axis = self.shapes[name], self.axes.get(name, 0)
+        if array.shape != self._batched(sample, batch_size, axis):
             raise BatchDependenceError(name)
-        shares: Array = np.moveaxis(array.reshape(*each[:axis], rows, *each[axis:]), axis, 0)
-        return shares
+        samples: Array = np.moveaxis(array.reshape(*sample[:axis], batch_size, *sample[axis:]), axis, 0)
+        return samples
 
-    def join(self, name: str, shares: Array) -> Array:
-        """Puts shares together into a tensor: the inverse of `cut`.
+    def join(self, name: str, samples: Array) -> Array:
+        """Join samples into a tensor: the inverse of `split`.
 
         Args:
             name: Name of the tensor.
-            shares: [rows, *share].
+            samples: [B, *sample].
 
         Returns:
-            The tensor as a run of these inputs has it.
+            The tensor of a run with these inputs.
         """
-        if len(shares) == 1:
-            first: Array = shares[0]
+        if len(samples) == 1:
+            first: Array = samples[0]
             return first
         axis = self.axes.get(name, 0)
-        return np.moveaxis(shares, 0, axis).reshape(self._together(shares.shape[1:], len(shares), axis))
+        return np.moveaxis(samples, 0, axis).reshape(self._batched(samples.shape[1:], len(samples), axis))
 
-    def own_shape(self, name: str) -> tuple[int, ...]:
-        """Shape of one input's share of a tensor, without the axis along which inputs lie where that is 1."""
-        share, axis = self.shapes[name], self.axes.get(name, 0)
-        return (*share[:axis], *share[axis + 1 :]) if share[axis : axis + 1] == (1,) else share
+    def sample_shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one input's sample, without a batch axis of size 1."""
+        sample, axis = self.shapes[name], self.axes.get(name, 0)
+        return (*sample[:axis], *sample[axis + 1 :]) if sample[axis : axis + 1] == (1,) else sample
 
     @staticmethod
-    def _together(share: tuple[int, ...], rows: int, axis: int) -> tuple[int, ...]:
-        return (*share[:axis], rows * share[axis], *share[axis + 1 :])
+    def _batched(sample: tuple[int, ...], batch_size: int, axis: int) -> tuple[int, ...]:
+        return (*sample[:axis], batch_size * sample[axis], *sample[axis + 1 :])
 
     def units(self, probe: str) -> int:
-        """Number of values that one input has at a probe."""
+        """Number of values per input at a probe."""
         return prod(self.shapes[probe])
 
 
-def choose_rows(per_input: int, provider: Provider) -> int:
-    """How many inputs to run at once where nobody says.
+def choose_batch_size(bytes_per_input: int, provider: Provider) -> int:
+    """Choose the number of inputs in one run.
 
     Args:
-        per_input: Bytes that one input takes at all probes together.
+        bytes_per_input: Bytes of one input's samples of all probes together.
         provider: `"cuda"` or `"cpu"`.
 
     Returns:
-        At least 1; as many as keep the activations of one run at all probes small, and no more than is of use.
+        At least 1; as many as keep the activations of one run small, and no more than are of use.
+
+    >>> choose_batch_size(bytes_per_input=48 * 2**20, provider="cpu")
+    2
     """
-    return max(1, min(_MOST_ROWS[provider], _RUN_BYTES[provider] // max(per_input, 1)))
+    return max(1, min(_MAX_BATCH_SIZE[provider], _MAX_RUN_BYTES[provider] // max(bytes_per_input, 1)))

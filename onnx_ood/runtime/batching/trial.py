@@ -1,4 +1,4 @@
-"""Trial runs that tell how a model's inputs can be laid out in runs."""
+"""Trial runs: how the inputs of a model can be laid out in runs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import numpy as np
 
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
-from onnx_ood.runtime.batching.independence import neighbour, same, share
-from onnx_ood.runtime.batching.layout import Layout, choose_rows
+from onnx_ood.runtime.batching.independence import companion, equal_but_for_rounding, sample
+from onnx_ood.runtime.batching.layout import Layout, choose_batch_size
 from onnx_ood.runtime.providers import Provider
 
-# Runs values of the batch's input beside the other feeds of the given inputs, and gives every probe and output by name.
-Run = Callable[[Array, list[int]], Mapping[str, Array]]
+# Runs values of the batch's input with the other feeds of the given inputs; returns probes and outputs by name.
+TrialRun = Callable[[Array, list[int]], Mapping[str, Array]]
 
 
-def make_layout(
-    run: Run,
+def find_layout(
+    run: TrialRun,
     clean: Array,
     *,
     probes: Sequence[str],
@@ -29,7 +29,7 @@ def make_layout(
     fixed: int | None,
     inner_site: bool,
 ) -> Layout:
-    """Runs the first input alone and in company, to learn sizes and whether inputs stay apart.
+    """Run the first input alone and with others, to find sample sizes and batch independence.
 
     Args:
         run: Runs the model.
@@ -39,57 +39,54 @@ def make_layout(
         provider: `"cuda"` or `"cpu"`.
         batch_size: The user's choice of inputs in one run, or None.
         fixed: The batch size that is written into the model, or None.
-        inner_site: True if the site is inside the model. The axis of its batch is then asked for even if inputs are run
-            one at a time, so that the shape of a nudge doesn't depend on that.
+        inner_site: True if the site is inside the model. Its batch axis is then found even if inputs are run one at a
+            time, so that the shape of a nudge doesn't depend on that.
 
     Returns:
-        The layout. Its `shapes` lack outputs of a fixed batch that can't be told apart.
+        The layout. Its `shapes` lack outputs of a fixed batch that cannot be split by input.
 
     Raises:
-        ModelError: If a run fails, or a probe of a fixed batch can't be told apart.
+        ModelError: If a run fails, or a probe of a fixed batch cannot be split by input.
     """
     first = [0] * (fixed or 1)
-    alone = {name: share(array, len(first), 0) for name, array in run(clean[first], first).items()}
-    rows, note = fixed or batch_size, ""
+    alone = {name: sample(array, len(first), 0) for name, array in run(clean[first], first).items()}
+    chosen, note = fixed or batch_size, ""
     axes: Mapping[str, int] = {}
     if fixed is not None:
-        mixed, axes = _apart(run, clean, alone, fixed)
-        for name in mixed:
+        dependent, axes = _batch_axes(run, clean, alone, fixed)
+        for name in dependent:
             if name in probes:
-                raise _not_apart(path, fixed, name)
+                raise _fixed_batch_error(path, fixed, name)
             del alone[name]
-            note = f"output {name!r} is left out: it doesn't keep the inputs of a batch apart"
-    elif rows != 1 or inner_site:
+            note = f"output {name!r} is left out: it cannot be split by input"
+    elif chosen != 1 or inner_site:
         try:
-            mixed, axes = _apart(run, clean, alone, 2)
+            dependent, axes = _batch_axes(run, clean, alone, 2)
         except ModelError:
-            if rows != 1:
-                rows, note = 1, "one input at a time: the model doesn't run several"
+            if chosen != 1:
+                chosen, note = 1, "one input at a time: the model doesn't run several"
         else:
-            if mixed and rows != 1:
-                rows, note = 1, _note(mixed[0])
-    shares = {name: array for name, array in alone.items() if array is not None}
-    sizes = {name: shares[name].nbytes for name in probes}
-    even = rows is None
-    if rows is None:
-        rows = choose_rows(sum(sizes.values()), provider)
+            if dependent and chosen != 1:
+                chosen, note = 1, _one_at_a_time_note(dependent[0])
+    samples = {name: array for name, array in alone.items() if array is not None}
+    sizes = {name: samples[name].nbytes for name in probes}
     return Layout(
-        rows=rows,
+        batch_size=choose_batch_size(sum(sizes.values()), provider) if chosen is None else chosen,
         fixed=fixed is not None,
-        shapes={name: array.shape for name, array in shares.items()},
-        bytes_at=sizes,
+        shapes={name: array.shape for name, array in samples.items()},
+        bytes_per_sample=sizes,
         note=note,
-        even=even,
+        even=chosen is None,
         axes=axes,
     )
 
 
 def one_at_a_time(layout: Layout, name: str, path: Path) -> Layout:
-    """Gives up running several inputs at once.
+    """Give up running several inputs at once.
 
     Args:
         layout: The layout that did not hold.
-        name: A tensor whose shares turned out to be uneven.
+        name: A tensor whose samples turned out to differ in size.
         path: The model's file, for errors.
 
     Returns:
@@ -99,42 +96,45 @@ def one_at_a_time(layout: Layout, name: str, path: Path) -> Layout:
         ModelError: If the model's batch size is fixed.
     """
     if layout.fixed:
-        raise _not_apart(path, layout.rows, name)
-    return replace(layout, rows=1, note=_note(name))
+        raise _fixed_batch_error(path, layout.batch_size, name)
+    return replace(layout, batch_size=1, note=_one_at_a_time_note(name))
 
 
-def _apart(
-    run: Run, clean: Array, alone: Mapping[str, Array | None], rows: int
+def _batch_axes(
+    run: TrialRun, clean: Array, alone: Mapping[str, Array | None], batch_size: int
 ) -> tuple[list[str], dict[str, int]]:
-    """Tensors in which the first input's share depends on its company, and the axis of the batch in the others.
+    """Find tensors in which the first input depends on its company, and the batch axis of the rest.
 
-    The first input is run before others and behind others: a model that takes the batch for time lets an
-    input see only those before it. Axes that are the first are not listed.
+    The first input is run before others and behind others: a model that reads the batch as time lets an input see only
+    those before it. A batch axis that is the first is not listed.
     """
-    mixed: dict[str, None] = {}  # An ordered set.
+    dependent: dict[str, None] = {}  # An ordered set.
     axes: dict[str, int] = {}
-    other = neighbour(clean)
-    for at in sorted({0, rows - 1}):
-        values = np.stack([clean[0] if i == at else other for i in range(rows)])
-        arrays = run(values, [0 if i == at else len(clean) - 1 for i in range(rows)])
+    other = companion(clean)
+    for index in sorted({0, batch_size - 1}):
+        values = np.stack([clean[0] if i == index else other for i in range(batch_size)])
+        arrays = run(values, [0 if i == index else len(clean) - 1 for i in range(batch_size)])
         for name, array in arrays.items():
             expected = alone[name]
             if expected is not None and expected.size == 0 == array.size:
-                continue  # In a branch that isn't taken there is nothing to tell apart.
+                continue  # Nothing to compare in a branch that isn't taken.
             tried = [axes[name]] if name in axes else range(max(array.ndim, 1))
-            axis = next((i for i in tried if same(expected, share(array, rows, at, i))), None)
+            axis = next(
+                (i for i in tried if equal_but_for_rounding(expected, sample(array, batch_size, index, i))),
+                None,
+            )
             if axis is None:
-                mixed[name] = None
+                dependent[name] = None
             else:
                 axes[name] = axis
-    return list(mixed), {name: axis for name, axis in axes.items() if axis}
+    return list(dependent), {name: axis for name, axis in axes.items() if axis}
 
 
-def _note(name: str) -> str:
-    return f"one input at a time: {name!r} doesn't keep the inputs of a batch apart"
+def _one_at_a_time_note(name: str) -> str:
+    return f"one input at a time: {name!r} cannot be split by input"
 
 
-def _not_apart(path: Path, rows: int, name: str) -> ModelError:
+def _fixed_batch_error(path: Path, batch_size: int, name: str) -> ModelError:
     return ModelError(
-        f"{path}: the model takes batches of {rows}, and {name!r} doesn't keep their inputs apart; choose other probes"
+        f"{path}: the model takes batches of {batch_size}, and {name!r} cannot be split by input; choose other probes"
     )

@@ -1,1 +1,1 @@
-"""Jacobian norms by forward passes alone."""
+"""Jacobian norms by forward passes."""

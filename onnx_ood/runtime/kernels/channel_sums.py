@@ -1,4 +1,4 @@
-"""One compiled pass over activations that sums up each channel."""
+"""Compiled reduction of activations to channel statistics."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from onnx_ood.runtime.kernels.pair_sums import compiled
 
 
 class ChannelSums(NamedTuple):
-    """What channels hold, over their places.
+    """Statistics of R inputs and C channels over positions.
 
     Attributes:
         mean: float64 [R, C].
         variance: float64 [R, C], around that mean.
         largest: float64 [R, C].
-        active: Share of places above 0, float64 [R, C].
+        active: Fraction of positions above 0, float64 [R, C].
     """
 
     mean: NDArray[np.float64]
@@ -27,14 +27,14 @@ class ChannelSums(NamedTuple):
 
 
 def channel_sums(activations: NDArray[Any]) -> ChannelSums:
-    """Sums up the places of each channel.
+    """Reduce the positions of each channel.
 
     Args:
-        activations: [R, C, S], float32 or float64, contiguous: C channels of S places.
+        activations: [R, C, S], float32 or float64, contiguous: C channels of S positions.
 
     Returns:
-        The statistics. Sums are float64 and relative to the first place of each channel, so that a variance keeps its
-        digits where the mean is much larger.
+        The statistics. Sums are float64 and relative to the first position of each channel, so that a variance keeps
+        its digits if the mean is much larger.
     """
     return ChannelSums(*compiled(_channel_sums)(activations))
 

@@ -1,7 +1,7 @@
-"""Loops over activations, compiled: one pass, bound by memory, without Python's lock.
+"""Compiled reductions of pairs of activations: one pass, bound by memory, without Python's lock.
 
-Written as numpy, a pass over two activations would be five over cached pieces, and threads that share it out would
-wait for each other's lock. All sums are kept in float64, in which products of two float32 numbers are exact.
+In numpy it would take five passes over cached pieces, and threads would wait for each other's lock. Sums are float64,
+in which products of two float32 numbers are exact.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _FAST_MATH = {"contract", "nsz", "reassoc"}
 
 
 def clean_sums(a: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """What depends on the clean activations alone.
+    """Reduce clean activations.
 
     Args:
         a: Activations [R, U], float32 or float64, contiguous.
@@ -33,7 +33,7 @@ def clean_sums(a: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.int64]]
 def pair_sums(
     a: NDArray[Any], b: NDArray[Any]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
-    """What depends on both activations of R pairs.
+    """Reduce R pairs of activations.
 
     Args:
         a: Clean activations [R, U], float32 or float64, contiguous.
@@ -48,12 +48,12 @@ def pair_sums(
 
 @cache
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The machine code of a loop, for each type of arguments it is called with; kept on disk where that can be.
+    """Compile a loop, once per type of arguments, with a cache on disk if possible.
 
     Args:
-        function: A function of a module, that numba can compile.
+        function: A module-level function that numba can compile.
     """
-    # It takes a third of a second, which only those who measure should wait.
+    # The import takes a third of a second, which only measuring should cost.
     import numba  # noqa: PLC0415
 
     try:

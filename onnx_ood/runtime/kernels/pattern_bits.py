@@ -1,7 +1,7 @@
-"""Loops over activation codes, compiled: packing them and comparing them.
+"""Compiled packing and comparison of activation patterns.
 
-A code is one bit for each unit and threshold, set where the unit is above the threshold. Bits of one threshold stand
-together, and what fills up the last bytes is zero, so that codes can be compared eight bytes at a time.
+A pattern has one bit per unit and threshold, set if the unit is above the threshold. Bits of one threshold are
+contiguous, and padding is zero, so that patterns can be compared eight bytes at a time.
 """
 
 from __future__ import annotations
@@ -17,49 +17,49 @@ _WORD = 8
 
 
 def packed_bytes(units: int, thresholds: int) -> int:
-    """How many bytes the code of a site takes."""
+    """Number of bytes of the pattern of a site."""
     return thresholds * -(-units // (8 * _WORD)) * _WORD
 
 
 def pack(values: NDArray[Any], above: NDArray[Any], rows: NDArray[np.int64], out: NDArray[np.uint8]) -> int:
-    """Packs the codes of some points.
+    """Pack the patterns of some points.
 
     Args:
         values: Activations or pre-activations [R, U], float32 or float64, contiguous.
         above: The thresholds [T], of the same dtype.
-        rows: Where the codes go: rows of `out`, [R].
-        out: Codes [M, packed_bytes(U, T)], zeros where they go.
+        rows: The rows of `out` to write, [R].
+        out: Patterns [M, packed_bytes(U, T)], zeros in these rows.
 
     Returns:
-        How many values are NaN, of which no code can be told.
+        The number of values that are NaN and have no pattern.
     """
     undefined: int = compiled(_pack)(values, above, rows, out)
     return undefined
 
 
 def differing_bits(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Hamming distances of codes.
+    """Compute Hamming distances of patterns.
 
     Args:
-        a: Codes [M, B] as `pack` gives them.
-        b: Others, as `a`.
+        a: Patterns [M, B] as `pack` writes them.
+        b: The patterns to compare with, as `a`.
 
     Returns:
-        The number of bits in which each two rows differ, [M].
+        The number of bits in which corresponding rows differ, [M].
     """
     counts: NDArray[np.int64] = compiled(_differing_bits)(a.view(np.uint64), b.view(np.uint64))
     return counts
 
 
 def channel_places(indices: NDArray[Any], plane: int) -> NDArray[np.int32]:
-    """Brings places of the largest elements into a form that doesn't depend on the row of a run.
+    """Convert indices of largest elements to a form that doesn't depend on the position in a run.
 
     Args:
-        indices: Places counted through all of a run, int64, any shape.
+        indices: Indices into the whole tensor, int64, any shape.
         plane: Number of elements of one channel.
 
     Returns:
-        Places counted in the channel, of the same shape.
+        Indices into the channel, of the same shape.
     """
     places: NDArray[np.int32] = compiled(_channel_places)(np.ascontiguousarray(indices).ravel(), plane)
     return places.reshape(indices.shape)
@@ -90,7 +90,7 @@ def _differing_bits(a, b):  # type: ignore[no-untyped-def]
     for row in range(a.shape[0]):
         left, right, total = a[row], b[row], np.uint64(0)
         for i in range(left.size):
-            # Sums of two, four, eight bits beside each other, then of the eight bytes ("Hacker's Delight", 5-1).
+            # Sums of two, four, eight adjacent bits, then of the eight bytes ("Hacker's Delight", 5-1).
             x = left[i] ^ right[i]
             x -= (x >> np.uint64(1)) & np.uint64(0x5555555555555555)
             x = (x & np.uint64(0x3333333333333333)) + ((x >> np.uint64(2)) & np.uint64(0x3333333333333333))

@@ -15,8 +15,8 @@ from onnx_ood.audits.check.config import Gate
 from onnx_ood.audits.check.evaluate import evaluate, expected
 from onnx_ood.audits.check.registry import MetricValue
 from onnx_ood.metrics.bootstrap import Resampling
-from onnx_ood.metrics.bootstrap import interval as resampled
-from onnx_ood.metrics.intervals import difference_limit, mean_interval, median_interval
+from onnx_ood.metrics.estimates import difference_limit, mean_interval, median_interval
+from onnx_ood.metrics.estimates import percentile_interval as resampled
 
 
 def _gate(**config: object) -> Gate:
@@ -93,7 +93,7 @@ def test_noise_explains_what_chance_does() -> None:
         fails = 0
         for _ in range(400):
             before, now = mean_interval(rng.normal(size=40)), mean_interval(rng.normal(shift, 1, 40))
-            then = BaselineMetric(value=before.mean, low=before.low, high=before.high, inputs=40)
+            then = BaselineMetric(value=before.value, low=before.low, high=before.high, inputs=40)
             fails += evaluate(gate, 10, MetricValue(*now, 40), then).outcome == "failed"
         return fails / 400
 

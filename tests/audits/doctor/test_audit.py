@@ -91,7 +91,7 @@ def test_where_the_nodes_of_a_watched_model_run_is_said(monkeypatch):
     assert check.state == "good"
     assert re.search(rf"\b\d+ nodes on {where}", check.found)
     monkeypatch.setattr(
-        module.Prober, "fallen_back", ("__onnx_ood__/pairs/MatMul", "__onnx_ood__/pairs/Cast")
+        module.Prober, "fallback_nodes", ("__onnx_ood__/pairs/MatMul", "__onnx_ood__/pairs/Cast")
     )
     result = onnx_ood.doctor()
     assert not result.healthy

@@ -199,11 +199,11 @@ def test_forwards_are_those_that_are_run(network, rows):
     """Counted where the model is run, without the four inputs that fail."""
     original, counted = Prober.measure, []
 
-    def measure(self, batch, nudges, others=None):
+    def measure(self, batch, nudges, feeds=None):
         # The noise floor and the observer effect have nudges of their own for each input.
         if np.ndim(nudges) == 2:
             counted.append((np.isfinite(batch).all(axis=1).sum(), 1 + len(nudges)))
-        return original(self, batch, nudges, others)
+        return original(self, batch, nudges, feeds)
 
     with mock.patch.object(Prober, "measure", measure):
         result = run(network, rows)

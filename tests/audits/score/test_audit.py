@@ -410,7 +410,7 @@ def test_tf32_that_the_provider_lacks_is_said(garments, monkeypatch):
 def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeypatch):
     settings = ScoreSettings(provider="cpu", copies=1)
     assert onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallen_back == ()
-    monkeypatch.setattr(Prober, "fallen_back", ("__onnx_ood__/pairs/Greater",))
+    monkeypatch.setattr(Prober, "fallback_nodes", ("__onnx_ood__/pairs/Greater",))
     result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings)
     assert result.run.fallen_back == ("__onnx_ood__/pairs/Greater",)
     (note,) = (note for note in result.notes if "bug" in note)

@@ -15,8 +15,8 @@ from onnx.reference import ReferenceEvaluator
 
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.graph import find_units, load
+from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.kernels.pattern_bits import differing_bits, pack, packed_bytes
-from onnx_ood.runtime.patterns import ActivationPatterns, PatternReader, distances
 
 Save = Callable[..., Path]
 
@@ -78,7 +78,7 @@ def test_distances_of_convolutions(batch_size: int | None, save: Save) -> None:
     model = small_models.classifier()
     x = small_models.images(11)
     codes = reader_of(save, model, batch_size=batch_size).read(x)
-    found = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None)))
+    found = distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None)))
     for site, z in enumerate(values(model, ["conv1", "conv2"], image=x)):
         away(z, 0)
         flips = ((z[1:] > 0) != (z[:-1] > 0)).sum(axis=(1, 2, 3))
@@ -102,7 +102,7 @@ def test_two_thresholds_are_a_thermometer(save: Save) -> None:
     away(h, -0.5, 1)
     published = (h > -0.5).astype(int) + (h > 1)
     assert set(published.ravel()) == {0, 1, 2}
-    found = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None)))
+    found = distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None)))
     np.testing.assert_array_equal(found[:, 0], np.abs(np.diff(published, axis=0)).sum(axis=1))
 
 
@@ -123,14 +123,14 @@ def test_places_of_the_largest(batch_size: int | None, save: Save) -> None:
     x = small_models.normal(10, 2, 8, 8, seed=3)
     reader = reader_of(save, pooled(), batch_size=batch_size)
     codes = reader.read(x)
-    assert reader.layout_note == ""
+    assert reader.batching_note == ""
     (h,) = values(pooled(), ["h"], x=x)
     windows = np.lib.stride_tricks.sliding_window_view(h, (3, 3), axis=(2, 3))[:, :, ::2, ::2]
     row, column = np.divmod(windows.reshape(10, 3, 3, 3, 9).argmax(axis=-1), 3)
     corner = 2 * np.arange(3)
     place = (corner[:, np.newaxis] + row) * 8 + corner + column
     np.testing.assert_array_equal(codes.at[0], place.reshape(10, -1))
-    found = distances(codes.rows(slice(0, -1)), codes.rows(slice(1, None)))
+    found = distances(codes.subset(slice(0, -1)), codes.subset(slice(1, None)))
     np.testing.assert_array_equal(found[:, 0], (place[1:] != place[:-1]).sum(axis=(1, 2, 3)))
 
 
@@ -157,8 +157,8 @@ def test_a_model_that_mixes_points_reads_one_at_a_time(save: Save) -> None:
     reader = reader_of(save, small_models.mixing())
     x = small_models.normal(3, 4)
     codes = reader.read(x)
-    assert reader.rows == 1
-    assert "one input at a time" in reader.layout_note
+    assert reader.batch_size == 1
+    assert "one input at a time" in reader.batching_note
     for row in range(3):
         (t,) = values(small_models.mixing(), ["t"], x=x[row : row + 1])
         away(t, 0)
@@ -217,7 +217,7 @@ def test_codes_of_some_points() -> None:
         (np.arange(8, dtype=np.uint8).reshape(1, 8).repeat(3, 0), np.arange(6, dtype=np.int32).reshape(3, 2))
     )
     assert codes.bytes_each == 16
-    again = ActivationPatterns.joined([codes.rows([0]), codes.rows(slice(1, None))])
+    again = ActivationPatterns.joined([codes.subset([0]), codes.subset(slice(1, None))])
     for a, b in zip(again.at, codes.at, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -226,7 +226,7 @@ def test_what_cannot_be_asked_for(save: Save) -> None:
     model = load(save(small_models.labels()))
     with pytest.raises(SelectorError, match="no units"):
         PatternReader(model, find_units(model).sites, provider="cpu")
-    with pytest.raises(UsageError, match="batch size"):
+    with pytest.raises(UsageError, match="batch_size=0 is too small"):
         reader_of(save, small_models.residual(), batch_size=0)
     with pytest.raises(UsageError, match="empty"):
         reader_of(save, small_models.residual()).read(np.zeros((0, 4)))

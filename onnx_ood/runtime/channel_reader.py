@@ -1,4 +1,4 @@
-"""What the channels of tensors hold, for each input: one run of the model, a few numbers a channel."""
+"""Channel statistics of tensors: one run of the model, a few numbers per channel and input."""
 
 from __future__ import annotations
 
@@ -12,23 +12,31 @@ from numpy.typing import ArrayLike, NDArray
 from onnx_ood._types import Array, Float
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import ChannelAxes, Model, Tensor, rewrite
-from onnx_ood.runtime.arguments import FLOATS, check_batch, check_others, first_input, fixed_rows
+from onnx_ood.runtime.arguments import (
+    FLOATS,
+    check_batch,
+    check_batch_size,
+    check_feeds,
+    first_input,
+    fixed_batch_size,
+)
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.channel_sums import channel_sums
 from onnx_ood.runtime.providers import resolve
-from onnx_ood.runtime.runner import Found, PointRunner
+from onnx_ood.runtime.runner import Found, TensorRunner
 from onnx_ood.runtime.session import Session
+from onnx_ood.runtime.statistics import flatten
 
 
 @dataclass(frozen=True)
 class ChannelStatistics:
-    """What the channels of a tensor hold, over its places.
+    """Statistics of the channels of a tensor over its positions, for N inputs and C channels.
 
     Attributes:
         mean: float64 [N, C].
         variance: float64 [N, C].
         largest: float64 [N, C].
-        active: Share of places where the channel is above 0, float64 [N, C].
+        active: Fraction of positions where the channel is above 0, float64 [N, C].
     """
 
     mean: Float
@@ -39,18 +47,18 @@ class ChannelStatistics:
     def __len__(self) -> int:
         return len(self.mean)
 
-    def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> ChannelStatistics:
-        """The statistics of some of the inputs."""
+    def subset(self, which: Sequence[int] | NDArray[np.intp] | slice) -> ChannelStatistics:
+        """Select the statistics of some of the inputs."""
         return ChannelStatistics(*(getattr(self, field.name)[which] for field in fields(self)))
 
     @staticmethod
     def empty(inputs: int, channels: int) -> ChannelStatistics:
-        """Room for statistics."""
+        """Allocate statistics."""
         return ChannelStatistics(*(np.empty((inputs, channels)) for _ in fields(ChannelStatistics)))
 
     @staticmethod
     def joined(parts: Sequence[ChannelStatistics]) -> ChannelStatistics:
-        """Statistics of inputs one behind the other."""
+        """Concatenate statistics along the inputs."""
         return ChannelStatistics(
             *(
                 np.concatenate([getattr(part, field.name) for part in parts])
@@ -61,12 +69,12 @@ class ChannelStatistics:
 
 @dataclass(frozen=True)
 class Channels:
-    """What was read of N inputs.
+    """Channels of N inputs.
 
     Attributes:
-        statistics: By tensor, what its channels hold.
-        values: By tensor, its values, [N, *share]; of those that were asked for.
-        without_rank_1: By tensor, the means of its channels had it lost its first singular component, float64 [N, C].
+        statistics: Channel statistics by tensor.
+        values: Values [N, *sample] by tensor, of the tensors requested.
+        without_rank_1: Channel means without the first singular component by tensor, float64 [N, C].
     """
 
     statistics: Mapping[str, ChannelStatistics]
@@ -75,13 +83,13 @@ class Channels:
 
 
 class ChannelReader:
-    """A model made ready for reading what channels hold.
+    """A model made ready for reading channels.
 
     Attributes:
         model: The model as loaded.
-        input: The graph input that inputs are fed to.
-        provider: `"cuda"` or `"cpu"`: where it really runs.
-        provider_note: Why it is the CPU although CUDA was looked for, or empty.
+        input: The graph input that the batch feeds.
+        provider: `"cuda"` or `"cpu"`: where the model really runs.
+        provider_note: Why the CPU is used although CUDA was looked for, or empty.
     """
 
     def __init__(
@@ -95,27 +103,26 @@ class ChannelReader:
         provider: str = "auto",
         batch_size: int | None = None,
     ) -> None:
-        """Marks what is read, and creates the session.
+        """Add the tensors as outputs, and create the session.
 
         Args:
             model: The model.
-            tensors: Names of tensors of floats whose channels are summed up.
-            values: Names of tensors that are wanted as they are.
-            without_rank_1: Names of feature maps, [N, C, ...], whose first singular component is taken out.
-            fed: The graph input that inputs are fed to; None for the first that a batch can feed.
+            tensors: Names of floating-point tensors whose channels are reduced.
+            values: Names of tensors to return as they are.
+            without_rank_1: Names of feature maps, [N, C, ...], whose first singular component is removed.
+            fed: The graph input that the batch feeds; None for the first that a batch can feed.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None lets memory decide.
 
         Raises:
-            UsageError: If the provider or the batch size is wrong, or nothing is to be read.
-            ModelError: If onnxruntime refuses the model, or a tensor holds no floats that numpy can hold.
+            UsageError: If the provider or the batch size is wrong, or no tensor is given.
+            ModelError: If onnxruntime refuses the model, or a tensor is not of a floating-point type of numpy.
             ProviderError: If the provider can't run here.
         """
         self._read = tuple(dict.fromkeys([*tensors, *values, *without_rank_1]))
         if not self._read:
-            raise UsageError(f"{model.path}: no tensors are given that could be read")
-        if batch_size is not None and batch_size < 1:
-            raise UsageError(f"batch size must be at least 1, but is {batch_size}")
+            raise UsageError(f"{model.path}: no tensors are given; name at least one")
+        check_batch_size(batch_size)
         self.model = model
         self._tensors, self._values = tuple(dict.fromkeys(tensors)), tuple(dict.fromkeys(values))
         self._maps = tuple(dict.fromkeys(without_rank_1))
@@ -129,97 +136,97 @@ class ChannelReader:
         for name in self._read:
             if session.element(name) not in FLOATS:
                 raise ModelError(
-                    f"{model.path}: {name!r} holds {session.element(name)}, not {FLOATS}; leave it out"
+                    f"{model.path}: {name!r} holds {session.element(name)}; choose tensors of {', '.join(FLOATS)}"
                 )
-        self._runner = PointRunner(
+        self._runner = TensorRunner(
             session,
             model.path,
             self.input.name,
             self._read,
             batch_size=batch_size,
-            fixed=fixed_rows(self.input),
+            fixed=fixed_batch_size(self.input),
         )
 
     @property
-    def layout_note(self) -> str:
-        """What a user should know about the way inputs are run (one at a time, and why), or empty."""
-        return self._runner.layout.note if self._runner.layout else ""
+    def batching_note(self) -> str:
+        """Why inputs are run one at a time, or empty."""
+        return self._runner.note
 
-    def read(self, batch: ArrayLike, others: Mapping[str, ArrayLike] | None = None) -> Channels:
-        """Reads inputs.
+    def read(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Channels:
+        """Read the channels of inputs.
 
         Args:
             batch: [N, *input].
-            others: Values of the other graph inputs by name: one for each input on the batch axis, or, where they have
-                none, as they are.
+            feeds: Values of the other graph inputs by name: one per input on the batch axis, or, for inputs without
+                one, as they are.
 
         Returns:
-            What was asked for. A NaN in a tensor makes the statistics of its channel NaN.
+            The channels. A NaN in a tensor makes the statistics of its channel NaN.
 
         Raises:
             UsageError: If a shape doesn't fit, or an input is missing.
-            ModelError: If a run fails, or inputs differ in the channels that a tensor has.
+            ModelError: If a run fails, or inputs differ in the number of channels of a tensor.
         """
         values = check_batch(batch, self.input)
-        feeds = check_others(others or {}, self.model, self.input, len(values))
+        checked = check_feeds(feeds or {}, self.model, self.input, len(values))
 
         def begin(layout: Layout) -> Channels:
-            channels = {name: self._channels(name, layout.own_shape(name)) for name in self._read}
+            channels = {name: self._channels(name, layout.sample_shape(name)) for name in self._read}
             return Channels(
                 {name: ChannelStatistics.empty(len(values), channels[name]) for name in self._tensors},
-                {name: np.empty((len(values), *layout.own_shape(name))) for name in self._values},
+                {name: np.empty((len(values), *layout.sample_shape(name))) for name in self._values},
                 {name: np.empty((len(values), channels[name])) for name in self._maps},
             )
 
         def take(layout: Layout, found: Found, inputs: list[int], out: Channels) -> None:
             for name in self._read:
-                shares = self._shares(layout, name, found[name], len(inputs))
+                samples = self._samples(layout, name, found[name], len(inputs))
                 if name in out.values:
-                    self._put(name, out.values[name], inputs, shares)
+                    self._put(name, out.values[name], inputs, samples)
                 if name not in out.statistics and name not in out.without_rank_1:
                     continue
-                rows = self._by_channel(name, shares)
+                by_channel = self._by_channel(name, samples)
                 if name in out.statistics:
                     statistics = out.statistics[name]
-                    for field, part in zip(fields(statistics), channel_sums(rows), strict=True):
+                    for field, part in zip(fields(statistics), channel_sums(by_channel), strict=True):
                         self._put(name, getattr(statistics, field.name), inputs, part)
                 if name in out.without_rank_1:
-                    self._put(name, out.without_rank_1[name], inputs, _without_rank_1(rows))
+                    self._put(name, out.without_rank_1[name], inputs, _without_rank_1(by_channel))
 
-        return self._runner.reduce(values, feeds, begin, take)
+        return self._runner.reduce(values, checked, begin, take)
 
     def _channels(self, name: str, shape: tuple[int, ...]) -> int:
-        """Number of channels of a share; a single number is one."""
+        """Number of channels of a sample; a single number is one."""
         return shape[-1 if name in self._last else 0] if shape else 1
 
-    def _shares(self, layout: Layout, name: str, array: Array, rows: int) -> Array:
-        """Each input's share, without an axis of 1 for the batch; [rows, *share]."""
-        shares = layout.cut(name, array, rows)
+    def _samples(self, layout: Layout, name: str, array: Array, batch_size: int) -> Array:
+        """Split a tensor by input, without a batch axis of size 1; [B, *sample]."""
+        samples = layout.split(name, array, batch_size)
         axis = layout.axes.get(name, 0) + 1
-        return shares.squeeze(axis) if shares.shape[axis : axis + 1] == (1,) else shares
+        return samples.squeeze(axis) if samples.shape[axis : axis + 1] == (1,) else samples
 
-    def _by_channel(self, name: str, shares: Array) -> NDArray[Any]:
-        """Shares as [R, C, S], float64 or float32, contiguous."""
-        if shares.ndim == 1:
-            shares = shares[:, np.newaxis]
-        rows = np.moveaxis(shares, -1, 1) if name in self._last else shares
-        rows = rows.reshape(*rows.shape[:2], -1)
-        wide = rows.dtype in {np.dtype(np.float32), np.dtype(np.float64)}
-        return np.ascontiguousarray(rows, dtype=None if wide else np.float32)
+    def _by_channel(self, name: str, samples: Array) -> NDArray[Any]:
+        """Samples as [B, C, S], float64 or float32, contiguous."""
+        if samples.ndim == 1:
+            samples = samples[:, np.newaxis]
+        if name in self._last:
+            samples = np.moveaxis(samples, -1, 1)
+        batch_size, channels = samples.shape[:2]
+        return flatten(samples).reshape(batch_size, channels, -1)
 
     def _put(self, name: str, out: NDArray[Any], inputs: list[int], part: NDArray[Any]) -> None:
-        """Stores what one run gave."""
+        """Store the result of one run."""
         if part.shape[1:] != out.shape[1:]:
             raise ModelError(
                 f"{self.model.path}: {name!r} has the shape {out.shape[1:]} for one input and {part.shape[1:]} for "
-                "another, so that they can't be compared"
+                "another, so they cannot be compared"
             )
         out[inputs] = part
 
 
-def _without_rank_1(rows: NDArray[Any]) -> Float:
-    """Means of the channels of X − s₁·u₁·v₁ᵀ, [R, C], for matrices X = [C, S]."""
-    wide = rows.astype(np.float64)
+def _without_rank_1(by_channel: NDArray[Any]) -> Float:
+    """Means of the channels of X − s₁·u₁·v₁ᵀ, [B, C], for matrices X = [C, S]."""
+    wide = by_channel.astype(np.float64)
     u, s, v = np.linalg.svd(wide, full_matrices=False)
     means: Float = wide.mean(axis=2) - s[:, :1] * u[:, :, 0] * v[:, 0].mean(axis=1, keepdims=True)
     return means

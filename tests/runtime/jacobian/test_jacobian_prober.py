@@ -72,10 +72,10 @@ def reference_norms(proto: ModelProto, batch: np.ndarray, *, softmax: bool) -> n
 
 class TestClosedForms:
     def test_of_a_linear_model_it_is_the_norm_of_the_weights(self, save) -> None:
-        found = jacobian_norms(net("y = Gemm (x, w)", save), POINTS, of="y", directions=6)
+        found = jacobian_norms(net("y = Gemm (x, w)", save), POINTS, probe="y", directions=6)
         np.testing.assert_allclose(found.norm, np.linalg.norm(W), rtol=ROUNDING)
         np.testing.assert_array_equal(found.standard_error, 0)
-        assert (found.directions, found.of, found.exact_share, found.note) == (6, "'y'", None, "")
+        assert (found.directions, found.function, found.exact_fraction, found.note) == (6, "'y'", None, "")
         assert (found.disagreement < ROUNDING).all()
 
     @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ class TestClosedForms:
         found = jacobian_norms(net(head, save), POINTS, directions=6)
         expected = [np.linalg.norm(softmax_jacobian(x @ W, W.T)) for x in POINTS.astype(np.float64)]
         np.testing.assert_allclose(found.norm, expected, rtol=ROUNDING)
-        assert found.of == of
+        assert found.function == of
 
     def test_of_nearly_certain_answers_it_is_not_lost_to_rounding(self, save) -> None:
         points = 6 * POINTS
@@ -108,13 +108,13 @@ class TestClosedForms:
         found = jacobian_norms(net(body, save, wide=wide, last=last), POINTS, directions=6)
         expected = np.linalg.norm(W if "Reshape" in body else W.sum(axis=1))
         np.testing.assert_allclose(found.norm, expected, rtol=ROUNDING)
-        assert found.of == "'y'"
+        assert found.function == "'y'"
 
     def test_behind_a_site_inside_only_what_lies_behind_it_counts(self, save) -> None:
         proto = small_models.residual()
         weights = {w.name: onnx.numpy_helper.to_array(w).astype(np.float64) for w in proto.graph.initializer}
         batch = small_models.normal(4, 4, seed=82)
-        found = jacobian_norms(save(proto), batch, of="y", site="stem", directions=4)
+        found = jacobian_norms(save(proto), batch, probe="y", site="stem", directions=4)
         for x, norm in zip(batch @ weights["w1"], found.norm, strict=True):
             on = np.diag((x @ weights["w2"] > 0).astype(float))
             jacobian = np.eye(4) + weights["w2"] @ on @ weights["w3"]
@@ -128,10 +128,10 @@ class TestClosedForms:
         found = jacobian_norms(
             save(small_models.two_inputs()),
             small,
-            of="y",
+            probe="y",
             site="embedding",
             directions=24,
-            others={"mask": mask, "temperature": 2.0},
+            feeds={"mask": mask, "temperature": 2.0},
         )
         w = small_models.normal(6, 6, seed=30, scale=0.5)
         np.testing.assert_allclose(
@@ -142,8 +142,8 @@ class TestClosedForms:
     @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
     def test_it_scales_with_the_weights_and_not_with_the_input(self, scale: float, seed: int, save) -> None:
         model = net("h = Gemm (x, w) y = Mul (h, scale)", save, scale=np.array(scale, np.float32))
-        found = jacobian_norms(model, POINTS / scale, of="y", directions=3, seed=seed)
-        plain = jacobian_norms(net("y = Gemm (x, w)", save), POINTS, of="y", directions=3, seed=seed)
+        found = jacobian_norms(model, POINTS / scale, probe="y", directions=3, seed=seed)
+        plain = jacobian_norms(net("y = Gemm (x, w)", save), POINTS, probe="y", directions=3, seed=seed)
         np.testing.assert_allclose(found.norm, scale * plain.norm, rtol=ROUNDING)
         np.testing.assert_allclose(found.standard_error, scale * plain.standard_error, rtol=0.01)
 
@@ -154,16 +154,16 @@ class TestNetworksWithBends:
         found = jacobian_norms(save(small_models.classifier()), batch, directions=192)
         expected = reference_norms(small_models.classifier(dtype="float64"), batch, softmax=True)
         np.testing.assert_allclose(found.norm, expected, rtol=ONE_PERCENT)
-        assert found.of == "softmax of 'logits'"
+        assert found.function == "softmax of 'logits'"
 
     def test_so_does_a_probe_inside(self, save) -> None:
         batch = small_models.images(3)
-        found = jacobian_norms(save(small_models.classifier()), batch, of="relu2", directions=192)
+        found = jacobian_norms(save(small_models.classifier()), batch, probe="relu2", directions=192)
         cut = small_models.classifier(dtype="float64")
         del cut.graph.output[:]
         cut.graph.output.append(onnx.ValueInfoProto(name="relu2"))
         np.testing.assert_allclose(found.norm, reference_norms(cut, batch, softmax=False), rtol=ONE_PERCENT)
-        assert found.of == "'relu2'"
+        assert found.function == "'relu2'"
 
     def test_few_directions_agree_with_all_within_their_standard_errors(self, save) -> None:
         prober = JacobianProber(onnx_ood.load(save(small_models.classifier())))
@@ -202,14 +202,14 @@ class TestExactShare:
     def test_counts_differences_within_one_region(self, save) -> None:
         model = net("h = Gemm (x, w) r = Relu (h) y = Neg (r)", save)
         on_a_bend = np.zeros((1, 6), np.float32)
-        found = jacobian_norms(model, np.concatenate([POINTS, on_a_bend]), codes=["r"], directions=6)
-        assert found.exact_share is not None
-        np.testing.assert_array_equal(found.exact_share, [1] * 5 + [0])
+        found = jacobian_norms(model, np.concatenate([POINTS, on_a_bend]), patterns=["r"], directions=6)
+        assert found.exact_fraction is not None
+        np.testing.assert_array_equal(found.exact_fraction, [1] * 5 + [0])
 
     def test_the_tensor_itself_may_be_a_code(self, save) -> None:
         model = net("h = Gemm (x, w) y = Relu (h)", save)
-        found = jacobian_norms(model, POINTS, of="y", codes=["op:Relu"], directions=6)
-        np.testing.assert_array_equal(found.exact_share, 1)
+        found = jacobian_norms(model, POINTS, probe="y", patterns=["op:Relu"], directions=6)
+        np.testing.assert_array_equal(found.exact_fraction, 1)
         np.testing.assert_allclose(
             found.norm, [np.linalg.norm(W[:, x @ W > 0]) for x in POINTS], rtol=ROUNDING
         )
@@ -217,8 +217,8 @@ class TestExactShare:
     def test_is_never_smaller_for_a_linear_model_at_any_step(self, save) -> None:
         model = net("h = Gemm (x, w) s = Sigmoid (h) y = Neg (s)", save)
         # A sigmoid is never off, so nothing can switch.
-        found = jacobian_norms(model, POINTS, codes=["s"], directions=3)
-        np.testing.assert_array_equal(found.exact_share, 1)
+        found = jacobian_norms(model, POINTS, patterns=["s"], directions=3)
+        np.testing.assert_array_equal(found.exact_fraction, 1)
 
 
 class TestRuns:
@@ -246,11 +246,11 @@ class TestRuns:
         for i in range(3):
             alone = prober.measure(batch[i : i + 1], 4)
             np.testing.assert_allclose(found.norm[i], alone.norm[0], rtol=1e-6)
-        assert "one input at a time" in prober.prober.layout_note
+        assert "one input at a time" in prober.prober.batching_note
 
     def test_inputs_may_lie_along_another_axis(self, save) -> None:
         path, batch = save(small_models.transposed()), small_models.normal(3, 6, 4, seed=85)
-        found = jacobian_norms(path, batch, of="inner", directions=24)
+        found = jacobian_norms(path, batch, probe="inner", directions=24)
         w = small_models.normal(4, 4, seed=61)
         expected = [np.sqrt(sum(np.sum(w[:, x @ w > 0] ** 2) for x in one)) for one in batch]
         np.testing.assert_allclose(found.norm, expected, rtol=ONE_PERCENT)
@@ -258,7 +258,7 @@ class TestRuns:
     def test_steps_are_told_in_units_of_the_input(self, save) -> None:
         model = net("y = Gemm (x, w)", save)
         for scale in (1.0, 1024.0):
-            found = jacobian_norms(model, scale * POINTS, of="y", directions=2)
+            found = jacobian_norms(model, scale * POINTS, probe="y", directions=2)
             relative = found.step / np.linalg.norm(scale * POINTS, axis=1)
             assert ((relative > 2.0**-19) & (relative < 2.0**-7)).all()
 
@@ -283,16 +283,16 @@ class TestRuns:
         dtype = "float32" if kind == "float" else "float64"
         batch = small_models.normal(30, 6, seed=90, dtype=dtype)
         prober = jacobian_prober(save(proto))
-        found = prober.measure(batch, 6, step=prober.usual_step(batch))
+        found = prober.measure(batch, 6, step=prober.default_step(batch))
         expected = reference_norms(perceptron("double"), batch.astype(np.float64), softmax=True)
         assert np.median(np.abs(found.norm / expected - 1)) < ONE_PERCENT
         # It grows with the input, and one of zeros has one.
-        np.testing.assert_allclose(prober.usual_step(8 * batch), 8 * prober.usual_step(batch))
-        assert (prober.usual_step(0 * batch) > 0).all()
+        np.testing.assert_allclose(prober.default_step(8 * batch), 8 * prober.default_step(batch))
+        assert (prober.default_step(0 * batch) > 0).all()
 
     def test_an_input_of_zeros_has_a_norm_too(self, save) -> None:
         found = jacobian_norms(
-            net("y = Gemm (x, w)", save), np.zeros((1, 6), np.float32), of="y", directions=6
+            net("y = Gemm (x, w)", save), np.zeros((1, 6), np.float32), probe="y", directions=6
         )
         assert found.norm[0] == pytest.approx(np.linalg.norm(W), rel=ROUNDING)
 
@@ -300,7 +300,7 @@ class TestRuns:
 class TestWhatIsUnknown:
     def test_where_the_output_is_not_finite_the_norm_is_unknown(self, save) -> None:
         batch = np.array([[1, 4, 9, 16], [1, -4, 9, 16]], np.float32)
-        found = jacobian_norms(save(small_models.roots()), batch, of="y", directions=4)
+        found = jacobian_norms(save(small_models.roots()), batch, probe="y", directions=4)
         assert found.norm[0] == pytest.approx(np.linalg.norm(0.5 / np.sqrt(batch[0])), rel=ROUNDING)
         assert np.isnan([found.norm[1], found.standard_error[1], found.disagreement[1]]).all()
 
@@ -325,9 +325,9 @@ class TestMistakes:
             ({"directions": 1}, "directions must be at least 2"),
             ({"seed": -1}, "seed must be 0 or larger"),
             ({"seed": -1, "directions": 6}, "seed must be 0 or larger"),
-            ({"of": "op:*"}, "selects 2 tensors"),
-            ({"of": "z"}, "matches no tensor"),
-            ({"codes": ["k"]}, "holds int64"),
+            ({"probe": "op:*"}, "selects 2 tensors"),
+            ({"probe": "z"}, "matches no tensor"),
+            ({"patterns": ["k"]}, "holds int64"),
         ],
     )
     def test_are_told_in_one_line(self, wrong: dict[str, object], message: str, save) -> None:
@@ -338,7 +338,7 @@ class TestMistakes:
 
     def test_a_model_without_floats_wants_a_tensor(self, save) -> None:
         model = net("h = Gemm (x, w) y = ArgMax (h)", save)
-        with pytest.raises(UsageError, match=r"name the tensor .* 'y' holds int64"):
+        with pytest.raises(UsageError, match=r"no output has a Jacobian .*'y' holds int64"):
             jacobian_norms(model, POINTS)
 
     def test_the_check_of_a_large_input_is_refused(self) -> None:
@@ -349,4 +349,4 @@ class TestMistakes:
     def test_an_empty_tensor_has_no_jacobian(self, save) -> None:
         model = net("y = Gemm (x, w) none = Slice (y, zero, zero)", save, zero=np.array([0], np.int64))
         with pytest.raises(SelectorError, match="'none' is empty"):
-            jacobian_norms(model, POINTS, of="none")
+            jacobian_norms(model, POINTS, probe="none")
