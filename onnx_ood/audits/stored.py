@@ -1,4 +1,4 @@
-"""Reading results that were stored as JSON."""
+"""Read results stored as JSON."""
 
 from __future__ import annotations
 
@@ -33,37 +33,37 @@ KINDS: tuple[type[BaseModel], ...] = (
     CheckResult,
     DiffResult,
 )
-"""Results that are stored as one JSON object."""
+"""Types of results stored as one JSON object."""
 _BY_SCHEMA = {str(kind.model_fields["format"].default): kind for kind in KINDS}
 
 
-def read_result(path: Path) -> BaseModel:
-    """Reads a result.
+def read_result(path: str | Path) -> BaseModel:
+    """Read a stored result.
 
     Args:
-        path: What `--json` wrote.
+        path: File written by `--json`.
 
     Returns:
-        The result, of the type that its `schema` names.
+        The result, of the type named by its key `schema`.
 
     Raises:
-        UsageError: If the file can't be read, or holds no result of this version.
+        UsageError: If the file cannot be read or holds no result of this version.
     """
     try:
-        text = path.read_bytes()
+        text = Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     try:
         schema = json.loads(text)["schema"]
         kind = _BY_SCHEMA[schema]
     except (ValueError, TypeError):
-        raise UsageError(f"{path}: is no result of onnx-ood; name a file that --json wrote") from None
+        raise UsageError(f"{path}: not a result of onnx-ood; name a file written by --json") from None
     except KeyError:
         known = ", ".join(_BY_SCHEMA)
-        raise UsageError(f"{path}: is no result that this version reads; it reads {known}") from None
+        raise UsageError(f"{path}: unknown schema; this version reads {known}") from None
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: doesn't follow {schema} at {where}: {first['msg']}") from None
+        raise UsageError(f"{path}: does not match {schema} at {where}: {first['msg']}") from None
