@@ -6,6 +6,7 @@ import ast
 import errno
 import os
 import sys
+from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
@@ -108,6 +109,14 @@ class _Commands(TyperGroup):
         except Exception as error:
             complain(f"command {cmd_name!r} of {_source(plugin)} cannot be loaded: {error}")
             return None
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in (known := self.list_commands(ctx)):
+            close = [f"{name!r}" for name in get_close_matches(args[0], known)]
+            hint = f"did you mean {' or '.join(close)}?" if close else "see onnx-ood --help"
+            raise UsageError(f"no such command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
 
     @override
     def format_help(self, ctx: Any, formatter: Any) -> None:

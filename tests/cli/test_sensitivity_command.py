@@ -1,20 +1,19 @@
-"""`onnx-ood sensitivity` through the installed program."""
+"""`onnx-ood sensitivity`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import command
 import jsonschema
 import numpy as np
 import pytest
 
 from onnx_ood import models
 
-PROGRAM = Path(sys.executable).with_name("onnx-ood")
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "sensitivity.json"
 
 
@@ -25,10 +24,8 @@ def garments(tmp_path: Path) -> Path:
     return tmp_path / "garments.npy"
 
 
-def run(*arguments: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "sensitivity", *map(str, arguments)], capture_output=True, text=True, check=False, **kwargs
-    )
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return command.run("sensitivity", *arguments)
 
 
 def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ class PlaneProbe(Part):
     name: str
     op: str
     exact: Literal["linear", "pattern", "sign"] = Field(
-        description="linear: boundaries of linear regions; pattern: boundaries of pieces that are not all linear; sign: "
+        description="linear: boundaries of linear regions; pattern: of pieces that are not all linear; sign: "
         "sign changes of the pre-activation of a smooth function, a proxy."
     )
     read: str = Field(description="Tensor compared with the thresholds.")

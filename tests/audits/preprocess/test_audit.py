@@ -62,7 +62,7 @@ def test_a_bundled_model_gets_what_its_card_says(result: onnx_ood.PreprocessResu
     assert parse(values.candidates[0].spec, ("N", 1, 28, 28)) == card.preprocessing
     # Square pictures of the model's size: two of the ways to resize leave them alone.
     assert resize.verdict == "undetermined"
-    assert "the same to these photos" in resize.reason
+    assert "identical on these photos" in resize.reason
     assert {one.name for one in resize.leading} == {"stretched", "centre, all of the short side"}
 
 
