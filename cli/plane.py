@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import onnx_ood
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.pictures import check_pictures, draw_plane
 from onnx_ood.reports.printing import print_plane
 
@@ -39,7 +41,7 @@ def plane(
     check_outputs(json, html)
     check_pictures(*pictures)
     with progress_bar("running points", quiet=quiet) as progress:
-        result = onnx_ood.plane(model, inputs, settings, progress=progress)
+        result = onnx_ood.plane(model, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress)
     for path in pictures:
         draw_plane(path, result)
     write_html(result, html)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.printing import print_sensitivity
 
@@ -48,7 +50,9 @@ def sensitivity(
     check_outputs(json, html)
     check_pictures(*(picture or ()))
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = onnx_ood.sensitivity(models, inputs, settings, progress=progress)
+        result = onnx_ood.sensitivity(
+            models, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress
+        )
     for path in picture or ():
         draw_sensitivity(result, path)
     write_html(result, html)

@@ -37,7 +37,7 @@ from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, discover, read_card
+from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, open_inputs, read_card
 from onnx_ood.perturb import Grid, Plane, plane_through
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
@@ -54,7 +54,7 @@ _MAX_ROUNDING = 0.01
 @takes_settings(PlaneSettings)
 def plane(
     model: str | Path | Model,
-    inputs: str | Sequence[str],
+    inputs: Any,
     settings: PlaneSettings | None = None,
     *,
     progress: Progress | None = None,
@@ -63,7 +63,8 @@ def plane(
 
     Args:
         model: Path of an ONNX file, or a loaded model.
-        inputs: Files, folders or globs of three inputs in all; `FILE[k]` is row k of a file, from 0.
+        inputs: Three inputs, as `onnx_ood.inputs.open_inputs` takes them: paths or globs (`FILE[k]` is row k of a file,
+            from 0), an array [3, *input], or images.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
         progress: Called with the number of points run and in all.
 
@@ -82,7 +83,7 @@ def plane(
     settings = settings or PlaneSettings()
     loaded = model if isinstance(model, Model) else load(model)
     card, facts = read_card(loaded.path), model_facts(loaded)
-    read = _read(loaded, [inputs] if isinstance(inputs, str) else inputs, settings, card)
+    read = _read(loaded, inputs, settings, card)
     first, second, third = read.points
     through = plane_through(first, second, third, read.ids)
     grid = through.grid(settings.resolution, settings.extent)
@@ -168,10 +169,10 @@ class _Inputs:
     notes: tuple[str, ...]
 
 
-def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card: Card | None) -> _Inputs:
+def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None) -> _Inputs:
     feeding = _feed(model, settings)
     taking = feeding.fed
-    found = discover(arguments)
+    found = open_inputs(inputs)
     if found.missing:
         raise UsageError(f"{found.missing[0].id}: {found.missing[0].reason}")
     chosen = choose_preprocessing(model.by_name[taking.name], found, settings.preprocess, card)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, measurable
-from onnx_ood.inputs import Classes, InputSource, Reader, discover, read_card, read_classes
+from onnx_ood.inputs import Classes, InputSource, Reader, open_inputs, read_card, read_classes
 from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
@@ -45,7 +46,7 @@ _MEANING = (
 @takes_settings(SensitivitySettings)
 def sensitivity(
     models: str | Path | Model | Sequence[str | Path | Model],
-    inputs: str | Sequence[str],
+    inputs: Any,
     settings: SensitivitySettings | None = None,
     *,
     progress: Progress | None = None,
@@ -54,7 +55,7 @@ def sensitivity(
 
     Args:
         models: A path or loaded model, or several; each reads the inputs with its own preprocessing.
-        inputs: Files, folders or globs.
+        inputs: Inputs, as `onnx_ood.inputs.open_inputs` takes them: paths, globs, an array [N, *input] or images.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
         progress: Called with the number of inputs done and in all (None while unknown).
 
@@ -75,7 +76,7 @@ def sensitivity(
     if not models:
         raise UsageError("no model given; name at least one ONNX file")
     models = [models] if isinstance(models, str | Path | Model) else models
-    found = discover([inputs] if isinstance(inputs, str) else inputs)
+    found = open_inputs(inputs)
     classes = None
     if settings.classes is not None:
         classes = read_classes(settings.classes)

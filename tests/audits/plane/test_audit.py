@@ -333,7 +333,7 @@ def test_a_model_without_units_or_classes(save, tmp_path: Path) -> None:
         (CORNERS[[0, 1]], ["x.npy"], "these are 2; name three files, or rows of a file"),
         (CORNERS[[0, 1, 2, 0]], ["x.npy"], "these are 4"),
         (CORNERS, ["x.npy[0]", "x.npy[1]"], "these are 2"),
-        (CORNERS, ["x.npy[0]", "x.npy[1]", "x.npy[7]"], r"x\.npy\[7\]: no such row"),
+        (CORNERS, ["x.npy[0]", "x.npy[1]", "x.npy[7]"], r"x\.npy\[7\]: there is no such row"),
         (CORNERS, ["x.npy", "y.npy"], "y.npy: no such file"),
         (CORNERS[[0, 1, 1]], ["x.npy"], r"x\.npy\[1\] and x\.npy\[2\] are equal"),
         (CORNERS[[0, 1, 1]] + [[0], [0], [np.nan]], ["x.npy"], r"x\.npy\[2\]: holds NaN"),
@@ -430,6 +430,9 @@ def test_other_inputs_are_fed_one_value(save, tmp_path: Path) -> None:
     fed = onnx_ood.plane(
         two_inputs(save), inputs, settings=settings, site="x", feeds={"k": "2", "z": "zeros"}
     )
+    in_memory = onnx_ood.plane(save(doubled, "doubled.onnx"), CORNERS, settings)
+    assert in_memory.probe == plain.probe
+    assert in_memory.classes == plain.classes
     assert (fed.site, fed.feeds) == ("x", {"k": "2", "z": "zeros"})
     assert fed.classes.answers == plain.classes.answers
     np.testing.assert_allclose(fed.jacobian.norms, plain.jacobian.norms, rtol=1e-3)
