@@ -330,7 +330,7 @@ def _notes(shown: Shown, clean: Values, looked_at: int, window: Window, layout_n
         )
     if looked_at < count:
         notes.append(
-            f"Lines are of a random sample of {looked_at:,} of {count:,} units; change it with {named('units')}."
+            f"Lines are of a random sample of {looked_at:,} of {count:,} units; the setting units changes how many."
         )
     if not window.rounding < _MAX_ROUNDING:
         notes.append(
