@@ -78,7 +78,7 @@ RUNS: dict[str, tuple[str, str]] = {
         "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 "
         "--provider cpu --json {out}",
     ),
-    "inspect": ("inspect efficientnet_lite0.onnx --json", "inspect efficientnet_lite0.onnx --json"),
+    "inspect": ("inspect efficientnet_lite0.onnx --json", "inspect efficientnet_lite0.onnx --json -"),
     "instrument": (
         "instrument char_transformer.onnx -o watched.onnx --probe all",
         "instrument char_transformer.onnx -o watched.onnx --probe all",

@@ -1,4 +1,4 @@
-"""The consoles that commands print to."""
+"""Consoles for reports, progress and errors."""
 
 from __future__ import annotations
 
@@ -9,13 +9,22 @@ from io import TextIOWrapper
 from rich.console import Console
 from typing_extensions import override
 
-# Width of a report that goes to a file or a pipe, where there is no terminal to ask.
+# Width of a report in a file or a pipe.
 _PIPE_WIDTH = 120
 _plain = False
 
 
-class _PlainConsole(Console):
-    """Draws with ASCII as if the output had no other characters; names keep theirs."""
+class _Console(Console):
+    """A console that leaves a broken pipe to its caller; rich's own ends the program."""
+
+    @override
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        raise BrokenPipeError
+
+
+class _PlainConsole(_Console):
+    """A console that draws with ASCII only; names keep their characters."""
 
     @property
     @override
@@ -24,26 +33,26 @@ class _PlainConsole(Console):
 
 
 def use_plain(wanted: bool) -> None:
-    """Settles whether reports are drawn with ASCII and without colour, as screen readers and logs like it."""
-    global _plain  # noqa: PLW0603 - an option of the program, which all its commands share
+    """Choose reports in ASCII without colour, for screen readers and logs."""
+    global _plain  # noqa: PLW0603 - an option of the program, shared by all commands
     _plain = wanted
 
 
 def stdout() -> Console:
-    """A console for results: plain text where standard output is not a terminal."""
+    """A console for results; plain text unless standard output is a terminal."""
     if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.encoding.lower().startswith("utf"):
-        # A name that the output can't encode is no reason to end with a traceback.
+        # A name with characters unknown to the output must not end the program.
         sys.stdout.reconfigure(errors="replace")
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else _PIPE_WIDTH
-    kind = _PlainConsole if _plain else Console
+    kind = _PlainConsole if _plain else _Console
     return kind(width=width, highlight=False, markup=False, emoji=False, no_color=_plain or None)
 
 
 def complain(message: str) -> None:
-    """Says on standard error, in one line, what went wrong."""
+    """Print an error as one line on standard error."""
     stderr().print(f"onnx-ood: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
 
 
 def stderr() -> Console:
-    """A console for progress and errors."""
+    """A console on standard error, for progress and errors."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False)

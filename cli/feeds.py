@@ -8,23 +8,23 @@ from onnx_ood.exceptions import UsageError
 
 
 def read_feeds(texts: Iterable[str]) -> dict[str, str]:
-    """Takes apart what a user says of other inputs of a model.
+    """Parse values of --feed.
 
     Args:
-        texts: NAME=VALUE, each.
+        texts: Texts NAME=VALUE.
 
     Returns:
         The values by name.
 
     Raises:
-        UsageError: If one is no such pair, or a name comes twice.
+        UsageError: If a text has another form or a name is repeated.
     """
     feeds: dict[str, str] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not (name and equals and value):
-            raise UsageError(f"--feed {text}: is not NAME=VALUE, as in --feed sample_rate=16000")
+            raise UsageError(f"--feed {text}: not of the form NAME=VALUE, as in --feed sample_rate=16000")
         if name in feeds:
-            raise UsageError(f"--feed {text}: {name} has a value already, {feeds[name]}")
+            raise UsageError(f"--feed {text}: {name} already has the value {feeds[name]}")
         feeds[name] = value
     return feeds

@@ -11,19 +11,19 @@ import onnx_ood
 from onnx_ood.reports.registry import print_result
 
 from .console import stdout
-from .output import HtmlFile, JsonFlag, check_outputs, print_json, write_html
+from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_html, write_json
 
 
 def inspect(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
-    json: JsonFlag = False,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.")],
+    json: JsonFile = None,
     html: HtmlFile = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Show what is in a model file and where to watch it. The model is not run."""
-    check_outputs(html)
+    """List the contents of a model file and suggest probes. The model is not run."""
+    check_outputs(json, html)
     result = onnx_ood.inspect(model)
     write_html(result, html)
-    if json:
-        print_json(result)
-    else:
+    printed = write_json(result, json)
+    if not quiet and not printed:
         print_result(stdout(), result)

@@ -7,25 +7,31 @@ from typing import Annotated
 
 import typer
 
+import onnx_ood
+from onnx_ood.audits.instrument.result import InstrumentResult
 from onnx_ood.exceptions import UsageError
-from onnx_ood.graph import instrument as rewrite
 from onnx_ood.reports.instrument.terminal import print_instrumented
 
 from .console import stdout
+from .output import JsonFile, Quiet, check_outputs, write_json
 
 
 def instrument(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.")],
     out: Annotated[
         Path,
-        typer.Option("--out", "-o", metavar="OUT", help="Where the rewritten model goes."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Write the rewritten model.", rich_help_panel="Output"
+        ),
     ],
     probe: Annotated[
         list[str] | None,
         typer.Option(
             "--probe",
             metavar="SELECTOR",
-            help="What to hand out: a name, a scoped path, a glob, op:Relu, op:Conv[-3], outputs, all. Repeatable.",
+            help="Tensor to add as a graph output: a name, a scoped path, a glob, op:Relu, op:Conv[-3], outputs or "
+            "all. Repeatable.",
+            rich_help_panel="Nudge",
         ),
     ] = None,
     site: Annotated[
@@ -33,22 +39,30 @@ def instrument(
         typer.Option(
             "--site",
             metavar="SELECTOR",
-            help="What to nudge: an input or a tensor of floats inside. Each gets an input that is added to it and "
-            "does nothing unless it is fed. Repeatable.",
+            help="Tensor to nudge: a model input or an inner tensor of floats. It gets a graph input that is added to "
+            "it and has no effect unless fed. Repeatable.",
+            rich_help_panel="Nudge",
         ),
     ] = None,
     only_probes: Annotated[
-        bool, typer.Option("--only-probes", help="Remove everything that no probe needs.")
+        bool,
+        typer.Option("--only-probes", help="Remove everything that no probe needs.", rich_help_panel="Run"),
     ] = False,
     embed: Annotated[
-        bool, typer.Option("--embed", help="Put external weights into the file instead of naming theirs.")
+        bool,
+        typer.Option("--embed", help="Put external weights into the file.", rich_help_panel="Output"),
     ] = False,
+    json: JsonFile = None,
+    quiet: Quiet = False,
 ) -> None:
-    """Write a copy of a model that hands out more of its tensors, and takes nudges. The model is not run."""
+    """Write a copy of a model with more outputs, and inputs for nudges. The model is not run."""
     if not probe and not site:
-        raise UsageError("nothing is named: say what to hand out (--probe) or what to nudge (--site)")
-    result = rewrite(
+        raise UsageError("no tensor is named; use --probe to watch one or --site to nudge one")
+    check_outputs(json)
+    result = onnx_ood.instrument(
         model, probes=probe or (), sites=site or (), keep_outputs=not only_probes, prune=only_probes
     )
     result.save(out, embed=embed)
-    print_instrumented(stdout(), result, out)
+    printed = write_json(InstrumentResult.of(result, out), json)
+    if not quiet and not printed:
+        print_instrumented(stdout(), result, out)

@@ -2,54 +2,163 @@
 
 from __future__ import annotations
 
+import ast
+import errno
 import os
 import sys
-from importlib.metadata import version
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points, version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from typer.core import TyperCommand, TyperGroup
+from typing_extensions import override
 
-from onnx_ood.exceptions import OnnxOodError, UsageError
+from onnx_ood._dialect import dialect
+from onnx_ood.exceptions import OnnxOodError, OutputError, UsageError
 
-from . import (
-    bench,
-    check,
-    demo,
-    diff,
-    directions,
-    doctor,
-    inspect,
-    instrument,
-    plane,
-    preprocess,
-    score,
-    sensitivity,
-    show,
-)
 from .console import complain, stderr, use_plain
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "score": (
+        "onnx-ood score model.onnx photos/",
+        "onnx-ood score model.onnx new/ --reference known-good/ --html report.html",
+    ),
+    "sensitivity": (
+        "onnx-ood sensitivity model.onnx photos/",
+        "onnx-ood sensitivity a.onnx b.onnx photos/ --trajectories 8 --html report.html",
+    ),
+    "bench": (
+        "onnx-ood bench model.onnx --id photos/ --ood textures=textures/",
+        "onnx-ood bench model.onnx --id photos/ --reference known-good/ --corruptions all --html report.html",
+    ),
+    "directions": (
+        "onnx-ood directions model.onnx --id photos/ --ood textures=textures/",
+        "onnx-ood directions model.onnx --id photos/ --ood textures=textures/ --html report.html",
+    ),
+    "check": ("onnx-ood check --init", "onnx-ood check onnx-ood.toml --junit report.xml"),
+    "preprocess": (
+        "onnx-ood preprocess model.onnx photos/",
+        "onnx-ood preprocess model.onnx photos/ --limit 100 --html report.html",
+    ),
+    "plane": (
+        "onnx-ood plane model.onnx a.png b.png c.png --html report.html",
+        "onnx-ood plane model.onnx x.npy[0] x.npy[7] x.npy[9] --probe op:Relu[-1] --picture plane.svg",
+    ),
+    "inspect": ("onnx-ood inspect model.onnx", "onnx-ood inspect model.onnx --json -"),
+    "instrument": (
+        "onnx-ood instrument model.onnx --out watched.onnx --probe op:Relu",
+        "onnx-ood instrument model.onnx --out nudged.onnx --probe op:Conv[-1] --site image --only-probes",
+    ),
+    "show": ("onnx-ood show result.json --top 20", "onnx-ood show result.json --html report.html"),
+    "diff": (
+        "onnx-ood diff before.json after.json",
+        "onnx-ood diff before.json after.json --html report.html",
+    ),
+    "doctor": ("onnx-ood doctor", "onnx-ood doctor --json -"),
+    "demo": ("onnx-ood demo", "onnx-ood demo --html report.html"),
+}
+"""Commands with two examples each. A command is the function of its name in the module of its name."""
+
+PLUGINS = "onnx_ood.commands"
+"""Entry point group of commands by third parties: functions with the signature of a typer command."""
+
+# Errors of a device or disk behind standard output.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
+
+
+class _Command(TyperCommand):
+    """A command that recognises inputs given before the model."""
+
+    @override
+    def invoke(self, ctx: Any) -> Any:
+        model = ctx.params.get("model")
+        inputs = ctx.params.get("inputs") or ctx.params.get("photos") or ()
+        swapped = next((one for one in inputs if one.lower().endswith(".onnx")), None)
+        if model is not None and swapped is not None and model.suffix.lower() != ".onnx":
+            raise UsageError(
+                f"{model} is given before the model {swapped}; swap them: onnx-ood {self.name} {swapped} {model}"
+            )
+        return super().invoke(ctx)
+
+
+class _Commands(TyperGroup):
+    """All commands; the module of one is imported when it is run."""
+
+    _listing = False
+
+    @override
+    def list_commands(self, ctx: Any) -> list[str]:
+        return [*COMMANDS, *sorted(_plugins())]
+
+    @override
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS:
+            if self._listing:
+                return TyperCommand(cmd_name, help=_summary(cmd_name))
+            command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
+            examples = "\n\n".join(f"  {escape(example)}" for example in COMMANDS[cmd_name])
+            return _made(cmd_name, command, f"[bold]Examples[/bold]\n\n{examples}")
+        plugin = _plugins().get(cmd_name)
+        try:
+            return None if plugin is None else _made(cmd_name, plugin.load(), None)
+        except Exception as error:
+            complain(f"command {cmd_name!r} of {_source(plugin)} cannot be loaded: {error}")
+            return None
+
+    @override
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args and args[0] not in (known := self.list_commands(ctx)):
+            close = [f"{name!r}" for name in get_close_matches(args[0], known)]
+            hint = f"did you mean {' or '.join(close)}?" if close else "see onnx-ood --help"
+            raise UsageError(f"no such command {args[0]!r}; {hint}")
+        return super().resolve_command(ctx, args)
+
+    @override
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        self._listing = True
+        try:
+            super().format_help(ctx, formatter)
+        finally:
+            self._listing = False
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    return {one.name: one for one in entry_points(group=PLUGINS) if one.name not in COMMANDS}
+
+
+def _source(plugin: EntryPoint | None) -> str:
+    found = None if plugin is None else plugin.dist
+    return "an unknown distribution" if found is None else found.name
+
+
+def _made(name: str, function: Any, epilog: str | None) -> Any:
+    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app.command(name, cls=_Command, epilog=epilog)(function)
+    return typer.main.get_command(app)
+
+
+def _summary(name: str) -> str:
+    """First paragraph of a command's docstring, read from its source: imports would take seconds."""
+    spec = find_spec(f".{name}", __package__)
+    source = spec.loader.get_source(spec.name) if spec and spec.loader else None  # type: ignore[attr-defined]
+    functions = [one for one in ast.parse(source or "").body if isinstance(one, ast.FunctionDef)]
+    texts = [ast.get_docstring(one) or "" for one in functions if one.name == name]
+    return texts[0].split("\n\n")[0] if texts else ""
+
 
 app = typer.Typer(
     name="onnx-ood",
+    cls=_Commands,
     help="Audit a third-party neural network given only its ONNX file.",
-    no_args_is_help=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-app.command("score")(score.score)
-app.command("sensitivity")(sensitivity.sensitivity)
-app.command("bench")(bench.bench)
-app.command("directions")(directions.directions)
-app.command("check")(check.check)
-app.command("preprocess")(preprocess.preprocess)
-app.command("plane")(plane.plane)
-app.command("inspect")(inspect.inspect)
-app.command("instrument")(instrument.instrument)
-app.command("show")(show.show)
-app.command("diff")(diff.diff)
-app.command("doctor")(doctor.doctor)
-app.command("demo")(demo.demo)
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,28 +183,30 @@ def _top(
 
 
 def main() -> None:
-    """Runs the program and ends it with the exit code of design rule 8.
+    """Run the program and exit with its code.
 
-    A user's mistake is one line on standard error. Anything unforeseen is a bug of ours and shows its traceback.
+    A user's mistake is one line on standard error. Any other exception is a bug and shows its traceback.
     """
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            # Closed by who runs us and doesn't want to see it; the exit code is still wanted.
-            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as we run
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # closed by the caller, who still wants the exit code
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - as long as we run
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
-    """Runs one command.
+    """Run one command.
 
     Args:
-        arguments: What follows the program's name.
+        arguments: Command-line arguments after the program's name; none for the help.
 
     Returns:
         The exit code.
     """
     try:
-        return app(arguments, standalone_mode=False) or 0
+        with dialect("cli"):
+            code = app(arguments or ["--help"], standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except OnnxOodError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
@@ -103,12 +214,25 @@ def run(arguments: list[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except BrokenPipeError:
-        # The reader of our output (head, less) has gone; that is its right.
+        # The reader of the output (head, less) is gone, which is not an error.
         sys.stdout = None
         return 0
+    except SystemExit as error:
+        # Rich ends the program when the reader of a help text is gone; completion ends it when done.
+        return 0 if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            return _bug()
+        sys.stdout = None
+        return _fail(f"standard output: cannot be written: {error.strerror}", OutputError.exit_code)
     except Exception:
-        stderr().print_exception()
-        return _fail("this is a bug in onnx_ood; please report it with the traceback above", 2)
+        return _bug()
+    return int(code)
+
+
+def _bug() -> int:
+    stderr().print_exception()
+    return _fail("this is a bug in onnx_ood; please report it with the traceback above", 2)
 
 
 def _fail(message: str, code: int) -> int:

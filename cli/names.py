@@ -1,12 +1,12 @@
-"""Names on the command line, with commas between."""
+"""Comma-separated names on the command line."""
 
 from __future__ import annotations
 
 
 def read_names(text: str | None) -> tuple[str, ...]:
-    """The names in a text; none of None.
+    """Split comma-separated names.
 
-    Args:
-        text: As in `msp, energy`.
+    >>> read_names("msp, energy")
+    ('msp', 'energy')
     """
     return tuple(name.strip() for name in text.split(",")) if text else ()

@@ -1,4 +1,4 @@
-"""Where results go: the options that all commands share, and the writing."""
+"""Output options shared by all commands, and writing of results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from onnx_ood.reports.registry import result_page
 
 from .console import complain
 
-# For audits whose result is long lived: a file. For those that only look: a flag.
 JsonFile = Annotated[
     Path | None,
     typer.Option(
@@ -38,25 +37,38 @@ HtmlFile = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress and no report.", rich_help_panel="Output")
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+PictureFiles = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--picture",
+        metavar="FILE",
+        help="Draw the result as .png or .svg; needs matplotlib. Repeatable.",
+        rich_help_panel="Output",
+    ),
+]
+Top = Annotated[int, typer.Option(min=1, help="Most entries to list.", rich_help_panel="Output")]
 
 STANDARD_OUTPUT = Path("-")
-"""The name of a file that stands for it."""
+"""File name of standard output."""
 
 
 def check_outputs(*paths: Path | None) -> None:
-    """Finds out before the work whether the asked-for files can be written."""
+    """Check before the work that all output files can be written.
+
+    Raises:
+        OutputError: If one cannot.
+    """
     for path in paths:
         if path is not None and path != STANDARD_OUTPUT:
             check_writable(path)
 
 
 def attempt(action: Callable[..., None], *arguments: object) -> bool:
-    """Writes one of several outputs; a failure is told at once and keeps no other from being written.
+    """Write one of several outputs; a failure is printed and does not stop the others.
 
     Args:
-        action: What writes it.
-        arguments: What it takes.
+        action: Function that writes it.
+        arguments: Arguments of the function.
 
     Returns:
         True if it was written.
@@ -70,12 +82,12 @@ def attempt(action: Callable[..., None], *arguments: object) -> bool:
 
 
 def print_json(result: BaseModel) -> None:
-    """Prints a result as JSON and nothing else."""
+    """Print a result as JSON."""
     sys.stdout.write(to_json(result))
 
 
 def write_json(result: BaseModel, path: Path | None) -> bool:
-    """Writes a result where it was asked for; returns True if that was standard output."""
+    """Write a result as JSON if a file is given; return True if it was standard output."""
     if path is None:
         return False
     if path == STANDARD_OUTPUT:
@@ -86,6 +98,6 @@ def write_json(result: BaseModel, path: Path | None) -> bool:
 
 
 def write_html(result: BaseModel, path: Path | None) -> None:
-    """Writes a result as a page where it was asked for."""
+    """Write a result as an HTML page if a file is given."""
     if path is not None:
         write_text(path, result_page(result))

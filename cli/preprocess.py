@@ -19,12 +19,12 @@ from .progress import progress_bar
 
 @takes_options(onnx_ood.PreprocessSettings)
 def preprocess(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.")],
     photos: Annotated[
         list[str],
         typer.Argument(
             metavar="PHOTOS...",
-            help="Pictures of the kind that the model is made for, of several classes: files, folders, globs.",
+            help="In-distribution pictures of several classes: files, folders or globs.",
         ),
     ],
     json: JsonFile = None,
@@ -33,7 +33,7 @@ def preprocess(
     *,
     settings: onnx_ood.PreprocessSettings,
 ) -> None:
-    """Find out how a model wants its pictures preprocessed, or say that it can't be told."""
+    """Find how a model expects its pictures to be preprocessed."""
     check_outputs(json, html)
     with progress_bar("trying", quiet=quiet) as progress:
         result = onnx_ood.preprocess(model, photos, settings, progress=progress)
@@ -42,4 +42,4 @@ def preprocess(
     if not quiet and not printed:
         print_result(stdout(), result, top=5)
     if result.status == "not_evaluated":
-        raise NotEvaluatedError("there are fewer than 10 photos; give more")
+        raise NotEvaluatedError("fewer than 10 photos could be read; give more")

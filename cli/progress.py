@@ -1,21 +1,23 @@
-"""The progress bar: on standard error, and only where someone watches."""
+"""Progress bar on standard error, if that is a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     ProgressColumn,
     SpinnerColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.progress import Progress as Bar
 from rich.text import Text
+
+from onnx_ood._types import Progress
 
 from .console import stderr
 
@@ -26,15 +28,15 @@ class _Rate(ProgressColumn):
 
 
 @contextmanager
-def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int | None], None] | None]:
-    """Shows progress with rate and time left while the body runs.
+def progress_bar(label: str, *, quiet: bool) -> Iterator[Progress | None]:
+    """Show progress with rate and remaining time while the body runs.
 
     Args:
-        label: What is being done.
+        label: Text before the bar.
         quiet: True to show nothing.
 
     Yields:
-        A function that takes the number done and the number in all, or None where nothing is shown.
+        A function of the number of inputs done and in all, or None if nothing is shown.
     """
     console = stderr()
     if quiet or not console.is_terminal:
@@ -48,6 +50,6 @@ def progress_bar(label: str, *, quiet: bool) -> Iterator[Callable[[int, int | No
         _Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

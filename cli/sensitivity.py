@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,12 +10,13 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
 from onnx_ood.reports.registry import print_result
 
 from .console import stdout
 from .options import takes_options
-from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_html, write_json
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, check_outputs, write_html, write_json
 from .progress import progress_bar
 
 
@@ -24,41 +26,37 @@ def sensitivity(
         list[str],
         typer.Argument(
             metavar="MODEL... INPUTS...",
-            help="ONNX files (what ends in .onnx), and pictures, .npy or .npz arrays, folders or globs.",
+            help="ONNX files (names that end in .onnx), and pictures, .npy or .npz arrays, folders or globs.",
         ),
     ],
-    top: Annotated[int, typer.Option(min=1, help="How many inputs and trajectories to list.")] = 5,
+    top: Top = 5,
     json: JsonFile = None,
     html: HtmlFile = None,
-    picture: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Draw densities along trajectories, and all norms, as .png or .svg; needs matplotlib.",
-        ),
-    ] = None,
+    picture: PictureFiles = None,
     quiet: Quiet = False,
     *,
     settings: onnx_ood.SensitivitySettings,
 ) -> None:
-    """Measure how stable models are: Jacobian norms, and how many units switch along trajectories.
+    """Measure the stability of models: Jacobian norms, and changes of activation pattern along trajectories.
 
-    Of several models it also says which is the most stable.
+    Several models are also ranked.
     """
     models = [Path(name) for name in paths if name.lower().endswith(".onnx")]
     inputs = [name for name in paths if not name.lower().endswith(".onnx")]
     if not models:
-        raise UsageError("no model is named: give at least one file that ends in .onnx")
+        raise UsageError("no model given: name at least one file that ends in .onnx")
     if not inputs:
-        raise UsageError("no inputs are named: give pictures, arrays, folders or globs behind the models")
+        raise UsageError("no inputs given: name pictures, arrays, folders or globs after the models")
     check_outputs(json, html)
-    check_pictures(picture)
+    check_pictures(*(picture or ()))
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = onnx_ood.sensitivity(models, inputs, settings, progress=progress)
+        result = onnx_ood.sensitivity(
+            models, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress
+        )
+    for path in picture or ():
+        draw_sensitivity(result, path)
     write_html(result, html)
     printed = write_json(result, json)
-    if picture is not None:
-        draw_sensitivity(result, picture)
     if not quiet and not printed:
         print_result(stdout(), result, top)
     if result.status == "not_evaluated":

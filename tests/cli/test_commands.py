@@ -1,15 +1,21 @@
-"""The installed command, as a shell sees it: exit codes, streams and one-line errors."""
+"""Commands as a shell sees them: exit codes, streams and one-line errors."""
 
 import csv
 import json
-import os
+import re
+import shlex
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
 import pytest
+import typer
+from command import run
+from onnx_ood.cli.main import COMMANDS, PLUGINS, app
 from PIL import Image
 from scipy.io import wavfile
 
@@ -20,19 +26,7 @@ PROGRAM = Path(sys.executable).with_name("onnx-ood")
 CNN = str(models.path("fashion_cnn"))
 
 
-def run(*arguments, stdin="", **environment):
-    return subprocess.run(
-        [PROGRAM, *map(str, arguments)],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env={**os.environ, **environment},
-        check=False,
-        timeout=120,
-    )
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def garments(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     images, _ = models.fashion_samples()
@@ -106,7 +100,7 @@ def test_json_to_standard_output_is_nothing_but_json(garments):
 
 def test_paths_come_from_standard_input(garments):
     listed = "\n".join(str(path) for path in sorted(garments.iterdir())[:3])
-    result = run("score", CNN, "-", "--detectors", "strangeness", "--json", "-", stdin=listed)
+    result = run("score", CNN, "-", "--detectors", "deviation", "--json", "-", stdin=listed)
     assert [entry["id"] for entry in json.loads(result.stdout)["inputs"]] == listed.splitlines()
 
 
@@ -142,13 +136,14 @@ def test_top_is_how_many_are_listed(garments):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "Missing command"),
-        (["scroe"], "scroe"),
+        (["scroe"], "did you mean 'score'"),
         (["score"], "MODEL"),
         (["score", CNN], "INPUTS"),
         (["score", CNN, "x.png", "--copies", "many"], "--copies"),
         (["score", CNN, "x.png", "--copies", "0"], "copies"),
         (["score", CNN, "x.png", "--nope"], "--nope"),
+        (["score", CNN, "x.png", "--copeis", "2"], "--copies"),
+        (["score", "photos/", CNN], f"swap them: onnx-ood score {CNN} photos"),
         (["score", CNN, "x.png", "--adaptive", "--copies", "2"], "--copies 2"),
         (["score", CNN, "x.png", "--adaptive"], "state more copies"),
         (["score", CNN, "x.png", "--probe", "op:Rellu"], "op:Relu"),
@@ -258,14 +253,14 @@ def test_inspect_shows_the_model():
     assert result.returncode == 0
     for words in ("sha256", "Suggested probes", "image", "logits", "Relu"):
         assert words in result.stdout
-    assert json.loads(run("inspect", CNN, "--json").stdout)["schema"] == "onnx-ood/inspect/1"
+    assert json.loads(run("inspect", CNN, "--json", "-").stdout)["schema"] == "onnx-ood/inspect/1"
 
 
 def test_doctor_tells_what_runs():
     result = run("doctor")
     assert result.returncode == 0
     assert "sessions can be created" in result.stdout
-    assert json.loads(run("doctor", "--json").stdout)["schema"] == "onnx-ood/doctor/1"
+    assert json.loads(run("doctor", "--json", "-").stdout)["schema"] == "onnx-ood/doctor/1"
     assert result.stderr == ""
 
 
@@ -275,6 +270,67 @@ def test_help_and_version():
     assert run("--version").stdout.startswith("onnx-ood ")
 
 
+def test_no_arguments_print_the_help():
+    assert run().returncode == 0
+    assert run().stdout == run("--help").stdout == run("-h").stdout
+    assert all(name in run().stdout for name in COMMANDS)
+
+
+def test_the_installed_program_ends_well_whatever_its_streams_are():
+    """The smoke test of the script: help, a reader that has gone, a full disk, and closed streams."""
+    done = subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("onnx-ood ")
+    for command, code, lines in (
+        (f"set -o pipefail; {PROGRAM} inspect {CNN} | head -n 1 >/dev/null", 0, 0),
+        (f"set -o pipefail; {PROGRAM} --help | true", 0, 0),
+        (f"{PROGRAM} inspect {CNN} >/dev/full", 2, 1),
+        (f"{PROGRAM} inspect {CNN} >&-", 0, 0),
+        (f"{PROGRAM} score {CNN} - <&-", 3, 1),
+    ):
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+        assert (done.returncode, len(done.stderr.splitlines())) == (code, lines), (command, done.stderr)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_examples_parse_and_are_in_the_help(name):
+    shown = " ".join(run(name, "--help").stdout.split())
+    context = typer.Context(typer.main.get_command(app))
+    assert len(COMMANDS[name]) == 2
+    for example in COMMANDS[name]:
+        assert example in shown
+        program, command, *arguments = shlex.split(example)
+        assert (program, command) == ("onnx-ood", name)
+        context.command.get_command(context, name).make_context(name, arguments)
+
+
+def test_commands_of_third_parties_run_and_failures_are_named(monkeypatch):
+    def hello(name: str) -> None:
+        """Greet someone."""
+        print(f"hello {name}")
+
+    monkeypatch.setitem(sys.modules, "third_party", SimpleNamespace(hello=hello))
+    found = [EntryPoint(name, f"third_party:{name}", PLUGINS) for name in ("hello", "broken")]
+    monkeypatch.setattr(
+        sys.modules["onnx_ood.cli.main"], "entry_points", lambda group: found if group == PLUGINS else []
+    )
+    assert run("hello", "world").stdout == "hello world\n"
+    listed = run("--help")
+    assert "Greet someone." in listed.stdout
+    assert listed.returncode == 0
+    (line,) = listed.stderr.splitlines()
+    assert "command 'broken'" in line
+    assert "cannot be loaded" in line
+    assert run("broken").returncode == 64
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "check"])
+def test_every_command_has_the_same_output_options(name):
+    shown = run(name, "--help").stdout
+    assert re.search(r"--json +FILE", shown)
+    if name not in {"demo", "diff"}:
+        assert "--quiet" in shown
+
+
 def test_the_module_runs_the_same_program():
     result = subprocess.run(
         [sys.executable, "-m", "onnx_ood", "--version"], capture_output=True, text=True, check=True
@@ -282,17 +338,14 @@ def test_the_module_runs_the_same_program():
     assert result.stdout.startswith("onnx-ood ")
 
 
-def test_a_bug_of_ours_shows_its_traceback(monkeypatch, capsys):
-    from onnx_ood.cli.main import run as run_here
-
-    from onnx_ood import audits
-
+def test_a_bug_of_ours_shows_its_traceback(monkeypatch):
     def fail():
         raise ZeroDivisionError("boom")
 
-    monkeypatch.setattr(audits, "doctor", fail)
-    assert run_here(["doctor"]) == 2
-    printed = capsys.readouterr().err
+    monkeypatch.setattr(onnx_ood, "doctor", fail)
+    done = run("doctor")
+    assert done.returncode == 2
+    printed = done.stderr
     assert "ZeroDivisionError" in printed
     assert "please report it" in printed
 
@@ -367,8 +420,8 @@ def test_a_model_of_several_inputs_is_fed_by_archives(listener):
     [
         (["--feed", "state=zeros"], "--feed sr=VALUE"),
         ([], "name the one to nudge with --site, or state the others' values with --feed"),
-        (["--feed", "state"], "--feed state: is not NAME=VALUE"),
-        (["--feed", "sr=1", "--feed", "sr=2"], "sr has a value already, 1"),
+        (["--feed", "state"], "--feed state: not of the form NAME=VALUE"),
+        (["--feed", "sr=1", "--feed", "sr=2"], "sr already has the value 1"),
         (["--feed", "rate=1"], "no input 'rate'; it has: window, state, sr"),
     ],
 )

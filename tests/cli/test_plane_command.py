@@ -1,12 +1,12 @@
-"""`onnx-ood plane` through the installed program."""
+"""`onnx-ood plane`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import command
 import jsonschema
 import numpy as np
 import pytest
@@ -14,7 +14,6 @@ from PIL import Image
 
 from onnx_ood import models
 
-PROGRAM = Path(sys.executable).with_name("onnx-ood")
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "plane.json"
 
 
@@ -26,12 +25,7 @@ def garments(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "plane", models.path("fashion_cnn"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command.run("plane", models.path("fashion_cnn"), *arguments)
 
 
 def test_report_json_and_pictures(garments: Path, tmp_path: Path) -> None:

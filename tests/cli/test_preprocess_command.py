@@ -1,19 +1,18 @@
-"""`onnx-ood preprocess` through the installed program."""
+"""`onnx-ood preprocess`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import command
 import jsonschema
 import pytest
 from PIL import Image
 
 from onnx_ood import models
 
-PROGRAM = Path(sys.executable).with_name("onnx-ood")
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "preprocess.json"
 
 
@@ -28,9 +27,7 @@ def garments(tmp_path: Path) -> Path:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "preprocess", *map(str, arguments)], capture_output=True, text=True, check=False
-    )
+    return command.run("preprocess", *arguments)
 
 
 def test_report_and_json_agree(garments: Path, tmp_path: Path) -> None:

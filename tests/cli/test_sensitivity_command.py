@@ -1,20 +1,19 @@
-"""`onnx-ood sensitivity` through the installed program."""
+"""`onnx-ood sensitivity`."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
+import command
 import jsonschema
 import numpy as np
 import pytest
 
 from onnx_ood import models
 
-PROGRAM = Path(sys.executable).with_name("onnx-ood")
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "sensitivity.json"
 
 
@@ -25,10 +24,8 @@ def garments(tmp_path: Path) -> Path:
     return tmp_path / "garments.npy"
 
 
-def run(*arguments: object, **kwargs: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "sensitivity", *map(str, arguments)], capture_output=True, text=True, check=False, **kwargs
-    )
+def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return command.run("sensitivity", *arguments)
 
 
 def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, tmp_path: Path) -> None:
@@ -56,11 +53,11 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([models.path("fashion_cnn")], "no inputs are named"),
-        (["a.npy"], "no model is named"),
-        ([models.path("fashion_cnn"), "x.npy", "--directions", "1"], "directions must be at least 2"),
-        ([models.path("fashion_cnn"), "x.npy", "--of", "op:Relu"], "selects 5 tensors"),
-        ([models.path("fashion_cnn"), "x.npy", "--of", "op:Sigmoid"], "op:Sigmoid"),
+        ([models.path("fashion_cnn")], "no inputs given"),
+        (["a.npy"], "no model given"),
+        ([models.path("fashion_cnn"), "x.npy", "--directions", "1"], "--directions"),
+        ([models.path("fashion_cnn"), "x.npy", "--probe", "op:Relu"], "selects 5 tensors"),
+        ([models.path("fashion_cnn"), "x.npy", "--probe", "op:Sigmoid"], "op:Sigmoid"),
         ([models.path("fashion_cnn"), "x.npy", "--site", "nowhere"], "'nowhere' is not a tensor"),
         ([models.path("fashion_cnn"), "x.npy", "--feed", "mask=1"], "has no input 'mask'"),
         ([models.path("fashion_cnn"), "x.npy", "--picture", "x.pdf"], ".png or .svg"),

@@ -1,24 +1,15 @@
 """Stored results as a shell sees them again."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import html5lib
 import numpy as np
 import pytest
+from command import run
 
 from onnx_ood import models
 
-PROGRAM = Path(sys.executable).with_name("onnx-ood")
 CNN = str(models.path("fashion_cnn"))
-
-
-def run(*words):
-    return subprocess.run(
-        [PROGRAM, *map(str, words)], capture_output=True, text=True, check=False, timeout=120
-    )
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +37,7 @@ def test_a_stored_result_is_shown_as_it_was(command, rows, tmp_path):
     words = [word.replace("ROWS", str(rows)).replace("CHECK", str(gates)) for word in command]
     stored = tmp_path / "result.json"
     if command[0] == "inspect":
-        printed, text = run(*words), run(*words, "--json").stdout
+        printed, text = run(*words), run(*words, "--json", "-").stdout
         stored.write_text(text)
     else:
         printed = run(*words, "--json", stored)
@@ -106,4 +97,4 @@ def test_a_file_that_is_no_result_is_a_mistake_of_the_user(rows):
     result = run("show", rows)
     assert result.returncode == 64
     (line,) = result.stderr.splitlines()
-    assert "not a result" in line
+    assert "not a result of onnx-ood" in line

@@ -1,7 +1,7 @@
-"""The plane audit, a 2-D slice: what does a model do on the plane through three inputs?
+"""The plane audit: a model on the plane through three inputs.
 
-Its classes, where the units of one layer change their codes, and how steep it is. Boundaries are where pre-activations
-are zero between points of a grid, not where pixels differ.
+Shows classes, boundaries of the activation patterns of one activation function, and Jacobian norms. Boundaries are
+zero sets of pre-activations interpolated between points of a grid, not differences of pixels.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._dialect import named
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.predictions import Answers, read_answers
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
+from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.plane.layer import Shown, choose_layer
 from onnx_ood.audits.plane.result import (
     PlaneClass,
@@ -31,45 +33,52 @@ from onnx_ood.audits.plane.result import (
 )
 from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
+from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import Card, Chosen, Reader, discover, read_card
+from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, open_inputs, read_card
 from onnx_ood.perturb import Grid, Plane, plane_through
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
-from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads, find_input, find_site
+from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads
 
-# The Jacobian norm takes two runs for each direction where a class takes one in all: its grid has as many times fewer
-# points in each direction.
+# The Jacobian norm takes two runs per direction and point, so its grid has fewer points per side, by this factor.
 _COARSER = 4
-# Points between two signs of progress.
-_TOGETHER = 512
-# Rounding of points that is worth a word, in steps of the grid.
-_ROUNDING = 0.01
+# Points of which Jacobian norms are measured between two calls of progress.
+_POINTS_PER_CALL = 512
+# Rounding of points from which on a note says so, in steps of the grid.
+_MAX_ROUNDING = 0.01
 
 
+@takes_settings(PlaneSettings)
 def plane(
     model: str | Path | Model,
-    inputs: Sequence[str],
+    inputs: Any,
     settings: PlaneSettings | None = None,
     *,
     progress: Progress | None = None,
 ) -> PlaneResult:
-    """Looks at a model on the plane through three inputs.
+    """Show a model on the plane through three inputs.
 
     Args:
-        model: A path or a loaded model, with one input of floats.
-        inputs: Files, folders or globs that give three inputs; `FILE[k]` is row k of a file.
-        settings: What to look at and how; None for the defaults.
-        progress: Called with the number of points that were run, and how many there are.
+        model: Path of an ONNX file, or a loaded model.
+        inputs: Three inputs, as `onnx_ood.inputs.open_inputs` takes them: paths or globs (`FILE[k]` is row k of a file,
+            from 0), an array [3, *input], or images.
+        settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
+        progress: Called with the number of points run and in all.
 
     Returns:
-        The result.
+        Classes and boundaries on a grid in the plane, and Jacobian norms on a coarser one. Coordinates are in units of
+        the model's input.
 
     Raises:
-        UsageError: If there are more or fewer inputs, they have no plane, or the layer can't be shown.
-        ModelError: If the model can't be read or run.
-        ProviderError: If the provider can't run here.
+        UsageError: If there are not three inputs, they lie on a line, or the probe has no boundaries.
+        ModelError: If the model cannot be read or run.
+        ProviderError: If the provider cannot run here.
+
+    Example:
+        onnx_ood.plane("model.onnx", ["a.png", "b.png", "c.png"], probe="op:Relu[-1]", resolution=80)
     """
     settings = settings or PlaneSettings()
     loaded = model if isinstance(model, Model) else load(model)
@@ -88,19 +97,25 @@ def plane(
             progress(count, total)
 
     done(0)
-    watched = InstrumentedModel(loaded, shown, settings.provider)
+    watched = InstrumentedModel(loaded, shown, read.feeding, settings)
     clean = watched.values(read.points)
     answers = read_answers({"output": clean.outputs}) if clean.outputs is not None else None
     units = _sample(clean.layer.shape[1], settings)
     prober, norms, jacobian = None, None, None
     if settings.directions:
-        # Before the grid is run: a model that has no norms is known at once.
-        prober = JacobianProber(loaded, provider=settings.provider)
-        norms = prober.measure(read.points, settings.directions, settings.seed)
+        # Before the grid, so that a model without norms is refused at once.
+        prober = JacobianProber(
+            loaded,
+            site=read.feeding.fed.name,
+            provider=settings.provider,
+            batch_size=settings.batch_size,
+            feeds=settings.feeds,
+        )
+        norms = prober.measure(read.points, settings.directions, settings.seed, _beside(read, read.points))
     classes = answers.classes if answers else 0
     window = look(watched, through, grid, shown.site.thresholds, units, classes, done)
     if prober and norms:
-        jacobian = _jacobian(prober, norms, through, coarse, settings, lambda runs: done(points + runs))
+        jacobian = _jacobian(prober, norms, read, through, coarse, settings, lambda runs: done(points + runs))
     labels = card.class_names() if card else None
     a, b, c = (
         PlanePoint(
@@ -116,6 +131,8 @@ def plane(
     return PlaneResult(
         model=facts,
         preprocessing=read.chosen.describe() if read.chosen else None,
+        site=read.feeding.fed.name,
+        feeds=read.feeding.described,
         provider=watched.prober.provider,
         provider_note=watched.prober.provider_note,
         seed=settings.seed,
@@ -128,7 +145,8 @@ def plane(
         jacobian=jacobian,
         notes=preprocessing_notes(read.chosen, card, facts)
         + read.notes
-        + _notes(shown, clean, len(units), window, watched.prober.batching_note),
+        + _notes(shown, clean, len(units), window, watched.prober.batching_note)
+        + _unknown_notes(grid, shown, window, jacobian),
     )
 
 
@@ -139,31 +157,34 @@ class _Inputs:
     Attributes:
         ids: Their names.
         points: As the model takes them, [3, *input].
-        chosen: How they were made; None where nobody says.
-        notes: What a user should know about how they were read.
+        chosen: How pictures became tensors; None if unknown.
+        feeding: Values of the model's other inputs.
+        notes: Remarks on how they were read.
     """
 
     ids: tuple[str, ...]
     points: NDArray[Any]
     chosen: Chosen | None
+    feeding: Feeding
     notes: tuple[str, ...]
 
 
-def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card: Card | None) -> _Inputs:
-    taking = find_input(model, find_site(model, None))
-    found = discover(arguments)
+def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None) -> _Inputs:
+    feeding = _feed(model, settings)
+    taking = feeding.fed
+    found = open_inputs(inputs)
     if found.missing:
         raise UsageError(f"{found.missing[0].id}: {found.missing[0].reason}")
-    chosen = choose_preprocessing(taking, found, settings.preprocess, card)
+    chosen = choose_preprocessing(model.by_name[taking.name], found, settings.preprocess, card)
     reader = Reader(
         found,
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=taking.name,
-        input_shape=taking.shape or (),
-        dtype=np.dtype(taking.dtype or "float32"),
+        input_shape=taking.shape,
+        dtype=taking.dtype,
         threads=decoding_threads(),
     )
-    # Known from headers, so that no large file is read in vain.
+    # Counted by headers, so that no large file is read in vain.
     count = reader.count()
     tensors: dict[str, NDArray[Any]] = {}
     with closing(iter(reader)) as batches:
@@ -174,7 +195,7 @@ def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card:
             count = len(tensors)
     if count != 3:
         raise UsageError(
-            f"a plane goes through three inputs, but these are {count}; name three files, or rows of a file as in "
+            f"a plane needs three inputs, but these are {count}; name three files, or rows of a file as in "
             "x.npy[0] x.npy[7] x.npy[9]"
         )
     ids = tuple(tensors)
@@ -184,14 +205,32 @@ def _read(model: Model, arguments: Sequence[str], settings: PlaneSettings, card:
     points = np.stack([tensors[name] for name in ids])
     for name, point in zip(ids, points, strict=True):
         if not np.isfinite(point).all():
-            raise UsageError(
-                f"{name}: holds NaN or infinity, so there is no plane through it; choose another"
-            )
-    return _Inputs(ids, points, chosen, reader.notes)
+            raise UsageError(f"{name}: holds NaN or infinity; choose another input")
+    return _Inputs(ids, points, chosen, feeding, (*feeding.notes, *reader.notes))
+
+
+def _feed(model: Model, settings: PlaneSettings) -> Feeding:
+    """Value of each model input: points of the plane for one, a shared value for each other."""
+    site, _ = choose_site(model, settings.site, settings.feeds)
+    if not site.is_input:
+        raise UsageError(f"a plane lies among values of a model input, but {site.name!r} is inside the model")
+    feeding = Feeding(model, site, settings.feeds)
+    if feeding.from_files:
+        listed = ", ".join(one.name for one in feeding.from_files)
+        raise UsageError(
+            f"{model.path} also needs {listed}, and points between inputs need one value for all; use "
+            f"{named('feeds').rstrip('=')} ({feeding.from_files[0].name}=VALUE: {FEED_GRAMMAR})"
+        )
+    return feeding
+
+
+def _beside(read: _Inputs, points: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Values of the model's other inputs for M points."""
+    return read.feeding.others(Batch((), points, ()))
 
 
 def _sample(count: int, settings: PlaneSettings) -> NDArray[np.int64]:
-    """Which units of a layer are looked at, ascending."""
+    """Traced units, ascending."""
     if count <= settings.units:
         return np.arange(count)
     return np.sort(np.random.default_rng(settings.seed).permutation(count)[: settings.units])
@@ -212,6 +251,7 @@ def _probe(shown: Shown, clean: Values, looked_at: int, window: Window) -> Plane
         thresholds=shown.site.thresholds,
         units=clean.layer.shape[1],
         looked_at=looked_at,
+        unknown=window.unknown,
         switching=len({line.index for line in window.lines}),
         lines=window.lines,
     )
@@ -231,6 +271,7 @@ def _classes(answers: Answers | None, window: Window, labels: Sequence[str] | No
             )
             for i in np.argsort(-count, kind="stable")
         ),
+        unknown=int(np.count_nonzero(window.answers < 0)),
         answers=tuple(map(tuple, window.answers.tolist())),
         lines=window.class_lines,
     )
@@ -239,6 +280,7 @@ def _classes(answers: Answers | None, window: Window, labels: Sequence[str] | No
 def _jacobian(
     prober: JacobianProber,
     norms: JacobianNorms,
+    read: _Inputs,
     through: Plane,
     grid: Grid,
     settings: PlaneSettings,
@@ -247,13 +289,14 @@ def _jacobian(
     """Norms on a grid, all with the median step of the three inputs.
 
     Choosing a step takes fourteen runs for each of eight directions. On planes through three garments the norms with
-    the common step were within 1% of those with steps of their own at nine of ten points.
+    the common step were within 1% of those with their own steps at nine of ten points.
     """
     step = float(np.median(norms.step))
     found, errors, runs = [], [], 0
-    for places in parts(grid.coordinates(), through.origin.size, _TOGETHER):
+    for places in parts(grid.coordinates(), through.origin.size, _POINTS_PER_CALL):
         points, _ = fed(through, places, prober.prober.site.dtype or "float32")
-        part = prober.measure(points, settings.directions, settings.seed, step=step)
+        beside = _beside(read, points)
+        part = prober.measure(points, settings.directions, settings.seed, beside, step=step)
         found.append(part.norm)
         errors.append(part.standard_error)
         runs += 2 * settings.directions * len(points)
@@ -267,6 +310,7 @@ def _jacobian(
         step=step,
         error=float(np.median(error[known] / norm[known])) if known.any() else None,
         grid=_grid(grid),
+        unknown=int(np.count_nonzero(~np.isfinite(norm))),
         norms=tuple(tuple(map(_number, row)) for row in rows),
         note=norms.note,
     )
@@ -277,22 +321,43 @@ def _notes(shown: Shown, clean: Values, looked_at: int, window: Window, layout_n
     count = clean.layer.shape[1]
     if shown.site.exact == "sign":
         notes.append(
-            f"{shown.site.op} is smooth: the lines, where its pre-activation changes its sign, are no boundaries of "
-            "linear regions but a proxy."
+            f"{shown.site.op} is smooth: lines are sign changes of its pre-activation, a proxy for boundaries of "
+            "linear regions."
         )
     if shown.site.exact == "pattern":
-        notes.append(f"{shown.site.op} has pieces that are not all linear; the lines are where they meet.")
+        notes.append(
+            f"{shown.site.op} has pieces that are not all linear; lines are the boundaries between them."
+        )
     if looked_at < count:
         notes.append(
-            f"The lines are of {looked_at:,} of {count:,} units, drawn at random; --units changes how many."
+            f"Lines are of a random sample of {looked_at:,} of {count:,} units; the setting units changes how many."
         )
-    if not window.rounding < _ROUNDING:
+    if not window.rounding < _MAX_ROUNDING:
         notes.append(
             f"Points of the plane are rounded to the input's type by up to {window.rounding:.2g} steps of the grid: "
-            "lines are uncertain by as much or more. Choose inputs that are further apart."
+            "lines are at least as uncertain. Choose inputs that are further apart."
         )
     if layout_note:
         notes.append(layout_note)
+    return tuple(notes)
+
+
+def _unknown_notes(
+    grid: Grid, shown: Shown, window: Window, jacobian: PlaneJacobian | None
+) -> tuple[str, ...]:
+    """Counts of points with values that are not finite."""
+    points = len(grid.x) * len(grid.y)
+    notes = []
+    if window.answers is not None and (count := int(np.count_nonzero(window.answers < 0))):
+        notes.append(f"{count:,} of {points:,} points have NaN or infinity in the output and no class.")
+    if window.unknown:
+        notes.append(
+            f"{window.unknown:,} of {points:,} points have NaN or infinity in {shown.read.name!r}; boundaries around "
+            "them are unknown."
+        )
+    if jacobian and jacobian.unknown:
+        all_norms = jacobian.grid.rows * jacobian.grid.columns
+        notes.append(f"{jacobian.unknown:,} of {all_norms:,} Jacobian norms are NaN or infinite.")
     return tuple(notes)
 
 

@@ -1,4 +1,4 @@
-"""The result of the plane audit: plain data with a schema, the source of every rendering."""
+"""Result of the plane audit."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class PlanePoint(Part):
     """One of the three inputs."""
 
     id: str
-    x: float = Field(description="In units of the model's input, as all coordinates.")
+    x: float = Field(description="Coordinates are in units of the model's input.")
     y: float
     prediction: Prediction | None
-    jacobian: Number = Field(description="Jacobian norm, with a step of its own; null if not asked for.")
+    jacobian: Number = Field(description="Jacobian norm, with its own step; null if not measured.")
     jacobian_error: Number = Field(description="Its standard error over directions.")
 
 
 class PlaneGrid(Part):
-    """Points in rows and columns, as far from each other in both directions."""
+    """A square grid of points."""
 
     x: float = Field(description="Of the first column.")
     y: float = Field(description="Of the first row.")
@@ -34,36 +34,37 @@ class PlaneGrid(Part):
 class PlaneLine(Part):
     """A line through points of the plane."""
 
-    index: int = Field(
-        description="The unit, as an index into the flattened activation of one input; or the class."
-    )
+    index: int = Field(description="Unit, as an index into the flattened activation of one input; or class.")
     x: tuple[float, ...]
     y: tuple[float, ...]
 
 
 class PlaneProbe(Part):
-    """The units whose boundaries were looked for."""
+    """The activation function whose boundaries were traced."""
 
     name: str
     op: str
     exact: Literal["linear", "pattern", "sign"] = Field(
-        description="linear: boundaries of linear regions; pieces: of pieces that are not all linear; sign: where the "
-        "pre-activation of a smooth function changes its sign, a proxy."
+        description="linear: boundaries of linear regions; pattern: of pieces that are not all linear; sign: "
+        "sign changes of the pre-activation of a smooth function, a proxy."
     )
-    read: str = Field(description="The tensor whose values are compared with the thresholds.")
+    read: str = Field(description="Tensor compared with the thresholds.")
     thresholds: tuple[float, ...]
-    units: int = Field(description="Units of the layer.")
+    units: int = Field(description="Units in all.")
     looked_at: int = Field(
-        description="Units whose boundaries were looked for; fewer than all are a random sample."
+        description="Units whose boundaries were traced; fewer than all are a random sample."
     )
-    switching: int = Field(description="How many of these change their code somewhere in the window.")
+    unknown: int = Field(
+        description="Points of the grid with NaN or infinity in a traced unit; no boundary is known around them."
+    )
+    switching: int = Field(description="Traced units that change their activation pattern in the window.")
     lines: tuple[PlaneLine, ...] = Field(
-        description="Where they change it, to within a tenth of a step of the grid."
+        description="Their boundaries, to within a tenth of a step of the grid."
     )
 
 
 class PlaneClass(Part):
-    """One class that the model answers somewhere in the window."""
+    """A class predicted in the window."""
 
     index: int
     label: str | None
@@ -71,37 +72,43 @@ class PlaneClass(Part):
 
 
 class PlaneClasses(Part):
-    """The model's answers."""
+    """The model's predictions."""
 
-    found: tuple[PlaneClass, ...] = Field(description="The most frequent first.")
+    found: tuple[PlaneClass, ...] = Field(description="Most frequent first.")
+    unknown: int = Field(description="Points with an output that is not finite, and so without a class.")
     answers: tuple[tuple[int, ...], ...] = Field(
-        description="At each point, rows of the grid from the first; −1 where an output is not finite."
+        description="Class at each point, by rows of the grid; −1 if an output is not finite."
     )
     lines: tuple[PlaneLine, ...] = Field(
-        description="Where a class's output is equal to the largest of the others, as for the layer."
+        description="Lines on which a class's output equals the largest other one."
     )
 
 
 class PlaneJacobian(Part):
     """Jacobian norms in the window."""
 
-    probe: str = Field(description="What is derived by the input: the softmax of an output, or a tensor.")
+    probe: str = Field(description="Differentiated tensor: the softmax of an output, or a tensor.")
     directions: int
     step: float = Field(
-        description="Length of the nudge to either side, for all points: the median of what the three inputs got."
+        description="Length of the nudge to either side, for all points: the median of the three inputs' steps."
     )
-    error: Number = Field(description="Median of the norms' standard errors, as a share of the norm.")
+    error: Number = Field(description="Median relative standard error of the norms.")
     grid: PlaneGrid
-    norms: tuple[tuple[Number, ...], ...] = Field(description="Rows of this grid from the first.")
+    unknown: int = Field(description="Points with a norm that is not finite.")
+    norms: tuple[tuple[Number, ...], ...] = Field(
+        description="By rows of this grid; null if the norm is not finite."
+    )
     note: str
 
 
 class PlaneResult(Part):
-    """What a model does on the plane through three inputs."""
+    """A model on the plane through three inputs."""
 
     format: Literal["onnx-ood/plane/1"] = Field(default="onnx-ood/plane/1", alias="schema")
     model: ModelFacts
     preprocessing: str | None
+    site: str = Field(description="Model input that the plane lies in.")
+    feeds: dict[str, str] = Field(description="Value of each other model input.")
     provider: Literal["cuda", "cpu"]
     provider_note: str
     seed: int
@@ -109,10 +116,10 @@ class PlaneResult(Part):
     points: tuple[PlanePoint, PlanePoint, PlanePoint]
     grid: PlaneGrid
     rounding: Number = Field(
-        description="How far the point that the model was fed is from its place in the plane, at most: of rounding "
-        "to the input's type, in steps of the grid."
+        description="Largest distance of a fed point from its place in the plane, by rounding to the input's type; in "
+        "steps of the grid."
     )
     probe: PlaneProbe
-    classes: PlaneClasses | None = Field(description="Null if the first output is no row of class scores.")
-    jacobian: PlaneJacobian | None = Field(description="Null if not asked for.")
+    classes: PlaneClasses | None = Field(description="Null if the first output is not a row of class scores.")
+    jacobian: PlaneJacobian | None = Field(description="Null if not measured.")
     notes: tuple[str, ...]

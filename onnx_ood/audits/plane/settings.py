@@ -1,4 +1,4 @@
-"""What a user can set about the plane audit, with the defaults."""
+"""Settings of the plane audit."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ class PlaneSettings(Settings):
         seed: Seed of all random draws.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
+        site: Model input that the plane lies in; None for the only input of floats.
+        feeds: Values of the model's other inputs by name, the same for all points, in the grammar of
+            `onnx_ood.inputs.SharedValue`.
         provider: Execution provider.
+        batch_size: Points in one run; None for what memory allows.
     """
 
     probe: Annotated[
@@ -66,7 +70,10 @@ class PlaneSettings(Settings):
     ] = 16
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
+    site: common.Site = None
+    feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"
+    batch_size: common.BatchSize = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -1,4 +1,4 @@
-"""What a model does at the points of a grid in a plane: its answers, and where units change their codes."""
+"""A model on a grid in a plane: predictions, and boundaries between activation patterns."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.plane.layer import Shown
 from onnx_ood.audits.plane.result import PlaneLine
+from onnx_ood.audits.plane.settings import PlaneSettings
+from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model, why_not_measurable
+from onnx_ood.inputs import Batch
 from onnx_ood.metrics.contours import ZeroLines, joined, polylines, simplified, zero_lines
 from onnx_ood.perturb import Grid, Plane
 from onnx_ood.runtime import PerturbationGroup, Prober
 
-# Memory for points that are fed at once, in float64, and for what is kept of some rows of the grid until their lines
-# are found.
+# Memory for points fed at once, in float64, and for values of some rows of the grid until their lines are traced.
 _POINTS_BYTES = 64 << 20
 _VALUES_BYTES = 64 << 20
-# How far lines may be off for fewer points, in steps of the grid. What is straight takes two points then.
+# Largest error of simplified lines, in steps of the grid.
 _TOLERANCE = 0.1
 # Decimal places of coordinates, in steps of the grid.
 _PLACES = 3
@@ -30,11 +32,11 @@ _PLACES = 3
 
 @dataclass(frozen=True)
 class Values:
-    """What a model gave at M points.
+    """Values of a model at M points.
 
     Attributes:
-        layer: Of the units that are looked at, what is compared with the thresholds, [M, U].
-        outputs: The model's first output, [M, ...], or None if it can't be measured.
+        layer: Pre-activations of the traced units, [M, U].
+        outputs: The model's first output, [M, ...], or None if it cannot be measured.
     """
 
     layer: NDArray[Any]
@@ -42,43 +44,53 @@ class Values:
 
 
 class InstrumentedModel:
-    """A model whose layer and answers are watched.
+    """A model with its probe and its first output watched.
 
     Attributes:
-        prober: What runs it.
+        prober: Runs the model.
     """
 
-    def __init__(self, model: Model, shown: Shown, provider: str) -> None:
-        """Instruments the model and creates its session.
+    def __init__(self, model: Model, shown: Shown, feeding: Feeding, settings: PlaneSettings) -> None:
+        """Instrument the model and create its session.
 
         Args:
             model: The model.
-            shown: The layer.
-            provider: `"auto"`, `"cuda"` or `"cpu"`.
+            shown: The probe.
+            feeding: Values of the model's other inputs.
+            settings: Provider and batch size.
 
         Raises:
-            UsageError: If the provider is wrong, or the model hasn't one input of floats.
-            SelectorError: If the layer holds no floats.
+            UsageError: If the provider is wrong.
+            SelectorError: If the probe holds no floats.
             ModelError: If onnxruntime refuses the model.
-            ProviderError: If the provider can't run here.
+            ProviderError: If the provider cannot run here.
         """
         first = model.by_name[model.outputs[0]]
         self._layer, self._output = shown.read.name, first.name
         answers = [first] if why_not_measurable(model, first) is None else []
-        self.prober = Prober(model, [shown.read, *answers], provider=provider, in_order=True)
+        self._feeding = feeding
+        self.prober = Prober(
+            model,
+            [shown.read, *answers],
+            site=feeding.fed.name,
+            provider=settings.provider,
+            batch_size=settings.batch_size,
+            in_order=True,
+            feeds=settings.feeds,
+        )
 
     def values(self, points: NDArray[Any], units: NDArray[np.int64] | None = None) -> Values:
-        """Runs points.
+        """Run points.
 
         Args:
-            points: In the input's type, [M, *input].
-            units: The units of the layer that are wanted, [U]; None for all.
+            points: Values of the site in its type, [M, *site].
+            units: Indices of the units to return, [U]; None for all.
 
         Returns:
-            What the model gave.
+            Pre-activations and outputs.
 
         Raises:
-            ModelError: If a run fails, or the layer turns out not to be measurable.
+            ModelError: If a run fails, or the probe cannot be measured.
         """
         # Called from several threads: each point is written by one of them.
         layer: list[NDArray[Any] | None] = [None] * len(points)
@@ -88,36 +100,39 @@ class InstrumentedModel:
         def keep(group: PerturbationGroup) -> None:
             (shares,) = group.values
             for i, share in zip(group.inputs, shares, strict=True):
-                # Copies: what a run gave is let go as a whole.
+                # Copies, so that the arrays of a run can be freed.
                 if group.probe == self._layer:
                     layer[i] = share.ravel()[slice(None) if units is None else units].copy()
                 if group.probe == self._output:
                     outputs[i] = share.copy()
 
-        self.prober.run_groups(points, 1, lambda _inputs, _number: [nothing], keep)
+        others = self._feeding.others(Batch((), points, ()))
+        self.prober.run_groups(points, 1, lambda _inputs, _number: [nothing], keep, others)
         rows = [row for row in layer if row is not None]
         answers = [row for row in outputs if row is not None]
         if not rows:
             raise ModelError(
-                f"{self.prober.model.path}: {self._layer!r} {self.prober.skipped[self._layer]}; choose another layer"
+                f"{self.prober.model.path}: {self._layer!r} {self.prober.skipped[self._layer]}; choose another probe"
             )
         return Values(np.stack(rows), np.stack(answers) if answers else None)
 
 
 @dataclass(frozen=True)
 class Window:
-    """What was found on a grid of R rows and C columns.
+    """Lines and predictions on a grid of R rows and C columns.
 
     Attributes:
-        lines: Where units change their codes.
-        answers: The class at each point, int64 [R, C], −1 where an output is not finite; None without classes.
-        class_lines: Where classes change.
-        rounding: Largest distance of a point that was fed from its place in the plane, in steps of the grid.
+        lines: Boundaries of the traced units.
+        answers: The class at each point, int64 [R, C], −1 if an output is not finite; None without classes.
+        class_lines: Boundaries between classes.
+        unknown: Points with NaN or infinity in a traced unit.
+        rounding: Largest distance of a fed point from its place in the plane, in steps of the grid.
     """
 
     lines: tuple[PlaneLine, ...]
     answers: NDArray[np.int64] | None
     class_lines: tuple[PlaneLine, ...]
+    unknown: int
     rounding: float
 
 
@@ -130,19 +145,19 @@ def look(
     classes: int,
     done: Callable[[int], None],
 ) -> Window:
-    """Runs the points of a grid and finds the lines in it, some rows at a time.
+    """Run the points of a grid and trace its lines, some rows at a time.
 
     Args:
         watched: The model.
         through: The plane.
         grid: The points.
-        thresholds: With what the values of the layer are compared.
-        units: The units that are looked at, ascending, [U].
-        classes: Length of the model's first output, 0 if it is no row of class scores.
-        done: Called with the number of points that were run.
+        thresholds: Thresholds of the pre-activations.
+        units: Traced units, ascending, [U].
+        classes: Length of the model's first output; 0 if it is not a row of class scores.
+        done: Called with the number of points run.
 
     Returns:
-        What was found.
+        Lines and predictions.
 
     Raises:
         ModelError: If a run fails.
@@ -152,7 +167,7 @@ def look(
     at_once = max(1, _VALUES_BYTES // (8 * columns * (len(units) + 2 * classes)))
     boundaries = [_Tracer() for _ in thresholds]
     changes = _Tracer()
-    answers, rounding = [], 0.0
+    answers, unknown, rounding = [], 0, 0.0
     for first in range(0, len(grid.y), at_once):
         rows = Grid(grid.x, grid.y[first : first + at_once])
         found = []
@@ -161,6 +176,7 @@ def look(
             found.append(watched.values(points, units))
             rounding = max(rounding, off / grid.step)
         layer = np.concatenate([values.layer for values in found]).reshape(-1, columns, len(units))
+        unknown += int(np.count_nonzero(~np.isfinite(layer).all(axis=-1)))
         for tracer, threshold in zip(boundaries, thresholds, strict=True):
             tracer.add(layer - threshold if threshold else layer)
         if classes:
@@ -173,6 +189,7 @@ def look(
         tuple(line for tracer in boundaries for line in _drawn(tracer.lines(), grid, units)),
         np.concatenate(answers) if classes else None,
         _drawn(changes.lines(), grid, np.arange(classes)) if classes else (),
+        unknown,
         rounding,
     )
 
@@ -180,12 +197,12 @@ def look(
 def parts(
     coordinates: NDArray[np.float64], size: int, most: int | None = None
 ) -> Iterator[NDArray[np.float64]]:
-    """Cuts points into parts that fit into memory.
+    """Cut points into parts that fit into memory.
 
     Args:
         coordinates: [M, 2].
         size: Elements of a point of input space.
-        most: Points in a part, at most; None for what fits.
+        most: Most points in a part; None for what memory allows.
     """
     fits = max(1, _POINTS_BYTES // (8 * size))
     step = fits if most is None else min(fits, most)
@@ -194,7 +211,7 @@ def parts(
 
 
 def fed(through: Plane, coordinates: NDArray[np.float64], dtype: str) -> tuple[NDArray[Any], float]:
-    """Points of a plane as a model takes them.
+    """Points of a plane in the type of the model's input.
 
     Args:
         through: The plane.
@@ -202,7 +219,7 @@ def fed(through: Plane, coordinates: NDArray[np.float64], dtype: str) -> tuple[N
         dtype: The input's type.
 
     Returns:
-        The points, [M, *input], and how far one of them is from its place, at most.
+        The points, [M, *input], and the largest distance of one from its place in the plane.
     """
     places = through.at(coordinates)
     with np.errstate(over="ignore"):
@@ -212,13 +229,13 @@ def fed(through: Plane, coordinates: NDArray[np.float64], dtype: str) -> tuple[N
 
 
 def margins(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far the output of each class is above the largest of the others.
+    """Difference of each class's output and the largest other one.
 
     Args:
         scores: [..., K], K ≥ 2.
 
     Returns:
-        [..., K]: positive for one class at most, zero where two share the first place.
+        [..., K]: positive for at most one class; zero if two share the first place.
     """
     second, best = np.moveaxis(np.partition(scores, -2, axis=-1)[..., -2:], -1, 0)
     first = np.arange(scores.shape[-1]) == scores.argmax(axis=-1)[..., np.newaxis]
@@ -228,7 +245,7 @@ def margins(scores: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 class _Tracer:
-    """Finds lines in rows of a grid that come some at a time."""
+    """Traces zero lines in a grid whose rows come in parts."""
 
     def __init__(self) -> None:
         self._rows = 0
@@ -236,7 +253,7 @@ class _Tracer:
         self._found: list[ZeroLines] = []
 
     def add(self, values: NDArray[Any]) -> None:
-        """Takes the next rows, [R, C, U]."""
+        """Add the next rows, [R, C, U]."""
         before = [] if self._last is None else [self._last]
         self._found.append(zero_lines(np.concatenate([*before, values]), self._rows - len(before)))
         self._rows += len(values)
@@ -248,7 +265,7 @@ class _Tracer:
 
 
 def _drawn(lines: ZeroLines, grid: Grid, names: NDArray[np.int64]) -> tuple[PlaneLine, ...]:
-    """Lines with no more points than they need, in coordinates of the plane."""
+    """Simplified lines in coordinates of the plane."""
     found = []
     for line in polylines(lines):
         row, column = simplified(line.points, _TOLERANCE).round(_PLACES).T

@@ -1,4 +1,4 @@
-"""The preprocessing detective: under which preprocessing do ordinary photos look ordinary to a model?"""
+"""The preprocess audit: the preprocessing under which in-distribution photos look in-distribution to a model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._dialect import named
 from onnx_ood._types import Float, Progress
+from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.preprocess.candidates import Candidate, resize_candidates, value_candidates
 from onnx_ood.audits.preprocess.result import PreprocessResult, Question, RunnerUpGap, TriedPreprocessing
 from onnx_ood.audits.preprocess.settings import PreprocessSettings
@@ -30,22 +32,22 @@ from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
 from onnx_ood.runtime import decoding_threads, first_input
 
-# Fewer photos, and resamples say nothing of noise.
-_FEWEST = 10
-# Without BatchNormalization there are answers alone to go by, and where photos hardly get different ones, a wrong
-# preprocessing can look better than the right one: it makes answers vary.
-_LEAST_INFORMATION = 1.0
-# Bounds of what resamples leave open. A wrong answer is worse than none, and there are many candidates.
+# With fewer photos the bootstrap underestimates noise.
+_MIN_PHOTOS = 10
+# Without BatchNormalization only predictions count. If these hardly differ between photos, a wrong preprocessing can
+# look better than the right one by making them vary.
+_MIN_INFORMATION = 1.0
+# Quantiles of the 99% interval: a wrong answer is worse than none, and there are many candidates.
 _INTERVAL = (0.005, 0.995)
-# In place of a distance that overflowed: the log of nearly the largest float64.
-_FARTHEST = 700.0
+# Replaces a distance that overflowed: about the log of the largest float64.
+_MAX_DISTANCE = 700.0
 # Element types in which a range means something.
 _FLOATS = ("float16", "float32", "float64")
 
 
 @dataclass(frozen=True)
 class _Photos:
-    """Photos in a model's size, RGB or grey, by how they came to it: [N, H, W, C] in [0, 1]."""
+    """Photos in a model's size by geometry: RGB or grey, [N, H, W, C] in [0, 1]."""
 
     ids: list[str]
     pictures: dict[tuple[str, int | None], NDArray[np.float32]]
@@ -54,7 +56,7 @@ class _Photos:
 
 @dataclass(frozen=True)
 class _Tried:
-    """What was measured of one candidate. Of what is resampled, the photos themselves come first: [1 + B]."""
+    """Measurements of one candidate; arrays hold the photos themselves, then B resamples: [1 + B]."""
 
     candidate: Candidate
     score: Float
@@ -65,33 +67,38 @@ class _Tried:
     answers: float | None
 
 
+@takes_settings(PreprocessSettings)
 def preprocess(
     model: str | Path | Model,
-    photos: Sequence[str],
+    photos: str | Sequence[str],
     settings: PreprocessSettings | None = None,
     *,
     progress: Progress | None = None,
 ) -> PreprocessResult:
-    """Ranks preprocessings by how ordinary photos look under each.
+    """Rank candidate preprocessings of pictures by how in-distribution photos look under each.
 
-    Score = information that answers keep under slight changes (`metrics/mutual_information.py`), less the distance of
-    channels from what BatchNormalization nodes know of training (`detectors/batch_norm.py`); of a model that has one of
-    them, that one. What is behind the first by less than 99% of paired bootstrap resamples can tell isn't told from it.
+    The score is a lower bound of the mutual information between predictions for a photo and for mild augmentations of
+    it (`metrics/mutual_information.py`), less the distance of channel statistics from the running statistics of
+    BatchNormalization nodes (`detectors/methods/batch_norm.py`), or the one of both that the model has. A candidate is
+    indistinguishable from the first if the 99% interval of their gap, over paired bootstrap resamples, includes 0.
 
     Args:
-        model: A path or a loaded model.
-        photos: Files, folders or globs of pictures of the kind that the model is made for, of several classes.
-        settings: How; None for the defaults.
-        progress: Called with the number of (photo, candidate) pairs that are done, and of all.
+        model: Path of an ONNX file, or a loaded model.
+        photos: Files, folders or globs of in-distribution pictures of several classes.
+        settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
+        progress: Called with the number of (photo, candidate) pairs done and in all.
 
     Returns:
-        The result; its status is "not_evaluated" if there are fewer than 10 photos.
+        Ranked candidates for values and for resizing; the status is "not_evaluated" for fewer than 10 photos.
 
     Raises:
         UsageError: If the model takes no pictures, or has neither class scores nor BatchNormalization nodes.
-        ModelError: If the model can't be read or run.
+        ModelError: If the model cannot be read or run.
         NotEvaluatedError: If no photo could be read.
-        ProviderError: If the provider can't run here.
+        ProviderError: If the provider cannot run here.
+
+    Example:
+        onnx_ood.preprocess("model.onnx", "photos/", limit=100).best.spec
     """
     settings = settings or PreprocessSettings()
     loaded = model if isinstance(model, Model) else load(model)
@@ -100,30 +107,34 @@ def preprocess(
     values = value_candidates(shape)
     if fed.dtype not in _FLOATS:
         raise UsageError(
-            f"{loaded.path}: its input holds {fed.dtype}, so that there is no range to find; --preprocess bytes is it"
+            f"{loaded.path}: its input holds {fed.dtype}, so the range is known; use {named('preprocess', 'bytes')}"
         )
     reader = FeatureReader(
         loaded, {"logits", "norms"}, provider=settings.provider, batch_size=settings.batch_size
     )
     if reader.info.probabilities is None and not reader.info.norms:
         raise UsageError(
-            f"{loaded.path}: it gives no class scores and has no BatchNormalization nodes, so that photos look as "
-            "ordinary under any preprocessing; ask its author"
+            f"{loaded.path}: it gives no class scores and has no BatchNormalization nodes, so candidates cannot be "
+            "compared; ask its author"
         )
     geometries = resize_candidates(values[0], shape)
-    photos_read = _read(discover(photos), [one.preprocessing for one in geometries], settings)
+    photos_read = _read(
+        discover([photos] if isinstance(photos, str) else photos),
+        [one.preprocessing for one in geometries],
+        settings,
+    )
     count = len(photos_read.ids)
     if count == 0:
         reason = photos_read.failed[0].reason if photos_read.failed else "there is none"
         raise NotEvaluatedError(f"{loaded.path}: no photo could be read: {reason}")
-    witness = _CandidateReader(reader, count, settings.seed)
+    scorer = _CandidateScorer(reader, count, settings.seed)
     total, done = count * (len(values) + len(geometries)), 0
 
     def ranked(candidates: Sequence[Candidate]) -> list[_Tried]:
         nonlocal done
         tried = []
         for candidate in candidates:
-            tried.append(witness.hear(candidate, photos_read.pictures[_geometry(candidate.preprocessing)]))
+            tried.append(scorer.score(candidate, photos_read.pictures[_geometry(candidate.preprocessing)]))
             done += count
             if progress:
                 progress(done, total)
@@ -132,7 +143,7 @@ def preprocess(
     by_values = ranked(values)
     by_resize = ranked(resize_candidates(by_values[0].candidate, shape))
     return PreprocessResult(
-        status="measured" if count >= _FEWEST else "not_evaluated",
+        status="measured" if count >= _MIN_PHOTOS else "not_evaluated",
         model=model_facts(loaded),
         provider=reader.provider,
         seed=settings.seed,
@@ -149,7 +160,7 @@ def _geometry(preprocessing: Preprocessing) -> tuple[str, int | None]:
 
 
 def _read(found: InputSource, geometries: Sequence[Preprocessing], settings: PreprocessSettings) -> _Photos:
-    """Reads a sample of the pictures once for each geometry; those that one of them doesn't take have failed.
+    """Read a sample of the pictures once for each geometry; pictures that one of them refuses have failed.
 
     Args:
         found: The files.
@@ -157,7 +168,7 @@ def _read(found: InputSource, geometries: Sequence[Preprocessing], settings: Pre
         settings: The sample.
     """
     failed = {missing.id: missing.reason for missing in found.missing}
-    failed |= {str(path): "it is no picture" for path in found.paths if not is_picture(path)}
+    failed |= {str(path): "not a picture" for path in found.paths if not is_picture(path)}
     paths = [path for path in found.paths if is_picture(path)]
     if len(paths) > settings.limit:
         sample = np.random.default_rng(settings.seed).choice(len(paths), settings.limit, replace=False)
@@ -187,24 +198,24 @@ def _read(found: InputSource, geometries: Sequence[Preprocessing], settings: Pre
     )
 
 
-class _CandidateReader:
-    """Tells how ordinary photos look to a model."""
+class _CandidateScorer:
+    """Scores candidates on one set of photos."""
 
     def __init__(self, reader: FeatureReader, photos: int, seed: int) -> None:
         self._reader, self._seed = reader, seed
         drawn = np.random.default_rng(seed).multinomial(photos, np.full(photos, 1 / photos), RESAMPLES)
-        # The photos themselves, then resamples, the same for all candidates: differences are paired.
+        # The photos themselves, then the same resamples for all candidates, so that differences are paired.
         self._weights = np.concatenate([np.ones((1, photos)), drawn]) / photos
 
-    def hear(self, candidate: Candidate, pictures: NDArray[np.float32]) -> _Tried:
-        """Measures one candidate on photos, [N, H, W, C] in [0, 1], RGB or grey."""
+    def score(self, candidate: Candidate, pictures: NDArray[np.float32]) -> _Tried:
+        """Score a candidate on photos, [N, H, W, C] in [0, 1], RGB or grey."""
         clean = self._run(candidate.preprocessing, pictures)
         score = np.zeros(len(self._weights))
         distance = information = None
         confidence = agreement = answers = None
         if clean.norms:
             found = collection_distance(clean.norms, self._reader.info, self._weights)
-            distance = np.nan_to_num(found, nan=_FARTHEST, posinf=_FARTHEST)
+            distance = np.nan_to_num(found, nan=_MAX_DISTANCE, posinf=_MAX_DISTANCE)
             score = score - distance
         if clean.logits is not None:
             shares = _shares(clean.logits)
@@ -231,7 +242,7 @@ class _CandidateReader:
 
 
 def _shares(logits: Float) -> Float:
-    """Class probabilities, [N, C]; where logits overflow, as many models do in a wrong range, all classes are alike."""
+    """Class probabilities, [N, C]; uniform if logits overflow, as in a wrong range."""
     shares = softmax(logits)
     return np.where(np.isfinite(shares), shares, 1 / shares.shape[1])
 
@@ -241,8 +252,8 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
     low, high = _INTERVAL
     candidates = []
     for tried in ranked:
-        behind = first.score - tried.score
-        bounds = np.quantile(behind[1:], [low, high])
+        gap = first.score - tried.score
+        bounds = np.quantile(gap[1:], [low, high])
         candidates.append(
             TriedPreprocessing(
                 name=tried.candidate.name,
@@ -251,14 +262,14 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
                 information=None if tried.information is None else float(tried.information[0]),
                 batch_norm=None if tried.distance is None else float(tried.distance[0]),
                 score=float(tried.score[0]),
-                gap=RunnerUpGap(value=float(behind[0]), low=float(bounds[0]), high=float(bounds[1])),
+                gap=RunnerUpGap(value=float(gap[0]), low=float(bounds[0]), high=float(bounds[1])),
                 leading=bool(bounds[0] <= 0),
                 confidence=tried.confidence,
                 agreement=tried.agreement,
                 answers=tried.answers,
             )
         )
-    reason = _why_not_told(asks, candidates)
+    reason = _why_undetermined(asks, candidates)
     return Question(
         asks=asks,
         verdict="undetermined" if reason else "determined",
@@ -267,19 +278,19 @@ def _question(asks: Literal["values", "resize"], ranked: Sequence[_Tried]) -> Qu
     )
 
 
-def _why_not_told(asks: Literal["values", "resize"], candidates: Sequence[TriedPreprocessing]) -> str:
-    """Why the first isn't the answer, or empty."""
+def _why_undetermined(asks: Literal["values", "resize"], candidates: Sequence[TriedPreprocessing]) -> str:
+    """Reason why the first candidate is not the answer, or empty."""
     first = candidates[0]
-    # Of resizing norms alone don't tell: what channels hold depends on how large things are pictured, too.
-    if (first.batch_norm is None or asks == "resize") and (first.information or 0) < _LEAST_INFORMATION:
+    # Channel statistics alone cannot decide on resizing: they also depend on the size of the pictured things.
+    if (first.batch_norm is None or asks == "resize") and (first.information or 0) < _MIN_INFORMATION:
         return (
-            f"answers tell photos apart by {first.information or 0:.2f} nats, and below {_LEAST_INFORMATION:g} a wrong "
-            "preprocessing can look better than the right one: give photos of more kinds, of what the model is made for"
+            f"predictions carry {first.information or 0:.2f} nats about the photos; below {_MIN_INFORMATION:g} a wrong "
+            "preprocessing can look better than the right one: give in-distribution photos of more classes"
         )
     close = [one for one in candidates[1:] if one.leading]
     if not close:
         return ""
     others = f"{len(close)} others are" if len(close) > 1 else "1 other is"
     if all(one.gap.low == one.gap.high == 0 for one in close):
-        return f"{others} the same to these photos, so that either will do for photos of their shape"
-    return f"{others} behind the first by no more than noise: give more photos"
+        return f"{others} identical on these photos, so either will do for photos of their shape"
+    return f"{others} within noise of the first: give more photos"

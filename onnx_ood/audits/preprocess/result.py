@@ -1,4 +1,4 @@
-"""The result of the preprocessing detective: the JSON is this model, and every report is made from it."""
+"""Result of the preprocess audit."""
 
 from __future__ import annotations
 
@@ -11,48 +11,48 @@ from onnx_ood.results.facts import ModelFacts
 
 
 class RunnerUpGap(Part):
-    """By how much a candidate is behind the first."""
+    """Score of the first candidate less that of another."""
 
     value: float
-    low: float = Field(description="0.5% of bootstrap resamples of the photos are below.")
-    high: float = Field(description="0.5% are above.")
+    low: float = Field(description="Quantile 0.005 over bootstrap resamples of the photos.")
+    high: float = Field(description="Quantile 0.995.")
 
 
 class TriedPreprocessing(Part):
-    """One candidate and the evidence for it."""
+    """A candidate and its score."""
 
     name: str
-    spec: str = Field(description="What --preprocess takes.")
+    spec: str = Field(description="Value of the setting preprocess.")
     description: str
     information: Number = Field(
-        description="Nats that the answer about a photo tells about that about slightly changed copies; null if the "
-        "model gives no class scores."
+        description="Lower bound in nats of the mutual information between predictions for a photo and for mild "
+        "augmentations; null if the model gives no class scores."
     )
     batch_norm: Number = Field(
-        description="Distance of the photos' channel statistics from those of training, a logarithm; null if the model "
-        "has no BatchNormalization nodes."
+        description="Log distance of the photos' channel statistics from running statistics; null if the model has no "
+        "BatchNormalization nodes."
     )
-    score: float = Field(description="information - batch_norm, of what there is; higher = more ordinary.")
-    gap: RunnerUpGap = Field(description="Score of the first less this one's, on the same resamples.")
-    leading: bool = Field(description="The first, or behind it by no more than noise.")
-    confidence: Number = Field(description="Mean probability of the likeliest class.")
-    agreement: Number = Field(description="Share of copies that get the photo's answer.")
+    score: float = Field(description="information - batch_norm, as far as known; higher is better.")
+    gap: RunnerUpGap = Field(description="Score of the first less this score, on the same resamples.")
+    leading: bool = Field(description="True for the first and for candidates within noise of it.")
+    confidence: Number = Field(description="Mean probability of the predicted class.")
+    agreement: Number = Field(description="Share of augmentations with the photo's prediction.")
     answers: Number = Field(
-        description="Effective number of answers that photos get: exp of the entropy of the mean probabilities."
+        description="Effective number of predicted classes: exp of the entropy of the mean probabilities."
     )
 
 
 class Question(Part):
-    """One thing to find out, and what was tried."""
+    """A question and its candidates."""
 
     asks: Literal["values", "resize"]
     verdict: Literal["determined", "undetermined"]
-    reason: str = Field(description="Why it can't be told, or empty.")
-    candidates: tuple[TriedPreprocessing, ...] = Field(description="The most ordinary first.")
+    reason: str = Field(description="Why it is undetermined, or empty.")
+    candidates: tuple[TriedPreprocessing, ...] = Field(description="Best first.")
 
     @property
     def leading(self) -> tuple[TriedPreprocessing, ...]:
-        """The first and what can't be told from it."""
+        """The first candidate and those within noise of it."""
         return tuple(one for one in self.candidates if one.leading)
 
 

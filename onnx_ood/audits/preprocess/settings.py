@@ -1,4 +1,4 @@
-"""What a user can set about the preprocessing detective, with the defaults."""
+"""Settings of the preprocess audit."""
 
 from __future__ import annotations
 

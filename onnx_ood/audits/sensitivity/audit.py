@@ -1,7 +1,6 @@
-"""The sensitivity audit: how stable is a model's function, and where do its linear regions change?
+"""The sensitivity audit: Jacobian norms, and changes of activation pattern along trajectories.
 
-R. Novak et al., "Sensitivity and Generalization in Neural Networks", ICLR 2018: the norm of the input-output Jacobian,
-and how many units change their codes along trajectories through input space.
+R. Novak et al., "Sensitivity and Generalization in Neural Networks", ICLR 2018.
 """
 
 from __future__ import annotations
@@ -9,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from onnx_ood._dialect import named
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
+from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.sensitivity.building import Measured, build
 from onnx_ood.audits.sensitivity.exact_regions import ExactRegions, find_regions
 from onnx_ood.audits.sensitivity.input_classes import classes_of
@@ -25,7 +27,7 @@ from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, measurable
-from onnx_ood.inputs import Classes, InputSource, Reader, discover, read_card, read_classes
+from onnx_ood.inputs import Classes, InputSource, Reader, open_inputs, read_card, read_classes
 from onnx_ood.results.base import Failure
 from onnx_ood.results.environment import environment
 from onnx_ood.results.facts import model_facts
@@ -35,40 +37,46 @@ from onnx_ood.runtime import JacobianProber, decoding_threads, find_input, find_
 _READ_BATCH = 32
 
 _MEANING = (
-    "In the published study smaller norms and densities went with better generalisation, among models of one kind that "
-    "were trained for one task. Models of different kinds or preprocessing need not compare, and a constant function "
-    "has both at 0."
+    "In the published study smaller norms and densities correlate with better generalisation, among models of one "
+    "architecture trained for one task. Models of different architectures or preprocessing may not be comparable, and "
+    "a constant function has both at 0."
 )
 
 
+@takes_settings(SensitivitySettings)
 def sensitivity(
-    models: Sequence[str | Path | Model],
-    inputs: Sequence[str],
+    models: str | Path | Model | Sequence[str | Path | Model],
+    inputs: Any,
     settings: SensitivitySettings | None = None,
     *,
     progress: Progress | None = None,
 ) -> SensitivityResult:
-    """Measures how stable models are around inputs and on the ways between them.
+    """Measure the stability of models around inputs and along trajectories between them.
 
     Args:
-        models: Paths or loaded models; each reads the inputs with its own preprocessing.
-        inputs: Files, folders or globs.
-        settings: What to measure and how; None for the defaults.
+        models: A path or loaded model, or several; each reads the inputs with its own preprocessing.
+        inputs: Inputs, as `onnx_ood.inputs.open_inputs` takes them: paths, globs, an array [N, *input] or images.
+        settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
         progress: Called with the number of inputs done and in all (None while unknown).
 
     Returns:
-        The result; its status is "not_evaluated" if fewer than half of the inputs of a model could be measured.
+        Jacobian norms and transitions of each model, by rank; the status is "not_evaluated" if fewer than half of the
+        inputs of a model could be measured.
 
     Raises:
-        UsageError: If there is no model, or a setting doesn't fit one.
-        ModelError: If a model can't be read or run.
+        UsageError: If no model is given, or a setting does not fit one.
+        ModelError: If a model cannot be read or run.
         NotEvaluatedError: If no input of a model could be measured.
-        ProviderError: If the provider can't run here.
+        ProviderError: If the provider cannot run here.
+
+    Example:
+        onnx_ood.sensitivity("model.onnx", "photos/", trajectories=8, directions=64)
     """
     settings = settings or SensitivitySettings()
     if not models:
-        raise UsageError("no model is given")
-    found = discover(inputs)
+        raise UsageError("no model given; name at least one ONNX file")
+    models = [models] if isinstance(models, str | Path | Model) else models
+    found = open_inputs(inputs)
     classes = None
     if settings.classes is not None:
         classes = read_classes(settings.classes)
@@ -105,7 +113,7 @@ def _measure(
     site, site_note = choose_site(model, settings.site, settings.feeds)
     if settings.exact and not site.is_input:
         raise UsageError(
-            f"exact boundaries are those of the model's input, not of {site.name}: leave --exact out"
+            f"exact boundaries need a model input as the site, found {site.name!r}; leave out {named('exact', True)}"
         )
     feeding = Feeding(model, find_input(model, site, settings.feeds), settings.feeds)
     feeding.check(found.paths)
@@ -156,7 +164,7 @@ def _measure(
             facts=facts,
             prober=prober.prober,
             units=units,
-            # All units bend at zero alone.
+            # All units bend at zero only.
             whole_regions=bool(linear) and not units.unread and len(linear) == len(units.sites),
             preprocessing=chosen.describe() if chosen else None,
             inputs=inputs,
@@ -182,7 +190,7 @@ def _tensors(model: Model, sites: Iterable[PatternSite]) -> list[Tensor]:
 
 
 def _ranks(values: Sequence[float | None]) -> list[int | None]:
-    """1 for the smallest."""
+    """Ranks, 1 for the smallest."""
     order = sorted((value, i) for i, value in enumerate(values) if value is not None)
     ranks: list[int | None] = [None] * len(values)
     for rank, (_, i) in enumerate(order, start=1):

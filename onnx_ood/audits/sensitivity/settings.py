@@ -1,4 +1,4 @@
-"""What a user can set about a sensitivity audit, with the defaults."""
+"""Settings of the sensitivity audit."""
 
 from __future__ import annotations
 

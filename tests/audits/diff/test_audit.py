@@ -59,10 +59,10 @@ def test_the_result_follows_its_schema(found: onnx_ood.DiffResult, schema) -> No
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("not json", "is no result of onnx-ood"),
-        ("[1]", "is no result of onnx-ood"),
+        ("not json", "not a result of onnx-ood"),
+        ("[1]", "not a result of onnx-ood"),
         ('{"schema": "onnx-ood/score/99"}', "this version reads"),
-        ('{"schema": "onnx-ood/score/1"}', "doesn't follow onnx-ood/score/1 at status"),
+        ('{"schema": "onnx-ood/score/1"}', "does not match onnx-ood/score/1 at status"),
         (None, "cannot be read"),
     ],
 )

@@ -365,3 +365,101 @@ def test_what_is_no_plane_is_refused(
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         onnx_ood.PlaneSettings(**wrong)
+
+
+def test_points_without_finite_values_are_named_and_counted(save, tmp_path: Path) -> None:
+    """Log is NaN on the half-plane x0 < -1, which lies in the window but holds none of the inputs."""
+    text = """
+        half (float[N, 2] x) => (float[N, 3] y) {
+            g = Gemm (x, w, b)
+            s = Gemm (x, u, one)
+            l = Log (s)
+            p = Add (g, l)
+            h = Relu (p)
+            y = Gemm (h, v)
+        }
+    """
+    side = np.array([[1], [0]], np.float32)
+    path = save(
+        small_models.build(text, {"w": W, "b": B, "v": HEAD, "u": side, "one": np.ones(1, np.float32)})
+    )
+    settings = onnx_ood.PlaneSettings(resolution=40, directions=2)
+    result = onnx_ood.plane(path, [saved(tmp_path, CORNERS)], settings)
+    outside = grid_points(result, CORNERS)[..., 0] < -1
+    assert 0 < outside.sum() < outside.size / 2
+    assert (np.array(result.classes.answers) < 0).tolist() == outside.tolist()
+    assert result.classes.unknown == result.probe.unknown == outside.sum()
+    assert sum(one.share for one in result.classes.found) == pytest.approx(1 - outside.mean())
+    norms = np.array(result.jacobian.norms, np.float64)
+    coarse = grid_points(result, CORNERS, result.jacobian.grid)[..., 0]
+    # A nudge may cross the border from a point within its length.
+    assert np.isnan(norms[coarse < -1 - result.jacobian.step]).all()
+    assert np.isfinite(norms[coarse > -1 + result.jacobian.step]).all()
+    assert result.jacobian.unknown == np.isnan(norms).sum() > 0
+    for line in result.probe.lines:
+        assert (at(result, CORNERS, points_of(line))[:, 0] > -1).all()
+    notes = " ".join(result.notes)
+    assert f"{outside.sum():,} of {outside.size:,} points have NaN or infinity in the output" in notes
+    assert "points have NaN or infinity in 'p'" in notes
+    assert f"{np.isnan(norms).sum():,} of {norms.size:,} Jacobian norms are NaN or infinite" in notes
+
+
+def two_inputs(save) -> Path:
+    """The flat network after scaling by one input and adding another."""
+    text = """
+        two (float[N, 2] x, float k, float[N, 2] z) => (float[N, 3] y) {
+            m = Mul (x, k)
+            a = Add (m, z)
+            g = Gemm (a, w, b)
+            h = Relu (g)
+            y = Gemm (h, v)
+        }
+    """
+    return save(small_models.build(text, {"w": W, "b": B, "v": HEAD}), "two.onnx")
+
+
+def test_other_inputs_are_fed_one_value(save, tmp_path: Path) -> None:
+    """With k = 2 and z = 0 the network is the flat one with its weights doubled."""
+    doubled = small_models.build(
+        "d (float[N, 2] x) => (float[N, 3] y) { g = Gemm (x, w, b) h = Relu (g) y = Gemm (h, v) }",
+        {"w": 2 * W, "b": B, "v": HEAD},
+    )
+    inputs = saved(tmp_path, CORNERS)
+    settings = onnx_ood.PlaneSettings(resolution=20, directions=4)
+    plain = onnx_ood.plane(save(doubled, "doubled.onnx"), inputs, settings)
+    fed = onnx_ood.plane(
+        two_inputs(save), inputs, settings=settings, site="x", feeds={"k": "2", "z": "zeros"}
+    )
+    in_memory = onnx_ood.plane(save(doubled, "doubled.onnx"), CORNERS, settings)
+    assert in_memory.probe == plain.probe
+    assert in_memory.classes == plain.classes
+    assert (fed.site, fed.feeds) == ("x", {"k": "2", "z": "zeros"})
+    assert fed.classes.answers == plain.classes.answers
+    np.testing.assert_allclose(fed.jacobian.norms, plain.jacobian.norms, rtol=1e-3)
+    assert [line.index for line in fed.probe.lines] == [line.index for line in plain.probe.lines]
+    for one, other in zip(fed.probe.lines, plain.probe.lines, strict=True):
+        np.testing.assert_allclose(points_of(one), points_of(other), atol=2e-3)
+    # The two inputs of floats are added, so a plane in either shows the same with k = 1.
+    x, z = (
+        onnx_ood.plane(
+            two_inputs(save), inputs, settings=settings, site=site, feeds={"k": "1", other: "zeros"}
+        )
+        for site, other in (("x", "z"), ("z", "x"))
+    )
+    assert x.classes.answers == z.classes.answers
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "several inputs of floats"),
+        ({"site": "x"}, "also needs k, z, and points between inputs need one value for all"),
+        ({"site": "g", "feeds": {"k": "1", "z": "zeros"}}, "'g' is inside the model"),
+        ({"feeds": {"q": "1"}}, "no input 'q'"),
+    ],
+)
+def test_inputs_without_a_value_are_refused(
+    options: dict[str, object], message: str, save, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        onnx_ood.plane(two_inputs(save), saved(tmp_path, CORNERS), resolution=8, **options)

@@ -62,7 +62,7 @@ def test_a_bundled_model_gets_what_its_card_says(result: onnx_ood.PreprocessResu
     assert parse(values.candidates[0].spec, ("N", 1, 28, 28)) == card.preprocessing
     # Square pictures of the model's size: two of the ways to resize leave them alone.
     assert resize.verdict == "undetermined"
-    assert "the same to these photos" in resize.reason
+    assert "identical on these photos" in resize.reason
     assert {one.name for one in resize.leading} == {"stretched", "centre, all of the short side"}
 
 
@@ -87,7 +87,7 @@ def test_photos_of_one_class_tell_nothing_but_are_not_believed(
         photos = _write(images[labels == garment][:30], folder)
         values = onnx_ood.preprocess(_expecting(0.5, 0.5, tmp_path), [photos], SETTINGS).questions[0]
         assert values.verdict == "undetermined"
-        assert "more kinds" in values.reason
+        assert "of more classes" in values.reason
 
 
 def test_norms_alone_tell_no_resizing(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ def test_norms_alone_tell_no_resizing(tmp_path: Path) -> None:
     assert values.verdict == "determined"
     assert values.candidates[0].spec == "unit,L,stretch"
     assert resize.verdict == "undetermined"
-    assert "more kinds" in resize.reason
+    assert "of more classes" in resize.reason
 
 
 def test_evidence_is_that_of_the_model(garments: str, result: onnx_ood.PreprocessResult) -> None:
