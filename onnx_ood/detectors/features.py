@@ -122,7 +122,9 @@ class Features:
 
         def some(value: Any) -> Any:
             if isinstance(value, tuple):
-                return tuple(one.rows(which) for one in value)
+                return tuple(some(one) for one in value)
+            if isinstance(value, Features):
+                return value.rows(which)
             if isinstance(value, ChannelStatistics):
                 return value.subset(which)
             return None if value is None else value[which]
