@@ -15,7 +15,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from onnx_ood.results.environment import environment
+from onnx_ood.results.provenance import environment
 
 
 @dataclass(frozen=True)

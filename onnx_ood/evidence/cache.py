@@ -16,8 +16,7 @@ from onnx_ood.detectors import Features, ModelInfo, Need, find_feature_sources
 from onnx_ood.evidence.reader import FeatureReader, MakesReaders
 from onnx_ood.evidence.store import Store
 from onnx_ood.exceptions import ModelError, OnnxOodError
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import file_hash
+from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime import ChannelStatistics
 from onnx_ood.runtime.providers import resolve
 

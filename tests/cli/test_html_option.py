@@ -100,3 +100,28 @@ def test_other_commands_write_pages_of_what_they_found(kind, words, garments, pi
     result = json.loads(json_file.read_text())
     assert result["schema"] == f"onnx-ood/{kind}/1"
     assert stored(page.read_text(encoding="utf-8")) == result
+
+
+def test_bench_draws_the_scores_of_its_detectors(pictures, tmp_path):
+    page, result = tmp_path / "report.html", tmp_path / "result.json"
+    done = run(
+        "bench",
+        CNN,
+        "--id",
+        pictures,
+        "--detectors",
+        "msp,energy",
+        "--html",
+        page,
+        "--json",
+        result,
+        "--quiet",
+    )
+    assert done.returncode == 0, done.stderr
+    text = page.read_text(encoding="utf-8")
+    for detector in ("msp", "energy"):
+        assert f"<h3>Histogram of {detector}</h3>" in text
+    # Each histogram counts every input of every set.
+    found = json.loads(result.read_text())
+    inputs = len(list(pictures.iterdir())) + sum(one["inputs"] for one in found["sets"])
+    assert text.count(f"<p>{inputs} inputs; right is") == 2

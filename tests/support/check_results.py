@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts, environment
 
 # In a zone east of Greenwich, where it is evening; there it is 12:30.
 WHEN = datetime(2024, 2, 29, 18, 0, 1, tzinfo=timezone(timedelta(hours=5, minutes=30)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from onnx_ood.graph import Tensor
 from onnx_ood.inputs import Card, Chosen, InputSource, RowRequest, choose
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 
 def choose_preprocessing(

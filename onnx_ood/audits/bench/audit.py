@@ -29,8 +29,7 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import discover, read_card
 from onnx_ood.metrics.bootstrap import RESAMPLES
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import model_facts
+from onnx_ood.results.provenance import environment, model_facts
 from onnx_ood.runtime import first_input
 
 

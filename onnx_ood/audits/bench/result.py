@@ -10,7 +10,7 @@ from pydantic import Field
 
 from onnx_ood.metrics.estimates import percentile_interval
 from onnx_ood.results.base import Environment, Failure, Part
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 
 class BenchInterval(Part):

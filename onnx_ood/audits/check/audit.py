@@ -17,7 +17,7 @@ from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateRe
 from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
 from onnx_ood.inputs import shown
 from onnx_ood.results.base import Environment
-from onnx_ood.results.environment import environment
+from onnx_ood.results.provenance import environment
 
 _PRECEDENCE: tuple[Outcome, ...] = get_args(Outcome)
 

@@ -28,7 +28,7 @@ from onnx_ood.exceptions import (
 )
 from onnx_ood.graph import Model, load, select
 from onnx_ood.results.base import Failure
-from onnx_ood.results.facts import ModelFacts, external_hashes, model_facts
+from onnx_ood.results.provenance import ModelFacts, external_hashes, model_facts
 
 _Result = TypeVar("_Result")
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from onnx_ood.results.base import Environment, Number, Part
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 Outcome = Literal["error", "failed", "not_evaluated", "passed"]
 """How a gate ends; `error` if its model, or another one it needs, cannot be read or run."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from onnx_ood.results.base import Part
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Area(_Part):
+class Area(Part):
     """An area under the ROC curve: 1 tells altered from original, 0.5 is a coin, 0 is the wrong way round."""
 
     value: float
@@ -26,7 +24,7 @@ class Area(_Part):
         return "wrong way round" if self.high < 0.5 else "can't tell"
 
 
-class AlterationResult(_Part):
+class AlterationResult(Part):
     """One way of altering the photos, against the photos themselves."""
 
     kind: str
@@ -41,7 +39,7 @@ class AlterationResult(_Part):
     same_answer: float = Field(description="Share of photos on which the model's answer stayed the same.")
 
 
-class DemoResult(_Part):
+class DemoResult(Part):
     """What the demo found."""
 
     format: Literal["onnx-ood/demo/1"] = Field(default="onnx-ood/demo/1", alias="schema")

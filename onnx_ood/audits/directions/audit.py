@@ -19,8 +19,7 @@ from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load, select, suggest_probes
 from onnx_ood.inputs import discover, read_card
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import model_facts
+from onnx_ood.results.provenance import environment, model_facts
 from onnx_ood.runtime import find_input
 
 

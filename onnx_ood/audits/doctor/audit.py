@@ -13,7 +13,7 @@ from onnx_ood import models
 from onnx_ood.audits.doctor.result import Check, DoctorResult
 from onnx_ood.exceptions import OnnxOodError
 from onnx_ood.graph import load, suggest_probes
-from onnx_ood.results.placement import fallback_report, placement_text
+from onnx_ood.results.provenance import fallback_report, placement_text
 from onnx_ood.runtime import Prober
 from onnx_ood.runtime.gpu_driver import gpu_count
 from onnx_ood.runtime.providers import cuda_problem, missing_cuda_library, session_works

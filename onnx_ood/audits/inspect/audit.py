@@ -7,7 +7,7 @@ from pathlib import Path
 from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model, Tensor, load, subgraphs, suggest_probes
-from onnx_ood.results.facts import model_facts
+from onnx_ood.results.provenance import model_facts
 
 
 def inspect(model: str | Path | Model) -> InspectResult:

@@ -39,8 +39,7 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, open_inputs, read_card
 from onnx_ood.perturb import Grid, Plane, plane_through
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import model_facts
+from onnx_ood.results.provenance import environment, model_facts
 from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads
 
 # The Jacobian norm takes two runs per direction and point, so its grid has fewer points per side, by this factor.

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from onnx_ood.results.base import Environment, Number, Part, Prediction
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 
 class PlanePoint(Part):

@@ -28,8 +28,7 @@ from onnx_ood.metrics.bootstrap import RESAMPLES
 from onnx_ood.metrics.mutual_information import entropy, mutual_information_bound
 from onnx_ood.perturb import mild_augmentations
 from onnx_ood.results.base import Failure
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import model_facts
+from onnx_ood.results.provenance import environment, model_facts
 from onnx_ood.runtime import decoding_threads, first_input
 
 # With fewer photos the bootstrap underestimates noise.

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from onnx_ood.results.base import Environment, Failure, Number, Part
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 
 class RunnerUpGap(Part):

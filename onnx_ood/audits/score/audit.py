@@ -32,9 +32,7 @@ from onnx_ood.graph import Model, Suggestion, Tensor, load, select, suggest_prob
 from onnx_ood.inputs import Reader, discover, read_card
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.base import Run
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import model_facts
-from onnx_ood.results.placement import fallback_report
+from onnx_ood.results.provenance import environment, fallback_report, model_facts
 from onnx_ood.runtime import Prober, decoding_threads, find_input
 
 # Inputs read at once where the user doesn't say; how many of them one run takes is the prober's choice.

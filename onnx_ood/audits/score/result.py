@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from onnx_ood.results.base import Environment, Failure, NudgeSettings, Number, Part, Prediction, Run
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 DROP = (
     "Cosine drop, mean over copies; of an input with fewer than all, scaled by what these copies give the first inputs "

@@ -29,8 +29,7 @@ from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, measurable
 from onnx_ood.inputs import Classes, InputSource, Reader, open_inputs, read_card, read_classes
 from onnx_ood.results.base import Failure
-from onnx_ood.results.environment import environment
-from onnx_ood.results.facts import model_facts
+from onnx_ood.results.provenance import environment, model_facts
 from onnx_ood.runtime import JacobianProber, decoding_threads, find_input, find_jacobian_probe
 
 # Inputs read at once.

@@ -25,7 +25,7 @@ from onnx_ood.audits.sensitivity.trajectory_choice import Chosen
 from onnx_ood.audits.sensitivity.trajectory_counts import Counted
 from onnx_ood.graph import PatternSite, Units
 from onnx_ood.metrics.estimates import mean_interval
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 from onnx_ood.runtime import Prober, Transitions
 
 # Parts of a trajectory's profile.

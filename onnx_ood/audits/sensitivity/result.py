@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from onnx_ood.results.base import Environment, Failure, Number, Part, Prediction
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 TrajectoryType = Literal["translations", "same_class", "different_classes", "random"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.results.base import Environment
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 # Signs in a line of a command.
 _LINE = 80

@@ -10,7 +10,7 @@ from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
 from onnx_ood.reports import numbers
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.results.placement import fallback_report, placement_text
+from onnx_ood.results.provenance import fallback_report, placement_text
 
 # Photos whose answer is shown; the JSON has them all.
 _ANSWERS_SHOWN = 6

@@ -8,7 +8,7 @@ from onnx_ood.audits.score.result import ProbeResult, ScoreResult
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import feeds
 from onnx_ood.results.base import NudgeSettings, Run
-from onnx_ood.results.placement import placement_text
+from onnx_ood.results.provenance import placement_text
 
 
 def score_facts(result: ScoreResult) -> list[tuple[str, str]]:

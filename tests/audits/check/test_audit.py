@@ -50,7 +50,9 @@ def test_a_score_does_not_read_the_weights_for_a_hash(
         onnx.load(CNN), tmp_path / "m.onnx", save_as_external_data=True, location="w.bin", size_threshold=0
     )
     hashed = []
-    monkeypatch.setattr("onnx_ood.results.facts.file_hash", lambda path: hashed.append(path.name) or "0" * 64)
+    monkeypatch.setattr(
+        "onnx_ood.results.provenance.file_hash", lambda path: hashed.append(path.name) or "0" * 64
+    )
     np.save(tmp_path / "rows.npy", np.zeros((2, 1, 28, 28), np.float32))
     settings = onnx_ood.ScoreSettings(detectors=("deviation",), copies=1, provider="cpu", probes=("outputs",))
     assert onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], settings).scored == 2

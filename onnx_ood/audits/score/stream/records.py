@@ -8,7 +8,7 @@ from pydantic import Field, RootModel
 
 from onnx_ood.audits.score.result import DROP, DetectorSummary
 from onnx_ood.results.base import Environment, NudgeSettings, Number, Part, Prediction, Run
-from onnx_ood.results.facts import ModelFacts
+from onnx_ood.results.provenance import ModelFacts
 
 
 class StreamProbe(Part):
