@@ -122,7 +122,7 @@ class Features:
 
         def some(value: Any) -> Any:
             if isinstance(value, tuple):
-                return tuple(one.rows(which) for one in value)
+                return tuple(one.subset(which) for one in value)
             if isinstance(value, ChannelStatistics):
                 return value.subset(which)
             return None if value is None else value[which]
