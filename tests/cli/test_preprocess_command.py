@@ -37,7 +37,7 @@ def test_report_and_json_agree(garments: Path, tmp_path: Path) -> None:
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     assert "values: 0 to 1 (unit,L,stretch)" in done.stdout
     assert "resize: undetermined" in done.stdout
-    assert f"--preprocess {result['questions'][1]['candidates'][0]['words']}" in done.stdout
+    assert f"--preprocess {result['questions'][1]['candidates'][0]['spec']}" in done.stdout
     for question in result["questions"]:
         for candidate in question["candidates"]:
             assert f"{candidate['score']:.2f}" in done.stdout

@@ -7,7 +7,7 @@ from typing import Any
 
 from onnx_ood.audits.diff.metric_changes import change_with_interval, change_without_interval
 from onnx_ood.audits.diff.result import MetricChange
-from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult
+from onnx_ood.audits.sensitivity.result import MeanEstimate, ModelSensitivity, SensitivityResult
 
 # Fields that a model's metrics depend on.
 _DEPENDS_ON = {"model", "preprocessing", "site", "feeds", "provider", "classes"}
@@ -84,7 +84,7 @@ def _pair_name(one: ModelSensitivity, other: ModelSensitivity) -> str:
     return " / ".join(dict.fromkeys((one.model.path, other.model.path)))
 
 
-def _change(name: str, a: Estimate, b: Estimate) -> MetricChange:
+def _change(name: str, a: MeanEstimate, b: MeanEstimate) -> MetricChange:
     if a.mean is None or b.mean is None or None in (a.low, a.high, b.low, b.high):
         return change_without_interval(name, a.mean, b.mean)
     return change_with_interval(name, (a.mean, a.low, a.high), (b.mean, b.low, b.high))

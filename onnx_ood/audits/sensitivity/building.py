@@ -13,8 +13,8 @@ from onnx_ood.audits.sensitivity.exact_regions import ExactRegions
 from onnx_ood.audits.sensitivity.input_classes import InputClasses
 from onnx_ood.audits.sensitivity.measured_inputs import MeasuredInputs
 from onnx_ood.audits.sensitivity.result import (
-    Estimate,
     JacobianResult,
+    MeanEstimate,
     ModelSensitivity,
     SensitivityInput,
     SiteResult,
@@ -185,9 +185,9 @@ def _sites(sites: Sequence[PatternSite], counted: Counted) -> tuple[SiteResult, 
     )
 
 
-def _estimate(values: NDArray[np.float64]) -> Estimate:
+def _estimate(values: NDArray[np.float64]) -> MeanEstimate:
     found = mean_interval(values)
-    return Estimate(
+    return MeanEstimate(
         count=len(values), mean=_number(found.value), low=_number(found.low), high=_number(found.high)
     )
 

@@ -12,7 +12,7 @@ from onnx_ood.results.provenance import ModelFacts
 TrajectoryType = Literal["translations", "same_class", "different_classes", "random"]
 
 
-class Estimate(Part):
+class MeanEstimate(Part):
     """A mean over inputs or trajectories."""
 
     count: int
@@ -26,7 +26,7 @@ class JacobianResult(Part):
 
     probe: str = Field(description="What is derived by the input: the softmax of an output, or a tensor.")
     directions: int
-    norm: Estimate
+    norm: MeanEstimate
     within_region: Number = Field(
         description="Share of the differences taken inside one linear region, where they are exact; null for networks "
         "whose regions are not known."
@@ -57,8 +57,8 @@ class TrajectoryTypeResult(Part):
     """All trajectories of one kind."""
 
     type: TrajectoryType
-    transitions: Estimate = Field(description="Along a whole trajectory, as published.")
-    density: Estimate = Field(description="Transitions for each unit of length.")
+    transitions: MeanEstimate = Field(description="Along a whole trajectory, as published.")
+    density: MeanEstimate = Field(description="Transitions for each unit of length.")
     converged: int = Field(description="How many of them converged.")
 
 

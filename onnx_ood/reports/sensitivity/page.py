@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from onnx_ood.audits.sensitivity.input_classes import ANSWERS
 from onnx_ood.audits.sensitivity.result import (
-    Estimate,
+    MeanEstimate,
     ModelSensitivity,
     SensitivityInput,
     SensitivityResult,
@@ -326,11 +326,11 @@ def command(result: SensitivityResult) -> str:
     return command_text(words)
 
 
-def _overlap(one: Estimate, other: Estimate) -> bool:
+def _overlap(one: MeanEstimate, other: MeanEstimate) -> bool:
     return one.high is None or other.low is None or one.high >= other.low
 
 
-def _estimate(estimate: Estimate) -> str:
+def _estimate(estimate: MeanEstimate) -> str:
     """A mean and half the width of its interval."""
     if estimate.mean is None:
         return "-"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.sensitivity.result import Estimate, ModelSensitivity, SensitivityResult
+from onnx_ood.audits.sensitivity.result import MeanEstimate, ModelSensitivity, SensitivityResult
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
@@ -262,7 +262,7 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
     return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=1))
 
 
-def _estimate(estimate: Estimate | None, view: Marks) -> str:
+def _estimate(estimate: MeanEstimate | None, view: Marks) -> str:
     """A mean and half the width of its interval."""
     if estimate is None or estimate.mean is None:
         return "-"
