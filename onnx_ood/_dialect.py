@@ -59,8 +59,8 @@ def named(setting: str, value: object = None) -> str:
     if kind == "toml":
         key = setting.replace("_", "-")
         return key if value is None else f"{key} = {_literal(value)}"
-    return f"{setting}=" if value is None else f"{setting}={_literal(value)}"
+    return f"{setting}=" if value is None else f"{setting}={value!r}"
 
 
 def _literal(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else str(value).lower() if value is True else str(value)
+    return f'"{value}"' if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
