@@ -10,8 +10,10 @@ import typer
 import onnx_ood
 from onnx_ood.audits.bench.config import BenchFile, read_bench_file
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
-from onnx_ood.reports.files import write_text
+from onnx_ood.reports.formats.csv import bench_csv
+from onnx_ood.reports.formats.latex import bench_latex
+from onnx_ood.reports.formats.markdown_tables import bench_markdown
+from onnx_ood.reports.formats.writing import write_text
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
 from onnx_ood.reports.registry import print_result
 
@@ -107,7 +109,7 @@ def bench(
             reference=plan.reference,
             progress=progress,
         )
-    for path, text in ((csv, to_csv_table), (markdown, to_markdown), (latex, to_latex)):
+    for path, text in ((csv, bench_csv), (markdown, bench_markdown), (latex, bench_latex)):
         if path is not None:
             write_text(path, text(result))
     write_html(result, html)

@@ -25,7 +25,8 @@ from onnx_ood.reports.check.gitlab import to_gitlab
 from onnx_ood.reports.check.junit import to_junit
 from onnx_ood.reports.check.markdown import to_check_markdown
 from onnx_ood.reports.check.sarif import to_sarif
-from onnx_ood.reports.files import append_text, check_writable, to_json, write_new, write_text
+from onnx_ood.reports.formats.json import to_json
+from onnx_ood.reports.formats.writing import append_text, check_writable, write_new, write_text
 from onnx_ood.reports.registry import print_result, result_page
 
 from .console import complain, stdout

@@ -11,7 +11,8 @@ import typer
 from pydantic import BaseModel
 
 from onnx_ood.exceptions import OutputError
-from onnx_ood.reports.files import check_writable, to_json, write_text
+from onnx_ood.reports.formats.json import to_json
+from onnx_ood.reports.formats.writing import check_writable, write_text
 from onnx_ood.reports.registry import result_page
 
 from .console import complain

@@ -12,9 +12,10 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.files import to_csv, write_text
+from onnx_ood.reports.formats.csv import score_csv
+from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
+from onnx_ood.reports.formats.writing import write_text
 from onnx_ood.reports.registry import print_result, result_page
-from onnx_ood.reports.score.parquet import check_pyarrow, write_parquet
 
 from .console import stdout
 from .options import takes_options
@@ -103,7 +104,7 @@ def score(
                 write_parquet(parquet, summary)
     printed = write_json(result, json)
     if csv is not None:
-        write_text(csv, to_csv(result))
+        write_text(csv, score_csv(result))
     if html is not None:
         write_text(html, result_page(result, thumbnails=thumbnails))
     if not quiet and not printed:

@@ -25,7 +25,7 @@ def decimal(value: float | None, places: int = 2) -> str:
 
 
 def relative_error(mean: float | None, error: float | None) -> str:
-    """A standard error as a share of its mean: `12%`, `0.4%`; empty where there is none."""
+    """A standard error as a share of its mean: `12%`, `0.4%`; empty if unknown."""
     if mean is None or error is None or mean == 0:
         return ""
     percent = 100 * error / mean

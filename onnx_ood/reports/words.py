@@ -38,7 +38,7 @@ def shorten_middle(text: str, width: int) -> str:
 
 
 def shorten_apart(names: Sequence[str], width: int) -> list[str]:
-    """Shortens the names of layers in one way, chosen so that as many as possible can be told apart.
+    """Shortens the names of layers in one way, chosen so that as many as possible can be separated.
 
     Args:
         names: The names.

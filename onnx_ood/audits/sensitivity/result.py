@@ -44,7 +44,7 @@ class TrajectoryResult(Part):
     inputs: tuple[str, ...] = Field(description="The inputs it goes through.")
     length: float = Field(description="In units of the site.")
     transitions: int
-    remainder: Number = Field(description="Estimate of how many more there are; null for no estimate.")
+    remainder: Number = Field(description="MeanEstimate of how many more there are; null for no estimate.")
     converged: bool
     points: int = Field(description="Points that were read.")
     profile: tuple[float, ...] = Field(

@@ -13,7 +13,7 @@ from onnx_ood.reports._html.markup import Child, Markup, element
 from onnx_ood.reports._html.scales import Scale
 
 MOST_POINTS = 60
-"""Points side by side that can be told apart."""
+"""Points side by side a reader can separate."""
 
 # Between two marks of an upright axis, at least.
 _TICK = 30

@@ -50,7 +50,7 @@ def histogram_figure(
     others: str = "not flagged",
     colour: str = "marked",
     note: str = "",
-    higher: str = "stranger",
+    higher: str = "more unusual",
 ) -> Markup:
     """A histogram of scores in which some inputs are marked.
 

@@ -26,7 +26,7 @@ def text(value: str) -> Markup:
     """A text as HTML: what would be markup is escaped, what no page may hold is replaced.
 
     Args:
-        value: Any text, from a stranger's file too.
+        value: Any text, including text from untrusted files.
     """
     if isinstance(value, Markup):
         return value

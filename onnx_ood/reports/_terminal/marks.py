@@ -30,7 +30,7 @@ class Marks:
         """A sparkline of signed deviations: the middle is "as usual", high is more, low is less.
 
         Args:
-            deviations: One value a probe; None shows as a blank.
+            deviations: One value per probe; None is left empty.
             limit: The deviation at which a mark reaches the top or the bottom.
         """
         steps = len(self.levels) - 1

@@ -8,9 +8,9 @@ from rich.text import Text
 
 from onnx_ood.audits.bench.result import BenchDetector, BenchResult
 from onnx_ood.reports import words
-from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports.bench.corruptions import print_corruptions
+from onnx_ood.reports.bench.severity_curves import print_corruptions
 from onnx_ood.reports.bench.facts import area, between, flag_words
 
 # What a set's column takes, and what is between columns.

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from onnx_ood.audits.check.result import CheckResult
 from onnx_ood.reports.check.gate_text import explanation, outcome_text, printable, sentence
-from onnx_ood.reports.files import to_json
+from onnx_ood.reports.formats.json import to_json
 
 
 def to_annotations(result: CheckResult) -> str:

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
 from onnx_ood.reports import numbers
-from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.results.provenance import fallback_report, placement_text
 

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from onnx_ood.audits.directions.result import Counts, DirectionsResult, SetDirections, Verdict
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.directions.facts import directions_facts, failures
 
 # What a layer's letter looks like where there are colours.

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.doctor.result import DoctorResult
-from onnx_ood.reports._terminal.layout import facts
+from onnx_ood.reports._terminal.report_tables import facts
 from onnx_ood.reports._terminal.marks import Marks
 
 _STYLES = {"good": "green", "note": "yellow", "bad": "bold red"}

@@ -11,7 +11,7 @@ from rich.text import Text
 from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.graph import format_shape
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 
 # Operators that are listed by name; the rest are summed up.
 _OPERATORS_SHOWN = 12

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onnx_ood.exceptions import OutputError, UsageError
-from onnx_ood.reports.files import check_writable, replacing
+from onnx_ood.reports.formats.writing import check_writable, replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

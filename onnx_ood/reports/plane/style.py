@@ -14,7 +14,7 @@ from onnx_ood.reports.numbers import percent
 POINT_NAMES = "ABC"
 """What the three inputs are called."""
 
-# P. Tol's light qualitative colours, which people who are colour-blind tell apart under dark lines, and a violet.
+# P. Tol's light qualitative colours, safe for colour-blind readers under dark lines, and a violet.
 CLASS_COLOURS = (
     "#77aadd",
     "#eedd88",
@@ -70,7 +70,7 @@ def norms_title(jacobian: PlaneJacobian) -> str:
 
 
 def norm_range(norms: NDArray[np.float64]) -> tuple[float, float] | None:
-    """The least and the largest norm that are told apart, or None if all are 0 or unknown."""
+    """The least and the largest norm of the colour scale, or None if all are 0 or unknown."""
     positive = norms[np.isfinite(norms) & (norms > 0)]
     if not positive.size:
         return None

@@ -12,7 +12,7 @@ TITLES = {
 
 
 LEGEND = (
-    "the most ordinary first; * can't be told from it; behind: by how much the score is less, and 99% of resamples",
+    "the most typical first; * not separated from it; behind: difference to the best score, and 99% of resamples",
     "score = keeps - norms. keeps: nats that answers keep under slight changes of a photo; norms: log distance of "
     "channels from the running statistics of BatchNormalization nodes",
     "not in the score: sure, mean probability of the answer; agree, share of changed copies with the same answer; "

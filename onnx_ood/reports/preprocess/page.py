@@ -84,7 +84,7 @@ def _conclusion(result: PreprocessResult) -> str:
     if result.status == "not_evaluated":
         return "Fewer than 10 photos were read: nothing may be concluded."
     return (
-        "Candidates are ranked by how ordinary these photos look to the model under each. Told means that all others "
+        "Candidates are ranked by how typical these photos look to the model under each. Told means that all others "
         f"are behind the first by more than {result.resamples:,} resamples of the photos leave open: of the candidates "
         "below it is the one, and what lies close to it isn't told from it. Photos of another kind than the model is "
         "made for may look best under a wrong one."

@@ -19,7 +19,7 @@ from onnx_ood.reports._html.provenance import (
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
 from onnx_ood.reports.score.facts import score_facts
 from onnx_ood.reports.score.gallery import gallery
-from onnx_ood.reports.score.profile import profile_figure, profile_table
+from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
 
 MOST_LISTED = 1000
 """Inputs that a page has cards for; of more, half of them from each end."""

@@ -89,7 +89,7 @@ def _conclusion(result: SensitivityResult) -> str:
     names = [_name(one) for one in result.models[1:]]
     near = [name for name, one in zip(names, others, strict=True) if _overlap(first, one)]
     if near:
-        words += f" The interval of the first overlaps that of {', '.join(near)}: these inputs don't tell them apart."
+        words += f" The interval of the first overlaps that of {', '.join(near)}: these inputs do not separate them."
     if others:
         words += " Models are compared fairly only where they take the same inputs in the same units."
     return words

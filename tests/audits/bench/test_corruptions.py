@@ -21,8 +21,10 @@ from onnx_ood import models
 from onnx_ood.exceptions import UsageError
 from onnx_ood.metrics.bootstrap import PairedResampling
 from onnx_ood.perturb import apply, list_corruptions
-from onnx_ood.reports.bench.tables import to_csv_table, to_latex, to_markdown
 from onnx_ood.reports.bench.terminal import print_bench
+from onnx_ood.reports.formats.csv import bench_csv
+from onnx_ood.reports.formats.latex import bench_latex
+from onnx_ood.reports.formats.markdown_tables import bench_markdown
 
 COUNT = 40
 KINDS = ("fog", "patch_shuffle")
@@ -240,9 +242,9 @@ def test_tables_and_terminal_show_the_curves(result: onnx_ood.BenchResult) -> No
     best = result.corruptions.detectors[0]
     lines = {
         (line["detector"], line["set"], line["severity"]): line
-        for line in csv.DictReader(StringIO(to_csv_table(result)))
+        for line in csv.DictReader(StringIO(bench_csv(result)))
     }
-    markdown, latex = to_markdown(result), to_latex(result)
+    markdown, latex = bench_markdown(result), bench_latex(result)
     assert latex.count(r"\begin{tabular}") == latex.count(r"\end{tabular}") == 4
     shown = Console(width=80, file=StringIO(), record=True)
     print_bench(shown, result, top=3)

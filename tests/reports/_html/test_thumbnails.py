@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from rich.style import Style
 
-from onnx_ood.reports._terminal.thumbnails import WIDTH, print_thumbnails, thumbnail
+from onnx_ood.reports._terminal.previews import WIDTH, print_thumbnails, thumbnail
 
 
 def console(*, colours: bool = True) -> Console:

@@ -56,7 +56,7 @@ def test_models_are_ranked_first(tree, result):
     best = Path(result.models[0].model.path).name
     assert f"{best} has the smallest mean Jacobian norm" in text(verdict)
     first, second = (one.jacobian.norm for one in result.models)
-    assert ("don't tell them apart" in text(verdict)) == (first.high >= second.low)
+    assert ("do not separate them" in text(verdict)) == (first.high >= second.low)
     rows = find(find(verdict, "tbody")[0], "tr")
     assert [text(find(row, "th")[0]) for row in rows] == [one.model.path for one in result.models]
     assert len(find(tree, "section")) == 4

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from onnx_ood.audits.score.result import ProbeAdvice
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import fitted, table
+from onnx_ood.reports._terminal.report_tables import fitted, table
 
 
 def print_advice(console: Console, advice: Sequence[ProbeAdvice], probes: Sequence[str]) -> None:

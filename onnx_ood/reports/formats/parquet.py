@@ -1,4 +1,4 @@
-"""The inputs of a run as a Parquet table; needs pyarrow, which is optional."""
+"""Inputs of a streamed score run as a Parquet table; needs pyarrow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from onnx_ood.audits.score.result import InputResult
 from onnx_ood.audits.score.stream.summary import StreamSummary
 from onnx_ood.exceptions import OutputError
-from onnx_ood.reports.files import replacing
+from onnx_ood.reports.formats.writing import replacing
 from onnx_ood.results.base import Failure
 
 _ROWS_IN_GROUP = 5000
@@ -19,7 +19,7 @@ _MEASURES = ("drop", "drop_error", "distortion", "flip_rate", "deviation")
 
 
 def check_pyarrow() -> None:
-    """Finds out before a long run whether a table can be written.
+    """Check before a long run that pyarrow is installed.
 
     Raises:
         OutputError: If pyarrow is not installed.
@@ -29,18 +29,17 @@ def check_pyarrow() -> None:
 
 
 def write_parquet(path: Path, summary: StreamSummary) -> None:
-    """Writes all inputs of a run in order of arrival, one a row.
+    """Write all inputs of a run in order of arrival, one row per input.
 
-    Scores of detectors are in columns `score:NAME`. A column for each of `drop`, `drop_error`, `distortion`,
-    `flip_rate` and `deviation` at each probe is called `drop:PROBE` and so on. The header of the stream is in the
-    metadata of the file, under `onnx_ood`.
+    Detector scores are in columns `score:NAME`; `drop`, `drop_error`, `distortion`, `flip_rate` and `deviation` at
+    each probe are in columns such as `drop:PROBE`. The metadata key `onnx_ood` holds the header of the stream.
 
     Args:
-        path: Where to; readers see the old file or the whole new one.
-        summary: The run.
+        path: Path of the file, written atomically.
+        summary: Summary of the run.
 
     Raises:
-        OutputError: If it can't be written.
+        OutputError: If the file cannot be written.
     """
     import pyarrow  # noqa: PLC0415 - optional, and slow to import
     from pyarrow import parquet  # noqa: PLC0415

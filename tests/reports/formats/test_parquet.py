@@ -14,7 +14,7 @@ from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
 from onnx_ood.audits.score.stream.summary import read_summary
 from onnx_ood.exceptions import OutputError
-from onnx_ood.reports.score.parquet import check_pyarrow, write_parquet
+from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
 
 
 @pytest.fixture(params=[1, 3])
@@ -31,7 +31,7 @@ def run(request, tmp_path):
         streaming=Streaming(tmp_path / "s.jsonl"),
     )
     with (
-        mock.patch("onnx_ood.reports.score.parquet._ROWS_IN_GROUP", 8),
+        mock.patch("onnx_ood.reports.formats.parquet._ROWS_IN_GROUP", 8),
         read_summary(tmp_path / "s.jsonl") as summary,
     ):
         write_parquet(tmp_path / "t.parquet", summary)
@@ -80,12 +80,12 @@ def test_a_table_that_cannot_be_written_is_one_line(run, tmp_path):
 
 def test_without_pyarrow_the_way_out_is_named():
     with (
-        mock.patch("onnx_ood.reports.score.parquet.find_spec", return_value=None),
+        mock.patch("onnx_ood.reports.formats.parquet.find_spec", return_value=None),
         pytest.raises(OutputError, match=r"pip install 'onnx_ood\[tables\]'"),
     ):
         check_pyarrow()
 
 
 def test_pyarrow_is_imported_only_where_a_table_is_written():
-    program = "import onnx_ood.reports.score.parquet, sys; sys.exit('pyarrow' in sys.modules)"
+    program = "import onnx_ood.reports.formats.parquet, sys; sys.exit('pyarrow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from onnx_ood.exceptions import OutputError
-from onnx_ood.reports.files import check_writable, replacing, write_text
+from onnx_ood.reports.formats.writing import check_writable, replacing, write_text
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

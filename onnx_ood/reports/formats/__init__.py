@@ -1,0 +1,1 @@
+"""Results in file formats, one module per format, and writing of files."""

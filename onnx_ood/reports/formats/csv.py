@@ -1,0 +1,71 @@
+"""Results of the score and bench audits as CSV."""
+
+from __future__ import annotations
+
+import csv
+from io import StringIO
+
+from onnx_ood.audits.bench.result import BenchInterval, BenchResult
+from onnx_ood.audits.score.result import ScoreResult
+
+
+def score_csv(result: ScoreResult) -> str:
+    """Render a score result as CSV: one line per input, most unusual first, then failed inputs."""
+    names = [probe.name for probe in result.probes]
+    measures = ("drop", "drop_error", "distortion", "flip_rate")
+    detectors = [one.name for one in result.verdict.detectors] if result.verdict else []
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["input", "copies", "rank", *(f"score:{name}" for name in detectors), "p_value", "flagged"]
+        + ["strangeness", "direction", "published", "prediction", "probability"]
+        + [f"{measure}:{name}" for name in names for measure in measures]
+        + ["failed"]
+    )
+    for entry in result.inputs:
+        guess = entry.prediction
+        writer.writerow(
+            [entry.id, entry.copies, entry.rank, *entry.scores, entry.p_value, entry.flagged]
+            + [entry.strangeness, entry.direction, entry.published]
+            + ([guess.label or guess.index, guess.probability] if guess else [None, None])
+            + [getattr(entry, measure)[p] for p in range(len(names)) for measure in measures]
+            + [None]
+        )
+    for failure in result.failed:
+        empty = 9 + len(detectors) + len(names) * len(measures)
+        writer.writerow([failure.id] + [None] * empty + [failure.reason])
+    return text.getvalue()
+
+
+def bench_csv(result: BenchResult) -> str:
+    """Render all metrics as CSV: one line per detector and set, then one per detector, corruption and severity.
+
+    Args:
+        result: Benchmark.
+
+    Returns:
+        CSV text in full precision. Means over sets have `set` = "mean"; only lines of corruptions have a severity.
+    """
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        ["detector", "set", "severity", "auroc", "auroc_low", "auroc_high", "aupr_in", "aupr_out", "fpr95"]
+    )
+
+    def write(
+        detector: str, name: str, severity: int | None, area: BenchInterval, *others: float | None
+    ) -> None:
+        writer.writerow([detector, name, severity, area.value, area.low, area.high, *others])
+
+    none = (None,) * 3
+    for one in result.detectors:
+        write(one.name, "mean", None, one.macro, *none)
+        for figures in one.figures:
+            others = figures.aupr_in, figures.aupr_out, figures.fpr95
+            write(one.name, figures.set, None, figures.auroc, *others)
+    for curves in result.corruptions.detectors if result.corruptions else ():
+        lines = [("mean", curves.severities), *((each.kind, each.aurocs) for each in curves.curves)]
+        for name, areas in lines:
+            for severity, area in enumerate(areas, 1):
+                write(curves.detector, name, severity, area, *none)
+    return text.getvalue()
