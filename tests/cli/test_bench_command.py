@@ -68,7 +68,7 @@ def test_mistakes_are_one_line(sets: tuple[Path, Path]) -> None:
     good, odd = sets
     for arguments, expected in (
         (["--ood", odd], "is not NAME=PATH"),
-        (["--detectors", "nothing"], "no detector 'nothing'"),
+        (["--detectors", "nothing"], "unknown detector 'nothing'"),
         (["--no-controls"], "no set to tell"),
     ):
         done = run("--id", good, *arguments)

@@ -36,7 +36,7 @@ def folder(tmp_path: Path) -> Path:
         seed = 3
         provider = "cpu"
         preprocess = "unit,L"
-        controls = false
+        synthetic-ood = false
         cache = "kept"
         batch-size = 4
 
@@ -63,7 +63,7 @@ def test_a_file_says_what_options_say(folder: Path, monkeypatch: pytest.MonkeyPa
     options = [
         *(inside / "cnn.onnx", "--id", inside / "garments", "--reference", inside / "known"),
         *("--ood", f"inverted={inside}/odd", "--ood", f"same={inside}/garments/0*.png"),
-        *("--ood", f"same={inside}/garments/1*.png", "--detectors", "energy,activity", "--no-controls"),
+        *("--ood", f"same={inside}/garments/1*.png", "--detectors", "energy,activity", "--no-synthetic-ood"),
         *("--limit", 11, "--seed", 3, "--provider", "cpu", "--preprocess", "unit,L", "--batch-size", 4),
     ]
     told = _run(folder, *options)
@@ -91,9 +91,9 @@ def test_options_come_before_the_file(folder: Path) -> None:
     ("text", "message"),
     [
         ("detectors = ['enregy']", "line 1: detectors: unknown detector 'enregy'"),
-        ("\ncorruptions = ['fog', 'mist']", "line 2: corruptions: no corruption is called 'mist'"),
+        ("\ncorruptions = ['fog', 'mist']", "line 2: corruptions: unknown corruption 'mist'"),
         ("seed = '1'", "line 1: seed: Input should be a valid integer"),
-        ("rate = 1.5", "line 1: rate: Input should be less than 1"),
+        ("fpr = 1.5", "line 1: fpr: Input should be less than 1"),
         ("batch_size = 3", "line 1: batch_size: Extra inputs are not permitted"),
         ("batch-size = 0", "line 1: batch-size: Input should be greater than or equal to 1"),
         ("provider = 'gpu'", "line 1: provider: Input should be 'auto', 'cuda' or 'cpu'"),
@@ -115,9 +115,8 @@ def test_what_is_missing_is_said(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for arguments, message in (
-        (["bench"], "no model is named"),
-        (["bench", str(folder / "cnn.onnx")], "no ordinary inputs are named"),
-        (["bench", "--config", str(folder / "bench.toml"), "--directions"], "--config is about detectors"),
+        (["bench"], "no model given"),
+        (["bench", str(folder / "cnn.onnx")], "no in-distribution inputs given"),
     ):
         assert run(arguments) == 64
         assert message in capsys.readouterr().err

@@ -112,7 +112,7 @@ def test_all_settings_reach_the_result(garments):
     )  # fmt: skip
     data = json.loads(result.stdout)
     assert data["nudges"] == {
-        "recipe": None, "family": "uniform", "space": "tensor", "scale": 0.5, "copies": 3, "adaptive": False,
+        "recipe": None, "noise": "uniform", "space": "tensor", "scale": 0.5, "copies": 3, "adaptive": False,
             "seed": 7,
     }  # fmt: skip
     relus = [t.name for t in onnx_ood.load(CNN).tensors if t.op == "Relu"]

@@ -157,7 +157,7 @@ def test_a_picture_that_is_changed_is_measured_anew(
 
 
 @pytest.mark.parametrize(
-    "options", [{"seed": 1}, {"preprocessing": "symmetric,L"}, {"batch_size": 5}, {"model": "changed.onnx"}]
+    "options", [{"seed": 1}, {"preprocess": "symmetric,L"}, {"batch_size": 5}, {"model": "changed.onnx"}]
 )
 def test_what_the_numbers_depend_on_is_in_the_key(
     measure: Callable[..., onnx_ood.BenchResult],
@@ -178,12 +178,12 @@ def test_what_the_numbers_depend_on_is_in_the_key(
         onnx.save(proto, model)
         options = {}
     else:
-        measure("msp", model=model, preprocessing="unit,L")
+        measure("msp", model=model, preprocess="unit,L")
     counted.reset()
-    found = measure("msp", model=model, **{"preprocessing": "unit,L", **options})
+    found = measure("msp", model=model, **{"preprocess": "unit,L", **options})
     assert found.cache is not None
     assert found.cache.found == 0
-    plain = measure("msp", model=model, cache=None, **{"preprocessing": "unit,L", **options})
+    plain = measure("msp", model=model, cache=None, **{"preprocess": "unit,L", **options})
     assert _figures(found) == _figures(plain)
 
 
@@ -258,12 +258,12 @@ def test_external_weights_are_in_the_key(
     model = garments / "outside.onnx"
     proto = onnx.load(models.path("fashion_cnn"))
     onnx.save(proto, model, save_as_external_data=True, location="weights.bin", size_threshold=0)
-    measure("msp", model=model, preprocessing="unit,L")
+    measure("msp", model=model, preprocess="unit,L")
     weights = np.fromfile(garments / "weights.bin", np.uint8)
     values = weights[: len(weights) // 4 * 4].view(np.float32)
     values *= np.float32(1.25)
     weights.tofile(garments / "weights.bin")
-    found = measure("msp", model=model, preprocessing="unit,L")
+    found = measure("msp", model=model, preprocess="unit,L")
     assert found.cache is not None
     assert found.cache.found == 0
-    assert replace(onnx_ood.BenchSettings(), cache=garments).cache == garments
+    assert onnx_ood.BenchSettings().replaced(cache=garments).cache == garments

@@ -296,13 +296,13 @@ def _settings(result: DirectionsResult) -> Markup:
 
 def command(result: DirectionsResult) -> str:
     """A command that measures the same, but for files, which a result doesn't name."""
-    words = ["onnx-ood", "bench", result.model.path, "--directions", "--id", "ORDINARY"]
+    words = ["onnx-ood", "directions", result.model.path, "--id", "ID_INPUTS"]
     for one in result.sets:
         words += [] if one.made else ["--ood", f"{one.name}={one.name.upper()}"]
-    words += [] if any(one.made for one in result.sets) else ["--no-controls"]
+    words += [] if any(one.made for one in result.sets) else ["--no-synthetic-ood"]
     for layer in result.layers:
         words += ["--probe", layer.name]
-    words += ["--scales", ",".join(f"{scale:g}" for scale in result.scales)]
+    words += ["--scales", ",".join(repr(scale) for scale in result.scales)]
     words += [] if result.limit is None else ["--limit", f"{result.limit}"]
     words += preprocessing_words(result.preprocessing)
     words += ["--seed", f"{result.seed}", "--provider", result.provider]

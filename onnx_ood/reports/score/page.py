@@ -263,17 +263,17 @@ def command(result: ScoreResult) -> str:
         words += ["--detectors", ",".join(one.name for one in verdict.detectors)]
         if verdict.reference == "given":
             words += ["--reference", "REFERENCES"]
-            words += ["--rate", f"{verdict.rate:g}"] if verdict.rate is not None else []
+            words += ["--fpr", repr(verdict.rate)] if verdict.rate is not None else []
         elif verdict.reference == "none":
-            words += ["--no-generic"]
+            words += ["--no-bundled-reference"]
     else:
-        words += ["--detectors", "strangeness"]
+        words += ["--detectors", "deviation"]
     for probe in result.probes:
         words += ["--probe", probe.name]
     if nudges.recipe:
         words += ["--recipe", nudges.recipe]
     else:
-        words += ["--noise", nudges.noise, "--space", nudges.space, "--scale", f"{nudges.scale:g}"]
+        words += ["--noise", nudges.noise, "--space", nudges.space, "--scale", repr(nudges.scale)]
     words += ["--copies", f"{nudges.copies}", "--seed", f"{nudges.seed}", "--site", result.site]
     words += ["--adaptive"] if nudges.adaptive else []
     for name, value in result.feeds.items():

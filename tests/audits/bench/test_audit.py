@@ -114,7 +114,7 @@ def test_what_does_not_apply_is_said(folders: tuple[Path, Path], tmp_path: Path)
             None,
             onnx_ood.BenchSettings(detectors=("batch_norm",)),
         )
-    with pytest.raises(UsageError, match="no detector 'enregy'"):
+    with pytest.raises(UsageError, match="unknown detector 'enregy'"):
         onnx_ood.bench(
             models.path("fashion_cnn"), [str(good)], None, onnx_ood.BenchSettings(detectors=("enregy",))
         )

@@ -124,13 +124,13 @@ def test_all_are_19_kinds() -> None:
     )
     assert onnx_ood.BenchSettings().kinds == ()
     with pytest.raises(
-        UsageError, match=r"no corruption is called 'mist': say all, or some of gaussian_noise"
+        UsageError, match=r"unknown corruption 'mist'; choose all, or from gaussian_noise"
     ):
         onnx_ood.BenchSettings(corruptions=("fog", "mist"))
     with pytest.raises(UsageError, match="named twice"):
         onnx_ood.BenchSettings(corruptions=("fog", "fog"))
     # Detectors learn from references that are posterized.
-    with pytest.raises(UsageError, match="no corruption is called 'posterize'"):
+    with pytest.raises(UsageError, match="unknown corruption 'posterize'"):
         onnx_ood.BenchSettings(corruptions=("posterize",))
 
 

@@ -87,7 +87,7 @@ def test_every_line_is_json_and_follows_the_published_schema(collection, tmp_pat
 
 
 def test_strangeness_follows_from_the_stream_by_the_formula_in_the_docs(collection, tmp_path):
-    score(collection, tmp_path / "s.jsonl", replace(SETTINGS, detectors=("strangeness",)))
+    score(collection, tmp_path / "s.jsonl", SETTINGS.replaced(detectors=("deviation",)))
     found = lines(tmp_path / "s.jsonl")
     (floor,) = (
         np.array([probe["noise_floor"] for probe in record["probes"]])
@@ -244,7 +244,7 @@ def test_a_resumed_run_keeps_the_noise_floor_that_the_first_inputs_gave(rows_mod
         ({"probes": ("outputs",)}, "probes .*, now logits"),
         ({"exact": True}, "exact False, now True"),
         ({"batch_size": 5}, "batch size 4, now 5"),
-        ({"preprocessing": "symmetric"}, "preprocessing"),
+        ({"preprocess": "symmetric"}, "preprocessing"),
         ({"scale": 0.5, "seed": 1}, "seed 0, now 1"),
     ],
 )
