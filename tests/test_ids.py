@@ -10,9 +10,9 @@ import onnx_ood
 from onnx_ood._ids import kebab_id, snake_id, snake_ids
 from onnx_ood.audits.bench.config import read_bench_file
 from onnx_ood.detectors import list_detectors
-from onnx_ood.perturb import ALTERATIONS, OVERLAYS, STANDARD, SYNTHETIC_OOD
+from onnx_ood.perturb import list_corruptions, synthetic_ood
 
-IDS = (*list_detectors(), *STANDARD, *OVERLAYS, *SYNTHETIC_OOD, *ALTERATIONS)
+IDS = (*list_detectors(), *list_corruptions(), *synthetic_ood())
 
 
 @pytest.mark.parametrize("name", sorted(set(IDS)))

@@ -55,6 +55,10 @@ def _files():
                 yield name
 
 
+PENDING = set((ROOT / "tests" / "words_pending.txt").read_text().split())
+"""Files to be rewritten yet. A file that is clean has to leave the list."""
+
+
 def violations(text):
     """Line, match and better words of each word that is not allowed."""
     return [
@@ -72,6 +76,9 @@ def violations(text):
 @pytest.mark.parametrize("name", sorted(_files()))
 def test_words_have_their_usual_meaning(name):
     found = violations((ROOT / name).read_text())
+    if name in PENDING:
+        assert found, f"{name} is clean: remove it from tests/words_pending.txt"
+        return
     assert not found, "\n".join(f"{name}:{line}: {word!r}; write: {better}" for line, word, better in found)
 
 

@@ -52,7 +52,7 @@ def test_report_and_tables_agree(sets: tuple[Path, Path], tmp_path: Path) -> Non
     markdown = files["markdown"].read_text().splitlines()
     latex = files["latex"].read_text()
     assert latex.count(r"\\") == 1 + len(result["detectors"])
-    assert r"head\_angle" in latex
+    assert r"class\_cosine" in latex
     for place, detector in enumerate(result["detectors"]):
         for figure in detector["figures"]:
             assert float(rows[detector["name"], figure["set"]]["auroc"]) == figure["auroc"]["value"]
