@@ -2,11 +2,11 @@
 
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
 from onnx_ood.graph.catalogue.contents import NonFinite, all_operators, count_non_finite
-from onnx_ood.graph.catalogue.evaluate import evaluate_node
 from onnx_ood.graph.catalogue.external import relocated
 from onnx_ood.graph.catalogue.model import Model, load
 from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
+from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, subgraphs
 from onnx_ood.graph.catalogue.tensors import Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type

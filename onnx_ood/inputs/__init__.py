@@ -4,6 +4,7 @@
 """
 
 from onnx_ood.inputs.assembly import Batch
+from onnx_ood.inputs.batch_reader import Reader
 from onnx_ood.inputs.classes import Classes, read_classes
 from onnx_ood.inputs.discover import discover
 from onnx_ood.inputs.files import FailedInput, open_regular, shown
@@ -13,7 +14,6 @@ from onnx_ood.inputs.open_inputs import open_inputs
 from onnx_ood.inputs.preprocessing.card import Accuracy, Card, choose, read_card
 from onnx_ood.inputs.preprocessing.presets import PRESETS, Chosen, guess, parse
 from onnx_ood.inputs.preprocessing.spec import Interpolation, Layout, Preprocessing, Resize
-from onnx_ood.inputs.reader import Reader
 from onnx_ood.inputs.rows.arrays import ArrayRows, check_row_shape, open_array
 from onnx_ood.inputs.rows.audio import WaveformRows, open_waveform
 from onnx_ood.inputs.rows.file_types import is_archive, is_picture

@@ -8,7 +8,7 @@ import numpy as np
 from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto, helper, numpy_helper
 
 from onnx_ood._types import Array
-from onnx_ood.graph.catalogue.evaluate import evaluate_node
+from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import is_standard
 from onnx_ood.graph.catalogue.type_protos import static_shape
 

@@ -8,9 +8,9 @@ from onnx import NodeProto, TensorProto, numpy_helper
 from onnx.external_data_helper import load_external_data_for_tensor
 
 from onnx_ood._types import Array
-from onnx_ood.graph.catalogue.evaluate import evaluate_node
 from onnx_ood.graph.catalogue.external import relocated
 from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import is_standard, producers
 
 # Operators that exporters put between a weight and its reader.

@@ -296,7 +296,7 @@ def test_a_preprocessing_that_does_not_suit_is_a_usage_error() -> None:
 
 
 def test_counting_many_array_files_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onnx_ood.inputs.reader._MAX_COUNTED", 2)
+    monkeypatch.setattr("onnx_ood.inputs.batch_reader._MAX_COUNTED", 2)
     assert reader([Path("a.npy")] * 2).count() == 2
     assert reader([Path("a.npy")] * 3).count() is None
     assert reader([Path("a.png")] * 300).count() == 300
@@ -434,7 +434,7 @@ def test_nothing_is_begun_once_the_consumer_is_gone(tmp_path: Path, monkeypatch:
     def spying(make: Any, *, name: str) -> Any:
         return one_ahead(lambda stop: (STOPS.append(stop), make(stop))[1], name=name)
 
-    monkeypatch.setattr("onnx_ood.inputs.reader.one_ahead", spying)
+    monkeypatch.setattr("onnx_ood.inputs.batch_reader.one_ahead", spying)
     STARTED.clear()
     gated = GatedPreprocessing(**UNIT.model_dump())
     batches = iter(reader(pictures(tmp_path, 60), preprocessing=gated, batch=5, queue=20, threads=2))
@@ -474,7 +474,7 @@ def test_memory_does_not_grow_with_the_number_of_inputs(tmp_path: Path) -> None:
 
 
 def test_large_rows_are_not_queued_by_the_dozen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onnx_ood.inputs.reader.MAX_AHEAD_BYTES", 3 * 60 * 4)
+    monkeypatch.setattr("onnx_ood.inputs.batch_reader.MAX_AHEAD_BYTES", 3 * 60 * 4)
     STARTED.clear()
     source = reader(
         pictures(tmp_path, 30), preprocessing=CountingPreprocessing(**UNIT.model_dump()), batch=1, queue=20

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from onnx import helper
 
-from onnx_ood.graph.catalogue.evaluate import evaluate_node
+from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 
 
 def test_named_outputs_are_computed() -> None:
