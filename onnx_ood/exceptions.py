@@ -8,7 +8,7 @@ OnnxOodError
 ├── ModelError          the model file cannot be read, instrumented or run             → exit code 2
 ├── ProviderError       the asked-for execution provider cannot run here               → exit code 2
 ├── InputError          one input cannot be read or does not fit the model; audits collect
-│                       these and go on with the other inputs
+│                       these and continue with the other inputs
 ├── NotEvaluatedError   nothing, or too little, could be evaluated                      → exit code 3
 └── OutputError         a result file cannot be written                                → exit code 2
 

@@ -117,8 +117,8 @@ def key_lines(text: str) -> dict[_Keys, int]:
         text: TOML without mistakes, with line feeds.
 
     Returns:
-        The line of each key, from 1 on, by the way to it: names, and numbers of tables in arrays of them. Inside arrays
-        and inline tables, too, where numbers are those of items.
+        The line of each key, counted from 1, by its path: names, and indices of tables in arrays of tables. Keys inside
+        arrays and inline tables are included; indices there are those of items.
     """
     found: dict[_Keys, int] = {}
     tables: dict[_Keys, int] = {}

@@ -31,7 +31,7 @@ _UNIFORM_ROUNDS = 2
 _OWN_WEIGHT = 0.25
 # Hidden transitions that are tolerated where there are few transitions.
 MIN_REMAINDER = 0.01
-# Bytes of the patterns kept for points whose neighbourhood isn't settled.
+# Bytes of the patterns kept for points whose adjacent intervals aren't settled.
 _MAX_KEPT_BYTES = 2**30
 # Points that a trajectory often takes: the number of trajectories counted together leaves room for these.
 _TYPICAL_POINTS = 1025

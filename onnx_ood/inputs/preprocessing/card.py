@@ -87,7 +87,7 @@ class Card(BaseModel):
             return None
         where = f"{name_of(self.path)}: classes"
         folder = self.path.parent
-        # A card comes with a stranger's model: it must not make us show other files of this machine.
+        # A card comes with a third party's model: it must not make us show other files of this machine.
         if self.classes in ("", ".", "..") or any(sign in self.classes for sign in "/\\:\0"):
             raise UsageError(
                 f"{where}: {quoted(self.classes)} must be the name of a file in the card's folder"
@@ -108,7 +108,7 @@ def read_card(model_path: Path) -> Card | None:
         model_path: The model file; it is not opened.
 
     Returns:
-        The card, or None where there is none.
+        The card, or None if the folder has no card.
 
     Raises:
         UsageError: If the file is no JSON, or a card with a wrong key; the message names file and key.

@@ -225,7 +225,7 @@ def to_type(rows: npt.NDArray[Any], target: np.dtype[Any]) -> tuple[npt.NDArray[
     - To bool: bool only.
 
     An array of 0-255 for a float input may be a picture that somebody forgot to normalise, or just what
-    the model takes (its first node may divide): that can't be told, so the values pass and
+    the model takes (its first node may divide). The two cannot be distinguished, so the values pass and
     `conversion_note` gives the sentence that says so.
 
     Args:
@@ -304,7 +304,7 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _choose(names: Sequence[str], input_name: str | None, *, exact: bool) -> str:
-    """Which of the arrays in an .npz is meant; InputError if that can't be told."""
+    """Choose an array of an .npz; InputError if the choice is ambiguous."""
     if input_name is not None and input_name in names:
         return input_name
     if len(names) == 1 and not exact:

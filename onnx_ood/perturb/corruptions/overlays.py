@@ -1,4 +1,4 @@
-"""Corruptions by hand: strokes, words, something in front, and parts in another order."""
+"""Overlay corruptions: strokes, text, occlusion and shuffled parts."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def companion(batch: Array) -> Array:
 
     Returns:
         [*input]: half the last input, mirrored, plus uniform noise. Values stay between half the smallest and the
-        largest of the batch, where the model expects them, and a blank input gets a companion that isn't blank.
+        largest of the batch, where the model expects them, and a constant input gets a companion that isn't constant.
     """
     last = np.flip(batch[-1])
     reach = max(float(np.max(np.abs(x), initial=0, where=np.isfinite(x))) for x in (batch[0], last))

@@ -28,7 +28,7 @@ from onnx_ood.runtime.statistics import prepare_clean
 MAX_EXACT_ELEMENTS = 1024
 # Candidates for the step: √ε·‖x‖ times powers of 4, the largest first. A step ~ √ε balances rounding (ε/h) with bends
 # (h), one ~ ε^⅓ rounding with curvature (h²). With float32, where √ε is 2^-11.5, 2^-15 was best for the bundled
-# classifiers' inputs as a rule and 2^-11 for nearly blank ones. One step for twenty mixed inputs gave norms as good on
+# classifiers' inputs as a rule and 2^-11 for near-constant ones. One step for twenty mixed inputs gave norms as good on
 # average (0.3% off) as a step for each; but with it an input's norm would depend on its company.
 _STEP_POWERS = (2, 1, 0, -1, -2, -3)
 # Directions along which candidates are compared. With half as many the norms were as good, but in half precision some

@@ -154,6 +154,6 @@ def test_what_looks_like_no_picture_is_not_guessed_at(shape: list[Any]) -> None:
 
 @pytest.mark.parametrize("shape", [["N", 3, 224, 3], ["N", 1, 28, 1], ["N", 3, "H", 1]])
 def test_two_readings_are_not_guessed_between(shape: list[Any]) -> None:
-    with pytest.raises(UsageError, match='may be NCHW or NHWC; choose one, as in preprocess="NCHW"'):
+    with pytest.raises(UsageError, match="may be NCHW or NHWC; choose one, as in preprocess='NCHW'"):
         guess(shape)
     assert parse("NCHW", shape).layout == "NCHW"
