@@ -259,6 +259,14 @@ def _verdict(findings: Mapping[str, Finding]) -> str:
     return "; ".join(f"{side} for {', '.join(names)}" for side, names in sides.items() if names)
 
 
+def _json_values(finding: Finding) -> dict[str, Any]:
+    """Return the fields of a finding, with estimates as objects: `asdict` would leave them named tuples, JSON lists."""
+    return asdict(finding) | {
+        "as_published": {label: area._asdict() for label, area in finding.as_published.items()},
+        "two_sided": finding.two_sided._asdict() if finding.two_sided else None,
+    }
+
+
 def _area(area: Estimate | None) -> str:
     return f"{area.value:.2f} [{area.low:.2f}, {area.high:.2f}]" if area else "–"
 
@@ -292,8 +300,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "probes": PROBES,
             "onnxruntime": onnxruntime.__version__,
             "provider": prober.provider,
-            "whole_sentences": {name: asdict(found) for name, found in whole.items()},
-            "cut_to_one_length": {name: asdict(found) for name, found in cut.items()},
+            "whole_sentences": {name: _json_values(found) for name, found in whole.items()},
+            "cut_to_one_length": {name: _json_values(found) for name, found in cut.items()},
         }
         options.json.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 

@@ -46,7 +46,7 @@ def peak_memory(folder: Path, count: int) -> float:
     command = [sys.executable, "-m", "onnx_ood", "score", str(models.path("efficientnet_lite0")), "-"]
     options = [
         "--detectors",
-        "strangeness",
+        "deviation",
         "--probe",
         "op:Conv[-3]",
         "--copies",

@@ -34,7 +34,7 @@ RUNS: dict[str, tuple[str, str]] = {
     "score-unusual": (
         "score fashion_resnet.onnx ordinary --detectors strangeness --recipe lesswrong --batch-size 16 "
         "--provider cpu --json {out}",
-        "score fashion_resnet.onnx ordinary --detectors strangeness --recipe lesswrong --batch-size 16 "
+        "score fashion_resnet.onnx ordinary --detectors deviation --recipe lesswrong --batch-size 16 "
         "--provider cpu --json {out}",
     ),
     "score-detectors": (

@@ -71,8 +71,8 @@ def test_tables_have_a_column_for_each_model(
     monkeypatch.setattr(sys, "argv", ["detectors.py", str(tmp_path), "--markdown", str(table)])
     detectors.main()
     text = table.read_text()
-    assert "## Without any data" in text
-    assert "With 32 known-good inputs, models cut before their heads" in text
+    assert "### Without references\n" in text
+    assert "With 32 references, models cut before their heads" in text
     means = [float(mean) for mean in re.findall(r"^\| `auto` \| (0\.\d+) \|$", text, re.MULTILINE)]
     # Without data and a head nothing can be said of garments.
     assert len(means) == 3

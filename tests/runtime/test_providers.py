@@ -46,7 +46,7 @@ def test_auto_falls_back_to_the_cpu_and_says_why(without_cache: None) -> None:
 
 @needs_no_gpu
 def test_cuda_is_refused_where_it_cannot_run() -> None:
-    with pytest.raises(ProviderError, match=r'CUDA cannot run here: .*; use provider="cpu"'):
+    with pytest.raises(ProviderError, match=r"CUDA cannot run here: .*; use provider='cpu'"):
         providers.resolve("cuda")
 
 

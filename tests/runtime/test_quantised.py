@@ -73,7 +73,9 @@ def test_quantised_values_themselves_are_refused_with_the_way_out(quantised):
     )
     reader = next(node for node in model.proto.graph.node if node.input[0] == name)
     assert reader.op_type == "DequantizeLinear"
-    with pytest.raises(SelectorError, match=rf"holds u?int8 values.*watch '{reader.output[0]}', its values"):
+    with pytest.raises(
+        SelectorError, match=rf"holds u?int8 values.*use '{reader.output[0]}', its dequantized values"
+    ):
         onnx_ood.select(model, name)
     with pytest.raises(SelectorError, match=r"holds u?int8 values.*DequantizeLinear"):
         onnx_ood.measure(
