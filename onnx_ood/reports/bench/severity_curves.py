@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.bench.result import BenchCorruptions, CorruptionMetrics
-from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports.bench.facts import area, between
 from onnx_ood.reports.words import shorten, shorten_middle
 

@@ -8,10 +8,10 @@ from rich.text import Text
 
 from onnx_ood.audits.bench.result import BenchDetector, BenchResult
 from onnx_ood.reports import words
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports.bench.severity_curves import print_corruptions
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.bench.facts import area, between, flag_words
+from onnx_ood.reports.bench.severity_curves import print_corruptions
 
 # What a set's column takes, and what is between columns.
 _CELL = 8

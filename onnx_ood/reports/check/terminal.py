@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.check.result import CheckResult, GateResult, Outcome
-from onnx_ood.reports._terminal.report_tables import bullets, facts, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_tables import bullets, facts, table
 from onnx_ood.reports.check.gate_text import outcome_text, printable
 
 _STYLES: dict[Outcome, str] = {

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
 from onnx_ood.reports import numbers
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.results.provenance import fallback_report, placement_text
 
 # Photos whose answer is shown; the JSON has them all.

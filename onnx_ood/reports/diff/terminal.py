@@ -10,8 +10,8 @@ from rich.text import Text
 
 from onnx_ood.audits.diff.result import DiffResult, GateChange, InputChange, InputsDiff, MetricChange
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.check.gate_text import outcome_text
 
 _DROP = "drop "

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.doctor.result import DoctorResult
-from onnx_ood.reports._terminal.report_tables import facts
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_tables import facts
 
 _STYLES = {"good": "green", "note": "yellow", "bad": "bold red"}
 

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.preprocess.result import PreprocessResult, Question
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.numbers import decimal, number, percent
 from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
 from onnx_ood.reports.words import shorten_middle

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.previews import print_thumbnails
-from onnx_ood.reports.score.probe_advice import print_advice
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.score.facts import score_facts
+from onnx_ood.reports.score.probe_advice import print_advice
 from onnx_ood.results.base import Prediction
 
 # Failed inputs that are named one by one; the rest are counted, and all are in the JSON.

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from onnx_ood.audits.sensitivity.result import MeanEstimate, ModelSensitivity, SensitivityResult
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.sensitivity.facts import TYPE_NAMES
 from onnx_ood.reports.words import feeds
 

@@ -123,9 +123,7 @@ def test_all_are_19_kinds() -> None:
         *list_corruptions("overlay"),
     )
     assert onnx_ood.BenchSettings().kinds == ()
-    with pytest.raises(
-        UsageError, match=r"unknown corruption 'mist'; choose all, or from gaussian_noise"
-    ):
+    with pytest.raises(UsageError, match=r"unknown corruption 'mist'; choose all, or from gaussian_noise"):
         onnx_ood.BenchSettings(corruptions=("fog", "mist"))
     with pytest.raises(UsageError, match="named twice"):
         onnx_ood.BenchSettings(corruptions=("fog", "fog"))

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
-from onnx_ood.audits.score.stream.probe_ranking import advise
 from onnx_ood.audits.score.result import InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.stream.column_store import ColumnStore
+from onnx_ood.audits.score.stream.probe_ranking import advise
 from onnx_ood.audits.score.stream.records import CalibratedProbe, ScoredInput, StreamProbe, UnscoredInput
 from onnx_ood.audits.score.stream.stream import Stream, read_stream
 from onnx_ood.detectors import MIN_INPUTS, robust_stats, robust_z
