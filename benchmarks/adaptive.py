@@ -151,7 +151,7 @@ def find(name: str, counts: Sequence[int], rounds: int, folder: Path) -> list[Fi
         """The result, and the strangeness of each input in the order of the file."""
         settings = ScoreSettings(detectors=("deviation",), copies=copies, adaptive=adaptive, scale=scale)
         result = onnx_ood.score(models.path(name), [str(folder / file)], settings)
-        by_id = {entry.id: entry.strangeness for entry in result.inputs}
+        by_id = {entry.id: entry.deviation for entry in result.inputs}
         return result, np.array([by_id[f"{(folder / file).as_posix()}[{i}]"] for i in range(len(inputs))])
 
     findings = []

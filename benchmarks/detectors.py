@@ -150,7 +150,7 @@ def worst(results: dict[str, BenchResult], detectors: list[str]) -> str:
             for model, result in results.items()
             for one in result.detectors
             if one.name == name
-            for figure in one.figures
+            for figure in one.metrics
         ]
         cells = [f"{value:.2f} {figure} ({model})" for value, figure, model in sorted(found)[:3]]
         lines.append(f"| `{name}` | " + ", ".join(cells) + " |")
@@ -268,11 +268,11 @@ def _figures(result: BenchResult) -> dict[str, object]:
         one.name: {
             "mean": round(one.macro.value, 4),
             "interval": [round(one.macro.low, 4), round(one.macro.high, 4)],
-            "sets": {figure.set: round(figure.auroc.value, 4) for figure in one.figures},
+            "sets": {figure.set: round(figure.auroc.value, 4) for figure in one.metrics},
         }
         for one in result.detectors
     } | {
-        "references": {"source": result.reference, "count": result.references, "ordinary": result.ordinary},
+        "references": {"source": result.reference, "count": result.references, "ordinary": result.id},
         "flags": None if result.flags is None else result.flags.model_dump(),
     }
 

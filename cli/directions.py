@@ -42,5 +42,5 @@ def directions(
     printed = write_json(result, json)
     if not quiet and not printed:
         print_result(stdout(), result, top=5)
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

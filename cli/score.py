@@ -109,7 +109,7 @@ def score(
         write_text(html, result_page(result, thumbnails=thumbnails))
     if not quiet and not printed:
         print_result(stdout(), result, top, pictures=pictures)
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         count = result.scored + result.unscored
         reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""
         raise NotEvaluatedError(

@@ -19,7 +19,7 @@ from onnx_ood.inputs import Preprocessing, discover
 from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
 
-Source = Literal["given", "generic", "none"]
+Source = Literal["given", "bundled", "none"]
 
 LEAST = 10
 """Fewer references tell nothing of what is usual."""
@@ -125,7 +125,7 @@ def measure_bundled_photos(
             altered.append(augmenting.made(alter(pictures, rng)))
         evidence = replace(evidence, altered=tuple(altered))
     return ReferenceSet(
-        "generic",
+        "bundled",
         evidence,
         note="the model takes colour pictures, so the bundled photos stand for what is usual; "
         "--reference with known-good inputs is better, and --no-generic leaves them out",

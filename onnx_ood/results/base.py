@@ -55,16 +55,16 @@ class Run(Part):
     provider: Literal["cuda", "cpu"] = Field(description="Where the model really ran.")
     provider_note: str = Field(description="Why it is the CPU although CUDA was looked for, or empty.")
     placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
-    fallen_back: tuple[str, ...] = Field(
+    fallback_nodes: tuple[str, ...] = Field(
         description="Nodes that measuring added and that ran on the CPU although the model ran on CUDA: a bug."
     )
-    rows: int = Field(description="Inputs in one run of the model.")
+    batch_size: int = Field(description="Inputs in one run of the model.")
     exact: bool = Field(description="True if the model was run without fusions.")
     tf32: bool = Field(description="True if CUDA was let round products to TF32.")
     observer_effect: Number = Field(
         description="Largest relative change of a model output by watching, on up to 8 inputs; null if none was run."
     )
-    layout_note: str = Field(description="Why inputs were run one at a time, or empty.")
+    batching_note: str = Field(description="Why inputs were run one at a time, or empty.")
 
 
 class Prediction(Part):

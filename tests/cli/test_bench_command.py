@@ -54,12 +54,12 @@ def test_report_and_tables_agree(sets: tuple[Path, Path], tmp_path: Path) -> Non
     assert latex.count(r"\\") == 1 + len(result["detectors"])
     assert r"class\_cosine" in latex
     for place, detector in enumerate(result["detectors"]):
-        for figure in detector["figures"]:
+        for figure in detector["metrics"]:
             assert float(rows[detector["name"], figure["set"]]["auroc"]) == figure["auroc"]["value"]
             assert float(rows[detector["name"], figure["set"]]["fpr95"]) == figure["fpr95"]
         cells = [cell.strip() for cell in markdown[2 + place].strip("|").split("|")]
         assert cells[0] == f"`{detector['name']}`"
-        assert cells[2:] == [f"{figure['auroc']['value']:.3f}" for figure in detector["figures"]]
+        assert cells[2:] == [f"{figure['auroc']['value']:.3f}" for figure in detector["metrics"]]
         assert detector["name"] in done.stdout
     assert "inverted" in done.stdout
 

@@ -69,7 +69,7 @@ def test_a_file_says_what_options_say(folder: Path, monkeypatch: pytest.MonkeyPa
     told = _run(folder, *options)
     assert from_file | {"cache": None} == told
     assert [one["name"] for one in told["sets"]] == ["inverted", "same"]
-    assert (told["seed"], told["ordinary"], told["references"]) == (3, 11, 11)
+    assert (told["seed"], told["id"], told["references"]) == (3, 11, 11)
 
 
 def test_options_come_before_the_file(folder: Path) -> None:
@@ -80,8 +80,8 @@ def test_options_come_before_the_file(folder: Path) -> None:
     )
     assert [one["name"] for one in found["sets"]] == ["only"]
     assert [one["name"] for one in found["detectors"]] == ["msp"]
-    assert (found["seed"], found["ordinary"]) == (0, 12)
-    assert found["corruptions"]["kinds"] == ["fog"]
+    assert (found["seed"], found["id"]) == (0, 12)
+    assert found["corruptions"]["corruptions"] == ["fog"]
     # What nobody says on the command line stays as the file says it, where its default differs too.
     assert found["preprocessing"].startswith("L,")
     assert found["cache"]["found"] == 0
@@ -142,7 +142,7 @@ def test_pictures_and_curves_are_made(folder: Path, capsys: pytest.CaptureFixtur
         "scores-1-msp.svg",
         "corruptions.svg",
     }
-    assert len(found["detectors"][0]["scores"]["ordinary"]) == found["ordinary"]
+    assert len(found["detectors"][0]["scores"]["id"]) == found["id"]
     assert run(["bench", *map(str, arguments)]) == 0
     said = capsys.readouterr().out
     assert "AUROC of msp by kind and severity" in said

@@ -117,7 +117,7 @@ def test_all_settings_reach_the_result(garments):
     }  # fmt: skip
     relus = [t.name for t in onnx_ood.load(CNN).tensors if t.op == "Relu"]
     assert [probe["name"] for probe in data["probes"]] == [*relus[::2], "logits"]
-    assert data["run"]["rows"] == 4
+    assert data["run"]["batch_size"] == 4
     assert "unit" in data["preprocessing"]
 
 
@@ -198,13 +198,13 @@ def test_a_wrong_shape_fails_by_name_and_nothing_evaluated_is_3(tmp_path):
     assert result.returncode == 3
     assert "wrong.npy" in result.stderr
     assert "30" in result.stderr
-    assert json.loads((tmp_path / "r.json").read_text())["status"] == "not evaluated"
+    assert json.loads((tmp_path / "r.json").read_text())["status"] == "not_evaluated"
 
 
 def test_an_empty_folder_is_3(tmp_path):
     result = run("score", CNN, tmp_path)
     assert result.returncode == 3
-    assert "not evaluated" in result.stderr
+    assert "not_evaluated" in result.stderr
 
 
 def test_a_decompression_bomb_is_refused_and_the_others_are_scored(garments, tmp_path):

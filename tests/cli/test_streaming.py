@@ -107,8 +107,8 @@ def test_a_table_alone_leaves_nothing_else(rows, tmp_path):
     data = json.loads((tmp_path / "r.json").read_text())
     assert len(table) == 600
     assert data["scored"] == len(data["inputs"]) == 597
-    assert {entry["id"]: entry["strangeness"] for entry in data["inputs"]} == {
-        name: row["strangeness"] for name, row in table.items() if row["failed"] is None
+    assert {entry["id"]: entry["deviation"] for entry in data["inputs"]} == {
+        name: row["deviation"] for name, row in table.items() if row["failed"] is None
     }
 
 

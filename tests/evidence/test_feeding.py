@@ -204,7 +204,7 @@ class TestTokens:
         name = (tmp_path / "x.npz").as_posix()
         rows = zip(*given.values(), strict=True)
         _check(result, {f"{name}[{i}]": _of_tokens(*row) for i, row in enumerate(rows)})
-        assert result.run.rows == 4
+        assert result.run.batch_size == 4
 
     def test_the_noise_floor_and_the_observer_effect_are_measured_with_all_inputs(self, tmp_path, save):
         given = _sentences()

@@ -116,9 +116,9 @@ def test_flags_keep_their_rate_and_catch_what_is_strange(garments: Path) -> None
     settings = onnx_ood.BenchSettings(detectors=("activity",), provider="cpu", fpr=0.05)
     found = onnx_ood.bench(models.path("fashion_cnn"), files[32:], None, settings, reference=files[:32])
     assert found.flags is not None
-    assert found.flags.rate == 0.05
+    assert found.flags.fpr == 0.05
     # Of 12, a rate of 5% gives more than 3 with a probability of 0.2%, more if references are unlucky.
-    assert found.flags.ordinary.value <= 3 / 12
+    assert found.flags.id.value <= 3 / 12
     assert found.flags.sets["uniform_noise"] == 1
     assert found.flags.sets["pink_noise"] == 1
     # The smallest p-value is 1 in 13.

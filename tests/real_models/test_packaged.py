@@ -98,7 +98,7 @@ def test_they_are_judged_by_default(model: Packaged, tmp_path: Path) -> None:
             onnx_ood.score(model.path, inputs, settings, reference=inputs)
     elif info.layers or info.probabilities is not None:
         judged = onnx_ood.score(model.path, inputs, settings, reference=inputs)
-        assert judged.verdict is not None
+        assert judged.detector_summary is not None
         # The very same inputs are ordinary.
         assert not judged.flagged
         assert all(entry.p_value > 1 / 13 for entry in judged.inputs)

@@ -53,7 +53,7 @@ def bench(
         progress: Called with the number of inputs that are done.
 
     Returns:
-        The result; its status is "not evaluated" if there are fewer than 10 ordinary inputs, or fewer of a set.
+        The result; its status is "not_evaluated" if there are fewer than 10 ordinary inputs, or fewer of a set.
 
     Raises:
         UsageError: If a detector is unknown or doesn't apply, or there is nothing to compare with.
@@ -112,7 +112,7 @@ def bench(
         )
         corruptions = corruption_curves(scoring, list(scorers), ordinary, kinds, left_out, settings.seed)
     return BenchResult(
-        status="measured" if _enough(usual, tested) else "not evaluated",
+        status="measured" if _enough(usual, tested) else "not_evaluated",
         model=facts,
         preprocessing=chosen.describe() if chosen else None,
         limit=settings.limit,
@@ -120,15 +120,15 @@ def bench(
         seed=settings.seed,
         resamples=RESAMPLES,
         environment=environment(),
-        ordinary=len(usual.ids),
+        id=len(usual.ids),
         references=len(known.evidence) if known.evidence else 0,
         reference=known.source,
         failed=tuple(usual.failed) + known.failed,
         sets=tuple(
-            BenchSet(name=name, inputs=len(one.ids), made=False, failed=tuple(one.failed))
+            BenchSet(name=name, inputs=len(one.ids), synthetic=False, failed=tuple(one.failed))
             for name, one in sets.given.items()
         )
-        + tuple(BenchSet(name=name, inputs=len(one), made=True) for name, one in sets.made.items()),
+        + tuple(BenchSet(name=name, inputs=len(one), synthetic=True) for name, one in sets.made.items()),
         detectors=detector_metrics(
             detectors, scorers, usual.evidence, tested, settings.seed, keep_scores=settings.scores
         ),

@@ -144,7 +144,7 @@ def corruption_curves(
                 ),
                 curves=tuple(
                     CorruptionCurve(
-                        kind=kind,
+                        corruption=kind,
                         aurocs=tuple(BenchInterval.of(one) for one in by_kind[:, place].T),
                     )
                     for place, kind in enumerate(kinds)
@@ -159,7 +159,7 @@ def corruption_curves(
     )
     return BenchCorruptions(
         inputs=len(found.ids),
-        kinds=tuple(kinds),
+        corruptions=tuple(kinds),
         left_out=dict(left_out),
         detectors=tuple(sorted(figures, key=lambda one: -one.mean.value)),
         notes=notes,

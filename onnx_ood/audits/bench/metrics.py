@@ -59,8 +59,8 @@ def detector_metrics(
                 source=detector.source,
                 reference=detector.uses_reference,
                 macro=BenchInterval.of(samples.mean(axis=1)),
-                behind=BenchInterval.of(best - samples.mean(axis=1)),
-                figures=tuple(
+                gap_to_best=BenchInterval.of(best - samples.mean(axis=1)),
+                metrics=tuple(
                     _set(name, ordinary, values, samples[:, column])
                     for column, (name, values) in enumerate(strange.items())
                 ),
@@ -97,8 +97,8 @@ def flagged(
     ordinary = found(usual)
     rate_found, low, high = fraction_interval(int(ordinary.sum()), len(ordinary))
     return BenchFlags(
-        rate=rate,
-        ordinary=BenchInterval(value=rate_found, low=low, high=high),
+        fpr=rate,
+        id=BenchInterval(value=rate_found, low=low, high=high),
         sets={name: float(found(one).mean()) for name, one in tested.items()},
     )
 
@@ -107,9 +107,7 @@ def _kept(ordinary: Float, strange: Mapping[str, Float]) -> BenchScores:
     def numbers(scores: Float) -> tuple[float, ...]:
         return tuple(np.nan_to_num(nan_to_inf(scores)).tolist())
 
-    return BenchScores(
-        ordinary=numbers(ordinary), sets={name: numbers(scores) for name, scores in strange.items()}
-    )
+    return BenchScores(id=numbers(ordinary), sets={name: numbers(scores) for name, scores in strange.items()})
 
 
 def _set(name: str, ordinary: Float, strange: Float, samples: Float) -> SetMetrics:

@@ -32,7 +32,7 @@ class BenchSet(Part):
 
     name: str
     inputs: int
-    made: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
+    synthetic: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
     failed: tuple[Failure, ...] = ()
 
 
@@ -49,7 +49,7 @@ class SetMetrics(Part):
 class BenchScores(Part):
     """Scores of one detector. What is no number stands as the largest, and infinity as the largest that is finite."""
 
-    ordinary: tuple[float, ...]
+    id: tuple[float, ...]
     sets: dict[str, tuple[float, ...]]
 
 
@@ -61,23 +61,23 @@ class BenchDetector(Part):
     source: str
     reference: bool = Field(description="Learns from the reference inputs.")
     macro: BenchInterval = Field(description="Mean AUROC over sets.")
-    behind: BenchInterval = Field(
+    gap_to_best: BenchInterval = Field(
         description="Mean AUROC of the best detector less this one's, on the same resamples; 0 for the best."
     )
-    figures: tuple[SetMetrics, ...]
+    metrics: tuple[SetMetrics, ...]
     scores: BenchScores | None = Field(default=None, description="None where they weren't asked for.")
 
     @property
     def worst(self) -> SetMetrics:
         """The set that it tells worst."""
-        return min(self.figures, key=lambda one: one.auroc.value)
+        return min(self.metrics, key=lambda one: one.auroc.value)
 
 
 class BenchFlags(Part):
     """What is flagged as unlike the references, at a false-positive rate that was chosen."""
 
-    rate: float = Field(description="Probability at most, that an input like the references is flagged.")
-    ordinary: BenchInterval = Field(
+    fpr: float = Field(description="Probability at most, that an input like the references is flagged.")
+    id: BenchInterval = Field(
         description="Share of the ordinary inputs that is flagged, and its exact (Clopper-Pearson) 95% interval, "
         "as if flags didn't share the luck of one set of references."
     )
@@ -87,7 +87,7 @@ class BenchFlags(Part):
 class CorruptionCurve(Part):
     """How well one detector tells pictures of one corruption from the same pictures as they are."""
 
-    kind: str
+    corruption: str
     aurocs: tuple[BenchInterval, ...] = Field(description="At each severity, from 1 on.")
 
 
@@ -106,7 +106,7 @@ class BenchCorruptions(Part):
     """How well detectors tell corrupted pictures. Resamples draw a picture together with all that was made of it."""
 
     inputs: int = Field(description="Ordinary pictures, each of which was corrupted in all ways.")
-    kinds: tuple[str, ...]
+    corruptions: tuple[str, ...]
     left_out: dict[str, str] = Field(description="Kinds that the model's pictures can't take, and why.")
     detectors: tuple[CorruptionMetrics, ...] = Field(description="The best first.")
     notes: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ class BenchResult(Part):
     """Result of `onnx-ood bench`."""
 
     format: Literal["onnx-ood/bench/1"] = Field(default="onnx-ood/bench/1", alias="schema")
-    status: Literal["measured", "not evaluated"]
+    status: Literal["measured", "not_evaluated"]
     model: ModelFacts
     preprocessing: str | None = Field(
         description="How pictures become tensors, and who said so; null if nothing was."
@@ -135,9 +135,9 @@ class BenchResult(Part):
     seed: int
     resamples: int
     environment: Environment
-    ordinary: int = Field(description="Ordinary inputs that were measured.")
+    id: int = Field(description="Ordinary inputs that were measured.")
     references: int = Field(description="Inputs that detectors learned from.")
-    reference: Literal["given", "generic", "none"] = Field(
+    reference: Literal["given", "bundled", "none"] = Field(
         description="Whether those are known-good inputs that were given, or crops of bundled photos."
     )
     failed: tuple[Failure, ...] = Field(

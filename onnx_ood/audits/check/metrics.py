@@ -51,15 +51,15 @@ def auroc(runner: AuditRunner, detector: str, set_name: str | None) -> MetricVal
         smallest = min(sets, key=lambda name: sets[name])
         raise NotEvaluatedError(
             "fewer than 10 inputs of a set could be measured: "
-            f"{result.ordinary} in-distribution, {sets[smallest]} of {smallest}"
+            f"{result.id} in-distribution, {sets[smallest]} of {smallest}"
         )
     metrics = next(one for one in result.detectors if one.name == detector)
     if set_name is None:
         area, counts = metrics.macro, list(sets.values())
     else:
-        area = next(one.auroc for one in metrics.figures if one.set == set_name)
+        area = next(one.auroc for one in metrics.metrics if one.set == set_name)
         counts = [sets[set_name]]
-    return MetricValue(area.value, area.low, area.high, min(result.ordinary, *counts))
+    return MetricValue(area.value, area.low, area.high, min(result.id, *counts))
 
 
 @register_metric(

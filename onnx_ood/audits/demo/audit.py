@@ -123,7 +123,7 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
         provider=prober.provider,
         provider_note=prober.provider_note,
         placement=prober.placement,
-        fallen_back=prober.fallback_nodes,
+        fallback_nodes=prober.fallback_nodes,
         answers={
             path.name: labels[answer] for path, answer in zip(photos, original.answers.tolist(), strict=True)
         },
@@ -181,7 +181,7 @@ def _compare(
     return AlterationResult(
         kind=kind,
         drop_ratio=float(np.median(ratio)),
-        turned_less=int(np.sum(np.median(ratio, axis=1) < 1)),
+        rotated_less=int(np.sum(np.median(ratio, axis=1) < 1)),
         published=_area(published_score(original.drops, floor), published_score(altered.drops, floor)),
         two_sided=_area(_distances(original, original, floor), _distances(altered, original, floor)),
         auto=_area(judge.scores(original.evidence), judge.scores(altered.evidence)),

@@ -17,11 +17,11 @@ class Area(Part):
     high: float = Field(description="Upper bound.")
 
     @property
-    def verdict(self) -> Literal["told apart", "wrong way round", "can't tell"]:
+    def verdict(self) -> Literal["detected", "inverted", "inconclusive"]:
         """What the interval allows to say."""
         if self.low > 0.5:
-            return "told apart"
-        return "wrong way round" if self.high < 0.5 else "can't tell"
+            return "detected"
+        return "inverted" if self.high < 0.5 else "inconclusive"
 
 
 class AlterationResult(Part):
@@ -29,7 +29,7 @@ class AlterationResult(Part):
 
     kind: str
     drop_ratio: float = Field(description="Median over photos and probes of altered drop over original drop.")
-    turned_less: int = Field(description="Photos whose altered version turned less than the original.")
+    rotated_less: int = Field(description="Photos whose altered version turned less than the original.")
     published: Area = Field(description="Smaller cosine drop read as stranger, as published.")
     two_sided: Area = Field(description="Distance of the log drops from the photos', in either direction.")
     auto: Area = Field(description="The default verdict, learnt from the other half of the photos.")
@@ -51,7 +51,7 @@ class DemoResult(Part):
     provider: str
     provider_note: str
     placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
-    fallen_back: tuple[str, ...] = Field(
+    fallback_nodes: tuple[str, ...] = Field(
         description="Nodes that measuring added and that ran on the CPU although the model ran on CUDA: a bug."
     )
     answers: dict[str, str] = Field(description="The model's answer for each photo.")

@@ -22,8 +22,8 @@ def metrics_of_benches(a: BenchResult, b: BenchResult) -> Iterator[MetricChange]
             continue
         other = others[one.name]
         yield change_with_interval(f"AUROC {one.name}, mean", _ends(one.macro), _ends(other.macro))
-        areas = {metric.set: metric.auroc for metric in other.figures}
-        for metric in one.figures:
+        areas = {metric.set: metric.auroc for metric in other.metrics}
+        for metric in one.metrics:
             if metric.set in areas:
                 name = f"AUROC {one.name}, {metric.set}"
                 yield change_with_interval(name, _ends(metric.auroc), _ends(areas[metric.set]))

@@ -23,7 +23,10 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
         b: The second score.
     """
     pairs = _pairs(a, b)
-    names = [[one.name for one in result.verdict.detectors] if result.verdict else [] for result in (a, b)]
+    names = [
+        [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
+        for result in (a, b)
+    ]
     for name in names[0]:
         if name in names[1]:
             before, after = (
@@ -74,7 +77,7 @@ def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[str, ...]:
     """
     names = (
         [
-            *(one.name for one in (each.verdict.detectors if each.verdict else ())),
+            *(one.name for one in (each.detector_summary.detectors if each.detector_summary else ())),
             *(probe.name for probe in each.probes),
         ]
         for each in (a, b)
@@ -115,7 +118,7 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
 
 
 def _score(entry: InputResult) -> float:
-    score = entry.scores[0] if entry.scores else entry.strangeness
+    score = entry.scores[0] if entry.scores else entry.deviation
     return np.nan if score is None else score
 
 

@@ -31,7 +31,7 @@ def directions(
     *,
     progress: Progress | None = None,
 ) -> DirectionsResult:
-    """Sweeps layer, scale, family and copies of nudges.
+    """Sweeps layer, scale, noise and copies of nudges.
 
     Args:
         model: A path or a loaded model.
@@ -41,7 +41,7 @@ def directions(
         progress: Called with the number of inputs that are done.
 
     Returns:
-        The AUROC of each set in each setting, and what follows; its status is "not evaluated" if there are fewer than
+        The AUROC of each set in each setting, and what follows; its status is "not_evaluated" if there are fewer than
         10 ordinary inputs, or fewer of a set.
 
     Raises:
@@ -100,7 +100,7 @@ def directions(
         SweptLayer(name=name, op=tensors[name].op, depth=tensors[name].depth, noise_floor=floor)
         for name, floor in zip(sweep.prober.probes, sweep.floor.tolist(), strict=True)
     )
-    levels = Levels(tuple(layer.name for layer in layers), settings.scales, sweep.families, COPIES)
+    levels = Levels(tuple(layer.name for layer in layers), settings.scales, sweep.noises, COPIES)
     sets = tuple(
         set_directions(name, grids[name], levels, len(values), given[name].failed if name in given else None)
         for name, values in drops.items()
@@ -109,7 +109,7 @@ def directions(
     counts = count(np.stack(list(grids.values())))
     everything = [len(usual_drops), *map(len, drops.values())]
     return DirectionsResult(
-        status="measured" if min(everything) >= FEWEST else "not evaluated",
+        status="measured" if min(everything) >= FEWEST else "not_evaluated",
         model=facts,
         preprocessing=chosen.describe() if chosen else None,
         limit=settings.limit,
@@ -119,11 +119,11 @@ def directions(
         site=site.name,
         space="tensor" if preprocessing is None else "pixel",
         scales=settings.scales,
-        families=sweep.families,
+        noises=sweep.noises,
         copies=COPIES,
         layers=layers,
         skipped=sweep.prober.skipped,
-        ordinary=len(usual_drops),
+        id=len(usual_drops),
         failed=tuple(usual.failed),
         counts=counts,
         factors=factors,

@@ -29,12 +29,12 @@ class Levels(NamedTuple):
 
     layer: tuple[str, ...]
     scale: tuple[float, ...]
-    family: tuple[str, ...]
+    noise: tuple[str, ...]
     copies: tuple[int, ...]
 
 
 # The axes of grids of all sets.
-_FACTORS: tuple[FactorName, ...] = ("set", "layer", "scale", "family", "copies")
+_FACTORS: tuple[FactorName, ...] = ("set", "layer", "scale", "noise", "copies")
 
 
 def aurocs(ordinary: Float, strange: Float) -> Float:
@@ -51,14 +51,14 @@ def aurocs(ordinary: Float, strange: Float) -> Float:
     grid = np.empty((layers, scales, families, len(COPIES), 3))
     for c, copies in enumerate(COPIES):
         usual, odd = (-drops[:, :, :, :copies].mean(axis=3) for drops in (ordinary, strange))
-        for layer, scale, family in np.ndindex(layers, scales, families):
-            found = metrics.auroc(usual[:, family, scale, layer], odd[:, family, scale, layer])
-            grid[layer, scale, family, c] = found.value, found.low, found.high
+        for layer, scale, noise in np.ndindex(layers, scales, families):
+            found = metrics.auroc(usual[:, noise, scale, layer], odd[:, noise, scale, layer])
+            grid[layer, scale, noise, c] = found.value, found.low, found.high
     return grid
 
 
 def _verdict(low: float, high: float) -> Verdict:
-    return "holds" if low > 0.5 else "flips" if high < 0.5 else "says nothing"
+    return "holds" if low > 0.5 else "flips" if high < 0.5 else "inconclusive"
 
 
 def count(grid: Float) -> Counts:
@@ -68,7 +68,7 @@ def count(grid: Float) -> Counts:
         grid: AUROCs with their intervals, [..., 3].
     """
     holds, flips = int((grid[..., 1] > 0.5).sum()), int((grid[..., 2] < 0.5).sum())
-    return Counts(holds=holds, flips=flips, says_nothing=grid[..., 0].size - holds - flips)
+    return Counts(holds=holds, flips=flips, inconclusive=grid[..., 0].size - holds - flips)
 
 
 def set_directions(
@@ -91,7 +91,7 @@ def set_directions(
     return SetDirections(
         name=name,
         inputs=inputs,
-        made=failed is None,
+        synthetic=failed is None,
         failed=tuple(failed or ()),
         counts=count(grid),
         auroc_low=float(grid[..., 0].min()),
@@ -101,16 +101,14 @@ def set_directions(
             Direction(
                 layer=layer,
                 scale=scale,
-                family=family,
+                noise=noise,
                 copies=copies,
                 auroc=value,
                 low=low,
                 high=high,
                 verdict=_verdict(low, high),
             )
-            for (layer, scale, family, copies), (value, low, high) in zip(
-                product(*levels), cells, strict=True
-            )
+            for (layer, scale, noise, copies), (value, low, high) in zip(product(*levels), cells, strict=True)
         ),
     )
 
@@ -161,7 +159,7 @@ def conclude(counts: Counts, sets: Sequence[SetDirections], factors: Sequence[Fa
         sets: All sets.
         factors: What matters, the set first.
     """
-    shares = [count / counts.settings for count in (counts.holds, counts.flips, counts.says_nothing)]
+    shares = [count / counts.settings for count in (counts.holds, counts.flips, counts.inconclusive)]
     holds, flips, nothing = (f"{share:.0%}" for share in shares)
     holding = [one.name for one in sets if one.counts.holds > one.counts.settings / 2]
     flipping = [one.name for one in sets if one.counts.flips > one.counts.settings / 2]

@@ -9,8 +9,8 @@ from pydantic import Field
 from onnx_ood.results.base import Environment, Failure, Number, Part
 from onnx_ood.results.provenance import ModelFacts
 
-Verdict = Literal["holds", "flips", "says nothing"]
-FactorName = Literal["set", "layer", "scale", "family", "copies"]
+Verdict = Literal["holds", "flips", "inconclusive"]
+FactorName = Literal["set", "layer", "scale", "noise", "copies"]
 
 
 class Counts(Part):
@@ -18,12 +18,12 @@ class Counts(Part):
 
     holds: int = Field(description="The interval of the AUROC lies above 0.5.")
     flips: int = Field(description="It lies below 0.5.")
-    says_nothing: int = Field(description="It contains 0.5.")
+    inconclusive: int = Field(description="It contains 0.5.")
 
     @property
     def settings(self) -> int:
         """All of them."""
-        return self.holds + self.flips + self.says_nothing
+        return self.holds + self.flips + self.inconclusive
 
 
 class Direction(Part):
@@ -31,7 +31,7 @@ class Direction(Part):
 
     layer: str
     scale: float
-    family: str
+    noise: str
     copies: int
     auroc: float
     low: float = Field(description="Lower end of the 95% interval, Newcombe's method 5.")
@@ -65,7 +65,7 @@ class SetDirections(Part):
 
     name: str
     inputs: int
-    made: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
+    synthetic: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
     failed: tuple[Failure, ...]
     counts: Counts
     auroc_low: float = Field(description="Smallest AUROC of a setting.")
@@ -73,7 +73,7 @@ class SetDirections(Part):
     shares: dict[str, float] = Field(
         description="Share of the variance of this set's AUROC by factor: main effects of an analysis of variance."
     )
-    settings: tuple[Direction, ...] = Field(description="By layer, then scale, family and copies.")
+    settings: tuple[Direction, ...] = Field(description="By layer, then scale, noise and copies.")
 
 
 class SweptLayer(Part):
@@ -91,8 +91,8 @@ class DirectionsResult(Part):
     """Result of `onnx-ood bench --directions`."""
 
     format: Literal["onnx-ood/directions/1"] = Field(default="onnx-ood/directions/1", alias="schema")
-    status: Literal["measured", "not evaluated"] = Field(
-        description="`not evaluated` if there are fewer than 10 ordinary inputs, or fewer of a set."
+    status: Literal["measured", "not_evaluated"] = Field(
+        description="`not_evaluated` if there are fewer than 10 ordinary inputs, or fewer of a set."
     )
     model: ModelFacts
     preprocessing: str | None = Field(
@@ -109,11 +109,11 @@ class DirectionsResult(Part):
         description="Where nudges are added: before or after normalisation."
     )
     scales: tuple[float, ...] = Field(description="Standard deviations of nudges in that space.")
-    families: tuple[str, ...]
+    noises: tuple[str, ...]
     copies: tuple[int, ...]
     layers: tuple[SweptLayer, ...]
     skipped: dict[str, str] = Field(description="Selected tensors that can't be measured, with the reason.")
-    ordinary: int = Field(description="Ordinary inputs that were measured.")
+    id: int = Field(description="Ordinary inputs that were measured.")
     failed: tuple[Failure, ...] = Field(description="Ordinary inputs that weren't.")
     counts: Counts = Field(description="Over all settings of all sets.")
     factors: tuple[Factor, ...] = Field(

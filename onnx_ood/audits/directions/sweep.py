@@ -57,7 +57,7 @@ class Sweep:
             ProviderError: If the provider can't run here.
         """
         self.prober = Prober(model, probes, site=site.name, provider=provider, batch_size=batch_size)
-        self.families = (*FAMILIES, *(() if preprocessing is None else ("pink",)))
+        self.noises = (*FAMILIES, *(() if preprocessing is None else ("pink",)))
         self.floor: Float = np.zeros(0)
         self._scales, self._preprocessing, self._seed = scales, preprocessing, seed
         self._nudges: NDArray[np.float32] = np.empty((0, 0), np.float32)
@@ -83,14 +83,14 @@ class Sweep:
         if self._nudges.shape[1:] != shape:
             self._nudges = self._drawn(shape)
         drops = np.maximum(self.prober.measure(batch, self._nudges, others).cosine_drop(), self.floor)
-        swept: Float = drops.reshape(len(batch), len(self.families), len(self._scales), max(COPIES), -1)
+        swept: Float = drops.reshape(len(batch), len(self.noises), len(self._scales), max(COPIES), -1)
         return swept
 
     def joined(self, parts: Sequence[Float]) -> Float:
         """Drops of inputs one behind the other; empty of no parts."""
         if parts:
             return np.concatenate(parts)
-        return np.empty((0, len(self.families), len(self._scales), max(COPIES), len(self.prober.probes)))
+        return np.empty((0, len(self.noises), len(self._scales), max(COPIES), len(self.prober.probes)))
 
     def finite(self, found: Float) -> NDArray[np.bool_]:
         """Inputs for which all drops are numbers, [N]."""
@@ -103,12 +103,12 @@ class Sweep:
     def _drawn(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
         """All nudges [families · scales · copies, *shape]; every scale has the same draws."""
         gain = 1.0 if self._preprocessing is None else self._preprocessing.gain
-        units = [self._units(family, shape) for family in self.families]
+        units = [self._units(noise, shape) for noise in self.noises]
         nudges = [(unit * scale * gain).astype(np.float32) for unit in units for scale in self._scales]
         return np.concatenate(nudges)
 
-    def _units(self, family: str, shape: tuple[int, ...]) -> Float:
-        if family in FAMILIES or self._preprocessing is None:
-            return draw(family, shape, max(COPIES), self._seed)
+    def _units(self, noise: str, shape: tuple[int, ...]) -> Float:
+        if noise in FAMILIES or self._preprocessing is None:
+            return draw(noise, shape, max(COPIES), self._seed)
         last = self._preprocessing.layout == "NHWC"
         return draw_smooth(shape, max(COPIES), self._seed, channels_last=last)

@@ -68,7 +68,7 @@ def score(
         progress: Called with the number of inputs done and in all (None while unknown).
 
     Returns:
-        The result; its status is "not evaluated" if fewer than half of the inputs could be scored.
+        The result; its status is "not_evaluated" if fewer than half of the inputs could be scored.
 
     Raises:
         UsageError: If a setting doesn't fit the model, or the stream that is to be gone on with.
@@ -127,7 +127,7 @@ def score(
                 site=site.name,
                 feeds=feeding.described,
                 preprocessing=chosen.describe() if chosen else None,
-                verdict=judge.described if judge else None,
+                detector_summary=judge.described if judge else None,
                 probes=tuple(map(_described, probes)),
                 provider=prober.provider,
                 exact=settings.exact,
@@ -173,15 +173,15 @@ def score(
             advice = summary.advice() if settings.advise else None
             used = _copies_used(adaptive, summary, tally.scored) if adaptive else None
             flagged = summary.flagged
-        verdict = stream.header.verdict
+        verdict = stream.header.detector_summary
         return ScoreResult(
-            status="scored" if results and 2 * tally.scored >= tally.seen else "not evaluated",
+            status="scored" if results and 2 * tally.scored >= tally.seen else "not_evaluated",
             model=facts,
             nudges=nudger.described,
             site=prober.site.name,
             feeds=feeding.described,
             preprocessing=stream.header.preprocessing,
-            verdict=verdict,
+            detector_summary=verdict,
             environment=environment(),
             run=run,
             adaptive=used,
@@ -257,7 +257,7 @@ def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[
 
 
 def _rank_notes(results: Sequence[InputResult]) -> list[str]:
-    if not results or results[0].strangeness is not None:
+    if not results or results[0].deviation is not None:
         return []
     what = "are listed as given, without a rank" if results[0].rank is None else "have no strangeness"
     return [f"Fewer than {MIN_INPUTS} inputs, or inputs that are all alike, can't be compared: they {what}."]
@@ -265,21 +265,21 @@ def _rank_notes(results: Sequence[InputResult]) -> list[str]:
 
 def _verdict_notes(verdict: DetectorSummary | None, paths: Sequence[Path]) -> list[str]:
     """What can be said of an input, and what can't."""
-    if verdict is None or verdict.rate is None:
+    if verdict is None or verdict.fpr is None:
         notes = [
             "Without known-good references no threshold can be justified: inputs are ranked, not judged."
         ]
     elif verdict.flags:
         notes = [
-            f"An input is flagged where p is at most {verdict.rate:g}: that happens to a share of at most "
-            f"{verdict.rate:g} of inputs like the references, on average over draws of references."
+            f"An input is flagged where p is at most {verdict.fpr:g}: that happens to a share of at most "
+            f"{verdict.fpr:g} of inputs like the references, on average over draws of references."
         ]
     else:
         notes = [
             f"So few references allow no p-value below {verdict.smallest_p:.2g}, so nothing can be flagged at a rate "
-            f"of {verdict.rate:g}: give more with --reference."
+            f"of {verdict.fpr:g}: give more with --reference."
         ]
-    if verdict is not None and verdict.reference == "generic":
+    if verdict is not None and verdict.reference == "bundled":
         bundled = {photo.name for photo in models.photos()}
         among = sum(path.name in bundled for path in paths)
         if among:
@@ -307,8 +307,8 @@ def _run_notes(settings: ScoreSettings, run: Run) -> list[str]:
     notes = []
     if settings.tf32 and not run.tf32:
         notes.append("TF32 was asked for; the model ran on the CPU, which has none.")
-    if run.fallen_back:
-        notes.append(fallback_report(run.fallen_back))
+    if run.fallback_nodes:
+        notes.append(fallback_report(run.fallback_nodes))
     return notes
 
 

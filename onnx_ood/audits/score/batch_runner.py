@@ -55,7 +55,7 @@ class BatchRunner:
         self._names = tuple(probe.name for probe in known)
         self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
         self._floor: NDArray[np.float64] = np.array([probe.noise_floor for probe in known])
-        self._on: NDArray[np.float64] = np.array([probe.on for probe in known])
+        self._on: NDArray[np.float64] = np.array([probe.active for probe in known])
         self._observer_effect = calibration.run.observer_effect if calibration else None
 
     def run(self, batch: Batch) -> None:
@@ -93,12 +93,12 @@ class BatchRunner:
             provider_note=prober.provider_note,
             # When a run is resumed, what was skipped before isn't watched any more.
             placement=recorded.run.placement if recorded else prober.placement,
-            fallen_back=recorded.run.fallen_back if recorded else prober.fallback_nodes,
-            rows=prober.batch_size or 0,
+            fallback_nodes=recorded.run.fallback_nodes if recorded else prober.fallback_nodes,
+            batch_size=prober.batch_size or 0,
             exact=self._exact,
             tf32=prober.tf32,
             observer_effect=self._observer_effect,
-            layout_note=prober.batching_note,
+            batching_note=prober.batching_note,
         )
 
     def calibration(self) -> Calibration | None:
@@ -109,7 +109,7 @@ class BatchRunner:
         return Calibration(
             run=self.described,
             probes=tuple(
-                CalibratedProbe(name=name, units=units, noise_floor=floor, on=on)
+                CalibratedProbe(name=name, units=units, noise_floor=floor, active=on)
                 for name, units, floor, on in zip(
                     self._names, self._units.tolist(), self._floor.tolist(), self._on.tolist(), strict=True
                 )

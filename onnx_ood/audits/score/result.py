@@ -28,14 +28,14 @@ class DetectorSummary(Part):
     """What inputs are judged by."""
 
     detectors: tuple[UsedDetector, ...] = Field(description="The first ranks inputs and makes p-values.")
-    reference: Literal["given", "generic", "none"] = Field(
+    reference: Literal["given", "bundled", "none"] = Field(
         description="What is known of good inputs: given ones, bundled photos that stand for them, or nothing."
     )
     references: int
     references_sha256: str | None = Field(
         description="Of the names of given references, one a line, in order; null without."
     )
-    rate: Number = Field(
+    fpr: Number = Field(
         description="False-positive rate of flags; null without given references, for no threshold is justified then."
     )
     smallest_p: Number = Field(
@@ -45,7 +45,7 @@ class DetectorSummary(Part):
     @property
     def flags(self) -> bool:
         """Whether inputs can be flagged."""
-        return self.rate is not None and self.smallest_p is not None and self.smallest_p <= self.rate
+        return self.fpr is not None and self.smallest_p is not None and self.smallest_p <= self.fpr
 
 
 class ProbeResult(Part):
@@ -71,14 +71,14 @@ class ProbeAdvice(Part):
 
     name: str
     advised: bool
-    on: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
+    active: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
     under_floor: float = Field(description="Share of inputs whose drop is not above the noise floor.")
     saturated: float = Field(description="Share of inputs whose drop is at least 0.9.")
     spread: float = Field(description="Standard deviation of log10 drop over inputs: the dynamic range.")
     reliability: float = Field(
         description="Share of the variance of the log drop over inputs that isn't error of the mean over copies."
     )
-    like: str | None = Field(
+    most_similar: str | None = Field(
         description="The advised probe, of an advised one among those before it, with which its log drop is correlated "
         "most; null for the first, and for one that is left out whatever the others are."
     )
@@ -105,13 +105,15 @@ class InputResult(Part):
     flagged: bool | None = Field(
         description="True if the p-value is at most the rate of the verdict; null where nothing can be flagged."
     )
-    strangeness: Number = Field(
+    deviation: Number = Field(
         description="Two-sided distance of the log drops from the other inputs', in robust standard deviations."
     )
-    direction: Literal["more", "less"] | None = Field(
+    rotation: Literal["more", "less"] | None = Field(
         description="Whether its activations turned more or less than the other inputs', over all probes."
     )
-    published: float = Field(description="−mean log10 cosine drop: the published reading, often inverted.")
+    published_score: float = Field(
+        description="−mean log10 cosine drop: the published reading, often inverted."
+    )
     drop: tuple[Number, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(
         description="Standard error of the drop over copies; null for one copy."
@@ -120,7 +122,7 @@ class InputResult(Part):
         description="Angle at the probe over angle at the site, mean over copies."
     )
     flip_rate: tuple[Number, ...]
-    deviation: tuple[Number, ...] | None = Field(
+    probe_deviations: tuple[Number, ...] | None = Field(
         description="Signed distance at each probe, robust deviations."
     )
     prediction: Prediction | None
@@ -142,8 +144,8 @@ class ScoreResult(Part):
     """Which inputs a model finds strange, and at which layer."""
 
     format: Literal["onnx-ood/score/1"] = Field(default="onnx-ood/score/1", alias="schema")
-    status: Literal["scored", "not evaluated"] = Field(
-        description="`not evaluated` if fewer than half of the inputs could be scored."
+    status: Literal["scored", "not_evaluated"] = Field(
+        description="`not_evaluated` if fewer than half of the inputs could be scored."
     )
     model: ModelFacts
     nudges: NudgeSettings
@@ -155,7 +157,7 @@ class ScoreResult(Part):
     preprocessing: str | None = Field(
         description="In words, with its source; null if there were no pictures."
     )
-    verdict: DetectorSummary | None = Field(
+    detector_summary: DetectorSummary | None = Field(
         description="What inputs are judged by; null where they are compared with each other alone."
     )
     environment: Environment

@@ -90,7 +90,7 @@ class Scorer:
             reference=known.source,
             references=len(known.evidence) if known.evidence is not None else 0,
             references_sha256=_digest(known.ids) if known.ids else None,
-            rate=rate if self._calibrated else None,
+            fpr=rate if self._calibrated else None,
             smallest_p=1 / (self._calibrated.references + 1) if self._calibrated else None,
         )
 

@@ -18,11 +18,11 @@ def flag_words(flags: BenchFlags) -> list[str]:
     Args:
         flags: What is flagged.
     """
-    usual = flags.ordinary
+    usual = flags.id
     caught = ", ".join(f"{name} {numbers.percent(share)}" for name, share in flags.sets.items())
     interval = f"{numbers.percent(usual.low)} to {numbers.percent(usual.high)}"
     return [
-        f"flagged at a false-positive rate of {numbers.percent(flags.rate)}: {numbers.percent(usual.value)} of the "
+        f"flagged at a false-positive rate of {numbers.percent(flags.fpr)}: {numbers.percent(usual.value)} of the "
         f"ordinary inputs ({interval})",
         f"and of the sets: {caught}",
     ]

@@ -69,7 +69,7 @@ def _verdict(result: BenchResult) -> Markup:
         fact_list(
             [
                 ("model", f"{result.model.path} ({numbers.size(result.model.size)})"),
-                ("ordinary", f"{result.ordinary:,} inputs"),
+                ("ordinary", f"{result.id:,} inputs"),
                 ("references", _references(result)),
                 ("sets", ", ".join(f"{one.name} ({one.inputs:,})" for one in result.sets)),
                 ("preprocessing", result.preprocessing),
@@ -80,7 +80,7 @@ def _verdict(result: BenchResult) -> Markup:
 
 
 def _headline(result: BenchResult) -> str:
-    if result.status == "not evaluated" or not result.detectors:
+    if result.status == "not_evaluated" or not result.detectors:
         return "Not evaluated"
     best = result.detectors[0]
     return f"{best.name} does best: mean AUROC {best.macro.value:.2f} ({between(best.macro)})"
@@ -88,14 +88,14 @@ def _headline(result: BenchResult) -> str:
 
 def _conclusion(result: BenchResult) -> str:
     """What may be concluded, and what not."""
-    if result.status == "not evaluated" or not result.detectors:
+    if result.status == "not_evaluated" or not result.detectors:
         return "There are fewer than 10 ordinary inputs, or fewer of a set: nothing may be concluded."
     best, *others = result.detectors
-    near = [one.name for one in others if one.behind.low <= 0]
+    near = [one.name for one in others if one.gap_to_best.low <= 0]
     words = f"Of {len(result.detectors)} detectors {best.name} tells these sets from the ordinary inputs best"
     if near:
         words += f", though the resamples don't tell it from {', '.join(near)}"
-    made = sum(one.made for one in result.sets)
+    made = sum(one.synthetic for one in result.sets)
     words += ". This holds for this model and these sets"
     if made == len(result.sets):
         return f"{words}, all of which were made for the purpose: strange inputs of other kinds may pass."
@@ -103,7 +103,7 @@ def _conclusion(result: BenchResult) -> str:
 
 
 def _references(result: BenchResult) -> str:
-    kinds = {"given": "known-good inputs", "generic": "crops of the bundled photos", "none": ""}
+    kinds = {"given": "known-good inputs", "bundled": "crops of the bundled photos", "none": ""}
     return f"{result.references:,} {kinds[result.reference]}" if result.references else "none"
 
 
@@ -115,8 +115,8 @@ def _detectors(result: BenchResult) -> Markup:
             _starred(one),
             _cell(one.macro.value),
             between(one.macro),
-            "-" if one.behind.value == 0 else f"{one.behind.value:.3f}",
-            *(_cell(figures.auroc.value) for figures in one.figures),
+            "-" if one.gap_to_best.value == 0 else f"{one.gap_to_best.value:.3f}",
+            *(_cell(figures.auroc.value) for figures in one.metrics),
         ]
         for one in result.detectors
     ]
@@ -188,7 +188,7 @@ def _set_figures(result: BenchResult) -> Markup:
             numbers.percent(one.fpr95),
         ]
         for detector in result.detectors
-        for one in detector.figures
+        for one in detector.metrics
     ]
     return folded("All figures", table("Figures of each detector on each set", heads, rows))
 
@@ -206,7 +206,7 @@ def _corruptions(found: BenchCorruptions) -> Markup:
             table(
                 f"AUROC of {one.detector} by kind of corruption and severity",
                 [("corruption", False), *severities],
-                [[curve.kind, *_cells(curve.aurocs)] for curve in one.curves],
+                [[curve.corruption, *_cells(curve.aurocs)] for curve in one.curves],
             ),
         )
         for one in found.detectors[:_SHOWN]
@@ -218,7 +218,7 @@ def _corruptions(found: BenchCorruptions) -> Markup:
             f"{found.inputs:,} pictures as they are, against the same pictures corrupted.",
             class_="aside",
         ),
-        table(f"AUROC by severity, mean over {len(found.kinds)} kinds of corruption", heads, rows),
+        table(f"AUROC by severity, mean over {len(found.corruptions)} kinds of corruption", heads, rows),
         kinds,
         bullets(said, "notes"),
     )
@@ -234,8 +234,8 @@ def _scores(result: BenchResult) -> Markup | None:
         if one.scores is None:
             continue
         strange = [score for scores in one.scores.sets.values() for score in scores]
-        scores = np.array([*one.scores.ordinary, *strange])
-        marked = [False] * len(one.scores.ordinary) + [True] * len(strange)
+        scores = np.array([*one.scores.id, *strange])
+        marked = [False] * len(one.scores.id) + [True] * len(strange)
         inner = np.clip(scores, *np.quantile(scores, _INNER))
         drawn.append(
             histogram_figure(
@@ -275,15 +275,15 @@ def command(result: BenchResult) -> str:
     """A command that measures the same, but for files, which a result doesn't name."""
     words = ["onnx-ood", "bench", result.model.path, "--id", "ORDINARY"]
     for one in result.sets:
-        words += [] if one.made else ["--ood", f"{one.name}={one.name.upper()}"]
+        words += [] if one.synthetic else ["--ood", f"{one.name}={one.name.upper()}"]
     if result.reference == "given":
         words += ["--reference", "REFERENCES"]
     words += ["--no-generic"] if result.reference == "none" else []
     words += ["--detectors", ",".join(one.name for one in result.detectors)]
-    words += [] if any(one.made for one in result.sets) else ["--no-controls"]
+    words += [] if any(one.synthetic for one in result.sets) else ["--no-controls"]
     if result.corruptions:
-        words += ["--corruptions", ",".join(result.corruptions.kinds)]
-    words += ["--rate", f"{result.flags.rate:g}"] if result.flags else []
+        words += ["--corruptions", ",".join(result.corruptions.corruptions)]
+    words += ["--rate", f"{result.flags.fpr:g}"] if result.flags else []
     words += [] if result.limit is None else ["--limit", f"{result.limit}"]
     words += preprocessing_words(result.preprocessing)
     words += ["--seed", f"{result.seed}", "--provider", result.provider]

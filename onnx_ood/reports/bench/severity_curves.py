@@ -37,7 +37,7 @@ def print_corruptions(console: Console, found: BenchCorruptions) -> None:
         )
     )
     console.print()
-    longest = max(map(len, found.kinds))
+    longest = max(map(len, found.corruptions))
     levels = min(_BESIDE, len(found.detectors) - 1) + 1
     console.print(
         fitted(
@@ -56,7 +56,11 @@ def print_corruptions(console: Console, found: BenchCorruptions) -> None:
 
 def _detectors(found: BenchCorruptions, width: int, *, bounds: bool) -> Table:
     """All detectors; with where resamples of their means lie, or without."""
-    kinds = f"{len(found.kinds)} kinds of corruption" if len(found.kinds) > 1 else found.kinds[0]
+    kinds = (
+        f"{len(found.corruptions)} kinds of corruption"
+        if len(found.corruptions) > 1
+        else found.corruptions[0]
+    )
     grid = table(
         f"AUROC of pictures with {kinds}, by severity",
         f"{found.inputs} pictures as they are, and the same corrupted.",
@@ -91,7 +95,7 @@ def _kinds(found: BenchCorruptions, view: Marks, beside: int, width: int) -> Tab
         grid.add_column(shorten_middle(one.detector, _LONGEST), no_wrap=True)
     for place, curve in enumerate(best.curves):
         grid.add_row(
-            Text(shorten(curve.kind, width)),
+            Text(shorten(curve.corruption, width)),
             *(area(each.value) for each in curve.aurocs),
             _marks(best, place, view),
             *(

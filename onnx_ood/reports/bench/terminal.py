@@ -28,7 +28,7 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
     """
     view = Marks(console)
     failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-    kind = "crops of bundled photos for references" if result.reference == "generic" else "references"
+    kind = "crops of bundled photos for references" if result.reference == "bundled" else "references"
     references = f", {result.references} {kind}" if result.references else ""
     facts(
         console,
@@ -36,7 +36,7 @@ def print_bench(console: Console, result: BenchResult, top: int) -> None:
             ("model", result.model.path),
             ("preprocessing", result.preprocessing or ""),
             ("runs on", result.provider),
-            ("ordinary", f"{result.ordinary} inputs{references}, {len(failed)} failed"),
+            ("ordinary", f"{result.id} inputs{references}, {len(failed)} failed"),
             ("cache", _cache(result)),
             ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
         ],
@@ -118,12 +118,12 @@ def _sets(result: BenchResult, part: range, width: int) -> Table:
         grid.add_column(heading, justify="right", no_wrap=True, width=_CELL)
     for detector in result.detectors:
         name = Text(words.shorten_middle(detector.name, width))
-        grid.add_row(name, *(area(detector.figures[i].auroc.value) for i in part))
+        grid.add_row(name, *(area(detector.metrics[i].auroc.value) for i in part))
     return grid
 
 
 def _behind(detector: BenchDetector, view: Marks) -> str:
-    behind = detector.behind
+    behind = detector.gap_to_best
     if behind.value == 0:
         return "-"
     return f"{behind.value:.3f} {view.plus_minus} {(behind.high - behind.low) / 2:.3f}"

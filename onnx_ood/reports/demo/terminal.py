@@ -15,7 +15,7 @@ from onnx_ood.results.provenance import fallback_report, placement_text
 # Photos whose answer is shown; the JSON has them all.
 _ANSWERS_SHOWN = 6
 
-_STYLES = {"told apart": "green", "wrong way round": "bold red", "can't tell": "yellow"}
+_STYLES = {"detected": "green", "inverted": "bold red", "inconclusive": "yellow"}
 
 
 def print_demo(console: Console, result: DemoResult, _top: int = 0) -> None:
@@ -53,8 +53,8 @@ def print_demo(console: Console, result: DemoResult, _top: int = 0) -> None:
     )
     console.print()
     bullets(console, _conclusions(result))
-    if result.fallen_back:
-        bullets(console, [fallback_report(result.fallen_back)], style="bold red")
+    if result.fallback_nodes:
+        bullets(console, [fallback_report(result.fallback_nodes)], style="bold red")
 
 
 def _table(signs: Marks, result: DemoResult, level: int) -> Table:
@@ -73,7 +73,7 @@ def _table(signs: Marks, result: DemoResult, level: int) -> Table:
         view.add_row(
             entry.kind.replace("_", " "),
             f"x{numbers.number(entry.drop_ratio)}",
-            *([f"{entry.turned_less} of {result.photos}"] if level < 4 else []),
+            *([f"{entry.rotated_less} of {result.photos}"] if level < 4 else []),
             _area(signs, entry.published, interval=level < 2).append(f" {entry.published.verdict}"),
             _area(signs, entry.two_sided, interval=level < 1),
             _area(signs, entry.auto, interval=level < 1),
@@ -84,7 +84,7 @@ def _table(signs: Marks, result: DemoResult, level: int) -> Table:
 
 def _area(signs: Marks, area: Area, *, interval: bool) -> Text:
     verdict = area.verdict
-    symbol = {"told apart": signs.good, "wrong way round": signs.bad, "can't tell": "?"}[verdict]
+    symbol = {"detected": signs.good, "inverted": signs.bad, "inconclusive": "?"}[verdict]
     bounds = f" [{area.low:.2f}, {area.high:.2f}]" if interval else ""
     return Text(f"{symbol} {area.value:.2f}{bounds}", style=_STYLES[verdict])
 
@@ -93,9 +93,9 @@ def _conclusions(result: DemoResult) -> list[str]:
     """The findings in words, computed from the figures above them."""
     lines = []
     for verdict, start in (
-        ("told apart", "The published reading of the cosine drop told apart"),
-        ("wrong way round", "It got the wrong way round"),
-        ("can't tell", "It could not tell"),
+        ("detected", "The published reading of the cosine drop told apart"),
+        ("inverted", "It got the wrong way round"),
+        ("inconclusive", "It could not tell"),
     ):
         kinds = [_name(entry) for entry in result.alterations if entry.published.verdict == verdict]
         if kinds:
@@ -105,8 +105,8 @@ def _conclusions(result: DemoResult) -> list[str]:
         "direction. auto: onnx_ood's default verdict, learnt from the other half of the photos. Model's confidence: a "
         "smaller softmax is."
     )
-    both = [entry for entry in result.alterations if entry.two_sided.verdict == "told apart"]
-    better = sum(entry.auto.verdict == "told apart" for entry in result.alterations)
+    both = [entry for entry in result.alterations if entry.two_sided.verdict == "detected"]
+    better = sum(entry.auto.verdict == "detected" for entry in result.alterations)
     lines.append(
         f"Read two-sided, against the other photos, the same drops told apart {len(both)} of "
         f"{len(result.alterations)} alterations, and auto {better}. A handful of known-good inputs is what makes a "

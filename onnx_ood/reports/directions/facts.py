@@ -11,14 +11,14 @@ def directions_facts(result: DirectionsResult) -> list[tuple[str, str]]:
     scales = ", ".join(f"{scale:g}" for scale in result.scales)
     swept = (
         f"{len(result.layers)} layers; std {scales} in {result.space} space; "
-        f"{', '.join(result.families)}; {', '.join(map(str, result.copies))} copies: "
+        f"{', '.join(result.noises)}; {', '.join(map(str, result.copies))} copies: "
         f"{result.sets[0].counts.settings:,} settings a set"
     )
     return [
         ("model", result.model.path),
         ("preprocessing", result.preprocessing or ""),
         ("runs on", result.provider),
-        ("ordinary", f"{result.ordinary} inputs, {len(failures(result))} failed"),
+        ("ordinary", f"{result.id} inputs, {len(failures(result))} failed"),
         ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
         ("nudged at", result.site),
         ("swept", swept),

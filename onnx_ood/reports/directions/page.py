@@ -26,7 +26,7 @@ _ROW = 30
 _MOST_TICKS = 12
 # Sets that fit beside each other into a table on paper.
 _ABREAST = 6
-_KINDS = (("holds", "holds"), ("flips", "flips"), ("nothing", "says nothing"))
+_KINDS = (("holds", "holds"), ("flips", "flips"), ("nothing", "inconclusive"))
 
 
 def directions_page(result: DirectionsResult) -> str:
@@ -72,7 +72,7 @@ def _verdict(result: DirectionsResult) -> Markup:
 
 
 def _headline(result: DirectionsResult) -> str:
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         return "Not evaluated"
     holds, flips, _ = _shares(result.counts)
     return f"A smaller drop is out-of-distribution in {holds} of settings, a larger one in {flips}"
@@ -80,7 +80,7 @@ def _headline(result: DirectionsResult) -> str:
 
 def _limits(result: DirectionsResult) -> str:
     """What may be concluded, and what not."""
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         return "There are fewer than 10 ordinary inputs, or fewer of a set: nothing may be concluded."
     return (
         "This holds for this model, these sets and these settings; other strange inputs may turn the other way. Of 40 "
@@ -89,7 +89,7 @@ def _limits(result: DirectionsResult) -> str:
 
 
 def _sets(result: DirectionsResult) -> Markup:
-    heads = [("set", False), ("inputs", True), ("holds", True), ("flips", True), ("says nothing", True)]
+    heads = [("set", False), ("inputs", True), ("holds", True), ("flips", True), ("inconclusive", True)]
     heads += [("AUROC", True), ("matters most", False)]
     rows: list[list[Child]] = []
     for one in result.sets:
@@ -139,7 +139,7 @@ def _counts_figure(result: DirectionsResult) -> Markup:
 def _bar(one: SetDirections, frame: Frame, scale: Scale, top: float) -> list[Markup]:
     counts = one.counts
     parts, begun = [], 0
-    for (kind, name), count in zip(_KINDS, (counts.holds, counts.flips, counts.says_nothing), strict=True):
+    for (kind, name), count in zip(_KINDS, (counts.holds, counts.flips, counts.inconclusive), strict=True):
         if not count:
             continue
         left, right = scale(begun / counts.settings), scale((begun + count) / counts.settings)
@@ -258,7 +258,7 @@ def _factors(result: DirectionsResult) -> Markup:
 
 def _levels(factor: Factor, places: dict[str, str]) -> Markup:
     """What each level of a factor gives, over all sets and everything else."""
-    heads = [(factor.name, False), ("AUROC", True), ("holds", True), ("flips", True), ("says nothing", True)]
+    heads = [(factor.name, False), ("AUROC", True), ("holds", True), ("flips", True), ("inconclusive", True)]
     rows: list[list[Child]] = [
         [
             joined(places[level.level], element("span", level.level, class_="name"))
@@ -275,7 +275,7 @@ def _levels(factor: Factor, places: dict[str, str]) -> Markup:
 def _shares(counts: Counts) -> list[str]:
     return [
         numbers.percent(count / counts.settings)
-        for count in (counts.holds, counts.flips, counts.says_nothing)
+        for count in (counts.holds, counts.flips, counts.inconclusive)
     ]
 
 
@@ -298,8 +298,8 @@ def command(result: DirectionsResult) -> str:
     """A command that measures the same, but for files, which a result doesn't name."""
     words = ["onnx-ood", "directions", result.model.path, "--id", "ID_INPUTS"]
     for one in result.sets:
-        words += [] if one.made else ["--ood", f"{one.name}={one.name.upper()}"]
-    words += [] if any(one.made for one in result.sets) else ["--no-synthetic-ood"]
+        words += [] if one.synthetic else ["--ood", f"{one.name}={one.name.upper()}"]
+    words += [] if any(one.synthetic for one in result.sets) else ["--no-synthetic-ood"]
     for layer in result.layers:
         words += ["--probe", layer.name]
     words += ["--scales", ",".join(repr(scale) for scale in result.scales)]

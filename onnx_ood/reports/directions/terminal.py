@@ -150,7 +150,7 @@ def _add_counts(grid: Table) -> None:
 
 def _counted(counts: Counts) -> list[Text]:
     """Shares of settings; the one of most settings stands out."""
-    shares = [count / counts.settings for count in (counts.holds, counts.flips, counts.says_nothing)]
+    shares = [count / counts.settings for count in (counts.holds, counts.flips, counts.inconclusive)]
     return [
         Text(numbers.percent(share), style=style if share > 0.5 else "dim" if share == 0 else "")
         for share, style in zip(shares, ("bold green", "bold red", "bold"), strict=True)

@@ -15,7 +15,7 @@ from onnx_ood.reports.formats.writing import replacing
 from onnx_ood.results.base import Failure
 
 _ROWS_IN_GROUP = 5000
-_MEASURES = ("drop", "drop_error", "distortion", "flip_rate", "deviation")
+_MEASURES = ("drop", "drop_error", "distortion", "flip_rate", "probe_deviations")
 
 
 def check_pyarrow() -> None:
@@ -45,7 +45,7 @@ def write_parquet(path: Path, summary: StreamSummary) -> None:
     from pyarrow import parquet  # noqa: PLC0415
 
     names = [probe.name for probe in summary.probes]
-    verdict = summary.header.verdict
+    verdict = summary.header.detector_summary
     detectors = [one.name for one in verdict.detectors] if verdict else []
     number, text = pyarrow.float64(), pyarrow.string()
     schema = pyarrow.schema(
@@ -57,9 +57,9 @@ def write_parquet(path: Path, summary: StreamSummary) -> None:
             *((f"score:{name}", number) for name in detectors),
             ("p_value", number),
             ("flagged", pyarrow.bool_()),
-            ("strangeness", number),
-            ("direction", text),
-            ("published", number),
+            ("deviation", number),
+            ("rotation", text),
+            ("published_score", number),
             ("prediction", pyarrow.int64()),
             ("label", text),
             ("probability", number),
@@ -81,7 +81,7 @@ def _row(entry: InputResult | Failure, detectors: int, probes: int) -> Sequence[
     if isinstance(entry, Failure):
         return [entry.id, entry.reason, *[None] * (10 + detectors + probes * len(_MEASURES))]
     guess = entry.prediction
-    deviation = entry.deviation or (None,) * probes
+    deviation = entry.probe_deviations or (None,) * probes
     measured = zip(entry.drop, entry.drop_error, entry.distortion, entry.flip_rate, deviation, strict=True)
     return [
         entry.id,
@@ -91,9 +91,9 @@ def _row(entry: InputResult | Failure, detectors: int, probes: int) -> Sequence[
         *entry.scores,
         entry.p_value,
         entry.flagged,
-        entry.strangeness,
-        entry.direction,
-        entry.published,
+        entry.deviation,
+        entry.rotation,
+        entry.published_score,
         guess.index if guess else None,
         guess.label if guess else None,
         guess.probability if guess else None,

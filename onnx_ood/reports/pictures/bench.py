@@ -85,7 +85,7 @@ def draw_roc(detectors: Sequence[BenchDetector], title: str, path: Path) -> None
     Raises:
         OutputError: If it can't be written.
     """
-    names = [one.set for one in detectors[0].figures]
+    names = [one.set for one in detectors[0].metrics]
     with _panels(path, title, len(detectors), 1 + len(names)) as (figure, panels):
         for axes, name in zip(panels, ["mean over sets", *names], strict=True):
             axes.plot([0, 1], [0, 1], color="0.8", linewidth=0.8)
@@ -95,7 +95,7 @@ def draw_roc(detectors: Sequence[BenchDetector], title: str, path: Path) -> None
             axes.set_yticks([0, 0.5, 1], ["0", "½", "1"])
         for place, detector in enumerate(detectors):
             scores = _scores(detector)
-            curves = [roc(scores.ordinary, scores.sets[name]) for name in names]
+            curves = [roc(scores.id, scores.sets[name]) for name in names]
             for axes, (across, up) in zip(panels, [mean_roc(curves), *curves], strict=True):
                 axes.plot(across, up, **_line(place), label=_named(detector.name, detector.macro))
         figure.supxlabel("share of ordinary inputs at or above a threshold", fontsize=9)
@@ -114,9 +114,9 @@ def draw_scores(detector: BenchDetector, title: str, path: Path) -> None:
         OutputError: If it can't be written.
     """
     scores = _scores(detector)
-    with _panels(path, title, 2, len(detector.figures)) as (figure, panels):
-        for axes, figures in zip(panels, detector.figures, strict=True):
-            groups = {"ordinary": scores.ordinary, "the set": scores.sets[figures.set]}
+    with _panels(path, title, 2, len(detector.metrics)) as (figure, panels):
+        for axes, figures in zip(panels, detector.metrics, strict=True):
+            groups = {"ordinary": scores.id, "the set": scores.sets[figures.set]}
             edges = _edges(np.concatenate([*groups.values()]))
             for (label, values), filled in zip(groups.items(), (True, False), strict=True):
                 counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
@@ -149,8 +149,8 @@ def draw_corruptions(found: BenchCorruptions, title: str, path: Path) -> None:
     """
     shown = found.detectors[:SHOWN]
     lowest = min(area.low for one in shown for curve in one.curves for area in curve.aurocs)
-    with _panels(path, title, len(shown), 1 + len(found.kinds)) as (figure, panels):
-        for axes, name in zip(panels, ["mean over kinds", *found.kinds], strict=True):
+    with _panels(path, title, len(shown), 1 + len(found.corruptions)) as (figure, panels):
+        for axes, name in zip(panels, ["mean over kinds", *found.corruptions], strict=True):
             axes.axhline(0.5, color="0.8", linewidth=0.8)
             axes.set_title(_spaced(name), fontsize=9)
             axes.set_ylim(min(0.45, lowest - 0.02), 1.02)

@@ -35,15 +35,15 @@ def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
 
 
 def _verdict(result: ScoreResult) -> str:
-    verdict = result.verdict
+    verdict = result.detector_summary
     if verdict is None:
         return "none: inputs are compared with each other"
     names = ", ".join(one.name for one in verdict.detectors)
-    kinds = {"given": "known-good inputs", "generic": "crops of the bundled photos", "none": ""}
+    kinds = {"given": "known-good inputs", "bundled": "crops of the bundled photos", "none": ""}
     against = f" against {verdict.references} {kinds[verdict.reference]}" if verdict.references else ""
     if result.flagged is None:
         return f"{names}{against}; a rank, no threshold"
-    return f"{names}{against}; {result.flagged:,} of {result.scored:,} flagged (p <= {verdict.rate:g})"
+    return f"{names}{against}; {result.flagged:,} of {result.scored:,} flagged (p <= {verdict.fpr:g})"
 
 
 def _nudge(nudges: NudgeSettings, site: str) -> str:
@@ -73,7 +73,7 @@ def _provider(run: Run) -> str:
     text = f"{run.provider} ({placement_text(run.placement)}"
     text += "; TF32" if run.tf32 else ""
     text += f"; {run.provider_note})" if run.provider_note else ")"
-    return f"{text}; {run.layout_note}" if run.layout_note else text
+    return f"{text}; {run.batching_note}" if run.batching_note else text
 
 
 def _above_floor(probes: Sequence[ProbeResult]) -> str:

@@ -90,11 +90,11 @@ def _controls(result: ScoreResult) -> Markup:
     inputs = result.inputs
     first = inputs[0]
     ways = [("rank", "rank: strangest first")] if first.rank is not None else [("given", "order as given")]
-    if result.verdict:
-        ways += [("score", f"score of {result.verdict.detectors[0].name}")]
+    if result.detector_summary:
+        ways += [("score", f"score of {result.detector_summary.detectors[0].name}")]
     if first.p_value is not None:
         ways += [("p", "p")]
-    if first.strangeness is not None:
+    if first.deviation is not None:
         ways += [("strange", "strange")]
     ways += [("name", "name")]
     classes = Counter(prediction_name(one.prediction) for one in inputs if one.prediction)
@@ -135,7 +135,9 @@ def _card(result: ScoreResult, i: int, name: str, shown: Shown) -> Markup:
         element("b", name, title=entry.id if entry.id != name else None),
         element("span", _numbers(result, entry), class_="nums"),
         element("span", _guess(entry.prediction), class_="guess") if entry.prediction else None,
-        _by_layer(entry.deviation) if entry.deviation and len(entry.deviation) > 1 else None,
+        _by_layer(entry.probe_deviations)
+        if entry.probe_deviations and len(entry.probe_deviations) > 1
+        else None,
     )
     return element("li", element("details", summary), id=f"input-{i + 1}")
 
@@ -156,10 +158,10 @@ def _picture(shown: Shown) -> Markup:
 
 
 def _numbers(result: ScoreResult, entry: InputResult) -> str:
-    if result.verdict:
-        score = f"{result.verdict.detectors[0].name} {numbers.decimal(entry.scores[0])}"
+    if result.detector_summary:
+        score = f"{result.detector_summary.detectors[0].name} {numbers.decimal(entry.scores[0])}"
         return score if entry.p_value is None else f"{score} · p {numbers.decimal(entry.p_value, 3)}"
-    return "" if entry.strangeness is None else f"strange {number(entry.strangeness)}"
+    return "" if entry.deviation is None else f"strange {number(entry.deviation)}"
 
 
 def _guess(prediction: Prediction) -> str:

@@ -88,7 +88,7 @@ def _verdict(result: ScoreResult) -> Markup:
 
 
 def _headline(result: ScoreResult) -> tuple[str, bool]:
-    if result.status == "not evaluated":
+    if result.status == "not_evaluated":
         return (
             f"Not evaluated: {result.scored:,} of {result.scored + result.unscored:,} inputs were scored",
             True,
@@ -102,20 +102,20 @@ def _headline(result: ScoreResult) -> tuple[str, bool]:
 
 def _conclusion(result: ScoreResult) -> str:
     """What may be concluded, and what not."""
-    verdict = result.verdict
-    if result.status == "not evaluated":
+    verdict = result.detector_summary
+    if result.status == "not_evaluated":
         return "Fewer than half of the inputs could be scored, so nothing may be concluded about the rest."
-    if verdict and result.flagged is not None and verdict.rate is not None:
+    if verdict and result.flagged is not None and verdict.fpr is not None:
         return (
             f"A flagged input is unlike the {verdict.references:,} known-good ones; of inputs that are like them, "
-            f"{numbers.percent(verdict.rate)} at most would be flagged too. A flag is a reason to look, not a "
+            f"{numbers.percent(verdict.fpr)} at most would be flagged too. A flag is a reason to look, not a "
             "proof, and no flag doesn't show that the model's answer is right."
         )
     if not result.inputs or result.inputs[0].rank is None:
         return "The inputs were too few to be compared with each other: they are measured, and not ranked."
     against = {
         "given": "the known-good ones, which are too few for a flag at this rate",
-        "generic": "crops of bundled photos, which only stand for good ones",
+        "bundled": "crops of bundled photos, which only stand for good ones",
     }
     if verdict and verdict.reference in against:
         return (
@@ -179,12 +179,12 @@ def _histograms(result: ScoreResult) -> list[Markup]:
     if len(inputs) < 2:
         return []
     flagged = [bool(entry.flagged) for entry in inputs]
-    names = [one.name for one in result.verdict.detectors] if result.verdict else []
+    names = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     drawn = [
         histogram_figure(name, [entry.scores[d] for entry in inputs], flagged, "flagged")
         for d, name in enumerate(names)
     ]
-    strange = [entry.strangeness for entry in inputs if entry.strangeness is not None]
+    strange = [entry.deviation for entry in inputs if entry.deviation is not None]
     if len(strange) == len(inputs):
         far = [value >= _STRANGE for value in strange]
         drawn.append(histogram_figure("strange", strange, far, f"{_STRANGE:g} or more", others="less"))
@@ -199,8 +199,8 @@ def _advice(advice: Sequence[ProbeAdvice], probes: Sequence[str]) -> Markup:
             element("span", one.name, class_="name"),
             f"{one.reliability:.2f}",
             numbers.number(one.spread),
-            numbers.percent(one.on),
-            "" if one.like is None else f"{one.correlation:.2f} with {places[one.like]}",
+            numbers.percent(one.active),
+            "" if one.most_similar is None else f"{one.correlation:.2f} with {places[one.most_similar]}",
             one.reason,
         ]
         for one in advice
@@ -231,7 +231,7 @@ def _skipped(result: ScoreResult) -> Markup | None:
 
 def _settings(result: ScoreResult) -> Markup:
     run, facts = result.run, dict(score_facts(result))
-    verdict = result.verdict
+    verdict = result.detector_summary
     detectors: list[list[Child]] = [
         [one.name, one.formula, one.source] for one in (verdict.detectors if verdict else ())
     ]
@@ -245,7 +245,7 @@ def _settings(result: ScoreResult) -> Markup:
                 ("seed", f"{result.nudges.seed}"),
                 ("references", _references(result)),
                 ("provider", facts["provider"]),
-                ("run", f"{run.rows:,} inputs at once" + ("; without fusions" if run.exact else "")),
+                ("run", f"{run.batch_size:,} inputs at once" + ("; without fusions" if run.exact else "")),
                 ("versions", versions(result.environment)),
             ]
         ),
@@ -257,13 +257,13 @@ def _settings(result: ScoreResult) -> Markup:
 
 def command(result: ScoreResult) -> str:
     """A command that measures the same, but for the inputs, which a result doesn't name as they were given."""
-    nudges, verdict, run = result.nudges, result.verdict, result.run
+    nudges, verdict, run = result.nudges, result.detector_summary, result.run
     words = ["onnx-ood", "score", result.model.path, "INPUTS..."]
     if verdict:
         words += ["--detectors", ",".join(one.name for one in verdict.detectors)]
         if verdict.reference == "given":
             words += ["--reference", "REFERENCES"]
-            words += ["--fpr", repr(verdict.rate)] if verdict.rate is not None else []
+            words += ["--fpr", repr(verdict.fpr)] if verdict.fpr is not None else []
         elif verdict.reference == "none":
             words += ["--no-bundled-reference"]
     else:
@@ -285,7 +285,7 @@ def command(result: ScoreResult) -> str:
 
 
 def _references(result: ScoreResult) -> str:
-    verdict = result.verdict
+    verdict = result.detector_summary
     if verdict is None or not verdict.references:
         return "none"
     if verdict.references_sha256:

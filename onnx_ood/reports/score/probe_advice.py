@@ -41,13 +41,15 @@ def print_advice(console: Console, advice: Sequence[ProbeAdvice], probes: Sequen
         view.add_column("why", overflow="fold")
         shown = words.shorten_apart([one.name for one in advice], names)
         for row, (one, name) in enumerate(zip(advice, shown, strict=True), start=1):
-            like = "" if one.like is None else f"{one.correlation:.2f} with {places[one.like]}"
+            like = (
+                "" if one.most_similar is None else f"{one.correlation:.2f} with {places[one.most_similar]}"
+            )
             cells = [
                 places[one.name],
                 *([name] if level == 0 else []),
                 f"{one.reliability:.2f}",
                 numbers.number(one.spread),
-                numbers.percent(one.on),
+                numbers.percent(one.active),
                 like,
                 one.reason,
             ]

@@ -61,7 +61,7 @@ def _print_inputs(console: Console, signs: Marks, result: ScoreResult, top: int)
         strangest, ordinary = inputs[:top], inputs[max(top, len(inputs) - top) :]
         if ordinary:
             title += " and, after the gap, most ordinary inputs"
-    detectors = [one.name for one in result.verdict.detectors] if result.verdict else []
+    detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     _print_table(console, signs, title, [*strangest, *ordinary], detectors, gap_after=len(strangest))
 
 
@@ -89,7 +89,7 @@ def _print_table(
     gap_after: int,
 ) -> None:
     ranked = inputs[0].rank is not None
-    compared = inputs[0].strangeness is not None
+    compared = inputs[0].deviation is not None
     tested = inputs[0].p_value is not None
     adapted = len({entry.copies for entry in inputs}) > 1
     last = len(inputs[0].drop) - 1
@@ -155,17 +155,17 @@ def _p_value(signs: Marks, entry: InputResult) -> Text:
 
 
 def _strange(entry: InputResult) -> Text:
-    strange = entry.strangeness or 0.0
+    strange = entry.deviation or 0.0
     return Text(numbers.number(strange), style=_heat(strange) if strange >= _UNUSUAL else "")
 
 
 def _turned(signs: Marks, entry: InputResult) -> str:
-    return f"{signs.more} more" if entry.direction == "more" else f"{signs.less} less"
+    return f"{signs.more} more" if entry.rotation == "more" else f"{signs.less} less"
 
 
 def _by_layer(signs: Marks, entry: InputResult) -> Text:
     """A profile in which height says how far a layer departs; colour says it again."""
-    deviations = _thinned(entry.deviation or ())
+    deviations = _thinned(entry.probe_deviations or ())
     view = Text()
     for value, mark in zip(deviations, signs.profile(deviations), strict=True):
         view.append(mark, style=_heat(abs(value or 0)))

@@ -64,26 +64,26 @@ def test_figures_are_those_of_the_model(folders: tuple[Path, Path], result: onnx
         if detector.name in scores:
             low, high = scores[detector.name]
             expected = mannwhitneyu(high, low).statistic / (len(low) * len(high))
-            found = next(one for one in detector.figures if one.set == "odd")
+            found = next(one for one in detector.metrics if one.set == "odd")
             assert abs(found.auroc.value - expected) < 2e-3
             assert found.auroc.low <= found.auroc.value <= found.auroc.high
-        mean = np.mean([one.auroc.value for one in detector.figures])
+        mean = np.mean([one.auroc.value for one in detector.metrics])
         assert abs(detector.macro.value - mean) < 1e-12
 
 
 def test_the_best_comes_first_and_sets_are_made(result: onnx_ood.BenchResult) -> None:
     values = [detector.macro.value for detector in result.detectors]
     assert values == sorted(values, reverse=True)
-    assert result.detectors[0].behind.value == 0
+    assert result.detectors[0].gap_to_best.value == 0
     for detector in result.detectors[1:]:
-        assert abs(detector.behind.value - (values[0] - detector.macro.value)) < 1e-12
+        assert abs(detector.gap_to_best.value - (values[0] - detector.macro.value)) < 1e-12
     names = [one.name for one in result.sets]
     assert names[0] == "odd"
     assert {"uniform_noise", "gaussian_blur", "scribble"} <= set(names)
-    assert all(one.made == (one.name != "odd") for one in result.sets)
+    assert all(one.synthetic == (one.name != "odd") for one in result.sets)
     assert all(one.inputs == COUNT for one in result.sets)
     assert result.status == "measured"
-    assert result.ordinary == COUNT
+    assert result.id == COUNT
 
 
 def test_the_same_seed_gives_the_same_result(
@@ -106,7 +106,7 @@ def test_what_does_not_apply_is_said(folders: tuple[Path, Path], tmp_path: Path)
     quick = onnx_ood.BenchSettings(provider="cpu", limit=12)
     found = onnx_ood.bench(models.path("fashion_resnet"), [str(good)], None, quick)
     assert "folded" in found.not_applicable["batch_norm"] or "fold" in found.not_applicable["batch_norm"]
-    assert found.ordinary == 12
+    assert found.id == 12
     with pytest.raises(UsageError, match=r"batch_norm doesn't apply.*BatchNormalization"):
         onnx_ood.bench(
             models.path("fashion_resnet"),
@@ -147,7 +147,7 @@ def test_too_few_inputs_are_not_evaluated(folders: tuple[Path, Path]) -> None:
     good, odd = folders
     settings = onnx_ood.BenchSettings(detectors=("energy",), synthetic_ood=False, limit=4, provider="cpu")
     found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
-    assert found.status == "not evaluated"
+    assert found.status == "not_evaluated"
 
 
 def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_inputs_that_give_nan_are_named(save: Callable[..., Path], tmp_path: Pat
     )
     files = [str(tmp_path)]
     found = onnx_ood.bench(save(model), files, {"same": files}, settings)
-    assert found.ordinary == 11
+    assert found.id == 11
     assert [failure.id.endswith("00.png") for failure in found.failed] == [True]
     assert "NaN" in found.failed[0].reason
     assert [len(one.failed) for one in found.sets] == [1]
@@ -190,11 +190,11 @@ def test_a_set_that_is_named_comes_before_one_that_is_made(folders: tuple[Path, 
     good, odd = folders
     settings = onnx_ood.BenchSettings(detectors=("msp",), provider="cpu")
     found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"scribble": [str(odd)]}, settings)
-    assert [one.made for one in found.sets if one.name == "scribble"] == [False]
+    assert [one.synthetic for one in found.sets if one.name == "scribble"] == [False]
     assert any("scribble" in note for note in found.notes)
     plain = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
     aurocs = [
-        next(figure.auroc.value for figure in result.detectors[0].figures if figure.set == name)
+        next(figure.auroc.value for figure in result.detectors[0].metrics if figure.set == name)
         for result, name in ((found, "scribble"), (plain, "odd"))
     ]
     assert aurocs[0] == aurocs[1]

@@ -61,7 +61,7 @@ def _msp(pictures: np.ndarray) -> np.ndarray:
 def test_curves_are_those_of_corrupted_pictures(garments: Path, result: onnx_ood.BenchResult) -> None:
     found = result.corruptions
     assert found is not None
-    assert (found.inputs, found.kinds, found.left_out) == (COUNT, KINDS, {})
+    assert (found.inputs, found.corruptions, found.left_out) == (COUNT, KINDS, {})
     clean = np.stack([np.asarray(Image.open(path), np.float32) for path in sorted(garments.iterdir())])
     clean = clean[..., np.newaxis] / np.float32(255)
     usual = _msp(clean)
@@ -75,7 +75,7 @@ def test_curves_are_those_of_corrupted_pictures(garments: Path, result: onnx_ood
             # Pictures are read 32 at a time.
             parts = [
                 apply(
-                    curve.kind,
+                    curve.corruption,
                     severity,
                     clean[start : start + 32],
                     np.random.default_rng([0, number, start]),
@@ -168,7 +168,7 @@ def test_kinds_that_are_left_out_are_named(garments: Path, monkeypatch: pytest.M
     monkeypatch.setattr("onnx_ood.audits.bench.corruptions.apply", picky)
     found = _bench(garments, "text", "fog", limit=10)
     assert found.corruptions is not None
-    assert (found.corruptions.kinds, found.corruptions.left_out) == (
+    assert (found.corruptions.corruptions, found.corruptions.left_out) == (
         ("fog",),
         {"text": "letters are too large"},
     )
@@ -225,7 +225,7 @@ def test_long_names_of_detectors_leave_room_for_figures(garments: Path) -> None:
     renamed = {"detectors": (first, found.detectors[1]), "corruptions": corruptions}
     print_bench(shown, found.model_copy(update=renamed), top=3)
     rows = [line for line in shown.export_text().splitlines() if line.startswith("cosine_drop@")]
-    areas = [first.macro, *(one.auroc for one in first.figures), *curves.severities]
+    areas = [first.macro, *(one.auroc for one in first.metrics), *curves.severities]
     assert len(rows) >= 3
     for row in rows:
         name, *cells = row.split()
@@ -251,12 +251,12 @@ def test_tables_and_terminal_show_the_curves(result: onnx_ood.BenchResult) -> No
     assert "…" not in text
     for curve in best.curves:
         for severity, area in enumerate(curve.aurocs, 1):
-            line = lines[best.detector, curve.kind, str(severity)]
+            line = lines[best.detector, curve.corruption, str(severity)]
             assert (float(line["auroc"]), float(line["auroc_low"])) == (area.value, area.low)
         cells = " | ".join(f"{area.value:.3f}" for area in curve.aurocs)
-        assert f"| `{curve.kind}` | {cells} |" in markdown
+        assert f"| `{curve.corruption}` | {cells} |" in markdown
         assert cells.replace("|", "&") in latex
-        row = next(line for line in text.splitlines() if line.startswith(curve.kind))
+        row = next(line for line in text.splitlines() if line.startswith(curve.corruption))
         assert [cell.strip("()") for cell in row.split()[1:6]] == [
             f"{area.value:.2f}" for area in curve.aurocs
         ]

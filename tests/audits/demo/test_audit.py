@@ -37,11 +37,11 @@ def test_the_published_reading_is_right_for_noise_and_reversed_for_smooth_pictur
 
 def test_the_default_verdict_tells_more_than_either_reading(result):
     told = [
-        sum(getattr(entry, name).verdict == "told apart" for entry in result.alterations)
+        sum(getattr(entry, name).verdict == "detected" for entry in result.alterations)
         for name in ("published", "two_sided", "auto")
     ]
     assert told[2] == max(told)
-    assert not any(entry.auto.verdict == "wrong way round" for entry in result.alterations)
+    assert not any(entry.auto.verdict == "inverted" for entry in result.alterations)
 
 
 def test_the_model_is_right_about_the_photos_it_must_know(result):

@@ -41,7 +41,7 @@ def result(folders: tuple[Path, Path]) -> onnx_ood.DirectionsResult:
     return onnx_ood.directions(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
 
 
-def _drops(folder: Path, scale: float, family: str) -> np.ndarray:
+def _drops(folder: Path, scale: float, noise: str) -> np.ndarray:
     """Cosine drops [N, 8, layers], in float64 from activations that onnxruntime hands out."""
     model = onnx.load(models.path("fashion_cnn"))
     for layer in LAYERS:
@@ -51,7 +51,7 @@ def _drops(folder: Path, scale: float, family: str) -> np.ndarray:
     pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])
     clean = (pictures[:, np.newaxis] / 255).astype(np.float32)
     pink = np.moveaxis(draw_pink((28, 28, 1), 8, 0), -1, 1)
-    nudges = pink if family == "pink" else draw(family, (1, 28, 28), 8, 0)
+    nudges = pink if noise == "pink" else draw(noise, (1, 28, 28), 8, 0)
 
     def activations(batch: np.ndarray) -> list[np.ndarray]:
         found = session.run(list(LAYERS), {name: batch})
@@ -68,16 +68,16 @@ def _drops(folder: Path, scale: float, family: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("scale", "family"), [(0.01, "gaussian"), (0.1, "gaussian"), (0.1, "uniform"), (0.01, "pink")]
+    ("scale", "noise"), [(0.01, "gaussian"), (0.1, "gaussian"), (0.1, "uniform"), (0.01, "pink")]
 )
 def test_areas_are_those_of_scipy(
-    folders: tuple[Path, Path], result: onnx_ood.DirectionsResult, scale: float, family: str
+    folders: tuple[Path, Path], result: onnx_ood.DirectionsResult, scale: float, noise: str
 ) -> None:
-    usual, odd = (_drops(folder, scale, family) for folder in folders)
+    usual, odd = (_drops(folder, scale, noise) for folder in folders)
     found = {
         (one.layer, one.copies): one.auroc
         for one in next(one for one in result.sets if one.name == "odd").settings
-        if (one.scale, one.family) == (scale, family)
+        if (one.scale, one.noise) == (scale, noise)
     }
     assert len(found) == len(LAYERS) * 4
     for (layer, copies), area in found.items():
@@ -91,19 +91,19 @@ def test_areas_are_those_of_scipy(
 def test_what_settings_say_follows_from_their_intervals(result: onnx_ood.DirectionsResult) -> None:
     assert result.status == "measured"
     assert [layer.name for layer in result.layers] == list(LAYERS)
-    assert result.families == ("gaussian", "uniform", "pink")
+    assert result.noises == ("gaussian", "uniform", "pink")
     said = []
     for one in result.sets:
-        assert len(one.settings) == len({(s.layer, s.scale, s.family, s.copies) for s in one.settings}) == 48
+        assert len(one.settings) == len({(s.layer, s.scale, s.noise, s.copies) for s in one.settings}) == 48
         for setting in one.settings:
             assert setting.low <= setting.auroc <= setting.high
             holds, flips = setting.low > 0.5, setting.high < 0.5
-            assert setting.verdict == ("holds" if holds else "flips" if flips else "says nothing")
+            assert setting.verdict == ("holds" if holds else "flips" if flips else "inconclusive")
         verdicts = [setting.verdict for setting in one.settings]
         said += verdicts
         counts = one.counts
-        assert [counts.holds, counts.flips, counts.says_nothing] == [
-            verdicts.count(verdict) for verdict in ("holds", "flips", "says nothing")
+        assert [counts.holds, counts.flips, counts.inconclusive] == [
+            verdicts.count(verdict) for verdict in ("holds", "flips", "inconclusive")
         ]
         areas = [setting.auroc for setting in one.settings]
         assert (one.auroc_low, one.auroc_high) == (min(areas), max(areas))
@@ -120,7 +120,7 @@ def test_what_settings_say_follows_from_their_intervals(result: onnx_ood.Directi
 
 def test_factors_are_those_of_least_squares(result: onnx_ood.DirectionsResult) -> None:
     rows = [
-        {"set": one.name, **setting.model_dump(include={"layer", "scale", "family", "copies"})}
+        {"set": one.name, **setting.model_dump(include={"layer", "scale", "noise", "copies"})}
         for one in result.sets
         for setting in one.settings
     ]
@@ -129,7 +129,7 @@ def test_factors_are_those_of_least_squares(result: onnx_ood.DirectionsResult) -
     assert result.factors[0].name == "set"
     within = [factor.within for factor in result.factors[1:]]
     assert within == sorted(within, reverse=True)
-    assert {factor.name for factor in result.factors} == {"set", "layer", "scale", "family", "copies"}
+    assert {factor.name for factor in result.factors} == {"set", "layer", "scale", "noise", "copies"}
     for factor in result.factors:
         values = np.array([str(row[factor.name]) for row in rows])
         explained = 0.0
@@ -176,7 +176,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     return str(folder / "usual.npy"), str(folder / "long.npy")
 
 
-def test_a_dead_layer_says_nothing_and_others_do(rows: tuple[str, str], save) -> None:
+def test_a_dead_layer_inconclusive_and_others_do(rows: tuple[str, str], save) -> None:
     path = save(
         small.build(
             """
@@ -196,16 +196,16 @@ def test_a_dead_layer_says_nothing_and_others_do(rows: tuple[str, str], save) ->
     long_set, same = found.sets
     assert {(one.layer, one.verdict) for one in long_set.settings} == {
         ("h", "holds"),
-        ("dead", "says nothing"),
+        ("dead", "inconclusive"),
     }
     assert long_set.shares["layer"] == pytest.approx(1)
     assert found.factors[1].name == "layer"
     assert found.factors[1].within == pytest.approx(1)
-    assert {one.verdict for one in same.settings} == {"says nothing"}
+    assert {one.verdict for one in same.settings} == {"inconclusive"}
     assert {round(one.auroc, 12) for one in same.settings} == {0.5}
     turned = onnx_ood.directions(path, [long], {"short": [usual]}, settings)
     assert {one.verdict for one in turned.sets[0].settings if one.layer == "h"} == {"flips"}
-    assert found.families == ("gaussian", "uniform")
+    assert found.noises == ("gaussian", "uniform")
     assert found.space == "tensor"
     assert any("no pictures" in note for note in found.notes)
 
@@ -254,7 +254,7 @@ def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: P
     few = onnx_ood.directions(
         path, [str(tmp_path / "few.npy")], {"long": [long]}, onnx_ood.DirectionsSettings(provider="cpu")
     )
-    assert few.status == "not evaluated"
+    assert few.status == "not_evaluated"
 
 
 def test_models_of_tokens_are_nudged_inside(tmp_path: Path) -> None:

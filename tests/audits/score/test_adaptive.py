@@ -185,7 +185,7 @@ def test_copies_drops_and_ranks_are_those_decided_by_hand(network, rows, batch_s
     np.testing.assert_allclose([found[i].drop for i in numbers], means, rtol=1e-9)
     np.testing.assert_allclose([found[i].drop_error for i in numbers], errors, rtol=1e-9)
     expected = strangeness(np.log(means), errors / means, usual_of(means))
-    np.testing.assert_allclose([found[i].strangeness for i in numbers], expected, rtol=1e-9)
+    np.testing.assert_allclose([found[i].deviation for i in numbers], expected, rtol=1e-9)
     assert [entry.id for entry in result.inputs] == [
         f"{rows}[{numbers[i]}]" for i in np.argsort(-expected, kind="stable")
     ]

@@ -137,7 +137,7 @@ def test_the_result_follows_its_published_schema(garments, schema):
 
 def test_the_strangest_come_first_and_ranks_are_complete(garments):
     result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], COMPARED)
-    scores = [entry.strangeness for entry in result.inputs]
+    scores = [entry.deviation for entry in result.inputs]
     assert scores == sorted(scores, reverse=True)
     assert [entry.rank for entry in result.inputs] == list(range(1, 13))
     assert {entry.id for entry in result.inputs} == {path.as_posix() for path in garments.iterdir()}
@@ -149,7 +149,7 @@ def test_an_input_unlike_the_others_is_found(garments, tmp_path):
     )
     result = onnx_ood.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
     assert result.inputs[0].id.endswith("noise.png")
-    assert result.inputs[0].direction == "less"
+    assert result.inputs[0].rotation == "less"
 
 
 def test_few_inputs_are_listed_and_not_ranked(garments):
@@ -161,7 +161,7 @@ def test_few_inputs_are_listed_and_not_ranked(garments):
     # A detector needs no other inputs.
     judged = onnx_ood.score(models.path("fashion_cnn"), paths)
     assert [entry.rank for entry in judged.inputs] == list(range(1, 8))
-    assert {entry.strangeness for entry in judged.inputs} == {None}
+    assert {entry.deviation for entry in judged.inputs} == {None}
     assert any("have no strangeness" in note for note in judged.notes)
 
 
@@ -178,7 +178,7 @@ def test_an_input_s_numbers_do_not_depend_on_its_neighbours(garments):
     alone = onnx_ood.score(models.path("fashion_cnn"), [one]).inputs[0]
     beside = next(entry for entry in everything.inputs if entry.id == one)
     assert alone.drop == pytest.approx(beside.drop, rel=1e-5)
-    assert alone.published == pytest.approx(beside.published, rel=1e-3)
+    assert alone.published_score == pytest.approx(beside.published_score, rel=1e-3)
 
 
 def test_predictions_are_the_model_s_own(garments):
@@ -214,7 +214,7 @@ def test_too_little_evaluated_is_said(garments, tmp_path):
     for i in range(13):
         (tmp_path / f"{i}.png").write_text("nothing")
     result = onnx_ood.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
-    assert result.status == "not evaluated"
+    assert result.status == "not_evaluated"
     assert len(result.inputs) == 12
 
 
@@ -412,7 +412,7 @@ def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeyp
     assert onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallen_back == ()
     monkeypatch.setattr(Prober, "fallback_nodes", ("__onnx_ood__/pairs/Greater",))
     result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings)
-    assert result.run.fallen_back == ("__onnx_ood__/pairs/Greater",)
+    assert result.run.fallback_nodes == ("__onnx_ood__/pairs/Greater",)
     (note,) = (note for note in result.notes if "bug" in note)
     assert "1 added node ran on the CPU" in note
     assert "__onnx_ood__/pairs/Greater" in note

@@ -83,7 +83,7 @@ def test_scores_are_those_of_the_formulas(folders):
     ranked = [entry.scores[0] for entry in result.inputs]
     assert ranked == sorted(ranked, reverse=True)
     assert [entry.rank for entry in result.inputs] == list(range(1, 25))
-    assert [one.name for one in result.verdict.detectors] == ["energy", "max_logit"]
+    assert [one.name for one in result.detector_summary.detectors] == ["energy", "max_logit"]
     assert {entry.p_value for entry in result.inputs} == {None}
     assert result.flagged is None
     assert any("no threshold" in note for note in result.notes)
@@ -102,8 +102,8 @@ def test_with_references_auto_is_fitted_to_them(folders, judged):
     close = find_detector("auto").fit(reader.info, good.evidence)(new.evidence)
     assert np.corrcoef(autos, close)[0, 1] > 0.9
     assert np.corrcoef(autos, close)[0, 1] > np.corrcoef(autos, doubts)[0, 1]
-    assert judged.verdict.reference == "given"
-    assert judged.verdict.references == 40
+    assert judged.detector_summary.reference == "given"
+    assert judged.detector_summary.references == 40
 
 
 def test_p_values_are_ranks_among_the_references(folders):
@@ -123,7 +123,7 @@ def test_p_values_are_ranks_among_the_references(folders):
             assert entry.p_value == pytest.approx((1 + np.sum(known >= energy)) / 41)
             assert entry.flagged == (entry.p_value <= 0.1)
     assert result.flagged == sum(entry.flagged for entry in result.inputs)
-    assert result.verdict.smallest_p == pytest.approx(1 / 41)
+    assert result.detector_summary.smallest_p == pytest.approx(1 / 41)
 
 
 @pytest.mark.parametrize("detector", ["auto", "energy", "mahalanobis", "feature_norm", "flip_rate"])
@@ -160,7 +160,7 @@ def test_an_input_s_score_does_not_depend_on_the_others(folders, judged):
     assert entry.scores == pytest.approx(among.scores, rel=1e-6)
     assert entry.p_value == among.p_value
     # A rank needs no others, strangeness does.
-    assert (entry.rank, entry.strangeness) == (1, None)
+    assert (entry.rank, entry.deviation) == (1, None)
 
 
 def test_the_default_without_references_is_doubt_with_and_without_blanks(folders):
@@ -177,7 +177,7 @@ def test_the_default_without_references_is_doubt_with_and_without_blanks(folders
     found = _by_id(result)
     for path, score in zip(sorted((folders / "new").iterdir()), expected, strict=True):
         assert found[path.as_posix()].scores == pytest.approx([score], rel=1e-5)
-    assert (result.verdict.reference, result.verdict.references) == ("none", 0)
+    assert (result.detector_summary.reference, result.detector_summary.references) == ("none", 0)
     assert any("without colours" in note for note in result.notes)
 
 
@@ -186,7 +186,7 @@ def test_bundled_photos_stand_for_references_of_models_of_colours(tmp_path):
     onnx.save(small_models.classifier(), path)
     photos = [str(photo) for photo in models.photos()[:3]]
     result = onnx_ood.score(path, photos)
-    assert (result.verdict.reference, result.verdict.references) == ("generic", 96)
+    assert (result.detector_summary.reference, result.detector_summary.references) == ("bundled", 96)
     assert any("3 of the inputs have names of the bundled photos" in note for note in result.notes)
     without = onnx_ood.score(path, photos, ScoreSettings(bundled_reference=False))
     assert (without.verdict.reference, without.verdict.references) == ("none", 0)
@@ -201,9 +201,9 @@ def test_where_nothing_can_be_learnt_inputs_are_compared_with_each_other(tmp_pat
     model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
     onnx.save(model, tmp_path / "waves.onnx")
     result = onnx_ood.score(tmp_path / "waves.onnx", [str(tmp_path / "rows.npy")])
-    assert result.verdict is None
+    assert result.detector_summary is None
     assert any("auto is not used" in note for note in result.notes)
-    strangeness = [entry.strangeness for entry in result.inputs]
+    strangeness = [entry.deviation for entry in result.inputs]
     assert strangeness == sorted(strangeness, reverse=True)
     with pytest.raises(UsageError, match="auto doesn't apply"):
         onnx_ood.score(
@@ -218,7 +218,7 @@ def test_too_few_references_for_a_rate_flag_nothing(folders):
     result = onnx_ood.score(
         FASHION, [str(folders / "noise")], ScoreSettings(detectors=("energy",)), reference=paths
     )
-    assert result.verdict.smallest_p == pytest.approx(1 / 13)
+    assert result.detector_summary.smallest_p == pytest.approx(1 / 13)
     assert {entry.flagged for entry in result.inputs} == {None}
     assert all(entry.p_value >= 1 / 13 for entry in result.inputs)
     assert any("give more with --reference" in note for note in result.notes)

@@ -63,7 +63,7 @@ def test_the_verdict_names_the_best_and_those_that_may_be_as_good(tree, result):
     best, *others = result.detectors
     words = text(find(tree, "section", id="verdict")[0])
     assert f"{best.name} does best: mean AUROC {best.macro.value:.2f}" in words
-    near = [one.name for one in others if one.behind.low <= 0]
+    near = [one.name for one in others if one.gap_to_best.low <= 0]
     assert ("don't tell it from" in words) == bool(near)
     for name in near:
         assert name in words
@@ -77,7 +77,7 @@ def test_the_table_has_all_areas(tree, result):
     for row, detector in zip(rows, result.detectors, strict=True):
         cells = [text(one).strip("()") for one in find(row, "td")]
         assert cells[0] == f"{detector.macro.value:.2f}"
-        assert cells[3:] == [f"{one.auroc.value:.2f}" for one in detector.figures]
+        assert cells[3:] == [f"{one.auroc.value:.2f}" for one in detector.metrics]
 
 
 def test_means_are_drawn_to_scale(tree, result):

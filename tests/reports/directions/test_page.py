@@ -161,7 +161,7 @@ def test_the_command_in_it_measures_the_same(
 
 
 def test_too_few_inputs_say_that_nothing_may_be_concluded(result: DirectionsResult) -> None:
-    page = directions_page(result.model_copy(update={"status": "not evaluated", "sets": result.sets[:1]}))
+    page = directions_page(result.model_copy(update={"status": "not_evaluated", "sets": result.sets[:1]}))
     assert_loads_nothing(page)
     words = text(find(parsed(page), "section", id="verdict")[0])
     assert "Not evaluated" in words

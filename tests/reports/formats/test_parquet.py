@@ -49,7 +49,7 @@ def test_every_number_is_that_of_the_result(run):
     for entry in result.inputs:
         row = rows[entry.id]
         assert row["failed"] is None
-        for name in ("copies", "rank", "strangeness", "direction", "published"):
+        for name in ("copies", "rank", "deviation", "rotation", "published_score"):
             assert row[name] == getattr(entry, name)
         assert row["prediction"] == entry.prediction.index
         assert row["label"] == entry.prediction.label

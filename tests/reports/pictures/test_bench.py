@@ -49,12 +49,12 @@ def figure(monkeypatch: pytest.MonkeyPatch) -> Figure:
 def test_areas_below_roc_curves_are_the_aurocs(result: onnx_ood.BenchResult, figure: Figure) -> None:
     draw_roc(result.detectors, "title", Path("x.svg"))
     first = result.detectors[0]
-    names = ["mean over sets", *(one.set.replace("_", " ") for one in first.figures)]
+    names = ["mean over sets", *(one.set.replace("_", " ") for one in first.metrics)]
     assert [axes.get_title() for axes in figure.axes] == names
-    for axes, place in zip(figure.axes, range(-1, len(first.figures)), strict=True):
+    for axes, place in zip(figure.axes, range(-1, len(first.metrics)), strict=True):
         _, *lines = axes.lines
         for line, detector in zip(lines, result.detectors, strict=True):
-            expected = detector.macro if place < 0 else detector.figures[place].auroc
+            expected = detector.macro if place < 0 else detector.metrics[place].auroc
             assert abs(trapezoid(line.get_ydata(), line.get_xdata()) - expected.value) < 1e-12
             assert line.get_label() == f"{detector.name} {detector.macro.value:.2f}"
     assert len({(line.get_color(), str(line.get_linestyle())) for line in lines}) == len(lines)
@@ -64,10 +64,10 @@ def test_histograms_hold_all_scores(result: onnx_ood.BenchResult, figure: Figure
     detector = result.detectors[1]
     draw_scores(detector, "title", Path("x.svg"))
     assert detector.scores is not None
-    assert len(figure.axes) == len(detector.figures)
-    for axes, figures in zip(figure.axes, detector.figures, strict=True):
+    assert len(figure.axes) == len(detector.metrics)
+    for axes, figures in zip(figure.axes, detector.metrics, strict=True):
         assert axes.get_title() == f"{figures.set.replace('_', ' ')}\nAUROC {figures.auroc.value:.2f}"
-        groups = detector.scores.ordinary, detector.scores.sets[figures.set]
+        groups = detector.scores.id, detector.scores.sets[figures.set]
         for patch, scores in zip(axes.patches, groups, strict=True):
             shares, edges, _ = patch.get_data()
             assert abs(sum(shares) - 1) < 1e-12
@@ -82,7 +82,7 @@ def test_scores_that_are_infinite_or_all_alike_are_drawn(
     detector = result.detectors[0]
     largest = float(np.finfo(np.float64).max)
     for values in ((1.0, 1.0), (0.0, largest), (largest, largest)):
-        scores = BenchScores(ordinary=(1.0, 1.0), sets={one.set: values for one in detector.figures})
+        scores = BenchScores(id=(1.0, 1.0), sets={one.set: values for one in detector.metrics})
         draw_scores(detector.model_copy(update={"scores": scores}), "title", Path("x.svg"))
         edges = figure.axes[0].patches[0].get_data().edges
         assert np.isfinite(edges).all()

@@ -269,7 +269,7 @@ def test_a_thousand_inputs_at_a_dozen_probes_fit_too(result, tmp_path):
         Image.fromarray(rng.integers(0, 256, (96, 128, 3), dtype=np.uint8)).save(tmp_path / f"{i}.bmp")
         longer = {
             key: tuple(rng.random(12))
-            for key in ("drop", "drop_error", "distortion", "flip_rate", "deviation")
+            for key in ("drop", "drop_error", "distortion", "flip_rate", "probe_deviations")
         }
         inputs.append(one.model_copy(update={"id": str(tmp_path / f"{i}.bmp"), **longer}))
     probes = tuple(result.probes[i % len(result.probes)] for i in range(12))
@@ -330,4 +330,4 @@ def test_the_command_in_it_measures_the_same(tree, result, folder, references, t
     again = ScoreResult.model_validate_json(out.read_text())
     assert again.inputs == result.inputs
     assert again.nudges == result.nudges
-    assert again.verdict == result.verdict
+    assert again.detector_summary == result.detector_summary

@@ -40,7 +40,7 @@ def advise(drops: Float, errors: Float, probes: Sequence[CalibratedProbe]) -> tu
     under, saturated = (drops <= floor).mean(axis=0), (drops >= _SATURATED).mean(axis=0)
     spread = logs.std(axis=0, ddof=1)
     unfit = [
-        _why_unfit(probe.on, float(under[p]), float(saturated[p]), float(reliable[p]))
+        _why_unfit(probe.active, float(under[p]), float(saturated[p]), float(reliable[p]))
         for p, probe in enumerate(probes)
     ]
     alike = correlations(logs)
@@ -51,12 +51,12 @@ def advise(drops: Float, errors: Float, probes: Sequence[CalibratedProbe]) -> tu
         return ProbeAdvice(
             name=probes[p].name,
             advised=p in advised,
-            on=probes[p].on,
+            active=probes[p].active,
             under_floor=float(under[p]),
             saturated=float(saturated[p]),
             spread=float(spread[p]),
             reliability=float(reliable[p]),
-            like=None if like is None else probes[like].name,
+            most_similar=None if like is None else probes[like].name,
             correlation=None if like is None else float(alike[p, like]),
             reason=reason,
         )

@@ -30,7 +30,7 @@ class Header(Part):
     site: str
     feeds: dict[str, str]
     preprocessing: str | None
-    verdict: DetectorSummary | None
+    detector_summary: DetectorSummary | None
     probes: tuple[StreamProbe, ...]
     provider: Literal["cuda", "cpu"]
     exact: bool
@@ -45,7 +45,7 @@ class CalibratedProbe(Part):
     name: str
     units: int = Field(description="Elements of the activation of one input.")
     noise_floor: float = Field(description="Cosine drop that float rounding alone can make here.")
-    on: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
+    active: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
 
 
 class Calibration(Part):
@@ -73,7 +73,9 @@ class ScoredInput(Part):
     scores: tuple[float, ...] = Field(description="Of each detector of the header's verdict.")
     p_value: Number
     flagged: bool | None
-    published: float = Field(description="−mean log10 cosine drop: the published reading, often inverted.")
+    published_score: float = Field(
+        description="−mean log10 cosine drop: the published reading, often inverted."
+    )
     drop: tuple[float, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(
         description="Standard error of the drop over copies; null for one copy."

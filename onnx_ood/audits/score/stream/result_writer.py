@@ -87,7 +87,7 @@ class ResultWriter:
                 scores=() if judged is None else tuple(judged.scores[i].tolist()),
                 p_value=None if judged is None or judged.p_values is None else float(judged.p_values[i]),
                 flagged=None if judged is None or judged.flagged is None else bool(judged.flagged[i]),
-                published=float(score),
+                published_score=float(score),
                 drop=tuple(reduced.drop[i].tolist()),
                 drop_error=_numbers(reduced.drop_error[i]),
                 distortion=_numbers(reduced.distortion[i]),

@@ -294,7 +294,7 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "feeds", old.feeds, new.feeds
     yield "preprocessing", old.preprocessing, new.preprocessing
     # A detector's own words may be improved on; what it computes may not change within a version.
-    verdicts = [_judged_by(header.verdict) for header in (old, new)]
+    verdicts = [_judged_by(header.detector_summary) for header in (old, new)]
     yield "detectors", verdicts[0][0], verdicts[1][0]
     yield "references", verdicts[0][1], verdicts[1][1]
     yield "rate", verdicts[0][2], verdicts[1][2]
@@ -313,7 +313,7 @@ def _judged_by(verdict: DetectorSummary | None) -> tuple[list[str], str, Number]
         return [], "none", None
     names = [one.name for one in verdict.detectors]
     digest = f" ({verdict.references_sha256[:8]})" if verdict.references_sha256 else ""
-    return names, f"{verdict.references} {verdict.reference}{digest}", verdict.rate
+    return names, f"{verdict.references} {verdict.reference}{digest}", verdict.fpr
 
 
 def _short(value: object) -> str:

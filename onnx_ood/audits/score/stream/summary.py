@@ -60,7 +60,7 @@ class StreamSummary:
         self._floor = np.array([probe.noise_floor for probe in self.probes])
         count = len(self.probes)
         # By probe: drops, their errors, distortions, flip rates. Last the score that ranks, if there is one.
-        self._judged = stream.header.verdict is not None
+        self._judged = stream.header.detector_summary is not None
         self._columns = ColumnStore(file, max(1, 4 * count + self._judged))
         self.copies = self.forwards = self.flagged = 0
         for entry in stream.entries():
@@ -234,14 +234,14 @@ def _result(
         scores=entry.scores,
         p_value=entry.p_value,
         flagged=entry.flagged,
-        strangeness=score,
-        direction=None if deviation is None else "more" if deviation.mean() > 0 else "less",
-        published=entry.published,
+        deviation=score,
+        rotation=None if deviation is None else "more" if deviation.mean() > 0 else "less",
+        published_score=entry.published_score,
         drop=entry.drop,
         drop_error=entry.drop_error,
         distortion=entry.distortion,
         flip_rate=entry.flip_rate,
-        deviation=None if deviation is None else tuple(deviation.tolist()),
+        probe_deviations=None if deviation is None else tuple(deviation.tolist()),
         prediction=entry.prediction,
     )
 

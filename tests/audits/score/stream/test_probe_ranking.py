@@ -80,7 +80,7 @@ def test_layers_without_use_are_left_out_and_said_why(result) -> None:
     assert set(advised) in ({"good", "other"}, {"doubled", "other"})
     (left,) = {"good", "doubled"} - set(advised)
     (taken,) = {"good", "doubled"} - {left}
-    assert found[left].like == taken
+    assert found[left].most_similar == taken
     assert found[left].correlation > 0.9999
     assert "adds little" in found[left].reason
     assert "dead" in found["dead"].reason
@@ -107,10 +107,12 @@ def test_figures_are_those_of_the_drops(result) -> None:
         else:
             noise = np.mean((errors[:, at] / raised) ** 2) / np.var(np.log(raised), ddof=1)
             assert one.reliability == pytest.approx(max(0, 1 - noise), abs=1e-9)
-        if one.like is not None:
-            like = np.log(np.maximum(drops[:, names.index(one.like)], floor[names.index(one.like)]))
+        if one.most_similar is not None:
+            like = np.log(
+                np.maximum(drops[:, names.index(one.most_similar)], floor[names.index(one.most_similar)])
+            )
             assert one.correlation == pytest.approx(abs(np.corrcoef(logs, like)[0, 1]), abs=1e-9)
-    on = {one.name: one.on for one in result.advice}
+    on = {one.name: one.active for one in result.advice}
     assert on["dead"] == 0
     assert on["plain"] == pytest.approx(0.5, abs=0.05)
     assert on["other"] == pytest.approx(0.125, abs=0.03)

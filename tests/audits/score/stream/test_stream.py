@@ -76,7 +76,7 @@ def test_every_line_is_json_and_follows_the_published_schema(collection, tmp_pat
         record = scored[entry.id]
         for name in ("drop", "drop_error", "distortion", "flip_rate"):
             assert record[name] == list(getattr(entry, name))
-        assert record["published"] == entry.published
+        assert record["published_score"] == entry.published_score
         assert record["prediction"]["label"] == entry.prediction.label
     failed = [(record["id"], record["reason"]) for record in found if record["record"] == "failed"]
     assert failed == [(failure.id, failure.reason) for failure in result.failed]
@@ -108,7 +108,7 @@ def test_strangeness_follows_from_the_stream_by_the_formula_in_the_docs(collecti
     ]
     assert [entry.id for entry in ranked] == sorted(expected, key=expected.__getitem__, reverse=True)
     for entry in ranked:
-        assert entry.strangeness == pytest.approx(expected[entry.id], rel=1e-9)
+        assert entry.deviation == pytest.approx(expected[entry.id], rel=1e-9)
     assert {entry.id: entry for entry in entries if hasattr(entry, "rank")} == {
         entry.id: entry for entry in ranked
     }
