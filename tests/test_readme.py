@@ -71,7 +71,7 @@ def test_make_demo_runs():
         ["make", "demo"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=600
     )
     assert result.returncode == 0, result.stderr
-    assert "wrong way round" in result.stdout
+    assert "inverted" in result.stdout
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

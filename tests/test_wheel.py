@@ -62,4 +62,4 @@ def test_the_demo_runs_from_the_wheel_outside_the_checkout(wheel, tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[0].startswith(str(site))
-    assert "wrong way round" in result.stdout
+    assert "inverted" in result.stdout

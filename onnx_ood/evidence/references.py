@@ -128,7 +128,7 @@ def measure_bundled_photos(
         "bundled",
         evidence,
         note="the model takes colour pictures, so the bundled photos stand for what is usual; "
-        "--reference with known-good inputs is better, and --no-generic leaves them out",
+        "--reference with known-good inputs is better, and --no-bundled-reference leaves them out",
     )
 
 

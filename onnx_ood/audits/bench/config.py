@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from onnx_ood.audits._common.settings import Ids, Names
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.toml_files import read_toml
+
+
+def _kebab(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -26,7 +30,7 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
 class BenchFile(BenchSettings):
     """What `onnx-ood bench --config` reads; keys are named after the options. Paths are relative to the file."""
 
-    model_config = ConfigDict(alias_generator=lambda name: name.replace("_", "-"), populate_by_name=True)
+    model_config = ConfigDict(alias_generator=_kebab, strict=True)
 
     model: Annotated[str, Field(min_length=1)] | None = Field(default=None, description="ONNX file.")
     id: Names = Field(default=(), description="In-distribution inputs: files, folders or globs.")
@@ -35,6 +39,26 @@ class BenchFile(BenchSettings):
     detectors: Annotated[Ids, AfterValidator(_known)] = Field(
         default=(), description="Names of detectors; none for all that apply."
     )
+
+    def __init__(self, **values: Any) -> None:
+        """Checks all values by their keys.
+
+        Raises:
+            ValidationError: If one is unknown, of a wrong type or out of range; `read_toml` names its line.
+        """
+        BaseModel.__init__(self, **values)
+
+    def replaced(self, **values: Any) -> Self:
+        """A copy with other values, by the names of fields.
+
+        Raises:
+            UsageError: If one is of a wrong type or out of range.
+        """
+        said = {name: getattr(self, name) for name in self.model_fields_set} | values
+        try:
+            return type(self)(**{_kebab(name): value for name, value in said.items()})
+        except ValidationError as error:
+            raise UsageError(self._explain(error)) from None
 
     def settings(self, *, scores: bool) -> BenchSettings:
         """What to measure and how.

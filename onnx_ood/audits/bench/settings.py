@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Ids, Option, Settings
@@ -13,6 +13,15 @@ from onnx_ood.perturb import list_corruptions
 ALL = "all"
 CORRUPTIONS = (*list_corruptions("standard"), *list_corruptions("overlay"))
 """Those of which curves are measured."""
+
+
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in CORRUPTIONS and names != (ALL,):
+            raise ValueError(f"unknown corruption {name!r}; choose {ALL}, or from {', '.join(CORRUPTIONS)}")
+    if len(set(names)) < len(names):
+        raise ValueError(f"a corruption is named twice: {', '.join(names)}")
+    return names
 
 
 class BenchSettings(Settings):
@@ -37,6 +46,7 @@ class BenchSettings(Settings):
     detectors: common.Detectors = ()
     corruptions: Annotated[
         Ids,
+        AfterValidator(_known),
         Field(
             description="Corruptions of the in-distribution pictures, comma-separated, or all: measures a severity "
             "curve of each for every detector."
@@ -53,17 +63,6 @@ class BenchSettings(Settings):
     batch_size: common.BatchSize = None
     scores: bool = False
     cache: common.Cache = None
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for kind in self.corruptions:
-            if kind not in CORRUPTIONS and self.corruptions != (ALL,):
-                raise ValueError(
-                    f"unknown corruption {kind!r}; choose {ALL}, or from {', '.join(CORRUPTIONS)}"
-                )
-        if len(set(self.corruptions)) < len(self.corruptions):
-            raise ValueError(f"a corruption is named twice: {', '.join(self.corruptions)}")
-        return self
 
     @property
     def kinds(self) -> tuple[str, ...]:

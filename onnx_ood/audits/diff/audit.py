@@ -27,7 +27,7 @@ from onnx_ood.results.registry import read_result
 
 # Facts of a result that must be the same for its metrics to be comparable.
 _FACTS = {
-    "score": ("model", "nudges", "site", "feeds", "preprocessing", "verdict", "environment"),
+    "score": ("model", "nudges", "site", "feeds", "preprocessing", "detector_summary", "environment"),
     "bench": (
         "model",
         "preprocessing",

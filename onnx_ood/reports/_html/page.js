@@ -127,7 +127,7 @@ function sorted(key, reverse) {
     given: (card) => card.i,
     score: (card) => (card.input.scores[0] === null ? null : -card.input.scores[0]),
     p: (card) => card.input.p_value,
-    strange: (card) => (card.input.strangeness === null ? null : -card.input.strangeness),
+    strange: (card) => (card.input.deviation === null ? null : -card.input.deviation),
     name: (card) => card.input.id,
   }[key];
   const compare = key === "name" ? collator.compare : (a, b) => a - b;
@@ -173,18 +173,18 @@ function facts(card) {
   };
   add("input", input.id);
   if (input.rank !== null) add("rank", `${input.rank} of ${result.scored.toLocaleString("en")}`);
-  input.scores.forEach((score, d) => add(result.verdict.detectors[d].name, fixed(score, 2)));
+  input.scores.forEach((score, d) => add(result.detector_summary.detectors[d].name, fixed(score, 2)));
   if (input.p_value !== null) add("p", fixed(input.p_value, 3));
   if (input.flagged !== null) add("flagged", input.flagged ? "yes" : "no");
-  if (input.strangeness !== null) add("strange", number(input.strangeness));
-  if (input.direction !== null) add("turned", input.direction);
+  if (input.deviation !== null) add("deviation", number(input.deviation));
+  if (input.rotation !== null) add("rotation", input.rotation);
   const found = input.prediction;
   if (found !== null) {
     const share = found.probability === null ? "" : ` ${percent(found.probability)}`;
     add("largest output", `${predicted(input)}${share}`);
   }
   add("copies", String(input.copies));
-  add("published", number(input.published));
+  add("published score", number(input.published_score));
   return list;
 }
 
@@ -233,7 +233,7 @@ function error(input, p) {
 function layers(card) {
   const { input } = card;
   const heads = ["layer", "probe", "cosine drop", "5% to 95% of inputs", "distortion", "flips"];
-  if (input.deviation !== null) heads.push("deviation");
+  if (input.probe_deviations !== null) heads.push("deviation");
   const side = (name) => (name === "probe" ? {} : { class: "number" });
   const rows = result.probes.map((probe, p) => {
     const cells = [
@@ -242,7 +242,7 @@ function layers(card) {
       number(input.distortion[p]),
       percent(input.flip_rate[p]),
     ];
-    if (input.deviation !== null) cells.push(number(input.deviation[p]));
+    if (input.probe_deviations !== null) cells.push(number(input.probe_deviations[p]));
     return make(
       "tr",
       {},
@@ -262,7 +262,7 @@ function layers(card) {
   const scroller = make("div", { class: "scroller", tabindex: "0", role: "group", "aria-label": caption }, body);
   scrolled.observe(scroller);
   const meaning = "Deviation: distance from the other inputs, in robust standard deviations.";
-  return input.deviation === null ? [scroller] : [scroller, make("p", { class: "aside" }, meaning)];
+  return input.probe_deviations === null ? [scroller] : [scroller, make("p", { class: "aside" }, meaning)];
 }
 
 function fill(card) {

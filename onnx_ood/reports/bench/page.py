@@ -273,17 +273,17 @@ def _settings(result: BenchResult) -> Markup:
 
 def command(result: BenchResult) -> str:
     """A command that measures the same, but for files, which a result doesn't name."""
-    words = ["onnx-ood", "bench", result.model.path, "--id", "ORDINARY"]
+    words = ["onnx-ood", "bench", result.model.path, "--id", "ID_INPUTS"]
     for one in result.sets:
         words += [] if one.synthetic else ["--ood", f"{one.name}={one.name.upper()}"]
     if result.reference == "given":
         words += ["--reference", "REFERENCES"]
-    words += ["--no-generic"] if result.reference == "none" else []
+    words += ["--no-bundled-reference"] if result.reference == "none" else []
     words += ["--detectors", ",".join(one.name for one in result.detectors)]
-    words += [] if any(one.synthetic for one in result.sets) else ["--no-controls"]
+    words += [] if any(one.synthetic for one in result.sets) else ["--no-synthetic-ood"]
     if result.corruptions:
         words += ["--corruptions", ",".join(result.corruptions.corruptions)]
-    words += ["--rate", f"{result.flags.fpr:g}"] if result.flags else []
+    words += ["--fpr", repr(result.flags.fpr)] if result.flags else []
     words += [] if result.limit is None else ["--limit", f"{result.limit}"]
     words += preprocessing_words(result.preprocessing)
     words += ["--seed", f"{result.seed}", "--provider", result.provider]

@@ -35,7 +35,7 @@ def bench_tables(result: BenchResult, *, bounds: bool) -> list[BenchTable]:
     """
     names = [one.name for one in result.sets]
     rows = [
-        (one.name, [_mean(one.macro, bounds), *_figures([each.auroc for each in one.figures])])
+        (one.name, [_mean(one.macro, bounds), *_figures([each.auroc for each in one.metrics])])
         for one in result.detectors
     ]
     tables = [BenchTable("", ["detector", "mean", *names], rows)]
@@ -51,7 +51,7 @@ def _of_corruptions(found: BenchCorruptions, bounds: bool) -> list[BenchTable]:
         )
     ]
     for one in found.detectors[:_MAX_DETECTORS]:
-        rows = [(each.kind, _figures(each.aurocs)) for each in one.curves]
+        rows = [(each.corruption, _figures(each.aurocs)) for each in one.curves]
         tables.append(
             BenchTable(f"Corrupted images, {one.detector} by severity", ["corruption", *severities], rows)
         )

@@ -13,12 +13,12 @@ def score_csv(result: ScoreResult) -> str:
     """Render a score result as CSV: one line per input, most unusual first, then failed inputs."""
     names = [probe.name for probe in result.probes]
     measures = ("drop", "drop_error", "distortion", "flip_rate")
-    detectors = [one.name for one in result.verdict.detectors] if result.verdict else []
+    detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         ["input", "copies", "rank", *(f"score:{name}" for name in detectors), "p_value", "flagged"]
-        + ["strangeness", "direction", "published", "prediction", "probability"]
+        + ["deviation", "rotation", "published_score", "prediction", "probability"]
         + [f"{measure}:{name}" for name in names for measure in measures]
         + ["failed"]
     )
@@ -26,7 +26,7 @@ def score_csv(result: ScoreResult) -> str:
         guess = entry.prediction
         writer.writerow(
             [entry.id, entry.copies, entry.rank, *entry.scores, entry.p_value, entry.flagged]
-            + [entry.strangeness, entry.direction, entry.published]
+            + [entry.deviation, entry.rotation, entry.published_score]
             + ([guess.label or guess.index, guess.probability] if guess else [None, None])
             + [getattr(entry, measure)[p] for p in range(len(names)) for measure in measures]
             + [None]
@@ -60,11 +60,11 @@ def bench_csv(result: BenchResult) -> str:
     none = (None,) * 3
     for one in result.detectors:
         write(one.name, "mean", None, one.macro, *none)
-        for figures in one.figures:
+        for figures in one.metrics:
             others = figures.aupr_in, figures.aupr_out, figures.fpr95
             write(one.name, figures.set, None, figures.auroc, *others)
     for curves in result.corruptions.detectors if result.corruptions else ():
-        lines = [("mean", curves.severities), *((each.kind, each.aurocs) for each in curves.curves)]
+        lines = [("mean", curves.severities), *((each.corruption, each.aurocs) for each in curves.curves)]
         for name, areas in lines:
             for severity, area in enumerate(areas, 1):
                 write(curves.detector, name, severity, area, *none)

@@ -66,7 +66,7 @@ def _listed(result: ScoreResult) -> ScoreResult:
 
 def _page(result: ScoreResult, listed: ScoreResult, shown: Sequence[Shown]) -> str:
     sections: list[tuple[str, str, Child]] = [
-        ("verdict", "DetectorSummary", _verdict(result)),
+        ("verdict", "Verdict", _verdict(result)),
         ("failed", "Not scored", _failures(result)),
         ("inputs", "Inputs", joined(_listing(listed), gallery(listed, shown)) if listed.inputs else None),
         ("layers", "Layers and scores", _charts(result, listed)),

@@ -231,5 +231,5 @@ def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path
         expected = mannwhitneyu(high, low).statistic / (len(low) * len(high))
         assert abs(values[name] - expected) < 2e-3
     wrong = onnx_ood.BenchSettings(detectors=("distortion@nowhere",), provider="cpu")
-    with pytest.raises(UsageError, match=rf"no probe 'nowhere'; its probes are {relus[0]}, .*{relus[-1]}$"):
+    with pytest.raises(UsageError, match=rf"no probe 'nowhere'; choose from {relus[0]}, .*{relus[-1]}$"):
         onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, wrong)

@@ -69,7 +69,8 @@ def test_curves_are_those_of_corrupted_pictures(garments: Path, result: onnx_ood
     for curve in msp.curves:
         for severity, area in enumerate(curve.aurocs, 1):
             number = (
-                100 * (1 + (*list_corruptions("standard"), *list_corruptions("overlay")).index(curve.kind))
+                100
+                * (1 + (*list_corruptions("standard"), *list_corruptions("overlay")).index(curve.corruption))
                 + severity
             )
             # Pictures are read 32 at a time.
@@ -146,7 +147,7 @@ def _small(side: int, channels: int) -> str:
 def test_what_pictures_cannot_take_is_said(save: Callable[..., Path], garments: Path, tmp_path: Path) -> None:
     settings = onnx_ood.BenchSettings(detectors=("msp",), corruptions=("fog",), provider="cpu")
     tiny = save(small_models.build(_small(6, 1), {"w": small_models.normal(3, 1)}))
-    with pytest.raises(UsageError, match=r"no corruption can be made: .*at least 8 x 8 pixels, not 6 x 6"):
+    with pytest.raises(UsageError, match=r"no corruption can be made: .*at least 8 x 8 pixels, found 6 x 6"):
         onnx_ood.bench(tiny, [str(garments)], None, settings)
     np.save(tmp_path / "rows.npy", np.zeros((12, 7), np.float32))
     rows = save(

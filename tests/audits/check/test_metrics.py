@@ -57,7 +57,7 @@ def test_metrics_are_those_of_the_audits(folder: Path) -> None:
     (detector,) = onnx_ood.bench(
         path, inputs, sets, settings, reference=[str(folder / "known.npy")]
     ).detectors
-    area = detector.figures[0].auroc
+    area = detector.metrics[0].auroc
     gate = found["auroc of energy on inverted"]
     assert (gate.found, gate.low, gate.high, gate.inputs) == (area.value, area.low, area.high, 20)
     assert found["auroc of energy"].found == detector.macro.value

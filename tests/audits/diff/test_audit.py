@@ -11,7 +11,9 @@ from stored_results import read_json
 
 import onnx_ood
 from onnx_ood import models
+from onnx_ood.audits.diff.audit import _FACTS
 from onnx_ood.exceptions import UsageError
+from onnx_ood.results.registry import result_type
 
 
 def test_a_result_does_not_differ_from_itself(folder: Path) -> None:
@@ -99,3 +101,9 @@ def test_results_in_memory_are_compared_like_their_files(folder: Path, found: on
         UsageError, match=r"cannot compare a \(onnx-ood/score/\d\) with b \(onnx-ood/bench/\d\)"
     ):
         onnx_ood.diff(a, onnx_ood.read_result(folder / "bench-a.json"))
+
+
+@pytest.mark.parametrize("audit", sorted(_FACTS))
+def test_compared_facts_are_fields_of_the_result(audit: str) -> None:
+    """A name that is no field would compare nothing."""
+    assert set(_FACTS[audit]) <= set(result_type(audit).model_fields)

@@ -409,7 +409,7 @@ def test_tf32_that_the_provider_lacks_is_said(garments, monkeypatch):
 
 def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeypatch):
     settings = ScoreSettings(provider="cpu", copies=1)
-    assert onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallen_back == ()
+    assert onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings).run.fallback_nodes == ()
     monkeypatch.setattr(Prober, "fallback_nodes", ("__onnx_ood__/pairs/Greater",))
     result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], settings)
     assert result.run.fallback_nodes == ("__onnx_ood__/pairs/Greater",)

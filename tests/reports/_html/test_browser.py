@@ -144,7 +144,7 @@ def test_sorting(opened, result):
     assert names(page) == [file_name(one) for one in result.inputs]
     for key, value in (
         ("p", lambda one: one.p_value),
-        ("strange", lambda one: -one.strangeness),
+        ("strange", lambda one: -one.deviation),
         ("score", lambda one: -one.scores[0]),
     ):
         page.get_by_label("Sort by").select_option(key)
@@ -310,7 +310,7 @@ def test_inputs_are_opened_all_the_same_where_a_score_is_no_number(opened, resul
     (tmp_path / "odd.html").write_text(score_page(odd, thumbnails=False), encoding="utf-8")
     page = opened("#input-4", of=(tmp_path / "odd.html").as_uri())
     facts = page.locator("#input-4 .body dl").inner_text().split("\n")
-    assert facts[facts.index(result.verdict.detectors[0].name) + 1] == "-"
+    assert facts[facts.index(result.detector_summary.detectors[0].name) + 1] == "-"
     # What is unknown comes last, whichever way round.
     for _ in range(2):
         page.get_by_label("Sort by").select_option("score")

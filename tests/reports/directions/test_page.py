@@ -153,7 +153,7 @@ def test_the_command_in_it_measures_the_same(
     assert "".join(shown.itertext()) == command(result)
     words = shlex.split(command(result).replace("\\\n", ""))
     good, bad = folders
-    words[words.index("ORDINARY")] = str(good)
+    words[words.index("ID_INPUTS")] = str(good)
     words[words.index(f"{HOSTILE}={HOSTILE.upper()}")] = f"{HOSTILE}={bad}"
     program, out = Path(sys.executable).with_name(words[0]), tmp_path / "again.json"
     subprocess.run([program, *words[1:], "--json", out, "--quiet"], check=True, timeout=120)

@@ -54,7 +54,7 @@ def test_every_number_is_that_of_the_result(run):
         assert row["prediction"] == entry.prediction.index
         assert row["label"] == entry.prediction.label
         assert row["probability"] == entry.prediction.probability
-        for measure in ("drop", "drop_error", "distortion", "flip_rate", "deviation"):
+        for measure in ("drop", "drop_error", "distortion", "flip_rate", "probe_deviations"):
             assert [row[f"{measure}:{probe.name}"] for probe in result.probes] == list(
                 getattr(entry, measure)
             )
