@@ -189,7 +189,7 @@ def test_bundled_photos_stand_for_references_of_models_of_colours(tmp_path):
     assert (result.detector_summary.reference, result.detector_summary.references) == ("bundled", 96)
     assert any("3 of the inputs have names of the bundled photos" in note for note in result.notes)
     without = onnx_ood.score(path, photos, ScoreSettings(bundled_reference=False))
-    assert (without.detector_summary.reference, without.verdict.references) == ("none", 0)
+    assert (without.detector_summary.reference, without.detector_summary.references) == ("none", 0)
 
 
 def test_where_nothing_can_be_learnt_inputs_are_compared_with_each_other(tmp_path):
