@@ -226,7 +226,7 @@ def test_init_writes_a_file_that_is_a_check_and_overwrites_nothing(tmp_path: Pat
     assert read_check_file(path).config.models.keys() == {"main"}
     again = check(tmp_path, "--init")
     assert again.returncode == 64
-    assert "is there already" in again.stderr
+    assert "already exists" in again.stderr
     assert path.read_text() == STARTER
     assert check(tmp_path, "--init", "other.toml", "--quiet").stdout == ""
     assert (tmp_path / "other.toml").exists()
