@@ -204,7 +204,7 @@ def test_a_wrong_shape_fails_by_name_and_nothing_evaluated_is_3(tmp_path):
 def test_an_empty_folder_is_3(tmp_path):
     result = run("score", CNN, tmp_path)
     assert result.returncode == 3
-    assert "not_evaluated" in result.stderr
+    assert "not evaluated: 0 of 0 inputs could be scored" in result.stderr
 
 
 def test_a_decompression_bomb_is_refused_and_the_others_are_scored(garments, tmp_path):

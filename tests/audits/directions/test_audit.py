@@ -202,7 +202,7 @@ def test_a_dead_layer_inconclusive_and_others_do(rows: tuple[str, str], save) ->
     assert found.factors[1].name == "layer"
     assert found.factors[1].within == pytest.approx(1)
     assert {one.verdict for one in same.settings} == {"inconclusive"}
-    assert {round(one.auroc, 12) for one in same.settings} == {0.5}
+    assert {one.auroc for one in same.settings} == {0.5}
     turned = onnx_ood.directions(path, [long], {"short": [usual]}, settings)
     assert {one.verdict for one in turned.sets[0].settings if one.layer == "h"} == {"flips"}
     assert found.noises == ("gaussian", "uniform")
