@@ -119,11 +119,11 @@ def test_the_cache_gives_the_same_curves(
 
 
 def test_all_are_19_kinds() -> None:
-    assert onnx_ood.BenchSettings(corruptions=("all",)).kinds == (
+    assert onnx_ood.BenchSettings(corruptions=("all",)).chosen_corruptions == (
         *list_corruptions("standard"),
         *list_corruptions("overlay"),
     )
-    assert onnx_ood.BenchSettings().kinds == ()
+    assert onnx_ood.BenchSettings().chosen_corruptions == ()
     with pytest.raises(UsageError, match=r"unknown corruption 'mist'; choose all, or from gaussian_noise"):
         onnx_ood.BenchSettings(corruptions=("fog", "mist"))
     with pytest.raises(UsageError, match="named twice"):
