@@ -62,6 +62,25 @@ def named(setting: str, value: object = None) -> str:
     return f"{setting}=" if value is None else f"{setting}={value!r}"
 
 
+def named_feed(name: str, value: str) -> str:
+    """Names the feed of a model input, with its value.
+
+    Args:
+        name: Name of the model input.
+        value: What to write for it.
+
+    >>> named_feed("mask", "ones")
+    "feeds={'mask': 'ones'}"
+    >>> with dialect("cli"):
+    ...     named_feed("mask", "ones")
+    '--feed mask=ones'
+    """
+    kind = _dialect.get()
+    if kind == "cli":
+        return f"{flag('feeds')} {name}={value}"
+    return f'feeds.{name} = "{value}"' if kind == "toml" else f"feeds={{{name!r}: {value!r}}}"
+
+
 def _literal(value: object) -> str:
     return (
         f'"{value}"'

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood._dialect import named
+from onnx_ood._dialect import named_feed
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.graph import Model, Tensor, format_shape
 from onnx_ood.inputs import FEED_GRAMMAR, Batch, InputSource, RowRequest, SharedValue
@@ -46,7 +46,7 @@ class Feeding:
         try:
             return SharedValue(text, wanted, self.fed)
         except InputError as error:
-            raise UsageError(f"{named('feeds', f'{wanted.name}={text}')}: {error}") from None
+            raise UsageError(f"{named_feed(wanted.name, text)}: {error}") from None
 
     def check(self, source: InputSource) -> None:
         """Refuse inputs that cannot hold the values that the model needs.
@@ -64,7 +64,7 @@ class Feeding:
             first = self.from_files[0].name
             raise UsageError(
                 f"{self._model.path} also needs {listed}; give one value for all inputs with "
-                f"{named('feeds', f'{first}=VALUE')} ({FEED_GRAMMAR}), or .npz files (in Python also a mapping) with "
+                f"{named_feed(first, 'VALUE')} ({FEED_GRAMMAR}), or .npz files (in Python also a mapping) with "
                 "an array for each model input under its name"
             )
 
@@ -109,7 +109,7 @@ def check_names(model: Model, feeds: Mapping[str, str]) -> None:
     for name in feeds:
         if name not in names:
             raise UsageError(
-                f"{named('feeds', f'{name}={feeds[name]}')}: {model.path} has no input {name!r}; it has: "
+                f"{named_feed(name, feeds[name])}: {model.path} has no input {name!r}; it has: "
                 f"{', '.join(names) or 'none'}"
             )
     if names and all(name in feeds for name in names):

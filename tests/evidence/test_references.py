@@ -83,7 +83,7 @@ def test_references_make_auto_better(garments: Path) -> None:
     without = onnx_ood.bench(models.path("fashion_resnet"), files[12:], None, alone)
     found = onnx_ood.bench(models.path("fashion_resnet"), files[12:], None, settings, reference=files[:12])
     assert (without.reference, without.references) == ("none", 0)
-    assert "without colours" in without.notes[-1]
+    assert "grey pictures" in without.notes[-1]
     assert (found.reference, found.references) == ("given", 12)
     before, after = ({one.name: one.macro.value for one in result.detectors} for result in (without, found))
     assert before["auto"] > before["uncertainty"]
@@ -93,14 +93,14 @@ def test_references_make_auto_better(garments: Path) -> None:
 
 def test_detectors_that_learn_need_references(garments: Path) -> None:
     files = sorted(map(str, garments.iterdir()))
-    with pytest.raises(UsageError, match=r"activity can't be measured.*--reference"):
+    with pytest.raises(UsageError, match=r"activity requires references.*with reference"):
         onnx_ood.bench(
             models.path("fashion_cnn"),
             files,
             None,
             onnx_ood.BenchSettings(detectors=("activity",), provider="cpu"),
         )
-    with pytest.raises(UsageError, match=r"9 references.*fewer than 10"):
+    with pytest.raises(UsageError, match=r"9 references.*at least 10"):
         onnx_ood.bench(
             models.path("fashion_cnn"),
             files[9:],
