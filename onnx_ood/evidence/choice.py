@@ -60,7 +60,7 @@ def without_unlearned(
     if lacking and (named_detectors or len(lacking) == len(detectors)):
         raise UsageError(
             f"detector {lacking[0].name} requires references; give known-good inputs with "
-            f"{named('reference').rstrip('=')}"
+            f"{named('reference')}"
         )
     # Kept in results, which are the same whoever asked.
     reason = "it requires references: known-good inputs"

@@ -95,7 +95,7 @@ def measure_references(
     if len(found.ids) < MIN_REFERENCES:
         raise TooFewReferencesError(
             f"{len(found.ids)} references could be measured, expected at least {MIN_REFERENCES}; give more with "
-            f"{named('reference').rstrip('=')}"
+            f"{named('reference')}"
         )
     altered: tuple[Features, ...] = ()
     if augmenting is not None and preprocessing is not None:
@@ -150,7 +150,8 @@ def measure_bundled_photos(
         "bundled",
         features,
         note="no references are given and the model takes colour pictures, so the bundled photos are used as "
-        "references; known-good inputs are better (reference), and bundled_reference turns the photos off",
+        f"references; known-good inputs are better ({named('reference')}), and "
+        f"{named('bundled_reference', False)} turns the photos off",
     )
 
 

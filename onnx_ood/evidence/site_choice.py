@@ -33,7 +33,7 @@ def choose_site(model: Model, name: str | None, feeds: Mapping[str, str]) -> tup
         raise UsageError(
             f"{model.path} has several inputs of floats ({', '.join(tensor.name for tensor in floats)}); name the one "
             f"to nudge ({named('site', floats[0].name)}), or give the others' values "
-            f"({named('feeds').rstrip('=')})"
+            f"({named('feeds')})"
         )
     if floats:
         return find_site(model, floats[0].name), ()

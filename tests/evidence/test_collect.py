@@ -20,7 +20,7 @@ class Echo:
     def __init__(self, refused: float | None = None) -> None:
         self.refused, self.read_inputs = refused, 0
 
-    def read(self, batch, others=None):
+    def read(self, batch, others=None):  # noqa: ARG002
         if self.refused is not None and (batch == self.refused).any():
             raise ModelError("refused")
         self.read_inputs += len(batch)
@@ -81,11 +81,11 @@ def test_inputs_that_fail_are_named_and_the_others_measured(tmp_path, prepared):
 def test_alterations_draw_from_their_own_number(save):
     """A picture altered by noise is the picture plus the draws of a generator seeded as documented."""
     model = save(small.build("net (float[N, 1, 2, 3] x) => (float[N, 1, 2, 3] y) { y = Relu (x) }"))
-    pictures = np.random.default_rng(0).integers(40, 200, (5, 2, 3)).astype(np.uint8)
+    pictures = np.random.default_rng(0).integers(40, 200, (5, 2, 3, 1)).astype(np.uint8)
     prepared = prepare_model(model, open_inputs(pictures), preprocess="unit,L,stretch")
 
     class Flat(Echo):
-        def read(self, batch, others=None):
+        def read(self, batch, others=None):  # noqa: ARG002
             return super().read(batch.reshape(len(batch), -1))
 
         def joined(self, parts):
@@ -98,5 +98,5 @@ def test_alterations_draw_from_their_own_number(save):
         open_inputs(pictures), {"noise": SeededAlteration(3, add)}
     )
     draws = np.random.default_rng([7, 3, 0]).uniform(0, 0.1, (5, 2, 3, 1))
-    expected = pictures[..., np.newaxis] / 255 + draws
+    expected = pictures / 255 + draws
     np.testing.assert_allclose(found.altered["noise"], expected.reshape(5, 6), atol=1e-6)

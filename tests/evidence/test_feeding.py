@@ -362,5 +362,5 @@ def test_a_size_that_nothing_tells_is_said_to_be_guessed(tmp_path, save):
     result = _score(save(model), tmp_path / "x.npy", feeds={"z": "1"})
     (note,) = [note for note in result.notes if "has open sizes" in note]
     assert note.startswith(
-        "The model leaves sizes of its input z [N, past] open that the inputs don't tell; 1 was"
+        "The model input z [N, past] has open sizes that the inputs do not determine; 1 was taken"
     )

@@ -194,7 +194,7 @@ class Settings(BaseModel):
             hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(cls.model_fields)}"
             return f"unknown setting {name!r}; {hint}"
         message = first["msg"].removeprefix("Value error, ")
-        return f"{named(name).rstrip('=')}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
+        return f"{named(name)}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
 
     def replaced(self, **values: Any) -> Self:
         """Return a copy with other values, validated like new settings."""
@@ -253,9 +253,7 @@ def check_site(site: str | None, feeds: Mapping[str, str]) -> None:
         ValueError: If the site is among the feeds; for validators of settings.
     """
     if site is not None and site in feeds:
-        raise ValueError(
-            f"{site!r} is nudged, so it takes the inputs; leave out its {named('feeds').rstrip('=')}"
-        )
+        raise ValueError(f"{site!r} is nudged, so it takes the inputs; leave out its {named('feeds')}")
 
 
 def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]]:

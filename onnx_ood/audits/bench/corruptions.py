@@ -87,7 +87,7 @@ def applicable(
         return (), {}
     if preprocessing is None:
         raise UsageError(
-            f"corruptions take pictures, and the inputs are not; leave out {named('corruptions').rstrip('=')}"
+            f"corruptions take pictures, and the inputs are not; leave out {named('corruptions')}"
         )
     grey = np.full((1, *preprocessing.size, 1 if preprocessing.channels == "L" else 3), 0.5, np.float32)
     reasons: dict[str, str] = {}

@@ -218,7 +218,7 @@ def _feed(model: Model, settings: PlaneSettings) -> Feeding:
         listed = ", ".join(one.name for one in feeding.from_files)
         raise UsageError(
             f"{model.path} also needs {listed}, and points between inputs need one value for all; use "
-            f"{named('feeds').rstrip('=')} ({feeding.from_files[0].name}=VALUE: {FEED_GRAMMAR})"
+            f"{named('feeds')} ({feeding.from_files[0].name}=VALUE: {FEED_GRAMMAR})"
         )
     return feeding
 

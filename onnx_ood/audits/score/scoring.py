@@ -140,7 +140,7 @@ def fit_scorer(
         if references.given:
             raise UsageError(
                 f"{named('detectors', DEVIATION)} compares inputs with each other; leave out "
-                f"{named('reference').rstrip('=')}"
+                f"{named('reference')}"
             )
         return None, ()
     asked = bool(settings.detectors) or references.given
