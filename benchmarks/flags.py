@@ -17,14 +17,12 @@ import numpy as np
 import ratios
 from detectors import PREPROCESSING, REFERENCES, cut, pictures
 
-from onnx_ood.audits._common.preprocessing import choose_preprocessing
 from onnx_ood.detectors import calibrate, find_detector, flag
 from onnx_ood.evidence.collect import Collector
-from onnx_ood.evidence.reader import FeatureReader
-from onnx_ood.graph import load
-from onnx_ood.inputs import discover, read_card
+from onnx_ood.evidence.prepared_model import prepare_model
+from onnx_ood.evidence.reader import ReaderFactory
+from onnx_ood.inputs import discover
 from onnx_ood.metrics.estimates import fraction_interval
-from onnx_ood.runtime import first_input
 
 DRAWS, FRESH, RATE = 40, 200, 0.05
 MOST = 600
@@ -32,12 +30,10 @@ MOST = 600
 
 def counts(path: Path, kind: str, ordinary: list[str]) -> list[int]:
     """How many of the fresh inputs are flagged, for each draw of references."""
-    model, auto = load(path), find_detector("auto")
-    fed = first_input(model)
-    chosen = choose_preprocessing(fed, discover(ordinary), PREPROCESSING.get(kind), read_card(path))
-    preprocessing = chosen.preprocessing if chosen else None
-    reader = FeatureReader(model, auto.needs, preprocessing=preprocessing)
-    found = Collector(reader, fed, preprocessing, MOST, 0).collect(ordinary).evidence
+    auto, source = find_detector("auto"), discover(ordinary)
+    prepared = prepare_model(path, source, preprocess=PREPROCESSING.get(kind))
+    reader = ReaderFactory(prepared)(auto.needs)
+    found = Collector(reader, prepared, limit=MOST).collect(source).values
     rng = np.random.default_rng(0)
     flagged = []
     for _ in range(DRAWS):

@@ -14,6 +14,7 @@ import argparse
 import hashlib
 import json
 import math
+import re
 import shlex
 import subprocess
 import sys
@@ -29,26 +30,27 @@ RUNS: dict[str, tuple[str, str]] = {
     ),
     "score-reference": (
         "score fashion_cnn.onnx ordinary inverted --reference known-good --batch-size 16 --provider cpu --json {out}",
-        "score fashion_cnn.onnx ordinary inverted --reference known-good --batch-size 16 --provider cpu --json {out}",
+        "score fashion_cnn.onnx in-distribution inverted --reference known-good --batch-size 16 --provider cpu "
+        "--json {out}",
     ),
     "score-unusual": (
         "score fashion_resnet.onnx ordinary --detectors strangeness --recipe lesswrong --batch-size 16 "
         "--provider cpu --json {out}",
-        "score fashion_resnet.onnx ordinary --detectors deviation --recipe lesswrong --batch-size 16 "
+        "score fashion_resnet.onnx in-distribution --detectors deviation --recipe lesswrong --batch-size 16 "
         "--provider cpu --json {out}",
     ),
     "score-detectors": (
         "score fashion_cnn.onnx ordinary --reference known-good --detectors "
         "auto,knn,vim,mahalanobis,profile,contrast,head_angle,cosine_drop,flip_rate,jacobian_norm "
         "--probe op:Relu --copies 8 --adaptive --advise --batch-size 16 --provider cpu --json {out}",
-        "score fashion_cnn.onnx ordinary --reference known-good --detectors "
-        "auto,knn,vim,mahalanobis,profile,spectral_ratio,class_cosine,cosine_drop,flip_rate,jacobian_norm "
+        "score fashion_cnn.onnx in-distribution --reference known-good --detectors "
+        "auto,knn,vim,mahalanobis,profile,spectral-ratio,class-cosine,cosine-drop,flip-rate,jacobian-norm "
         "--probe op:Relu --copies 8 --adaptive --advise --batch-size 16 --provider cpu --json {out}",
     ),
     "bench": (
         "bench fashion_cnn.onnx --id ordinary --ood inverted=inverted --reference known-good --corruptions all "
         "--batch-size 16 --provider cpu --json {out}",
-        "bench fashion_cnn.onnx --id ordinary --ood inverted=inverted --reference known-good --corruptions all "
+        "bench fashion_cnn.onnx --id in-distribution --ood inverted=inverted --reference known-good --corruptions all "
         "--batch-size 16 --provider cpu --json {out}",
     ),
     "sensitivity": (
@@ -75,7 +77,7 @@ RUNS: dict[str, tuple[str, str]] = {
     "directions": (
         "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 "
         "--provider cpu --json {out}",
-        "bench fashion_cnn.onnx --directions --id ordinary --ood inverted=inverted --batch-size 16 "
+        "directions fashion_cnn.onnx --id in-distribution --ood inverted=inverted --batch-size 16 "
         "--provider cpu --json {out}",
     ),
     "inspect": ("inspect efficientnet_lite0.onnx --json", "inspect efficientnet_lite0.onnx --json -"),
@@ -85,11 +87,80 @@ RUNS: dict[str, tuple[str, str]] = {
     ),
 }
 # Renamed since: keys and whole string values, wherever they stand.
-RENAMED: dict[str, str] = {}
-# Keys by the path of their object: "run:key.key" -> new key. For keys that changed in one place only.
-RENAMED_IN: dict[str, str] = {}
+RENAMED: dict[str, str] = {
+    "not evaluated": "not_evaluated",
+    "generic": "bundled",
+    "says nothing": "inconclusive",
+    "contrast": "spectral_ratio",
+    "head_angle": "class_cosine",
+    "doubt": "uncertainty",
+    "fallen_back": "fallback_nodes",
+    "layout_note": "batching_note",
+}
+_SCORES = ("score", "score-reference", "score-unusual", "score-detectors")
+# Keys by the path of their object, without numbers of entries: "run.key.key" -> new key. For keys that changed in one
+# place only.
+RENAMED_IN: dict[str, str] = {
+    f"{label}.{key}": new
+    for labels, renamed in (
+        (
+            _SCORES,
+            {
+                "verdict": "detector_summary",
+                "detector_summary.rate": "fpr",
+                "run.rows": "batch_size",
+                "nudges.family": "noise",
+                "advice.on": "active",
+                "advice.like": "most_similar",
+                "inputs.strangeness": "deviation",
+                "inputs.deviation": "probe_deviations",
+                "inputs.direction": "rotation",
+                "inputs.published": "published_score",
+            },
+        ),
+        (
+            ("bench",),
+            {
+                "ordinary": "id",
+                "sets.made": "synthetic",
+                "detectors.figures": "metrics",
+                "detectors.behind": "gap_to_best",
+                "flags.rate": "fpr",
+                "flags.ordinary": "id",
+                "corruptions.kinds": "corruptions",
+                "corruptions.detectors.curves.kind": "corruption",
+            },
+        ),
+        (
+            ("directions",),
+            {
+                "ordinary": "id",
+                "families": "noises",
+                "sets.made": "synthetic",
+                "sets.settings.family": "noise",
+                "sets.shares.family": "noise",
+                "counts.says_nothing": "inconclusive",
+                "sets.counts.says_nothing": "inconclusive",
+                "factors.levels.counts.says_nothing": "inconclusive",
+            },
+        ),
+    )
+    for label in labels
+    for key, new in renamed.items()
+}
+# Values by the path of their object, likewise.
+RENAMED_VALUES: dict[str, dict[str, str]] = {"directions.factors.name": {"family": "noise"}}
+# Starts of paths of inputs.
+RENAMED_STARTS = {"ordinary/": "in-distribution/"}
+# Keys of results that came later.
+ADDED = {"bench.settings", "bench.site", "bench.feeds", "directions.settings", "directions.feeds"} | {
+    f"{label}.settings" for label in _SCORES
+}
 # Not numbers of an audit.
-IGNORED = {"environment", "version", "seconds", "time", "started", "command", "cache"}
+IGNORED = {
+    *("environment", "version", "seconds", "time", "started", "command", "cache"),
+    *("notes", "reason", "formula", "source", "rule", "conclusion", "provider_note", "preprocessing"),
+}
 
 
 def run(out: Path, command: str, only: list[str], *, before: bool) -> int:
@@ -142,6 +213,8 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
             where = f"{path}.{key}" if path else key
             if key not in after:
                 found.append(f"{where}: only before ({str(renamed[key])[:60]})")
+            elif key not in renamed and where in ADDED:
+                continue
             elif key not in renamed:
                 found.append(f"{where}: only after ({str(after[key])[:60]})")
             else:
@@ -158,12 +231,19 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
     if isinstance(before, float) and isinstance(after, float) and math.isnan(before) and math.isnan(after):
         return []
     if isinstance(before, str):
-        before = RENAMED.get(before, before)
+        before = RENAMED.get(before, RENAMED_VALUES.get(_unnumbered(path), {}).get(before, before))
+        for old, new in RENAMED_STARTS.items():
+            if before.startswith(old):
+                before = new + before.removeprefix(old)
     return [] if before == after else [f"{path}: {before!r} before, {after!r} after"]
 
 
 def _key(path: str, key: str) -> str:
-    return RENAMED_IN.get(f"{path}.{key}", RENAMED.get(key, key))
+    return RENAMED_IN.get(f"{_unnumbered(path)}.{key}", RENAMED.get(key, key))
+
+
+def _unnumbered(path: str) -> str:
+    return re.sub(r"\[\d+\]", "", path)
 
 
 def compare(before: Path, after: Path) -> int:

@@ -1,8 +1,8 @@
 """Audit third-party neural networks given only an ONNX file.
 
-Audits answer a question end to end: `score`, `bench`, `check`, `sensitivity`, `plane`, `directions`, `preprocess`,
-`inspect`. Building blocks: `load` reads a graph, `select` picks tensors, `instrument` rewrites the graph, `measure`
-runs perturbed inputs through it.
+`fit` learns from known-good inputs once and returns an `Auditor` that scores others. Audits answer a question end to
+end: `score`, `bench`, `check`, `sensitivity`, `plane`, `directions`, `preprocess`, `inspect`. Building blocks: `load`
+reads a graph, `select` picks tensors, `instrument` rewrites the graph, `measure` runs perturbed inputs through it.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from onnx_ood.audits.preprocess.result import PreprocessResult
     from onnx_ood.audits.preprocess.settings import PreprocessSettings
     from onnx_ood.audits.score.audit import score
+    from onnx_ood.audits.score.auditor import Auditor, fit
     from onnx_ood.audits.score.result import ScoreResult
     from onnx_ood.audits.score.settings import ScoreSettings, Streaming
     from onnx_ood.audits.score.stream.summary import read_summary
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
 
 # Imported when first used: most programs need a few of them, and the command line none before it knows its command.
 _HOMES = {
+    "Auditor": "onnx_ood.audits.score.auditor",
     "BenchResult": "onnx_ood.audits.bench.result",
     "BenchSettings": "onnx_ood.audits.bench.settings",
     "CheckResult": "onnx_ood.audits.check.result",
@@ -92,6 +94,7 @@ _HOMES = {
     "directions": "onnx_ood.audits.directions.audit",
     "doctor": "onnx_ood.audits.doctor.audit",
     "find_detector": "onnx_ood.detectors",
+    "fit": "onnx_ood.audits.score.auditor",
     "inspect": "onnx_ood.audits.inspect.audit",
     "instrument": "onnx_ood.graph",
     "list_detectors": "onnx_ood.detectors",
@@ -109,6 +112,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Auditor",
     "BenchResult",
     "BenchSettings",
     "CheckResult",
@@ -151,6 +155,7 @@ __all__ = [
     "directions",
     "doctor",
     "find_detector",
+    "fit",
     "inspect",
     "instrument",
     "list_detectors",

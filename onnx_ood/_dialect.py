@@ -38,7 +38,7 @@ def flag(setting: str) -> str:
 
 
 def named(setting: str, value: object = None) -> str:
-    """Names a setting, with a value to give it.
+    """Name a setting in the language of the user, with a value.
 
     Args:
         setting: Name of the parameter or field in Python.
@@ -52,14 +52,38 @@ def named(setting: str, value: object = None) -> str:
     >>> with dialect("cli"):
     ...     named("copies", 2)
     '--copies 2'
+    >>> with dialect("cli"):
+    ...     named("bundled_reference", False)
+    '--no-bundled-reference'
     """
     kind = _dialect.get()
+    if kind == "cli" and value is False:
+        return flag(setting).replace("--", "--no-", 1)
     if kind == "cli":
         return flag(setting) if value is None or value is True else f"{flag(setting)} {value}"
     if kind == "toml":
         key = setting.replace("_", "-")
         return key if value is None else f"{key} = {_literal(value)}"
-    return f"{setting}=" if value is None else f"{setting}={value!r}"
+    return setting if value is None else f"{setting}={value!r}"
+
+
+def named_feed(name: str, value: str) -> str:
+    """Name the feed of a model input, with its value.
+
+    Args:
+        name: Name of the model input.
+        value: What to write for it.
+
+    >>> named_feed("mask", "ones")
+    "feeds={'mask': 'ones'}"
+    >>> with dialect("cli"):
+    ...     named_feed("mask", "ones")
+    '--feed mask=ones'
+    """
+    kind = _dialect.get()
+    if kind == "cli":
+        return f"{flag('feeds')} {name}={value}"
+    return f'feeds.{name} = "{value}"' if kind == "toml" else f"feeds={{{name!r}: {value!r}}}"
 
 
 def _literal(value: object) -> str:

@@ -1,1 +1,1 @@
-"""From files or arrays to what detectors read: features of inputs and of references."""
+"""From inputs to what detectors read: features of inputs and of references, and fitted detectors."""

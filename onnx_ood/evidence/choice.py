@@ -1,9 +1,10 @@
-"""Which detectors suit a model, and why the others don't."""
+"""Choice of the detectors that apply to a model."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from onnx_ood._dialect import named
 from onnx_ood.detectors import Detector, ModelInfo, find_detector, find_feature_sources, list_detectors
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import UsageError
@@ -11,17 +12,17 @@ from onnx_ood.graph import Model
 
 
 def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector], dict[str, str]]:
-    """The detectors that apply to a model.
+    """Choose the detectors that apply to a model.
 
     Args:
         model: The model.
-        names: Those that are asked for; empty for all.
+        names: Names of detectors; empty for all.
 
     Returns:
-        The detectors, and by name why others don't apply.
+        The detectors, and the reasons why others do not apply, by name.
 
     Raises:
-        UsageError: If one that was asked for is unknown or doesn't apply, or none does.
+        UsageError: If a named detector is unknown or does not apply, or none applies.
     """
     info = find_feature_sources(model).info
     wanted = [find_detector(name) for name in dict.fromkeys(names) or list_detectors()]
@@ -30,36 +31,37 @@ def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector]
     not_applicable = {name: reason for name, reason in reasons.items() if reason is not None}
     if not_applicable and (names or not chosen):
         name, reason = next(iter(not_applicable.items()))
-        raise UsageError(f"{name} doesn't apply to {model.path}: {reason}")
+        raise UsageError(f"detector {name} does not apply to {model.path}: {reason}")
     return chosen, not_applicable
 
 
-def learnable(
+def without_unlearned(
     detectors: Sequence[Detector],
     info: ModelInfo,
-    known: ReferenceSet,
-    not_applicable: dict[str, str],
+    references: ReferenceSet,
     *,
-    asked: bool,
-) -> list[Detector]:
-    """Those that don't lack references; the others are added to what doesn't apply.
+    named_detectors: bool,
+) -> tuple[list[Detector], dict[str, str]]:
+    """Leave out the detectors that require references if there are none.
 
     Args:
         detectors: Detectors that apply.
         info: The model.
-        known: The references.
-        not_applicable: Why detectors don't apply, by name.
-        asked: Whether they were asked for by name.
+        references: The references.
+        named_detectors: True if the user named the detectors.
 
     Returns:
-        Those that can be fitted.
+        The detectors that can be fitted, and the reason for each other, by name.
 
     Raises:
-        UsageError: If one that was asked for lacks them, or all do.
+        UsageError: If a detector that the user named lacks references, or all detectors do.
     """
-    lacking = [one for one in detectors if known.evidence is None and one.requires_reference(info)]
-    reason = "it learns from references: give known-good inputs with --reference"
-    if lacking and (asked or len(lacking) == len(detectors)):
-        raise UsageError(f"{lacking[0].name} can't be measured: {reason}")
-    not_applicable.update({one.name: reason for one in lacking})
-    return [one for one in detectors if one not in lacking]
+    lacking = [one for one in detectors if references.features is None and one.requires_reference(info)]
+    if lacking and (named_detectors or len(lacking) == len(detectors)):
+        raise UsageError(
+            f"detector {lacking[0].name} requires references; give known-good inputs with "
+            f"{named('reference')}"
+        )
+    # Kept in results, which are the same whoever asked.
+    reason = "it requires references: known-good inputs"
+    return [one for one in detectors if one not in lacking], {one.name: reason for one in lacking}

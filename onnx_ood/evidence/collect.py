@@ -1,164 +1,140 @@
-"""Reading a collection of inputs and measuring evidence of each, batch by batch."""
+"""Measurement of a set of inputs, batch by batch."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph import Tensor
-from onnx_ood.inputs import Batch, Preprocessing, Reader, discover
+from onnx_ood.inputs import Batch, InputSource, Preprocessing
 from onnx_ood.perturb import synthetic_ood
 from onnx_ood.results.base import Failure
-from onnx_ood.runtime import decoding_threads
 
-# Inputs read at once.
 BATCH = 32
-FEWEST = 10
-"""With fewer inputs in a collection, an AUROC says nothing."""
-# Pictures of nothing are as many as ordinary inputs, and no more than this.
-_MOST_MADE = 300
+"""Inputs read at once."""
+MIN_SET_SIZE = 10
+"""Minimum number of inputs in a set for a meaningful AUROC."""
+_MAX_SYNTHETIC = 300
 
-# Alters pictures [N, H, W, C] in [0, 1].
 Alteration = Callable[[NDArray[np.floating], np.random.Generator], NDArray[np.float32]]
+"""Alters pictures [N, H, W, C] in [0, 1]."""
 
 Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Altering:
-    """A way to alter pictures, with draws of its own.
+class SeededAlteration:
+    """An alteration with random draws of its own.
 
     Attributes:
-        number: Tells its draws from those of other ways.
-        alter: Alters.
+        number: Number that is mixed into the seed.
+        alter: The alteration.
     """
 
     number: int
     alter: Alteration
 
 
-def numbered(alterations: Mapping[str, Alteration]) -> dict[str, Altering]:
-    """Ways to alter pictures, numbered from 0 on."""
-    return {kind: Altering(number, alter) for number, (kind, alter) in enumerate(alterations.items())}
+def numbered(alterations: Mapping[str, Alteration]) -> dict[str, SeededAlteration]:
+    """Number alterations from 0 in order."""
+    return {name: SeededAlteration(number, alter) for number, (name, alter) in enumerate(alterations.items())}
 
 
 class Measures(Protocol[Found]):
-    """Measures inputs, some at a time."""
+    """Measures batches of inputs."""
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Found:
-        """Measures inputs [N, *input], with values of the model's other inputs; `ModelError` if a run fails."""
+        """Measure inputs [N, *input], with values of the model's other inputs; `ModelError` if a run fails."""
 
     def joined(self, parts: Sequence[Found]) -> Found:
-        """What was measured of inputs one behind the other; empty of no parts."""
+        """Concatenate measured values of several batches; empty for no batches."""
 
     def finite(self, found: Found) -> NDArray[np.bool_]:
-        """Inputs for which nothing is NaN or infinite, [N]."""
+        """Return a mask of the inputs without NaN or infinity, bool [N]."""
 
     def rows(self, found: Found, which: NDArray[np.intp]) -> Found:
-        """What was measured of some of the inputs."""
+        """Return the measured values of some of the inputs."""
 
 
 @dataclass
 class Collected(Generic[Found]):
-    """What was measured of one collection.
+    """Measured values of one set of inputs.
 
     Attributes:
-        ids: Names of the N inputs that were measured.
-        evidence: Of each.
-        altered: Of each, altered; by kind.
-        failed: The others.
-        notes: What a user should know about how they were read.
+        ids: Names of the N measured inputs.
+        values: Measured values of the inputs.
+        altered: Measured values of the altered inputs by alteration.
+        failed: Inputs that could not be measured.
+        notes: Notes on how the inputs were read.
     """
 
     ids: list[str]
-    evidence: Found
+    values: Found
     altered: dict[str, Found]
     failed: list[Failure] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
 
 class Collector(Generic[Found]):
-    """Measures collections of one model's inputs."""
+    """Measures sets of inputs of one model."""
 
     def __init__(
-        self,
-        reader: Measures[Found],
-        fed: Tensor,
-        preprocessing: Preprocessing | None,
-        limit: int | None,
-        seed: int,
-        feeding: Feeding | None = None,
+        self, reader: Measures[Found], prepared: PreparedModel, *, limit: int | None = None, seed: int = 0
     ) -> None:
-        """Settles how.
+        """Store what measures and how.
 
         Args:
-            reader: Measures.
-            fed: The model's input.
-            preprocessing: How pictures become tensors, or None.
-            limit: Inputs of a collection at most, or None.
+            reader: Measures batches.
+            prepared: The model, with its preprocessing and feeds.
+            limit: Maximum number of inputs of a set, or None.
             seed: Seed of samples and alterations.
-            feeding: Knows the values of the model's other inputs; None for a model of one.
         """
-        self._feeding = feeding
-        self._reader, self._fed, self._preprocessing = reader, fed, preprocessing
+        self._reader, self._prepared = reader, prepared
         self._limit, self._seed = limit, seed
 
     def collect(
         self,
-        paths: Sequence[str],
-        alterations: Mapping[str, Altering] | None = None,
+        source: InputSource,
+        alterations: Mapping[str, SeededAlteration] | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> Collected[Found]:
-        """Reads and measures a collection.
+        """Read and measure a set of inputs.
 
         Args:
-            paths: Files, folders or globs.
-            alterations: What each picture is altered by, by kind.
+            source: The inputs. With a limit, a random sample of its items is read, and at most `limit` inputs of these
+                are measured.
+            alterations: Alterations to apply to each picture, by name.
             progress: Called with the number of inputs of each batch that is done.
 
         Returns:
-            What was measured; inputs that can't be read or run are listed.
+            Measured values; inputs that cannot be read or run are listed as failed.
         """
-        found = discover(paths)
-        reader = Reader(
-            self._sampled(found.paths),
-            preprocessing=self._preprocessing,
-            input_name=self._fed.name,
-            input_shape=self._fed.shape or (),
-            dtype=np.dtype(self._fed.dtype or "float32"),
-            others=self._feeding.from_files if self._feeding else None,
-            batch=BATCH,
-            threads=decoding_threads(),
-        )
+        reader = self._prepared.reader(source.sample(self._limit, self._seed), batch=BATCH)
         collected = Collected([], self._reader.joined([]), {})
-        collected.failed = [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
+        collected.failed = [Failure(id=missing.id, reason=missing.reason) for missing in source.missing]
         parts: list[Found] = []
-        altered: dict[str, list[Found]] = {kind: [] for kind in alterations or {}}
+        altered: dict[str, list[Found]] = {name: [] for name in alterations or {}}
         with closing(iter(reader)) as batches:
             for batch in batches:
                 collected.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
-                left = (
-                    len(batch) if self._limit is None else min(len(batch), self._limit - len(collected.ids))
-                )
-                if left > 0:
-                    self._take(batch.part(0, left), alterations or {}, collected, parts, altered)
+                room = len(batch) if self._limit is None else self._limit - len(collected.ids)
+                if len(batch) and room > 0:
+                    self._measure(batch.part(0, room), alterations or {}, collected, parts, altered)
                 if progress:
                     progress(len(batch))
-        collected.evidence = self._reader.joined(parts)
-        collected.altered = {kind: self._reader.joined(each) for kind, each in altered.items()}
+        collected.values = self._reader.joined(parts)
+        collected.altered = {name: self._reader.joined(each) for name, each in altered.items()}
         collected.notes = tuple(reader.notes)
         return collected
 
-    def made(self, pictures: NDArray[np.floating]) -> Found:
-        """Measures pictures that are made.
+    def measure_pictures(self, pictures: NDArray[np.floating]) -> Found:
+        """Measure pictures in memory.
 
         Args:
             pictures: [N, H, W, C] in [0, 1].
@@ -168,82 +144,75 @@ class Collector(Generic[Found]):
             [self._reader.read(tensors[start : start + BATCH]) for start in range(0, len(tensors), BATCH)]
         )
 
-    def nothing(self, ordinary: int) -> dict[str, Found]:
-        """Measures pictures of nothing, as many of each kind as there are ordinary inputs, but not too many.
+    def measure_synthetic(self, count: int) -> dict[str, Found]:
+        """Measure synthetic out-of-distribution pictures: noise and the like.
 
         Args:
-            ordinary: Number of ordinary inputs.
+            count: Number of in-distribution inputs; each synthetic set has as many pictures, up to 300.
 
         Returns:
-            By kind.
+            Measured values by name of the set.
         """
-        assert self._preprocessing is not None
         shape = self._preprocessing.shape
         if self._preprocessing.layout == "NCHW":
             shape = (*shape[1:], shape[0])
-        count = min(ordinary, _MOST_MADE)
+        count = min(count, _MAX_SYNTHETIC)
         return {
-            name: self.made(make((count, *shape), np.random.default_rng([self._seed, 1, number])))
+            name: self.measure_pictures(make((count, *shape), np.random.default_rng([self._seed, 1, number])))
             for number, (name, make) in enumerate(synthetic_ood().items())
         }
 
-    def numbers(self, found: Found) -> Found | None:
-        """What was measured of the inputs for which all of it are numbers; None if there are none."""
+    def finite_only(self, found: Found) -> Found | None:
+        """Return the measured values of the inputs without NaN or infinity; None if no input is left."""
         rows = np.flatnonzero(self._reader.finite(found))
         return self._reader.rows(found, rows) if len(rows) else None
 
-    def _sampled(self, paths: Sequence[Path]) -> Sequence[Path]:
-        """A sample of files, in their order; each may hold several inputs."""
-        if self._limit is None or len(paths) <= self._limit:
-            return paths
-        chosen = np.random.default_rng(self._seed).choice(len(paths), self._limit, replace=False)
-        return [paths[i] for i in sorted(chosen.tolist())]
+    @property
+    def _preprocessing(self) -> Preprocessing:
+        assert self._prepared.preprocessing is not None
+        return self._prepared.preprocessing
 
-    def _take(
+    def _measure(
         self,
         batch: Batch,
-        alterations: Mapping[str, Altering],
+        alterations: Mapping[str, SeededAlteration],
         collected: Collected[Found],
         parts: list[Found],
         altered: dict[str, list[Found]],
     ) -> None:
-        """Measures one batch; of one that the model doesn't run, each input alone."""
+        """Measure one batch; if the model does not run it, each input alone."""
+        others = self._prepared.feeding.others(batch)
         try:
-            evidence = self._reader.read(batch.tensors, self._others(batch))
+            found = self._reader.read(batch.tensors, others)
         except ModelError as error:
             if len(batch) > 1:
                 for i in range(len(batch)):
-                    self._take(batch.part(i, i + 1), alterations, collected, parts, altered)
+                    self._measure(batch.part(i, i + 1), alterations, collected, parts, altered)
                 return
             collected.failed.append(Failure(id=batch.ids[0], reason=str(error)))
             return
-        finite = self._reader.finite(evidence)
+        finite = self._reader.finite(found)
         for i in np.flatnonzero(~finite).tolist():
             collected.failed.append(Failure(id=batch.ids[i], reason="the model gives NaN or infinity for it"))
         if not finite.any():
             return
         batch = batch.take(np.flatnonzero(finite))
-        parts.append(self._reader.rows(evidence, np.flatnonzero(finite)))
-        for kind, way in alterations.items():
-            generator = np.random.default_rng([self._seed, way.number, len(collected.ids)])
-            tensors = self._alter(batch.tensors, way.alter, generator)
-            altered[kind].append(self._reader.read(tensors, self._others(batch)))
+        parts.append(self._reader.rows(found, np.flatnonzero(finite)))
+        for name, alteration in alterations.items():
+            generator = np.random.default_rng([self._seed, alteration.number, len(collected.ids)])
+            tensors = self._alter(batch.tensors, alteration.alter, generator)
+            altered[name].append(self._reader.read(tensors, self._prepared.feeding.others(batch)))
         collected.ids += batch.ids
-
-    def _others(self, batch: Batch) -> dict[str, NDArray[Any]]:
-        return self._feeding.others(batch) if self._feeding else {}
 
     def _alter(
         self, tensors: NDArray[Any], alter: Alteration, generator: np.random.Generator
     ) -> NDArray[np.float32]:
-        assert self._preprocessing is not None
         pixels = self._preprocessing.denormalise(tensors)
         if self._preprocessing.layout == "NCHW":
             pixels = np.moveaxis(pixels, 1, -1)
         return self._tensors(alter(np.clip(pixels, 0, 1), generator))
 
     def _tensors(self, pictures: NDArray[np.floating]) -> NDArray[np.float32]:
-        assert self._preprocessing is not None
         if self._preprocessing.layout == "NCHW":
             pictures = np.moveaxis(pictures, -1, 1)
         return np.ascontiguousarray(self._preprocessing.normalise(pictures))

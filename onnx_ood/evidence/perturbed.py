@@ -1,7 +1,7 @@
-"""Measuring what nudges do to inputs, as far as detectors need it.
+"""Measurement of the features of nudged inputs.
 
-All inputs share the nudges, which are drawn from the seed, so that what is measured of an input doesn't depend on its
-company. Each part of the evidence has runs of its own: its numbers don't depend on what else is wanted.
+All inputs share the nudges, drawn from the seed, so features of an input do not depend on the rest of its batch. Each
+part of the features has runs of its own, so its values do not depend on the other parts requested.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from onnx_ood import metrics
 from onnx_ood._types import Float
 from onnx_ood.detectors import Features, FeatureSources, Need
 from onnx_ood.evidence.site_choice import choose_site
-from onnx_ood.graph import Model, Tensor
+from onnx_ood.graph import Model, Tensor, measurable
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
 from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
@@ -25,24 +25,24 @@ from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitio
 Others = Mapping[str, NDArray[Any]] | None
 
 COPIES = 2
-"""Nudges of a family."""
+"""Nudged copies per distribution of noise."""
 SCALE = 0.02
-"""Standard deviation, in pixels from 0 to 1 where pictures are normalised, else as the model takes them."""
+"""Standard deviation of nudges: in pixels from 0 to 1 for pictures, else in units of the model's input."""
 POINTS = 8
 """Points of the ring."""
 DIRECTIONS = 2
 """Directions of the Jacobian."""
-# A drop below this is rounding, whatever the probe, and so is an angle below that with this drop.
-_SMALLEST_DROP = 1e-12
-_SMALLEST_ANGLE = (2 * _SMALLEST_DROP) ** 0.5
+# Smaller drops are rounding errors at any probe, and so are the angles with such drops.
+_MIN_DROP = 1e-12
+_MIN_ANGLE = (2 * _MIN_DROP) ** 0.5
 _AT_LAYERS: frozenset[Need] = frozenset({"pairs", "smooth", "ring"})
 
 
 class PerturbedFeatureReader:
-    """A model made ready for being nudged. Nothing is loaded that nobody needs.
+    """Measures features of nudged inputs; creates only the sessions that the needs take.
 
     Attributes:
-        provider: `"cuda"` or `"cpu"`: where it really runs; None if nothing does.
+        provider: `"cuda"` or `"cpu"`: the provider in use; None without a session.
     """
 
     def __init__(
@@ -52,26 +52,28 @@ class PerturbedFeatureReader:
         needs: Collection[Need],
         fed: Tensor,
         *,
+        site: Tensor | None = None,
         preprocessing: Preprocessing | None,
         seed: int,
         provider: str,
         batch_size: int | None,
     ) -> None:
-        """Creates the sessions.
+        """Create the sessions.
 
         Args:
-            model: The model. If the input holds no floats, the first ones inside are nudged.
-            sources: Where in it evidence is read.
-            needs: Parts of the evidence that are wanted.
-            fed: The graph input that inputs are fed to, which is nudged if it holds floats.
-            preprocessing: How pictures became tensors; None if that isn't known.
+            model: The model.
+            sources: Tensors to read features from.
+            needs: Parts of the features to measure.
+            fed: Model input that takes the inputs.
+            site: Tensor to nudge; None for the fed input, or the first inner tensor of floats if it holds none.
+            preprocessing: Preprocessing of pictures; None if unknown.
             seed: Seed of the nudges.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
-            batch_size: Inputs in one run; None lets memory decide.
+            batch_size: Inputs in one run; None for what memory allows.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
-            ProviderError: If the provider can't run here.
+            ProviderError: If the provider cannot run here.
         """
         self._layers, self._needs, self._seed = sources.info.layers, set(needs), seed
         self._prober: Prober | None = None
@@ -82,12 +84,17 @@ class PerturbedFeatureReader:
         if not (at_layers or of_answer):
             return
         others = [tensor.name for tensor in model.inputs if tensor.name != fed.name]
-        site = fed if fed.floating else choose_site(model, None, dict.fromkeys(others, ""))[0]
+        if site is None:
+            site = fed if fed.floating else choose_site(model, None, dict.fromkeys(others, ""))[0]
         pictures = preprocessing if site.is_input else None
         self._gain: NDArray[np.floating] | float = 1.0 if pictures is None else pictures.gain
         self._channels_last = pictures is not None and pictures.layout == "NHWC"
         if at_layers:
-            probes = [model.by_name[name] for name in self._layers]
+            reached = self._layers
+            if not site.is_input:  # Layers before an inner site don't change with it.
+                after = {tensor.name for tensor in measurable(model, site)}
+                reached = tuple(name for name in self._layers if name in after)
+            probes = [model.by_name[name] for name in reached]
             self._prober = Prober(
                 model, probes, site=site.name, provider=provider, batch_size=batch_size, feeds=others
             )
@@ -100,17 +107,17 @@ class PerturbedFeatureReader:
             self.provider = self._jacobian.prober.provider
 
     def read(self, batch: NDArray[Any], others: Others = None) -> Features:
-        """Measures inputs.
+        """Measure inputs.
 
         Args:
-            batch: [N, *input].
+            batch: Inputs [N, *input].
             others: Values of the model's other inputs.
 
         Returns:
-            What was asked for, and nothing else.
+            The requested parts of the features of nudged inputs.
 
         Raises:
-            UsageError: If a shape doesn't fit.
+            UsageError: If a shape does not fit.
             ModelError: If a run fails.
         """
         found = Features()
@@ -129,23 +136,23 @@ class PerturbedFeatureReader:
         if "pairs" in self._needs:
             measured = prober.measure(batch, white.astype(np.float32), others)
             found = Features(
-                drops=self._placed(prober, _drops(measured), _SMALLEST_DROP),
+                drops=self._placed(prober, _drops(measured), _MIN_DROP),
                 flips=self._placed(prober, measured.flip_rate().mean(axis=1), 0),
                 distortions=self._placed(prober, _distortions(measured), 1),
             )
         if "smooth" in self._needs:
             unit = draw_smooth(shape, COPIES, self._seed, channels_last=self._channels_last)
             measured = prober.measure(batch, (unit * SCALE * self._gain).astype(np.float32), others)
-            found = replace(found, smooth_drops=self._placed(prober, _drops(measured), _SMALLEST_DROP))
+            found = replace(found, smooth_drops=self._placed(prober, _drops(measured), _MIN_DROP))
         if "ring" in self._needs:
-            # Each of its points is such a nudge as `white` has, since cos² + sin² = 1.
+            # Each point is distributed like the nudges in `white`, since cos² + sin² = 1.
             ring = Ellipse(np.zeros(shape), *white).at(np.arange(POINTS) / POINTS)
             transitions = ring_transitions(prober, batch, ring.astype(np.float32), others)
             found = replace(found, transitions=self._placed(prober, transitions, 0))
         return found
 
     def _placed(self, prober: Prober, values: Float, nothing: float) -> Float:
-        """Values at probes, [N, P], at the places of their layers; a layer without units has what nothing makes."""
+        """Values at probes, [N, P], in the order of the layers; layers without units get `nothing`."""
         if prober.probes == self._layers:
             return values
         placed = np.full((len(values), len(self._layers)), nothing, np.float64)
@@ -155,14 +162,12 @@ class PerturbedFeatureReader:
 
 def _drops(measured: Measurement) -> Float:
     """Mean cosine drops over copies, [N, P]."""
-    drops: Float = np.maximum(measured.cosine_drop().mean(axis=1), _SMALLEST_DROP)
+    drops: Float = np.maximum(measured.cosine_drop().mean(axis=1), _MIN_DROP)
     return drops
 
 
 def _distortions(measured: Measurement) -> Float:
     """Mean distortions over copies, [N, P]."""
-    angle, at_site = (
-        np.maximum(angles, _SMALLEST_ANGLE) for angles in (measured.angle(), measured.site_angle())
-    )
+    angle, at_site = (np.maximum(angles, _MIN_ANGLE) for angles in (measured.angle(), measured.site_angle()))
     mean: Float = metrics.distortion(angle, at_site[:, :, np.newaxis]).mean(axis=1)
     return mean

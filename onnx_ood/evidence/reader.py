@@ -1,4 +1,4 @@
-"""Measuring what detectors need of inputs."""
+"""Measurement of the features that detectors need."""
 
 from __future__ import annotations
 
@@ -11,38 +11,36 @@ from numpy.typing import NDArray
 
 from onnx_ood.detectors import Features, Need, find_feature_sources
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
+from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.runtime import ChannelReader, Channels, first_input
 
 
 @dataclass(frozen=True)
-class MakesReaders:
-    """What makes readers of evidence that differ in nothing but their needs.
+class ReaderFactory:
+    """Makes readers of features that differ only in their needs.
 
     Attributes:
-        model: The model.
-        fed: The graph input that inputs are fed to.
-        preprocessing: How pictures become tensors; None if that isn't known.
+        prepared: The model.
         seed: Seed of the nudges.
         provider: `"auto"`, `"cuda"` or `"cpu"`.
-        batch_size: Inputs in one run; None lets memory decide.
+        batch_size: Inputs in one run; None for what memory allows.
     """
 
-    model: Model
-    fed: Tensor
-    preprocessing: Preprocessing | None
-    seed: int
-    provider: str
-    batch_size: int | None
+    prepared: PreparedModel
+    seed: int = 0
+    provider: str = "auto"
+    batch_size: int | None = None
 
     def __call__(self, needs: Collection[Need]) -> FeatureReader:
-        """A reader; errors are those of `FeatureReader`."""
+        """Make a reader; raises the errors of `FeatureReader`."""
         return FeatureReader(
-            self.model,
+            self.prepared.model,
             needs,
-            fed=self.fed,
-            preprocessing=self.preprocessing,
+            fed=self.prepared.fed,
+            site=self.prepared.site,
+            preprocessing=self.prepared.preprocessing,
             seed=self.seed,
             provider=self.provider,
             batch_size=self.batch_size,
@@ -50,11 +48,11 @@ class MakesReaders:
 
 
 class FeatureReader:
-    """A model made ready for measuring evidence.
+    """Measures features of a model's inputs.
 
     Attributes:
-        info: What is known of the model.
-        provider: `"cuda"` or `"cpu"`: where it really runs.
+        info: Facts about the model.
+        provider: `"cuda"` or `"cpu"`: the provider in use.
     """
 
     def __init__(
@@ -63,25 +61,27 @@ class FeatureReader:
         needs: Collection[Need],
         *,
         fed: Tensor | None = None,
+        site: Tensor | None = None,
         preprocessing: Preprocessing | None = None,
         seed: int = 0,
         provider: str = "auto",
         batch_size: int | None = None,
     ) -> None:
-        """Creates the sessions.
+        """Create the sessions.
 
         Args:
             model: The model.
-            needs: Parts of the evidence that are wanted; those that the model doesn't have stay empty.
-            fed: The graph input that inputs are fed to; None for the first that a batch can feed.
-            preprocessing: How pictures became tensors, for the scale of nudges; None if that isn't known.
+            needs: Parts of the features to measure; parts that the model lacks stay empty.
+            fed: Model input that takes the inputs; None for the first that a batch can feed.
+            site: Tensor to nudge; None for the fed input, or the first inner tensor of floats if it holds none.
+            preprocessing: Preprocessing of pictures, which gives nudges their scale; None if unknown.
             seed: Seed of the nudges.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
-            batch_size: Inputs in one run; None lets memory decide.
+            batch_size: Inputs in one run; None for what memory allows.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
-            ProviderError: If the provider can't run here.
+            ProviderError: If the provider cannot run here.
         """
         self._sources = find_feature_sources(model)
         self.info = self._sources.info
@@ -94,7 +94,7 @@ class FeatureReader:
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank_1" in self._needs else None
         fed = fed or first_input(model)
-        # The input is a layer too, if it holds floats.
+        # An input of floats counts as a layer.
         if self._layers and fed.floating:
             self._layers = (fed.name, *self._layers)
         tensors = [*self._layers, *self._norms, *_known(self._pooled)]
@@ -117,6 +117,7 @@ class FeatureReader:
             wanted,
             self._needs,
             fed,
+            site=site,
             preprocessing=preprocessing,
             seed=seed,
             provider=provider,
@@ -125,17 +126,17 @@ class FeatureReader:
         self.provider = (self._reader or self._nudged).provider or "cpu"
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Features:
-        """Measures inputs.
+        """Measure inputs.
 
         Args:
-            batch: [N, *input].
+            batch: Inputs [N, *input].
             others: Values of the model's other inputs.
 
         Returns:
-            What was asked for.
+            The requested parts of the features.
 
         Raises:
-            UsageError: If a shape doesn't fit.
+            UsageError: If a shape does not fit.
             ModelError: If a run fails.
         """
         found = self._reader.read(batch, others) if self._reader else Channels({}, {}, {})
@@ -151,15 +152,15 @@ class FeatureReader:
         )
 
     def joined(self, parts: Sequence[Features]) -> Features:
-        """Evidence of inputs one behind the other; empty of no parts."""
+        """Concatenate features of several batches; empty for no batches."""
         return Features.joined(parts)
 
     def finite(self, found: Features) -> NDArray[np.bool_]:
-        """Inputs for which nothing is NaN or infinite, [N]."""
+        """Return a mask of the inputs without NaN or infinity, bool [N]."""
         return found.finite()
 
     def rows(self, found: Features, which: NDArray[np.intp]) -> Features:
-        """What was measured of some of the inputs."""
+        """Return the features of some of the inputs."""
         return found.rows(which)
 
     def _logits(self, scores: NDArray[Any]) -> NDArray[np.float64]:

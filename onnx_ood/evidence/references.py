@@ -1,206 +1,228 @@
-"""Inputs that detectors learn from: known-good ones that are given, or photos that come with the package."""
+"""References that detectors learn from: known-good inputs, or photos bundled with the package."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from hashlib import sha256
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._dialect import named
 from onnx_ood.detectors import Features, ModelInfo
+from onnx_ood.evidence.bundled_photos import bundled_photos
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
-from onnx_ood.evidence.generic_photos import generic_photos
 from onnx_ood.exceptions import TooFewReferencesError
-from onnx_ood.inputs import Preprocessing, discover
+from onnx_ood.inputs import InputSource, Preprocessing
 from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
 
-Source = Literal["given", "bundled", "none"]
+ReferenceSource = Literal["given", "bundled", "none"]
 
-LEAST = 10
-"""Fewer references tell nothing of what is usual."""
-# How strongly references are altered, where there is a choice.
+MIN_REFERENCES = 10
+"""Minimum number of references to learn from."""
+# Severity of pseudo-OOD augmentations that have several.
 _SEVERITY = 4
-_GREYS = 11
+_GREY_LEVELS = 11
+
+CollectorFactory = Callable[[], Collector[Features]]
 
 
 @dataclass(frozen=True)
 class ReferenceSet:
-    """What was measured of references.
+    """Measured references.
 
     Attributes:
-        source: Whether they are known-good inputs that were given, bundled photos, or there are none.
-        evidence: Of each, with `altered`; None where there are none.
-        ids: Names of those that were given.
+        source: `"given"` for known-good inputs, `"bundled"` for photos of the package, `"none"` without references.
+        features: Features of the references, with `altered` if a detector reads it; None without references.
+        ids: Names of given references.
         failed: References that could not be measured.
-        note: Why it is what it is, where nobody chose it; or empty.
+        note: Reason for a source that was selected automatically; empty otherwise.
     """
 
-    source: Source
-    evidence: Features | None = None
+    source: ReferenceSource
+    features: Features | None = None
     ids: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     note: str = ""
 
+    @property
+    def sha256(self) -> str | None:
+        """SHA-256 of the names of given references, one per line; None without."""
+        return sha256("\n".join(self.ids).encode()).hexdigest() if self.ids else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the source and on failed references."""
+        notes = [f"{self.note[0].upper()}{self.note[1:]}."] if self.note else []
+        if self.failed:
+            first = self.failed[0]
+            notes.append(
+                f"{len(self.failed)} references could not be measured; the first: {first.id}: {first.reason}"
+            )
+        return tuple(notes)
+
+    def __len__(self) -> int:
+        return 0 if self.features is None else len(self.features)
+
 
 def measure_references(
     collector: Collector[Features],
-    augmenting: Collector[Features] | None,
-    paths: Sequence[str],
+    augmenting: CollectorFactory | None,
+    source: InputSource,
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
 ) -> ReferenceSet:
-    """Measures known-good inputs that were given.
+    """Measure known-good inputs.
 
     Args:
-        collector: Reads and measures.
-        augmenting: Measures them altered: what detectors learn from that; None if none of them does.
-        paths: Files, folders or globs.
-        preprocessing: How pictures become tensors; without it references can't be altered.
+        collector: Measures the inputs.
+        augmenting: Makes a collector for altered inputs; None if no detector reads them.
+        source: The inputs.
+        preprocessing: Preprocessing of pictures; references are altered only with one.
         progress: Called with the number of inputs of each batch that is done.
 
     Returns:
-        What was measured.
+        The references.
 
     Raises:
         TooFewReferencesError: If fewer than 10 could be measured.
     """
-    found = collector.collect(paths, progress=progress)
-    if len(found.ids) < LEAST:
+    found = collector.collect(source, progress=progress)
+    if len(found.ids) < MIN_REFERENCES:
         raise TooFewReferencesError(
-            f"{len(found.ids)} references could be measured, and fewer than {LEAST} tell nothing of what is usual: "
-            "give more with --reference"
+            f"{len(found.ids)} references could be measured, expected at least {MIN_REFERENCES}; give more with "
+            f"{named('reference')}"
         )
     altered: tuple[Features, ...] = ()
     if augmenting is not None and preprocessing is not None:
-        kinds = augmenting.collect(paths, numbered(pseudo_ood_augmentations(preprocessing))).altered.values()
-        # Of a kind that the model gives NaN for nothing can be learnt.
-        altered = tuple(kind for kind in kinds if kind.finite().all())
+        augmented = augmenting().collect(source, numbered(pseudo_ood_augmentations(preprocessing))).altered
+        # Nothing can be learned from an augmentation that makes the model return NaN.
+        altered = tuple(one for one in augmented.values() if one.finite().all())
     return ReferenceSet(
-        "given", replace(found.evidence, altered=altered), tuple(found.ids), failed=tuple(found.failed)
+        "given", replace(found.values, altered=altered), tuple(found.ids), failed=tuple(found.failed)
     )
 
 
 def measure_bundled_photos(
     collector: Collector[Features],
-    augmenting: Collector[Features] | None,
+    augmenting: CollectorFactory | None,
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
 ) -> ReferenceSet:
-    """Measures the bundled photos, if the model takes photographs.
+    """Measure the bundled photos if the model takes colour pictures.
 
-    What it was made for can't be told from a file. A model of three colour channels is taken for one of
-    photographs, any other not: for pictures of digits or garments, photos are the wrong reference and do harm.
+    A model file does not state what the model was trained for. Models with three colour channels are assumed to take
+    photos. For others, such as models of digits or garments, photos are a wrong reference.
 
     Args:
-        collector: Measures.
-        augmenting: Measures them altered: what detectors learn from that; None if none of them does.
-        preprocessing: How pictures become tensors, or None.
-        progress: Called with the number of pictures whenever all were measured in one way.
+        collector: Measures the photos.
+        augmenting: Makes a collector for altered photos; None if no detector reads them.
+        preprocessing: Preprocessing of pictures, or None.
+        progress: Called with the number of photos after each augmentation.
 
     Returns:
-        What was measured, or nothing and why.
+        The references, or none and the reason.
     """
     if preprocessing is None:
         return ReferenceSet(
-            "none", note="inputs are no pictures, so that the bundled photos are no reference for them"
+            "none", note="inputs are not pictures, so the bundled photos are not used as references"
         )
     if preprocessing.channels == "L":
         return ReferenceSet(
-            "none",
-            note="the model takes pictures without colours, so that the bundled photos are no reference for it",
+            "none", note="the model takes grey pictures, so the bundled photos are not used as references"
         )
-    pictures = generic_photos(preprocessing)
+    pictures = bundled_photos(preprocessing)
     rng = np.random.default_rng(0)
-    evidence = collector.made(pictures)
+    features = collector.measure_pictures(pictures)
     if augmenting is not None:
+        altering = augmenting()
         altered = []
         for alter in pseudo_ood_augmentations(preprocessing).values():
             if progress:
                 progress(len(pictures))
-            altered.append(augmenting.made(alter(pictures, rng)))
-        evidence = replace(evidence, altered=tuple(altered))
+            altered.append(altering.measure_pictures(alter(pictures, rng)))
+        features = replace(features, altered=tuple(altered))
     return ReferenceSet(
         "bundled",
-        evidence,
-        note="the model takes colour pictures, so the bundled photos stand for what is usual; "
-        "--reference with known-good inputs is better, and --no-bundled-reference leaves them out",
+        features,
+        note="no references are given and the model takes colour pictures, so the bundled photos are used as "
+        f"references; known-good inputs are better ({named('reference')}), and "
+        f"{named('bundled_reference', False)} turns the photos off",
     )
 
 
-def among_references(paths: Iterable[Path], reference: Sequence[str]) -> tuple[Path, ...]:
-    """Inputs that are references too: what is learnt from an input can't tell whether it is strange.
+def overlap_notes(shared: Sequence[str]) -> tuple[str, ...]:
+    """Return a note on inputs that are also references.
 
     Args:
-        paths: The inputs' files.
-        reference: Files, folders or globs of references.
-
-    Returns:
-        Those of them that are, however either is written.
+        shared: Names of these inputs, as `InputSource.shared_with` gives them.
     """
-    known = {path.resolve() for path in discover(reference).paths} if reference else set()
-    return tuple(path for path in paths if path.resolve() in known) if known else ()
-
-
-def overlap_notes(shared: Sequence[Path]) -> tuple[str, ...]:
-    """What to say of inputs that are references too."""
     if not shared:
         return ()
-    count = f"{len(shared)} files are" if len(shared) > 1 else f"{shared[0].as_posix()} is"
+    count = f"{len(shared)} inputs are" if len(shared) > 1 else f"{shared[0]} is"
     return (
-        f"{count} among the inputs and among the references: of such inputs p-values say nothing, they look more "
-        "ordinary than they are.",
+        f"{count} among the references, too: p-values of such inputs are invalid, and they look more typical than "
+        "they are.",
     )
 
 
 def with_baseline_inputs(
     info: ModelInfo,
-    known: ReferenceSet,
+    references: ReferenceSet,
     collector: Collector[Features],
     preprocessing: Preprocessing | None,
 ) -> ModelInfo:
-    """What is known of a model and, where nothing better is, what it makes of blank pictures.
+    """Add features of content-free pictures to the facts of a model without references.
 
     Args:
         info: The model.
-        known: References; with any, blanks aren't asked for.
-        collector: Measures.
-        preprocessing: How pictures become tensors; None if inputs are none.
+        references: References; with any, the baseline is not needed.
+        collector: Measures the pictures.
+        preprocessing: Preprocessing of pictures; None if inputs are not pictures.
 
     Returns:
-        The info, with blanks if it has class scores.
+        The facts, with a baseline if the model has class scores.
     """
-    if known.evidence is not None or preprocessing is None or info.probabilities is None:
+    if references.features is not None or preprocessing is None or info.probabilities is None:
         return info
-    return replace(info, baseline=collector.made(baseline_pictures(preprocessing)))
+    return replace(info, baseline=collector.measure_pictures(baseline_pictures(preprocessing)))
 
 
 def baseline_pictures(preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Pictures without content: [11, H, W, C] in [0, 1], float32, each of one grey, from black to white."""
-    greys = np.linspace(0, 1, _GREYS, dtype=np.float32)
+    """Make content-free pictures of one grey each, from black to white.
+
+    Args:
+        preprocessing: Preprocessing of the model; gives size and channels.
+
+    Returns:
+        Pictures in [0, 1], float32 [11, H, W, C].
+    """
+    greys = np.linspace(0, 1, _GREY_LEVELS, dtype=np.float32)
     return np.tile(greys.reshape(-1, 1, 1, 1), (1, *preprocessing.size, preprocessing.channel_count))
 
 
 def pseudo_ood_augmentations(preprocessing: Preprocessing) -> Mapping[str, Alteration]:
-    """The alterations from which detectors learn what altered pictures look like.
+    """Return the augmentations whose results detectors use as pseudo-OOD inputs.
 
     Args:
-        preprocessing: How pictures become tensors; what needs colours is left out where there are none.
+        preprocessing: Preprocessing of the model; augmentations of colour need three channels.
 
     Returns:
-        By kind.
+        Augmentations by name.
     """
     coloured = preprocessing.channels != "L"
     return {
-        name: partial(_alter, name)
+        name: partial(_augment, name)
         for name in list_corruptions("pseudo_ood")
         if coloured or not find_corruption(name).needs_colour
     }
 
 
-def _alter(name: str, pictures: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.float32]:
+def _augment(
+    name: str, pictures: NDArray[np.floating], generator: np.random.Generator
+) -> NDArray[np.float32]:
     return apply(name, min(_SEVERITY, find_corruption(name).severities[-1]), pictures, generator)

@@ -1,107 +1,165 @@
-"""Ordinary inputs and the sets that are told from them: those that are named, and those that are made."""
+"""In-distribution inputs and out-of-distribution sets: given ones, and synthetic ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
+from onnx_ood._types import Progress
 from onnx_ood.evidence.collect import Collected, Collector, Found, numbered
-from onnx_ood.exceptions import NotEvaluatedError
+from onnx_ood.evidence.prepared_model import PreparedModel
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.inputs import InputSource, open_inputs
 from onnx_ood.perturb import find_corruption, list_corruptions
 
 
 @dataclass(frozen=True)
-class Sets(Generic[Found]):
-    """What was measured.
+class SetSources:
+    """Inputs of an audit that compares sets.
 
     Attributes:
-        usual: Of ordinary inputs.
-        given: Of each set that was named.
-        made: Of pictures of nothing, and of the ordinary pictures altered.
-        notes: What a user should know about them.
+        id: In-distribution inputs.
+        ood: Out-of-distribution sets by name.
     """
 
-    usual: Collected[Found]
+    id: InputSource
+    ood: Mapping[str, InputSource]
+
+    @property
+    def all(self) -> InputSource:
+        """The inputs of all sets."""
+        return InputSource.joined([self.id, *self.ood.values()])
+
+
+def open_sets(id_inputs: Any, ood: Any) -> SetSources:
+    """Find in-distribution inputs and out-of-distribution sets.
+
+    Args:
+        id_inputs: In-distribution inputs, as `open_inputs` takes them.
+        ood: Out-of-distribution sets: inputs by name, or the inputs of a single set, which is called `ood`; None for
+            none.
+
+    Returns:
+        The sources.
+
+    Raises:
+        InputTypeError: If inputs are of other types.
+
+    >>> sorted(open_sets("photos", "textures").ood)
+    ['ood']
+    """
+    if ood is None:
+        ood = {}
+    elif not isinstance(ood, Mapping):
+        ood = {"ood": ood}
+    return SetSources(
+        open_inputs(id_inputs, name="id"),
+        {name: open_inputs(inputs, name=f"ood[{name}]") for name, inputs in ood.items()},
+    )
+
+
+@dataclass(frozen=True)
+class MeasuredSets(Generic[Found]):
+    """Measured values of all sets.
+
+    Attributes:
+        id: In-distribution inputs.
+        given: Given out-of-distribution sets by name.
+        synthetic: Synthetic out-of-distribution sets by name.
+        notes: Notes for the user.
+    """
+
+    id: Collected[Found]
     given: Mapping[str, Collected[Found]]
-    made: Mapping[str, Found]
+    synthetic: Mapping[str, Found]
     notes: tuple[str, ...]
 
     @property
-    def tested(self) -> dict[str, Found]:
-        """All sets by name, named ones first."""
-        return {**{name: one.evidence for name, one in self.given.items()}, **self.made}
+    def ood(self) -> dict[str, Found]:
+        """All out-of-distribution sets by name, given ones first."""
+        return {**{name: one.values for name, one in self.given.items()}, **self.synthetic}
+
+
+def check_sets(prepared: PreparedModel, sources: SetSources, *, synthetic: bool) -> None:
+    """Refuse inputs without anything to compare with.
+
+    Args:
+        prepared: The model.
+        sources: The inputs.
+        synthetic: True to add synthetic sets.
+
+    Raises:
+        UsageError: If there is no out-of-distribution set and none can be made, or the model cannot take the inputs.
+    """
+    if not sources.ood and not (synthetic and prepared.preprocessing is not None):
+        raise UsageError("no out-of-distribution set to compare with; name one (ood), or give pictures")
+    prepared.check(sources.id)
+    for source in sources.ood.values():
+        prepared.check(source)
 
 
 def collect_sets(
     collector: Collector[Found],
-    path: Path,
-    ordinary: Sequence[str],
-    strange: Mapping[str, Sequence[str]],
+    prepared: PreparedModel,
+    sources: SetSources,
     *,
-    controls: bool,
-    pictures: bool,
-    step: Callable[[int], None],
-) -> Sets[Found]:
-    """Measures everything.
+    synthetic: bool,
+    progress: Callable[[int], None],
+) -> MeasuredSets[Found]:
+    """Measure all sets.
 
     Args:
-        collector: Reads and measures.
-        path: The model's file, for errors.
-        ordinary: Files, folders or globs.
-        strange: The same of each set.
-        controls: True to make sets too, of pictures.
-        pictures: True if inputs are pictures.
-        step: Called with the number of inputs of each batch that is done.
+        collector: Measures inputs.
+        prepared: The model.
+        sources: The inputs.
+        synthetic: True to add synthetic sets: noise, and altered in-distribution pictures.
+        progress: Called with the number of inputs of each batch that is done.
 
     Returns:
-        What was measured; of made pictures those for which the model gives numbers. A made set of the name of one that
-        is given is left out, and so is one without numbers, with a note.
+        Measured values. A synthetic set is left out with a note if a given set has its name or the model gives no
+        finite values for it; of the others, only inputs with finite values are kept.
 
     Raises:
-        NotEvaluatedError: If no ordinary input could be measured, or none of a set that was named.
+        NotEvaluatedError: If no in-distribution input, or no input of a given set, could be measured.
     """
-    usual = collector.collect(
-        ordinary,
-        numbered({name: find_corruption(name).at("demo") for name in list_corruptions("demo")})
-        if controls and pictures
-        else None,
-        step,
-    )
-    given = {name: collector.collect(paths, progress=step) for name, paths in strange.items()}
+    pictures = prepared.preprocessing is not None
+    alterations = {}
+    if synthetic and pictures:
+        alterations = numbered({name: find_corruption(name).at("demo") for name in list_corruptions("demo")})
+    usual = collector.collect(sources.id, alterations, progress)
+    given = {name: collector.collect(source, progress=progress) for name, source in sources.ood.items()}
     for what, found in {
-        "ordinary input": usual,
+        "in-distribution input": usual,
         **{f"input of {name}": one for name, one in given.items()},
     }.items():
         if not found.ids:
-            reason = found.failed[0].reason if found.failed else "there is none"
-            raise NotEvaluatedError(f"{path}: no {what} could be measured: {reason}")
+            reason = found.failed[0].reason if found.failed else "there are none"
+            raise NotEvaluatedError(f"{prepared.model.path}: no {what} could be measured: {reason}")
     notes = usual.notes
-    if controls and not pictures:
-        notes += ("inputs are no pictures, so that no sets were made of them",)
+    if synthetic and not pictures:
+        notes += ("Inputs are not pictures, so no synthetic sets were made.",)
     made: dict[str, Found] = {}
-    for name, all_of_it in (
-        collector.nothing(len(usual.ids)) | usual.altered if controls and pictures else {}
-    ).items():
-        found_numbers = collector.numbers(all_of_it)
+    candidates = collector.measure_synthetic(len(usual.ids)) | usual.altered if alterations else {}
+    for name, everything in candidates.items():
+        finite = collector.finite_only(everything)
         if name in given:
-            notes += (f"{name} is the set that was named so, and not made",)
-        elif found_numbers is None:
-            notes += (f"{name} is left out: the model gives NaN or infinity for it",)
+            notes += (f"The set {name} is the given one; no synthetic set of that name was made.",)
+        elif finite is None:
+            notes += (f"The synthetic set {name} is left out: the model gives NaN or infinity for it.",)
         else:
-            made[name] = found_numbers
-    return Sets(usual, given, made, notes)
+            made[name] = finite
+    return MeasuredSets(usual, given, made, notes)
 
 
-def counting(progress: Callable[[int, int | None], None] | None) -> Callable[[int], None]:
-    """Adds up what is done.
+def counting(progress: Progress | None) -> Callable[[int], None]:
+    """Add up batches for a progress callback.
 
     Args:
-        progress: Called with the number of inputs that are done; how many there will be isn't known.
+        progress: Called with the number of inputs done; the total is unknown.
 
     Returns:
-        What takes the number of inputs of each batch.
+        Callback that takes the number of inputs of each batch.
     """
     done = 0
 

@@ -1,4 +1,4 @@
-"""Arrays that are kept in a folder from run to run, each lot under a key that says all that it depends on."""
+"""Storage of arrays in a folder, under keys that state all they depend on."""
 
 from __future__ import annotations
 
@@ -19,23 +19,22 @@ _DIGEST = sha256().digest_size
 
 
 class Store:
-    """A folder of measurements.
+    """Folder of stored arrays.
 
-    A file begins with the SHA-256 of its key and its content. One that is damaged, cut short, or lies where another
-    belongs, is as good as none; nothing of it is read.
+    A file begins with the SHA-256 of its key and content. Damaged, truncated or misplaced files are ignored.
 
     Attributes:
-        problem: Why something could not be kept, or empty. That ends no run: it is measured again next time.
+        problem: Reason why arrays could not be stored, or empty. It ends no run.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Makes the folder, if need be.
+        """Create the folder if it is missing.
 
         Args:
-            folder: Where to keep arrays; several runs may share it.
+            folder: Folder of the arrays; several runs may share it.
 
         Raises:
-            OutputError: If there is no such folder, and none can be made.
+            OutputError: If the folder cannot be created.
         """
         self.problem = ""
         self._folder = folder
@@ -43,17 +42,17 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(
-                f"{folder}: cannot be made: {error.strerror}; choose another folder for the cache"
+                f"{folder}: cannot be created: {error.strerror}; choose another folder for the cache"
             ) from None
 
     def find(self, key: str) -> dict[str, NDArray[Any]] | None:
-        """What is kept under a key.
+        """Look up arrays.
 
         Args:
-            key: The text that it was kept under.
+            key: Key they were stored under.
 
         Returns:
-            Arrays by name, bit by bit as they were; None if there are none that can be trusted.
+            Arrays by name, identical bit by bit; None if there are none or the file is damaged.
         """
         try:
             content = self._path(key).read_bytes()
@@ -66,11 +65,11 @@ class Store:
             return {name: found[name] for name in found.files}
 
     def keep(self, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Keeps arrays.
+        """Store arrays.
 
         Args:
             key: All that they depend on, as one text.
-            arrays: By name.
+            arrays: Arrays by name.
         """
         packed = BytesIO()
         np.savez(packed, **arrays)  # type: ignore[arg-type]  # names of fields, none of which is an option of savez
@@ -83,7 +82,7 @@ class Store:
             new = Path(name)
             with os.fdopen(handle, "wb") as file:
                 file.write(_digest(key, content) + content)
-            # Whoever reads meanwhile sees no file or the whole of it.
+            # Atomic: concurrent readers see no file or the complete one.
             new.replace(path)
         except OSError as error:
             self.problem = f"{path}: cannot be written: {error.strerror}"

@@ -1,45 +1,113 @@
-"""Base types of all results: plain data with a schema, the source of every rendering."""
+"""Base types of all results: plain data with a schema, the source of all renderings."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import override
+
+from onnx_ood import _rendering
+from onnx_ood.exceptions import UsageError
 
 # NaN has no place in JSON; a value that does not exist is null.
 Number = float | None
 
 
 FROM_FILES = ".npz"
-"""In place of a value: it came with each input, from the same file."""
+"""In place of a value that came with each input, from the same file."""
 
 
 class Part(BaseModel):
-    """What all parts of a result have in common."""
+    """Base of all parts of results."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
 
 
+class Result(Part):
+    """Base of the results of audits, with their renderings."""
+
+    def to_html(self, path: str | Path, **options: Any) -> None:
+        """Write the result as one HTML page that opens offline.
+
+        Args:
+            path: Path of the file; an existing file is replaced.
+            options: Options of the page of this audit, such as `thumbnails=False` for score.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        _rendering.write(path, _rendering.html_page(self, **options))
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the result as JSON, as `--json` does; `onnx_ood.read_result` reads it.
+
+        Args:
+            path: Path of the file; an existing file is replaced.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        _rendering.write(path, _rendering.json_text(self))
+
+    def _repr_html_(self) -> str:
+        return _rendering.notebook_html(self)
+
+    def summary_lines(self) -> list[str]:
+        """Return the result in short lines, at most 9."""
+        return []
+
+    @override
+    def __repr__(self) -> str:
+        model = getattr(self, "model", None)
+        about = [getattr(self, "status", None), getattr(model, "path", model)]
+        head = f"{type(self).__name__}({', '.join(str(one) for one in about if isinstance(one, str))})"
+        return "\n".join([head, *self.summary_lines()])
+
+    __str__ = __repr__
+
+
+def dataframe(rows: Iterable[Mapping[str, object]]) -> Any:
+    """Make a pandas DataFrame.
+
+    Args:
+        rows: Values by column, one mapping per row.
+
+    Raises:
+        UsageError: If pandas is not installed.
+    """
+    try:
+        pandas = import_module("pandas")
+    except ImportError:
+        raise UsageError(
+            "to_dataframe needs pandas, which is not installed; run: pip install pandas"
+        ) from None
+    return pandas.DataFrame(list(rows))
+
+
 class NudgeSettings(Part):
-    """How inputs were nudged."""
+    """Settings of the nudges."""
 
     recipe: Literal["lesswrong"] | None = Field(
-        description="A published recipe, or null for the settings below."
+        description="Published recipe, or null for the settings below."
     )
     noise: str = Field(description="Distribution of the noise.")
     space: Literal["pixel", "tensor"] = Field(
-        description="Where the noise is added: before or after normalisation."
+        description="Space that the noise is added in: before or after normalisation."
     )
     scale: float = Field(
         description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1."
     )
     copies: int
-    adaptive: bool = Field(description="True if inputs whose rank is settled get fewer copies.")
+    adaptive: bool = Field(description="True if inputs with a converged rank got fewer copies.")
     seed: int
 
 
 class Environment(Part):
-    """What the numbers were made with."""
+    """Versions of the software."""
 
     onnx_ood: str
     onnx: str
@@ -50,36 +118,36 @@ class Environment(Part):
 
 
 class Run(Part):
-    """How the model was run."""
+    """Runs of the model."""
 
-    provider: Literal["cuda", "cpu"] = Field(description="Where the model really ran.")
-    provider_note: str = Field(description="Why it is the CPU although CUDA was looked for, or empty.")
+    provider: Literal["cuda", "cpu"] = Field(description="Provider in use.")
+    provider_note: str = Field(description="Reason for the CPU although CUDA was looked for, or empty.")
     placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
     fallback_nodes: tuple[str, ...] = Field(
-        description="Nodes that measuring added and that ran on the CPU although the model ran on CUDA: a bug."
+        description="Added nodes that ran on the CPU although the model ran on CUDA: a bug."
     )
     batch_size: int = Field(description="Inputs in one run of the model.")
-    exact: bool = Field(description="True if the model was run without fusions.")
-    tf32: bool = Field(description="True if CUDA was let round products to TF32.")
+    exact: bool = Field(description="True if the model ran without fusions.")
+    tf32: bool = Field(description="True if TF32 was allowed on CUDA.")
     observer_effect: Number = Field(
-        description="Largest relative change of a model output by watching, on up to 8 inputs; null if none was run."
+        description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run."
     )
-    batching_note: str = Field(description="Why inputs were run one at a time, or empty.")
+    batching_note: str = Field(description="Reason why inputs were run one at a time, or empty.")
 
 
 class Prediction(Part):
-    """The largest value of the model's own output for the clean input."""
+    """Largest value of the model's output for the clean input."""
 
     index: int
     label: str | None
-    value: float = Field(description="The output's value there.")
+    value: float = Field(description="Value of the output at the index.")
     probability: Number = Field(
-        description="Softmax there, or the value itself if the output is a distribution."
+        description="Softmax at the index, or the value itself if the output is a distribution."
     )
 
 
 class Failure(Part):
-    """An input that was not scored."""
+    """Input that could not be measured."""
 
     id: str
     reason: str

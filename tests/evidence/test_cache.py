@@ -241,7 +241,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="allow_pickle"):
         store.find("objects")
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be made"):
+    with pytest.raises(OutputError, match="cannot be created"):
         Store(tmp_path / "file" / "folder")
 
 

@@ -322,29 +322,30 @@ class TestSpeech:
     [
         (
             {},
-            r"has several inputs of floats \(input, state\): name the one to nudge with --site, or state the others' "
-            "values with --feed",
+            r"has several inputs of floats \(input, state\); name the one to nudge \(site='input'\), or give the "
+            r"others' values \(feeds\)",
         ),
         (
             {"site": "input"},
-            r"also needs state \(float32 \[2, N, 4\]\), sr \(int64 \[\]\): state one value for all inputs with --feed "
-            r"state=VALUE \(zeros, ones, a number or a .npy file\), or save .npz files with an array for each",
+            r"also needs state \(float32 \[2, N, 4\]\), sr \(int64 \[\]\); give one value for all inputs with "
+            r"feeds={'state': 'VALUE'} \(zeros, ones, a number or a .npy file\), or .npz files \(in Python also a "
+            r"mapping\) with an array for each",
         ),
         (
             {"feeds": {"stat": "zeros"}},
-            r"--feed stat=zeros: \S+ has no input 'stat'; it has: input, state, sr",
+            r"feeds={'stat': 'zeros'}: \S+ has no input 'stat'; it has: input, state, sr",
         ),
-        ({"feeds": {"input": "0", "state": "0", "sr": "0"}}, "every input of .* has a --feed"),
-        ({"site": "state", "feeds": {"state": "zeros"}}, "'state' is nudged, so the files feed it"),
+        ({"feeds": {"input": "0", "state": "0", "sr": "0"}}, "every input of .* has a feed"),
+        ({"site": "state", "feeds": {"state": "zeros"}}, "'state' is nudged, so it takes the inputs"),
         (
             {"feeds": {"state": "zeros", "sr": "fast"}},
-            r"--feed sr=fast: is none of: zeros, ones, a number or a .npy",
+            r"feeds={'sr': 'fast'}: is none of: zeros, ones, a number or a .npy",
         ),
         (
             {"feeds": {"state": "zeros", "sr": "1.5"}},
-            r"--feed sr=1.5: is no value of int64, which the model takes",
+            r"feeds={'sr': '1.5'}: is no value of int64, which the model takes",
         ),
-        ({"feeds": {"state": "zeros", "sr": "none.npy"}}, r"--feed sr=none.npy: no such file"),
+        ({"feeds": {"state": "zeros", "sr": "none.npy"}}, r"feeds={'sr': 'none.npy'}: no such file"),
     ],
 )
 def test_what_is_missing_or_wrong_is_said_with_the_way_out(tmp_path, save, changes, message):
@@ -359,7 +360,7 @@ def test_a_size_that_nothing_tells_is_said_to_be_guessed(tmp_path, save):
     )
     np.save(tmp_path / "x.npy", normal(9, 4))
     result = _score(save(model), tmp_path / "x.npy", feeds={"z": "1"})
-    (note,) = [note for note in result.notes if "leaves sizes" in note]
+    (note,) = [note for note in result.notes if "has open sizes" in note]
     assert note.startswith(
-        "The model leaves sizes of its input z [N, past] open that the inputs don't tell; 1 was"
+        "The model input z [N, past] has open sizes that the inputs do not determine; 1 was taken"
     )

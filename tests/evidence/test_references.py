@@ -10,7 +10,7 @@ from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.evidence.generic_photos import CROPS, generic_photos
+from onnx_ood.evidence.bundled_photos import CROPS, bundled_photos
 from onnx_ood.evidence.references import baseline_pictures, pseudo_ood_augmentations
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import parse
@@ -19,7 +19,7 @@ from onnx_ood.inputs import parse
 def test_crops_are_parts_of_the_photos() -> None:
     """The colours of each crop are within those of its photo, and crops of one photo are a photo's number apart."""
     preprocessing = parse("unit,stretch,size=48", (None, 3, None, None))
-    pictures = generic_photos(preprocessing)
+    pictures = bundled_photos(preprocessing)
     photos = models.photos()
     assert pictures.shape == (CROPS * len(photos), 48, 48, 3)
     assert pictures.dtype == np.float32
@@ -29,15 +29,15 @@ def test_crops_are_parts_of_the_photos() -> None:
         for crop in pictures[place :: len(photos)]:
             # Whole and crop show the same thing: colours are nearer than those of most other photos.
             assert np.abs(crop.mean(axis=(0, 1)) - whole.mean(axis=(0, 1))).max() < 0.35
-    np.testing.assert_array_equal(pictures, generic_photos(preprocessing))
-    turned = generic_photos(preprocessing.model_copy(update={"channels": "BGR"}))
+    np.testing.assert_array_equal(pictures, bundled_photos(preprocessing))
+    turned = bundled_photos(preprocessing.model_copy(update={"channels": "BGR"}))
     np.testing.assert_array_equal(turned[..., ::-1], pictures)
 
 
 def test_every_second_crop_of_a_photo_went_through_a_jpeg() -> None:
     """A JPEG can't hold a picture's finest colours: it keeps every second column and row of them."""
     preprocessing = parse("unit,stretch,size=64", (None, 3, None, None))
-    pictures = generic_photos(preprocessing).reshape(CROPS, -1, 64, 64, 3)
+    pictures = bundled_photos(preprocessing).reshape(CROPS, -1, 64, 64, 3)
     with_blue = pictures[..., 2] - pictures @ np.array([0.299, 0.587, 0.114], np.float32)
     fine = np.abs(np.diff(with_blue, axis=3)[..., ::2]).mean(axis=(1, 2, 3))
     assert max(fine[1::2]) < 0.75 * min(fine[::2])
@@ -83,7 +83,7 @@ def test_references_make_auto_better(garments: Path) -> None:
     without = onnx_ood.bench(models.path("fashion_resnet"), files[12:], None, alone)
     found = onnx_ood.bench(models.path("fashion_resnet"), files[12:], None, settings, reference=files[:12])
     assert (without.reference, without.references) == ("none", 0)
-    assert "without colours" in without.notes[-1]
+    assert "grey pictures" in without.notes[-1]
     assert (found.reference, found.references) == ("given", 12)
     before, after = ({one.name: one.macro.value for one in result.detectors} for result in (without, found))
     assert before["auto"] > before["uncertainty"]
@@ -93,14 +93,14 @@ def test_references_make_auto_better(garments: Path) -> None:
 
 def test_detectors_that_learn_need_references(garments: Path) -> None:
     files = sorted(map(str, garments.iterdir()))
-    with pytest.raises(UsageError, match=r"activity can't be measured.*--reference"):
+    with pytest.raises(UsageError, match=r"activity requires references.*with reference"):
         onnx_ood.bench(
             models.path("fashion_cnn"),
             files,
             None,
             onnx_ood.BenchSettings(detectors=("activity",), provider="cpu"),
         )
-    with pytest.raises(UsageError, match=r"9 references.*fewer than 10"):
+    with pytest.raises(UsageError, match=r"9 references.*at least 10"):
         onnx_ood.bench(
             models.path("fashion_cnn"),
             files[9:],

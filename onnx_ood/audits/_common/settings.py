@@ -45,14 +45,14 @@ class Option:
 
 
 def _as_tuple(value: Any) -> Any:
-    """A string is a list of one, never one of its letters."""
+    """Take a string as a list of one name."""
     if isinstance(value, str | Path):
         return (str(value),)
     return tuple(value) if isinstance(value, list) else value
 
 
 def _as_path(value: Any) -> Any:
-    """TOML has no paths."""
+    """Take a string as a path, as TOML writes it."""
     return Path(value) if isinstance(value, str) and value else value
 
 
@@ -168,15 +168,15 @@ R = TypeVar("R")
 
 
 class Settings(BaseModel):
-    """Base of the settings of audits: immutable, checked, compared by value."""
+    """Base of the settings of audits: immutable, validated, compared by value."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
 
     def __init__(self, **values: Any) -> None:
-        """Checks all values.
+        """Validate all values.
 
         Raises:
-            UsageError: If one is unknown, of a wrong type or out of range: the first of several.
+            UsageError: If a setting is unknown, of a wrong type or out of range; names the first.
         """
         try:
             super().__init__(**values)
@@ -194,18 +194,23 @@ class Settings(BaseModel):
             hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(cls.model_fields)}"
             return f"unknown setting {name!r}; {hint}"
         message = first["msg"].removeprefix("Value error, ")
-        return f"{named(name).rstrip('=')}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
+        return f"{named(name)}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
 
     def replaced(self, **values: Any) -> Self:
-        """A copy with other values, checked like new settings."""
+        """Return a copy with other values, validated like new settings."""
         return type(self)(**{**{name: getattr(self, name) for name in self.model_fields_set}, **values})
 
+    @property
+    def stored(self) -> Self:
+        """Copy for results, without the cache: it changes no number."""
+        return self.model_copy(update={"cache": None}) if "cache" in type(self).model_fields else self
+
     def arguments(self) -> list[str]:
-        """The command-line arguments that state everything that is not a default."""
+        """Return the command-line arguments that state everything that is not a default."""
         return [word for name in type(self).model_fields for word in self._argument(name)]
 
     def command(self, *words: str) -> str:
-        """The command line that repeats a run, quoted for a POSIX shell.
+        """Return the command line that repeats a run, quoted for a POSIX shell.
 
         Args:
             words: The command and its positional arguments.
@@ -233,15 +238,30 @@ class Settings(BaseModel):
 
 
 def option_of(field: FieldInfo) -> Option | None:
-    """How a field is given on the command line; None if it can't be."""
+    """Return how a field is given on the command line; None if it is not."""
     return next((one for one in field.metadata if isinstance(one, Option)), None)
 
 
-def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]]:
-    """Lets the fields of a settings class be given as keyword arguments, beside or in place of `settings`.
+def check_site(site: str | None, feeds: Mapping[str, str]) -> None:
+    """Refuse a site that has a feed.
 
     Args:
-        kind: The class; the decorated function has a parameter `settings` that is one or None.
+        site: Name of the site, or None.
+        feeds: Values of model inputs by name.
+
+    Raises:
+        ValueError: If the site is among the feeds; for validators of settings.
+    """
+    if site is not None and site in feeds:
+        raise ValueError(f"{site!r} is nudged, so it takes the inputs; leave out its {named('feeds')}")
+
+
+def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]]:
+    """Let the fields of a settings class be given as keyword arguments of a function.
+
+    Args:
+        kind: The class. The decorated function has a parameter `settings`, an instance or None; keyword arguments
+            override its values.
 
     Returns:
         A decorator. `inspect.signature`, `help` and completion show all fields.
@@ -249,35 +269,47 @@ def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]
 
     def decorate(function: Callable[P, R]) -> Callable[..., R]:
         own = inspect.signature(function)
+        fields = {
+            name: inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                default=field.get_default(call_default_factory=True),
+                annotation=field.annotation,
+            )
+            for name, field in kind.model_fields.items()
+            if name not in own.parameters
+        }
+        signature = own.replace(parameters=[*own.parameters.values(), *fields.values()])
 
         @functools.wraps(function)
         def call(*args: Any, **options: Any) -> R:
-            values = {name: options.pop(name) for name in list(options) if name not in own.parameters}
-            settings = own.bind_partial(*args, **options).arguments.get("settings")
+            unknown = next((name for name in options if name not in signature.parameters), None)
+            if unknown is not None:
+                close = difflib.get_close_matches(unknown, signature.parameters, n=1)
+                hint = (
+                    f"did you mean {close[0]!r}?"
+                    if close
+                    else f"choose from {', '.join(signature.parameters)}"
+                )
+                raise UsageError(f"{function.__name__}: unknown argument {unknown!r}; {hint}")
+            values = {name: options.pop(name) for name in fields if name in options}
+            try:
+                bound = own.bind(*args, **options)
+            except TypeError as error:
+                raise TypeError(f"{function.__name__}() {error}") from None
+            settings = bound.arguments.get("settings")
             if settings is not None and not isinstance(settings, kind):
-                raise UsageError(f"settings must be {kind.__name__}, found {type(settings).__name__}")
+                raise UsageError(
+                    f"{function.__name__}: settings must be {kind.__name__}, found {type(settings).__name__}; "
+                    "give single settings by keyword"
+                )
             if values:
-                if "settings" in options or settings is None:
-                    options["settings"] = kind(**values) if settings is None else settings.replaced(**values)
-                else:
-                    raise UsageError("give settings by keyword, or all of them as keyword arguments")
-            return function(*args, **options)
+                bound.arguments["settings"] = (
+                    kind(**values) if settings is None else settings.replaced(**values)
+                )
+            return function(*bound.args, **bound.kwargs)
 
-        call.__signature__ = own.replace(  # type: ignore[attr-defined]
-            parameters=[
-                *own.parameters.values(),
-                *(
-                    inspect.Parameter(
-                        name,
-                        inspect.Parameter.KEYWORD_ONLY,
-                        default=field.get_default(call_default_factory=True),
-                        annotation=field.annotation,
-                    )
-                    for name, field in kind.model_fields.items()
-                    if name not in own.parameters
-                ),
-            ]
-        )
+        call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 
     return decorate

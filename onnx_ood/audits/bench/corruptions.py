@@ -1,4 +1,4 @@
-"""Severity curves: how well detectors tell corrupted pictures from the same pictures as they are."""
+"""Severity curves: how well detectors separate corrupted pictures from the same pictures without corruption."""
 
 from __future__ import annotations
 
@@ -9,158 +9,162 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._dialect import named
 from onnx_ood._types import Float
 from onnx_ood.audits.bench.result import BenchCorruptions, BenchInterval, CorruptionCurve, CorruptionMetrics
 from onnx_ood.audits.bench.settings import CORRUPTIONS
-from onnx_ood.detectors import Features, FittedDetector
-from onnx_ood.evidence.collect import Altering, Collector, Measures
+from onnx_ood.detectors import Features
+from onnx_ood.evidence.collect import Collector, Measures, SeededAlteration
+from onnx_ood.evidence.fit import FittedDetectors
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Preprocessing
+from onnx_ood.inputs import InputSource, Preprocessing
 from onnx_ood.metrics.bootstrap import PairedResampling
 from onnx_ood.perturb import apply, find_corruption
 
-# All of these kinds have them.
+# All corruptions have the same severities.
 _SEVERITIES = find_corruption("gaussian_noise").severities
 
 
-class Scoring:
-    """Measures scores: what detectors make of the evidence of inputs, which isn't kept.
+class ScoreReader:
+    """Measures scores instead of features, so that features are not kept.
 
-    Scores are float64 [N, D], a column a detector; a row is NaN where something that was measured isn't finite.
+    Scores are float64 [N, D], one column per detector; rows of inputs with NaN or infinity in the features are NaN.
     """
 
     def __init__(
-        self, reader: Measures[Features], scorers: Sequence[FittedDetector], step: Callable[[int], None]
+        self, reader: Measures[Features], fitted: FittedDetectors, progress: Callable[[int], None]
     ) -> None:
-        """Settles what is measured.
+        """Store what measures and what scores.
 
         Args:
-            reader: Measures evidence.
-            scorers: Those of D detectors.
-            step: Called with the number of inputs, corrupted ones too, that are done each time.
+            reader: Measures features.
+            fitted: The D fitted detectors.
+            progress: Called with the number of inputs, corrupted ones included, of each batch that is done.
         """
-        self._reader, self._scorers, self._step = reader, scorers, step
+        self._reader, self._fitted, self._progress = reader, fitted, progress
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Float:
-        """Scores of inputs [N, *input], with values of the model's other inputs; `ModelError` if a run fails."""
-        evidence = self._reader.read(batch, others)
-        good = np.flatnonzero(self._reader.finite(evidence))
-        scores = np.full((len(batch), len(self._scorers)), np.nan)
+        """Score inputs [N, *input], with values of the model's other inputs; `ModelError` if a run fails."""
+        features = self._reader.read(batch, others)
+        good = np.flatnonzero(self._reader.finite(features))
+        scores = np.full((len(batch), len(self._fitted.detectors)), np.nan)
         if len(good):
-            evidence = self._reader.rows(evidence, good)
-            found = np.stack([scorer(evidence) for scorer in self._scorers], axis=1)
-            # A detector that has no number for an input that the model has one for finds it strange.
+            found = self._fitted.scores(self._reader.rows(features, good))
+            # A score of NaN despite finite features counts as out-of-distribution.
             scores[good] = np.where(np.isnan(found), np.inf, found)
-        self._step(len(batch))
+        self._progress(len(batch))
         return scores
 
     def joined(self, parts: Sequence[Float]) -> Float:
-        """Scores of inputs one behind the other; empty of no parts."""
-        return np.concatenate([np.empty((0, len(self._scorers))), *parts])
+        """Concatenate scores of several batches; empty for no batches."""
+        return np.concatenate([np.empty((0, len(self._fitted.detectors))), *parts])
 
     def finite(self, found: Float) -> NDArray[np.bool_]:
-        """Inputs that have scores, [N]."""
+        """Return a mask of the inputs with scores, bool [N]."""
         return np.logical_not(np.isnan(found).any(axis=1))
 
     def rows(self, found: Float, which: NDArray[np.intp]) -> Float:
-        """Scores of some of the inputs."""
+        """Return the scores of some of the inputs."""
         return found[which]
 
 
-def possible(
-    kinds: Sequence[str], preprocessing: Preprocessing | None
+def applicable(
+    corruptions: Sequence[str], preprocessing: Preprocessing | None
 ) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Looks which kinds a model's pictures can take.
+    """Select the corruptions that apply to a model's pictures.
 
     Args:
-        kinds: Names of corruptions.
-        preprocessing: How pictures become tensors; None if inputs are no pictures.
+        corruptions: Names of corruptions.
+        preprocessing: Preprocessing of pictures; None if inputs are not pictures.
 
     Returns:
-        Those that they can take, and by name why they can't take the others.
+        Names of those that apply, and the reason for each other, by name.
 
     Raises:
-        UsageError: If kinds are given and they can take none.
+        UsageError: If none of the given corruptions applies.
     """
-    if not kinds:
+    if not corruptions:
         return (), {}
     if preprocessing is None:
-        raise UsageError("corruptions are for pictures, and these inputs are none: leave out --corruptions")
-    blank = np.full((1, *preprocessing.size, 1 if preprocessing.channels == "L" else 3), 0.5, np.float32)
+        raise UsageError(
+            f"corruptions take pictures, and the inputs are not; leave out {named('corruptions')}"
+        )
+    grey = np.full((1, *preprocessing.size, 1 if preprocessing.channels == "L" else 3), 0.5, np.float32)
     reasons: dict[str, str] = {}
-    for kind in kinds:
+    for name in corruptions:
         try:
-            apply(kind, _SEVERITIES[0], blank, np.random.default_rng(0))
+            apply(name, _SEVERITIES[0], grey, np.random.default_rng(0))
         except UsageError as error:
-            reasons[kind] = str(error)
-    if len(reasons) == len(kinds):
-        raise UsageError(f"no corruption can be made: {next(iter(reasons.values()))}")
-    return tuple(kind for kind in kinds if kind not in reasons), reasons
+            reasons[name] = str(error)
+    if len(reasons) == len(corruptions):
+        raise UsageError(f"no corruption applies: {next(iter(reasons.values()))}")
+    return tuple(name for name in corruptions if name not in reasons), reasons
 
 
 def corruption_curves(
     collector: Collector[Float],
     detectors: Sequence[str],
-    ordinary: Sequence[str],
-    kinds: Sequence[str],
+    source: InputSource,
+    corruptions: Sequence[str],
     left_out: Mapping[str, str],
     seed: int,
 ) -> BenchCorruptions:
-    """Measures all kinds and severities, batch by batch: nothing but scores is kept.
+    """Measure all corruptions and severities, batch by batch; only scores are kept.
 
     Args:
-        collector: Measures scores by `Scoring`.
+        collector: Measures scores by `ScoreReader`.
         detectors: Names of the detectors, in the order of their scores.
-        ordinary: Files, folders or globs of pictures.
-        kinds: Corruptions that they can take.
-        left_out: Corruptions that they can't take, and why.
-        seed: Seed of resamples.
+        source: In-distribution pictures.
+        corruptions: Corruptions that apply.
+        left_out: Reasons why others do not apply, by name.
+        seed: Seed of the resamples.
 
     Returns:
         The curves, the best detector first.
     """
-    points = [(kind, severity) for kind in kinds for severity in _SEVERITIES]
-    ways = {
-        f"{kind} {severity}": Altering(
-            # The same draws whatever kinds there are beside it.
-            100 * (1 + CORRUPTIONS.index(kind)) + severity,
-            partial(apply, kind, severity),
+    alterations = {
+        f"{name} {severity}": SeededAlteration(
+            # The same draws whichever corruptions are chosen.
+            100 * (1 + CORRUPTIONS.index(name)) + severity,
+            partial(apply, name, severity),
         )
-        for kind, severity in points
+        for name in corruptions
+        for severity in _SEVERITIES
     }
-    found = collector.collect(ordinary, ways)
-    scores = np.stack([found.altered[way] for way in ways], axis=-1)
+    found = collector.collect(source, alterations)
+    scores = np.stack([found.altered[name] for name in alterations], axis=-1)
     resampling = PairedResampling(len(found.ids), seed)
-    figures = []
-    for column, name in enumerate(detectors):
-        samples = resampling.aurocs(found.evidence[:, column], scores[:, column])
-        by_kind = samples.reshape(len(samples), len(kinds), len(_SEVERITIES))
-        figures.append(
+    metrics = []
+    for column, detector in enumerate(detectors):
+        samples = resampling.aurocs(found.values[:, column], scores[:, column])
+        by_corruption = samples.reshape(len(samples), len(corruptions), len(_SEVERITIES))
+        metrics.append(
             CorruptionMetrics(
-                detector=name,
+                detector=detector,
                 mean=BenchInterval.of(samples.mean(axis=1)),
                 severities=tuple(
-                    BenchInterval.of(by_kind[..., place].mean(axis=1)) for place in range(len(_SEVERITIES))
+                    BenchInterval.of(by_corruption[..., place].mean(axis=1))
+                    for place in range(len(_SEVERITIES))
                 ),
                 curves=tuple(
                     CorruptionCurve(
-                        corruption=kind,
-                        aurocs=tuple(BenchInterval.of(one) for one in by_kind[:, place].T),
+                        corruption=name,
+                        aurocs=tuple(BenchInterval.of(one) for one in by_corruption[:, place].T),
                     )
-                    for place, kind in enumerate(kinds)
+                    for place, name in enumerate(corruptions)
                 ),
             )
         )
     notes = tuple(
-        f"the model gives NaN or infinity for {count} of {len(found.ids)} pictures with {way}; "
-        "they count as told from the others"
-        for way, count in zip(ways, np.isnan(scores).any(axis=1).sum(axis=0).tolist(), strict=True)
+        f"The model gives NaN or infinity for {count} of {len(found.ids)} pictures with {name}; these count as "
+        "detected."
+        for name, count in zip(alterations, np.isnan(scores).any(axis=1).sum(axis=0).tolist(), strict=True)
         if count
     )
     return BenchCorruptions(
         inputs=len(found.ids),
-        corruptions=tuple(kinds),
+        corruptions=tuple(corruptions),
         left_out=dict(left_out),
-        detectors=tuple(sorted(figures, key=lambda one: -one.mean.value)),
+        detectors=tuple(sorted(metrics, key=lambda one: -one.mean.value)),
         notes=notes,
     )

@@ -1,20 +1,22 @@
-"""The result of the bench audit: the JSON is this model, and every report is made from it."""
+"""Result of the bench audit: the schema of its JSON, and the source of every report."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
+from typing_extensions import override
 
+from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.metrics.estimates import percentile_interval
-from onnx_ood.results.base import Environment, Failure, Part
+from onnx_ood.results.base import Environment, Failure, Part, Result, dataframe
 from onnx_ood.results.provenance import ModelFacts
 
 
 class BenchInterval(Part):
-    """A figure and where 95% of its bootstrap resamples lie."""
+    """A metric and the interval of 95% of its bootstrap resamples."""
 
     value: float
     low: float
@@ -22,7 +24,7 @@ class BenchInterval(Part):
 
     @classmethod
     def of(cls, samples: NDArray[np.float64]) -> BenchInterval:
-        """The interval of a figure: the sample's, then those of its resamples, [1 + B]."""
+        """Return the interval of a metric from its value and those of B resamples, float64 [1 + B]."""
         found = percentile_interval(samples)
         return cls(value=found.value, low=found.low, high=found.high)
 
@@ -32,22 +34,24 @@ class BenchSet(Part):
 
     name: str
     inputs: int
-    synthetic: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
+    synthetic: bool = Field(description="Made by the audit: noise, or altered in-distribution pictures.")
     failed: tuple[Failure, ...] = ()
 
 
 class SetMetrics(Part):
-    """How well one detector tells one set from the ordinary inputs."""
+    """How well one detector separates one set from the in-distribution inputs."""
 
     set: str
     auroc: BenchInterval
-    aupr_in: float = Field(description="Average precision with ordinary inputs as positives.")
+    aupr_in: float = Field(description="Average precision with in-distribution inputs as positives.")
     aupr_out: float = Field(description="Average precision with out-of-distribution inputs as positives.")
-    fpr95: float = Field(description="Share of the set that passes where 95% of ordinary inputs do.")
+    fpr95: float = Field(
+        description="Share of the set that passes at the threshold that 95% of the in-distribution inputs pass."
+    )
 
 
 class BenchScores(Part):
-    """Scores of one detector. What is no number stands as the largest, and infinity as the largest that is finite."""
+    """Scores of one detector. NaN counts as the largest score, infinity as the largest finite number."""
 
     id: tuple[float, ...]
     sets: dict[str, tuple[float, ...]]
@@ -65,92 +69,131 @@ class BenchDetector(Part):
         description="Mean AUROC of the best detector less this one's, on the same resamples; 0 for the best."
     )
     metrics: tuple[SetMetrics, ...]
-    scores: BenchScores | None = Field(default=None, description="None where they weren't asked for.")
+    scores: BenchScores | None = Field(default=None, description="None if they were not requested.")
 
     @property
     def worst(self) -> SetMetrics:
-        """The set that it tells worst."""
+        """The set with the smallest AUROC."""
         return min(self.metrics, key=lambda one: one.auroc.value)
 
 
 class BenchFlags(Part):
-    """What is flagged as unlike the references, at a false-positive rate that was chosen."""
+    """Inputs flagged as unlike the references, at the chosen false-positive rate."""
 
-    fpr: float = Field(description="Probability at most, that an input like the references is flagged.")
+    fpr: float = Field(description="Maximum probability that an input like the references is flagged.")
     id: BenchInterval = Field(
-        description="Share of the ordinary inputs that is flagged, and its exact (Clopper-Pearson) 95% interval, "
-        "as if flags didn't share the luck of one set of references."
+        description="Share of flagged in-distribution inputs with its exact (Clopper-Pearson) 95% interval, "
+        "conditional on this set of references."
     )
-    sets: dict[str, float] = Field(description="Share of each set that is flagged.")
+    sets: dict[str, float] = Field(description="Share of flagged inputs of each set.")
 
 
 class CorruptionCurve(Part):
-    """How well one detector tells pictures of one corruption from the same pictures as they are."""
+    """How well one detector separates pictures with one corruption from the same pictures without."""
 
     corruption: str
-    aurocs: tuple[BenchInterval, ...] = Field(description="At each severity, from 1 on.")
+    aurocs: tuple[BenchInterval, ...] = Field(description="At each severity, beginning with 1.")
 
 
 class CorruptionMetrics(Part):
     """One detector on all corruptions."""
 
     detector: str
-    mean: BenchInterval = Field(description="Mean AUROC over kinds and severities.")
+    mean: BenchInterval = Field(description="Mean AUROC over corruptions and severities.")
     severities: tuple[BenchInterval, ...] = Field(
-        description="Mean AUROC over kinds at each severity, from 1 on."
+        description="Mean AUROC over corruptions at each severity, beginning with 1."
     )
-    curves: tuple[CorruptionCurve, ...] = Field(description="One a kind, in the order of `kinds`.")
+    curves: tuple[CorruptionCurve, ...] = Field(
+        description="One per corruption, in the order of `corruptions`."
+    )
 
 
 class BenchCorruptions(Part):
-    """How well detectors tell corrupted pictures. Resamples draw a picture together with all that was made of it."""
+    """How well detectors separate corrupted pictures. Resamples draw a picture together with its corrupted versions."""
 
-    inputs: int = Field(description="Ordinary pictures, each of which was corrupted in all ways.")
+    inputs: int = Field(description="In-distribution pictures, each with all corruptions.")
     corruptions: tuple[str, ...]
-    left_out: dict[str, str] = Field(description="Kinds that the model's pictures can't take, and why.")
+    left_out: dict[str, str] = Field(
+        description="Corruptions that do not apply to the pictures, with the reason."
+    )
     detectors: tuple[CorruptionMetrics, ...] = Field(description="The best first.")
     notes: tuple[str, ...] = ()
 
 
 class BenchCache(Part):
-    """How much earlier runs had measured. Inputs count each time they are wanted, altered and made ones too."""
+    """Use of the cache. Inputs count each time they are requested, altered and synthetic ones included."""
 
-    found: int = Field(description="Inputs of which all was in the cache.")
+    found: int = Field(description="Inputs found complete in the cache.")
     measured: int = Field(description="Inputs that the model was run for.")
 
 
-class BenchResult(Part):
+class BenchResult(Result):
     """Result of `onnx-ood bench`."""
 
     format: Literal["onnx-ood/bench/1"] = Field(default="onnx-ood/bench/1", alias="schema")
-    status: Literal["measured", "not_evaluated"]
+    status: Literal["measured", "not_evaluated"] = Field(
+        description="`not_evaluated` if there are fewer than 10 in-distribution inputs, or fewer of a set."
+    )
+    settings: BenchSettings = Field(description="Settings of the run, as the user gave them.")
     model: ModelFacts
+    site: str = Field(description="Tensor that detectors with nudges nudge.")
+    feeds: dict[str, str] = Field(
+        description="Values of the model's other inputs by name: a shared value as `--feed` takes it, or `.npz` for "
+        "values that came with each input."
+    )
     preprocessing: str | None = Field(
-        description="How pictures become tensors, and who said so; null if nothing was."
+        description="Preprocessing of pictures and its source; null without pictures."
     )
-    limit: int | None = Field(
-        default=None, description="Inputs of a set that were measured at most; null for all."
-    )
+    limit: int | None = Field(default=None, description="Maximum number of inputs of a set; null for all.")
     provider: str
     seed: int
     resamples: int
     environment: Environment
-    id: int = Field(description="Ordinary inputs that were measured.")
-    references: int = Field(description="Inputs that detectors learned from.")
+    id: int = Field(description="Number of measured in-distribution inputs.")
+    references: int = Field(description="Number of references that detectors learned from.")
     reference: Literal["given", "bundled", "none"] = Field(
-        description="Whether those are known-good inputs that were given, or crops of bundled photos."
+        description="Source of the references: given known-good inputs, or crops of the bundled photos."
     )
     failed: tuple[Failure, ...] = Field(
-        description="Ordinary and reference inputs that couldn't be measured."
+        description="In-distribution and reference inputs that could not be measured."
     )
     sets: tuple[BenchSet, ...]
     detectors: tuple[BenchDetector, ...] = Field(description="The best first.")
-    corruptions: BenchCorruptions | None = Field(
-        default=None, description="None where they weren't asked for."
-    )
+    corruptions: BenchCorruptions | None = Field(default=None, description="None if they were not requested.")
     flags: BenchFlags | None = Field(
-        description="None without references that were given, or with too few of them for the rate."
+        description="None without given references, or with too few of them for the rate."
     )
-    not_applicable: dict[str, str] = Field(description="Detectors that don't apply to this model, and why.")
+    not_applicable: dict[str, str] = Field(description="Detectors that were left out, with the reason.")
     cache: BenchCache | None = Field(default=None, description="None without a cache.")
     notes: tuple[str, ...] = ()
+
+    @override
+    def summary_lines(self) -> list[str]:
+        best = [f"  {one.name:24} mean AUROC {one.macro.value:.3f}" for one in self.detectors[:5]]
+        rest = len(self.detectors) - len(best)
+        return [
+            f"{self.id} in-distribution inputs, {len(self.sets)} out-of-distribution sets",
+            *best,
+            *([f"  ... {rest} more detectors"] if rest else []),
+        ]
+
+    def to_dataframe(self) -> Any:
+        """Return the metrics as a pandas DataFrame: one row per detector and set.
+
+        Raises:
+            UsageError: If pandas is not installed.
+        """
+        return dataframe(
+            {
+                "detector": detector.name,
+                "set": one.set,
+                "auroc": one.auroc.value,
+                "auroc_low": one.auroc.low,
+                "auroc_high": one.auroc.high,
+                "aupr_in": one.aupr_in,
+                "aupr_out": one.aupr_out,
+                "fpr95": one.fpr95,
+            }
+            for detector in self.detectors
+            for one in detector.metrics
+        )

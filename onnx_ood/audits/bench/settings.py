@@ -1,18 +1,18 @@
-"""What a user can set about a benchmark of detectors, with the defaults."""
+"""Settings of the bench audit."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from onnx_ood.audits._common import settings as common
-from onnx_ood.audits._common.settings import Ids, Option, Settings
+from onnx_ood.audits._common.settings import Ids, Option, Settings, check_site
 from onnx_ood.perturb import list_corruptions
 
 ALL = "all"
 CORRUPTIONS = (*list_corruptions("standard"), *list_corruptions("overlay"))
-"""Those of which curves are measured."""
+"""Corruptions with severity curves."""
 
 
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -35,6 +35,8 @@ class BenchSettings(Settings):
         fpr: False-positive rate at which inputs that differ from the references are flagged.
         limit: Most inputs to take of a set, a random sample of its files; None for all.
         seed: Seed of samples, alterations, nudges and resamples.
+        site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.
+        feeds: Values of the model's other inputs by name, the same for all inputs.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
         provider: Execution provider.
@@ -59,12 +61,19 @@ class BenchSettings(Settings):
     limit: common.Limit = None
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
+    site: common.Site = None
+    feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"
     batch_size: common.BatchSize = None
     scores: bool = False
     cache: common.Cache = None
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_site(self.site, self.feeds)
+        return self
+
     @property
-    def kinds(self) -> tuple[str, ...]:
+    def chosen_corruptions(self) -> tuple[str, ...]:
         """Names of the chosen corruptions."""
         return CORRUPTIONS if self.corruptions == (ALL,) else self.corruptions

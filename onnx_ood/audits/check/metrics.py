@@ -11,10 +11,9 @@ from onnx_ood.audits.check.agreement import compare_answers
 from onnx_ood.audits.check.audit_runner import AuditRunner, require_evaluated
 from onnx_ood.audits.check.registry import METRICS, Metric, MetricValue, register_metric
 from onnx_ood.audits.score.result import ScoreResult
-from onnx_ood.evidence.references import among_references
 from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.graph import all_operators, count_non_finite
-from onnx_ood.inputs import discover
+from onnx_ood.inputs import open_inputs
 from onnx_ood.metrics.estimates import fraction_interval, median_interval
 
 __all__ = ["METRICS"]
@@ -78,10 +77,10 @@ def flagged(runner: AuditRunner) -> MetricValue:
     config = runner.config
     if reason := runner.why_no_detector(config.detector):
         raise NotEvaluatedError(reason)
-    if shared := among_references(discover(config.inputs).paths, config.reference):
+    if shared := open_inputs(config.inputs).shared_with(open_inputs(config.reference)):
         more = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
         raise NotEvaluatedError(
-            f"{shared[0].as_posix()}{more}: among both inputs and references; remove from one of them"
+            f"{shared[0]}{more}: among both inputs and references; remove from one of them"
         )
     result = runner.evaluated_score()
     if result.flagged is None:

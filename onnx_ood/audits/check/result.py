@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Environment, Number, Part
+from onnx_ood.results.base import Environment, Number, Part, Result
 from onnx_ood.results.provenance import ModelFacts
 
 Outcome = Literal["error", "failed", "not_evaluated", "passed"]
@@ -77,7 +77,7 @@ class CheckedModelResult(Part):
     notes: tuple[str, ...] = Field(description="Notes of the audits that ran.")
 
 
-class CheckResult(Part):
+class CheckResult(Result):
     """Result of `onnx-ood check`."""
 
     format: Literal["onnx-ood/check/3"] = Field(default="onnx-ood/check/3", alias="schema")

@@ -1,23 +1,25 @@
-"""The demo: bundled photos and their altered versions, scored by the bundled ImageNet classifier."""
+"""The demo: bundled photos and altered versions of them, scored on the bundled ImageNet classifier."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
-from onnx_ood._types import Float
+from onnx_ood._types import Float, Progress
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
-from onnx_ood.detectors import Detector, Features, ModelInfo, deviation_score, find_detector, published_score
+from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.detectors import Detector, Features, ModelInfo, deviation_score, published_score
 from onnx_ood.evidence.collect import Alteration
-from onnx_ood.evidence.reader import FeatureReader
+from onnx_ood.evidence.fit import DetectorPipeline
+from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.references import pseudo_ood_augmentations
-from onnx_ood.graph import load, suggest_probes
-from onnx_ood.inputs import Preprocessing, read_card, read_image
+from onnx_ood.graph import suggest_probes
+from onnx_ood.inputs import InputSource, Preprocessing, read_image
 from onnx_ood.models import path as model_path
 from onnx_ood.models import photos as photo_paths
 from onnx_ood.perturb import draw, find_corruption, list_corruptions
@@ -31,12 +33,12 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class _Measured:
-    """What was measured of one version of all photos."""
+    """Measured values of one version of all photos."""
 
     drops: Float  # Mean over copies, [N, P].
     errors: Float  # Standard error over copies, [N, P].
     logits: Float  # [N, classes]
-    evidence: Features  # What `auto` reads.
+    features: Features  # Those that `auto` reads.
 
     @property
     def answers(self) -> NDArray[np.int64]:
@@ -50,33 +52,33 @@ class _Measured:
         return top
 
 
-def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | None = None) -> DemoResult:
-    """Scores the bundled photos and their altered versions.
+def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress | None = None) -> DemoResult:
+    """Score the bundled photos and altered versions of them.
 
     Args:
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         progress: Called with the number of pictures done and in all.
 
     Returns:
-        For each alteration what the published reading, the two-sided one, `auto` and the model's own confidence tell.
+        AUROCs of the published score, the two-sided one, `auto` and the model's confidence for each alteration.
 
     Raises:
-        ProviderError: If the provider can't run here.
+        ProviderError: If the provider cannot run here.
     """
-    model = load(model_path(_MODEL))
-    card = read_card(model.path)
-    if card is None or card.preprocessing is None:
-        raise AssertionError("the bundled model has lost its card")
-    preprocessing, labels = card.preprocessing, card.class_names() or []
+    prepared = prepare_model(model_path(_MODEL), InputSource())
+    model, card, preprocessing = prepared.model, prepared.card, prepared.preprocessing
+    assert card is not None
+    assert preprocessing is not None
+    labels = card.class_names() or []
     probes = [suggestion.tensor for suggestion in suggest_probes(model)]
     prober = Prober(model, probes, provider=provider)
     photos: list[Path] = photo_paths()
     pixels = [_pixels(path, preprocessing) for path in photos]
     nudges = draw("gaussian", pixels[0].shape, _COPIES, _SEED) * _SCALE * preprocessing.gain
-    auto = find_detector("auto")
-    reader = FeatureReader(model, auto.needs, preprocessing=preprocessing, provider=provider)
-    rehearsed = pseudo_ood_augmentations(preprocessing)
-    total = len(photos) * (1 + len(list_corruptions("demo")) + len(rehearsed))
+    pipeline = DetectorPipeline(prepared, ("auto",), ScoreSettings(provider=provider, seed=_SEED))
+    reader = pipeline.reader
+    augmentations = pseudo_ood_augmentations(preprocessing)
+    total = len(photos) * (1 + len(list_corruptions("demo")) + len(augmentations))
     done = 0
 
     def step() -> None:
@@ -88,32 +90,33 @@ def demo(provider: str = "auto", progress: Callable[[int, int | None], None] | N
     def measure(versions: list[NDArray[np.float32]]) -> _Measured:
         tensors = np.stack([preprocessing.normalise(version) for version in versions])
         measured = prober.measure(tensors, nudges)
-        evidence = reader.read(tensors)
+        features = reader.read(tensors)
         step()
         drops = measured.cosine_drop()
         return _Measured(
             drops=drops.mean(axis=1),
             errors=drops.std(axis=1, ddof=1) / np.sqrt(_COPIES),
             logits=measured.outputs[model.outputs[0]].astype(np.float64),
-            evidence=evidence,
+            features=features,
         )
 
     if progress:
         progress(0, total)
     original = measure(pixels)
     floor = prober.noise_floor(np.stack([preprocessing.normalise(image) for image in pixels[:8]]))
-    learnt = []
-    for alter in rehearsed.values():
-        # All together: some ways put two pictures into one.
+    altered_features = []
+    for alter in augmentations.values():
+        # All photos at once: some augmentations mix two pictures.
         versions = _changed(np.stack(pixels), alter, np.random.default_rng(_SEED), preprocessing)
-        learnt.append(reader.read(preprocessing.normalise(versions)))
+        altered_features.append(reader.read(preprocessing.normalise(versions)))
         step()
-    judge = _Halves(auto, reader.info, replace(original.evidence, altered=tuple(learnt)))
+    references = replace(original.features, altered=tuple(altered_features))
+    halves = _Halves(pipeline.detectors[0], reader.info, references)
     alterations = []
     for kind in list_corruptions("demo"):
         change = find_corruption(kind).at("demo")
         altered = measure([_altered(image, change, i, preprocessing) for i, image in enumerate(pixels)])
-        alterations.append(_compare(kind, original, altered, floor, judge))
+        alterations.append(_compare(kind, original, altered, floor, halves))
     return DemoResult(
         model=model.path.name,
         photos=len(photos),
@@ -136,7 +139,7 @@ def _pixels(path: Path, preprocessing: Preprocessing) -> NDArray[np.float32]:
 
 
 class _Halves:
-    """Scores photos by a detector that learnt from the other half of them, so that none is compared with itself."""
+    """Scores photos by a detector fitted to the other half of them, so that no photo is compared with itself."""
 
     def __init__(self, detector: Detector, info: ModelInfo, photos: Features) -> None:
         self._half = np.arange(len(photos)) % 2
@@ -144,19 +147,19 @@ class _Halves:
             detector.fit(info, photos.rows(np.flatnonzero(self._half != half))) for half in (0, 1)
         ]
 
-    def scores(self, evidence: Features) -> Float:
-        """Scores of a version of all photos, [N]."""
+    def scores(self, features: Features) -> Float:
+        """Score a version of all photos, float64 [N]."""
         scores = np.empty(len(self._half))
         for half, scorer in enumerate(self._scorers):
             rows = np.flatnonzero(self._half == half)
-            scores[rows] = scorer(evidence.rows(rows))
+            scores[rows] = scorer(features.rows(rows))
         return scores
 
 
 def _altered(
     pixels: NDArray[np.float32], change: Alteration, index: int, preprocessing: Preprocessing
 ) -> NDArray[np.float32]:
-    """One photo altered, by draws of its own, in the layout that it came in."""
+    """Alter one photo, with random draws of its own; the layout stays."""
     generator = np.random.default_rng([_SEED, index])
     altered: NDArray[np.float32] = _changed(pixels[np.newaxis], change, generator, preprocessing)[0]
     return altered
@@ -168,14 +171,14 @@ def _changed(
     generator: np.random.Generator,
     preprocessing: Preprocessing,
 ) -> NDArray[np.float32]:
-    """Photos altered, in the layout that they came in."""
+    """Alter photos; the layout stays."""
     channels_first = preprocessing.layout == "NCHW"
     changed = change(np.moveaxis(pixels, 1, -1) if channels_first else pixels, generator)
     return np.ascontiguousarray(np.moveaxis(changed, -1, 1) if channels_first else changed, dtype=np.float32)
 
 
 def _compare(
-    kind: str, original: _Measured, altered: _Measured, floor: Float, judge: _Halves
+    kind: str, original: _Measured, altered: _Measured, floor: Float, halves: _Halves
 ) -> AlterationResult:
     ratio = altered.drops / original.drops
     return AlterationResult(
@@ -184,16 +187,16 @@ def _compare(
         rotated_less=int(np.sum(np.median(ratio, axis=1) < 1)),
         published=_area(published_score(original.drops, floor), published_score(altered.drops, floor)),
         two_sided=_area(_distances(original, original, floor), _distances(altered, original, floor)),
-        auto=_area(judge.scores(original.evidence), judge.scores(altered.evidence)),
+        auto=_area(halves.scores(original.features), halves.scores(altered.features)),
         confidence=_area(-original.confidence, -altered.confidence),
         same_answer=float(np.mean(original.answers == altered.answers)),
     )
 
 
 def _distances(measured: _Measured, original: _Measured, floor: Float) -> Float:
-    """Two-sided distance of each photo's drops from those of the *other* photos.
+    """Compute the two-sided distance of each photo's drops from those of the *other* photos, float64 [N].
 
-    An altered photo isn't compared with its own original either, so that both groups are treated alike.
+    An altered photo is not compared with its own original either, so both groups are treated alike.
     """
     scores = np.empty(len(measured.drops))
     for i in range(len(scores)):
@@ -203,6 +206,6 @@ def _distances(measured: _Measured, original: _Measured, floor: Float) -> Float:
     return scores
 
 
-def _area(ordinary: Float, strange: Float) -> Area:
-    found = metrics.auroc(ordinary, strange)
+def _area(original: Float, altered: Float) -> Area:
+    found = metrics.auroc(original, altered)
     return Area(value=found.value, low=found.low, high=found.high)

@@ -1,4 +1,4 @@
-"""The result of the demo: what the cosine drop told apart on real pictures, and what it got the wrong way round."""
+"""Result of the demo: how well scores detect altered photos."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Part
+from onnx_ood.results.base import Part, Result
 
 
 class Area(Part):
-    """An area under the ROC curve: 1 tells altered from original, 0.5 is a coin, 0 is the wrong way round."""
+    """Area under the ROC curve of altered against original photos: 1 perfect, 0.5 chance, 0 inverted."""
 
     value: float
     low: float = Field(description="Lower bound of the 95% confidence interval.")
@@ -18,29 +18,29 @@ class Area(Part):
 
     @property
     def verdict(self) -> Literal["detected", "inverted", "inconclusive"]:
-        """What the interval allows to say."""
+        """Direction that the interval supports."""
         if self.low > 0.5:
             return "detected"
         return "inverted" if self.high < 0.5 else "inconclusive"
 
 
 class AlterationResult(Part):
-    """One way of altering the photos, against the photos themselves."""
+    """One alteration of the photos, against the original photos."""
 
     kind: str
     drop_ratio: float = Field(description="Median over photos and probes of altered drop over original drop.")
-    rotated_less: int = Field(description="Photos whose altered version turned less than the original.")
-    published: Area = Field(description="Smaller cosine drop read as stranger, as published.")
-    two_sided: Area = Field(description="Distance of the log drops from the photos', in either direction.")
-    auto: Area = Field(description="The default verdict, learnt from the other half of the photos.")
-    confidence: Area = Field(
-        description="Smaller largest softmax probability read as stranger, for comparison."
+    rotated_less: int = Field(description="Number of photos whose altered version has the smaller drop.")
+    published: Area = Field(description="AUROC of a smaller cosine drop, as published.")
+    two_sided: Area = Field(
+        description="AUROC of the two-sided distance of the log drops from those of the photos."
     )
-    same_answer: float = Field(description="Share of photos on which the model's answer stayed the same.")
+    auto: Area = Field(description="AUROC of the default detector, fitted to the other half of the photos.")
+    confidence: Area = Field(description="AUROC of a smaller largest softmax probability, for comparison.")
+    same_answer: float = Field(description="Share of photos with the same answer of the model.")
 
 
-class DemoResult(Part):
-    """What the demo found."""
+class DemoResult(Result):
+    """Result of `onnx-ood demo`."""
 
     format: Literal["onnx-ood/demo/1"] = Field(default="onnx-ood/demo/1", alias="schema")
     model: str
@@ -52,7 +52,7 @@ class DemoResult(Part):
     provider_note: str
     placement: dict[str, int] = Field(description="Nodes, after fusion, by execution provider.")
     fallback_nodes: tuple[str, ...] = Field(
-        description="Nodes that measuring added and that ran on the CPU although the model ran on CUDA: a bug."
+        description="Added nodes that ran on the CPU although the model ran on CUDA: a bug."
     )
     answers: dict[str, str] = Field(description="The model's answer for each photo.")
     alterations: tuple[AlterationResult, ...]

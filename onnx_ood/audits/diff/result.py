@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from onnx_ood.audits.check.result import Outcome
-from onnx_ood.results.base import Number, Part
+from onnx_ood.results.base import Number, Part, Result
 
 
 class SettingChange(Part):
@@ -88,7 +88,7 @@ class GateChange(Part):
     reason: str = Field(description="Why it is not passed in the second check, or empty.")
 
 
-class DiffResult(Part):
+class DiffResult(Result):
     """Result of `onnx-ood diff`."""
 
     format: Literal["onnx-ood/diff/2"] = Field(default="onnx-ood/diff/2", alias="schema")

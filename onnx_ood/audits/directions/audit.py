@@ -1,133 +1,127 @@
-"""The direction audit: where does "a smaller cosine drop is out-of-distribution" hold, and where does it flip?"""
+"""The directions audit: where a smaller cosine drop means out-of-distribution, and where the direction flips."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from onnx_ood._types import Progress
-from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
+from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.directions.metrics import Levels, aurocs, conclude, count, factors_of, set_directions
 from onnx_ood.audits.directions.result import DirectionsResult, SweptLayer
 from onnx_ood.audits.directions.settings import COPIES, DirectionsSettings
 from onnx_ood.audits.directions.sweep import Sweep
-from onnx_ood.evidence.collect import FEWEST, Collector
-from onnx_ood.evidence.sets import collect_sets, counting
-from onnx_ood.evidence.site_choice import choose_site
-from onnx_ood.exceptions import UsageError
-from onnx_ood.graph import Model, load, select, suggest_probes
-from onnx_ood.inputs import discover, read_card
-from onnx_ood.results.provenance import environment, model_facts
-from onnx_ood.runtime import find_input
+from onnx_ood.evidence.collect import MIN_SET_SIZE, Collector
+from onnx_ood.evidence.prepared_model import prepare_model
+from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
+from onnx_ood.graph import Model, select, suggest_probes
+from onnx_ood.results.provenance import environment
 
 
+@takes_settings(DirectionsSettings)
 def directions(
     model: str | Path | Model,
-    ordinary: Sequence[str],
-    strange: Mapping[str, Sequence[str]] | None = None,
+    id: Any,  # noqa: A002 - the name of the set
+    ood: Any = None,
     settings: DirectionsSettings | None = None,
     *,
     progress: Progress | None = None,
 ) -> DirectionsResult:
-    """Sweeps layer, scale, noise and copies of nudges.
+    """Measure the direction of the cosine drop over layers, scales, distributions of noise and numbers of copies.
 
     Args:
-        model: A path or a loaded model.
-        ordinary: Files, folders or globs of inputs that the model is made for.
-        strange: The same of out-of-distribution sets, by name.
-        settings: What to sweep and how; None for the defaults.
-        progress: Called with the number of inputs that are done.
+        model: Path of an ONNX file, or a loaded model.
+        id: In-distribution inputs: paths, folders, globs, arrays or images, as `onnx_ood.inputs.open_inputs` takes
+            them.
+        ood: Out-of-distribution inputs by name of the set, or the inputs of a single set; None for synthetic sets only.
+        settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
+        progress: Called with the number of inputs done.
 
     Returns:
-        The AUROC of each set in each setting, and what follows; its status is "not_evaluated" if there are fewer than
-        10 ordinary inputs, or fewer of a set.
+        AUROC of "a smaller cosine drop is out-of-distribution" for each set and combination; the status is
+        "not_evaluated" if a set has fewer than 10 inputs.
 
     Raises:
-        UsageError: If a selector matches nothing, there is nothing to compare with, or the model has several inputs.
-        ModelError: If the model can't be read or run.
-        NotEvaluatedError: If no ordinary input could be measured, or none of a set.
-        ProviderError: If the provider can't run here.
+        UsageError: If a selector matches nothing, or there is nothing to compare with.
+        ModelError: If the model cannot be read or run.
+        NotEvaluatedError: If no in-distribution input, or no input of a set, could be measured.
+        ProviderError: If the provider cannot run here.
+
+    Example:
+        onnx_ood.directions("model.onnx", "photos/", {"textures": "textures/"}, scales=(0.01, 0.05))
     """
     settings = settings or DirectionsSettings()
-    loaded = model if isinstance(model, Model) else load(model)
-    strange = strange or {}
-    if len(loaded.inputs) > 1:
-        names = ", ".join(tensor.name for tensor in loaded.inputs)
-        raise UsageError(
-            f"{loaded.path} has several inputs ({names}), and directions are measured on models of one; onnx-ood score "
-            "measures drops of such models, with --feed"
-        )
-    site, site_note = choose_site(loaded, None, {})
-    fed = find_input(loaded, site)
-    found = discover([*ordinary, *(path for paths in strange.values() for path in paths)])
-    card, facts = read_card(loaded.path), model_facts(loaded)
-    chosen = choose_preprocessing(fed, found, settings.preprocess, card)
-    preprocessing = chosen.preprocessing if chosen else None
-    if not strange and not (settings.synthetic_ood and preprocessing is not None):
-        raise UsageError("there is no set to tell from the ordinary inputs: name one, or give pictures")
+    sources = open_sets(id, ood)
+    prepared = prepare_model(
+        model, sources.all, site=settings.site, feeds=settings.feeds, preprocess=settings.preprocess
+    )
+    check_sets(prepared, sources, synthetic=settings.synthetic_ood)
+    site = prepared.site
     probes = (
-        select(loaded, settings.probes, site)
+        select(prepared.model, settings.probes, site)
         if settings.probes
-        else tuple(suggestion.tensor for suggestion in suggest_probes(loaded, site=site))
+        else tuple(suggestion.tensor for suggestion in suggest_probes(prepared.model, site=site))
     )
     sweep = Sweep(
-        loaded,
+        prepared,
         probes,
         settings.scales,
-        site=site,
-        preprocessing=preprocessing,
         seed=settings.seed,
         provider=settings.provider,
         batch_size=settings.batch_size,
     )
-    collector = Collector(sweep, fed, preprocessing, settings.limit, settings.seed)
-    found_sets = collect_sets(
-        collector,
-        loaded.path,
-        ordinary,
-        strange,
-        controls=settings.synthetic_ood,
-        pictures=preprocessing is not None,
-        step=counting(progress),
+    sets = collect_sets(
+        Collector(sweep, prepared, limit=settings.limit, seed=settings.seed),
+        prepared,
+        sources,
+        synthetic=settings.synthetic_ood,
+        progress=counting(progress),
     )
-    usual, given, drops = found_sets.usual, found_sets.given, found_sets.tested
-    usual_drops = usual.evidence
-    grids = {name: aurocs(usual_drops, values) for name, values in drops.items()}
+    drops = sets.id.values
+    grids = {name: aurocs(drops, values) for name, values in sets.ood.items()}
     tensors = {tensor.name: tensor for tensor in probes}
     layers = tuple(
         SweptLayer(name=name, op=tensors[name].op, depth=tensors[name].depth, noise_floor=floor)
         for name, floor in zip(sweep.prober.probes, sweep.floor.tolist(), strict=True)
     )
     levels = Levels(tuple(layer.name for layer in layers), settings.scales, sweep.noises, COPIES)
-    sets = tuple(
-        set_directions(name, grids[name], levels, len(values), given[name].failed if name in given else None)
-        for name, values in drops.items()
+    results = tuple(
+        set_directions(
+            name,
+            grids[name],
+            levels,
+            len(values),
+            sets.given[name].failed if name in sets.given else None,
+        )
+        for name, values in sets.ood.items()
     )
     factors = factors_of(grids, levels)
     counts = count(np.stack(list(grids.values())))
-    everything = [len(usual_drops), *map(len, drops.values())]
+    sizes = [len(drops), *map(len, sets.ood.values())]
     return DirectionsResult(
-        status="measured" if min(everything) >= FEWEST else "not_evaluated",
-        model=facts,
-        preprocessing=chosen.describe() if chosen else None,
+        status="measured" if min(sizes) >= MIN_SET_SIZE else "not_evaluated",
+        settings=settings.stored,
+        model=prepared.facts,
+        feeds=prepared.feeding.described,
+        preprocessing=prepared.chosen.describe() if prepared.chosen else None,
         limit=settings.limit,
         provider=sweep.prober.provider,
         seed=settings.seed,
         environment=environment(),
         site=site.name,
-        space="tensor" if preprocessing is None else "pixel",
+        space="tensor" if prepared.site_preprocessing is None else "pixel",
         scales=settings.scales,
         noises=sweep.noises,
         copies=COPIES,
         layers=layers,
         skipped=sweep.prober.skipped,
-        id=len(usual_drops),
-        failed=tuple(usual.failed),
+        id=len(drops),
+        failed=tuple(sets.id.failed),
         counts=counts,
         factors=factors,
-        sets=sets,
-        conclusion=conclude(counts, sets, factors),
-        notes=preprocessing_notes(chosen, card, facts) + site_note + found_sets.notes,
+        sets=results,
+        conclusion=conclude(counts, results, factors),
+        notes=(*prepared.notes, *sets.notes),
     )

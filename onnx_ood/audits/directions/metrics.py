@@ -1,4 +1,4 @@
-"""Figures of the direction audit: AUROCs of all settings, what they say, and which factor matters most."""
+"""Metrics of the directions audit: AUROCs of all combinations, their directions, and the weight of each factor."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from onnx_ood.results.base import Failure
 
 
 class Levels(NamedTuple):
-    """What was swept: the axes of a grid of AUROCs of one set."""
+    """Levels of the swept factors: the axes of a grid of AUROCs of one set."""
 
     layer: tuple[str, ...]
     scale: tuple[float, ...]
@@ -33,26 +33,27 @@ class Levels(NamedTuple):
     copies: tuple[int, ...]
 
 
-# The axes of grids of all sets.
+# Axes of the grids of all sets.
 _FACTORS: tuple[FactorName, ...] = ("set", "layer", "scale", "noise", "copies")
 
 
-def aurocs(ordinary: Float, strange: Float) -> Float:
-    """How well "a smaller drop is strange" tells a set in each setting.
+def aurocs(usual: Float, ood: Float) -> Float:
+    """Compute the AUROC of "a smaller drop is out-of-distribution" for each combination.
 
     Args:
-        ordinary: Drops of each copy, [N, families, scales, copies, layers].
-        strange: The same of the set.
+        usual: Drops of each copy of the in-distribution inputs, float64 [N, noises, scales, copies, layers].
+        ood: Drops of the out-of-distribution set, of the same shape.
 
     Returns:
-        AUROC of the mean over the first copies and its 95% interval, [layers, scales, families, numbers of copies, 3].
+        AUROC of the mean over the first copies and its 95% interval, float64 [layers, scales, noises, numbers of
+        copies, 3].
     """
-    _, families, scales, _, layers = ordinary.shape
-    grid = np.empty((layers, scales, families, len(COPIES), 3))
+    _, noises, scales, _, layers = usual.shape
+    grid = np.empty((layers, scales, noises, len(COPIES), 3))
     for c, copies in enumerate(COPIES):
-        usual, odd = (-drops[:, :, :, :copies].mean(axis=3) for drops in (ordinary, strange))
-        for layer, scale, noise in np.ndindex(layers, scales, families):
-            found = metrics.auroc(usual[:, noise, scale, layer], odd[:, noise, scale, layer])
+        low, high = (-drops[:, :, :, :copies].mean(axis=3) for drops in (usual, ood))
+        for layer, scale, noise in np.ndindex(layers, scales, noises):
+            found = metrics.auroc(low[:, noise, scale, layer], high[:, noise, scale, layer])
             grid[layer, scale, noise, c] = found.value, found.low, found.high
     return grid
 
@@ -62,10 +63,10 @@ def _verdict(low: float, high: float) -> Verdict:
 
 
 def count(grid: Float) -> Counts:
-    """In how many settings the direction does what.
+    """Count the combinations in which the direction holds, flips or is inconclusive.
 
     Args:
-        grid: AUROCs with their intervals, [..., 3].
+        grid: AUROCs with their intervals, float64 [..., 3].
     """
     holds, flips = int((grid[..., 1] > 0.5).sum()), int((grid[..., 2] < 0.5).sum())
     return Counts(holds=holds, flips=flips, inconclusive=grid[..., 0].size - holds - flips)
@@ -78,14 +79,14 @@ def set_directions(
     inputs: int,
     failed: Sequence[Failure] | None,
 ) -> SetDirections:
-    """What was found of one set.
+    """Summarise one set.
 
     Args:
-        name: Its name.
-        grid: Its AUROCs, as `aurocs` gives them.
-        levels: What was swept.
-        inputs: How many of its inputs were measured.
-        failed: Those that weren't; None for a set that is made.
+        name: Name of the set.
+        grid: AUROCs, as `aurocs` returns them.
+        levels: Levels of the swept factors.
+        inputs: Number of measured inputs.
+        failed: Inputs that could not be measured; None for a synthetic set.
     """
     cells = grid.reshape(-1, 3).tolist()
     return SetDirections(
@@ -114,15 +115,18 @@ def set_directions(
 
 
 def factors_of(grids: Mapping[str, Float], levels: Levels) -> tuple[Factor, ...]:
-    """What matters over all sets: the set, then what was swept, what matters most within sets first.
+    """Compute the weight of each factor over all sets.
 
     Args:
-        grids: AUROCs of each set, as `aurocs` gives them.
-        levels: What was swept.
+        grids: AUROCs of each set, as `aurocs` returns them.
+        levels: Levels of the swept factors.
+
+    Returns:
+        The set, then the swept factors by their share of the variance within sets, the largest first.
     """
     together = np.stack(list(grids.values()))
     areas = together[..., 0]
-    # What moves one set up may move another one down, which a main effect over all sets doesn't see.
+    # A factor may raise the AUROC of one set and lower that of another; a main effect over all sets misses that.
     spreads = areas.var(axis=(1, 2, 3, 4))
     effects = np.stack([main_effects(of_set) for of_set in areas])
     pooled = spreads @ effects / max(spreads.sum(), np.finfo(np.float64).tiny)
@@ -152,12 +156,12 @@ def factors_of(grids: Mapping[str, Float], levels: Levels) -> tuple[Factor, ...]
 
 
 def conclude(counts: Counts, sets: Sequence[SetDirections], factors: Sequence[Factor]) -> str:
-    """What was found, as a sentence.
+    """Return the conclusion in sentences.
 
     Args:
-        counts: Over all settings of all sets.
+        counts: Counts over all combinations of all sets.
         sets: All sets.
-        factors: What matters, the set first.
+        factors: Factors as `factors_of` returns them.
     """
     shares = [count / counts.settings for count in (counts.holds, counts.flips, counts.inconclusive)]
     holds, flips, nothing = (f"{share:.0%}" for share in shares)
@@ -167,7 +171,7 @@ def conclude(counts: Counts, sets: Sequence[SetDirections], factors: Sequence[Fa
     parts = [
         f"{what} {', '.join(names)}"
         for what, names in (
-            ("it holds in most settings for", holding),
+            ("it holds in most combinations for", holding),
             ("it flips in most for", flipping),
             ("neither for", rest),
         )
@@ -175,13 +179,13 @@ def conclude(counts: Counts, sets: Sequence[SetDirections], factors: Sequence[Fa
     ]
     text = (
         'The published direction, "a smaller cosine drop is out-of-distribution", holds in '
-        f"{holds} of settings, flips in {flips} and says nothing in {nothing}: {'; '.join(parts)}."
+        f"{holds} of combinations, flips in {flips} and is inconclusive in {nothing}: {'; '.join(parts)}."
     )
     of_sets, most = factors[:2]
     if len(sets) > 1:
-        text += f" Which set it is explains {of_sets.share:.0%} of the variance of the AUROC."
+        text += f" The set explains {of_sets.share:.0%} of the variance of the AUROC."
     if most.within:
-        text += f" Within a set the {most.name} matters most: {most.within:.0%}."
+        text += f" Within a set the {most.name} explains most: {most.within:.0%}."
     if holding and flipping:
-        text += " No threshold on the drop from one side finds all of these sets."
+        text += " No one-sided threshold on the drop detects all of these sets."
     return text

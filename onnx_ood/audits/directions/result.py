@@ -1,12 +1,14 @@
-"""The result of the direction audit: the JSON is this model, and every report is made from it."""
+"""Result of the directions audit: the schema of its JSON, and the source of every report."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from pydantic import Field
+from typing_extensions import override
 
-from onnx_ood.results.base import Environment, Failure, Number, Part
+from onnx_ood.audits.directions.settings import DirectionsSettings
+from onnx_ood.results.base import Environment, Failure, Number, Part, Result
 from onnx_ood.results.provenance import ModelFacts
 
 Verdict = Literal["holds", "flips", "inconclusive"]
@@ -14,7 +16,7 @@ FactorName = Literal["set", "layer", "scale", "noise", "copies"]
 
 
 class Counts(Part):
-    """In how many settings the published direction does what."""
+    """Numbers of combinations by what the published direction does."""
 
     holds: int = Field(description="The interval of the AUROC lies above 0.5.")
     flips: int = Field(description="It lies below 0.5.")
@@ -22,12 +24,12 @@ class Counts(Part):
 
     @property
     def settings(self) -> int:
-        """All of them."""
+        """Number of all combinations."""
         return self.holds + self.flips + self.inconclusive
 
 
 class Direction(Part):
-    """One set in one setting: how well "a smaller cosine drop is out-of-distribution" tells it."""
+    """AUROC of "a smaller cosine drop is out-of-distribution" for one set and combination."""
 
     layer: str
     scale: float
@@ -40,7 +42,7 @@ class Direction(Part):
 
 
 class Level(Part):
-    """One level of a factor, over all else that was swept."""
+    """One level of a factor, over all levels of the others."""
 
     level: str
     auroc: float = Field(description="Mean AUROC.")
@@ -48,14 +50,14 @@ class Level(Part):
 
 
 class Factor(Part):
-    """What was swept, and how much it matters."""
+    """One swept factor and its weight."""
 
     name: FactorName
     share: float = Field(
-        description="Share of the variance of the AUROC over all sets and settings that its main effect explains."
+        description="Share of the variance of the AUROC over all sets and combinations explained by its main effect."
     )
     within: Number = Field(
-        description="The same for each set by itself, together: share of the variance within sets. Null for the set."
+        description="Share of the variance within sets, pooled over sets. Null for the set."
     )
     levels: tuple[Level, ...]
 
@@ -65,11 +67,11 @@ class SetDirections(Part):
 
     name: str
     inputs: int
-    synthetic: bool = Field(description="Made by the audit: noise, or the ordinary pictures altered.")
+    synthetic: bool = Field(description="Made by the audit: noise, or altered in-distribution pictures.")
     failed: tuple[Failure, ...]
     counts: Counts
-    auroc_low: float = Field(description="Smallest AUROC of a setting.")
-    auroc_high: float = Field(description="Largest.")
+    auroc_low: float = Field(description="Smallest AUROC of a combination.")
+    auroc_high: float = Field(description="Largest AUROC of a combination.")
     shares: dict[str, float] = Field(
         description="Share of the variance of this set's AUROC by factor: main effects of an analysis of variance."
     )
@@ -83,42 +85,49 @@ class SweptLayer(Part):
     op: str
     depth: int = Field(description="Nodes on the longest path from a model input.")
     noise_floor: float = Field(
-        description="Cosine drop that float rounding alone can make here; smaller drops count as this."
+        description="Cosine drop that float rounding alone can make at this probe; smaller drops count as this."
     )
 
 
-class DirectionsResult(Part):
-    """Result of `onnx-ood bench --directions`."""
+class DirectionsResult(Result):
+    """Result of `onnx-ood directions`."""
 
     format: Literal["onnx-ood/directions/1"] = Field(default="onnx-ood/directions/1", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(
-        description="`not_evaluated` if there are fewer than 10 ordinary inputs, or fewer of a set."
+        description="`not_evaluated` if there are fewer than 10 in-distribution inputs, or fewer of a set."
     )
+    settings: DirectionsSettings = Field(description="Settings of the run, as the user gave them.")
     model: ModelFacts
     preprocessing: str | None = Field(
-        description="How pictures become tensors, and who said so; null if nothing was."
+        description="Preprocessing of pictures and its source; null without pictures."
     )
-    limit: int | None = Field(
-        default=None, description="Inputs of a set that were measured at most; null for all."
-    )
+    limit: int | None = Field(default=None, description="Maximum number of inputs of a set; null for all.")
     provider: str
     seed: int
     environment: Environment
-    site: str = Field(description="The tensor that was nudged.")
+    site: str = Field(description="Tensor that was nudged.")
+    feeds: dict[str, str] = Field(
+        description="Values of the model's other inputs by name: a shared value as `--feed` takes it, or `.npz` for "
+        "values that came with each input."
+    )
     space: Literal["pixel", "tensor"] = Field(
-        description="Where nudges are added: before or after normalisation."
+        description="Space that nudges are added in: before or after normalisation."
     )
     scales: tuple[float, ...] = Field(description="Standard deviations of nudges in that space.")
     noises: tuple[str, ...]
     copies: tuple[int, ...]
     layers: tuple[SweptLayer, ...]
-    skipped: dict[str, str] = Field(description="Selected tensors that can't be measured, with the reason.")
-    id: int = Field(description="Ordinary inputs that were measured.")
-    failed: tuple[Failure, ...] = Field(description="Ordinary inputs that weren't.")
-    counts: Counts = Field(description="Over all settings of all sets.")
+    skipped: dict[str, str] = Field(description="Selected tensors that cannot be measured, with the reason.")
+    id: int = Field(description="Number of measured in-distribution inputs.")
+    failed: tuple[Failure, ...] = Field(description="In-distribution inputs that could not be measured.")
+    counts: Counts = Field(description="Counts over all combinations of all sets.")
     factors: tuple[Factor, ...] = Field(
-        description="What matters: the set, and then what was swept, what matters most within sets first."
+        description="The set, then the swept factors by their share of the variance within sets, the largest first."
     )
     sets: tuple[SetDirections, ...]
-    conclusion: str = Field(description="What was found, as a sentence.")
+    conclusion: str = Field(description="Conclusion in sentences.")
     notes: tuple[str, ...] = ()
+
+    @override
+    def summary_lines(self) -> list[str]:
+        return [self.conclusion]

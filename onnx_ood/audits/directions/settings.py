@@ -1,4 +1,4 @@
-"""What a user can set about a direction audit, with the defaults."""
+"""Settings of the directions audit."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Annotated, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from onnx_ood.audits._common import settings as common
-from onnx_ood.audits._common.settings import Option, Settings
+from onnx_ood.audits._common.settings import Option, Settings, check_site
 
 COPIES = (1, 2, 4, 8)
-"""Numbers of copies that are compared; fewer copies are the first of more."""
+"""Numbers of copies to compare; the first k copies of an input are its k copies."""
 
 PositiveScale = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _as_scales(value: object) -> object:
-    """The command line's list of numbers, and single numbers."""
+    """Take a number as a list of one, and a list as a tuple."""
     if isinstance(value, int | float):
         return (value,)
     return tuple(value) if isinstance(value, list) else value
@@ -34,6 +34,8 @@ class DirectionsSettings(Settings):
         seed: Seed of samples, alterations and nudges.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
+        site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.
+        feeds: Values of the model's other inputs by name, the same for all inputs.
         provider: Execution provider.
         batch_size: Inputs in one run; None for what memory allows.
     """
@@ -49,11 +51,14 @@ class DirectionsSettings(Settings):
     limit: common.Limit = None
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
+    site: common.Site = None
+    feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"
     batch_size: common.BatchSize = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        check_site(self.site, self.feeds)
         if len(set(self.scales)) < len(self.scales):
             raise ValueError("scales: one is given twice; name each once")
         return self

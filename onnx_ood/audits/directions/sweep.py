@@ -1,4 +1,4 @@
-"""Measuring cosine drops at every layer for all nudges that a direction audit sweeps, in one pass over the inputs."""
+"""Measurement of cosine drops at all layers for all nudges of a sweep, in one pass over the inputs."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.audits.directions.settings import COPIES
-from onnx_ood.graph import Model, Tensor
-from onnx_ood.inputs import Preprocessing
+from onnx_ood.evidence.prepared_model import PreparedModel
+from onnx_ood.graph import Tensor
 from onnx_ood.perturb import FAMILIES, draw, draw_smooth
 from onnx_ood.runtime import Prober
 
@@ -20,63 +20,68 @@ _FIRST_INPUTS = 8
 
 
 class Sweep:
-    """A model made ready for nudging inputs in every way.
+    """Measures the cosine drops of a sweep.
 
     Attributes:
-        families: Names of the families of nudges: those of `draw`, and 1/f noise where inputs are pictures.
-        floor: Noise floor of each probe, [P], once inputs were measured.
+        prober: Runs the nudged inputs.
+        noises: Distributions of noise: those of `draw`, and 1/f noise if pictures are nudged.
+        floor: Noise floor of each probe, float64 [P]; empty before the first batch.
     """
 
     def __init__(
         self,
-        model: Model,
+        prepared: PreparedModel,
         probes: Sequence[Tensor],
         scales: Sequence[float],
         *,
-        site: Tensor,
-        preprocessing: Preprocessing | None,
         seed: int,
         provider: str,
         batch_size: int | None,
     ) -> None:
-        """Creates the session.
+        """Create the session.
 
         Args:
-            model: The model.
+            prepared: The model, with its site and preprocessing.
             probes: Tensors to watch.
             scales: Standard deviations of nudges.
-            site: The tensor to nudge.
-            preprocessing: How pictures became tensors, for the units of scales; None if that isn't known.
             seed: Seed of the nudges.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
-            batch_size: Inputs in one run; None lets memory decide.
+            batch_size: Inputs in one run; None for what memory allows.
 
         Raises:
             SelectorError: If no probe can be measured.
             ModelError: If onnxruntime refuses the model.
-            ProviderError: If the provider can't run here.
+            ProviderError: If the provider cannot run here.
         """
-        self.prober = Prober(model, probes, site=site.name, provider=provider, batch_size=batch_size)
+        self.prober = Prober(
+            prepared.model,
+            probes,
+            site=prepared.site.name,
+            provider=provider,
+            batch_size=batch_size,
+            feeds=prepared.other_inputs,
+        )
+        preprocessing = prepared.site_preprocessing
         self.noises = (*FAMILIES, *(() if preprocessing is None else ("pink",)))
         self.floor: Float = np.zeros(0)
         self._scales, self._preprocessing, self._seed = scales, preprocessing, seed
         self._nudges: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Float:
-        """Measures inputs.
+        """Measure inputs.
 
         Args:
-            batch: [N, *input].
+            batch: Inputs [N, *input].
             others: Values of the model's other inputs.
 
         Returns:
-            Cosine drops, float64 [N, families, scales, copies, P]; where rounding alone makes more, that.
+            Cosine drops, float64 [N, noises, scales, copies, P], at least the noise floor.
 
         Raises:
             ModelError: If a run fails.
         """
         if not self.floor.size:
-            # Which axis of the others is that of inputs isn't known here.
+            # The axis of inputs of the other values is unknown here.
             first = batch if others else batch[:_FIRST_INPUTS]
             self.floor = self.prober.noise_floor(first, others)
         shape = self.prober.site_shape(batch, others)
@@ -87,21 +92,21 @@ class Sweep:
         return swept
 
     def joined(self, parts: Sequence[Float]) -> Float:
-        """Drops of inputs one behind the other; empty of no parts."""
+        """Concatenate drops of several batches; empty for no batches."""
         if parts:
             return np.concatenate(parts)
         return np.empty((0, len(self.noises), len(self._scales), max(COPIES), len(self.prober.probes)))
 
     def finite(self, found: Float) -> NDArray[np.bool_]:
-        """Inputs for which all drops are numbers, [N]."""
+        """Return a mask of the inputs with finite drops, bool [N]."""
         return np.asarray(np.isfinite(found).all(axis=(1, 2, 3, 4)))
 
     def rows(self, found: Float, which: NDArray[np.intp]) -> Float:
-        """Drops of some of the inputs."""
+        """Return the drops of some of the inputs."""
         return found[which]
 
     def _drawn(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
-        """All nudges [families · scales · copies, *shape]; every scale has the same draws."""
+        """Draw all nudges [noises · scales · copies, *shape]; all scales share the draws."""
         gain = 1.0 if self._preprocessing is None else self._preprocessing.gain
         units = [self._units(noise, shape) for noise in self.noises]
         nudges = [(unit * scale * gain).astype(np.float32) for unit in units for scale in self._scales]

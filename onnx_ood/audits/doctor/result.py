@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Part
+from onnx_ood.results.base import Part, Result
 
 
 class Check(Part):
@@ -18,7 +18,7 @@ class Check(Part):
     remedy: str = Field(description="Command or action that repairs it; empty if none is needed.")
 
 
-class DoctorResult(Part):
+class DoctorResult(Result):
     """Versions and checks of an installation."""
 
     format: Literal["onnx-ood/doctor/1"] = Field(default="onnx-ood/doctor/1", alias="schema")

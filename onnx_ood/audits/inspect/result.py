@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Part
+from onnx_ood.results.base import Part, Result
 from onnx_ood.results.provenance import ModelFacts
 
 
@@ -30,7 +30,7 @@ class ProbeFacts(Part):
     reason: str
 
 
-class InspectResult(Part):
+class InspectResult(Result):
     """Contents of a model file."""
 
     format: Literal["onnx-ood/inspect/1"] = Field(default="onnx-ood/inspect/1", alias="schema")

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from onnx_ood._dialect import named
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.predictions import Answers, read_answers
-from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.plane.layer import Shown, choose_layer
 from onnx_ood.audits.plane.result import (
@@ -34,6 +33,7 @@ from onnx_ood.audits.plane.result import (
 from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
 from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
@@ -218,7 +218,7 @@ def _feed(model: Model, settings: PlaneSettings) -> Feeding:
         listed = ", ".join(one.name for one in feeding.from_files)
         raise UsageError(
             f"{model.path} also needs {listed}, and points between inputs need one value for all; use "
-            f"{named('feeds').rstrip('=')} ({feeding.from_files[0].name}=VALUE: {FEED_GRAMMAR})"
+            f"{named('feeds')} ({feeding.from_files[0].name}=VALUE: {FEED_GRAMMAR})"
         )
     return feeding
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Environment, Number, Part, Prediction
+from onnx_ood.results.base import Environment, Number, Part, Prediction, Result
 from onnx_ood.results.provenance import ModelFacts
 
 
@@ -101,7 +101,7 @@ class PlaneJacobian(Part):
     note: str
 
 
-class PlaneResult(Part):
+class PlaneResult(Result):
     """A model on the plane through three inputs."""
 
     format: Literal["onnx-ood/plane/1"] = Field(default="onnx-ood/plane/1", alias="schema")

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Environment, Failure, Number, Part
+from onnx_ood.results.base import Environment, Failure, Number, Part, Result
 from onnx_ood.results.provenance import ModelFacts
 
 
@@ -56,7 +56,7 @@ class Question(Part):
         return tuple(one for one in self.candidates if one.leading)
 
 
-class PreprocessResult(Part):
+class PreprocessResult(Result):
     """Result of `onnx-ood preprocess`."""
 
     format: Literal["onnx-ood/preprocess/1"] = Field(default="onnx-ood/preprocess/1", alias="schema")

@@ -32,7 +32,7 @@ class BatchRunner:
         tally: ResultWriter,
         *,
         exact: bool,
-        judge: Scorer | None = None,
+        scorer: Scorer | None = None,
         adaptive: Adaptive | None = None,
         calibration: Calibration | None = None,
     ) -> None:
@@ -44,13 +44,13 @@ class BatchRunner:
             feeding: Knows the values of the model's other inputs.
             tally: Where everything goes.
             exact: Whether the model is run without fusions.
-            judge: What scores inputs by detectors; None to compare them with each other alone.
+            scorer: Scores inputs by detectors; None to compare inputs with each other only.
             adaptive: What decides which inputs get fewer copies; None for all copies for all.
             calibration: What the first inputs of a run that is resumed told.
         """
         self._prober, self._nudger, self._feeding, self._tally = prober, nudger, feeding, tally
         self._exact, self._adaptive, self._recorded = exact, adaptive, calibration
-        self._judge = judge
+        self._scorer = scorer
         known = calibration.probes if calibration else ()
         self._names = tuple(probe.name for probe in known)
         self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
@@ -140,7 +140,7 @@ class BatchRunner:
             )
         found = PerturbedBatches.of(measured)
         reduced = self._in_rounds(batch, nudges, found, known) if known else PerturbationStats.of(found)
-        judged = self._judge.judge(batch) if self._judge else None
+        judged = self._scorer.score(batch) if self._scorer else None
         scored = self._tally.add(batch.ids, reduced, measured, self._floor, judged)
         if self._adaptive:
             usable = np.isfinite(reduced.drop).all(axis=1)

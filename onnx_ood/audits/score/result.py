@@ -1,23 +1,36 @@
-"""The result of the score audit: plain data with a schema, the source of every rendering."""
+"""Result of the score audit: plain data with a schema, the source of all renderings."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
-from onnx_ood.results.base import Environment, Failure, NudgeSettings, Number, Part, Prediction, Run
+from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.results.base import (
+    Environment,
+    Failure,
+    NudgeSettings,
+    Number,
+    Part,
+    Prediction,
+    Result,
+    Run,
+    dataframe,
+)
 from onnx_ood.results.provenance import ModelFacts
 
 DROP = (
-    "Cosine drop, mean over copies; of an input with fewer than all, scaled by what these copies give the first inputs "
-    "beside all copies."
+    "Mean cosine drop over copies. Drops of inputs with fewer copies than all are scaled by the ratio of these copies' "
+    "drops to all copies' drops on the first inputs."
 )
-"""What the drop of an input is, for the schemas."""
+"""Description of an input's drop, for schemas."""
 
 
 class UsedDetector(Part):
-    """A detector that scored inputs."""
+    """Detector that scored inputs."""
 
     name: str
     formula: str
@@ -25,94 +38,94 @@ class UsedDetector(Part):
 
 
 class DetectorSummary(Part):
-    """What inputs are judged by."""
+    """Detectors, references and the false-positive rate of flags."""
 
-    detectors: tuple[UsedDetector, ...] = Field(description="The first ranks inputs and makes p-values.")
+    detectors: tuple[UsedDetector, ...] = Field(description="The first one ranks and gives p-values.")
     reference: Literal["given", "bundled", "none"] = Field(
-        description="What is known of good inputs: given ones, bundled photos that stand for them, or nothing."
+        description="Source of the references: given known-good inputs, bundled photos, or none."
     )
     references: int
     references_sha256: str | None = Field(
-        description="Of the names of given references, one a line, in order; null without."
+        description="SHA-256 of the names of given references, one per line; null without."
     )
     fpr: Number = Field(
-        description="False-positive rate of flags; null without given references, for no threshold is justified then."
+        description="False-positive rate of flags; null without given references: no threshold is justified then."
     )
     smallest_p: Number = Field(
-        description="No p-value can be smaller, with so many references; above the rate, nothing can be flagged."
+        description="Smallest possible p-value with so many references; above the rate, no input can be flagged."
     )
 
     @property
     def flags(self) -> bool:
-        """Whether inputs can be flagged."""
+        """True if inputs can be flagged."""
         return self.fpr is not None and self.smallest_p is not None and self.smallest_p <= self.fpr
 
 
 class ProbeResult(Part):
-    """One probe over all scored inputs. Medians and bounds are over inputs, of means over copies."""
+    """One probe over all scored inputs: medians and quantiles over inputs of means over copies."""
 
     name: str
     op: str
     depth: int = Field(description="Nodes on the longest path from a model input.")
     units: int = Field(description="Elements of the activation of one input.")
-    reason: str = Field(description="Why it was chosen.")
-    noise_floor: float = Field(description="Cosine drop that float rounding alone can make here.")
-    above_floor: float = Field(description="Share of inputs whose drop is above the noise floor.")
+    reason: str = Field(description="Reason for the choice of the probe.")
+    noise_floor: float = Field(description="Cosine drop that float rounding alone can make at this probe.")
+    above_floor: float = Field(description="Share of inputs with a drop above the noise floor.")
     drop_low: Number = Field(description="5th percentile of the cosine drop.")
     drop_median: Number
     drop_high: Number = Field(description="95th percentile of the cosine drop.")
     distortion_median: Number
     flip_rate_median: Number
-    compared: bool = Field(description="True if the probe takes part in the strangeness.")
+    compared: bool = Field(description="True if the probe contributes to the deviation.")
 
 
 class ProbeAdvice(Part):
-    """Whether to watch a probe, told by the inputs alone. Drops are means over copies, at least the noise floor."""
+    """Advice on watching a probe, found without labels. Drops are means over copies, at least the noise floor."""
 
     name: str
     advised: bool
-    active: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
-    under_floor: float = Field(description="Share of inputs whose drop is not above the noise floor.")
-    saturated: float = Field(description="Share of inputs whose drop is at least 0.9.")
+    active: float = Field(description="Share of units above 0, mean over the first inputs.")
+    under_floor: float = Field(description="Share of inputs with a drop at or below the noise floor.")
+    saturated: float = Field(description="Share of inputs with a drop of at least 0.9.")
     spread: float = Field(description="Standard deviation of log10 drop over inputs: the dynamic range.")
     reliability: float = Field(
-        description="Share of the variance of the log drop over inputs that isn't error of the mean over copies."
+        description="Share of the variance of the log drop over inputs that is not error of the mean over copies."
     )
     most_similar: str | None = Field(
-        description="The advised probe, of an advised one among those before it, with which its log drop is correlated "
-        "most; null for the first, and for one that is left out whatever the others are."
+        description="Advised probe (for an advised one: among those before it) with the most correlated log drop; null "
+        "for the first, and for a probe that is unfit by itself."
     )
-    correlation: Number = Field(description="That correlation, absolute.")
+    correlation: Number = Field(description="Absolute correlation with that probe.")
     reason: str
 
 
 class InputResult(Part):
-    """One scored input; lists have one entry a probe, in the order of `probes`."""
+    """One scored input; lists have one entry per probe, in the order of `probes`."""
 
     id: str
-    copies: int = Field(description="Nudged copies it got.")
+    copies: int = Field(description="Number of nudged copies.")
     rank: int | None = Field(
-        description="1 = strangest, by the first detector, or without one by strangeness; null where inputs were too "
-        "few to compare."
+        description="1 = most unusual, by the first detector, or by deviation without one; null if there are too few "
+        "inputs to compare."
     )
     scores: tuple[float, ...] = Field(
-        description="Of each detector of the verdict; higher = more out-of-distribution. Empty without a verdict."
+        description="Score of each detector; higher = more out-of-distribution. Empty without detectors."
     )
     p_value: Number = Field(
-        description="How rarely an input like the references is as strange, by the first detector; exact in finite "
-        "samples. Null without given references."
+        description="p-value by the first detector: how rarely an input like the references is as unusual; exact in "
+        "finite samples. Null without given references."
     )
     flagged: bool | None = Field(
-        description="True if the p-value is at most the rate of the verdict; null where nothing can be flagged."
+        description="True if the p-value is at most the false-positive rate; null if no input can be flagged."
     )
     deviation: Number = Field(
-        description="Two-sided distance of the log drops from the other inputs', in robust standard deviations."
+        description="Two-sided distance of the log drops from those of the other inputs, in robust standard deviations."
     )
     rotation: Literal["more", "less"] | None = Field(
-        description="Whether its activations turned more or less than the other inputs', over all probes."
+        description="Rotation of the activations relative to the other inputs, over all probes."
     )
     published_score: float = Field(
-        description="−mean log10 cosine drop: the published reading, often inverted."
+        description="−mean log10 cosine drop: the score as published, often inverted."
     )
     drop: tuple[Number, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(
@@ -123,65 +136,124 @@ class InputResult(Part):
     )
     flip_rate: tuple[Number, ...]
     probe_deviations: tuple[Number, ...] | None = Field(
-        description="Signed distance at each probe, robust deviations."
+        description="Signed deviation at each probe, in robust standard deviations."
     )
     prediction: Prediction | None
 
 
 class CopiesUsed(Part):
-    """What giving inputs no more copies than they need came to, over all scored inputs."""
+    """Copies used by adaptive stopping, over all scored inputs."""
 
-    rule: str = Field(description="When an input gets no more copies.")
-    copies: int = Field(description="Nudged copies in all.")
-    copies_fixed: int = Field(description="What they would be had every input got all.")
+    rule: str = Field(description="Rule that ends the copies of an input.")
+    copies: int = Field(description="Number of nudged copies.")
+    copies_fixed: int = Field(description="Number of copies with all for every input.")
     forwards: int = Field(
-        description="Inputs that went through the model, nudged or not: every further round runs the clean one again."
+        description="Runs of the model, nudged or not: every further round runs the clean input again."
     )
-    forwards_fixed: int = Field(description="What they would be had every input got all copies.")
+    forwards_fixed: int = Field(description="Number of runs with all copies for every input.")
 
 
-class ScoreResult(Part):
-    """Which inputs a model finds strange, and at which layer."""
+class ScoreResult(Result):
+    """Result of `onnx-ood score`."""
 
     format: Literal["onnx-ood/score/1"] = Field(default="onnx-ood/score/1", alias="schema")
     status: Literal["scored", "not_evaluated"] = Field(
         description="`not_evaluated` if fewer than half of the inputs could be scored."
     )
+    settings: ScoreSettings = Field(description="Settings of the run, as the user gave them.")
     model: ModelFacts
     nudges: NudgeSettings
     site: str
     feeds: dict[str, str] = Field(
-        description="Values of the model's other inputs by name: what all inputs share as `--feed` takes it, and "
-        "`.npz` for what came with each input."
+        description="Values of the model's other inputs by name: a shared value as `--feed` takes it, or `.npz` for "
+        "values that came with each input."
     )
     preprocessing: str | None = Field(
-        description="In words, with its source; null if there were no pictures."
+        description="Preprocessing of pictures and its source; null without pictures."
     )
     detector_summary: DetectorSummary | None = Field(
-        description="What inputs are judged by; null where they are compared with each other alone."
+        description="Null if inputs are compared with each other only."
     )
     environment: Environment
     run: Run
-    adaptive: CopiesUsed | None = Field(description="Null where every input got all copies.")
+    adaptive: CopiesUsed | None = Field(description="Null if every input got all copies.")
     probes: tuple[ProbeResult, ...]
     advice: tuple[ProbeAdvice, ...] | None = Field(
-        description="Which probes to watch: the advised ones, the best first, then those left out. Null where it was "
-        "not asked for, or inputs were too few."
+        description="Probes to watch: the advised ones, the best first, then the others. Null if not requested or with "
+        "too few inputs."
     )
-    scored: int = Field(description="Inputs that were scored.")
-    flagged: int | None = Field(
-        description="How many of them are flagged; null where nothing can be flagged."
-    )
+    scored: int = Field(description="Number of scored inputs.")
+    flagged: int | None = Field(description="Number of flagged inputs; null if no input can be flagged.")
     inputs: tuple[InputResult, ...] = Field(
-        description="Strangest first; in the given order where not ranked. All that were scored, or in a streamed run "
-        "of many the first and the last of them."
+        description="Scored inputs, the most unusual first; in the given order if not ranked. A streamed run of many "
+        "lists the first and the last."
     )
-    unscored: int = Field(description="Inputs that were not scored.")
+    unscored: int = Field(description="Number of inputs that could not be scored.")
     failed: tuple[Failure, ...] = Field(
-        description="All that were not scored, or in a streamed run of many the first of them."
+        description="Inputs that could not be scored; a streamed run of many lists the first."
     )
-    ignored: tuple[str, ...] = Field(description="Files in given folders that are of no kind that is read.")
+    ignored: tuple[str, ...] = Field(description="Files in given folders with other suffixes.")
     skipped_probes: dict[str, str] = Field(
-        description="Selected tensors that can't be measured, with the reason."
+        description="Selected tensors that cannot be measured, with the reason."
     )
-    notes: tuple[str, ...] = Field(description="What a reader should know to believe the numbers.")
+    notes: tuple[str, ...] = Field(description="Notes on how to read the numbers.")
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Names of the detectors that scored inputs."""
+        return tuple(one.name for one in self.detector_summary.detectors) if self.detector_summary else ()
+
+    @override
+    def summary_lines(self) -> list[str]:
+        names = self.detectors
+        found = f"{self.scored} inputs scored by {', '.join(names) or 'deviation'}, {self.unscored} failed"
+        if self.flagged is not None and self.detector_summary is not None:
+            found = f"{self.flagged} of {found}; flagged at a false-positive rate of {self.detector_summary.fpr:g}"
+        lines = [found]
+        for entry in self.inputs[:5]:
+            value = entry.scores[0] if names else entry.deviation
+            score = "" if value is None else f"{value:.3g}"
+            p_value = "" if entry.p_value is None else f" p {entry.p_value:.2g}"
+            lines.append(f"  {entry.rank or '-'!s:>4} {score:>9}{p_value} {entry.id}")
+        rest = len(self.inputs) - len(lines) + 1
+        return [*lines, f"  ... {rest} more: to_dataframe(), to_html(path)"] if rest > 0 else lines
+
+    def rows(self) -> Iterator[dict[str, object]]:
+        """Return the inputs as flat rows, the most unusual first, then failed ones.
+
+        Yields:
+            `id`, `rank`, one score per detector under its name, `p_value`, `flagged`, `deviation`, `rotation`,
+            `published_score`, `copies`, `prediction`, `probability` and `failed` (the reason, or None).
+        """
+        columns = (
+            "rank",
+            *self.detectors,
+            *("p_value", "flagged", "deviation", "rotation", "published_score", "copies"),
+            *("prediction", "probability", "failed"),
+        )
+        for entry in self.inputs:
+            answer = entry.prediction
+            yield {
+                "id": entry.id,
+                "rank": entry.rank,
+                **dict(zip(self.detectors, entry.scores, strict=True)),
+                "p_value": entry.p_value,
+                "flagged": entry.flagged,
+                "deviation": entry.deviation,
+                "rotation": entry.rotation,
+                "published_score": entry.published_score,
+                "copies": entry.copies,
+                "prediction": None if answer is None else answer.label or answer.index,
+                "probability": None if answer is None else answer.probability,
+                "failed": None,
+            }
+        for failure in self.failed:
+            yield {"id": failure.id, **dict.fromkeys(columns), "failed": failure.reason}
+
+    def to_dataframe(self) -> Any:
+        """Return the inputs as a pandas DataFrame: one row per input, with the columns of `rows`.
+
+        Raises:
+            UsageError: If pandas is not installed.
+        """
+        return dataframe(self.rows())

@@ -1,4 +1,4 @@
-"""What a user can set about a score, with the defaults."""
+"""Settings of the score audit."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pydantic import Field, model_validator
 
 from onnx_ood._dialect import named
 from onnx_ood.audits._common import settings as common
-from onnx_ood.audits._common.settings import Option, Settings
+from onnx_ood.audits._common.settings import Option, Settings, check_site
 
 DEVIATION = "deviation"
-"""In place of a detector: inputs are compared with each other by their cosine drops."""
+"""In place of a detector: compare inputs with each other by their cosine drops."""
 
 Recipe = Literal["lesswrong"]
 
@@ -34,6 +34,7 @@ class ScoreSettings(Settings):
         scale: Standard deviation of the noise in that space; pixels range from 0 to 1.
         copies: Nudged copies of each input; None for 4, or the recipe's.
         adaptive: True to stop nudging an input once more copies would hardly change its rank; `copies` is the maximum.
+        limit: Maximum number of inputs to score, a random sample; None for all. References are not limited.
         seed: Seed of all random draws.
         recipe: A published recipe in place of noise, space and scale, or None.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
@@ -64,6 +65,7 @@ class ScoreSettings(Settings):
         ),
         Option("Nudge"),
     ] = False
+    limit: common.Limit = None
     seed: common.Seed = 0
     recipe: Annotated[
         Recipe | None,
@@ -93,19 +95,18 @@ class ScoreSettings(Settings):
             raise ValueError(
                 f"TF32 exists on CUDA only, and the provider is cpu; leave out {named('tf32', True)}"
             )
-        if self.site is not None and self.site in self.feeds:
-            raise ValueError(f"{self.site!r} is nudged, so the files feed it; leave out its {named('feeds')}")
+        check_site(self.site, self.feeds)
         return self
 
 
 @dataclass(frozen=True)
 class Streaming:
-    """That a run writes what comes of each input to a file as it goes, and keeps no more than that.
+    """File that a run writes each input to as it goes, so that memory does not grow with the inputs.
 
     Attributes:
         path: The file, JSON Lines.
-        resume: True to go on with a run that was interrupted, if the file exists; it must not exist otherwise.
-        most_listed: Inputs, and failed inputs, that the result lists at most; the file has all.
+        resume: True to resume an interrupted run if the file exists; otherwise the file must not exist.
+        most_listed: Maximum number of inputs, and of failed inputs, in the result; the file has all.
     """
 
     path: Path

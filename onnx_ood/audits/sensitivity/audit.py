@@ -14,7 +14,6 @@ import numpy as np
 
 from onnx_ood._dialect import named
 from onnx_ood._types import Progress
-from onnx_ood.audits._common.preprocessing import choose_preprocessing, preprocessing_notes
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.sensitivity.building import Measured, build
 from onnx_ood.audits.sensitivity.exact_regions import ExactRegions, find_regions
@@ -24,6 +23,7 @@ from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResu
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.audits.sensitivity.trajectory_counts import count
 from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, measurable
@@ -115,7 +115,7 @@ def _measure(
             f"exact boundaries need a model input as the site, found {site.name!r}; leave out {named('exact', True)}"
         )
     feeding = Feeding(model, find_input(model, site, settings.feeds), settings.feeds)
-    feeding.check(found.paths)
+    feeding.check(found)
     fed = feeding.fed
     card, facts = read_card(model.path), model_facts(model)
     chosen = choose_preprocessing(model.by_name[fed.name], found, settings.preprocess, card)

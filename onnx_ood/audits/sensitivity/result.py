@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Environment, Failure, Number, Part, Prediction
+from onnx_ood.results.base import Environment, Failure, Number, Part, Prediction, Result
 from onnx_ood.results.provenance import ModelFacts
 
 TrajectoryType = Literal["translations", "same_class", "different_classes", "random"]
@@ -129,7 +129,7 @@ class ModelSensitivity(Part):
     notes: tuple[str, ...]
 
 
-class SensitivityResult(Part):
+class SensitivityResult(Result):
     """How stable the functions of models are, and which of several is the more stable."""
 
     format: Literal["onnx-ood/sensitivity/1"] = Field(default="onnx-ood/sensitivity/1", alias="schema")

@@ -118,7 +118,7 @@ def parse(text: str, input_shape: Shape) -> Preprocessing:
 
 
 def _setting() -> str:
-    return named("preprocess").rstrip("=")
+    return named("preprocess")
 
 
 def _words() -> dict[str, tuple[str, str]]:

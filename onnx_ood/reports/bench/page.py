@@ -17,7 +17,6 @@ from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
     model_facts,
-    preprocessing_words,
     versions,
 )
 from onnx_ood.reports.bench.facts import area, between, flag_words
@@ -272,19 +271,9 @@ def _settings(result: BenchResult) -> Markup:
 
 
 def command(result: BenchResult) -> str:
-    """A command that measures the same, but for files, which a result doesn't name."""
+    """Return the command of the run, without the inputs: a result does not name them as they were given."""
     words = ["onnx-ood", "bench", result.model.path, "--id", "ID_INPUTS"]
     for one in result.sets:
         words += [] if one.synthetic else ["--ood", f"{one.name}={one.name.upper()}"]
-    if result.reference == "given":
-        words += ["--reference", "REFERENCES"]
-    words += ["--no-bundled-reference"] if result.reference == "none" else []
-    words += ["--detectors", ",".join(one.name for one in result.detectors)]
-    words += [] if any(one.synthetic for one in result.sets) else ["--no-synthetic-ood"]
-    if result.corruptions:
-        words += ["--corruptions", ",".join(result.corruptions.corruptions)]
-    words += ["--fpr", repr(result.flags.fpr)] if result.flags else []
-    words += [] if result.limit is None else ["--limit", f"{result.limit}"]
-    words += preprocessing_words(result.preprocessing)
-    words += ["--seed", f"{result.seed}", "--provider", result.provider]
-    return command_text(words)
+    words += ["--reference", "REFERENCES"] if result.reference == "given" else []
+    return command_text([*words, *result.settings.arguments()])

@@ -14,7 +14,6 @@ from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
     model_facts,
-    preprocessing_words,
     versions,
 )
 from onnx_ood.reports._html.rows import row_frame, row_name
@@ -295,15 +294,8 @@ def _settings(result: DirectionsResult) -> Markup:
 
 
 def command(result: DirectionsResult) -> str:
-    """A command that measures the same, but for files, which a result doesn't name."""
+    """Return the command of the run, without the inputs: a result does not name them as they were given."""
     words = ["onnx-ood", "directions", result.model.path, "--id", "ID_INPUTS"]
     for one in result.sets:
         words += [] if one.synthetic else ["--ood", f"{one.name}={one.name.upper()}"]
-    words += [] if any(one.synthetic for one in result.sets) else ["--no-synthetic-ood"]
-    for layer in result.layers:
-        words += ["--probe", layer.name]
-    words += ["--scales", ",".join(repr(scale) for scale in result.scales)]
-    words += [] if result.limit is None else ["--limit", f"{result.limit}"]
-    words += preprocessing_words(result.preprocessing)
-    words += ["--seed", f"{result.seed}", "--provider", result.provider]
-    return command_text(words)
+    return command_text([*words, *result.settings.arguments()])

@@ -13,7 +13,6 @@ from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
     model_facts,
-    preprocessing_words,
     versions,
 )
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
@@ -256,32 +255,16 @@ def _settings(result: ScoreResult) -> Markup:
 
 
 def command(result: ScoreResult) -> str:
-    """A command that measures the same, but for the inputs, which a result doesn't name as they were given."""
-    nudges, verdict, run = result.nudges, result.detector_summary, result.run
-    words = ["onnx-ood", "score", result.model.path, "INPUTS..."]
-    if verdict:
-        words += ["--detectors", ",".join(one.name for one in verdict.detectors)]
-        if verdict.reference == "given":
-            words += ["--reference", "REFERENCES"]
-            words += ["--fpr", repr(verdict.fpr)] if verdict.fpr is not None else []
-        elif verdict.reference == "none":
-            words += ["--no-bundled-reference"]
-    else:
-        words += ["--detectors", "deviation"]
-    for probe in result.probes:
-        words += ["--probe", probe.name]
-    if nudges.recipe:
-        words += ["--recipe", nudges.recipe]
-    else:
-        words += ["--noise", nudges.noise, "--space", nudges.space, "--scale", repr(nudges.scale)]
-    words += ["--copies", f"{nudges.copies}", "--seed", f"{nudges.seed}", "--site", result.site]
-    words += ["--adaptive"] if nudges.adaptive else []
-    for name, value in result.feeds.items():
-        words += ["--feed", f"{name}={value}"] if value != ".npz" else []
-    words += [*preprocessing_words(result.preprocessing), "--provider", run.provider]
-    words += ["--exact"] if run.exact else []
-    words += ["--tf32"] if run.tf32 else []
-    return command_text(words)
+    """Return the command of the run, without the inputs: a result does not name them as they were given."""
+    given = result.detector_summary is not None and result.detector_summary.reference == "given"
+    words = [
+        "onnx-ood",
+        "score",
+        result.model.path,
+        "INPUTS...",
+        *(["--reference", "REFERENCES"] if given else []),
+    ]
+    return command_text([*words, *result.settings.arguments()])
 
 
 def _references(result: ScoreResult) -> str:

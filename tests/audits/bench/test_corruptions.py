@@ -119,11 +119,11 @@ def test_the_cache_gives_the_same_curves(
 
 
 def test_all_are_19_kinds() -> None:
-    assert onnx_ood.BenchSettings(corruptions=("all",)).kinds == (
+    assert onnx_ood.BenchSettings(corruptions=("all",)).chosen_corruptions == (
         *list_corruptions("standard"),
         *list_corruptions("overlay"),
     )
-    assert onnx_ood.BenchSettings().kinds == ()
+    assert onnx_ood.BenchSettings().chosen_corruptions == ()
     with pytest.raises(UsageError, match=r"unknown corruption 'mist'; choose all, or from gaussian_noise"):
         onnx_ood.BenchSettings(corruptions=("fog", "mist"))
     with pytest.raises(UsageError, match="named twice"):
@@ -147,7 +147,7 @@ def _small(side: int, channels: int) -> str:
 def test_what_pictures_cannot_take_is_said(save: Callable[..., Path], garments: Path, tmp_path: Path) -> None:
     settings = onnx_ood.BenchSettings(detectors=("msp",), corruptions=("fog",), provider="cpu")
     tiny = save(small_models.build(_small(6, 1), {"w": small_models.normal(3, 1)}))
-    with pytest.raises(UsageError, match=r"no corruption can be made: .*at least 8 x 8 pixels, found 6 x 6"):
+    with pytest.raises(UsageError, match=r"no corruption applies: .*at least 8 x 8 pixels, found 6 x 6"):
         onnx_ood.bench(tiny, [str(garments)], None, settings)
     np.save(tmp_path / "rows.npy", np.zeros((12, 7), np.float32))
     rows = save(
@@ -156,7 +156,7 @@ def test_what_pictures_cannot_take_is_said(save: Callable[..., Path], garments: 
             {"w": small_models.normal(3, 7)},
         )
     )
-    with pytest.raises(UsageError, match="corruptions are for pictures"):
+    with pytest.raises(UsageError, match="corruptions take pictures"):
         onnx_ood.bench(rows, [str(tmp_path / "rows.npy")], {"same": [str(tmp_path / "rows.npy")]}, settings)
 
 
@@ -197,7 +197,7 @@ def test_pictures_without_numbers_count_as_told(save: Callable[..., Path], tmp_p
     settings = onnx_ood.BenchSettings(detectors=("msp",), corruptions=("occlusion",), preprocess="unit,L")
     found = onnx_ood.bench(save(model), [str(tmp_path)], None, settings).corruptions
     assert found is not None
-    assert any(note.startswith("the model gives NaN or infinity for") for note in found.notes)
+    assert any(note.startswith("The model gives NaN or infinity for") for note in found.notes)
     assert "of 12 pictures with occlusion 1" in found.notes[0]
 
 

@@ -110,7 +110,7 @@ def test_what_settings_say_follows_from_their_intervals(result: onnx_ood.Directi
     assert result.counts.holds == said.count("holds")
     assert result.counts.flips == said.count("flips")
     assert result.counts.settings == len(said) == 9 * 48
-    assert f"holds in {said.count('holds') / len(said):.0%} of settings" in result.conclusion
+    assert f"holds in {said.count('holds') / len(said):.0%} of combinations" in result.conclusion
     # What the published claim was made with, and what is known to flip it.
     by_name = {one.name: one for one in result.sets}
     assert by_name["uniform_noise"].counts.holds == 48
@@ -207,7 +207,7 @@ def test_a_dead_layer_inconclusive_and_others_do(rows: tuple[str, str], save) ->
     assert {one.verdict for one in turned.sets[0].settings if one.layer == "h"} == {"flips"}
     assert found.noises == ("gaussian", "uniform")
     assert found.space == "tensor"
-    assert any("no pictures" in note for note in found.notes)
+    assert any("not pictures" in note for note in found.notes)
 
 
 def test_inputs_without_numbers_are_left_out(rows: tuple[str, str], save, tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_inputs_without_numbers_are_left_out(rows: tuple[str, str], save, tmp_pa
 def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: Path, save) -> None:
     usual, long = rows
     path = save(small.build("net (float[N, 16] x) => (float[N, 16] y) { y = Relu (x) }"))
-    with pytest.raises(UsageError, match="no set to tell"):
+    with pytest.raises(UsageError, match="no out-of-distribution set"):
         onnx_ood.directions(path, [usual])
     for wrong, expected in (
         ({"scales": ()}, "scales: .*at least 1 item"),
@@ -241,7 +241,7 @@ def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: P
             onnx_ood.DirectionsSettings(**wrong)
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"not a picture")
-    with pytest.raises(NotEvaluatedError, match="no ordinary input"):
+    with pytest.raises(NotEvaluatedError, match="no in-distribution input"):
         onnx_ood.directions(models.path("fashion_cnn"), [str(broken)])
     with pytest.raises(NotEvaluatedError, match="no input of odd"):
         onnx_ood.directions(
@@ -299,7 +299,46 @@ def test_what_no_made_picture_gives_numbers_for_is_left_out(folders: tuple[Path,
         onnx_ood.directions(path, good, {"blank": [str(path.parent / "blank.npy")]}, settings)
 
 
-def test_models_of_several_inputs_are_refused(rows: tuple[str, str], save) -> None:
-    path = save(small.build("net (float[N, 16] x, float[N, 16] z) => (float[N, 16] y) { y = Add (x, z) }"))
-    with pytest.raises(UsageError, match=r"several inputs \(x, z\)"):
-        onnx_ood.directions(path, [rows[0]], {"long": [rows[1]]})
+def test_models_of_several_inputs_take_feeds(rows: tuple[str, str], save) -> None:
+    """A value that is fed gives the numbers of a model in which it is a constant."""
+    usual, long = rows
+    constant = save(
+        small.build(
+            "net (float[N, 16] x) => (float[N, 16] y) { s = Add (x, z) y = Relu (s) }",
+            {"z": np.full((1, 16), 2, np.float32)},
+        )
+    )
+    fed = save(
+        small.build(
+            "net (float[N, 16] x, float[N, 16] z) => (float[N, 16] y) { s = Add (x, z) y = Relu (s) }"
+        )
+    )
+    with pytest.raises(UsageError, match=r"several inputs of floats \(x, z\)"):
+        onnx_ood.directions(fed, usual, {"long": long})
+    expected = onnx_ood.directions(constant, usual, {"long": long}, provider="cpu")
+    found = onnx_ood.directions(fed, usual, {"long": long}, site="x", feeds={"z": "2"}, provider="cpu")
+    assert (found.site, found.feeds) == ("x", {"z": "2"})
+    assert found.sets == expected.sets
+
+
+def test_a_site_inside_is_nudged_in_its_own_units(rows: tuple[str, str], save) -> None:
+    """Nudging the sum gives the drops of nudging the input of a model that begins there."""
+    usual, long = rows
+    whole = save(small.build("net (float[N, 16] x) => (float[N, 16] y) { s = Neg (x) y = Relu (s) }"))
+    rest = save(small.build("net (float[N, 16] s) => (float[N, 16] y) { y = Relu (s) }"))
+    folder = Path(usual).parent
+    for name, path in (("usual", usual), ("long", long)):
+        np.save(folder / f"negative-{name}.npy", -np.load(path))
+    found = onnx_ood.directions(whole, usual, {"long": long}, site="s", provider="cpu")
+    expected = onnx_ood.directions(
+        rest, folder / "negative-usual.npy", {"long": folder / "negative-long.npy"}, provider="cpu"
+    )
+    assert (found.site, found.space) == ("s", "tensor")
+    assert [one.auroc for one in found.sets[0].settings] == [one.auroc for one in expected.sets[0].settings]
+
+
+def test_one_set_needs_no_name(rows: tuple[str, str], save) -> None:
+    """A path is one item, and the inputs of a single set are one set."""
+    path = save(small.build("net (float[N, 16] x) => (float[N, 16] y) { y = Relu (x) }"))
+    found = onnx_ood.directions(path, rows[0], rows[1], provider="cpu")
+    assert [one.name for one in found.sets] == ["ood"]

@@ -162,7 +162,7 @@ def test_few_inputs_are_listed_and_not_ranked(garments):
     judged = onnx_ood.score(models.path("fashion_cnn"), paths)
     assert [entry.rank for entry in judged.inputs] == list(range(1, 8))
     assert {entry.deviation for entry in judged.inputs} == {None}
-    assert any("have no strangeness" in note for note in judged.notes)
+    assert any("have no deviation" in note for note in judged.notes)
 
 
 def test_the_same_settings_give_the_same_bytes(garments):
@@ -404,7 +404,7 @@ def test_tf32_that_the_provider_lacks_is_said(garments, monkeypatch):
     monkeypatch.setattr(prober, "resolve", lambda _: Resolved("cpu", "there is no GPU"))
     result = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], ScoreSettings(tf32=True, copies=1))
     assert not result.run.tf32
-    assert any("TF32 was asked for" in note for note in result.notes)
+    assert any("TF32 was requested" in note for note in result.notes)
 
 
 def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeypatch):

@@ -19,11 +19,11 @@ from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.detectors import Features, find_detector
 from onnx_ood.evidence.collect import Collector
+from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
-from onnx_ood.inputs import read_card
-from onnx_ood.runtime import first_input
+from onnx_ood.inputs import open_inputs, read_card
 
 FASHION = models.path("fashion_cnn")
 AUTO = ("layers", "logits", "features")
@@ -93,13 +93,14 @@ def test_with_references_auto_is_fitted_to_them(folders, judged):
     model = load(FASHION)
     preprocessing = read_card(FASHION).preprocessing
     reader = FeatureReader(model, AUTO, preprocessing=preprocessing)
-    collector = Collector(reader, first_input(model), preprocessing, None, 0)
-    good, new = (collector.collect([str(folders / name)]) for name in ("good", "new"))
+    sources = [open_inputs(folders / name) for name in ("good", "new")]
+    collector = Collector(reader, prepare_model(model, sources[0]))
+    good, new = map(collector.collect, sources)
     found = _by_id(judged)
-    doubts = find_detector("uncertainty").fit(reader.info, None)(new.evidence)
+    doubts = find_detector("uncertainty").fit(reader.info, None)(new.values)
     autos = np.array([found[name].scores[0] for name in new.ids])
     # The discriminant is missing from this one, so that they are alike, not equal.
-    close = find_detector("auto").fit(reader.info, good.evidence)(new.evidence)
+    close = find_detector("auto").fit(reader.info, good.values)(new.values)
     assert np.corrcoef(autos, close)[0, 1] > 0.9
     assert np.corrcoef(autos, close)[0, 1] > np.corrcoef(autos, doubts)[0, 1]
     assert judged.detector_summary.reference == "given"
@@ -178,7 +179,7 @@ def test_the_default_without_references_is_doubt_with_and_without_blanks(folders
     for path, score in zip(sorted((folders / "new").iterdir()), expected, strict=True):
         assert found[path.as_posix()].scores == pytest.approx([score], rel=1e-5)
     assert (result.detector_summary.reference, result.detector_summary.references) == ("none", 0)
-    assert any("without colours" in note for note in result.notes)
+    assert any("takes grey pictures" in note for note in result.notes)
 
 
 def test_bundled_photos_stand_for_references_of_models_of_colours(tmp_path):
@@ -205,7 +206,7 @@ def test_where_nothing_can_be_learnt_inputs_are_compared_with_each_other(tmp_pat
     assert any("auto is not used" in note for note in result.notes)
     strangeness = [entry.deviation for entry in result.inputs]
     assert strangeness == sorted(strangeness, reverse=True)
-    with pytest.raises(UsageError, match="auto doesn't apply"):
+    with pytest.raises(UsageError, match="detector auto does not apply"):
         onnx_ood.score(
             tmp_path / "waves.onnx",
             [str(tmp_path / "rows.npy")],
@@ -221,14 +222,14 @@ def test_too_few_references_for_a_rate_flag_nothing(folders):
     assert result.detector_summary.smallest_p == pytest.approx(1 / 13)
     assert {entry.flagged for entry in result.inputs} == {None}
     assert all(entry.p_value >= 1 / 13 for entry in result.inputs)
-    assert any("give more with --reference" in note for note in result.notes)
+    assert any("give more references" in note for note in result.notes)
 
 
 def test_inputs_that_are_references_too_are_told(folders):
     good = str(folders / "good")
     settings = ScoreSettings(detectors=("energy",))
     result = onnx_ood.score(FASHION, [good], settings, reference=[good])
-    assert any("40 files are among the inputs and among the references" in note for note in result.notes)
+    assert any("40 inputs are among the references, too" in note for note in result.notes)
     apart = onnx_ood.score(FASHION, [str(folders / "new")], settings, reference=[good])
     assert not any("among the references" in note for note in apart.notes)
 
@@ -237,8 +238,12 @@ def test_inputs_that_are_references_too_are_told(folders):
     ("settings", "reference", "message"),
     [
         ({"detectors": ("nonsense",)}, False, "unknown detector 'nonsense'"),
-        ({"detectors": ("knn",)}, False, "knn can't be measured: it learns from references"),
-        ({"detectors": ("deviation",)}, True, "leave out --reference"),
+        (
+            {"detectors": ("knn",)},
+            False,
+            "detector knn requires references; give known-good inputs with reference",
+        ),
+        ({"detectors": ("deviation",)}, True, "leave out reference"),
     ],
 )
 def test_what_does_not_fit_is_said_in_one_line(folders, settings, reference, message):

@@ -35,7 +35,8 @@ class Header(Part):
     provider: Literal["cuda", "cpu"]
     exact: bool
     tf32: bool
-    batch_size: int | None = Field(description="Inputs in one run as the user has it, or null.")
+    batch_size: int | None = Field(description="Inputs in one run as set by the user, or null.")
+    limit: int | None = Field(default=None, description="Maximum number of inputs, or null.")
     environment: Environment
 
 

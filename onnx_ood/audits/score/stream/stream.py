@@ -304,6 +304,7 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "exact", old.exact, new.exact
     yield "tf32", old.tf32, new.tf32
     yield "batch size", old.batch_size, new.batch_size
+    yield "limit", old.limit, new.limit
     yield "onnx_ood", old.environment.onnx_ood, new.environment.onnx_ood
     yield "onnxruntime", old.environment.onnxruntime, new.environment.onnxruntime
 

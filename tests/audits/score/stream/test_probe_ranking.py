@@ -128,7 +128,7 @@ def test_a_resumed_run_advises_the_same(network, rows, result, tmp_path, schema)
 
 
 def test_what_cannot_be_advised(network, rows, tmp_path) -> None:
-    with pytest.raises(UsageError, match="--copies 2"):
+    with pytest.raises(UsageError, match="copies=2"):
         onnx_ood.score(network, [rows], onnx_ood.ScoreSettings(copies=1, advise=True))
     np.save(tmp_path / "few.npy", np.load(rows)[:5])
     few = onnx_ood.score(
@@ -136,5 +136,5 @@ def test_what_cannot_be_advised(network, rows, tmp_path) -> None:
     )
     assert few.scored == 5
     assert few.advice is None
-    assert any("Fewer than 8 inputs don't tell" in note for note in few.notes)
+    assert any("Advice on probes takes at least 8 inputs" in note for note in few.notes)
     assert onnx_ood.score(network, [rows], onnx_ood.ScoreSettings(provider="cpu")).advice is None

@@ -223,7 +223,7 @@ def test_inputs_are_known_by_id_wherever_they_come(collection, tmp_path, monkeyp
     for entry in result.inputs:
         if entry.id != str(tmp_path / "new.png"):
             assert entry.drop == pytest.approx(drops[entry.id], rel=1e-5)
-    assert any(note.startswith("1 inputs of the run that was resumed") for note in result.notes)
+    assert any(note.startswith("1 inputs of the resumed run") for note in result.notes)
 
 
 def test_a_resumed_run_keeps_the_noise_floor_that_the_first_inputs_gave(rows_model, tmp_path):

@@ -1,4 +1,4 @@
-"""The generic reference: crops of the photos that come with the package, as a model takes them."""
+"""Bundled references: crops of the photos that come with the package, at a model's size."""
 
 from __future__ import annotations
 
@@ -14,27 +14,24 @@ from onnx_ood.inputs import Preprocessing, read_image
 CROPS = 4
 """Crops of each photo."""
 _SEED = 0
-# The side of a crop as a share of the photo's shorter side.
-_LEAST, _MOST = 0.5, 1.0
-# From hardly visible to plain.
+# Side of a crop, relative to the shorter side of the photo.
+_MIN_SIDE, _MAX_SIDE = 0.5, 1.0
+# JPEG qualities, from visible to hardly visible artefacts.
 _QUALITIES = (50, 99)
 
 
-def generic_photos(preprocessing: Preprocessing) -> NDArray[np.float32]:
-    """Crops squares of the bundled photos and brings them to a model's size.
+def bundled_photos(preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Make square crops of the bundled photos at a model's size.
 
-    Crops are of any size between a half and the whole of the photo, as objects in collections are; a square is
-    stretched to the model's size.
-
-    Pictures that reach a model may have been compressed at that size or not, and a file doesn't tell which kind it was
-    made for. So that neither is strange, the second and fourth crop of each photo go through a JPEG of any quality from
-    50 to 99.
+    The side of a crop is between a half and the whole of the photo, so that objects have sizes as in collections. Crops
+    are stretched to the model's size. Pictures may have been compressed at that size or not; so that neither kind looks
+    unusual, the second and fourth crop of each photo go through a JPEG of quality 50 to 99.
 
     Args:
-        preprocessing: How pictures become tensors; of it the size and the channels matter.
+        preprocessing: Preprocessing of the model; gives size and channels.
 
     Returns:
-        [N, H, W, C] in [0, 1], float32: one crop of each photo, then a second of each and so on, 4 of each.
+        Crops in [0, 1], float32 [N, H, W, C]: one of each photo, then a second of each and so on, 4 of each.
     """
     height, width = preprocessing.size
     rng = np.random.default_rng(_SEED)
@@ -47,7 +44,7 @@ def generic_photos(preprocessing: Preprocessing) -> NDArray[np.float32]:
     for number in range(CROPS):
         for photo in photos:
             short = min(photo.size)
-            side = short * rng.uniform(_LEAST, _MOST)
+            side = short * rng.uniform(_MIN_SIDE, _MAX_SIDE)
             left, top = (rng.uniform(0, length - side) for length in photo.size)
             box = (left, top, left + side, top + side)
             crop = photo.resize((width, height), Image.Resampling.LANCZOS, box=box)

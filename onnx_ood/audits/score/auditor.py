@@ -1,0 +1,324 @@
+"""Auditors: detectors fitted to a model and its references once, to score inputs many times."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from onnx_ood._types import Array, Progress
+from onnx_ood.audits._common.settings import takes_settings
+from onnx_ood.audits.score.audit import ScoreRun
+from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.score.scoring import Scorer, fit_scorer, restore_scorer
+from onnx_ood.audits.score.settings import ScoreSettings, Streaming
+from onnx_ood.audits.score.stream.stream import open_stream
+from onnx_ood.detectors import Features
+from onnx_ood.evidence.packing import pack, unpack
+from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
+from onnx_ood.evidence.references import ReferenceSet, ReferenceSource
+from onnx_ood.evidence.sets import counting
+from onnx_ood.exceptions import ModelError, OutputError, UsageError
+from onnx_ood.graph import Model
+from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
+from onnx_ood.results.base import Failure
+from onnx_ood.results.provenance import environment, file_hash
+
+FORMAT = "onnx-ood/auditor/1"
+"""Format of saved auditors: an .npz archive of arrays, and of JSON under the name `auditor`. It holds no pickle."""
+_JSON, _FEATURES = "auditor", "reference"
+
+
+class _Saved(BaseModel):
+    """JSON part of a saved auditor."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    format: str
+    onnx_ood: str
+    onnxruntime: str
+    model: str
+    sha256: dict[str, str]
+    settings: ScoreSettings
+    preprocessing: Preprocessing | None
+    preprocessing_source: str
+    fitted: bool
+    notes: tuple[str, ...]
+    reference: ReferenceSource
+    reference_ids: tuple[str, ...]
+    reference_files: tuple[str, ...]
+    reference_failed: tuple[Failure, ...]
+    reference_note: str
+
+
+class Auditor:
+    """Detectors fitted to a model and its references; scores inputs without measuring the references again.
+
+    Made by `onnx_ood.fit`. It can be pickled, and saved to a file that is safe to load. Both keep the measured features
+    of the references, not the model: the model file is read again and must be the same.
+
+    Attributes:
+        settings: Settings of the audit.
+        notes: Notes on the detectors and the references.
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedModel,
+        settings: ScoreSettings,
+        scorer: Scorer | None,
+        references: InputSource,
+        notes: tuple[str, ...],
+    ) -> None:
+        """Store what `fit` made; see `onnx_ood.fit`."""
+        self.settings, self.notes = settings, notes
+        self._prepared, self._scorer, self._references = prepared, scorer, references
+        self._run = ScoreRun(prepared, settings)
+
+    @property
+    def model(self) -> Path:
+        """Path of the model file."""
+        return self._prepared.model.path
+
+    @property
+    def detectors(self) -> tuple[str, ...]:
+        """Names of the fitted detectors; empty if inputs are compared with each other only."""
+        return () if self._scorer is None else tuple(one.name for one in self._scorer.fitted.detectors)
+
+    @property
+    def references(self) -> int:
+        """Number of references that the detectors learned from."""
+        return 0 if self._scorer is None else len(self._scorer.fitted.references)
+
+    def score(
+        self, inputs: Any, *, streaming: Streaming | None = None, progress: Progress | None = None
+    ) -> ScoreResult:
+        """Score inputs as `onnx_ood.score` does.
+
+        Args:
+            inputs: Inputs: paths, folders, globs, arrays [N, ...] or images, as `onnx_ood.inputs.open_inputs` takes
+                them.
+            streaming: File to write each input to as the run goes; None to keep results in memory.
+            progress: Called with the number of inputs done and in all (None while unknown).
+
+        Returns:
+            Scores, ranks and flags of all inputs.
+
+        Raises:
+            UsageError: If the inputs do not fit the model.
+            ModelError: If the model cannot be run.
+        """
+        source = open_inputs(inputs)
+        self._prepared.check(source)
+        with open_stream(streaming) as stream:
+            return self._run.score(
+                source,
+                self._scorer,
+                stream,
+                references=self._references,
+                notes=self.notes,
+                streaming=streaming,
+                progress=progress,
+            )
+
+    def save(self, path: str | Path) -> None:
+        """Save the auditor to one file, without pickle.
+
+        Args:
+            path: Path of the file, by convention `.npz`; an existing file is replaced.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        path = Path(path)
+        new = path.with_name(f".{path.name}.new")
+        try:
+            new.write_bytes(self._packed())
+            new.replace(path)
+        except OSError as error:
+            new.unlink(missing_ok=True)
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+
+    @classmethod
+    def load(cls, path: str | Path, model: str | Path | Model | None = None) -> Auditor:
+        """Load an auditor that `save` wrote. Nothing in the file is executed.
+
+        Args:
+            path: Path of the file.
+            model: The model, if its file has moved; None for the path that was saved.
+
+        Returns:
+            The auditor.
+
+        Raises:
+            UsageError: If the file cannot be read, is not a saved auditor, or the model is another one.
+            ModelError: If the model cannot be read or run.
+        """
+        path = Path(path)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        return cls._unpacked(content, str(path), model)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self._packed(),)
+
+    def __repr__(self) -> str:
+        detectors = ", ".join(self.detectors) or "deviation"
+        return f"Auditor({self.model.as_posix()}, detectors: {detectors}, references: {self.references})"
+
+    def _packed(self) -> bytes:
+        prepared, versions = self._prepared, environment()
+        references = self._scorer.fitted.references if self._scorer else ReferenceSet("none")
+        saved = _Saved(
+            format=FORMAT,
+            onnx_ood=versions.onnx_ood,
+            onnxruntime=versions.onnxruntime,
+            model=str(prepared.model.path.resolve()),
+            sha256=_hashes(prepared.model),
+            settings=self.settings.stored,
+            preprocessing=prepared.preprocessing,
+            preprocessing_source=prepared.chosen.source if prepared.chosen else "",
+            fitted=self._scorer is not None,
+            notes=self.notes,
+            reference=references.source,
+            reference_ids=references.ids,
+            reference_files=tuple(str(one.resolve()) for one in self._references.paths),
+            reference_failed=references.failed,
+            reference_note=references.note,
+        )
+        arrays = pack(references.features, _FEATURES)
+        arrays[_JSON] = np.frombuffer(saved.model_dump_json().encode(), np.uint8)
+        file = BytesIO()
+        np.savez_compressed(file, **cast("dict[str, Any]", arrays))
+        return file.getvalue()
+
+    @classmethod
+    def _unpacked(cls, content: bytes, name: str, model: str | Path | Model | None) -> Auditor:
+        saved, arrays = _read(content, name)
+        try:
+            prepared = prepare_model(
+                saved.model if model is None else model,
+                InputSource(),
+                site=saved.settings.site,
+                feeds=saved.settings.feeds,
+            )
+        except ModelError as error:
+            if model is None:
+                raise ModelError(f"{error} (if it has moved, give its new path as model)") from None
+            raise
+        found = _hashes(prepared.model)
+        if differing := [
+            one for one in sorted(saved.sha256 | found) if saved.sha256.get(one) != found.get(one)
+        ]:
+            raise UsageError(
+                f"{name}: fitted to another model than {prepared.model.path}: the SHA-256 of {_file(differing[0])} is "
+                f"{found.get(differing[0], 'none')[:12]}, expected {saved.sha256.get(differing[0], 'none')[:12]}; "
+                "fit again, or give the model that it was fitted to"
+            )
+        chosen = Chosen(saved.preprocessing, saved.preprocessing_source) if saved.preprocessing else None
+        prepared = prepared.with_preprocessing(chosen)
+        notes = saved.notes
+        versions = environment()
+        for package in ("onnx_ood", "onnxruntime"):
+            if getattr(saved, package) != getattr(versions, package):
+                notes += (
+                    f"The references were measured with {package} {getattr(saved, package)}, now "
+                    f"{getattr(versions, package)} runs; fit again for exact p-values.",
+                )
+        features = unpack(arrays, _FEATURES)
+        references = ReferenceSet(
+            saved.reference,
+            features if isinstance(features, Features) else None,
+            saved.reference_ids,
+            saved.reference_failed,
+            saved.reference_note,
+        )
+        scorer = restore_scorer(prepared, saved.settings, references) if saved.fitted else None
+        return cls(
+            prepared,
+            saved.settings,
+            scorer,
+            InputSource(tuple(map(Path, saved.reference_files))),
+            tuple(dict.fromkeys(notes)),
+        )
+
+
+@takes_settings(ScoreSettings)
+def fit(
+    model: str | Path | Model,
+    reference: Any = None,
+    settings: ScoreSettings | None = None,
+    *,
+    progress: Progress | None = None,
+) -> Auditor:
+    """Fit detectors to a model and its references, to score inputs later.
+
+    Args:
+        model: Path of an ONNX file, or a loaded model.
+        reference: Known-good inputs (at least 10): paths, folders, globs, arrays or images, as
+            `onnx_ood.inputs.open_inputs` takes them; None for bundled photos if they suit the model.
+        settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
+        progress: Called with the number of references done.
+
+    Returns:
+        The auditor; `Auditor.score` scores inputs, `Auditor.save` stores it.
+
+    Raises:
+        UsageError: If a detector does not apply or lacks references, or fewer than 10 references can be measured.
+        ModelError: If the model cannot be read or run.
+        ProviderError: If the provider cannot run here.
+
+    Example:
+        auditor = onnx_ood.fit("model.onnx", reference="good/", preprocess="imagenet")
+        result = auditor.score("incoming/")
+    """
+    settings = settings or ScoreSettings()
+    references = open_inputs(reference, name="reference")
+    prepared = prepare_model(
+        model,
+        references,
+        site=settings.site,
+        feeds=settings.feeds,
+        preprocess=settings.preprocess,
+        assume_pictures=not references.given,
+    )
+    scorer, notes = fit_scorer(prepared, settings, references, counting(progress) if progress else None)
+    return Auditor(prepared, settings, scorer, references, notes)
+
+
+def _unpickled(content: bytes) -> Auditor:
+    return Auditor._unpacked(content, "auditor", None)
+
+
+def _read(content: bytes, name: str) -> tuple[_Saved, Mapping[str, Array]]:
+    """Read a saved auditor, which may be anybody's file."""
+    try:
+        with np.load(BytesIO(content), allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        text = arrays.pop(_JSON).tobytes()
+        found = json.loads(text)["format"]
+        saved = _Saved.model_validate_json(text) if found == FORMAT else None
+    # A damaged archive raises nearly everything: BadZipFile, EOFError, KeyError, ValueError, zlib.error.
+    except Exception:
+        raise UsageError(f"{name}: not a saved auditor, or damaged; fit again") from None
+    if saved is None:
+        raise UsageError(f"{name}: has format {found!r}, expected {FORMAT!r}; fit again")
+    return saved, arrays
+
+
+def _hashes(model: Model) -> dict[str, str]:
+    """SHA-256 of the model file, under an empty name, and of its external data."""
+    folder = model.path.parent
+    files = {path.relative_to(folder).as_posix(): path for path in sorted(model.data_files)}
+    return {"": file_hash(model.path)} | {name: file_hash(path) for name, path in files.items()}
+
+
+def _file(name: str) -> str:
+    return name or "the model file"

@@ -1,0 +1,98 @@
+"""Notes of a score result: what a reader should know about the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from onnx_ood import models
+from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice
+from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.audits.score.stream.stream import Stream
+from onnx_ood.detectors import MIN_INPUTS, find_detector
+from onnx_ood.inputs import InputSource
+from onnx_ood.results.base import Run
+from onnx_ood.results.provenance import fallback_report
+
+
+def rank_notes(results: Sequence[InputResult]) -> list[str]:
+    """Note inputs that cannot be compared with each other."""
+    if not results or results[0].deviation is not None:
+        return []
+    what = "are listed as given, without a rank" if results[0].rank is None else "have no deviation"
+    return [f"Fewer than {MIN_INPUTS} inputs, or identical ones, cannot be compared: they {what}."]
+
+
+def detector_notes(summary: DetectorSummary | None, source: InputSource) -> list[str]:
+    """Note what flags mean, and why inputs are not flagged."""
+    if summary is None or summary.fpr is None:
+        notes = ["Without known-good references no threshold is justified: inputs are ranked, not flagged."]
+    elif summary.flags:
+        notes = [
+            f"Inputs with p at most {summary.fpr:g} are flagged. The false-positive rate is at most {summary.fpr:g} on "
+            "average over random reference sets."
+        ]
+    else:
+        notes = [
+            f"With so few references no p-value is below {summary.smallest_p:.2g}, so no input can be flagged at a "
+            f"false-positive rate of {summary.fpr:g}; give more references."
+        ]
+    if summary is not None and summary.reference == "bundled":
+        bundled = {photo.name for photo in models.photos()}
+        among = sum(path.name in bundled for path in source.paths)
+        if among:
+            notes.append(
+                f"{among} of the inputs have names of the bundled photos that serve as references; if they are these "
+                "photos, they look more typical than they are."
+            )
+    return notes
+
+
+def order_notes(summary: DetectorSummary | None, results: Sequence[InputResult]) -> list[str]:
+    """Note flagged inputs that rank below others, which looks like a mistake."""
+    flags = [entry.flagged for entry in results if entry.flagged is not None]
+    if summary is None or flags == sorted(flags, reverse=True):
+        return []
+    why = (
+        "p-values count unusually low scores, too"
+        if find_detector(summary.detectors[0].name).two_sided
+        else "p-values use only part of the score, so order and flags can differ"
+    )
+    return [f"Some flagged inputs rank below inputs that are not flagged: {why}."]
+
+
+def run_notes(settings: ScoreSettings, run: Run) -> list[str]:
+    """Note how the model ran if it differs from the settings."""
+    notes = []
+    if settings.tf32 and not run.tf32:
+        notes.append("TF32 was requested, but the model ran on the CPU, which has none.")
+    if run.fallback_nodes:
+        notes.append(fallback_report(run.fallback_nodes))
+    return notes
+
+
+def advice_notes(settings: ScoreSettings, advice: tuple[ProbeAdvice, ...] | None) -> list[str]:
+    """Note the meaning of advice on probes."""
+    if not settings.advise:
+        return []
+    if advice is None:
+        return [f"Advice on probes takes at least {MIN_INPUTS} inputs."]
+    return [
+        "Advice on probes is found without labels: it tells where nudges separate these inputs, not where they "
+        "separate out-of-distribution inputs from in-distribution ones; onnx-ood directions measures that."
+    ]
+
+
+def stream_notes(stream: Stream, listed: int) -> list[str]:
+    """Note inputs of a streamed run that the result does not list."""
+    notes = []
+    if listed < stream.scored:
+        notes.append(
+            f"Of {stream.scored:,} scored inputs, {listed:,} are listed: half the most unusual, half the least. The "
+            "stream has all."
+        )
+    if stream.done.left:
+        notes.append(
+            f"{stream.done.left:,} inputs of the resumed run are not among the inputs given now; they count all the "
+            "same."
+        )
+    return notes

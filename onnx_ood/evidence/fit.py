@@ -1,0 +1,215 @@
+"""The pipeline from a model to fitted detectors, shared by all audits that use detectors.
+
+Choose detectors, derive the features that they need, open a reader or the cache, measure references (given, bundled or
+none, with pseudo-OOD augmentations and baseline inputs), and fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from onnx_ood._types import Float
+from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, Need
+from onnx_ood.evidence.cache import CachedReader, FeatureCache
+from onnx_ood.evidence.choice import choose_detectors, without_unlearned
+from onnx_ood.evidence.collect import Collector
+from onnx_ood.evidence.prepared_model import PreparedModel
+from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
+from onnx_ood.evidence.references import (
+    ReferenceSet,
+    measure_bundled_photos,
+    measure_references,
+    with_baseline_inputs,
+)
+from onnx_ood.inputs import InputSource
+
+
+class PipelineSettings(Protocol):
+    """Settings of an audit that the pipeline reads."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of all random draws."""
+
+    @property
+    def provider(self) -> str:
+        """Execution provider."""
+
+    @property
+    def batch_size(self) -> int | None:
+        """Inputs in one run."""
+
+    @property
+    def cache(self) -> Path | None:
+        """Folder that keeps features between runs."""
+
+    @property
+    def bundled_reference(self) -> bool:
+        """Whether bundled photos are used without given references."""
+
+
+@dataclass(frozen=True)
+class FittedDetectors:
+    """Detectors fitted to a model and its references.
+
+    Attributes:
+        detectors: The D detectors, in the order of the user's.
+        fitted: The fitted detectors, in the same order.
+        info: Facts about the model, with baseline inputs if they were measured.
+        references: The references.
+        not_applicable: Reasons why detectors were left out, by name.
+    """
+
+    detectors: tuple[Detector, ...]
+    fitted: tuple[FittedDetector, ...]
+    info: ModelInfo
+    references: ReferenceSet
+    not_applicable: dict[str, str]
+
+    @property
+    def by_name(self) -> dict[str, FittedDetector]:
+        """Fitted detectors by name."""
+        return {one.name: fitted for one, fitted in zip(self.detectors, self.fitted, strict=True)}
+
+    def scores(self, features: Features) -> Float:
+        """Score inputs.
+
+        Args:
+            features: Features of N inputs.
+
+        Returns:
+            Scores, float64 [N, D]; higher = more out-of-distribution.
+        """
+        return np.stack([fitted(features) for fitted in self.fitted], axis=1)
+
+
+class DetectorPipeline:
+    """Detectors of one model on the way from choice to fit.
+
+    Attributes:
+        prepared: The model.
+        detectors: Detectors that apply.
+        not_applicable: Reasons why others do not, by name.
+        needs: Parts of the features that the detectors read.
+        cache: Cache of features, or None.
+    """
+
+    def __init__(
+        self,
+        prepared: PreparedModel,
+        names: Sequence[str],
+        settings: PipelineSettings,
+        *,
+        more_needs: Collection[Need] = (),
+    ) -> None:
+        """Choose detectors and open the cache.
+
+        Args:
+            prepared: The model.
+            names: Names of detectors; empty for all that apply.
+            settings: Settings of the audit.
+            more_needs: Parts of the features that the audit reads itself.
+
+        Raises:
+            UsageError: If a named detector is unknown or does not apply, or none applies.
+            OutputError: If the folder of the cache cannot be created.
+        """
+        self.prepared = prepared
+        self.detectors, self.not_applicable = choose_detectors(prepared.model, names)
+        self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
+        self._named, self._settings = bool(names), settings
+        self._factory = ReaderFactory(prepared, settings.seed, settings.provider, settings.batch_size)
+        self.cache = None if settings.cache is None else FeatureCache(settings.cache, self._factory)
+
+    @cached_property
+    def reader(self) -> FeatureReader:
+        """Reader without the cache.
+
+        Raises:
+            ModelError: If onnxruntime refuses the model.
+        """
+        return self._factory(self.needs)
+
+    @cached_property
+    def cached_reader(self) -> FeatureReader | CachedReader:
+        """Reader that uses the cache, if there is one."""
+        return self.cache.reader(self.needs) if self.cache else self.reader
+
+    def collector(self, limit: int | None = None) -> Collector[Features]:
+        """Return what measures sets of inputs, with the cache.
+
+        Args:
+            limit: Maximum number of inputs of a set, or None.
+        """
+        return Collector(self.cached_reader, self.prepared, limit=limit, seed=self._settings.seed)
+
+    def measure_references(
+        self,
+        source: InputSource,
+        *,
+        limit: int | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> ReferenceSet:
+        """Measure given references, or else the bundled photos if they suit the model and a detector learns from them.
+
+        Args:
+            source: Known-good inputs; empty for none.
+            limit: Maximum number of references, or None.
+            progress: Called with the number of inputs of each batch that is done.
+
+        Returns:
+            The references.
+
+        Raises:
+            TooFewReferencesError: If fewer than 10 given references could be measured.
+        """
+        preprocessing = self.prepared.preprocessing
+        augmenting = (lambda: self._augmenting(limit)) if "altered" in self.needs else None
+        if source.given:
+            self.prepared.check(source)
+            return measure_references(self.collector(limit), augmenting, source, preprocessing, progress)
+        if not (self._settings.bundled_reference and any(one.uses_reference for one in self.detectors)):
+            return ReferenceSet("none")
+        if self.prepared.other_inputs:
+            return ReferenceSet(
+                "none",
+                note="the model has several inputs, so the bundled photos are not used as references",
+            )
+        return measure_bundled_photos(self.collector(limit), augmenting, preprocessing, progress)
+
+    def fit(self, references: ReferenceSet) -> FittedDetectors:
+        """Fit the detectors.
+
+        Args:
+            references: The references.
+
+        Returns:
+            The fitted detectors.
+
+        Raises:
+            UsageError: If a detector that the user named lacks references, or all detectors do.
+        """
+        info = self.cached_reader.info
+        detectors, unlearned = without_unlearned(
+            self.detectors, info, references, named_detectors=self._named
+        )
+        if not self.prepared.other_inputs:
+            info = with_baseline_inputs(info, references, self.collector(), self.prepared.preprocessing)
+        return FittedDetectors(
+            tuple(detectors),
+            tuple(detector.fit(info, references.features) for detector in detectors),
+            info,
+            references,
+            self.not_applicable | unlearned,
+        )
+
+    def _augmenting(self, limit: int | None) -> Collector[Features]:
+        # Detectors learn from the activity of altered references only.
+        readers = self.cache.reader if self.cache else self._factory
+        return Collector(readers({"layers"}), self.prepared, limit=limit, seed=self._settings.seed)

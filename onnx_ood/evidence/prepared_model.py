@@ -1,0 +1,155 @@
+"""A model with its site, its fed input, its feeds and its preprocessing: what all audits of inputs begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from onnx_ood._dialect import named
+from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes, row_request
+from onnx_ood.evidence.site_choice import choose_site
+from onnx_ood.exceptions import UsageError
+from onnx_ood.graph import Model, Tensor, load
+from onnx_ood.inputs import Card, Chosen, InputSource, Preprocessing, Reader, choose, read_card
+from onnx_ood.results.provenance import ModelFacts, model_facts
+from onnx_ood.runtime import decoding_threads, find_input
+
+
+@dataclass(frozen=True)
+class PreparedModel:
+    """A model and the choices that reading its inputs takes.
+
+    Attributes:
+        model: The model.
+        site: Tensor to nudge.
+        fed: Model input that takes the inputs.
+        feeding: Sources of the values of all model inputs.
+        card: The model's card, or None.
+        chosen: Preprocessing of pictures and its source, or None.
+        site_note: Note on a site that was chosen inside the model.
+    """
+
+    model: Model
+    site: Tensor
+    fed: Tensor
+    feeding: Feeding
+    card: Card | None
+    chosen: Chosen | None
+    site_note: tuple[str, ...]
+
+    @property
+    def preprocessing(self) -> Preprocessing | None:
+        """Preprocessing of pictures; None if it is unknown."""
+        return None if self.chosen is None else self.chosen.preprocessing
+
+    @property
+    def site_preprocessing(self) -> Preprocessing | None:
+        """Preprocessing if the site takes pictures: it gives nudges their units. None at an inner site."""
+        return self.preprocessing if self.site.is_input else None
+
+    @property
+    def other_inputs(self) -> tuple[str, ...]:
+        """Names of the model inputs besides the fed one."""
+        return tuple(tensor.name for tensor in self.model.inputs if tensor.name != self.fed.name)
+
+    @cached_property
+    def facts(self) -> ModelFacts:
+        """Facts of the model file."""
+        return model_facts(self.model)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Notes on the site, the feeds and the preprocessing."""
+        return (
+            *self.site_note,
+            *self.feeding.notes,
+            *preprocessing_notes(self.chosen, self.card, self.facts),
+        )
+
+    def with_preprocessing(self, chosen: Chosen | None) -> PreparedModel:
+        """Return the model with another preprocessing."""
+        return replace(self, chosen=chosen)
+
+    def check(self, source: InputSource) -> None:
+        """Refuse inputs that this model cannot take.
+
+        Args:
+            source: The inputs.
+
+        Raises:
+            UsageError: If pictures lack a preprocessing, or no input can hold the values that other model inputs need.
+        """
+        self.feeding.check(source)
+        if self.chosen is None and source.pictures(row_request(self.fed)).items:
+            raise UsageError(
+                f"the inputs are pictures and no preprocessing is known; give {named('preprocess', 'imagenet')}"
+            )
+
+    def reader(self, source: InputSource, *, batch: int, skip: Callable[[str], bool] | None = None) -> Reader:
+        """Return a reader of inputs for this model.
+
+        Args:
+            source: The inputs.
+            batch: Inputs per batch.
+            skip: Called with an input's id; True skips the input.
+
+        Raises:
+            UsageError: If an array in memory does not fit the model's input.
+        """
+        request = row_request(self.fed)
+        return Reader(
+            source,
+            preprocessing=self.preprocessing,
+            input_name=request.name,
+            input_shape=request.shape,
+            dtype=request.dtype,
+            others=self.feeding.from_files,
+            batch=batch,
+            threads=decoding_threads(),
+            skip=skip,
+        )
+
+
+def prepare_model(
+    model: str | Path | Model,
+    source: InputSource,
+    *,
+    site: str | None = None,
+    feeds: Mapping[str, str] | None = None,
+    preprocess: str | None = None,
+    assume_pictures: bool = False,
+) -> PreparedModel:
+    """Load a model and choose its site, feeds and preprocessing.
+
+    Args:
+        model: Path of an ONNX file, or a loaded model.
+        source: All inputs that will be read.
+        site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.
+        feeds: Values of other model inputs by name, the same for all inputs.
+        preprocess: Specification of the preprocessing, as `onnx_ood.inputs.parse` takes it; None for the card's or a
+            guess.
+        assume_pictures: True to guess a preprocessing for an input with four axes even if no pictures are given yet.
+
+    Returns:
+        The model with all choices.
+
+    Raises:
+        UsageError: If a choice does not fit the model.
+        ModelError: If the model cannot be read.
+    """
+    loaded = model if isinstance(model, Model) else load(model)
+    feeds = feeds or {}
+    tensor, note = choose_site(loaded, site, feeds)
+    fed = find_input(loaded, tensor, feeds)
+    feeding = Feeding(loaded, fed, feeds)
+    card = read_card(loaded.path)
+    chosen = choose_preprocessing(fed, source, preprocess, card)
+    if chosen is None and assume_pictures and fed.floating and len(fed.shape or ()) == 4:
+        try:
+            chosen = choose(fed.shape or (), card=card)
+        except UsageError:  # an input of four axes that are no picture's
+            chosen = None
+    return PreparedModel(loaded, tensor, fed, feeding, card, chosen, note)

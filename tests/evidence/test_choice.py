@@ -1,0 +1,60 @@
+"""Detectors that do not apply or lack references are never dropped silently."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import small_models as small
+
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.detectors import find_feature_sources
+from onnx_ood.evidence.choice import choose_detectors, without_unlearned
+from onnx_ood.evidence.references import ReferenceSet
+from onnx_ood.exceptions import UsageError
+from onnx_ood.graph import load
+
+
+@pytest.fixture(scope="module")
+def cnn():
+    return load(models.path("fashion_cnn"))
+
+
+def test_a_named_detector_that_does_not_apply_is_refused(cnn, save):
+    folded = load(models.path("fashion_resnet"))
+    with pytest.raises(UsageError, match="detector batch_norm does not apply to"):
+        choose_detectors(folded, ("energy", "batch_norm"))
+    chosen, reasons = choose_detectors(folded, ())
+    assert "batch_norm" in reasons
+    assert "batch_norm" not in [detector.name for detector in chosen]
+    # A model without class scores, layers or weights leaves no detector at all.
+    nothing = save(small.build("net (int64[N, 3] x) => (int64[N, 3] y) { y = Add (x, x) }"))
+    with pytest.raises(UsageError, match="does not apply to"):
+        choose_detectors(load(nothing), ())
+
+
+def test_names_are_kept_in_order_and_once(cnn):
+    chosen, reasons = choose_detectors(cnn, ("msp", "energy", "msp"))
+    assert [detector.name for detector in chosen] == ["msp", "energy"]
+    assert reasons == {}
+
+
+def test_detectors_without_references_are_named_or_refused(cnn):
+    chosen, _ = choose_detectors(cnn, ("energy", "knn"))
+    info = find_feature_sources(cnn).info
+    none = ReferenceSet("none")
+    left, reasons = without_unlearned(chosen, info, none, named_detectors=False)
+    assert [detector.name for detector in left] == ["energy"]
+    assert set(reasons) == {"knn"}
+    with pytest.raises(UsageError, match="detector knn requires references"):
+        without_unlearned(chosen, info, none, named_detectors=True)
+    # Without names, but with no other detector left: an empty result would say nothing.
+    with pytest.raises(UsageError, match="detector knn requires references"):
+        without_unlearned(chosen[1:], info, none, named_detectors=False)
+
+
+@pytest.mark.parametrize("audit", ["score", "bench"])
+def test_audits_refuse_a_named_detector_that_lacks_references(audit):
+    images = np.asarray(models.fashion_samples()[0][:12])
+    with pytest.raises(UsageError, match="detector knn requires references"):
+        getattr(onnx_ood, audit)(models.path("fashion_cnn"), images, detectors=("energy", "knn"))
