@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic
 
+from onnx_ood._dialect import named
 from onnx_ood._types import Progress
 from onnx_ood.evidence.collect import Collected, Collector, Found, numbered
 from onnx_ood.evidence.prepared_model import PreparedModel
@@ -93,7 +94,9 @@ def check_sets(prepared: PreparedModel, sources: SetSources, *, synthetic: bool)
         UsageError: If there is no out-of-distribution set and none can be made, or the model cannot take the inputs.
     """
     if not sources.ood and not (synthetic and prepared.preprocessing is not None):
-        raise UsageError("no out-of-distribution set to compare with; name one (ood), or give pictures")
+        raise UsageError(
+            f"no out-of-distribution set to compare with; name one ({named('ood')}), or give pictures"
+        )
     prepared.check(sources.id)
     for source in sources.ood.values():
         prepared.check(source)

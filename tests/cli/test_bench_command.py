@@ -69,7 +69,7 @@ def test_mistakes_are_one_line(sets: tuple[Path, Path]) -> None:
     for arguments, expected in (
         (["--ood", odd], "is not NAME=PATH"),
         (["--detectors", "nothing"], "unknown detector 'nothing'"),
-        (["--no-synthetic-ood"], "no set to tell"),
+        (["--no-synthetic-ood"], "no out-of-distribution set to compare with; name one (--ood)"),
     ):
         done = run("--id", good, *arguments)
         assert done.returncode == 64

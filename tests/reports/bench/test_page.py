@@ -112,12 +112,12 @@ def test_corruptions_failures_and_scores_are_there(tree, result):
 def test_the_command_names_what_was_chosen(result):
     words = shlex.split(command(result))
     assert words[:3] == ["onnx-ood", "bench", result.model.path]
-    assert words[words.index("--detectors") + 1] == ",".join(one.name for one in result.detectors)
-    assert words[words.index("--corruptions") + 1] == "gaussian_noise,contrast"
+    assert words[words.index("--detectors") + 1] == "msp,energy,gen"
+    assert words[words.index("--corruptions") + 1] == "gaussian-noise,contrast"
     assert words[words.index("--ood") + 1] == "<noisy> & grey=<NOISY> & GREY"
     assert not {"--limit", "--preprocess"} & set(words)
-    stated = {"limit": 7, "preprocessing": "grey, 28x28 (stated: unit,stretch)"}
-    words = shlex.split(command(result.model_copy(update=stated)))
+    settings = result.settings.model_copy(update={"limit": 7, "preprocess": "unit,stretch"})
+    words = shlex.split(command(result.model_copy(update={"settings": settings})))
     assert words[words.index("--limit") + 1] == "7"
     assert words[words.index("--preprocess") + 1] == "unit,stretch"
 
