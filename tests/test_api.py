@@ -9,6 +9,7 @@ import pytest
 import onnx_ood
 
 EXPORTED = {
+    "Auditor",
     "BenchResult",
     "BenchSettings",
     "CheckResult",
@@ -51,6 +52,7 @@ EXPORTED = {
     "directions",
     "doctor",
     "find_detector",
+    "fit",
     "inspect",
     "instrument",
     "list_detectors",

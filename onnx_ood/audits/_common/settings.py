@@ -51,6 +51,11 @@ def _as_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _split(value: Any) -> Any:
+    """Take a string as names with commas between them, as on the command line."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
 def _as_path(value: Any) -> Any:
     """Take a string as a path, as TOML writes it."""
     return Path(value) if isinstance(value, str) and value else value
@@ -62,8 +67,8 @@ Names = Annotated[
 ]
 """One name or several."""
 
-Ids = Annotated[Names, AfterValidator(snake_ids)]
-"""Names of detectors or corruptions, in kebab-case or snake_case; kept in snake_case."""
+Ids = Annotated[Names, BeforeValidator(_split), AfterValidator(snake_ids)]
+"""Names of detectors or corruptions, comma-separated or a list, in kebab-case or snake_case; kept in snake_case."""
 
 Detectors = Annotated[
     Ids,

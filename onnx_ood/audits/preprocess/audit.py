@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ from onnx_ood.evidence.collect import BATCH
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import InputSource, Preprocessing, Reader, discover, is_picture
+from onnx_ood.inputs import InputSource, Preprocessing, Reader, RowRequest, open_inputs
 from onnx_ood.metrics import softmax
 from onnx_ood.metrics.bootstrap import RESAMPLES
 from onnx_ood.metrics.mutual_information import entropy, mutual_information_bound
@@ -69,7 +69,7 @@ class _Tried:
 @takes_settings(PreprocessSettings)
 def preprocess(
     model: str | Path | Model,
-    photos: str | Sequence[str],
+    photos: Any,
     settings: PreprocessSettings | None = None,
     *,
     progress: Progress | None = None,
@@ -83,7 +83,8 @@ def preprocess(
 
     Args:
         model: Path of an ONNX file, or a loaded model.
-        photos: Files, folders or globs of in-distribution pictures of several classes.
+        photos: In-distribution pictures of several classes: paths, folders, globs, uint8 arrays [N, H, W, 3] or images,
+            as `onnx_ood.inputs.open_inputs` takes them.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
         progress: Called with the number of (photo, candidate) pairs done and in all.
 
@@ -118,7 +119,7 @@ def preprocess(
         )
     geometries = resize_candidates(values[0], shape)
     photos_read = _read(
-        discover([photos] if isinstance(photos, str) else photos),
+        open_inputs(photos, name="photos"),
         [one.preprocessing for one in geometries],
         settings,
     )
@@ -158,25 +159,24 @@ def _geometry(preprocessing: Preprocessing) -> tuple[str, int | None]:
     return preprocessing.resize, preprocessing.resize_to
 
 
-def _read(found: InputSource, geometries: Sequence[Preprocessing], settings: PreprocessSettings) -> _Photos:
+def _read(source: InputSource, geometries: Sequence[Preprocessing], settings: PreprocessSettings) -> _Photos:
     """Read a sample of the pictures once for each geometry; pictures that one of them refuses have failed.
 
     Args:
-        found: The files.
+        source: The inputs.
         geometries: With values from 0 to 1, in RGB or grey.
         settings: The sample.
     """
-    failed = {missing.id: missing.reason for missing in found.missing}
-    failed |= {str(path): "not a picture" for path in found.paths if not is_picture(path)}
-    paths = [path for path in found.paths if is_picture(path)]
-    if len(paths) > settings.limit:
-        sample = np.random.default_rng(settings.seed).choice(len(paths), settings.limit, replace=False)
-        paths = [paths[i] for i in sorted(sample.tolist())]
+    pictures_only = source.pictures(RowRequest("photo", (None, *geometries[0].shape), np.dtype(np.float32)))
+    known = set(pictures_only.names)
+    failed = {missing.id: missing.reason for missing in source.missing}
+    failed |= {name: "not a picture" for name in source.names if name not in known}
+    sample = pictures_only.sample(settings.limit, settings.seed)
     read: dict[tuple[str, int | None], dict[str, NDArray[np.float32]]] = {}
     for geometry in geometries:
         pictures = read[_geometry(geometry)] = {}
         reader = Reader(
-            paths,
+            sample,
             preprocessing=geometry,
             input_name="photo",
             input_shape=(None, *geometry.shape),

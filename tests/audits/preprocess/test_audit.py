@@ -178,6 +178,15 @@ def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
         SETTINGS.replaced(limit=0)
 
 
+def test_arrays_and_pictures_in_memory_are_taken_as_files_are(result: onnx_ood.PreprocessResult) -> None:
+    images, _ = models.fashion_samples()
+    chosen = images[:: len(images) // 60][:60]
+    for photos in (chosen, [Image.fromarray(image) for image in chosen]):
+        found = onnx_ood.preprocess(models.path("fashion_cnn"), photos, SETTINGS)
+        assert found.photos == 60
+        assert found.questions == result.questions
+
+
 def test_few_photos_are_not_evaluated_and_bad_ones_are_listed(garments: str, tmp_path: Path) -> None:
     few = sorted(Path(garments).iterdir())[:4]
     broken = tmp_path / "broken.png"

@@ -1,0 +1,160 @@
+"""Auditors against `score`, which measures the references anew for each call."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.exceptions import InputTypeError, ModelError, OutputError, UsageError
+
+FASHION = models.path("fashion_cnn")
+SETTINGS = {"detectors": "energy,knn", "provider": "cpu", "batch_size": 8}
+
+
+@pytest.fixture(scope="module")
+def images() -> np.ndarray:
+    """Garments, uint8 [60, 28, 28]."""
+    found, _ = models.fashion_samples()
+    return found[np.random.default_rng(3).permutation(len(found))[:60]]
+
+
+@pytest.fixture(scope="module")
+def folder(images: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("garments")
+    for name, part in (("good", images[:40]), ("new", images[40:])):
+        (root / name).mkdir()
+        for i, image in enumerate(part):
+            Image.fromarray(image).save(root / name / f"{i:02}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def auditor(folder: Path) -> onnx_ood.Auditor:
+    return onnx_ood.fit(FASHION, folder / "good", **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def expected(folder: Path) -> onnx_ood.ScoreResult:
+    return onnx_ood.score(FASHION, folder / "new", reference=folder / "good", **SETTINGS)
+
+
+def _columns(result: onnx_ood.ScoreResult) -> np.ndarray:
+    """Scores and p-values, in the order of the inputs."""
+    rows = sorted(result.inputs, key=lambda entry: (len(entry.id), entry.id))
+    return np.array([[*entry.scores, entry.p_value, *entry.drop] for entry in rows])
+
+
+def test_an_auditor_scores_as_score_does_every_time(auditor, expected, folder):
+    for _ in range(2):
+        assert auditor.score(folder / "new").inputs == expected.inputs
+    assert (auditor.detectors, auditor.references) == (("energy", "knn"), 40)
+
+
+def test_inputs_of_any_kind_score_alike(auditor, expected, folder, images):
+    new = images[40:]
+    scaled = (new[:, np.newaxis] / 255).astype(np.float32)
+    paths = sorted((folder / "new").iterdir())
+    for inputs in (
+        paths,
+        [str(path) for path in paths],
+        str(folder / "new" / "*.png"),
+        new,
+        scaled,
+        [Image.fromarray(image) for image in new],
+        list(scaled),
+    ):
+        np.testing.assert_allclose(_columns(auditor.score(inputs)), _columns(expected), rtol=2e-4, atol=1e-9)
+
+
+def test_references_of_any_kind_fit_alike(expected, folder, images):
+    for reference in (images[:40], [Image.fromarray(image) for image in images[:40]]):
+        result = onnx_ood.fit(FASHION, reference, **SETTINGS).score(folder / "new")
+        np.testing.assert_allclose(_columns(result), _columns(expected), rtol=1e-6, atol=1e-12)
+
+
+def test_a_saved_auditor_scores_alike_without_the_references(auditor, expected, folder, tmp_path):
+    reference = tmp_path / "moved"
+    shutil.copytree(folder / "good", reference)
+    onnx_ood.fit(FASHION, reference, **SETTINGS).save(tmp_path / "auditor.npz")
+    shutil.rmtree(reference)
+    loaded = onnx_ood.Auditor.load(tmp_path / "auditor.npz")
+    pickled = pickle.loads(pickle.dumps(auditor))
+    for one in (loaded, pickled):
+        assert one.settings == auditor.settings
+        np.testing.assert_allclose(_columns(one.score(folder / "new")), _columns(expected), rtol=1e-12)
+    assert [path.name for path in tmp_path.iterdir()] == ["auditor.npz"]
+
+
+def test_a_saved_auditor_holds_no_pickle(auditor, tmp_path):
+    auditor.save(tmp_path / "auditor.npz")
+    with zipfile.ZipFile(tmp_path / "auditor.npz") as archive:
+        for name in archive.namelist():
+            np.lib.format.read_array(io.BytesIO(archive.read(name)), allow_pickle=False)
+
+
+def test_an_auditor_refuses_another_model(auditor, tmp_path):
+    auditor.save(tmp_path / "auditor.npz")
+    with pytest.raises(UsageError, match=r"fitted to another model.*the SHA-256 of the model file"):
+        onnx_ood.Auditor.load(tmp_path / "auditor.npz", models.path("fashion_resnet"))
+    copied = tmp_path / "copy.onnx"
+    shutil.copy(FASHION, copied)
+    assert onnx_ood.Auditor.load(tmp_path / "auditor.npz", copied).model == copied
+
+
+def test_an_auditor_of_a_model_that_has_moved_says_so(folder, tmp_path):
+    shutil.copy(FASHION, tmp_path / "here.onnx")
+    auditor = onnx_ood.fit(tmp_path / "here.onnx", folder / "good", detectors="energy", preprocess="unit,L")
+    auditor.save(tmp_path / "auditor.npz")
+    expected = auditor.score(folder / "new").inputs
+    (tmp_path / "here.onnx").rename(tmp_path / "there.onnx")
+    with pytest.raises(ModelError, match="if it has moved, give its new path as model"):
+        onnx_ood.Auditor.load(tmp_path / "auditor.npz")
+    found = onnx_ood.Auditor.load(tmp_path / "auditor.npz", tmp_path / "there.onnx")
+    assert found.score(folder / "new").inputs == expected
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut", "other"])
+def test_a_damaged_file_is_one_line(auditor, damage, tmp_path):
+    path = tmp_path / "auditor.npz"
+    auditor.save(path)
+    whole = path.read_bytes()
+    if damage == "other":
+        np.savez(path, auditor=np.frombuffer(b'{"format": "onnx-ood/auditor/99"}', np.uint8))
+    else:
+        path.write_bytes({"empty": b"", "text": b"not an archive", "cut": whole[: len(whole) // 2]}[damage])
+    with pytest.raises(UsageError, match=r"auditor\.npz: .*fit again") as error:
+        onnx_ood.Auditor.load(path)
+    assert "\n" not in str(error.value)
+
+
+def test_an_auditor_that_cannot_be_written_or_read(auditor, tmp_path):
+    with pytest.raises(OutputError, match="cannot be written"):
+        auditor.save(tmp_path / "no folder" / "auditor.npz")
+    with pytest.raises(UsageError, match="cannot be read: No such file"):
+        onnx_ood.Auditor.load(tmp_path / "nothing.npz")
+
+
+def test_without_references_inputs_are_ranked_and_not_flagged(folder):
+    auditor = onnx_ood.fit(FASHION, preprocess="unit,L")
+    assert auditor.references == 0
+    result = auditor.score(folder / "new")
+    assert result.flagged is None
+    assert {entry.flagged for entry in result.inputs} == {None}
+    assert "references: 0" in repr(auditor)
+
+
+@pytest.mark.parametrize("wrong", [3, 2.5, {1, 2}, object(), [["nested"]], b"bytes"])
+def test_a_wrong_type_is_one_error_that_names_what_is_taken(auditor, wrong):
+    with pytest.raises(InputTypeError, match="path") as error:
+        auditor.score(wrong)
+    assert isinstance(error.value, TypeError)
+    assert "\n" not in str(error.value)
