@@ -9,7 +9,7 @@ from onnx_ood.reports import numbers
 from onnx_ood.reports._html.bands import FRAME, Band, band_chart, band_places
 from onnx_ood.reports._html.charts import Frame, chart, figure, layer_marks, level_axis, point
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
-from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, folded, page, table
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
@@ -19,6 +19,7 @@ from onnx_ood.reports._html.provenance import (
 from onnx_ood.reports._html.rows import row_frame, row_name
 from onnx_ood.reports._html.scales import Scale
 from onnx_ood.reports.directions.facts import directions_facts, failures
+from onnx_ood.reports.words import counted
 
 _ROW = 30
 # Numbers of layers that fit beneath a curve.

@@ -7,9 +7,10 @@ from onnx_ood.audits.preprocess.settings import PreprocessSettings
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
-from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, page, table
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, page, table
 from onnx_ood.reports._html.provenance import command_block, command_text, model_facts, versions
 from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
+from onnx_ood.reports.words import counted
 
 # A candidate under which numbers overflow is further behind than this: it would press the others together.
 _FAR = 100.0

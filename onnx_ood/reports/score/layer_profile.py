@@ -18,8 +18,9 @@ from onnx_ood.reports._html.charts import (
     upright_axis,
 )
 from onnx_ood.reports._html.markup import Markup, element, shape
-from onnx_ood.reports._html.page import counted, folded, table
+from onnx_ood.reports._html.page import folded, table
 from onnx_ood.reports._html.scales import Scale, log_scale
+from onnx_ood.reports.words import counted
 
 FRAME = Frame()
 # More names of layers than these don't fit beside each other.

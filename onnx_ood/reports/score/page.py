@@ -8,7 +8,7 @@ from onnx_ood.audits.score.result import ProbeAdvice, ScoreResult
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.histogram import histogram_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
-from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, folded, page, table
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
@@ -19,6 +19,7 @@ from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
 from onnx_ood.reports.score.facts import score_facts
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
+from onnx_ood.reports.words import counted
 
 MOST_LISTED = 1000
 """Inputs that a page has cards for; of more, half of them from each end."""
