@@ -41,6 +41,7 @@ def test_report_json_and_pictures(garments: Path, tmp_path: Path) -> None:
         "sneaker",
         "pullover",
         "ankle boot",
+        "40 of 40 units switch",
         "40 of 40, a sample of the layer's 3,136",
         "p.svg",
         "Jacobian",

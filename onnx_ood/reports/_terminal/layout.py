@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import copy
 
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
@@ -76,9 +77,21 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{seconds:.1f} s"
 
 
+def _captioned(part: RenderableType) -> RenderableType:
+    """Take title and caption out of a table, to wrap at the width of the console, not of the table."""
+    if not isinstance(part, Table):
+        return part
+    bare = copy(part)
+    bare.title = bare.caption = None
+    above = [Text(str(part.title), style="bold")] if part.title else []
+    below = [Text(str(part.caption), style="dim")] if part.caption else []
+    return Group(*above, bare, *below)
+
+
 def height(console: Console, *parts: RenderableType | None) -> int:
     """Count the lines of parts of a report."""
-    return sum(len(console.render_lines(part, pad=False)) for part in parts if part is not None)
+    present = [_captioned(part) for part in parts if part is not None]
+    return sum(len(console.render_lines(part, pad=False)) for part in present)
 
 
 def print_report(console: Console, head: Answer, *parts: RenderableType | None, foot: RenderableType) -> None:
@@ -90,7 +103,7 @@ def print_report(console: Console, head: Answer, *parts: RenderableType | None, 
         parts: Further parts, with an empty line before each; None is left out.
         foot: Last line.
     """
-    present = [part for part in parts if part is not None]
+    present = [_captioned(part) for part in parts if part is not None]
     console.print(head)
     for part in present:
         console.print()

@@ -22,8 +22,8 @@ def flag_words(flags: BenchFlags) -> list[str]:
     caught = ", ".join(f"{name} {numbers.percent(share)}" for name, share in flags.sets.items())
     interval = f"{numbers.percent(usual.low)} to {numbers.percent(usual.high)}"
     return [
-        f"flagged at a false-positive rate of {numbers.percent(flags.fpr)}: {numbers.percent(usual.value)} of the "
-        f"in-distribution inputs ({interval})",
+        f"flagged at a false-positive rate of {100 * flags.fpr:g}%: {numbers.percent(usual.value)} of in-distribution "
+        f"inputs ({interval})",
         f"flagged inputs of the sets: {caught}",
     ]
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.bench.result import BenchDetector, BenchResult
-from onnx_ood.reports import words
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
@@ -31,7 +31,7 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
     """
     view = Marks(console)
     failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-    fitting = max(1, (console.width - _NAME) // (_CELL + _GAP))
+    fitting = max(1, (console.width - _NAME) // (_CELL + _GAP) - bool(result.flags))
     shown = result.detectors[: min(options.top or fitting, fitting)]
     left_out = 0 if options.verbose else len(result.detectors) - len(shown)
     print_report(
@@ -41,8 +41,7 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
             doubts=[words.failure_text(failed), *result.notes, _left_out_detectors(result, options)],
             verbose=options.verbose,
         ),
-        _best(shown, [one.name for one in result.sets], view) if shown else None,
-        bullets(flag_words(result.flags)) if result.flags else None,
+        _best(result, shown, view) if shown else None,
         *(corruption_tables(console, result.corruptions) if result.corruptions else ()),
         *(_details(console, result, view) if options.verbose else ()),
         foot=closing(
@@ -78,20 +77,24 @@ def _left_out_detectors(result: BenchResult, options: ReportOptions) -> str:
     )
 
 
-def _best(detectors: Sequence[BenchDetector], sets: Sequence[str], view: Marks) -> Table:
+def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) -> Table:
     """Make the table of the best detectors: one column per detector, one row per set."""
-    grid = table()
+    flags = result.flags
+    grid = table(caption=flag_words(flags)[0] if flags else None)
     grid.add_column("AUROC", no_wrap=True)
     for one in detectors:
         heading = "\n".join(words.shorten_middle(part, _CELL) for part in _name(one).split("_"))
         grid.add_column(heading, justify="right", no_wrap=True)
+    if flags:
+        grid.add_column("flagged", justify="right", no_wrap=True)
     grid.add_row("mean over sets", *(area(one.macro.value) for one in detectors))
     grid.add_row("  95%", *(Text(between(one.macro), style="dim") for one in detectors))
     gaps = [_gap(one, view) for one in detectors]
     grid.add_row("  gap to the best", *(Text(gap, style="dim") for gap in gaps), end_section=True)
-    for place, name in enumerate(sets):
-        cells = [area(one.metrics[place].auroc.value) for one in detectors]
-        grid.add_row(Text(words.shorten_middle(name, _NAME)), *cells)
+    for place, one in enumerate(result.sets):
+        cells = [area(detector.metrics[place].auroc.value) for detector in detectors]
+        share = [numbers.percent(flags.sets[one.name])] if flags else []
+        grid.add_row(Text(words.shorten_middle(one.name, _NAME)), *cells, *share)
     return grid
 
 

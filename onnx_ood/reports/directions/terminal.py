@@ -38,7 +38,7 @@ def print_directions(console: Console, result: DirectionsResult, options: Report
     print_report(
         console,
         Answer(
-            result.conclusion,
+            _headline(result),
             doubts=[
                 words.failure_text(failed),
                 *result.notes,
@@ -49,8 +49,10 @@ def print_directions(console: Console, result: DirectionsResult, options: Report
             verbose=options.verbose,
         ),
         _sets(console, result),
+        Text(_main_factor(result)),
         *(
             (
+                Text(result.conclusion),
                 _factors(console, result),
                 facts(directions_facts(result)),
                 bullets(words.by_reason(skipped.items())),
@@ -68,11 +70,27 @@ def print_directions(console: Console, result: DirectionsResult, options: Report
     )
 
 
+def _headline(result: DirectionsResult) -> str:
+    counts = result.counts
+    holds, flips = (
+        numbers.percent(count / max(counts.settings, 1)) for count in (counts.holds, counts.flips)
+    )
+    return f"A smaller drop means out-of-distribution in {holds} of settings, a larger one in {flips}"
+
+
+def _main_factor(result: DirectionsResult) -> str:
+    swept = [factor for factor in result.factors if factor.within is not None]
+    if not swept:
+        return ""
+    first = max(swept, key=lambda factor: factor.within or 0)
+    return f"Within a set the {first.name} matters most: {numbers.percent(first.within)} of the variance of the AUROC."
+
+
 def _sets(console: Console, result: DirectionsResult) -> Table:
     layers = [layer.name for layer in result.layers]
 
     def build(level: int, names: int) -> Table:
-        grid = table('Where "a smaller drop is out-of-distribution" holds, by set', _LEGEND)
+        grid = table(caption=_LEGEND)
         grid.add_column("set", no_wrap=True)
         grid.add_column("by layer", overflow="fold")
         _add_counts(grid)

@@ -30,6 +30,7 @@ def print_inspect(console: Console, result: InspectResult, options: ReportOption
     model = result.model
     opsets = ", ".join(f"{domain} {version}" for domain, version in model.opsets.items())
     file = [
+        ("tensors", f"{result.tensors:,}"),
         ("sha256", model.sha256),
         ("producer", model.producer or "not stated"),
         ("opsets", f"{opsets} (IR version {result.ir_version})"),
@@ -49,9 +50,7 @@ def print_inspect(console: Console, result: InspectResult, options: ReportOption
             ]
         ),
         _probes(console, result.suggested_probes) if result.suggested_probes else None,
-        foot=closing(
-            console, "", [model.path], more="" if options.verbose else "checksum, opsets and all operators"
-        ),
+        foot=closing(console, "", [model.path], more="" if options.verbose else "all operators"),
     )
 
 
@@ -59,7 +58,7 @@ def _headline(result: InspectResult) -> str:
     model = result.model
     return (
         f"{words.counted(len(result.suggested_probes), 'probe')} suggested of "
-        f"{words.counted(len(result.activations), 'activation')} and {words.counted(result.tensors, 'tensor')}; "
+        f"{words.counted(len(result.activations), 'activation')}; "
         f"{model.parameters:,} parameters, {numbers.size(model.size)}"
     )
 

@@ -9,10 +9,10 @@ from rich.text import Text
 
 from onnx_ood.graph import Instrumented, format_shape
 from onnx_ood.graph.catalogue.tensors import type_of
-from onnx_ood.reports.words import counted
+from onnx_ood.reports.words import by_reason, counted
 
 
-def print_instrumented(console: Console, result: Instrumented, path: Path) -> None:
+def print_instrumented(console: Console, result: Instrumented, path: Path, *, verbose: bool = False) -> None:
     """Print the added outputs and inputs.
 
     Names are not shortened: they are to be copied.
@@ -21,13 +21,17 @@ def print_instrumented(console: Console, result: Instrumented, path: Path) -> No
         console: Console to print to.
         result: The rewritten model.
         path: File that it was written to.
+        verbose: True to name all tensors that cannot be watched.
     """
     outputs = len(set(result.outputs.values()))
     head = f"{path}: {counted(len(result.outputs), 'tensor')} at {counted(outputs, 'output')}"
     if result.inputs:
         head += f", {counted(len(result.inputs), 'site')} at added inputs"
     lines = [Text(head, style="bold")]
-    doubts = [f"{name} cannot be watched: {reason}" for name, reason in result.refused.items()]
+    refused = result.refused
+    doubts = [
+        f"cannot be watched: {line}" for line in by_reason(refused.items(), len(refused) if verbose else 3)
+    ]
     if result.untyped:
         doubts.append(
             f"onnx cannot infer the type or rank of {counted(len(result.untyped), 'added name')}: onnxruntime loads "

@@ -12,10 +12,10 @@ from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports.numbers import decimal, number, percent
 from onnx_ood.reports.options import DEFAULTS, ReportOptions
-from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
+from onnx_ood.reports.preprocess.facts import LEGEND, behind, verdict_words
 from onnx_ood.reports.words import counted, failure_text, file_name, shorten_middle
 
-_MAX_CANDIDATES = 4
+_MAX_CANDIDATES = 3
 
 
 def print_preprocess(console: Console, result: PreprocessResult, options: ReportOptions = DEFAULTS) -> None:
@@ -41,8 +41,7 @@ def print_preprocess(console: Console, result: PreprocessResult, options: Report
             [failure_text(result.failed, what="read")],
             verbose=options.verbose,
         ),
-        Group(*(_verdict(question, view) for question in result.questions)),
-        *(_fitted_evidence(console, question, count) for question in result.questions),
+        *(_question(console, question, view, count) for question in result.questions),
         bullets(LEGEND, style="dim") if options.verbose else None,
         foot=closing(
             console,
@@ -58,11 +57,13 @@ def print_preprocess(console: Console, result: PreprocessResult, options: Report
     )
 
 
-def _fitted_evidence(console: Console, question: Question, count: int) -> Table:
+def _question(console: Console, question: Question, view: Marks, count: int) -> Group:
+    """Make the answer to a question and the table of its candidates."""
     longest = max(len(one.name) for one in question.candidates) + 2
-    return fitted(
+    evidence = fitted(
         console, lambda level, width: _evidence(question, count, level, width), levels=3, longest=longest
     )
+    return Group(_verdict(question, view), evidence)
 
 
 def _verdict(question: Question, view: Marks) -> Text:
@@ -77,7 +78,7 @@ def _verdict(question: Question, view: Marks) -> Text:
 
 def _evidence(question: Question, count: int, level: int, width: int) -> Table:
     """Make the table of candidates: level 1 leaves out what does not count, level 2 also the parts of the score."""
-    grid = table(TITLES[question.asks])
+    grid = table()
     grid.add_column("candidate", no_wrap=True)
     names = ["score", "behind", "99%"]
     if level < 2:

@@ -116,15 +116,16 @@ def _inputs(
     adapted = verbose and len({entry.copies for entry in inputs}) > 1
     detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     last = len(inputs[0].drop) - 1
-    # With less room: fewer drops, then one score, no rotation, no distortion, and at last no prediction.
-    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [], []] if verbose else [[]] * 5
+    # With less room: fewer drops, then one score, no rotation, no deviation, and at last no prediction.
+    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [], [], []] if verbose else [[]] * 6
     listed = words.without_common_folder([entry.id for entry in inputs])
 
     def build(level: int, width: int) -> Table:
-        predicted = level < 4 and any(entry.prediction for entry in inputs)
+        predicted = level < 5 and any(entry.prediction for entry in inputs)
         scored = detectors if level < 2 else detectors[:1]
         rotated = compared and (level < 3 or not detectors)
         distorted = verbose and level < 2
+        deviating = compared and (level < 4 or not detectors)
         view = table()
         if ranked:
             view.add_column("#", justify="right", no_wrap=True)
@@ -133,7 +134,7 @@ def _inputs(
             view.add_column("score" if len(detectors) == 1 else name, justify="right", no_wrap=True)
         if tested:
             view.add_column("p", justify="right", no_wrap=True)
-        if compared:
+        if deviating:
             view.add_column("deviation", justify="right", no_wrap=True)
         if rotated:
             view.add_column("rotation", no_wrap=True)
@@ -154,7 +155,7 @@ def _inputs(
                 Text(name),
                 *(Text(f"{score:.2f}", style=_alarm(entry)) for score in entry.scores[: len(scored)]),
                 *([_p_value(signs, entry)] if tested else []),
-                *([_deviation(entry)] if compared else []),
+                *([_deviation(entry)] if deviating else []),
                 *([_rotation(signs, entry)] if rotated else []),
                 *([_by_layer(signs, entry)] if compared else []),
                 *([str(entry.copies)] if adapted else []),
