@@ -14,8 +14,8 @@ from onnx_ood.reports.formats.csv import bench_csv
 from onnx_ood.reports.formats.latex import bench_latex
 from onnx_ood.reports.formats.markdown_tables import bench_markdown
 from onnx_ood.reports.formats.writing import write_text
-from onnx_ood.reports.options import ReportOptions
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
+from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs

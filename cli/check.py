@@ -27,8 +27,8 @@ from onnx_ood.reports.check.markdown import to_check_markdown
 from onnx_ood.reports.check.sarif import to_sarif
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.writing import append_text, check_writable, write_new, write_text
-from onnx_ood.reports.options import ReportOptions
 from onnx_ood.reports.registry import print_result, result_page
+from onnx_ood.reports.report_options import ReportOptions
 
 from .console import complain, elapsed, stdout
 from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, Quiet, Verbose, attempt, check_outputs, print_json

@@ -9,7 +9,7 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.options import ReportOptions
+from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs

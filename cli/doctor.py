@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 import onnx_ood
-from onnx_ood.reports.options import ReportOptions
+from onnx_ood.reports.report_options import ReportOptions
 
 from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood.reports.options import ReportOptions
+from onnx_ood.reports.report_options import ReportOptions
 
 from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 

@@ -14,8 +14,8 @@ from pydantic import BaseModel
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.writing import check_writable, write_text
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
 from onnx_ood.reports.registry import print_result, result_page
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 from .console import complain, elapsed, stdout
 

@@ -10,8 +10,8 @@ import typer
 
 import onnx_ood
 from onnx_ood.inputs import open_inputs
-from onnx_ood.reports.options import ReportOptions
 from onnx_ood.reports.pictures import check_pictures, draw_plane
+from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs

@@ -15,7 +15,7 @@ from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.formats.csv import score_csv
 from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.formats.writing import write_text
-from onnx_ood.reports.options import ReportOptions
+from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs

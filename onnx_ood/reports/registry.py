@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from rich.console import Console
 
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.results.registry import audit_of
 
 # Width of a report that a page shows as text, and number of entries in it.

@@ -1,4 +1,4 @@
-"""Order of a report: the answer, reasons to doubt it, the numbers, and where the rest is."""
+"""Order of a report: the answer, warnings, the numbers, and where the rest is."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ LINES = 23
 """Most lines of a default report: a terminal of 24 lines still shows the first one above the prompt."""
 MIN_ROWS = 3
 """Rows of the main table that are shown however many lines the rest takes."""
-# Doubts in a default report; the others follow with --verbose.
-_MAX_DOUBTS = 3
+# Warnings in a default report; the others follow with --verbose.
+_MAX_WARNINGS = 3
 
 
 class Answer:
-    """Head of a report: the answer in one line, and reasons to doubt it directly below."""
+    """Head of a report: the answer in one line, and warnings directly below."""
 
     def __init__(
-        self, text: str, style: str = "", doubts: Iterable[str] = (), *, verbose: bool = False
+        self, text: str, style: str = "", warnings: Iterable[str] = (), *, verbose: bool = False
     ) -> None:
         """Make the head of a report.
 
         Args:
             text: The answer, one sentence.
             style: Colour of the answer; it is bold in any case.
-            doubts: The reasons, the most important first; empty texts are left out.
-            verbose: True for all reasons, False for the first few and the number of the others.
+            warnings: Limits of the answer, the most important first; empty texts are left out.
+            verbose: True for all warnings, False for the first few and the number of the others.
         """
         self.line = Text(text, style=f"bold {style}".rstrip())
-        lines = [line for line in doubts if line]
-        shown = lines if verbose or len(lines) <= _MAX_DOUBTS else lines[: _MAX_DOUBTS - 1]
+        lines = [line for line in warnings if line]
+        shown = lines if verbose or len(lines) <= _MAX_WARNINGS else lines[: _MAX_WARNINGS - 1]
         more = len(lines) - len(shown)
-        self.doubts = Table.grid(padding=(0, 1))
-        self.doubts.add_column(no_wrap=True)
-        self.doubts.add_column(overflow="fold")
+        self.warnings = Table.grid(padding=(0, 1))
+        self.warnings.add_column(no_wrap=True)
+        self.warnings.add_column(overflow="fold")
         for line in [*shown, *([f"{more} more: --verbose"] if more else [])]:
-            self.doubts.add_row(Text("!", style="bold yellow"), Text(line, style="yellow"))
+            self.warnings.add_row(Text("!", style="bold yellow"), Text(line, style="yellow"))
 
     def __rich__(self) -> RenderableType:
-        """Return the line, and the reasons if there are some."""
-        return Group(self.line, self.doubts) if self.doubts.row_count else self.line
+        """Return the line, and the warnings if there are some."""
+        return Group(self.line, self.warnings) if self.warnings.row_count else self.line
 
 
 def closing(console: Console, rest: str, about: Iterable[str], *, more: str = "") -> RenderableType:
@@ -58,7 +58,7 @@ def closing(console: Console, rest: str, about: Iterable[str], *, more: str = ""
         more: What --verbose adds, or empty.
     """
     texts = [*about, f"-v for {more}" if more else ""]
-    facts = Text(f" {Marks(console).dot} ".join(filter(None, texts)), style="dim")
+    facts = Text(f" {Marks(console).separator} ".join(filter(None, texts)), style="dim")
     if not rest:
         return facts
     gap = console.width - len(rest) - facts.cell_len

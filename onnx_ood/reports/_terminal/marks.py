@@ -25,6 +25,7 @@ class Marks:
         self.good = "ok" if self._ascii else "✓"
         self.bad = "!!" if self._ascii else "✗"
         self.dot = "-" if self._ascii else "·"
+        self.separator = "|" if self._ascii else "·"
 
     def profile(self, deviations: Sequence[float | None], limit: float = 4.0) -> str:
         """Draw signed deviations as a sparkline: 0 in the middle, positive high, negative low.

@@ -15,7 +15,7 @@ from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
 from onnx_ood.reports.bench.facts import area, between, flag_words
 from onnx_ood.reports.bench.severity_curves import corruption_tables
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 # Widths of the column of a detector or set, of the space between columns, and of the first column.
 _CELL, _GAP, _NAME = 9, 3, 18
@@ -33,12 +33,18 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
     failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
     fitting = max(1, (console.width - _NAME) // (_CELL + _GAP) - bool(result.flags))
     shown = result.detectors[: min(options.top or fitting, fitting)]
+    many_flags = result.flags is not None and result.flags.id.low > result.flags.fpr
     left_out = 0 if options.verbose else len(result.detectors) - len(shown)
     print_report(
         console,
         Answer(
             _headline(result),
-            doubts=[words.failure_text(failed), *result.notes, _left_out_detectors(result, options)],
+            warnings=[
+                words.failure_text(failed),
+                flag_words(result.flags)[0] if result.flags and many_flags else "",
+                *result.notes,
+                _left_out_detectors(result, options),
+            ],
             verbose=options.verbose,
         ),
         _best(result, shown, view) if shown else None,
@@ -53,7 +59,7 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
                 result.provider,
                 duration(options.seconds),
             ],
-            more="" if options.verbose else "all",
+            more="" if options.verbose else "details",
         ),
     )
 
@@ -80,10 +86,10 @@ def _left_out_detectors(result: BenchResult, options: ReportOptions) -> str:
 def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) -> Table:
     """Make the table of the best detectors: one column per detector, one row per set."""
     flags = result.flags
-    grid = table(caption=flag_words(flags)[0] if flags else None)
+    grid = table(caption=flag_words(flags)[0] if flags and flags.id.low <= flags.fpr else None)
     grid.add_column("AUROC", no_wrap=True)
     for one in detectors:
-        heading = "\n".join(words.shorten_middle(part, _CELL) for part in _name(one).split("_"))
+        heading = "\n".join(words.shorten_middle(part, _CELL) for part in one.name.split("_"))
         grid.add_column(heading, justify="right", no_wrap=True)
     if flags:
         grid.add_column("flagged", justify="right", no_wrap=True)

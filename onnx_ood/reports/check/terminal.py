@@ -21,7 +21,7 @@ from onnx_ood.reports._terminal.layout import (
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import facts, table
 from onnx_ood.reports.check.gate_text import outcome_text, printable
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted
 
 _STYLES: dict[Outcome, str] = {

@@ -13,7 +13,7 @@ from onnx_ood.reports import numbers
 from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted
 from onnx_ood.results.provenance import fallback_report, placement_text
 
@@ -40,7 +40,7 @@ def print_demo(console: Console, result: DemoResult, options: ReportOptions = DE
         console,
         Answer(
             _headline(result),
-            doubts=[fallback_report(result.fallback_nodes) if result.fallback_nodes else ""],
+            warnings=[fallback_report(result.fallback_nodes) if result.fallback_nodes else ""],
             verbose=options.verbose,
         ),
         fitted(

@@ -14,7 +14,7 @@ from onnx_ood.reports._terminal.layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import facts, fitted, table
 from onnx_ood.reports.check.gate_text import outcome_text
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 _DROP = "drop "
 _TOP = 5
@@ -33,7 +33,7 @@ def print_diff(console: Console, result: DiffResult, options: ReportOptions = DE
     within = len(result.metrics) - len(metrics)
     print_report(
         console,
-        Answer(_headline(result), doubts=result.notes, verbose=options.verbose),
+        Answer(_headline(result), warnings=result.notes, verbose=options.verbose),
         _gates(result.gates) if result.gates else None,
         facts(_input_facts(result.inputs)) if result.inputs else None,
         _metrics(console, signs, metrics) if metrics else None,

@@ -13,7 +13,7 @@ from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.directions.facts import directions_facts, failures
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 # Style of a layer's letter.
 _STYLES = {"H": "green", "h": "green", "F": "red", "f": "red", "x": "yellow", ".": "dim"}
@@ -39,7 +39,7 @@ def print_directions(console: Console, result: DirectionsResult, options: Report
         console,
         Answer(
             _headline(result),
-            doubts=[
+            warnings=[
                 words.failure_text(failed),
                 *result.notes,
                 f"{words.counted(len(skipped), 'probe')} skipped; --options.verbose lists them"

@@ -10,7 +10,7 @@ from onnx_ood.audits.doctor.result import DoctorResult
 from onnx_ood.reports._terminal.layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import facts
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted
 
 _STYLES = {"good": "green", "note": "yellow", "bad": "bold red"}

@@ -13,7 +13,7 @@ from onnx_ood.graph import format_shape
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.report_tables import facts, fitted, table
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 # Operators that are named; a verbose report names all.
 _MAX_OPERATORS = 6
@@ -37,7 +37,7 @@ def print_inspect(console: Console, result: InspectResult, options: ReportOption
     ]
     print_report(
         console,
-        Answer(_headline(result), doubts=result.notes, verbose=options.verbose),
+        Answer(_headline(result), warnings=result.notes, verbose=options.verbose),
         facts(
             [
                 *((f"input {i}", _tensor(tensor)) for i, tensor in enumerate(result.inputs, start=1)),

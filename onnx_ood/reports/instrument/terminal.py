@@ -29,15 +29,15 @@ def print_instrumented(console: Console, result: Instrumented, path: Path, *, ve
         head += f", {counted(len(result.inputs), 'site')} at added inputs"
     lines = [Text(head, style="bold")]
     refused = result.refused
-    doubts = [
+    warnings = [
         f"cannot be watched: {line}" for line in by_reason(refused.items(), len(refused) if verbose else 3)
     ]
     if result.untyped:
-        doubts.append(
+        warnings.append(
             f"onnx cannot infer the type or rank of {counted(len(result.untyped), 'added name')}: onnxruntime loads "
             "the file, onnx.checker refuses it"
         )
-    lines += [Text(f"! {doubt}", style="yellow") for doubt in doubts]
+    lines += [Text(f"! {warning}", style="yellow") for warning in warnings]
     types = {value.name: type_of(value.type) for value in result.model.graph.output}
     for name, output in result.outputs.items():
         dtype, shape = types[output]

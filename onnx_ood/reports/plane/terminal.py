@@ -11,8 +11,8 @@ from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import facts, fitted, table
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
 from onnx_ood.reports.plane.facts import plane_facts, plane_notes
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 _MAX_CLASSES = 6
 
@@ -32,7 +32,7 @@ def print_plane(console: Console, result: PlaneResult, options: ReportOptions = 
     drawn = ", ".join(map(str, options.charts))
     print_report(
         console,
-        Answer(_headline(result), doubts=plane_notes(result), verbose=options.verbose),
+        Answer(_headline(result), warnings=plane_notes(result), verbose=options.verbose),
         _points(console, result, view),
         _classes(result.classes, view, count) if result.classes else None,
         facts(plane_facts(result)) if options.verbose else None,

@@ -11,8 +11,8 @@ from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_r
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports.numbers import decimal, number, percent
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
 from onnx_ood.reports.preprocess.facts import LEGEND, behind, verdict_words
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted, failure_text, file_name, shorten_middle
 
 _MAX_CANDIDATES = 3

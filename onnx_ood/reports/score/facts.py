@@ -43,24 +43,24 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
     return f"{found}: unlike the {references} ({rate})", "red" * bool(result.flagged)
 
 
-def score_doubts(result: ScoreResult) -> list[str]:
-    """Return reasons to doubt the answer, the most important first."""
+def score_warnings(result: ScoreResult) -> list[str]:
+    """Return warnings, the most important first."""
     run, probes = result.run, result.probes
-    doubts = [failure_text(result.failed, result.unscored, "scored"), *result.notes]
+    warnings = [failure_text(result.failed, result.unscored, "scored"), *result.notes]
     if run.provider_note and not any(part in run.provider_note for part in _NO_GPU):
-        doubts.append(f"Ran on the CPU: {run.provider_note}; see onnx-ood doctor")
+        warnings.append(f"Ran on the CPU: {run.provider_note}; see onnx-ood doctor")
     if (run.observer_effect or 0) > _MAX_OBSERVER_EFFECT:
         moved = numbers.number(run.observer_effect)
-        doubts.append(f"Watching changed the model's outputs by {moved} of their size; use --exact")
+        warnings.append(f"Watching changed the model's outputs by {moved} of their size; use --exact")
     if low := sum(probe.above_floor < 1 for probe in probes):
-        doubts.append(
+        warnings.append(
             f"At {low} of {counted(len(probes), 'probe')} drops can be rounding noise; use a larger --scale"
         )
     if result.skipped_probes:
-        doubts.append(f"{counted(len(result.skipped_probes), 'probe')} skipped; --verbose lists them")
+        warnings.append(f"{counted(len(result.skipped_probes), 'probe')} skipped; --verbose lists them")
     if result.ignored:
-        doubts.append(f"{counted(len(result.ignored), 'file')} of other types skipped")
-    return doubts
+        warnings.append(f"{counted(len(result.ignored), 'file')} of other types skipped")
+    return warnings
 
 
 def score_facts(result: ScoreResult) -> list[tuple[str, str]]:

@@ -22,8 +22,8 @@ from onnx_ood.reports._terminal.layout import (
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.previews import thumbnails
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
-from onnx_ood.reports.score.facts import score_doubts, score_facts, score_headline
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
+from onnx_ood.reports.score.facts import score_facts, score_headline, score_warnings
 from onnx_ood.reports.score.probe_advice import advice_table
 from onnx_ood.results.base import Prediction
 
@@ -44,7 +44,7 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
     """
     signs = Marks(console)
     text, style = score_headline(result)
-    head = Answer(text, style, score_doubts(result), verbose=options.verbose)
+    head = Answer(text, style, score_warnings(result), verbose=options.verbose)
     advice = advice_table(console, result.advice, [probe.name for probe in result.probes])
     about = _about(result, options.seconds)
 

@@ -13,7 +13,7 @@ from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
-from onnx_ood.reports.options import DEFAULTS, ReportOptions
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.sensitivity.facts import TYPE_NAMES
 from onnx_ood.reports.words import feeds
 
@@ -55,7 +55,7 @@ def print_sensitivity(console: Console, result: SensitivityResult, options: Repo
         console,
         Answer(
             _headline(result, view),
-            doubts=[doubt for model in result.models for doubt in _doubts(model, several=several)]
+            warnings=[warning for model in result.models for warning in _warnings(model, several=several)]
             + list(result.notes),
             verbose=options.verbose,
         ),
@@ -89,16 +89,16 @@ def _headline(result: SensitivityResult, view: Marks) -> str:
     return f"{name} has the smallest {norm}; {words.file_name(best.model.path)} the fewest transitions"
 
 
-def _doubts(model: ModelSensitivity, *, several: bool) -> list[str]:
+def _warnings(model: ModelSensitivity, *, several: bool) -> list[str]:
     unread = model.unread
-    doubts = [
+    warnings = [
         words.failure_text(model.failed),
         *model.notes,
         model.jacobian.note,
         f"units of {words.counted(len(unread), 'layer')} not read; --verbose says why" if unread else "",
     ]
     name = f"{words.file_name(model.model.path)}: " if several else ""
-    return [f"{name}{doubt}" for doubt in doubts if doubt]
+    return [f"{name}{warning}" for warning in warnings if warning]
 
 
 def _ranking(console: Console, result: SensitivityResult, view: Marks) -> Table:

@@ -23,17 +23,17 @@ def printed(*parts: object, head: Answer | None = None, width: int = 40) -> list
     return out.getvalue().splitlines()
 
 
-def test_the_answer_is_first_and_doubts_follow() -> None:
-    lines = printed(None, Text("numbers"), head=Answer("It is so", doubts=["", "few inputs"]))
+def test_the_answer_is_first_and_warnings_follow() -> None:
+    lines = printed(None, Text("numbers"), head=Answer("It is so", warnings=["", "few inputs"]))
     assert [line.rstrip() for line in lines] == ["It is so", "! few inputs", "", "numbers", "model"]
 
 
 @pytest.mark.parametrize(
     ("count", "verbose", "shown"), [(3, False, 3), (4, False, 2), (9, False, 2), (9, True, 9)]
 )
-def test_many_doubts_are_counted(count: int, verbose: bool, shown: int) -> None:
-    lines = printed(head=Answer("It is so", doubts=[f"doubt {i}" for i in range(count)], verbose=verbose))
-    assert sum("doubt" in line for line in lines) == shown
+def test_many_warnings_are_counted(count: int, verbose: bool, shown: int) -> None:
+    lines = printed(head=Answer("It is so", warnings=[f"warning {i}" for i in range(count)], verbose=verbose))
+    assert sum("warning" in line for line in lines) == shown
     assert any(line.startswith(f"! {count - shown} more: --verbose") for line in lines) == (shown < count)
 
 

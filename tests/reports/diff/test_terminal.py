@@ -17,7 +17,7 @@ from onnx_ood.audits.diff.result import (
     SettingChange,
 )
 from onnx_ood.reports.diff.terminal import print_diff
-from onnx_ood.reports.options import ReportOptions
+from onnx_ood.reports.report_options import ReportOptions
 
 RESULT = DiffResult(
     audit="check",

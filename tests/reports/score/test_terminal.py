@@ -13,7 +13,7 @@ from rich.console import Console
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.reports.options import ReportOptions
+from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.score.terminal import print_score
 from onnx_ood.results.base import Failure
 
@@ -124,11 +124,11 @@ def many(result: onnx_ood.ScoreResult, count: int, **changes: object) -> onnx_oo
 def test_the_answer_stays_on_a_terminal_of_24_lines(
     result: onnx_ood.ScoreResult, count: int, notes: int
 ) -> None:
-    doubtful = many(
+    warned = many(
         result, count, notes=tuple(f"Note {i} on this result, " + "with words " * 12 for i in range(notes))
     )
     raw = StringIO()
-    print_score(Console(file=raw, width=80), doubtful)
+    print_score(Console(file=raw, width=80), warned)
     lines = raw.getvalue().splitlines()
     assert len(lines) <= 23
     assert "flagged" in lines[0]
@@ -147,22 +147,22 @@ def test_a_long_report_ends_with_the_answer(result: onnx_ood.ScoreResult) -> Non
     assert lines[-2] == lines[0]
 
 
-def test_what_is_wrong_is_a_doubt_and_what_is_fine_is_left_to_verbose(result: onnx_ood.ScoreResult) -> None:
-    def doubts(**changes: object) -> str:
+def test_what_is_wrong_is_a_warning_and_what_is_fine_is_left_to_verbose(result: onnx_ood.ScoreResult) -> None:
+    def warnings(**changes: object) -> str:
         changed = result.model_copy(update={"notes": (), **changes})
         return " ".join(line for line in shown(changed, 200) if line.startswith("!"))
 
-    assert doubts() == ""
+    assert warnings() == ""
     assert "observer effect" not in " ".join(shown(result, 100))
     probes = tuple(one.model_copy(update={"above_floor": 0.5}) for one in result.probes[:2])
-    assert "At 2 of 5 probes drops can be rounding noise" in doubts(probes=(*probes, *result.probes[2:]))
-    assert "changed the model's outputs by 0.25" in doubts(
+    assert "At 2 of 5 probes drops can be rounding noise" in warnings(probes=(*probes, *result.probes[2:]))
+    assert "changed the model's outputs by 0.25" in warnings(
         run=result.run.model_copy(update={"observer_effect": 0.25})
     )
-    assert doubts(run=result.run.model_copy(update={"observer_effect": 1e-6})) == ""
-    assert "1 file of other types skipped" in doubts(ignored=("a.txt",))
+    assert warnings(run=result.run.model_copy(update={"observer_effect": 1e-6})) == ""
+    assert "1 file of other types skipped" in warnings(ignored=("a.txt",))
     failed = (Failure(id="a.png", reason="is empty"), Failure(id="b.png", reason="is empty"))
-    assert "2 inputs could not be scored; the first: a.png: is empty" in doubts(failed=failed, unscored=2)
+    assert "2 inputs could not be scored; the first: a.png: is empty" in warnings(failed=failed, unscored=2)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,9 @@ def test_what_is_wrong_is_a_doubt_and_what_is_fine_is_left_to_verbose(result: on
         ("a CUDA library cannot be loaded (libcudnn.so.9)", True),
     ],
 )
-def test_the_cpu_is_a_doubt_if_a_gpu_is_there(result: onnx_ood.ScoreResult, note: str, warned: bool) -> None:
+def test_the_cpu_is_a_warning_if_a_gpu_is_there(
+    result: onnx_ood.ScoreResult, note: str, warned: bool
+) -> None:
     run = result.run.model_copy(update={"provider_note": note})
     lines = shown(result.model_copy(update={"run": run, "notes": ()}), 200)
     assert any(line.startswith("! Ran on the CPU") for line in lines) == warned
