@@ -10,8 +10,8 @@ from rich.text import Text
 
 from onnx_ood.audits.bench.result import BenchDetector, BenchResult
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
 from onnx_ood.reports.bench.facts import area, between, flag_words
 from onnx_ood.reports.bench.severity_curves import corruption_tables

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.check.result import CheckResult, GateResult, Outcome
-from onnx_ood.reports._terminal.layout import (
+from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_layout import (
     LINES,
     MIN_ROWS,
     Answer,
@@ -18,7 +19,6 @@ from onnx_ood.reports._terminal.layout import (
     height,
     print_report,
 )
-from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import facts, table
 from onnx_ood.reports.check.gate_text import outcome_text, printable
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions

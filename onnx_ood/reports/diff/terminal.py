@@ -10,8 +10,8 @@ from rich.text import Text
 
 from onnx_ood.audits.diff.result import DiffResult, GateChange, InputChange, InputsDiff, MetricChange
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.report_tables import facts, fitted, table
 from onnx_ood.reports.check.gate_text import outcome_text
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions

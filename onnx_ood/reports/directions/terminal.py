@@ -10,7 +10,7 @@ from rich.text import Text
 
 from onnx_ood.audits.directions.result import Counts, DirectionsResult, SetDirections, Verdict
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.directions.facts import directions_facts, failures
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions

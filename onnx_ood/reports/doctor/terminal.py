@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.doctor.result import DoctorResult
-from onnx_ood.reports._terminal.layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.report_tables import facts
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted

@@ -11,7 +11,7 @@ from rich.text import Text
 from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.graph import format_shape
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import Answer, closing, print_report
+from onnx_ood.reports._terminal.report_layout import Answer, closing, print_report
 from onnx_ood.reports._terminal.report_tables import facts, fitted, table
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 

@@ -8,8 +8,8 @@ from rich.text import Text
 
 from onnx_ood.audits.plane.result import PlaneClasses, PlaneResult
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import facts, fitted, table
 from onnx_ood.reports.plane.facts import plane_facts, plane_notes
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions

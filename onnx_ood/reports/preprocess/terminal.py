@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.preprocess.result import PreprocessResult, Question
-from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports.numbers import decimal, number, percent
 from onnx_ood.reports.preprocess.facts import LEGEND, behind, verdict_words

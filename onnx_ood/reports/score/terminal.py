@@ -10,7 +10,9 @@ from rich.text import Text
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import (
+from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.previews import thumbnails
+from onnx_ood.reports._terminal.report_layout import (
     LINES,
     MIN_ROWS,
     Answer,
@@ -19,8 +21,6 @@ from onnx_ood.reports._terminal.layout import (
     height,
     print_report,
 )
-from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports._terminal.previews import thumbnails
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.score.facts import score_facts, score_headline, score_warnings

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from onnx_ood.audits.sensitivity.result import MeanEstimate, ModelSensitivity, SensitivityResult
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.marks import Marks
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.sensitivity.facts import TYPE_NAMES

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from onnx_ood.reports._terminal.layout import LINES, Answer, closing, height, print_report
+from onnx_ood.reports._terminal.report_layout import LINES, Answer, closing, height, print_report
 from onnx_ood.reports._terminal.report_tables import table
 
 
