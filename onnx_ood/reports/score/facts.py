@@ -28,13 +28,13 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
         return f"{counted(count, 'input')} measured, not ranked: too few, or identical", ""
     if summary is None:
         return (
-            f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no references",
+            f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no --reference",
             "",
         )
     ranked = f"{counted(count, 'input')} ranked by {summary.detectors[0].name}, not flagged"
     if summary.fpr is None:
-        bundled = " of yours, only the bundled photos" if summary.reference == "bundled" else ""
-        return f"{ranked}: no references{bundled}", ""
+        bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
+        return f"{ranked}: no --reference{bundled}", ""
     rate = f"false-positive rate {100 * summary.fpr:g}%"
     references = counted(summary.references, "reference")
     if result.flagged is None:

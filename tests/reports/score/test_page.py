@@ -310,7 +310,7 @@ def test_results_of_every_kind_have_a_page(tmp_path, folder):
     for one, words in (
         (alone, "1 input measured, not ranked"),
         (broken, "Not evaluated: 0 of 1 input could be scored"),
-        (ranked, "14 inputs ranked by auto, not flagged: no references"),
+        (ranked, "14 inputs ranked by auto, not flagged: no --reference"),
     ):
         page = score_page(one)
         assert_loads_nothing(page)
