@@ -31,16 +31,18 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
             f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no --reference",
             "",
         )
-    ranked = f"{counted(count, 'input')} ranked by {summary.detectors[0].name}, not flagged"
+    scored = (
+        f"{counted(count, 'input')} {'scored' if count == 1 else 'ranked'} by {summary.detectors[0].name}"
+    )
     if summary.fpr is None:
         bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
-        return f"{ranked}: no --reference{bundled}", ""
-    rate = f"false-positive rate {100 * summary.fpr:g}%"
+        return f"{scored}, not flagged: no --reference{bundled}", ""
+    rate = f"{100 * summary.fpr:g}%"
     references = counted(summary.references, "reference")
     if result.flagged is None:
-        return f"{ranked}: {references} are too few for a {rate}", ""
+        return f"{scored}, not flagged: {references} are too few for a false-positive rate of {rate}", ""
     found = f"{result.flagged:,} of {counted(count, 'input')} flagged"
-    return f"{found}: unlike the {references} ({rate})", "red" * bool(result.flagged)
+    return f"{found}: unlike the {references} (false-positive rate {rate})", "red" * bool(result.flagged)
 
 
 def score_warnings(result: ScoreResult) -> list[str]:

@@ -100,7 +100,7 @@ def test_headlines_without_flags(result: onnx_ood.ScoreResult) -> None:
 
     assert first("none", 0, None) == "13 inputs ranked by auto, not flagged: no --reference"
     assert first("bundled", 96, None).endswith("no --reference, only the bundled photos")
-    assert first("given", 12, 0.01).endswith("12 references are too few for a false-positive rate 1%")
+    assert first("given", 12, 0.01).endswith("12 references are too few for a false-positive rate of 1%")
     assert first("none", 0, None, status="not_evaluated", scored=2, unscored=5) == (
         "Not evaluated: 2 of 7 inputs could be scored"
     )
