@@ -15,11 +15,10 @@ from onnx_ood.reports.formats.latex import bench_latex
 from onnx_ood.reports.formats.markdown_tables import bench_markdown
 from onnx_ood.reports.formats.writing import write_text
 from onnx_ood.reports.pictures import check_picture_folder, draw_bench
-from onnx_ood.reports.registry import print_result
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
 from .options import takes_options
-from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_html, write_json
+from .output import HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 from .sets import IdInputs, OodSets, read_sets
 
@@ -75,7 +74,9 @@ def bench(
         ),
     ] = None,
     html: HtmlFile = None,
+    top: Top = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     *,
     settings: onnx_ood.BenchSettings,
 ) -> None:
@@ -112,11 +113,8 @@ def bench(
     for path, text in ((csv, bench_csv), (markdown, bench_markdown), (latex, bench_latex)):
         if path is not None:
             write_text(path, text(result))
-    write_html(result, html)
     if pictures is not None:
         draw_bench(result, pictures)
-    printed = write_json(result, json)
-    if not quiet and not printed:
-        print_result(stdout(), result, top=5)
+    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(top=top, verbose=verbose))
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

@@ -28,9 +28,10 @@ from onnx_ood.reports.check.sarif import to_sarif
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.writing import append_text, check_writable, write_new, write_text
 from onnx_ood.reports.registry import print_result, result_page
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import complain, stdout
-from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, Quiet, attempt, check_outputs, print_json
+from .console import complain, elapsed, stdout
+from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, Quiet, Verbose, attempt, check_outputs, print_json
 from .progress import progress_bar
 
 
@@ -68,6 +69,7 @@ def check(
         ),
     ] = False,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Check models against gates: passed (exit code 0), failed (1), not evaluated (3), or an error (2)."""
     if init:
@@ -108,7 +110,7 @@ def check(
         success.append(attempt(append_text, Path(summary), to_check_markdown(result)))
     for problem in result.problems:
         complain(printable(problem))
-    _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, github=github)
+    _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, verbose=verbose, github=github)
     raise typer.Exit(EXIT_CODES[result.status] if all(success) else OutputError.exit_code)
 
 
@@ -140,7 +142,7 @@ def _check_distinct(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
         taken[place] = option
 
 
-def _print(result: CheckResult, *, json: bool, quiet: bool, github: bool) -> None:
+def _print(result: CheckResult, *, json: bool, quiet: bool, verbose: bool, github: bool) -> None:
     """Print the requested output; a reader that closes it early does not change the exit code."""
     try:
         if json:
@@ -148,7 +150,7 @@ def _print(result: CheckResult, *, json: bool, quiet: bool, github: bool) -> Non
         elif not quiet:
             console = stdout()
             with console.capture() if github else nullcontext() as captured:
-                print_result(console, result)
+                print_result(console, result, ReportOptions(verbose=verbose, seconds=elapsed()))
             if captured is not None:
                 sys.stdout.write(muted(result, captured.get()))
         if github:

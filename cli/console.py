@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from io import TextIOWrapper
+from time import perf_counter
 
 from rich.console import Console
 from typing_extensions import override
@@ -12,6 +13,7 @@ from typing_extensions import override
 # Width of a report in a file or a pipe.
 _PIPE_WIDTH = 120
 _plain = False
+_started = perf_counter()
 
 
 class _Console(Console):
@@ -36,6 +38,17 @@ def use_plain(wanted: bool) -> None:
     """Choose reports in ASCII without colour, for screen readers and logs."""
     global _plain  # noqa: PLW0603 - an option of the program, shared by all commands
     _plain = wanted
+
+
+def start_clock() -> None:
+    """Start to measure the duration of a command."""
+    global _started  # noqa: PLW0603 - one clock of the program
+    _started = perf_counter()
+
+
+def elapsed() -> float | None:
+    """Return the seconds since the clock started; None in a file or pipe, where equal runs give equal reports."""
+    return perf_counter() - _started if sys.stdout.isatty() else None
 
 
 def stdout() -> Console:

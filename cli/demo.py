@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 import onnx_ood
-from onnx_ood.reports.registry import print_result
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
-from .output import HtmlFile, JsonFile, check_outputs, write_html, write_json
+from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
 
@@ -20,11 +19,11 @@ def demo(
     ] = "auto",
     json: JsonFile = None,
     html: HtmlFile = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
-    """Score the bundled photos and altered versions of them, and say what that told apart and what not."""
+    """Score bundled photos and altered versions of them, and report which alterations are detected."""
     check_outputs(json, html)
-    with progress_bar("measuring", quiet=False) as progress:
+    with progress_bar("measuring", quiet=quiet) as progress:
         result = onnx_ood.demo(provider, progress)
-    write_html(result, html)
-    if not write_json(result, json):
-        print_result(stdout(), result)
+    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))

@@ -9,11 +9,10 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.reports.registry import print_result
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
 from .options import takes_options
-from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_html, write_json
+from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 from .sets import IdInputs, OodSets, read_sets
 
@@ -26,6 +25,7 @@ def directions(
     json: JsonFile = None,
     html: HtmlFile = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     *,
     settings: onnx_ood.DirectionsSettings,
 ) -> None:
@@ -38,9 +38,6 @@ def directions(
     check_outputs(json, html)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = onnx_ood.directions(model, id_inputs, read_sets(ood_sets or []), settings, progress=progress)
-    write_html(result, html)
-    printed = write_json(result, json)
-    if not quiet and not printed:
-        print_result(stdout(), result, top=5)
+    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

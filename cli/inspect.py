@@ -8,10 +8,9 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood.reports.registry import print_result
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
-from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_html, write_json
+from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 
 
 def inspect(
@@ -19,11 +18,9 @@ def inspect(
     json: JsonFile = None,
     html: HtmlFile = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """List the contents of a model file and suggest probes. The model is not run."""
     check_outputs(json, html)
     result = onnx_ood.inspect(model)
-    write_html(result, html)
-    printed = write_json(result, json)
-    if not quiet and not printed:
-        print_result(stdout(), result)
+    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))

@@ -13,7 +13,7 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.reports.instrument.terminal import print_instrumented
 
 from .console import stdout
-from .output import JsonFile, Quiet, check_outputs, write_json
+from .output import JsonFile, Quiet, Verbose, check_outputs, write_json
 
 
 def instrument(
@@ -54,6 +54,7 @@ def instrument(
     ] = False,
     json: JsonFile = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Write a copy of a model with more outputs, and inputs for nudges. The model is not run."""
     if not probe and not site:
@@ -65,4 +66,4 @@ def instrument(
     result.save(out, embed=embed)
     printed = write_json(InstrumentResult.of(result, out), json)
     if not quiet and not printed:
-        print_instrumented(stdout(), result, out)
+        print_instrumented(stdout(), result, out, verbose=verbose)

@@ -21,7 +21,7 @@ from typing_extensions import override
 from onnx_ood._dialect import dialect
 from onnx_ood.exceptions import OnnxOodError, OutputError, UsageError
 
-from .console import complain, stderr, use_plain
+from .console import complain, start_clock, stderr, use_plain
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "score": (
@@ -202,6 +202,7 @@ def run(arguments: list[str]) -> int:
     Returns:
         The exit code.
     """
+    start_clock()
     try:
         with dialect("cli"):
             code = app(arguments or ["--help"], standalone_mode=False) or 0

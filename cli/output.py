@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
@@ -13,9 +14,10 @@ from pydantic import BaseModel
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.writing import check_writable, write_text
-from onnx_ood.reports.registry import result_page
+from onnx_ood.reports.registry import print_result, result_page
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
-from .console import complain
+from .console import complain, elapsed, stdout
 
 JsonFile = Annotated[
     Path | None,
@@ -38,6 +40,10 @@ HtmlFile = Annotated[
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress and no report.", rich_help_panel="Output")
 ]
+Verbose = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Print settings and details too.", rich_help_panel="Output"),
+]
 PictureFiles = Annotated[
     list[Path] | None,
     typer.Option(
@@ -47,7 +53,16 @@ PictureFiles = Annotated[
         rich_help_panel="Output",
     ),
 ]
-Top = Annotated[int, typer.Option(min=1, help="Most entries to list.", rich_help_panel="Output")]
+Top = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Number of entries to list. Default: as many as fit a terminal of 24 lines.",
+        rich_help_panel="Output",
+    ),
+]
+
+All = Annotated[bool, typer.Option("--all", help="List all inputs.", rich_help_panel="Output")]
 
 STANDARD_OUTPUT = Path("-")
 """File name of standard output."""
@@ -98,7 +113,27 @@ def write_json(result: BaseModel, path: Path | None) -> bool:
     return False
 
 
-def write_html(result: BaseModel, path: Path | None) -> None:
-    """Write a result as an HTML page if a file is given."""
-    if path is not None:
-        write_text(path, result_page(result))
+def write_outputs(
+    result: BaseModel,
+    *,
+    json: Path | None,
+    html: Path | None = None,
+    quiet: bool,
+    report: ReportOptions = DEFAULTS,
+    **page: Any,
+) -> None:
+    """Write a result to the requested files, and print the report.
+
+    Args:
+        result: Result of an audit.
+        json: JSON file, `STANDARD_OUTPUT` to print it in place of the report, or None.
+        html: File of the HTML page, or None.
+        quiet: True for no report.
+        report: Options of the report.
+        page: Options of the page of this audit.
+    """
+    if html is not None:
+        write_text(html, result_page(result, **page))
+    printed = write_json(result, json)
+    if not quiet and not printed:
+        print_result(stdout(), result, replace(report, seconds=elapsed()))

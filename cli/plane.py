@@ -11,11 +11,10 @@ import typer
 import onnx_ood
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.pictures import check_pictures, draw_plane
-from onnx_ood.reports.registry import print_result
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, check_outputs, write_html, write_json
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
 
@@ -33,6 +32,7 @@ def plane(
     json: JsonFile = None,
     html: HtmlFile = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     *,
     settings: onnx_ood.PlaneSettings,
 ) -> None:
@@ -44,7 +44,10 @@ def plane(
         result = onnx_ood.plane(model, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress)
     for path in pictures:
         draw_plane(path, result)
-    write_html(result, html)
-    printed = write_json(result, json)
-    if not quiet and not printed:
-        print_result(stdout(), result, pictures=pictures)
+    write_outputs(
+        result,
+        json=json,
+        html=html,
+        quiet=quiet,
+        report=ReportOptions(charts=tuple(pictures), verbose=verbose),
+    )

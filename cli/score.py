@@ -15,80 +15,98 @@ from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.formats.csv import score_csv
 from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.formats.writing import write_text
-from onnx_ood.reports.registry import print_result, result_page
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
 from .options import takes_options
-from .output import HtmlFile, JsonFile, Quiet, check_outputs, write_json
+from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
 
 @takes_options(onnx_ood.ScoreSettings)
 def score(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="An ONNX file.")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.")],
     inputs: Annotated[
         list[str],
         typer.Argument(
             metavar="INPUTS...",
-            help="Pictures, .npy or .npz arrays, .wav, .parquet, folders, globs, or - for a list of paths on standard "
-            "input.",
+            help="Pictures, .npy or .npz arrays, .wav, .parquet, folders, globs, or - for paths on standard input.",
         ),
     ],
     reference: Annotated[
         list[str] | None,
         typer.Option(
             metavar="PATH",
-            help="Known-good inputs, from 10 on: a file, folder or glob. Inputs unlike them are flagged. Repeatable.",
+            help="Known-good inputs (at least 10): file, folder or glob. Inputs that differ from them are flagged. "
+            "Repeatable.",
+            rich_help_panel="Input",
         ),
     ] = None,
-    top: Annotated[int, typer.Option(min=1, help="How many strangest and most ordinary inputs to list.")] = 5,
+    top: Top = None,
+    everything: All = False,
     pictures: Annotated[
-        bool, typer.Option("--pictures", help="Draw these inputs on the terminal, if they are pictures.")
+        bool,
+        typer.Option(
+            "--pictures",
+            help="Draw the listed inputs on the terminal, if they are picture files.",
+            rich_help_panel="Output",
+        ),
     ] = False,
     json: JsonFile = None,
     csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write one line an input as CSV.")
+        Path | None,
+        typer.Option(
+            "--csv", metavar="FILE", help="Write one line per input as CSV.", rich_help_panel="Output"
+        ),
     ] = None,
     jsonl: Annotated[
         Path | None,
         typer.Option(
             "--jsonl",
             metavar="FILE",
-            help="Write what comes of each input to a file of JSON lines as the run goes, for runs of many inputs: the "
-            "result then lists 1000 at most.",
+            help="Write each input to a file of JSON lines as the run goes, for runs of many inputs; the result then "
+            "lists at most 1000.",
+            rich_help_panel="Output",
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in the file of --jsonl, if there is one.")
+        bool,
+        typer.Option(
+            "--resume", help="Resume the run in the file of --jsonl, if it exists.", rich_help_panel="Run"
+        ),
     ] = False,
     parquet: Annotated[
         Path | None,
         typer.Option(
-            "--parquet", metavar="FILE", help="Write one row an input as Parquet, streamed as by --jsonl."
+            "--parquet",
+            metavar="FILE",
+            help="Write one row per input as Parquet, streamed like --jsonl.",
+            rich_help_panel="Output",
         ),
     ] = None,
     html: HtmlFile = None,
     thumbnails: Annotated[
-        bool, typer.Option(help="Put small pictures of the inputs in the page of --html.")
+        bool,
+        typer.Option(help="Put thumbnails of the inputs in the page of --html.", rich_help_panel="Output"),
     ] = True,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     *,
     settings: onnx_ood.ScoreSettings,
 ) -> None:
-    """Rank inputs by how strange a model finds them, and show at which layer.
+    """Rank inputs by how unusual a model finds them, and show at which layer.
 
-    A detector ranks them; with known-good inputs (--reference) those unlike them are flagged. Each input is nudged
-    a few times, too: measured is how far the model's activations turn (the cosine drop).
+    A detector ranks them; with known-good inputs (--reference), inputs that differ from these are flagged. Each input
+    is also nudged a few times, to measure how far the activations rotate (the cosine drop).
     """
     if resume and jsonl is None:
-        raise UsageError("--resume goes on with the file of --jsonl, and none is named")
+        raise UsageError("--resume continues the file of --jsonl; name one")
     if csv is not None and (jsonl or parquet):
         raise UsageError(
-            "--csv writes what the result lists, which with --jsonl or --parquet need not be all; drop it"
+            "--csv writes the listed inputs, with --jsonl or --parquet not all of them; leave it out"
         )
     check_outputs(json, csv, jsonl, parquet, html)
     with ExitStack() as closer:
-        streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * top)
+        streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * (top or 0))
         with progress_bar("scoring", quiet=quiet) as progress:
             result = onnx_ood.score(
                 model,
@@ -102,13 +120,16 @@ def score(
         if streaming is not None and parquet is not None:
             with onnx_ood.read_summary(streaming.path) as summary:
                 write_parquet(parquet, summary)
-    printed = write_json(result, json)
     if csv is not None:
         write_text(csv, score_csv(result))
-    if html is not None:
-        write_text(html, result_page(result, thumbnails=thumbnails))
-    if not quiet and not printed:
-        print_result(stdout(), result, top, pictures=pictures)
+    write_outputs(
+        result,
+        json=json,
+        html=html,
+        quiet=quiet,
+        report=ReportOptions(top=top, everything=everything, verbose=verbose, thumbnails=pictures),
+        thumbnails=thumbnails,
+    )
     if result.status == "not_evaluated":
         count = result.scored + result.unscored
         reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""
@@ -120,7 +141,7 @@ def score(
 def _streaming(
     jsonl: Path | None, parquet: Path | None, closer: ExitStack, *, resume: bool, listed: int
 ) -> onnx_ood.Streaming | None:
-    """Where the run is streamed to; for a table alone to a temporary file beside it."""
+    """Return the file that the run is streamed to: for a table alone a temporary one in its folder."""
     if parquet is not None:
         check_pyarrow()
     if jsonl is None and parquet is not None:

@@ -12,11 +12,10 @@ import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
-from onnx_ood.reports.registry import print_result
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, check_outputs, write_html, write_json
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
 
@@ -29,11 +28,12 @@ def sensitivity(
             help="ONNX files (names that end in .onnx), and pictures, .npy or .npz arrays, folders or globs.",
         ),
     ],
-    top: Top = 5,
+    top: Top = None,
     json: JsonFile = None,
     html: HtmlFile = None,
     picture: PictureFiles = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
     *,
     settings: onnx_ood.SensitivitySettings,
 ) -> None:
@@ -55,9 +55,6 @@ def sensitivity(
         )
     for path in picture or ():
         draw_sensitivity(result, path)
-    write_html(result, html)
-    printed = write_json(result, json)
-    if not quiet and not printed:
-        print_result(stdout(), result, top)
+    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(top=top, verbose=verbose))
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than half of the inputs of a model could be measured")

@@ -8,25 +8,29 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood.reports.registry import print_result
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
-from .output import HtmlFile, JsonFile, Quiet, Top, check_outputs, write_html, write_json
+from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
 
 
 def show(
     result: Annotated[
         Path, typer.Argument(metavar="RESULT", help="Stored result: a file that --json of a command wrote.")
     ],
-    top: Top = 5,
+    top: Top = None,
+    everything: All = False,
     json: JsonFile = None,
     html: HtmlFile = None,
     quiet: Quiet = False,
+    verbose: Verbose = False,
 ) -> None:
     """Show a stored result as the command that made it did, or as a page (--html)."""
     check_outputs(json, html)
     stored = onnx_ood.read_result(result)
-    write_html(stored, html)
-    printed = write_json(stored, json)
-    if html is None and not quiet and not printed:
-        print_result(stdout(), stored, top)
+    write_outputs(
+        stored,
+        json=json,
+        html=html,
+        quiet=quiet or html is not None,
+        report=ReportOptions(top=top, everything=everything, verbose=verbose),
+    )

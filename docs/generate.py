@@ -32,6 +32,7 @@ from onnx_ood.audits.check.config import CheckFile
 from onnx_ood.audits.score.stream.records import StreamRecord
 from onnx_ood.reports.demo.terminal import print_demo
 from onnx_ood.reports.pictures import draw_plane, draw_sensitivity
+from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.score.page import score_page
 from onnx_ood.reports.score.terminal import print_score
 from onnx_ood.reports.sensitivity.terminal import print_sensitivity
@@ -108,7 +109,7 @@ def pictures() -> None:
         settings,
         reference=["models/photos/[d-z]*.jpg"],
     )
-    print_score(score, result, top=4)
+    print_score(score, result)
     _save(score, "score")
     _plane()
     _sensitivity()
@@ -138,7 +139,7 @@ def _sensitivity() -> None:
         garments.unlink(missing_ok=True)
         classes.unlink(missing_ok=True)
     shown = _console()
-    print_sensitivity(shown, result, top=3)
+    print_sensitivity(shown, result, ReportOptions(top=3, verbose=True))
     _save(shown, "sensitivity")
     draw_sensitivity(result, DOCS / "images" / "sensitivity-trajectories.svg")
 
@@ -160,7 +161,7 @@ def screenshots() -> None:
         shutil.rmtree(altered, ignore_errors=True)
     for columns in (80, 160):
         shown = _console(columns)
-        print_score(shown, result, top=4)
+        print_score(shown, result)
         _save(shown, f"terminal-{columns}")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "report.html"

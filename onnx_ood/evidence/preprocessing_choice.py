@@ -52,6 +52,7 @@ def preprocessing_notes(chosen: Chosen | None, card: Card | None, facts: ModelFa
         )
     if chosen and chosen.guessed:
         notes.append(
-            "The preprocessing is a guess; if it is wrong, so are the numbers. State it with the setting preprocess."
+            "The preprocessing is a guess; if it is wrong, so are the numbers. Check it: onnx-ood preprocess MODEL "
+            "PHOTOS"
         )
     return tuple(notes)

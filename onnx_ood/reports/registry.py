@@ -11,25 +11,25 @@ from typing import Any
 from pydantic import BaseModel
 from rich.console import Console
 
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.results.registry import audit_of
 
-# Width, and inputs listed, of a report that a page shows as text.
+# Width of a report that a page shows as text, and number of entries in it.
 _WIDTH = 110
 _TOP = 20
 
 
-def print_result(console: Console, result: BaseModel, top: int = 5, **options: Any) -> None:
+def print_result(console: Console, result: BaseModel, options: ReportOptions = DEFAULTS) -> None:
     """Print a result as the command that made it does.
 
     Args:
         console: Console to print to.
         result: Result of any audit.
-        top: Inputs to list at either end, in reports that list some.
-        options: What the report of this audit takes besides.
+        options: What to show.
     """
     audit = audit_of(result)
     printer = getattr(import_module(f"onnx_ood.reports.{audit}.terminal"), f"print_{audit}")
-    printer(console, result, top, **options)
+    printer(console, result, options)
 
 
 def result_page(result: BaseModel, **options: Any) -> str:
@@ -37,7 +37,7 @@ def result_page(result: BaseModel, **options: Any) -> str:
 
     Args:
         result: Result of any audit. If its audit has no page of its own, the page shows the terminal report as text.
-        options: What the page of this audit takes besides.
+        options: Options of the page of this audit.
     """
     audit = audit_of(result)
     if find_spec(f"onnx_ood.reports.{audit}.page") is None:
@@ -52,7 +52,7 @@ def _text_page(audit: str, result: BaseModel) -> str:
 
     text = StringIO()
     console = Console(file=text, width=_WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
-    print_result(console, result, _TOP)
+    print_result(console, result, ReportOptions(top=_TOP, verbose=True))
     shown = "\n".join(line.rstrip() for line in text.getvalue().splitlines())
     content = joined(
         element("h1", f"onnx-ood {audit}", id="verdict-name"),

@@ -1,31 +1,90 @@
-"""Names shortened to a width, and phrases that several reports use."""
+"""Names shortened to a width, and phrases shared by several reports."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
-from onnx_ood.results.base import FROM_FILES
+from onnx_ood.results.base import FROM_FILES, Failure
 
 
 def shorten(text: str, width: int) -> str:
-    """Keeps the end of a path, which tells files apart: `…photos/cat.jpg`."""
+    """Shorten a path from its start: `…photos/cat.jpg`."""
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
 
 
+def counted(count: int, noun: str) -> str:
+    """Format a number of things.
+
+    >>> counted(1, "input"), counted(2000, "input")
+    ('1 input', '2,000 inputs')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def failure_text(failures: Sequence[Failure], count: int | None = None, what: str = "measured") -> str:
+    """Count failed inputs and name the first, in one sentence; empty if none failed.
+
+    Args:
+        failures: Failed inputs, or the first of them.
+        count: Number of all failed inputs; None for those listed.
+        what: Participle of what failed.
+    """
+    if not failures:
+        return ""
+    number = len(failures) if count is None else count
+    first = f"{failures[0].id}: {failures[0].reason}"
+    return f"{counted(number, 'input')} could not be {what}{'; the first' if number > 1 else ''}: {first}"
+
+
+def by_reason(reasons: Iterable[tuple[str, str]], most: int = 5) -> list[str]:
+    """Join names with the same reason.
+
+    >>> by_reason([("a", "empty"), ("b", "gone"), ("c", "empty")], most=1)
+    ['empty: a and 1 more', 'gone: b']
+
+    Args:
+        reasons: Names with the reason of each.
+        most: Maximum number of names per reason.
+    """
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons:
+        names.setdefault(reason, []).append(name)
+    return [
+        f"{reason}: {', '.join(some[:most])}"
+        + (f" and {len(some) - most:,} more" if len(some) > most else "")
+        for reason, some in names.items()
+    ]
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path."""
+    return path.rpartition("/")[2]
+
+
+def without_common_folder(names: Sequence[str]) -> list[str]:
+    """Cut the folder that all names begin with.
+
+    >>> without_common_folder(["photos/a/cat.jpg", "photos/b/dog.jpg"])
+    ['a/cat.jpg', 'b/dog.jpg']
+    """
+    parts = [name.split("/")[:-1] for name in names]
+    same = _alike(zip(*parts, strict=False))
+    return ["/".join(name.split("/")[same:]) for name in names]
+
+
 def without_common_start(names: Sequence[str], width: int) -> list[str]:
-    """Leaves out the folders that all names begin with, if they don't fit otherwise: `…/encoder/0/Relu`."""
+    """Cut the folders that all names begin with, unless all fit: `…/encoder/0/Relu`."""
     parts = [name.split("/")[:-1] for name in names]
     same = _alike(zip(*parts, strict=False))
     shared = "/".join(parts[0][:same]) if names else ""
-    # One sign takes the place of what is left out.
     if len(names) < 2 or len(shared) < 2 or max(map(len, names)) <= width:
         return list(names)
     return [f"…{name[len(shared) :]}" for name in names]
 
 
 def without_common_end(names: Sequence[str], width: int) -> list[str]:
-    """Leaves out what all names end with, if they don't fit otherwise: `/encoder/0/norm…`."""
+    """Cut the common end of all names, unless all fit: `/encoder/0/norm…`."""
     if len(names) < 2 or max(map(len, names)) <= width:
         return list(names)
     same = _alike(zip(*map(reversed, names), strict=False))
@@ -33,16 +92,16 @@ def without_common_end(names: Sequence[str], width: int) -> list[str]:
 
 
 def shorten_middle(text: str, width: int) -> str:
-    """Keeps both ends of a layer's name; the first tells where, the last tells what: `/blocks.3/…/Relu`."""
+    """Shorten the name of a layer from its middle: `/blocks.3/…/Relu`."""
     return _cut(text, width, (width - 1) // 3)
 
 
 def shorten_apart(names: Sequence[str], width: int) -> list[str]:
-    """Shortens the names of layers in one way, chosen so that as many as possible can be separated.
+    """Shorten names, all at the same place, so that as many as possible stay distinct.
 
     Args:
         names: The names.
-        width: Characters at most.
+        width: Most characters of a name.
     """
     shown = without_common_start(names, width)
     usual = (width - 1) // 3
@@ -55,7 +114,7 @@ def shorten_apart(names: Sequence[str], width: int) -> list[str]:
 
 
 def _alike(steps: Iterable[tuple[str, ...]]) -> int:
-    """How many steps, from the first on, are the same for all."""
+    """Count the first steps that are the same for all."""
     return sum(1 for _ in takewhile(lambda step: len(set(step)) == 1, steps))
 
 
@@ -66,7 +125,7 @@ def _cut(text: str, width: int, tail: int) -> str:
 
 
 def feeds(given: Mapping[str, str]) -> str:
-    """Where the values of a model's other inputs came from, as a result has it."""
+    """Describe the values of a model's other inputs."""
     return ", ".join(
         f"{name} from the files" if value == FROM_FILES else f"{name}={value}"
         for name, value in given.items()

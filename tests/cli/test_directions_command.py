@@ -52,7 +52,7 @@ def test_the_report_reads_without_colour(
     run: Callable[..., ProcessedIds], good: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "directions.json"
-    done = run("directions", "--id", good, "--scales", "0.05", "--json", file, "--ood", f"same={good}")
+    done = run("directions", "--id", good, "--scales", "0.05", "--json", file, "--ood", f"same={good}", "-v")
     assert done.returncode == 0
     result = json.loads(file.read_text())
     jsonschema.validate(result, json.loads((SCHEMAS / "directions.json").read_text()))

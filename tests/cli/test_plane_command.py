@@ -30,7 +30,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 def test_report_json_and_pictures(garments: Path, tmp_path: Path) -> None:
     rows = [f"{garments}[{row}]" for row in (3, 1, 0)]
-    options = ["--resolution", 24, "--directions", 2, "--units", 40, "--json", tmp_path / "r.json"]
+    options = ["--resolution", 24, "--directions", 2, "--units", 40, "-v", "--json", tmp_path / "r.json"]
     drawn = ["--picture", tmp_path / "p.png", "--picture", tmp_path / "p.svg"]
     done = run(*rows, *options, *drawn)
     assert (done.returncode, done.stderr) == (0, "")
@@ -41,6 +41,7 @@ def test_report_json_and_pictures(garments: Path, tmp_path: Path) -> None:
         "sneaker",
         "pullover",
         "ankle boot",
+        "40 of 40 units switch",
         "40 of 40, a sample of the layer's 3,136",
         "p.svg",
         "Jacobian",

@@ -31,7 +31,7 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_report_and_json_agree(garments: Path, tmp_path: Path) -> None:
-    done = run(models.path("fashion_cnn"), garments, "--json", tmp_path / "result.json")
+    done = run(models.path("fashion_cnn"), garments, "-v", "--json", tmp_path / "result.json")
     assert done.returncode == 0, done.stderr
     result = json.loads((tmp_path / "result.json").read_text())
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))

@@ -82,7 +82,7 @@ def test_two_checks_are_compared(tmp_path):
         run("check", gates, "--quiet", "--json", tmp_path / name)
     shown = run("diff", tmp_path / "a", tmp_path / "b", "--html", tmp_path / "page.html")
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "1 with a different outcome" in shown.stdout
+    assert "1 gate with a different outcome" in shown.stdout
     (row,) = [line for line in shown.stdout.splitlines() if line.startswith("opset ")]
     assert row.split()[1:4] == ["cnn", "passed", "failed"]
     assert row.endswith("17 is below 99")

@@ -80,7 +80,7 @@ def test_resume_begins_where_there_is_nothing_yet_and_prints_the_same_report(row
 
 def test_adapted_copies_are_told_in_every_form(rows, tmp_path):
     options = ("--adaptive", "--copies", "10", "--probe", "op:Relu")
-    result = run(rows, *options, "--parquet", tmp_path / "t.parquet", "--json", tmp_path / "r.json")
+    result = run(rows, *options, "--parquet", tmp_path / "t.parquet", "--json", tmp_path / "r.json", "-v")
     assert (result.returncode, result.stderr) == (0, "")
     data = json.loads((tmp_path / "r.json").read_text())
     copies = {entry["id"]: entry["copies"] for entry in data["inputs"]}
@@ -89,7 +89,7 @@ def test_adapted_copies_are_told_in_every_form(rows, tmp_path):
     table = parquet.read_table(tmp_path / "t.parquet").to_pylist()
     assert {row["input"]: row["copies"] for row in table if row["failed"] is None} == copies
     report = " ".join(result.stdout.split())
-    assert f"copies {data['adaptive']['copies'] / 597:.1f} in the mean" in report
+    assert f"copies {data['adaptive']['copies'] / 597:.1f} on average" in report
     assert data["adaptive"]["rule"] in report
     assert "up to 10 copies" in report
     csv = run(rows, *options, "--csv", tmp_path / "t.csv", "--quiet")

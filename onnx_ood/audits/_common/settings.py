@@ -153,7 +153,7 @@ BatchSize = Annotated[
 ]
 Limit = Annotated[
     int | None,
-    Field(ge=1, description="Most inputs to take of a set: a random sample of its files."),
+    Field(ge=1, description="Maximum number of inputs, or of inputs per set: a random sample of the files."),
     Option("Input", default_text="all"),
 ]
 Tf32 = Annotated[

@@ -176,7 +176,7 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
         raise UsageError(f"{found.missing[0].id}: {found.missing[0].reason}")
     chosen = choose_preprocessing(model.by_name[taking.name], found, settings.preprocess, card)
     reader = Reader(
-        found,
+        found.sample(settings.limit, settings.seed),
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=taking.name,
         input_shape=taking.shape,
@@ -184,14 +184,17 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
         threads=decoding_threads(),
     )
     # Counted by headers, so that no large file is read in vain.
-    count = reader.count()
+    count = reader.count() if settings.limit is None else min(reader.count(), settings.limit)
     tensors: dict[str, NDArray[Any]] = {}
     with closing(iter(reader)) as batches:
         for batch in batches if count == 3 else ():
             if batch.failed:
                 raise UsageError(f"{batch.failed[0].id}: {batch.failed[0].reason}")
-            tensors.update(zip(batch.ids, batch.tensors, strict=True))
+            kept = batch.part(0, 3 - len(tensors))
+            tensors.update(zip(kept.ids, kept.tensors, strict=True))
             count = len(tensors)
+            if count == 3:
+                break
     if count != 3:
         raise UsageError(
             f"a plane needs three inputs, but these are {count}; name three files, or rows of a file as in "

@@ -23,20 +23,16 @@ def rank_notes(results: Sequence[InputResult]) -> list[str]:
 
 
 def detector_notes(summary: DetectorSummary | None, source: InputSource) -> list[str]:
-    """Note what flags mean, and why inputs are not flagged."""
-    if summary is None or summary.fpr is None:
-        notes = ["Without known-good references no threshold is justified: inputs are ranked, not flagged."]
-    elif summary.flags:
-        notes = [
-            f"Inputs with p at most {summary.fpr:g} are flagged. The false-positive rate is at most {summary.fpr:g} on "
-            "average over random reference sets."
-        ]
-    else:
-        notes = [
+    """Note references that are too few for flags, and inputs that look like bundled references."""
+    if summary is None:
+        return []
+    notes = []
+    if summary.fpr is not None and not summary.flags:
+        notes.append(
             f"With so few references no p-value is below {summary.smallest_p:.2g}, so no input can be flagged at a "
             f"false-positive rate of {summary.fpr:g}; give more references."
-        ]
-    if summary is not None and summary.reference == "bundled":
+        )
+    if summary.reference == "bundled":
         bundled = {photo.name for photo in models.photos()}
         among = sum(path.name in bundled for path in source.paths)
         if among:

@@ -95,6 +95,7 @@ def sensitivity(
         status="measured" if enough else "not_evaluated",
         directions=settings.directions,
         tolerance=settings.tolerance,
+        limit=settings.limit,
         seed=settings.seed,
         environment=environment(),
         models=tuple(sorted(ranked, key=lambda audit: audit.jacobian_rank)),
@@ -131,7 +132,7 @@ def _measure(
         feeds=settings.feeds,
     )
     reader = Reader(
-        found.paths,
+        found.sample(settings.limit, settings.seed),
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=fed.name,
         input_shape=fed.shape,
@@ -143,11 +144,14 @@ def _measure(
     inputs = MeasuredInputs(prober, feeding, settings, card.class_names() if card else None)
     inputs.failed += [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
     total = reader.count() if progress else None
+    if total is not None and settings.limit is not None:
+        total = min(total, settings.limit)
     with closing(iter(reader)) as batches:
         for batch in batches:
             inputs.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
-            if len(batch):
-                inputs.take(batch)
+            room = len(batch) if settings.limit is None else settings.limit - len(inputs.ids)
+            if len(batch) and room > 0:
+                inputs.take(batch.part(0, min(room, len(batch))))
             if progress:
                 progress(len(inputs.ids) + len(inputs.failed), total)
     if not inputs.ids:

@@ -138,6 +138,7 @@ class SensitivityResult(Result):
     )
     directions: int
     tolerance: float
+    limit: int | None = Field(default=None, description="Maximum number of inputs; null for all.")
     seed: int
     environment: Environment
     models: tuple[ModelSensitivity, ...] = Field(description="By Jacobian rank.")

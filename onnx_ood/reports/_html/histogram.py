@@ -18,8 +18,8 @@ from onnx_ood.reports._html.charts import (
     upright_axis,
 )
 from onnx_ood.reports._html.markup import Markup, element
-from onnx_ood.reports._html.page import counted
 from onnx_ood.reports._html.scales import Scale, log_scale
+from onnx_ood.reports.words import counted
 
 FRAME = Frame(width=460, height=235, right=452, bottom=180)
 # Scores of which the largest is so many times the least are shown on a logarithmic scale.

@@ -127,7 +127,7 @@ function sorted(key, reverse) {
     given: (card) => card.i,
     score: (card) => (card.input.scores[0] === null ? null : -card.input.scores[0]),
     p: (card) => card.input.p_value,
-    strange: (card) => (card.input.deviation === null ? null : -card.input.deviation),
+    deviation: (card) => (card.input.deviation === null ? null : -card.input.deviation),
     name: (card) => card.input.id,
   }[key];
   const compare = key === "name" ? collator.compare : (a, b) => a - b;

@@ -132,11 +132,6 @@ def folded(summary: str, *children: Child) -> Markup:
     return element("details", element("summary", summary), children, class_="folded")
 
 
-def counted(count: int, noun: str) -> str:
-    """A number of things: `1 input`, `2,000 inputs`."""
-    return f"{count:,} {noun if count == 1 else f'{noun}s'}"
-
-
 def failure_list(failures: Sequence[Failure]) -> Markup | None:
     """What failed, by name; what would make the page long is folded away."""
     lines = [

@@ -1,1 +1,1 @@
-"""What all terminal reports share."""
+"""Toolkit of terminal reports."""

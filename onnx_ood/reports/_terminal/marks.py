@@ -1,4 +1,4 @@
-"""Small marks of terminal reports: numbers, bars and sparklines that read without colour."""
+"""Marks, bars and sparklines of terminal reports, readable without colour."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _ASCII_LEVELS = "_.-=+*#@"
 
 
 class Marks:
-    """Characters for one console: block elements, or ASCII where the output can't encode them."""
+    """Characters for one console: block elements, or ASCII if its encoding has no others."""
 
     def __init__(self, console: Console) -> None:
-        """Looks at the console's encoding."""
+        """Choose characters by the encoding of a console."""
         self._ascii = console.options.ascii_only
         self.levels = _ASCII_LEVELS if self._ascii else _EIGHTHS
         self.more = "+" if self._ascii else "▲"
@@ -25,13 +25,14 @@ class Marks:
         self.good = "ok" if self._ascii else "✓"
         self.bad = "!!" if self._ascii else "✗"
         self.dot = "-" if self._ascii else "·"
+        self.separator = "|" if self._ascii else "·"
 
     def profile(self, deviations: Sequence[float | None], limit: float = 4.0) -> str:
-        """A sparkline of signed deviations: the middle is "as usual", high is more, low is less.
+        """Draw signed deviations as a sparkline: 0 in the middle, positive high, negative low.
 
         Args:
-            deviations: One value per probe; None is left empty.
-            limit: The deviation at which a mark reaches the top or the bottom.
+            deviations: One value per probe; None leaves a gap.
+            limit: Deviation at which a mark reaches the top or the bottom.
         """
         steps = len(self.levels) - 1
         marks = []
@@ -44,7 +45,7 @@ class Marks:
         return "".join(marks)
 
     def bar(self, value: float | None, low: float, high: float, width: int = 10) -> str:
-        """A horizontal bar for a positive value on a logarithmic scale from `low` (one mark) to `high`."""
+        """Draw a positive value as a bar, on a logarithmic scale from `low` (one mark) to `high`."""
         if value is None or value <= 0:
             return ""
         share = 1.0 if high <= low else (log10(value) - log10(low)) / (log10(high) - log10(low))
@@ -52,7 +53,7 @@ class Marks:
         return ("#" if self._ascii else "█") * cells
 
     def share(self, value: float, highest: float, width: int) -> str:
-        """A horizontal bar from 0, in proportion to a value that is at most `highest`; exact to an eighth of a mark."""
+        """Draw a value from 0 to `highest` as a bar, in eighths of a mark."""
         eighths = round(8 * width * value / highest) if highest > 0 else 0
         if self._ascii:
             return "#" * round(eighths / 8)

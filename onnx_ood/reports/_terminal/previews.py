@@ -1,4 +1,4 @@
-"""Pictures on a terminal: two pixels a character, by half blocks in two colours."""
+"""Pictures on a terminal: two pixels per character, as half blocks in two colours."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from rich.columns import Columns
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from onnx_ood.exceptions import InputError
@@ -16,26 +16,26 @@ from onnx_ood.inputs import is_picture, read_image
 from onnx_ood.reports import words
 
 WIDTH = 20
-"""Characters, and so pixels, of a thumbnail."""
-# A pixel is as high as half a character, which is about as high as a character is wide.
+"""Width of a thumbnail in characters, and in pixels."""
+# Half the height of a character is about its width, so pixels are square.
 _ROWS = 20
 _UPPER = "▀"
-# From dark to light, where there are no colours or no blocks.
+# From dark to light, for consoles without colours or blocks.
 _SHADES = " .:-=+*#%@"
 
 
 def thumbnail(path: Path, console: Console) -> Text:
-    """Draws a picture as wide as `WIDTH` characters.
+    """Draw a picture in at most `WIDTH` characters.
 
     Args:
         path: A picture file.
-        console: Where it will be printed. Without colours, or blocks, it is drawn with shades of characters.
+        console: Console to print to. Without colours or blocks, shades are characters.
 
     Returns:
-        Lines, joined.
+        The lines of the drawing.
 
     Raises:
-        InputError: If the file can't be read.
+        InputError: If the file cannot be read.
     """
     picture = read_image(path, "RGB").convert("RGB")
     picture.thumbnail((WIDTH, _ROWS), Image.Resampling.BOX)
@@ -59,16 +59,14 @@ def _rgb(pixel: Sequence[int]) -> str:
     return ",".join(str(int(value)) for value in pixel)
 
 
-def print_thumbnails(console: Console, title: str, entries: Sequence[tuple[str, str]]) -> None:
-    """Prints pictures beside each other, each with its file below.
+def thumbnails(console: Console, title: str, entries: Sequence[tuple[str, str]]) -> RenderableType:
+    """Draw pictures side by side, each above its name.
 
     Args:
-        console: Where to.
-        title: What they are.
-        entries: Of each its file, and what stands before that.
+        console: Console to print to.
+        title: Line above the pictures.
+        entries: Path of each picture, and the text before its name.
     """
-    console.print()
-    console.print(Text(title, style="bold"))
     drawn = []
     for name, before in entries:
         path = Path(name)
@@ -77,6 +75,6 @@ def print_thumbnails(console: Console, title: str, entries: Sequence[tuple[str, 
                 thumbnail(path, console) if path.is_file() and is_picture(path) else Text("(no picture file)")
             )
         except InputError:
-            picture = Text("(can't be read)")
+            picture = Text("(cannot be read)")
         drawn.append(Group(picture, Text(before + words.shorten(name, WIDTH - len(before)), no_wrap=True)))
-    console.print(Columns(drawn, width=WIDTH, padding=(1, 2)))
+    return Group(Text(title, style="bold"), Columns(drawn, width=WIDTH, padding=(1, 2)))

@@ -12,7 +12,7 @@ from onnx_ood.reports import numbers
 from onnx_ood.reports._html.histogram import histogram_figure
 from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
-from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, folded, page, table
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
@@ -20,6 +20,7 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports.bench.facts import area, between, flag_words
+from onnx_ood.reports.words import counted
 
 # Detectors of which scores are drawn, and curves of corruptions listed: the best.
 _SHOWN = 4

@@ -12,58 +12,49 @@ from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports.bench.facts import area, between
 from onnx_ood.reports.words import shorten, shorten_middle
 
-# Detectors whose curves stand beside those of the best one, if there is room for them.
-_BESIDE = 3
+# Other detectors with a column of curves, if there is room.
+_MAX_OTHERS = 3
 _LONGEST = 18
 
 
-def print_corruptions(console: Console, found: BenchCorruptions) -> None:
-    """Prints how well detectors tell corrupted pictures.
+def corruption_tables(console: Console, found: BenchCorruptions) -> list[Table | None]:
+    """Make the tables of corruptions, and the notes.
 
     Args:
-        console: Where to.
+        console: Console to print to.
         found: The curves.
     """
     view = Marks(console)
-    console.print()
-    longest = max(len(one.detector) for one in found.detectors)
-    console.print(
+    names = max(len(one.detector) for one in found.detectors)
+    longest = max(map(len, found.corruptions))
+    levels = min(_MAX_OTHERS, len(found.detectors) - 1) + 1
+    return [
         fitted(
             console,
             lambda level, width: _detectors(found, width, bounds=level == 0),
             levels=2,
-            longest=longest,
-            shortest=longest,
-        )
-    )
-    console.print()
-    longest = max(map(len, found.corruptions))
-    levels = min(_BESIDE, len(found.detectors) - 1) + 1
-    console.print(
+            longest=names,
+            shortest=names,
+        ),
         fitted(
             console,
-            lambda level, width: _kinds(found, view, levels - 1 - level, width),
+            lambda level, width: _corruptions(found, view, levels - 1 - level, width),
             levels=levels,
             longest=longest,
             shortest=longest,
-        )
-    )
-    said = [f"{kind}: {reason}" for kind, reason in found.left_out.items()]
-    if said or found.notes:
-        console.print()
-        bullets(console, [*said, *found.notes], style="dim")
+        ),
+        bullets(
+            [*(f"{name}: {reason}" for name, reason in found.left_out.items()), *found.notes], style="dim"
+        ),
+    ]
 
 
 def _detectors(found: BenchCorruptions, width: int, *, bounds: bool) -> Table:
-    """All detectors; with where resamples of their means lie, or without."""
-    kinds = (
-        f"{len(found.corruptions)} kinds of corruption"
-        if len(found.corruptions) > 1
-        else found.corruptions[0]
-    )
+    """Make the table of all detectors, with or without intervals."""
+    names = f"{len(found.corruptions)} corruptions" if len(found.corruptions) > 1 else found.corruptions[0]
     grid = table(
-        f"AUROC of pictures with {kinds}, by severity",
-        f"{found.inputs} pictures as they are, and the same corrupted.",
+        f"AUROC of pictures with {names}, by severity",
+        f"{found.inputs} pictures, each corrupted in all ways.",
     )
     grid.add_column("detector", no_wrap=True)
     for name in ("mean", *(("95%",) if bounds else ()), *_severities(found)):
@@ -78,14 +69,14 @@ def _detectors(found: BenchCorruptions, width: int, *, bounds: bool) -> Table:
     return grid
 
 
-def _kinds(found: BenchCorruptions, view: Marks, beside: int, width: int) -> Table:
-    """The best detector's figures, and curves of some others."""
-    best, *others = found.detectors[: 1 + beside]
+def _corruptions(found: BenchCorruptions, view: Marks, count: int, width: int) -> Table:
+    """Make the table of the best detector by corruption, with curves of some others."""
+    best, *others = found.detectors[: 1 + count]
     low, high, last = view.levels[0], view.levels[-1], len(best.severities)
     grid = table(
-        f"AUROC of {best.detector} by kind and severity",
+        f"AUROC of {best.detector} by corruption and severity",
         f"Marks: severities 1 to {last}, from 0.5 or less ({low}) to 1 ({high})"
-        + (f"; behind them the AUROC at {last}." if others else "."),
+        + (f"; then the AUROC at {last}." if others else "."),
     )
     grid.add_column("corruption", no_wrap=True)
     for name in _severities(found):

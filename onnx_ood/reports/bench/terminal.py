@@ -1,129 +1,190 @@
-"""The bench audit on a terminal."""
+"""Terminal report of the bench audit."""
 
 from __future__ import annotations
 
-from rich.console import Console
+from collections.abc import Sequence
+
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.bench.result import BenchDetector, BenchResult
-from onnx_ood.reports import words
+from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
 from onnx_ood.reports.bench.facts import area, between, flag_words
-from onnx_ood.reports.bench.severity_curves import print_corruptions
+from onnx_ood.reports.bench.severity_curves import corruption_tables
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
-# What a set's column takes, and what is between columns.
-_CELL = 8
-_GAP = 3
+# Widths of the column of a detector or set, of the space between columns, and of the first column.
+_CELL, _GAP, _NAME = 9, 3, 18
 
 
-def print_bench(console: Console, result: BenchResult, top: int) -> None:
-    """Prints how well detectors do.
+def print_bench(console: Console, result: BenchResult, options: ReportOptions = DEFAULTS) -> None:
+    """Print how well detectors separate out-of-distribution inputs.
 
     Args:
-        console: Where to.
+        console: Console to print to; its width and encoding are respected.
         result: The result.
-        top: How many failed inputs to list.
+        options: What to show.
     """
     view = Marks(console)
     failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-    kind = "crops of bundled photos for references" if result.reference == "bundled" else "references"
-    references = f", {result.references} {kind}" if result.references else ""
-    facts(
+    fitting = max(1, (console.width - _NAME) // (_CELL + _GAP) - bool(result.flags))
+    shown = result.detectors[: min(options.top or fitting, fitting)]
+    many_flags = result.flags is not None and result.flags.id.low > result.flags.fpr
+    left_out = 0 if options.verbose else len(result.detectors) - len(shown)
+    print_report(
         console,
-        [
-            ("model", result.model.path),
-            ("preprocessing", result.preprocessing or ""),
-            ("runs on", result.provider),
-            ("ordinary", f"{result.id} inputs{references}, {len(failed)} failed"),
-            ("cache", _cache(result)),
-            ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
-        ],
-    )
-    console.print()
-    longest = max(len(_name(detector)) for detector in result.detectors)
-    console.print(
-        fitted(console, lambda _, width: _detectors(result, view, width), levels=1, longest=longest)
-    )
-    if result.flags:
-        console.print()
-        bullets(console, flag_words(result.flags))
-    width = 20
-    for part in _parts(console, result, width):
-        console.print()
-        console.print(_sets(result, part, width))
-    if result.corruptions:
-        print_corruptions(console, result.corruptions)
-    if result.not_applicable:
-        console.print()
-        bullets(
+        Answer(
+            _headline(result),
+            warnings=[
+                words.failure_text(failed),
+                flag_words(result.flags)[0] if result.flags and many_flags else "",
+                *result.notes,
+                _left_out_detectors(result, options),
+            ],
+            verbose=options.verbose,
+        ),
+        _best(result, shown, view) if shown else None,
+        *(corruption_tables(console, result.corruptions) if result.corruptions else ()),
+        *(_details(console, result, view) if options.verbose else ()),
+        foot=closing(
             console,
-            [f"{name}: {reason}" for name, reason in result.not_applicable.items()],
-            style="dim",
-        )
-    if failed:
-        console.print()
-        bullets(console, [f"failed: {failure.id}: {failure.reason}" for failure in failed[:top]], style="red")
-    if result.notes:
-        console.print()
-        bullets(console, result.notes, style="dim")
+            f"{words.counted(left_out, 'other detector')}: -v, or --html report.html" if left_out > 0 else "",
+            [
+                words.file_name(result.model.path),
+                words.counted(result.id, "in-distribution input"),
+                result.provider,
+                duration(options.seconds),
+            ],
+            more="" if options.verbose else "details",
+        ),
+    )
+
+
+def _headline(result: BenchResult) -> str:
+    if result.status == "not_evaluated" or not result.detectors:
+        return f"Not evaluated: {words.counted(result.id, 'in-distribution input')} measured"
+    best, worst = result.detectors[0], result.detectors[0].worst
+    return (
+        f"{best.name} is the best of {words.counted(len(result.detectors), 'detector')}: mean AUROC "
+        f"{best.macro.value:.2f}, lowest on {worst.set} ({worst.auroc.value:.2f})"
+    )
+
+
+def _left_out_detectors(result: BenchResult, options: ReportOptions) -> str:
+    count = len(result.not_applicable)
+    return (
+        f"{words.counted(count, 'detector')} left out; --verbose says why"
+        if count and not options.verbose
+        else ""
+    )
+
+
+def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) -> Table:
+    """Make the table of the best detectors: one column per detector, one row per set."""
+    flags = result.flags
+    grid = table(caption=flag_words(flags)[0] if flags and flags.id.low <= flags.fpr else None)
+    grid.add_column("AUROC", no_wrap=True)
+    for one in detectors:
+        heading = "\n".join(words.shorten_middle(part, _CELL) for part in one.name.split("_"))
+        grid.add_column(heading, justify="right", no_wrap=True)
+    if flags:
+        grid.add_column("flagged", justify="right", no_wrap=True)
+    grid.add_row("mean over sets", *(area(one.macro.value) for one in detectors))
+    grid.add_row("  95%", *(Text(between(one.macro), style="dim") for one in detectors))
+    gaps = [_gap(one, view) for one in detectors]
+    grid.add_row("  gap to the best", *(Text(gap, style="dim") for gap in gaps), end_section=True)
+    for place, one in enumerate(result.sets):
+        cells = [area(detector.metrics[place].auroc.value) for detector in detectors]
+        share = [numbers.percent(flags.sets[one.name])] if flags else []
+        grid.add_row(Text(words.shorten_middle(one.name, _NAME)), *cells, *share)
+    return grid
+
+
+def _details(console: Console, result: BenchResult, view: Marks) -> list[RenderableType | None]:
+    """Parts that only a verbose report has."""
+    failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
+    longest = max((len(_name(detector)) for detector in result.detectors), default=1)
+    return [
+        fitted(console, lambda _, width: _detectors(result, view, width), levels=1, longest=longest),
+        *(_sets(result, part) for part in _parts(console, result)),
+        facts(_facts(result)),
+        titled("Detectors that were left out", bullets(words.by_reason(result.not_applicable.items()))),
+        titled(
+            "Inputs that could not be measured",
+            bullets(words.by_reason((one.id, one.reason) for one in failed)),
+        ),
+    ]
+
+
+def _facts(result: BenchResult) -> list[tuple[str, str]]:
+    kind = "crops of bundled photos" if result.reference == "bundled" else "given"
+    return [
+        ("model", result.model.path),
+        ("preprocessing", result.preprocessing or ""),
+        ("in-distribution", words.counted(result.id, "input")),
+        ("references", f"{result.references:,}, {kind}" if result.references else "none"),
+        ("sets", ", ".join(f"{one.name} ({one.inputs})" for one in result.sets)),
+        ("cache", _cache(result)),
+    ]
 
 
 def _cache(result: BenchResult) -> str:
     if result.cache is None:
         return ""
-    return f"{result.cache.found:,} inputs found, {result.cache.measured:,} measured, altered and made ones included"
+    return f"{result.cache.found:,} inputs found, {result.cache.measured:,} measured, synthetic ones included"
 
 
 def _name(detector: BenchDetector) -> str:
-    return detector.name + (" *" if detector.reference else "")
+    return detector.name + ("*" if detector.reference else "")
 
 
 def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
+    fitted_ones = " * fitted to references." if any(one.reference for one in result.detectors) else ""
     grid = table(
-        "Mean AUROC over sets, the best detector first",
-        f"Intervals: 95% of {result.resamples:,} resamples. Behind: paired with the best.",
+        "All detectors",
+        f"Intervals: 95% of {result.resamples:,} resamples, for gaps paired with the best.{fitted_ones}",
     )
     grid.add_column("detector", no_wrap=True)
-    for name in ("AUROC", "95%", "behind"):
+    for name in ("mean AUROC", "95%", "gap to the best"):
         grid.add_column(name, justify="right", no_wrap=True)
-    grid.add_column("worst on", no_wrap=True)
+    grid.add_column("lowest on", no_wrap=True)
     for detector in result.detectors:
         grid.add_row(
             Text(words.shorten_middle(_name(detector), width)),
             area(detector.macro.value),
             Text(between(detector.macro), style="dim"),
-            Text(_behind(detector, view)),
+            Text(_gap(detector, view)),
             Text(f"{detector.worst.set} {detector.worst.auroc.value:.2f}"),
         )
-    if any(detector.reference for detector in result.detectors):
-        grid.caption = f"{grid.caption} * learns from references."
     return grid
 
 
-def _parts(console: Console, result: BenchResult, width: int) -> list[range]:
-    """Sets that fit side by side."""
-    fitting = max(1, (console.width - width) // (_CELL + _GAP))
+def _parts(console: Console, result: BenchResult) -> list[range]:
+    """Split the sets into ranges that fit side by side."""
+    fitting = max(1, (console.width - _NAME) // (_CELL + _GAP))
     count = len(result.sets)
     return [range(start, min(start + fitting, count)) for start in range(0, count, fitting)]
 
 
-def _sets(result: BenchResult, part: range, width: int) -> Table:
-    grid = table("AUROC" if part.start == 0 else "AUROC, continued")
-    grid.add_column("detector", no_wrap=True, width=width)
+def _sets(result: BenchResult, part: range) -> Table:
+    grid = table("AUROC by set" if part.start == 0 else "AUROC by set, continued")
+    grid.add_column("detector", no_wrap=True, width=_NAME)
     for i in part:
         parts = result.sets[i].name.replace("_", " ").split()
         heading = "\n".join(words.shorten_middle(part, _CELL) for part in parts)
         grid.add_column(heading, justify="right", no_wrap=True, width=_CELL)
     for detector in result.detectors:
-        name = Text(words.shorten_middle(detector.name, width))
+        name = Text(words.shorten_middle(detector.name, _NAME))
         grid.add_row(name, *(area(detector.metrics[i].auroc.value) for i in part))
     return grid
 
 
-def _behind(detector: BenchDetector, view: Marks) -> str:
-    behind = detector.gap_to_best
-    if behind.value == 0:
+def _gap(detector: BenchDetector, view: Marks) -> str:
+    gap = detector.gap_to_best
+    if gap.value == 0:
         return "-"
-    return f"{behind.value:.3f} {view.plus_minus} {(behind.high - behind.low) / 2:.3f}"
+    return f"{gap.value:.2f} {view.plus_minus}{(gap.high - gap.low) / 2:.2f}"

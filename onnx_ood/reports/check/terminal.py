@@ -4,14 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.check.result import CheckResult, GateResult, Outcome
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports._terminal.report_tables import bullets, facts, table
+from onnx_ood.reports._terminal.report_layout import (
+    LINES,
+    MIN_ROWS,
+    Answer,
+    closing,
+    duration,
+    height,
+    print_report,
+)
+from onnx_ood.reports._terminal.report_tables import facts, table
 from onnx_ood.reports.check.gate_text import outcome_text, printable
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
+from onnx_ood.reports.words import counted
 
 _STYLES: dict[Outcome, str] = {
     "error": "bold red",
@@ -23,36 +34,55 @@ _STYLES: dict[Outcome, str] = {
 _MIN_WIDE = 100
 
 
-def print_check(console: Console, result: CheckResult, _top: int = 0) -> None:
+def print_check(console: Console, result: CheckResult, options: ReportOptions = DEFAULTS) -> None:
     """Print the outcomes of all gates.
 
     Args:
-        console: Console to print to.
+        console: Console to print to; its width and encoding are respected.
         result: The result.
+        options: What to show.
     """
     view = Marks(console)
-    facts(
-        console,
-        [
-            ("file", result.file),
-            ("baseline", result.baseline or ""),
-            *(
-                (printable(f"model {one.name}"), printable(f"{one.path}, {_ran(one.provider)}"))
-                for one in result.models
-            ),
-        ],
-    )
-    console.print()
     several = len(result.models) > 1
-    console.print(_gates(result.gates, view, console.width, several=several))
-    console.print()
-    for gate in result.gates:
-        _explain(console, gate, several=several)
     notes = [*result.notes, *(f"{one.name}: {note}" for one in result.models for note in one.notes)]
-    if notes:
-        bullets(console, map(printable, notes), style="dim")
-        console.print()
-    console.print(Text(f"{outcome_text(result.status)}: {result.summary}", style=_STYLES[result.status]))
+    head = Answer(
+        f"{outcome_text(result.status)}: {result.summary}",
+        _STYLES[result.status].removeprefix("bold "),
+        map(printable, notes),
+        verbose=options.verbose,
+    )
+    explained = [_explanation(gate, several=several) for gate in result.gates]
+    explained = [one for one in explained if one is not None]
+    first = [gate for gate in result.gates if gate.outcome != "passed"]
+    passed = [gate for gate in result.gates if gate.outcome == "passed"]
+    # Besides the rows: empty lines before each part, the two lines of the table's head, and the two of the foot.
+    room = LINES - height(console, head, *explained) - len(explained) - 5
+    count = len(passed) if options.verbose else options.top or max(MIN_ROWS, room - len(first))
+    left_out = max(0, len(passed) - count)
+    print_report(
+        console,
+        head,
+        _gates([*first, *passed[:count]], view, console.width, several=several),
+        *explained,
+        facts((printable(name), printable(value)) for name, value in _models(result))
+        if options.verbose
+        else None,
+        foot=closing(
+            console,
+            f"{left_out} more passed: -v, or --html report.html" if left_out else "",
+            [
+                result.file,
+                f"baseline {result.baseline}" if result.baseline else "",
+                counted(len(result.models), "model"),
+                duration(options.seconds),
+            ],
+            more="" if options.verbose else "models",
+        ),
+    )
+
+
+def _models(result: CheckResult) -> list[tuple[str, str]]:
+    return [(f"model {one.name}", f"{one.path}, {_ran(one.provider)}") for one in result.models]
 
 
 def _ran(provider: str | None) -> str:
@@ -60,7 +90,7 @@ def _ran(provider: str | None) -> str:
 
 
 def _gates(gates: Sequence[GateResult], view: Marks, width: int, *, several: bool) -> Table:
-    grid = table("Gates")
+    grid = table()
     for name in ("", "gate", *(["model"] if several else []), "expected"):
         grid.add_column(name, overflow="fold")
     grid.columns[0].no_wrap = True
@@ -89,17 +119,18 @@ def _mark(outcome: Outcome, view: Marks) -> str:
     return {"error": "!", "failed": view.bad, "not_evaluated": "?", "passed": view.good}[outcome]
 
 
-def _explain(console: Console, gate: GateResult, *, several: bool) -> None:
-    """Print the reason, the advice and the notes of a gate."""
+def _explanation(gate: GateResult, *, several: bool) -> Group | None:
+    """Make the reason, the advice and the notes of a gate; None for a passed gate without notes."""
     if gate.outcome == "passed" and not gate.notes:
-        return
+        return None
     name = f"{gate.title} of {gate.model}" if several else gate.title
-    console.print(Text(printable(f"{name} (line {gate.line})"), style=_STYLES[gate.outcome]))
     lines = [
         ("why", gate.reason),
         ("interval", f"{gate.interval}, {gate.inputs} inputs" if gate.interval else ""),
         ("try", gate.advice),
         *(("note", note) for note in gate.notes),
     ]
-    facts(console, [(f"  {name}", printable(text)) for name, text in lines])
-    console.print()
+    return Group(
+        Text(printable(f"{name} (line {gate.line})"), style=_STYLES[gate.outcome]),
+        facts((f"  {name}", printable(text)) for name, text in lines),
+    )

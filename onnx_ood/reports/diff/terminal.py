@@ -11,42 +11,58 @@ from rich.text import Text
 from onnx_ood.audits.diff.result import DiffResult, GateChange, InputChange, InputsDiff, MetricChange
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_layout import Answer, closing, print_report
+from onnx_ood.reports._terminal.report_tables import facts, fitted, table
 from onnx_ood.reports.check.gate_text import outcome_text
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 _DROP = "drop "
+_TOP = 5
 
 
-def print_diff(console: Console, result: DiffResult, top: int) -> None:
+def print_diff(console: Console, result: DiffResult, options: ReportOptions = DEFAULTS) -> None:
     """Print the differences.
 
     Args:
         console: Console to print to; its width and encoding are respected.
         result: The result.
-        top: Inputs to list, those with the largest changes first.
+        options: What to show.
     """
     signs = Marks(console)
-    changed = sum(bool(metric.beyond_noise) for metric in result.metrics)
-    facts(
+    metrics = [one for one in result.metrics if options.verbose or one.beyond_noise is not False]
+    within = len(result.metrics) - len(metrics)
+    print_report(
         console,
-        [
-            ("a", result.a),
-            ("b", result.b),
-            ("gates", f"{len(result.gates)} with a different outcome" if result.audit == "check" else ""),
-            ("metrics", f"{changed} of {len(result.metrics)} changed beyond noise"),
-            *(_input_facts(result.inputs) if result.inputs else []),
-        ],
+        Answer(_headline(result), warnings=result.notes, verbose=options.verbose),
+        _gates(result.gates) if result.gates else None,
+        facts(_input_facts(result.inputs)) if result.inputs else None,
+        _metrics(console, signs, metrics) if metrics else None,
+        _inputs(console, signs, result.inputs.changes[: options.top or _TOP])
+        if result.inputs and result.inputs.changes
+        else None,
+        _settings(result),
+        foot=closing(
+            console,
+            f"{words.counted(within, 'metric')} within noise: -v" if within else "",
+            [f"{result.a} > {result.b}"],
+        ),
     )
-    if result.gates:
-        _print_gates(console, result.gates)
-    _print_settings(console, result)
-    if result.metrics:
-        _print_metrics(console, signs, result.metrics)
-    if result.inputs and result.inputs.changes:
-        _print_inputs(console, signs, result.inputs.changes[:top])
-    if result.notes:
-        console.print()
-        bullets(console, result.notes, style="dim")
+
+
+def _headline(result: DiffResult) -> str:
+    changed = sum(bool(metric.beyond_noise) for metric in result.metrics)
+    flagged = len(result.inputs.newly_flagged) if result.inputs else 0
+    return ", ".join(
+        [
+            *(
+                [f"{words.counted(len(result.gates), 'gate')} with a different outcome"]
+                if result.audit == "check"
+                else []
+            ),
+            f"{changed} of {words.counted(len(result.metrics), 'metric')} changed beyond noise",
+            *([f"{words.counted(flagged, 'input')} newly flagged"] if flagged else []),
+        ]
+    )
 
 
 def _input_facts(inputs: InputsDiff) -> list[tuple[str, str]]:
@@ -74,7 +90,7 @@ def _named(names: Sequence[str], most: int = 5) -> str:
     return f"{len(names):,}: {', '.join(names[:most])}{more}" if names else ""
 
 
-def _print_gates(console: Console, gates: Sequence[GateChange]) -> None:
+def _gates(gates: Sequence[GateChange]) -> Table:
     view = table("Gates with a different outcome")
     for name in ("gate", "model", "a", "b", "why"):
         view.add_column(name, overflow="fold")
@@ -82,22 +98,19 @@ def _print_gates(console: Console, gates: Sequence[GateChange]) -> None:
         outcomes = ("no such gate" if end is None else outcome_text(end) for end in (one.a, one.b))
         cells = (one.title, one.model, *outcomes, one.reason)
         view.add_row(*(Text(cell, style="" if one.b in {"passed", None} else "bold") for cell in cells))
-    console.print()
-    console.print(view)
+    return view
 
 
-def _print_settings(console: Console, result: DiffResult) -> None:
-    console.print()
+def _settings(result: DiffResult) -> Table | Text:
     if not result.settings:
-        console.print("No differences in settings, models or versions.")
-        return
+        return Text("No differences in settings, models or versions.")
     view = table("Changed settings, models and versions")
     view.add_column("", no_wrap=True)
     view.add_column("a", overflow="fold")
     view.add_column("b", overflow="fold")
     for one in result.settings:
         view.add_row(*map(Text, (one.name, _short(one.name, one.a), _short(one.name, one.b))))
-    console.print(view)
+    return view
 
 
 def _short(name: str, value: str) -> str:
@@ -105,7 +118,7 @@ def _short(name: str, value: str) -> str:
     return (value[:12] if name.endswith("sha256") else value) or "-"
 
 
-def _print_metrics(console: Console, signs: Marks, metrics: Sequence[MetricChange]) -> None:
+def _metrics(console: Console, signs: Marks, metrics: Sequence[MetricChange]) -> Table:
     def build(level: int, names: int) -> Table:
         view = table("Metrics: medians of scores and drops, all others as reported")
         view.add_column("metric", no_wrap=True)
@@ -125,8 +138,7 @@ def _print_metrics(console: Console, signs: Marks, metrics: Sequence[MetricChang
             view.add_row(*(Text(cell, style=style) for cell in cells))
         return view
 
-    console.print()
-    console.print(fitted(console, build, levels=2, longest=max(len(metric.name) for metric in metrics)))
+    return fitted(console, build, levels=2, longest=max(len(metric.name) for metric in metrics))
 
 
 def _value(value: float | None) -> str:
@@ -148,7 +160,7 @@ def _mark(signs: Marks, metric: MetricChange) -> str:
     return f"{signs.more} more" if (metric.change or 0) > 0 else f"{signs.less} less"
 
 
-def _print_inputs(console: Console, signs: Marks, changes: Sequence[InputChange]) -> None:
+def _inputs(console: Console, signs: Marks, changes: Sequence[InputChange]) -> Table:
     def build(level: int, names: int) -> Table:
         view = table("Inputs with the largest changes of rank")
         view.add_column("input", no_wrap=True)
@@ -168,8 +180,7 @@ def _print_inputs(console: Console, signs: Marks, changes: Sequence[InputChange]
             )
         return view
 
-    console.print()
-    console.print(fitted(console, build, levels=3, longest=max(len(one.id) for one in changes)))
+    return fitted(console, build, levels=3, longest=max(len(one.id) for one in changes))
 
 
 def _flags(signs: Marks, one: InputChange) -> Text:

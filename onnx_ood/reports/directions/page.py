@@ -1,4 +1,4 @@
-"""The page of the direction audit."""
+"""HTML page of the directions audit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from onnx_ood.reports import numbers
 from onnx_ood.reports._html.bands import FRAME, Band, band_chart, band_places
 from onnx_ood.reports._html.charts import Frame, chart, figure, layer_marks, level_axis, point
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
-from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, folded, page, table
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
@@ -19,17 +19,18 @@ from onnx_ood.reports._html.provenance import (
 from onnx_ood.reports._html.rows import row_frame, row_name
 from onnx_ood.reports._html.scales import Scale
 from onnx_ood.reports.directions.facts import directions_facts, failures
+from onnx_ood.reports.words import counted
 
 _ROW = 30
-# Numbers of layers that fit beneath a curve.
-_MOST_TICKS = 12
-# Sets that fit beside each other into a table on paper.
+# Maximum number of ticks below a curve.
+_MAX_TICKS = 12
+# Sets that fit side by side in a printed table.
 _ABREAST = 6
 _KINDS = (("holds", "holds"), ("flips", "flips"), ("nothing", "inconclusive"))
 
 
 def directions_page(result: DirectionsResult) -> str:
-    """What the direction audit found, as a page: one HTML file that loads nothing.
+    """Render a directions result as one HTML page that loads nothing.
 
     Args:
         result: The result.
@@ -48,7 +49,7 @@ def directions_page(result: DirectionsResult) -> str:
         ),
         ("sets", "Sets", _sets(result)),
         ("layers", "Layers", _layers(result)),
-        ("factors", "What matters", _factors(result)),
+        ("factors", "Factors", _factors(result)),
         ("settings", "Settings and provenance", _settings(result)),
     ]
     return page(_name(result), "directions", sections, result, result.environment.onnx_ood)
@@ -78,18 +79,18 @@ def _headline(result: DirectionsResult) -> str:
 
 
 def _limits(result: DirectionsResult) -> str:
-    """What may be concluded, and what not."""
+    """State what follows from the result, and what does not."""
     if result.status == "not_evaluated":
-        return "There are fewer than 10 ordinary inputs, or fewer of a set: nothing may be concluded."
+        return "There are fewer than 10 in-distribution inputs, or fewer of a set: nothing follows."
     return (
-        "This holds for this model, these sets and these settings; other strange inputs may turn the other way. Of 40 "
-        "settings without any signal, one holds and one flips by chance, in the mean."
+        "This holds for this model, these sets and these settings; other out-of-distribution inputs may go the other "
+        "way. Of 40 settings without any signal, one holds and one flips by chance, on average."
     )
 
 
 def _sets(result: DirectionsResult) -> Markup:
     heads = [("set", False), ("inputs", True), ("holds", True), ("flips", True), ("inconclusive", True)]
-    heads += [("AUROC", True), ("matters most", False)]
+    heads += [("AUROC", True), ("main factor", False)]
     rows: list[list[Child]] = []
     for one in result.sets:
         factor, share = max(one.shares.items(), key=lambda item: item[1])
@@ -113,13 +114,13 @@ def _sets(result: DirectionsResult) -> Markup:
 
 
 def _counts_figure(result: DirectionsResult) -> Markup:
-    """A bar a set, in which parts are as long as there are settings."""
+    """Draw one bar per set, with parts in proportion to numbers of settings."""
     frame = row_frame([one.name for one in result.sets], _ROW)
     scale = Scale(0.0, 1.0, frame.left, frame.right)
     ticks = [(scale(tick), numbers.percent(tick)) for tick in scale.ticks()]
     drawing = chart(
         "shares",
-        f"In which share of settings the direction holds, flips and says nothing, for each of {len(result.sets)} sets.",
+        f"Shares of settings in which the direction holds, flips and is inconclusive, for {len(result.sets)} sets.",
         frame,
         level_axis(ticks, frame, "settings"),
         [_bar(one, frame, scale, frame.top + place * _ROW + 6) for place, one in enumerate(result.sets)],
@@ -131,7 +132,7 @@ def _counts_figure(result: DirectionsResult) -> Markup:
     return figure(
         "Settings by set",
         joined(drawing, element("ul", keys, class_="keys")),
-        "Where it holds, the interval of the AUROC of a smaller drop is above 0.5; where it flips, below.",
+        "Holds: the interval of the AUROC of a smaller drop is above 0.5; flips: it is below.",
     )
 
 
@@ -162,7 +163,7 @@ def _layers(result: DirectionsResult) -> Markup:
     return joined(
         element(
             "p",
-            "AUROC of a smaller drop at each layer: mean and range over scales, families and copies. Above the dashed "
+            "AUROC of a smaller drop at each layer: mean and range over scales, noises and copies. Above the dashed "
             "line a smaller drop is out-of-distribution, below it a larger one.",
             class_="aside",
         ),
@@ -176,7 +177,7 @@ def _layer_table(
     sets: Sequence[SetDirections],
     by_layer: Sequence[Sequence[Sequence[Direction]]],
 ) -> Markup:
-    """The numbers of as many curves as fit beside each other on paper."""
+    """Make the table of the curves of some sets."""
     rows: list[list[Child]] = [
         [
             f"[{place}]",
@@ -191,11 +192,11 @@ def _layer_table(
     ]
     heads = [("layer", True), ("probe", False), ("op", False), ("depth", True)]
     heads += [(one.name.replace("_", " "), True) for one in sets]
-    return table("AUROC at each layer: mean, least and largest over settings", heads, rows)
+    return table("AUROC at each layer: mean, smallest and largest over settings", heads, rows)
 
 
 def _by_layer(result: DirectionsResult, one: SetDirections) -> list[list[Direction]]:
-    """The settings of a set at each layer."""
+    """Group the settings of a set by layer."""
     found: dict[str, list[Direction]] = {layer.name: [] for layer in result.layers}
     for setting in one.settings:
         found[setting.layer].append(setting)
@@ -219,7 +220,7 @@ def _curve(result: DirectionsResult, one: SetDirections, by_layer: Sequence[Sequ
         bands,
         up,
         upright="AUROC",
-        ticks=layer_marks(band_places(len(bands)), _MOST_TICKS),
+        ticks=layer_marks(band_places(len(bands)), _MAX_TICKS),
         level="layer, first to last",
         guide=element("path", class_="floor", d=f"M{FRAME.left} {up(0.5):.1f}H{FRAME.right}"),
     )
@@ -238,17 +239,16 @@ def _span(settings: Sequence[Direction]) -> Markup:
 
 def _factors(result: DirectionsResult) -> Markup:
     places = {layer.name: f"[{place}] " for place, layer in enumerate(result.layers, start=1)}
-    heads = [("factor", False), ("overall", True), ("in a set", True)]
+    heads = [("factor", False), ("overall", True), ("within sets", True)]
     rows: list[list[Child]] = [
         [factor.name, numbers.percent(factor.share), numbers.percent(factor.within)]
         for factor in result.factors
     ]
     return joined(
-        table("Share of the variance of the AUROC that each factor explains alone", heads, rows),
+        table("Share of the variance of the AUROC explained by the main effect of each factor", heads, rows),
         element(
             "p",
-            "Overall: over all sets. In a set: the same for each set by itself, together. What is left to 100% is how "
-            "factors act together.",
+            "Overall: over all sets. Within sets: pooled over sets. The rest to 100% are interactions of factors.",
             class_="aside",
         ),
         [_levels(factor, places) for factor in result.factors],
@@ -256,7 +256,7 @@ def _factors(result: DirectionsResult) -> Markup:
 
 
 def _levels(factor: Factor, places: dict[str, str]) -> Markup:
-    """What each level of a factor gives, over all sets and everything else."""
+    """Make the table of the levels of a factor, over all sets and other factors."""
     heads = [(factor.name, False), ("AUROC", True), ("holds", True), ("flips", True), ("inconclusive", True)]
     rows: list[list[Child]] = [
         [

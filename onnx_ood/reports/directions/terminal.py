@@ -1,4 +1,4 @@
-"""The direction audit on a terminal."""
+"""Terminal report of the directions audit."""
 
 from __future__ import annotations
 
@@ -10,60 +10,93 @@ from rich.text import Text
 
 from onnx_ood.audits.directions.result import Counts, DirectionsResult, SetDirections, Verdict
 from onnx_ood.reports import numbers, words
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
 from onnx_ood.reports.directions.facts import directions_facts, failures
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
-# What a layer's letter looks like where there are colours.
+# Style of a layer's letter.
 _STYLES = {"H": "green", "h": "green", "F": "red", "f": "red", "x": "yellow", ".": "dim"}
-# More layers than this stand without a space between them.
-_SPACED = 16
+# More layers than this have no space between them.
+_MAX_SPACED = 16
 _LEGEND = (
-    "Layers from input to output, over scales, families and copies. H holds in all settings, h in some; F flips in "
-    "all, f in some; x holds in some and flips in others; . says nothing. Of 40 settings without any signal, one "
-    "holds and one flips by chance, in the mean."
+    "by layer, from input to output: H holds in all settings, h in some; F flips in all, f in some; x both; . "
+    "inconclusive. By chance one of 40 settings holds and one flips."
 )
 
 
-def print_directions(console: Console, result: DirectionsResult, top: int) -> None:
-    """Prints where the published direction holds.
+def print_directions(console: Console, result: DirectionsResult, options: ReportOptions = DEFAULTS) -> None:
+    """Print where a smaller cosine drop means out-of-distribution, and where a larger one.
 
     Args:
-        console: Where to.
+        console: Console to print to; its width and encoding are respected.
         result: The result.
-        top: How many failed inputs to list.
+        options: What to show.
     """
     failed = failures(result)
-    facts(console, directions_facts(result))
-    console.print()
-    console.print(Text(result.conclusion))
-    console.print()
-    console.print(_sets(console, result))
-    console.print()
-    console.print(_factors(console, result))
-    if result.skipped:
-        console.print()
-        bullets(
-            console, [f"skipped: {name}: {reason}" for name, reason in result.skipped.items()], style="yellow"
-        )
-    if failed:
-        console.print()
-        bullets(console, [f"failed: {failure.id}: {failure.reason}" for failure in failed[:top]], style="red")
-    if result.notes:
-        console.print()
-        bullets(console, result.notes, style="dim")
+    skipped = result.skipped
+    print_report(
+        console,
+        Answer(
+            _headline(result),
+            warnings=[
+                words.failure_text(failed),
+                *result.notes,
+                f"{words.counted(len(skipped), 'probe')} skipped; --options.verbose lists them"
+                if skipped
+                else "",
+            ],
+            verbose=options.verbose,
+        ),
+        _sets(console, result),
+        Text(_main_factor(result)),
+        *(
+            (
+                Text(result.conclusion),
+                _factors(console, result),
+                facts(directions_facts(result)),
+                bullets(words.by_reason(skipped.items())),
+                bullets(words.by_reason((one.id, one.reason) for one in failed)),
+            )
+            if options.verbose
+            else ()
+        ),
+        foot=closing(
+            console,
+            "",
+            [words.file_name(result.model.path), result.provider, duration(options.seconds)],
+            more="" if options.verbose else "layers, scales and copies",
+        ),
+    )
+
+
+def _headline(result: DirectionsResult) -> str:
+    counts = result.counts
+    holds, flips = (
+        numbers.percent(count / max(counts.settings, 1)) for count in (counts.holds, counts.flips)
+    )
+    return f"A smaller drop means out-of-distribution in {holds} of settings, a larger one in {flips}"
+
+
+def _main_factor(result: DirectionsResult) -> str:
+    swept = [factor for factor in result.factors if factor.within is not None]
+    if not swept:
+        return ""
+    first = max(swept, key=lambda factor: factor.within or 0)
+    return f"Within a set the {first.name} matters most: {numbers.percent(first.within)} of the variance of the AUROC."
 
 
 def _sets(console: Console, result: DirectionsResult) -> Table:
     layers = [layer.name for layer in result.layers]
 
     def build(level: int, names: int) -> Table:
-        grid = table('Where "a smaller drop is out-of-distribution" holds, by set', _LEGEND)
+        grid = table(caption=_LEGEND)
         grid.add_column("set", no_wrap=True)
         grid.add_column("by layer", overflow="fold")
         _add_counts(grid)
         if level == 0:
             grid.add_column("AUROC", justify="right", no_wrap=True)
-            grid.add_column("matters most", no_wrap=True)
+            grid.add_column("main factor", no_wrap=True)
         for one in result.sets:
             factor, share = max(one.shares.items(), key=lambda item: item[1])
             grid.add_row(
@@ -85,14 +118,14 @@ def _sets(console: Console, result: DirectionsResult) -> Table:
 
 
 def _row(one: SetDirections, layers: Sequence[str]) -> Text:
-    """A letter a layer."""
+    """Make the row of letters, one per layer."""
     verdicts: dict[str, list[Verdict]] = {layer: [] for layer in layers}
     for setting in one.settings:
         verdicts[setting.layer].append(setting.verdict)
     text = Text()
     for place, layer in enumerate(layers):
         letter = _letter(verdicts[layer])
-        text.append(" " if place and len(layers) <= _SPACED else "")
+        text.append(" " if place and len(layers) <= _MAX_SPACED else "")
         text.append(letter, style=_STYLES[letter])
     return text
 
@@ -113,19 +146,19 @@ def _factors(console: Console, result: DirectionsResult) -> Table:
 
     def build(_level: int, names: int) -> Table:
         grid = table(
-            "What matters",
-            "Overall: share of the variance of the AUROC that a factor explains alone, over all sets. In a set: the "
-            "same for each set by itself, together. Each line is over all sets and everything else.",
+            "Factors",
+            "overall: share of the variance of the AUROC explained by the factor, over all sets; within: the same "
+            "within sets; each line averages over all other factors",
         )
         grid.add_column("factor", no_wrap=True)
         grid.add_column("overall", justify="right", no_wrap=True)
-        grid.add_column("in a set", justify="right", no_wrap=True)
+        grid.add_column("within", justify="right", no_wrap=True)
         grid.add_column("level", no_wrap=True)
         grid.add_column("AUROC", justify="right", no_wrap=True)
         _add_counts(grid)
         for factor in result.factors:
             if factor.name == "set":
-                grid.add_row("set", numbers.percent(factor.share), "-", "as above", end_section=True)
+                grid.add_row("set", numbers.percent(factor.share), "-", "see above", end_section=True)
                 continue
             head = (factor.name, numbers.percent(factor.share), numbers.percent(factor.within))
             shown = words.shorten_apart([level.level for level in factor.levels], names)
@@ -144,12 +177,12 @@ def _factors(console: Console, result: DirectionsResult) -> Table:
 
 
 def _add_counts(grid: Table) -> None:
-    for name in ("holds", "flips", "nothing"):
+    for name in ("holds", "flips", "neither"):
         grid.add_column(name, justify="right", no_wrap=True)
 
 
 def _counted(counts: Counts) -> list[Text]:
-    """Shares of settings; the one of most settings stands out."""
+    """Format the shares of settings, the largest in colour."""
     shares = [count / counts.settings for count in (counts.holds, counts.flips, counts.inconclusive)]
     return [
         Text(numbers.percent(share), style=style if share > 0.5 else "dim" if share == 0 else "")

@@ -1,4 +1,4 @@
-"""The inspect audit on a terminal."""
+"""Terminal report of the inspect audit."""
 
 from __future__ import annotations
 
@@ -11,44 +11,62 @@ from rich.text import Text
 from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.graph import format_shape
 from onnx_ood.reports import numbers, words
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_layout import Answer, closing, print_report
+from onnx_ood.reports._terminal.report_tables import facts, fitted, table
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
-# Operators that are listed by name; the rest are summed up.
-_OPERATORS_SHOWN = 12
+# Operators that are named; a verbose report names all.
+_MAX_OPERATORS = 6
 
 
-def print_inspect(console: Console, result: InspectResult, _top: int = 0) -> None:
-    """Prints what is in a model file.
+def print_inspect(console: Console, result: InspectResult, options: ReportOptions = DEFAULTS) -> None:
+    """Print the contents of a model file.
 
     Args:
-        console: Where to.
-        result: The facts.
+        console: Console to print to; its width and encoding are respected.
+        result: The result.
+        options: What to show.
     """
     model = result.model
     opsets = ", ".join(f"{domain} {version}" for domain, version in model.opsets.items())
-    shown = list(result.operators.items())[:_OPERATORS_SHOWN]
-    operators = ", ".join(f"{count} {name}" for name, count in shown)
-    rest = sum(result.operators.values()) - sum(count for _, count in shown)
-    facts(
+    file = [
+        ("tensors", f"{result.tensors:,}"),
+        ("sha256", model.sha256),
+        ("producer", model.producer or "not stated"),
+        ("opsets", f"{opsets} (IR version {result.ir_version})"),
+    ]
+    print_report(
         console,
-        [
-            ("model", model.path),
-            ("sha256", model.sha256),
-            ("size", f"{numbers.size(model.size)}, {model.parameters:,} parameters"),
-            ("producer", model.producer or "not stated"),
-            ("opsets", f"{opsets} (IR version {result.ir_version})"),
-            *((f"input {i}", _tensor(tensor)) for i, tensor in enumerate(result.inputs, start=1)),
-            *((f"output {i}", _tensor(tensor)) for i, tensor in enumerate(result.outputs, start=1)),
-            ("operators", operators + (f" and {rest} others" if rest else "")),
-            ("tensors", f"{result.tensors} computed, {len(result.activations)} of them activations"),
-        ],
+        Answer(_headline(result), warnings=result.notes, verbose=options.verbose),
+        facts(
+            [
+                *((f"input {i}", _tensor(tensor)) for i, tensor in enumerate(result.inputs, start=1)),
+                *((f"output {i}", _tensor(tensor)) for i, tensor in enumerate(result.outputs, start=1)),
+                (
+                    "operators",
+                    _operators(result, len(result.operators) if options.verbose else _MAX_OPERATORS),
+                ),
+                *(file if options.verbose else ()),
+            ]
+        ),
+        _probes(console, result.suggested_probes) if result.suggested_probes else None,
+        foot=closing(console, "", [model.path], more="" if options.verbose else "all operators"),
     )
-    if result.suggested_probes:
-        console.print()
-        console.print(_probes(console, result.suggested_probes))
-    if result.notes:
-        console.print()
-        bullets(console, result.notes, style="dim")
+
+
+def _headline(result: InspectResult) -> str:
+    model = result.model
+    return (
+        f"{words.counted(len(result.suggested_probes), 'probe')} suggested of "
+        f"{words.counted(len(result.activations), 'activation')}; "
+        f"{model.parameters:,} parameters, {numbers.size(model.size)}"
+    )
+
+
+def _operators(result: InspectResult, most: int) -> str:
+    shown = list(result.operators.items())[:most]
+    rest = sum(result.operators.values()) - sum(count for _, count in shown)
+    return ", ".join(f"{count} {name}" for name, count in shown) + (f" and {rest} others" if rest else "")
 
 
 def _probes(console: Console, probes: Sequence[ProbeFacts]) -> Table:

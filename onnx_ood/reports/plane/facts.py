@@ -1,4 +1,4 @@
-"""Facts of a plane in words: the same on a terminal and on a page."""
+"""Plane results in words, shared by terminal and page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from onnx_ood.reports import numbers
 
 
 def plane_facts(result: PlaneResult) -> list[tuple[str, str]]:
-    """What was run on what, by name; a text is empty where there is nothing to say."""
+    """Return settings and circumstances of the run by name; empty texts are left out of reports."""
     grid, layer, jacobian = result.grid, result.probe, result.jacobian
     sample = "" if layer.looked_at == layer.units else f", a sample of the layer's {layer.units:,}"
     return [
         ("model", result.model.path),
         ("preprocessing", result.preprocessing or ""),
-        ("runs on", result.provider),
+        ("provider", result.provider),
         (
             "window",
             f"{_length(grid.columns, grid.step)} by {_length(grid.rows, grid.step)} in input space",
@@ -32,7 +32,7 @@ def plane_facts(result: PlaneResult) -> list[tuple[str, str]]:
 
 
 def plane_notes(result: PlaneResult) -> list[str]:
-    """What a reader should know."""
+    """Return all notes on the result."""
     jacobian = result.jacobian
     return [*result.notes, *([jacobian.note] if jacobian and jacobian.note else [])]
 

@@ -1,4 +1,4 @@
-"""The page of the preprocessing detective."""
+"""HTML page of the preprocess audit."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from onnx_ood.audits.preprocess.settings import PreprocessSettings
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
-from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, page, table
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, page, table
 from onnx_ood.reports._html.provenance import command_block, command_text, model_facts, versions
 from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
+from onnx_ood.reports.words import counted
 
 # A candidate under which numbers overflow is further behind than this: it would press the others together.
 _FAR = 100.0
 
 
 def preprocess_page(result: PreprocessResult) -> str:
-    """What the preprocessing detective found, as a page: one HTML file that loads nothing.
+    """Render a preprocess result as one HTML page that loads nothing.
 
     Args:
         result: The result.
@@ -61,7 +62,7 @@ def _verdict(result: PreprocessResult) -> Markup:
             [
                 ("model", f"{result.model.path} ({numbers.size(result.model.size)})"),
                 ("photos", f"{result.photos:,} read, {len(result.failed):,} failed"),
-                ("runs on", result.provider),
+                ("provider", result.provider),
             ]
         ),
     )
@@ -72,22 +73,22 @@ def _headline(result: PreprocessResult) -> str:
         return (
             f"Not evaluated: {counted(result.photos, 'photo')} {'was' if result.photos == 1 else 'were'} read"
         )
-    told = [question for question in result.questions if question.verdict == "determined"]
-    if not told:
-        return "The preprocessing can't be told"
-    answers = ", ".join(f"{one.asks} {one.candidates[0].name}" for one in told)
-    return f"Told: {answers}" if result.determined else f"Told in part: {answers}"
+    determined = [question for question in result.questions if question.verdict == "determined"]
+    if not determined:
+        return "The preprocessing is undetermined"
+    answers = ", ".join(f"{one.asks} {one.candidates[0].name}" for one in determined)
+    return f"Determined: {answers}" if result.determined else f"Partly determined: {answers}"
 
 
 def _conclusion(result: PreprocessResult) -> str:
-    """What may be concluded, and what not."""
+    """State what follows from the result, and what does not."""
     if result.status == "not_evaluated":
-        return "Fewer than 10 photos were read: nothing may be concluded."
+        return "Fewer than 10 photos were read: nothing follows."
     return (
-        "Candidates are ranked by how typical these photos look to the model under each. Told means that all others "
-        f"are behind the first by more than {result.resamples:,} resamples of the photos leave open: of the candidates "
-        "below it is the one, and what lies close to it isn't told from it. Photos of another kind than the model is "
-        "made for may look best under a wrong one."
+        "Candidates are ranked by how typical these photos look to the model under each. Determined: in 99% of "
+        f"{result.resamples:,} resamples of the photos the first is ahead of all other candidates below; variants "
+        "close to it are not excluded. Photos of a kind that the model is not made for can look best under a wrong "
+        "candidate."
     )
 
 
@@ -119,7 +120,7 @@ def _starred(tried: TriedPreprocessing) -> str:
 
 
 def _figure(question: Question) -> Markup:
-    """A line a candidate: by how much it is behind, and where resamples lie."""
+    """Draw the gap of each candidate to the first, with its interval."""
     rows = [
         Interval(
             _starred(tried),
@@ -134,13 +135,15 @@ def _figure(question: Question) -> Markup:
     ends = [value for row in rows for value in (row.low, row.value, row.high)]
     near = [value for value in ends if value <= _FAR]
     low, high = min(near), max(near)
-    words = "Dashed: the first. Lines: 99% of resamples, which hold fewer different photos and so tell less apart."
+    words = (
+        "Dashed: the first. Lines: 99% of resamples, which hold fewer different photos and so separate less."
+    )
     if max(ends) > _FAR:
-        words += " What is at the right edge is further behind."
+        words += " Candidates at the right edge are further behind."
     return interval_figure(
         "behind",
         f"{question.asks.capitalize()}: how far candidates are behind the first",
-        f"Score of each of {len(rows)} candidates less than that of the first, with where 99% of resamples lie.",
+        f"Score of each of {len(rows)} candidates less than that of the first, and the range of 99% of resamples.",
         rows,
         (low, high if high > low else low + 1.0),
         axis="score less than that of the first",
@@ -165,7 +168,7 @@ def _settings(result: PreprocessResult) -> Markup:
 
 
 def command(result: PreprocessResult) -> str:
-    """A command that measures the same on the photos that were looked at, which a result doesn't name."""
+    """Return the command of the run, without the photos: a result does not name them as they were given."""
     words = ["onnx-ood", "preprocess", result.model.path, "PHOTOS..."]
     looked_at = result.photos + len(result.failed)
     words += ["--limit", f"{looked_at}"] if looked_at > PreprocessSettings().limit else []

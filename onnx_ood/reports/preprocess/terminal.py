@@ -1,57 +1,69 @@
-"""The preprocessing detective on a terminal."""
+"""Terminal report of the preprocess audit."""
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.preprocess.result import PreprocessResult, Question
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
+from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports.numbers import decimal, number, percent
-from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
-from onnx_ood.reports.words import shorten_middle
+from onnx_ood.reports.preprocess.facts import LEGEND, behind, verdict_words
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
+from onnx_ood.reports.words import counted, failure_text, file_name, shorten_middle
+
+_MAX_CANDIDATES = 3
 
 
-def print_preprocess(console: Console, result: PreprocessResult, top: int) -> None:
-    """Prints the verdicts and the evidence.
+def print_preprocess(console: Console, result: PreprocessResult, options: ReportOptions = DEFAULTS) -> None:
+    """Print the answers, then the evidence.
 
     Args:
-        console: Where to.
+        console: Console to print to; its width and encoding are respected.
         result: The result.
-        top: How many failed photos to list.
+        options: What to show.
     """
     view = Marks(console)
-    facts(
+    count = (
+        max(len(one.candidates) for one in result.questions)
+        if options.verbose
+        else options.top or _MAX_CANDIDATES
+    )
+    left_out = sum(max(0, len(one.candidates) - count) for one in result.questions)
+    print_report(
         console,
-        [
-            ("model", result.model.path),
-            ("runs on", result.provider),
-            ("photos", f"{result.photos} read, {len(result.failed)} failed"),
-        ],
-    )
-    console.print()
-    for question in result.questions:
-        console.print(_verdict(question, view))
-    console.print(
-        Text.assemble(
-            ("  use " if result.determined else "  try "), (f"--preprocess {result.best.spec}", "bold")
+        Answer(
+            f"{'Use' if result.determined else 'Undetermined; try'} --preprocess {result.best.spec}",
+            "" if result.determined else "yellow",
+            [failure_text(result.failed, what="read")],
+            verbose=options.verbose,
         ),
-        soft_wrap=True,
+        *(_question(console, question, view, count) for question in result.questions),
+        bullets(LEGEND, style="dim") if options.verbose else None,
+        foot=closing(
+            console,
+            f"{counted(left_out, 'other candidate')}: -v, or --html report.html" if left_out else "",
+            [
+                file_name(result.model.path),
+                counted(result.photos, "photo"),
+                result.provider,
+                duration(options.seconds),
+            ],
+            more="" if options.verbose else "a legend",
+        ),
     )
-    for question in result.questions:
-        console.print()
-        longest = max(len(one.name) for one in question.candidates) + 2
 
-        def build(level: int, width: int, question: Question = question) -> Table:
-            return _evidence(question, level, width)
 
-        console.print(fitted(console, build, levels=3, longest=longest))
-    console.print()
-    bullets(console, LEGEND, style="dim")
-    if result.failed:
-        bullets(console, [f"failed: {one.id}: {one.reason}" for one in result.failed[:top]], style="red")
+def _question(console: Console, question: Question, view: Marks, count: int) -> Group:
+    """Make the answer to a question and the table of its candidates."""
+    longest = max(len(one.name) for one in question.candidates) + 2
+    evidence = fitted(
+        console, lambda level, width: _evidence(question, count, level, width), levels=3, longest=longest
+    )
+    return Group(_verdict(question, view), evidence)
 
 
 def _verdict(question: Question, view: Marks) -> Text:
@@ -64,9 +76,9 @@ def _verdict(question: Question, view: Marks) -> Text:
     return Text.assemble((f"{sign} ", style), f"{question.asks}: ", (answer, weight), more)
 
 
-def _evidence(question: Question, level: int, width: int) -> Table:
-    """Level 0 has all columns, 1 has not what doesn't count, 2 not the parts of the score either."""
-    grid = table(TITLES[question.asks])
+def _evidence(question: Question, count: int, level: int, width: int) -> Table:
+    """Make the table of candidates: level 1 leaves out what does not count, level 2 also the parts of the score."""
+    grid = table()
     grid.add_column("candidate", no_wrap=True)
     names = ["score", "behind", "99%"]
     if level < 2:
@@ -75,7 +87,7 @@ def _evidence(question: Question, level: int, width: int) -> Table:
         names += ["sure", "agree", "answers"]
     for name in names:
         grid.add_column(name, justify="right", no_wrap=True)
-    for tried in question.candidates:
+    for tried in question.candidates[:count]:
         name = shorten_middle(tried.name, max(1, width - 2)) + (" *" if tried.leading else "")
         cells = [f"{tried.score:.2f}", *behind(tried, question)]
         if level < 2:

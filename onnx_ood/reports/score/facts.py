@@ -1,4 +1,4 @@
-"""What a score result says of its run, in words: the same on a terminal and on a page."""
+"""Score results in words, shared by terminal and page."""
 
 from __future__ import annotations
 
@@ -6,13 +6,67 @@ from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import ProbeResult, ScoreResult
 from onnx_ood.reports import numbers
-from onnx_ood.reports.words import feeds
+from onnx_ood.reports.words import counted, failure_text, feeds
 from onnx_ood.results.base import NudgeSettings, Run
 from onnx_ood.results.provenance import placement_text
 
+# Parts of reasons for the CPU on machines without a GPU to use.
+_NO_GPU = ("no NVIDIA driver", "no GPU", "built without CUDA")
+# Relative change of the outputs above which watching is worth a warning; fused kernels differ by less.
+_MAX_OBSERVER_EFFECT = 1e-3
+
+
+def score_headline(result: ScoreResult) -> tuple[str, str]:
+    """Return the answer in one sentence, and its style: "red" for a reason to look, or empty."""
+    summary, count = result.detector_summary, result.scored
+    if result.status == "not_evaluated":
+        return (
+            f"Not evaluated: {count:,} of {counted(count + result.unscored, 'input')} could be scored",
+            "red",
+        )
+    if not result.inputs or result.inputs[0].rank is None:
+        return f"{counted(count, 'input')} measured, not ranked: too few, or identical", ""
+    if summary is None:
+        return (
+            f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no --reference",
+            "",
+        )
+    scored = (
+        f"{counted(count, 'input')} {'scored' if count == 1 else 'ranked'} by {summary.detectors[0].name}"
+    )
+    if summary.fpr is None:
+        bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
+        return f"{scored}, not flagged: no --reference{bundled}", ""
+    rate = f"{100 * summary.fpr:g}%"
+    references = counted(summary.references, "reference")
+    if result.flagged is None:
+        return f"{scored}, not flagged: {references} are too few for a false-positive rate of {rate}", ""
+    found = f"{result.flagged:,} of {counted(count, 'input')} flagged"
+    return f"{found}: unlike the {references} (false-positive rate {rate})", "red" * bool(result.flagged)
+
+
+def score_warnings(result: ScoreResult) -> list[str]:
+    """Return warnings, the most important first."""
+    run, probes = result.run, result.probes
+    warnings = [failure_text(result.failed, result.unscored, "scored"), *result.notes]
+    if run.provider_note and not any(part in run.provider_note for part in _NO_GPU):
+        warnings.append(f"Ran on the CPU: {run.provider_note}; see onnx-ood doctor")
+    if (run.observer_effect or 0) > _MAX_OBSERVER_EFFECT:
+        moved = numbers.number(run.observer_effect)
+        warnings.append(f"Watching changed the model's outputs by {moved} of their size; use --exact")
+    if low := sum(probe.above_floor < 1 for probe in probes):
+        warnings.append(
+            f"At {low} of {counted(len(probes), 'probe')} drops can be rounding noise; use a larger --scale"
+        )
+    if result.skipped_probes:
+        warnings.append(f"{counted(len(result.skipped_probes), 'probe')} skipped; --verbose lists them")
+    if result.ignored:
+        warnings.append(f"{counted(len(result.ignored), 'file')} of other types skipped")
+    return warnings
+
 
 def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
-    """What was run on what, by name; a text is empty where there is nothing to say."""
+    """Return settings and circumstances of the run by name; empty texts are left out of reports."""
     model, run = result.model, result.run
     scored, failed = result.scored, result.unscored
     return [
@@ -21,11 +75,11 @@ def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
             "inputs",
             f"{scored:,} scored"
             + (f", {failed:,} failed" if failed else "")
-            + (f", {len(result.ignored)} of other kinds ignored" if result.ignored else ""),
+            + (f", {len(result.ignored)} of other types skipped" if result.ignored else ""),
         ),
-        ("preprocessing", result.preprocessing or "none: inputs as the model takes them"),
+        ("preprocessing", result.preprocessing or "none: inputs are used as they are"),
         ("other inputs", feeds(result.feeds)),
-        ("verdict", _verdict(result)),
+        ("detectors", _detectors(result)),
         ("nudge", _nudge(result.nudges, result.site)),
         ("copies", _copies_used(result)),
         ("provider", _provider(run)),
@@ -34,16 +88,16 @@ def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
     ]
 
 
-def _verdict(result: ScoreResult) -> str:
-    verdict = result.detector_summary
-    if verdict is None:
-        return "none: inputs are compared with each other"
-    names = ", ".join(one.name for one in verdict.detectors)
-    kinds = {"given": "known-good inputs", "bundled": "crops of the bundled photos", "none": ""}
-    against = f" against {verdict.references} {kinds[verdict.reference]}" if verdict.references else ""
+def _detectors(result: ScoreResult) -> str:
+    summary = result.detector_summary
+    if summary is None:
+        return "none: inputs are compared with each other (deviation)"
+    names = ", ".join(one.name for one in summary.detectors)
+    kinds = {"given": "known-good inputs", "bundled": "crops of bundled photos", "none": ""}
+    against = f", against {summary.references:,} {kinds[summary.reference]}" if summary.references else ""
     if result.flagged is None:
-        return f"{names}{against}; a rank, no threshold"
-    return f"{names}{against}; {result.flagged:,} of {result.scored:,} flagged (p <= {verdict.fpr:g})"
+        return f"{names}{against}; ranks only"
+    return f"{names}{against}; {result.flagged:,} of {result.scored:,} flagged (p <= {summary.fpr:g})"
 
 
 def _nudge(nudges: NudgeSettings, site: str) -> str:
@@ -64,8 +118,8 @@ def _copies_used(result: ScoreResult) -> str:
         return ""
     saved = 1 - used.forwards / used.forwards_fixed
     return (
-        f"{used.copies / result.scored:.1f} in the mean, {numbers.percent(abs(saved))} "
-        f"{'fewer' if saved >= 0 else 'more'} runs of the model than with all; {used.rule}"
+        f"{used.copies / result.scored:.1f} on average, {numbers.percent(abs(saved))} "
+        f"{'fewer' if saved >= 0 else 'more'} runs of the model than with all copies; {used.rule}"
     )
 
 
@@ -80,9 +134,9 @@ def _above_floor(probes: Sequence[ProbeResult]) -> str:
     if not probes:
         return ""
     clear = sum(probe.above_floor == 1 for probe in probes)
-    text = f"{clear} of {len(probes)} probes are above it for every input"
+    text = f"{clear} of {len(probes)} probes are above it for all inputs"
     if clear < len(probes):
-        text += "; under it a drop is rounding noise: use a larger --scale"
+        text += "; a drop below it is rounding noise: use a larger --scale"
     return text
 
 
@@ -91,5 +145,5 @@ def _observer_effect(run: Run) -> str:
     if moved is None:
         return ""
     if moved == 0:
-        return "none: watching changed no bit of the model's outputs"
-    return f"watching moved the model's outputs by {numbers.number(moved)} of their size; --exact runs without fusions"
+        return "none: the outputs are bitwise the same"
+    return f"outputs changed by {numbers.number(moved)} of their size; --exact avoids it"

@@ -1,7 +1,7 @@
-"""The gallery: a card for each input, which opens to all its numbers.
+"""Gallery of a score page: one card per input, which opens to its numbers.
 
-What is inside a card is drawn by page.js from the JSON of the page once it is opened: for a thousand inputs it
-would be larger than all the rest.
+The inside of a card is drawn by page.js from the JSON of the page when it is opened: for a thousand inputs it would
+be larger than the rest of the page.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from onnx_ood.reports._html.markup import Markup, element, joined
 from onnx_ood.reports._html.thumbnails import Missing, Shown
 from onnx_ood.results.base import Prediction
 
-# Deviations at which the small profile of a card reaches its top or bottom, as on the terminal.
+# Deviation at which the small profile of a card reaches its top or bottom, as on the terminal.
 _LIMIT = 4.0
 _STEP, _HEIGHT = 10, 20
-# Beyond as many inputs both ends are shown above the gallery.
-_SEEN_AT_ONCE = 12
+# More inputs than this have both ends shown above the gallery.
+_MAX_AT_ONCE = 12
 _AT_EACH_END = 6
-# Parts of a path that a card has room for.
-_MOST_PARTS = 3
+# Maximum number of parts of a path on a card.
+_MAX_PARTS = 3
 
 
 def gallery(result: ScoreResult, shown: Sequence[Shown]) -> Markup:
-    """The controls and all cards, in the order of the result.
+    """Make the controls and all cards, in the order of the result.
 
     Args:
-        result: What the page lists.
-        shown: A picture of each of its inputs, or why there is none.
+        result: The listed part of a result.
+        shown: Thumbnail of each input, or the reason why it has none.
     """
     inputs = result.inputs
     names = short_names([one.id for one in inputs])
@@ -50,19 +50,19 @@ def gallery(result: ScoreResult, shown: Sequence[Shown]) -> Markup:
 
 
 def prediction_name(prediction: Prediction) -> str:
-    """A class by its name, or by its number where it has none."""
+    """Return the name of a class, or its number without one."""
     return f"#{prediction.index}" if prediction.label is None else prediction.label
 
 
 def _ends(result: ScoreResult, names: Sequence[str], shown: Sequence[Shown]) -> Markup | None:
     inputs = result.inputs
-    if len(inputs) <= _SEEN_AT_ONCE or inputs[0].rank is None:
+    if len(inputs) <= _MAX_AT_ONCE or inputs[0].rank is None:
         return None
     last = len(inputs) - _AT_EACH_END
     return element(
         "div",
-        _strip("Strangest", inputs, names, shown, range(_AT_EACH_END)),
-        _strip("Most ordinary", inputs, names, shown, range(last, len(inputs))),
+        _strip("Most unusual", inputs, names, shown, range(_AT_EACH_END)),
+        _strip("Least unusual", inputs, names, shown, range(last, len(inputs))),
         class_="ends",
     )
 
@@ -89,13 +89,13 @@ def _strip(
 def _controls(result: ScoreResult) -> Markup:
     inputs = result.inputs
     first = inputs[0]
-    ways = [("rank", "rank: strangest first")] if first.rank is not None else [("given", "order as given")]
+    ways = [("rank", "rank: most unusual first")] if first.rank is not None else [("given", "order as given")]
     if result.detector_summary:
         ways += [("score", f"score of {result.detector_summary.detectors[0].name}")]
     if first.p_value is not None:
         ways += [("p", "p")]
     if first.deviation is not None:
-        ways += [("strange", "strange")]
+        ways += [("deviation", "deviation")]
     ways += [("name", "name")]
     classes = Counter(prediction_name(one.prediction) for one in inputs if one.prediction)
     names = [element("option", f"{name} ({count})", value=name) for name, count in sorted(classes.items())]
@@ -153,7 +153,7 @@ def _picture(shown: Shown) -> Markup:
         alt="",
         width=shown.width,
         height=shown.height,
-        title="Drawn from the array, least value black, largest white" if shown.made else None,
+        title="Drawn from the array: smallest value black, largest white" if shown.made else None,
     )
 
 
@@ -161,7 +161,7 @@ def _numbers(result: ScoreResult, entry: InputResult) -> str:
     if result.detector_summary:
         score = f"{result.detector_summary.detectors[0].name} {numbers.decimal(entry.scores[0])}"
         return score if entry.p_value is None else f"{score} · p {numbers.decimal(entry.p_value, 3)}"
-    return "" if entry.deviation is None else f"strange {number(entry.deviation)}"
+    return "" if entry.deviation is None else f"deviation {number(entry.deviation)}"
 
 
 def _guess(prediction: Prediction) -> str:
@@ -170,7 +170,7 @@ def _guess(prediction: Prediction) -> str:
 
 
 def _by_layer(deviations: Sequence[float | None]) -> Markup:
-    """A small profile: the middle is as usual, high is more, low is less."""
+    """Draw deviations by layer: 0 in the middle, positive high, negative low."""
     steps, begun = [], False
     for p, value in enumerate(deviations):
         if value is not None:
@@ -188,12 +188,12 @@ def _by_layer(deviations: Sequence[float | None]) -> Markup:
 
 
 def short_names(ids: Sequence[str]) -> list[str]:
-    """Names of files, with as many of the folders above as tell the most of them apart.
+    """Return names of files with as many folders as make the most of them distinct.
 
     Args:
-        ids: The inputs' full names.
+        ids: Full names of the inputs.
     """
-    shown = [[_end(name, parts) for name in ids] for parts in range(1, _MOST_PARTS + 1)]
+    shown = [[_end(name, parts) for name in ids] for parts in range(1, _MAX_PARTS + 1)]
     return max(shown, key=lambda names: len(set(names)))
 
 

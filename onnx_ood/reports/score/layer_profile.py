@@ -1,4 +1,4 @@
-"""The layer profile: how far activations turn at each layer, for most inputs and for one."""
+"""Layer profile of a score page: the cosine drop at each layer."""
 
 from __future__ import annotations
 
@@ -18,38 +18,39 @@ from onnx_ood.reports._html.charts import (
     upright_axis,
 )
 from onnx_ood.reports._html.markup import Markup, element, shape
-from onnx_ood.reports._html.page import counted, folded, table
+from onnx_ood.reports._html.page import folded, table
 from onnx_ood.reports._html.scales import Scale, log_scale
+from onnx_ood.reports.words import counted
 
 FRAME = Frame()
-# More names of layers than these don't fit beside each other.
-_MOST_NAMES = 16
-# A noise floor further than this below all drops would press the chart together; it is said in words then.
-_FLOOR_IN_SIGHT = 100.0
+# Maximum number of names of layers below the chart.
+_MAX_NAMES = 16
+# A noise floor further than this factor below all drops would compress the chart; it is then stated in words.
+_MAX_FLOOR_GAP = 100.0
 
 
 def profile_scale(probes: Sequence[ProbeResult], inputs: Sequence[InputResult]) -> Scale:
-    """The scale of drops: it holds those of all inputs, and noise floors that are near."""
+    """Return the scale of drops: those of all inputs, and noise floors close to them."""
     drops = [drop for entry in inputs for drop in entry.drop if drop]
     drops += [bound for probe in probes for bound in (probe.drop_low, probe.drop_high) if bound]
-    least = min(drops, default=1.0) / _FLOOR_IN_SIGHT
+    least = min(drops, default=1.0) / _MAX_FLOOR_GAP
     floors = [probe.noise_floor for probe in probes if probe.noise_floor >= least]
     return log_scale([*drops, *floors], FRAME.bottom, FRAME.top)
 
 
 def profile_places(count: int) -> list[float]:
-    """Where each layer stands."""
+    """Return the place of each layer."""
     step = (FRAME.right - FRAME.left) / count
     return [FRAME.left + (p + 0.5) * step for p in range(count)]
 
 
 def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult], scored: int) -> Markup:
-    """The chart, with its numbers as a table.
+    """Make the chart of the layer profile.
 
     Args:
         probes: The layers, first to last.
-        inputs: Those that the page lists; their lines are drawn into copies of this chart.
-        scored: How many inputs the medians are of.
+        inputs: Listed inputs; page.js draws their lines into copies of this chart.
+        scored: Number of inputs behind the medians.
     """
     scale, places = profile_scale(probes, inputs), profile_places(len(probes))
     drawing = chart(
@@ -57,7 +58,7 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
         f"Cosine drop at {len(probes)} layers, on a logarithmic scale: median and the range of 90% of the inputs.",
         FRAME,
         upright_axis(scale, FRAME, "cosine drop"),
-        level_axis(layer_marks(places, _MOST_NAMES), FRAME, "layer, first to last"),
+        level_axis(layer_marks(places, _MAX_NAMES), FRAME, "layer, first to last"),
         _band(probes, places, scale),
         _floors(probes, places, scale),
         _line(places, [probe.drop_median for probe in probes], scale),
@@ -66,7 +67,7 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
             for p, (probe, x) in enumerate(zip(probes, places, strict=True))
             if probe.drop_median
         ],
-        # What page.js needs to draw an input's line.
+        # Used by page.js to draw the line of an input.
         data_places=" ".join(map(shape, places)),
         data_low=f"{scale.low!r}",
         data_high=f"{scale.high!r}",
@@ -76,7 +77,7 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
     return figure(
         "Layer profile",
         drawing,
-        f"How far activations turn when an input is nudged: median of {counted(scored, 'input')}, and the "
+        f"Rotation of activations when an input is nudged: median of {counted(scored, 'input')}, and the "
         "band of 5% to 95% of them.",
         _floor_words(probes, scale),
         kind="wide",
@@ -84,7 +85,7 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
 
 
 def profile_table(probes: Sequence[ProbeResult]) -> Markup:
-    """The numbers of the chart, and what else is known of each layer."""
+    """Make the table of the layer profile."""
     rows = [
         [
             f"[{place}]",
@@ -126,7 +127,7 @@ def _band(probes: Sequence[ProbeResult], places: Sequence[float], scale: Scale) 
 
 
 def _line(places: Sequence[float], values: Sequence[float | None], scale: Scale) -> Markup:
-    """A line that is broken where a value does not exist."""
+    """Draw a line with gaps for missing values."""
     steps, begun = [], False
     for x, value in zip(places, values, strict=True):
         if value:
@@ -150,7 +151,7 @@ def _floor_words(probes: Sequence[ProbeResult], scale: Scale) -> str:
     low, high = number(min(floors)), number(max(floors))
     span = low if low == high else f"{low} to {high}"
     if max(floors) < scale.low:
-        return f"Noise floor: {span}, far below the chart; drops above it are no rounding noise."
+        return f"Noise floor: {span}, far below the chart; drops are above rounding noise."
     return f"Dashed: the noise floor, {span}; below it a drop is rounding noise."
 
 

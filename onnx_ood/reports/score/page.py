@@ -1,4 +1,4 @@
-"""The page of the score audit."""
+"""HTML page of the score audit."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from onnx_ood.audits.score.result import ProbeAdvice, ScoreResult
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.histogram import histogram_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
-from onnx_ood.reports._html.page import bullets, counted, fact_list, failure_list, folded, page, table
+from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports._html.provenance import (
     command_block,
     command_text,
@@ -16,31 +16,32 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
-from onnx_ood.reports.score.facts import score_facts
+from onnx_ood.reports.score.facts import score_facts, score_headline
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
+from onnx_ood.reports.words import counted
 
-MOST_LISTED = 1000
-"""Inputs that a page has cards for; of more, half of them from each end."""
+MAX_LISTED = 1000
+"""Maximum number of inputs with a card; of more inputs, half are the first and half the last."""
 
-MOST_BYTES = 3_000_000
-"""What a page of as many inputs takes at most, at up to a dozen probes."""
+MAX_BYTES = 3_000_000
+"""Maximum size of such a page, at up to a dozen probes."""
 
-# Thumbnails get what is left of the page's size: at least this, so that many probes leave room for some, and at most
-# that, since small pages are better to send.
-_LEAST_THUMBNAILS, _MOST_THUMBNAILS = 200_000, 1_500_000
-# Strangeness from which on the terminal marks an input.
-_STRANGE = 3.0
-# What a reader wants to know at once; the rest stands among the settings.
-_FIRST = frozenset({"model", "inputs", "verdict", "preprocessing", "noise floor", "observer effect"})
+# Bytes of thumbnails: what the rest of the page leaves, within bounds. Many probes still leave room for some, and pages
+# stay small enough to send.
+_MIN_THUMBNAILS, _MAX_THUMBNAILS = 200_000, 1_500_000
+# Deviation from which the terminal marks an input.
+_UNUSUAL = 3.0
+# Facts below the answer; the others are among the settings.
+_FIRST = frozenset({"model", "inputs", "detectors", "preprocessing", "noise floor", "observer effect"})
 
 
 def score_page(result: ScoreResult, *, thumbnails: bool = True) -> str:
-    """A score result as a page: one HTML file that loads nothing.
+    """Render a score result as one HTML page that loads nothing.
 
     Args:
-        result: The result. Beyond `MOST_LISTED` inputs, the page has the first and the last of them alone.
-        thumbnails: Whether to read the inputs once more, by their names, and put small pictures of them in the page.
+        result: The result. Of more than `MAX_LISTED` inputs, the page has the first and the last.
+        thumbnails: True to read the inputs again, by their names, and put thumbnails in the page.
 
     Returns:
         The page as text.
@@ -50,17 +51,17 @@ def score_page(result: ScoreResult, *, thumbnails: bool = True) -> str:
     bare = _page(result, listed, none)
     if not thumbnails:
         return bare
-    left = MOST_BYTES - len(bare.encode()) - 20_000
-    budget = min(max(left, _LEAST_THUMBNAILS), _MOST_THUMBNAILS)
+    left = MAX_BYTES - len(bare.encode()) - 20_000
+    budget = min(max(left, _MIN_THUMBNAILS), _MAX_THUMBNAILS)
     ids = [entry.id for entry in listed.inputs]
     return _page(result, listed, make_thumbnails(ids, listed.site, budget))
 
 
 def _listed(result: ScoreResult) -> ScoreResult:
-    inputs, half = result.inputs, MOST_LISTED // 2
-    if len(inputs) > MOST_LISTED:
+    inputs, half = result.inputs, MAX_LISTED // 2
+    if len(inputs) > MAX_LISTED:
         inputs = (*inputs[:half], *inputs[-half:])
-    return result.model_copy(update={"inputs": inputs, "failed": result.failed[:MOST_LISTED]})
+    return result.model_copy(update={"inputs": inputs, "failed": result.failed[:MAX_LISTED]})
 
 
 def _page(result: ScoreResult, listed: ScoreResult, shown: Sequence[Shown]) -> str:
@@ -76,55 +77,42 @@ def _page(result: ScoreResult, listed: ScoreResult, shown: Sequence[Shown]) -> s
 
 
 def _verdict(result: ScoreResult) -> Markup:
-    headline, alarm = _headline(result)
+    headline, style = score_headline(result)
     return joined(
         element("h1", result.model.path.rpartition("/")[2], id="verdict-name"),
-        element("p", headline, class_="headline alarm" if alarm else "headline"),
+        element("p", headline, class_="headline alarm" if style else "headline"),
         element("p", _conclusion(result), class_="conclusion"),
         _notes(result.notes),
         fact_list(_facts(result)),
     )
 
 
-def _headline(result: ScoreResult) -> tuple[str, bool]:
-    if result.status == "not_evaluated":
-        return (
-            f"Not evaluated: {result.scored:,} of {result.scored + result.unscored:,} inputs were scored",
-            True,
-        )
-    if result.flagged is not None:
-        return f"{result.flagged:,} of {result.scored:,} inputs flagged", result.flagged > 0
-    ranked = bool(result.inputs) and result.inputs[0].rank is not None
-    count = counted(result.scored, "input")
-    return (f"{count} ranked, none judged" if ranked else f"{count} measured, not ranked"), False
-
-
 def _conclusion(result: ScoreResult) -> str:
-    """What may be concluded, and what not."""
-    verdict = result.detector_summary
+    """State what follows from the answer, and what does not."""
+    summary = result.detector_summary
     if result.status == "not_evaluated":
-        return "Fewer than half of the inputs could be scored, so nothing may be concluded about the rest."
-    if verdict and result.flagged is not None and verdict.fpr is not None:
+        return "Fewer than half of the inputs could be scored, so nothing follows about the rest."
+    if summary and result.flagged is not None and summary.fpr is not None:
         return (
-            f"A flagged input is unlike the {verdict.references:,} known-good ones; of inputs that are like them, "
-            f"{numbers.percent(verdict.fpr)} at most would be flagged too. A flag is a reason to look, not a "
-            "proof, and no flag doesn't show that the model's answer is right."
+            f"A flagged input differs from the {summary.references:,} references. Of inputs like the references, at "
+            f"most {numbers.percent(summary.fpr)} are flagged too, on average over random reference sets. A flag is a "
+            "reason to look, not a proof, and an input without a flag can still get a wrong prediction."
         )
     if not result.inputs or result.inputs[0].rank is None:
-        return "The inputs were too few to be compared with each other: they are measured, and not ranked."
+        return "The inputs are too few to be compared with each other: they are measured, but not ranked."
     against = {
-        "given": "the known-good ones, which are too few for a flag at this rate",
-        "bundled": "crops of bundled photos, which only stand for good ones",
+        "given": "the references, which are too few for flags at this rate",
+        "bundled": "crops of the bundled photos, which only stand in for known-good inputs",
     }
-    if verdict and verdict.reference in against:
+    if summary and summary.reference in against:
         return (
-            f"The inputs are compared with {against[verdict.reference]}: the first is the strangest of these, which "
-            "doesn't mean that it is strange. None of them is judged good or bad."
+            f"The inputs are compared with {against[summary.reference]}. The first input is the most unusual of these, "
+            "which does not make it out-of-distribution."
         )
-    by = "by the model's own uncertainty" if verdict else "with each other"
+    by = "ranked by the model's own uncertainty" if summary else "compared with each other"
     return (
-        f"The inputs are {'ranked' if verdict else 'compared'} {by}: the first is the strangest of these, which "
-        "doesn't mean that it is strange. Without known-good references none of them is judged good or bad."
+        f"The inputs are {by}. The first input is the most unusual of these, which does not make it "
+        "out-of-distribution: without references no threshold is justified."
     )
 
 
@@ -140,7 +128,7 @@ def _failures(result: ScoreResult) -> Markup | None:
     if not result.unscored:
         return None
     count = f"{counted(result.unscored, 'input')} {'was' if result.unscored == 1 else 'were'} not scored."
-    shown = result.failed[:MOST_LISTED]
+    shown = result.failed[:MAX_LISTED]
     if len(shown) < result.unscored:
         count += f" The first {len(shown):,} are listed."
     return joined(element("p", count, class_="warning"), failure_list(shown))
@@ -173,7 +161,7 @@ def _charts(result: ScoreResult, listed: ScoreResult) -> Markup | None:
 def _histograms(result: ScoreResult) -> list[Markup]:
     inputs = result.inputs
     if len(inputs) < result.scored:
-        words = "The result lists the first and the last inputs alone, which have no histogram worth drawing."
+        words = "The result lists only the first and the last inputs, so histograms are left out."
         return [element("p", words, class_="warning")]
     if len(inputs) < 2:
         return []
@@ -183,10 +171,10 @@ def _histograms(result: ScoreResult) -> list[Markup]:
         histogram_figure(name, [entry.scores[d] for entry in inputs], flagged, "flagged")
         for d, name in enumerate(names)
     ]
-    strange = [entry.deviation for entry in inputs if entry.deviation is not None]
-    if len(strange) == len(inputs):
-        far = [value >= _STRANGE for value in strange]
-        drawn.append(histogram_figure("strange", strange, far, f"{_STRANGE:g} or more", others="less"))
+    deviations = [entry.deviation for entry in inputs if entry.deviation is not None]
+    if len(deviations) == len(inputs):
+        far = [value >= _UNUSUAL for value in deviations]
+        drawn.append(histogram_figure("deviation", deviations, far, f"{_UNUSUAL:g} or more", others="less"))
     return drawn
 
 
@@ -209,12 +197,12 @@ def _advice(advice: Sequence[ProbeAdvice], probes: Sequence[str]) -> Markup:
         ("probe", False),
         ("reliability", True),
         ("spread", True),
-        ("on", True),
+        ("active", True),
         ("correlation", True),
         ("why", False),
     ]
     advised = sum(one.advised for one in advice)
-    caption = f"Probes to watch: {advised} of {len(advice)}, then why not the others"
+    caption = f"Probes to watch: {advised} of {len(advice)}, then the others"
     return folded("Which probes to watch", table(caption, heads, rows))
 
 
@@ -230,9 +218,9 @@ def _skipped(result: ScoreResult) -> Markup | None:
 
 def _settings(result: ScoreResult) -> Markup:
     run, facts = result.run, dict(score_facts(result))
-    verdict = result.detector_summary
+    summary = result.detector_summary
     detectors: list[list[Child]] = [
-        [one.name, one.formula, one.source] for one in (verdict.detectors if verdict else ())
+        [one.name, one.formula, one.source] for one in (summary.detectors if summary else ())
     ]
     return joined(
         command_block(command(result)),

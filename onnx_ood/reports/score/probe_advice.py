@@ -1,4 +1,4 @@
-"""Which probes to watch, on a terminal."""
+"""Advice on probes, on a terminal."""
 
 from __future__ import annotations
 
@@ -13,30 +13,34 @@ from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.report_tables import fitted, table
 
 
-def print_advice(console: Console, advice: Sequence[ProbeAdvice], probes: Sequence[str]) -> None:
-    """Prints which probes to watch, and why not the others.
+def advice_table(
+    console: Console, advice: Sequence[ProbeAdvice] | None, probes: Sequence[str]
+) -> Table | None:
+    """Make the table of advice on probes.
 
     Args:
-        console: Where to.
-        advice: The advised probes, then the others.
-        probes: Names of all, in the order in which reports number them.
+        console: Console to print to.
+        advice: Advised probes, then the others; None without advice.
+        probes: Names of all probes, in the order of their numbers in reports.
     """
+    if not advice:
+        return None
     places = {name: f"[{place}]" for place, name in enumerate(probes, start=1)}
     advised = sum(one.advised for one in advice)
 
     def build(level: int, names: int) -> Table:
         view = table(
             f"Probes to watch: {advised} of {len(advice)}"
-            + (" and, after the gap, why not the others" if advised < len(advice) else ""),
-            "Reliability: share of the variance between inputs that isn't error over copies. Spread: standard "
-            "deviation of log10 drop over inputs. On: share of units above 0.",
+            + (", and the reasons against the others" if advised < len(advice) else ""),
+            "reliability: share of the variance of drops that is not error over copies; spread: standard deviation of "
+            "log10 drop over inputs; active: share of units above 0",
         )
         view.add_column("", justify="right", no_wrap=True)
         if level == 0:
             view.add_column("probe", no_wrap=True)
         view.add_column("reliability", justify="right", no_wrap=True)
         view.add_column("spread", justify="right", no_wrap=True)
-        view.add_column("on", justify="right", no_wrap=True)
+        view.add_column("active", justify="right", no_wrap=True)
         view.add_column("correlation", justify="right", no_wrap=True)
         view.add_column("why", overflow="fold")
         shown = words.shorten_apart([one.name for one in advice], names)
@@ -59,6 +63,4 @@ def print_advice(console: Console, advice: Sequence[ProbeAdvice], probes: Sequen
             )
         return view
 
-    console.print()
-    longest = max(len(one.name) for one in advice)
-    console.print(fitted(console, build, levels=2, longest=longest))
+    return fitted(console, build, levels=2, longest=max(len(one.name) for one in advice))

@@ -1,119 +1,143 @@
-"""The score audit on a terminal."""
+"""Terminal report of the score audit."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports._terminal.previews import print_thumbnails
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
-from onnx_ood.reports.score.facts import score_facts
-from onnx_ood.reports.score.probe_advice import print_advice
+from onnx_ood.reports._terminal.previews import thumbnails
+from onnx_ood.reports._terminal.report_layout import (
+    LINES,
+    MIN_ROWS,
+    Answer,
+    closing,
+    duration,
+    height,
+    print_report,
+)
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
+from onnx_ood.reports.score.facts import score_facts, score_headline, score_warnings
+from onnx_ood.reports.score.probe_advice import advice_table
 from onnx_ood.results.base import Prediction
 
-# Failed inputs that are named one by one; the rest are counted, and all are in the JSON.
-_FAILURES_SHOWN = 10
-# A profile longer than this is thinned.
+# Probes of the profile in a row; longer profiles are thinned.
 _PROFILE_WIDTH = 16
+_MAX_LABEL = 18
 # Deviations that are coloured.
 _UNUSUAL, _FAR = 2, 3
 
 
-def print_score(console: Console, result: ScoreResult, top: int = 5, *, pictures: bool = False) -> None:
-    """Prints a score result for people.
+def print_score(console: Console, result: ScoreResult, options: ReportOptions = DEFAULTS) -> None:
+    """Print a score result.
 
     Args:
-        console: Where to; its width and encoding are respected.
+        console: Console to print to; its width and encoding are respected.
         result: The result.
-        top: How many of the strangest and of the most ordinary inputs to list.
-        pictures: True to draw these inputs, from their files.
+        options: What to show.
     """
     signs = Marks(console)
-    facts(console, score_facts(result))
-    if result.inputs:
-        _print_inputs(console, signs, result, top)
-        if pictures:
-            _print_pictures(console, result.inputs, top)
-        _print_layers(console, signs, result.probes)
-        if result.advice:
-            print_advice(console, result.advice, [probe.name for probe in result.probes])
-    _print_failures(console, result)
-    _print_skipped(console, result.skipped_probes)
-    if result.notes:
-        console.print()
-        bullets(console, result.notes, style="dim")
+    text, style = score_headline(result)
+    head = Answer(text, style, score_warnings(result), verbose=options.verbose)
+    advice = advice_table(console, result.advice, [probe.name for probe in result.probes])
+    about = _about(result, options.seconds)
+
+    def foot(left_out: int) -> RenderableType:
+        return closing(console, _left_out(left_out), about, more="" if options.verbose else "layers")
+
+    # Besides the rows: an empty line before each table, and the two lines of its head.
+    rows = LINES - height(console, head, advice, foot(len(result.inputs))) - (4 if advice else 3)
+    count = len(result.inputs) if options.everything else options.top or max(MIN_ROWS, rows)
+    first, rest = result.inputs[:count], result.inputs[count:]
+    ranked = bool(first) and first[0].rank is not None
+    last = rest[-count:] if options.verbose and ranked else ()
+    drawn = (
+        {("Most unusual" if ranked else "Inputs"): first, "Least unusual": last} if options.thumbnails else {}
+    )
+    print_report(
+        console,
+        head,
+        _inputs(console, signs, result, [*first, *last], gap_after=len(first), verbose=options.verbose),
+        *(thumbnails(console, title, _captions(some)) for title, some in drawn.items() if some),
+        advice,
+        *(_details(console, signs, result) if options.verbose else ()),
+        foot=foot(len(rest) - len(last)),
+    )
 
 
-def _print_inputs(console: Console, signs: Marks, result: ScoreResult, top: int) -> None:
-    """One table: the strangest, and after a gap the most ordinary, so that their columns can be compared."""
-    inputs = result.inputs
-    if inputs[0].rank is None:
-        title, strangest, ordinary = "Inputs, not ranked", inputs[: 2 * top], inputs[:0]
-    else:
-        title = "Strangest inputs"
-        strangest, ordinary = inputs[:top], inputs[max(top, len(inputs) - top) :]
-        if ordinary:
-            title += " and, after the gap, most ordinary inputs"
-    detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
-    _print_table(console, signs, title, [*strangest, *ordinary], detectors, gap_after=len(strangest))
+def _left_out(count: int) -> str:
+    return f"{count:,} {'other' if count == 1 else 'others'}: --all, or --html report.html" if count else ""
 
 
-def _print_pictures(console: Console, inputs: Sequence[InputResult], top: int) -> None:
-    ranked = inputs[0].rank is not None
-    strangest = inputs[:top]
-    parts = {"Strangest" if ranked else "Inputs": strangest}
-    if ranked:
-        parts["Most ordinary"] = inputs[max(top, len(inputs) - top) :]
-    for title, some in parts.items():
-        if some:
-            print_thumbnails(
-                console,
-                title,
-                [(entry.id, "" if entry.rank is None else f"#{entry.rank} ") for entry in some],
-            )
+def _about(result: ScoreResult, seconds: float | None) -> list[str]:
+    summary = result.detector_summary
+    detectors = ", ".join(one.name for one in summary.detectors) if summary else "deviation"
+    return [words.file_name(result.model.path), detectors, result.run.provider, duration(seconds)]
 
 
-def _print_table(
+def _details(console: Console, signs: Marks, result: ScoreResult) -> list[RenderableType | None]:
+    """Parts that only a verbose report has."""
+    return [
+        facts(score_facts(result)),
+        _layers(console, signs, result.probes) if result.probes else None,
+        titled("Skipped probes", bullets(words.by_reason(result.skipped_probes.items()))),
+        titled(
+            "Inputs that could not be scored",
+            bullets(words.by_reason((failure.id, failure.reason) for failure in result.failed)),
+        ),
+    ]
+
+
+def _captions(inputs: Sequence[InputResult]) -> list[tuple[str, str]]:
+    return [(entry.id, "" if entry.rank is None else f"#{entry.rank} ") for entry in inputs]
+
+
+def _inputs(
     console: Console,
     signs: Marks,
-    title: str,
+    result: ScoreResult,
     inputs: Sequence[InputResult],
-    detectors: Sequence[str],
+    *,
     gap_after: int,
-) -> None:
+    verbose: bool,
+) -> Table | None:
+    """Make the table of inputs, with a gap before the least unusual ones."""
+    if not inputs:
+        return None
     ranked = inputs[0].rank is not None
     compared = inputs[0].deviation is not None
     tested = inputs[0].p_value is not None
-    adapted = len({entry.copies for entry in inputs}) > 1
+    adapted = verbose and len({entry.copies for entry in inputs}) > 1
+    detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     last = len(inputs[0].drop) - 1
-    # With less room: the drops of fewer probes and the first detector alone, then no distortions, no predictions, ...
-    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [last], []]
+    # With less room: fewer drops, then one score, no rotation, no deviation, and at last no prediction.
+    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [], [], []] if verbose else [[]] * 6
+    listed = words.without_common_folder([entry.id for entry in inputs])
 
-    def build(level: int, names: int) -> Table:
-        predicted = level < 3 and any(entry.prediction for entry in inputs)
-        scored = detectors if level == 0 else detectors[:1]
-        # What a detector says comes before what nudges tell.
-        turned = compared and (level < 2 or not detectors)
-        distorted = level < 2 or (not detectors and level < 4)
-        view = table(title)
+    def build(level: int, width: int) -> Table:
+        predicted = level < 5 and any(entry.prediction for entry in inputs)
+        scored = detectors if level < 2 else detectors[:1]
+        rotated = compared and (level < 3 or not detectors)
+        distorted = verbose and level < 2
+        deviating = compared and (level < 4 or not detectors)
+        view = table()
         if ranked:
             view.add_column("#", justify="right", no_wrap=True)
         view.add_column("input", no_wrap=True)
         for name in scored:
-            view.add_column(name, justify="right", no_wrap=True)
+            view.add_column("score" if len(detectors) == 1 else name, justify="right", no_wrap=True)
         if tested:
             view.add_column("p", justify="right", no_wrap=True)
-        if compared:
-            view.add_column("strange", justify="right", no_wrap=True)
-        if turned:
-            view.add_column("turned", no_wrap=True)
+        if deviating:
+            view.add_column("deviation", justify="right", no_wrap=True)
+        if rotated:
+            view.add_column("rotation", no_wrap=True)
         if compared:
             view.add_column("by layer", no_wrap=True)
         if adapted:
@@ -123,26 +147,26 @@ def _print_table(
         if distorted:
             view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
         if predicted:
-            view.add_column("largest output", no_wrap=True)
-        for row, entry in enumerate(inputs, start=1):
+            view.add_column("prediction", no_wrap=True)
+        names = words.shorten_apart(listed, width)
+        for row, (entry, name) in enumerate(zip(inputs, names, strict=True), start=1):
             view.add_row(
                 *([str(entry.rank)] if ranked else []),
-                words.shorten(entry.id, names),
+                Text(name),
                 *(Text(f"{score:.2f}", style=_alarm(entry)) for score in entry.scores[: len(scored)]),
                 *([_p_value(signs, entry)] if tested else []),
-                *([_strange(entry)] if compared else []),
-                *([_turned(signs, entry)] if turned else []),
+                *([_deviation(entry)] if deviating else []),
+                *([_rotation(signs, entry)] if rotated else []),
                 *([_by_layer(signs, entry)] if compared else []),
                 *([str(entry.copies)] if adapted else []),
                 *(_drop(signs, entry, p) for p in drops[level]),
                 *([numbers.number(entry.distortion[last])] if distorted else []),
-                *([_prediction(entry.prediction)] if predicted else []),
+                *([Text(_prediction(entry.prediction))] if predicted else []),
                 end_section=row == gap_after < len(inputs),
             )
         return view
 
-    console.print()
-    console.print(fitted(console, build, levels=len(drops), longest=max(len(entry.id) for entry in inputs)))
+    return fitted(console, build, levels=len(drops), longest=max(map(len, listed)), shortest=14)
 
 
 def _alarm(entry: InputResult) -> str:
@@ -154,17 +178,17 @@ def _p_value(signs: Marks, entry: InputResult) -> Text:
     return Text(f"{value} {signs.bad if entry.flagged else ' '}", style=_alarm(entry))
 
 
-def _strange(entry: InputResult) -> Text:
-    strange = entry.deviation or 0.0
-    return Text(numbers.number(strange), style=_heat(strange) if strange >= _UNUSUAL else "")
+def _deviation(entry: InputResult) -> Text:
+    deviation = entry.deviation or 0.0
+    return Text(numbers.number(deviation), style=_heat(deviation) if deviation >= _UNUSUAL else "")
 
 
-def _turned(signs: Marks, entry: InputResult) -> str:
+def _rotation(signs: Marks, entry: InputResult) -> str:
     return f"{signs.more} more" if entry.rotation == "more" else f"{signs.less} less"
 
 
 def _by_layer(signs: Marks, entry: InputResult) -> Text:
-    """A profile in which height says how far a layer departs; colour says it again."""
+    """Draw signed deviations by layer: the height of a mark, and its colour."""
     deviations = _thinned(entry.probe_deviations or ())
     view = Text()
     for value, mark in zip(deviations, signs.profile(deviations), strict=True):
@@ -194,10 +218,10 @@ def _prediction(prediction: Prediction | None) -> str:
         return ""
     name = f"#{prediction.index}" if prediction.label is None else prediction.label
     share = "" if prediction.probability is None else f" {numbers.percent(prediction.probability)}"
-    return f"{name if len(name) <= 18 else name[:17] + '…'}{share}"
+    return f"{name if len(name) <= _MAX_LABEL else name[: _MAX_LABEL - 1] + '…'}{share}"
 
 
-def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult]) -> None:
+def _layers(console: Console, signs: Marks, probes: Sequence[ProbeResult]) -> Table:
     medians = [probe.drop_median for probe in probes if probe.drop_median]
     low, high = (min(medians), max(medians)) if medians else (1.0, 1.0)
 
@@ -235,39 +259,4 @@ def _print_layers(console: Console, signs: Marks, probes: Sequence[ProbeResult])
             view.add_row(*(Text(cell, style=style) for cell in row))
         return view
 
-    console.print()
-    longest = max(len(probe.name) for probe in probes)
-    console.print(fitted(console, build, levels=3, longest=longest, shortest=32))
-
-
-def _print_skipped(console: Console, skipped: Mapping[str, str]) -> None:
-    """Prints which probes were left out, those with one reason together."""
-    reasons: defaultdict[str, list[str]] = defaultdict(list)
-    for name, reason in skipped.items():
-        reasons[reason].append(name)
-    for reason, names in reasons.items():
-        if len(names) == 1:
-            console.print(Text(f"Skipped probe {names[0]}: {reason}.", style="yellow"))
-            continue
-        console.print(Text(f"Skipped {len(names)} probes, each of which {reason}:", style="yellow"))
-        for name in names[:_FAILURES_SHOWN]:
-            console.print(Text(f"  {name}", style="yellow"), soft_wrap=True)
-        if len(names) > _FAILURES_SHOWN:
-            console.print(
-                Text(f"  and {len(names) - _FAILURES_SHOWN} more (all are in the JSON)", style="yellow")
-            )
-
-
-def _print_failures(console: Console, result: ScoreResult) -> None:
-    if not result.failed:
-        return
-    console.print()
-    count = result.unscored
-    console.print(
-        Text(f"{count} {'input was' if count == 1 else 'inputs were'} not scored:", style="bold red")
-    )
-    shown = result.failed[:_FAILURES_SHOWN]
-    bullets(console, [f"{failure.id}: {failure.reason}" for failure in shown])
-    if count > len(shown):
-        where = "--json" if count == len(result.failed) else "the stream"
-        console.print(Text(f"  and {count - len(shown)} more; {where} lists them all"))
+    return fitted(console, build, levels=3, longest=max(len(probe.name) for probe in probes), shortest=32)

@@ -1,4 +1,4 @@
-"""Facts of a sensitivity audit in words: the same on a terminal and on a page."""
+"""Sensitivity results in words, shared by terminal and page."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ TYPE_NAMES: dict[TrajectoryType, str] = {
     "different_classes": "through three classes",
     "random": "random, as far out as inputs",
 }
-"""What each kind of trajectory is, in words."""
+"""Types of trajectories in words."""

@@ -1,17 +1,19 @@
-"""The sensitivity audit on a terminal."""
+"""Terminal report of the sensitivity audit."""
 
 from __future__ import annotations
 
 import re
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from onnx_ood.audits.sensitivity.result import MeanEstimate, ModelSensitivity, SensitivityResult
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
-from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table
+from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
+from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.sensitivity.facts import TYPE_NAMES
 from onnx_ood.reports.words import feeds
 
@@ -21,37 +23,87 @@ _SHORT = {
     "different_classes": "3 classes",
     "random": "random",
 }
-
-# The name of an input whose file holds several.
+# Inputs at either end, and trajectories of each type, in a default report.
+_TOP, _TOP_VERBOSE = 3, 5
+# Name of an input in a file of several.
 _ROW = re.compile(r"(?P<file>.+)\[(?P<number>\d+)\]")
-# Widths of what is not fitted to the terminal: inputs on a trajectory, a density, and its bar.
+# Widths of columns that are not fitted to the terminal: inputs on a trajectory, a density, and its bar.
 _WAY, _NUMBER, _BAR = 34, 8, 8
 
 
-def print_sensitivity(console: Console, result: SensitivityResult, top: int) -> None:
-    """Prints how stable models are.
+def print_sensitivity(console: Console, result: SensitivityResult, options: ReportOptions = DEFAULTS) -> None:
+    """Print how stable models are.
 
     Args:
-        console: Where to.
+        console: Console to print to; its width and encoding are respected.
         result: The result.
-        top: How many inputs, and trajectories of each kind, to list.
+        options: What to show.
     """
     view = Marks(console)
-    if len(result.models) > 1:
-        console.print(_ranking(console, result, view))
-        console.print()
-    for i, model in enumerate(result.models):
-        if i:
-            console.print()
-        _model(console, model, view, top)
-    if result.notes:
-        console.print()
-        bullets(console, result.notes, style="dim")
+    several = len(result.models) > 1
+    top = options.top or (_TOP_VERBOSE if options.verbose else _TOP)
+    parts: list[RenderableType | None] = [_ranking(console, result, view)] if several else []
+    for model in result.models:
+        found = _model(
+            console, model, view, top, verbose=options.verbose, inputs=options.verbose or not several
+        )
+        if several and any(found):
+            parts.append(Text(words.file_name(model.model.path), style="bold reverse"))
+        parts += found
+    models = [words.file_name(one.model.path) for one in result.models]
+    print_report(
+        console,
+        Answer(
+            _headline(result, view),
+            warnings=[warning for model in result.models for warning in _warnings(model, several=several)]
+            + list(result.notes),
+            verbose=options.verbose,
+        ),
+        *parts,
+        foot=closing(
+            console,
+            "",
+            [
+                words.counted(len(models), "model") if several else models[0],
+                words.counted(len(result.models[0].inputs), "input"),
+                result.models[0].provider,
+                duration(options.seconds),
+            ],
+            more="" if options.verbose else "layers, trajectories and settings",
+        ),
+    )
+
+
+def _headline(result: SensitivityResult, view: Marks) -> str:
+    first, *others = result.models
+    norm = f"Jacobian norm {_estimate(first.jacobian.norm, view)}"
+    density = (
+        "" if first.density is None else f"{numbers.number(first.density, 3)} transitions per unit of length"
+    )
+    if not others:
+        return ", ".join(filter(None, [norm, density]))
+    name = words.file_name(first.model.path)
+    best = next((one for one in result.models if one.density_rank == 1), first)
+    if best is first:
+        return f"{name} is the most stable of {len(result.models)} models: {norm}, {density or 'no trajectories'}"
+    return f"{name} has the smallest {norm}; {words.file_name(best.model.path)} the fewest transitions"
+
+
+def _warnings(model: ModelSensitivity, *, several: bool) -> list[str]:
+    unread = model.unread
+    warnings = [
+        words.failure_text(model.failed),
+        *model.notes,
+        model.jacobian.note,
+        f"units of {words.counted(len(unread), 'layer')} not read; --verbose says why" if unread else "",
+    ]
+    name = f"{words.file_name(model.model.path)}: " if several else ""
+    return [f"{name}{warning}" for warning in warnings if warning]
 
 
 def _ranking(console: Console, result: SensitivityResult, view: Marks) -> Table:
     def build(level: int, names: int) -> Table:
-        grid = table("Models, the most stable first")
+        grid = table()
         grid.add_column("model", no_wrap=True)
         if level == 0:
             grid.add_column("inputs", justify="right", no_wrap=True)
@@ -73,62 +125,63 @@ def _ranking(console: Console, result: SensitivityResult, view: Marks) -> Table:
     return fitted(console, build, levels=2, longest=longest)
 
 
-def _model(console: Console, model: ModelSensitivity, view: Marks, top: int) -> None:
+def _model(
+    console: Console, model: ModelSensitivity, view: Marks, top: int, *, verbose: bool, inputs: bool
+) -> list[RenderableType | None]:
+    return [
+        _trajectories(console, model, view, top if verbose else 0)
+        if model.trajectory_types and (verbose or inputs)
+        else None,
+        _regions(console, model) if model.regions else None,
+        _inputs(console, model, view, top) if inputs else None,
+        _layers(console, model, view) if model.sites and verbose else None,
+        *(_details(model, view) if verbose else ()),
+    ]
+
+
+def _details(model: ModelSensitivity, view: Marks) -> list[RenderableType | None]:
+    """Settings, units that were not read, and failed inputs."""
     jacobian = model.jacobian
-    facts(
-        console,
-        [
-            ("model", model.model.path),
-            ("preprocessing", model.preprocessing or ""),
-            ("site", model.site),
-            ("other inputs", feeds(model.feeds)),
-            ("runs on", model.provider),
-            (
-                "Jacobian norm",
-                f"{_estimate(jacobian.norm, view)}  of {jacobian.probe}, {jacobian.directions} directions",
-            ),
-            (
-                "",
-                ""
-                if jacobian.within_region is None
-                else f"{numbers.percent(jacobian.within_region)} of the differences inside one linear region, where "
-                "they are exact",
-            ),
-            ("ellipses go by", (model.classes or "") if model.trajectory_types else ""),
-            ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
-        ],
-    )
-    if model.trajectory_types:
-        console.print()
-        console.print(_trajectories(console, model, view, top))
-    if model.sites:
-        console.print()
-        console.print(_layers(console, model, view))
-    if model.regions:
-        console.print()
-        console.print(_regions(console, model))
-    console.print()
-    console.print(_inputs(console, model, view, top))
-    if model.failed:
-        console.print()
-        bullets(
-            console, [f"failed: {failed.id}: {failed.reason}" for failed in model.failed[:top]], style="red"
-        )
-    unread = [f"not read: {name} {reason}" for name, reason in model.unread.items()]
-    if notes := [*unread[:top], *model.notes, *([jacobian.note] if jacobian.note else [])]:
-        console.print()
-        bullets(console, notes, style="dim")
+    exact = jacobian.within_region
+    return [
+        facts(
+            [
+                ("model", model.model.path),
+                ("preprocessing", model.preprocessing or ""),
+                ("site", model.site),
+                ("other inputs", feeds(model.feeds)),
+                ("provider", model.provider),
+                (
+                    "Jacobian norm",
+                    f"{_estimate(jacobian.norm, view)}, of {jacobian.probe}, {jacobian.directions} directions",
+                ),
+                (
+                    "exact",
+                    ""
+                    if exact is None
+                    else f"{numbers.percent(exact)} of the differences lie in one linear region",
+                ),
+                ("ellipses by", (model.classes or "") if model.trajectory_types else ""),
+                ("inputs", f"{len(model.inputs)} measured, {len(model.failed)} failed"),
+            ]
+        ),
+        titled("Layers that were not read", bullets(words.by_reason(model.unread.items()))),
+        titled(
+            "Inputs that could not be measured",
+            bullets(words.by_reason((failed.id, failed.reason) for failed in model.failed)),
+        ),
+    ]
 
 
 def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: int) -> Table:
-    """One line a trajectory with its profile, under the mean of its kind."""
+    """Make the table of trajectories by type, with the profiles of the first ones of each type."""
     highest = max((max(way.profile) for way in model.trajectories), default=0) or 1
 
     def build(level: int, _names: int) -> Table:
-        grid = table("Transitions for each unit of length", "Heights of all profiles are to one scale.")
-        grid.add_column("way", no_wrap=True)
+        grid = table("Transitions per unit of length", "The profiles share one scale." if top else None)
+        grid.add_column("trajectories", no_wrap=True)
         grid.add_column("density", justify="right", no_wrap=True)
-        grid.add_column("along the way", no_wrap=True)
+        grid.add_column("along the trajectory" if top else "", no_wrap=True)
         if level == 0:
             grid.add_column("transitions", justify="right", no_wrap=True)
             grid.add_column("points", justify="right", no_wrap=True)
@@ -158,7 +211,7 @@ def _trajectories(console: Console, model: ModelSensitivity, view: Marks, top: i
 
 
 def _through(ids: tuple[str, ...]) -> str:
-    """The inputs that a trajectory goes through, by their files' names: `a.jpg, b.jpg`, `x.npy[1, 2, 3]`."""
+    """Name the inputs that a trajectory goes through: `a.jpg, b.jpg`, `x.npy[1, 2, 3]`."""
     names = [name.rsplit("/", 1)[-1] for name in ids]
     rows = [_ROW.fullmatch(name) for name in names]
     files = {row["file"] for row in rows if row}
@@ -170,7 +223,7 @@ def _through(ids: tuple[str, ...]) -> str:
 
 
 def _sparkline(profile: tuple[float, ...], highest: float, view: Marks, level: int) -> str:
-    """One mark for each part of the way, or for two where there is little room."""
+    """Draw one mark per part of a trajectory, or per two parts at a high level."""
     steps = len(view.levels) - 1
     values = (
         profile if level < 2 else [sum(pair) / 2 for pair in zip(profile[::2], profile[1::2], strict=True)]
@@ -187,16 +240,16 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
         notes = [
             ""
             if all(site.exact == "linear" for site in model.sites)
-            else "Codes: linear regions, pieces, or signs.",
-            "All bars are to one scale, from 0." if level < 2 else "",
+            else "Patterns: linear regions, other pieces, or signs.",
+            "The bars share one scale, from 0." if level < 2 else "",
         ]
         grid = table(
-            "Transitions for each unit of length and unit of the layer", " ".join(filter(None, notes)) or None
+            "Transitions per unit of length and unit of the layer", " ".join(filter(None, notes)) or None
         )
         grid.add_column("units of", no_wrap=True)
         grid.add_column("op", no_wrap=True)
         if level == 0:
-            grid.add_column("codes", no_wrap=True)
+            grid.add_column("pattern", no_wrap=True)
         grid.add_column("units", justify="right", no_wrap=True)
         for kind in kinds:
             grid.add_column(kind.replace("_", " ") if level < 2 else _SHORT[kind], no_wrap=True)
@@ -216,7 +269,7 @@ def _layers(console: Console, model: ModelSensitivity, view: Marks) -> Table:
 
 
 def _regions(console: Console, model: ModelSensitivity) -> Table:
-    grid = table("Linear regions on straight ways between inputs (all boundaries, in float64)")
+    grid = table("Linear regions on segments between inputs (all boundaries, in float64)")
     for name in ("from", "to"):
         grid.add_column(name, no_wrap=True)
     for name in ("length", "boundaries", "regions"):
@@ -236,13 +289,13 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
     shown = known if len(known) <= 2 * top else [*known[:top], *known[-top:]]
 
     def build(_level: int, width: int) -> Table:
-        which = "" if len(shown) == len(known) else f": the {top} largest and smallest"
-        grid = table(f"Inputs by norm{which}")
+        which = "" if len(shown) == len(known) else f", the {top} largest and the {top} smallest"
+        grid = table(f"Inputs by Jacobian norm{which}")
         grid.add_column("input", no_wrap=True)
         grid.add_column("norm", justify="right", no_wrap=True)
         grid.add_column("", no_wrap=True)
         grid.add_column("nearest boundary", justify="right", no_wrap=True)
-        grid.add_column("answer", no_wrap=True)
+        grid.add_column("prediction", no_wrap=True)
         for one in shown:
             answer = "" if one.prediction is None else one.prediction.label or str(one.prediction.index)
             grid.add_row(
@@ -263,7 +316,7 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
 
 
 def _estimate(estimate: MeanEstimate | None, view: Marks) -> str:
-    """A mean and half the width of its interval."""
+    """Format a mean and half the width of its interval."""
     if estimate is None or estimate.mean is None:
         return "-"
     text = numbers.number(estimate.mean, 3)

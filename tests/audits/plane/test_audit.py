@@ -463,3 +463,25 @@ def test_inputs_without_a_value_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         onnx_ood.plane(two_inputs(save), saved(tmp_path, CORNERS), resolution=8, **options)
+
+
+def test_a_limit_takes_three_of_many_inputs(save, tmp_path: Path) -> None:
+    points = small_models.normal(9, 2, seed=8)
+    for i, point in enumerate(points):
+        np.save(tmp_path / f"{i}.npy", point)
+
+    def corners(seed: int) -> list[str]:
+        found = onnx_ood.plane(
+            flat(save), str(tmp_path), onnx_ood.PlaneSettings(limit=3, seed=seed, resolution=8, directions=0)
+        )
+        return [Path(one.id).name for one in found.points]
+
+    assert corners(0) == sorted(set(corners(0)))
+    assert len({tuple(corners(seed)) for seed in range(4)}) > 1
+    rows = saved(tmp_path, points, "rows.npy")
+    settings = onnx_ood.PlaneSettings(limit=3, resolution=8, directions=0)
+    assert [one.id for one in onnx_ood.plane(flat(save), rows, settings).points] == [
+        f"{rows}[{i}]" for i in range(3)
+    ]
+    with pytest.raises(UsageError, match="needs three inputs, but these are 2"):
+        onnx_ood.plane(flat(save), rows, onnx_ood.PlaneSettings(limit=2))

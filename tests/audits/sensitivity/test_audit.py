@@ -229,3 +229,45 @@ def test_exact_regions_are_given_on_request(tmp_path: Path) -> None:
 def test_settings_out_of_range_are_named(changed: dict, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         onnx_ood.SensitivitySettings(**changed)
+
+
+@pytest.mark.parametrize("limit", [1, 40, 70])
+def test_a_limit_is_over_all_inputs(tmp_path: Path, limit: int) -> None:
+    """More inputs than one batch holds, in one file: the first `limit` of them are measured."""
+    inputs, _ = garments(80)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=2, limit=limit)
+    name = saved(tmp_path, "x.npy", inputs)
+    done: list[tuple[int, int | None]] = []
+    result = onnx_ood.sensitivity(
+        models.path("fashion_cnn"), name, settings, progress=lambda count, total: done.append((count, total))
+    )
+    assert [one.id for one in result.models[0].inputs] == [f"{name}[{i}]" for i in range(limit)]
+    assert result.limit == limit
+    assert done[-1] == (limit, limit)
+
+
+def test_a_limit_is_a_random_sample_of_files_by_the_seed(tmp_path: Path) -> None:
+    inputs, _ = garments(20)
+    for i, one in enumerate(inputs):
+        np.save(tmp_path / f"{i:02}.npy", one)
+
+    def measured(seed: int) -> list[str]:
+        settings = onnx_ood.SensitivitySettings(trajectories=0, directions=2, limit=5, seed=seed)
+        (model,) = onnx_ood.sensitivity(models.path("fashion_cnn"), str(tmp_path), settings).models
+        return [Path(one.id).name for one in model.inputs]
+
+    first = measured(0)
+    assert len(set(first)) == 5
+    assert first == sorted(first) == measured(0)
+    assert first != measured(1)
+
+
+def test_arrays_in_memory_and_rows_of_files_are_measured(tmp_path: Path) -> None:
+    inputs, _ = garments(4)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=8)
+    name = saved(tmp_path, "x.npy", inputs)
+    (whole,) = onnx_ood.sensitivity(models.path("fashion_cnn"), name, settings).models
+    (memory,) = onnx_ood.sensitivity(models.path("fashion_cnn"), inputs, settings).models
+    (row,) = onnx_ood.sensitivity(models.path("fashion_cnn"), f"{name}[2]", settings).models
+    assert [one.jacobian for one in memory.inputs] == [one.jacobian for one in whole.inputs]
+    assert [one.id for one in row.inputs] == [f"{name}[2]"]

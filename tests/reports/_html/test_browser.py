@@ -144,7 +144,7 @@ def test_sorting(opened, result):
     assert names(page) == [file_name(one) for one in result.inputs]
     for key, value in (
         ("p", lambda one: one.p_value),
-        ("strange", lambda one: -one.deviation),
+        ("deviation", lambda one: -one.deviation),
         ("score", lambda one: -one.scores[0]),
     ):
         page.get_by_label("Sort by").select_option(key)

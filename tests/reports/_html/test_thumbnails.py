@@ -11,7 +11,7 @@ from PIL import Image
 from rich.console import Console
 from rich.style import Style
 
-from onnx_ood.reports._terminal.previews import WIDTH, print_thumbnails, thumbnail
+from onnx_ood.reports._terminal.previews import WIDTH, thumbnail, thumbnails
 
 
 def console(*, colours: bool = True) -> Console:
@@ -69,13 +69,14 @@ def test_without_colours_light_is_dense(tmp_path: Path) -> None:
 def test_what_is_no_picture_is_said(tmp_path: Path, quarters: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"nothing")
     view = console(colours=False)
-    print_thumbnails(
-        view,
-        "Strangest",
-        [(str(tmp_path / "broken.png"), "#1 "), (f"{tmp_path}/rows.npy[3]", "#2 "), (str(quarters), "#3 ")],
-    )
+    entries = [
+        (str(tmp_path / "broken.png"), "#1 "),
+        (f"{tmp_path}/rows.npy[3]", "#2 "),
+        (str(quarters), "#3 "),
+    ]
+    view.print(thumbnails(view, "Most unusual", entries))
     text = view.file.getvalue()  # type: ignore[attr-defined] # a StringIO
-    assert "(can't be read)" in text
+    assert "(cannot be read)" in text
     assert "(no picture file)" in text
     assert "#1 …" in text
     assert "quarters.png" in text

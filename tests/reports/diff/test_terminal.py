@@ -17,6 +17,7 @@ from onnx_ood.audits.diff.result import (
     SettingChange,
 )
 from onnx_ood.reports.diff.terminal import print_diff
+from onnx_ood.reports.report_options import ReportOptions
 
 RESULT = DiffResult(
     audit="check",
@@ -52,16 +53,18 @@ RESULT = DiffResult(
 )  # fmt: skip
 
 
-def shown(result: DiffResult, top: int = 5, width: int = 120) -> str:
+def shown(result: DiffResult, top: int = 5, width: int = 120, *, verbose: bool = True) -> str:
     out = StringIO()
-    print_diff(Console(width=width, file=out, highlight=False, markup=False), result, top)
+    console = Console(width=width, file=out, highlight=False, markup=False)
+    print_diff(console, result, ReportOptions(top=top, verbose=verbose))
     return out.getvalue()
 
 
 def test_changes_are_shown_with_their_noise() -> None:
     text = shown(RESULT)
-    assert "1 with a different outcome" in text
-    assert "1 of 3 changed beyond noise" in text
+    assert text.startswith(
+        "1 gate with a different outcome, 1 of 3 metrics changed beyond noise, 1 input newly"
+    )
     lines = {line.split("  ")[0]: line for line in text.splitlines() if line}
     assert "+0.500 to +1.500" in lines["score energy"]
     assert "more" in lines["score energy"]

@@ -69,7 +69,7 @@ def test_the_verdict_says_where_it_holds_and_what_that_means(tree: Element, resu
     for share, name in zip(shares.groups(), ("holds", "flips"), strict=True):
         assert float(share) == pytest.approx(100 * verdicts.count(name) / len(verdicts), abs=0.5)
     assert " ".join(result.conclusion.split()) in words
-    assert "other strange inputs may turn the other way" in words
+    assert "other out-of-distribution inputs may go the other way" in words
     assert "1 input could not be measured" in text(find(tree, "section", id="failed")[0])
     assert "broken <i>.png" in text(find(tree, "section", id="failed")[0])
 

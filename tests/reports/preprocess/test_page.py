@@ -53,14 +53,14 @@ def test_the_json_in_it_is_the_result(tree: Element, result: PreprocessResult) -
     jsonschema.validate(data(tree), json.loads((SCHEMAS / "preprocess.json").read_text()))
 
 
-def test_the_verdict_says_what_is_told_and_what_to_use(tree: Element, result: PreprocessResult) -> None:
+def test_the_verdict_says_what_is_determined_and_what_to_use(tree: Element, result: PreprocessResult) -> None:
     values, resize = result.questions
     assert (values.verdict, resize.verdict) == ("determined", "undetermined")
     verdict = find(tree, "section", id="verdict")[0]
     words = text(verdict)
-    assert f"Told in part: values {values.candidates[0].name}" in words
-    assert "resize: undetermined; first come stretched; centre, all of the short side" in words
-    assert "what lies close to it isn't told from it" in words
+    assert f"Partly determined: values {values.candidates[0].name}" in words
+    assert "resize: undetermined; best: stretched; centre, all of the short side" in words
+    assert "variants close to it are not excluded" in words
     (code,) = find(verdict, "code")
     assert text(code) == f"--preprocess {resize.candidates[0].spec}"
     assert "1 photo could not be read" in text(find(tree, "section", id="failed")[0])

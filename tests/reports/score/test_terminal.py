@@ -1,22 +1,26 @@
-"""What a score with a verdict looks like on terminals of several widths."""
+"""Terminal report of a score, against the numbers of its result, at several widths."""
 
 from __future__ import annotations
 
-from io import BytesIO, TextIOWrapper
+from io import BytesIO, StringIO, TextIOWrapper
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from rich.cells import cell_len
 from rich.console import Console
 
 import onnx_ood
 from onnx_ood import models
+from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.score.terminal import print_score
+from onnx_ood.results.base import Failure
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> onnx_ood.ScoreResult:
-    """Garments and noise, judged by references."""
+    """Garments and noise, compared with references."""
     root = tmp_path_factory.mktemp("terminal")
     images, _ = models.fashion_samples()
     noise = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
@@ -30,42 +34,165 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> onnx_ood.ScoreResult:
     )
 
 
-def shown(result: onnx_ood.ScoreResult, width: int, encoding: str = "utf-8") -> list[str]:
+def shown(
+    result: onnx_ood.ScoreResult, width: int, encoding: str = "utf-8", *, verbose: bool = False
+) -> list[str]:
     raw = BytesIO()
     console = Console(
         file=TextIOWrapper(raw, encoding=encoding, errors="replace"), width=width, emoji=False, markup=False
     )
-    print_score(console, result, top=20)
+    print_score(console, result, ReportOptions(top=20, verbose=verbose))
     console.file.flush()
     return raw.getvalue().decode(encoding).splitlines()
 
 
+def rows_of(lines: list[str], count: int) -> list[list[str]]:
+    """Cells of the table of inputs: the lines below its head and rule."""
+    at = next(i for i, line in enumerate(lines) if line.split()[:2] in (["#", "input"], ["input"]))
+    return [line.split() for line in lines[at + 2 : at + 2 + count]]
+
+
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
+@pytest.mark.parametrize("verbose", [False, True])
 def test_score_and_p_value_are_there_at_any_width_and_nothing_is_cut(
-    result: onnx_ood.ScoreResult, width: int
+    result: onnx_ood.ScoreResult, width: int, verbose: bool
 ) -> None:
-    lines = shown(result, width)
+    lines = shown(result, width, verbose=verbose)
     assert max(map(len, lines)) <= width
-    (at,) = (i for i, line in enumerate(lines) if line.startswith("Strangest inputs"))
-    assert {"#", "input", "auto", "p"} <= set(lines[at + 1].split())
-    rows = [line.split() for line in lines[at + 3 : at + 3 + len(result.inputs)]]
-    for row, entry in zip(rows, result.inputs, strict=True):
-        assert row[0] == str(entry.rank)
+    for row, entry in zip(rows_of(lines, len(result.inputs)), result.inputs, strict=True):
+        assert row[:2] == [str(entry.rank), Path(entry.id).name]
         assert f"{entry.scores[0]:.2f}" in row
         assert f"{entry.p_value:.3f}" in row
         assert ("✗" in row) == entry.flagged
 
 
-def test_all_detectors_are_there_where_there_is_room(result: onnx_ood.ScoreResult) -> None:
-    head = next(line for line in shown(result, 180) if line.lstrip().startswith("#"))
-    assert {"auto", "energy", "turned"} <= set(head.split())
+def test_all_detectors_and_drops_are_there_if_there_is_room(result: onnx_ood.ScoreResult) -> None:
+    def head(width: int, *, verbose: bool) -> set[str]:
+        lines = shown(result, width, verbose=verbose)
+        return set(next(line for line in lines if line.lstrip().startswith("#")).split())
+
+    assert {"auto", "energy", "rotation", "prediction"} <= head(180, verbose=False)
+    assert {"auto", "energy", "rotation", "prediction", "drop", "[1]"} <= head(180, verbose=True)
+    assert "drop" not in head(180, verbose=False)
 
 
-def test_the_head_says_what_judged_and_how_many_are_flagged(result: onnx_ood.ScoreResult) -> None:
+def test_the_first_line_is_the_answer(result: onnx_ood.ScoreResult) -> None:
     flagged = sum(bool(entry.flagged) for entry in result.inputs)
     assert flagged >= 3
-    text = " ".join(" ".join(shown(result, 100)).split())
-    assert f"auto, energy against 40 known-good inputs; {flagged} of 13 flagged (p <= 0.05)" in text
+    assert (
+        shown(result, 100)[0]
+        == f"{flagged} of 13 inputs flagged: unlike the 40 references (false-positive rate 5%)"
+    )
+    text = " ".join(" ".join(shown(result, 100, verbose=True)).split())
+    assert f"auto, energy, against 40 known-good inputs; {flagged} of 13 flagged (p <= 0.05)" in text
+
+
+def test_headlines_without_flags(result: onnx_ood.ScoreResult) -> None:
+    assert result.detector_summary is not None
+
+    def first(reference: str, references: int, fpr: float | None, **changes: object) -> str:
+        summary = result.detector_summary.model_copy(
+            update={"reference": reference, "references": references, "fpr": fpr}
+        )
+        return shown(
+            result.model_copy(update={"flagged": None, "detector_summary": summary, **changes}), 120
+        )[0]
+
+    assert first("none", 0, None) == "13 inputs ranked by auto, not flagged: no --reference"
+    assert first("bundled", 96, None).endswith("no --reference, only the bundled photos")
+    assert first("given", 12, 0.01).endswith("12 references are too few for a false-positive rate of 1%")
+    assert first("none", 0, None, status="not_evaluated", scored=2, unscored=5) == (
+        "Not evaluated: 2 of 7 inputs could be scored"
+    )
+    compared = result.model_copy(update={"detector_summary": None, "flagged": None})
+    assert shown(compared, 120)[0] == (
+        "13 inputs ranked by deviation from each other, not flagged: no --reference"
+    )
+
+
+def many(result: onnx_ood.ScoreResult, count: int, **changes: object) -> onnx_ood.ScoreResult:
+    """The result with its inputs repeated under new names and ranks."""
+    inputs = [
+        result.inputs[i % len(result.inputs)].model_copy(update={"id": f"folder/{i:03}.png", "rank": i + 1})
+        for i in range(count)
+    ]
+    return result.model_copy(update={"inputs": tuple(inputs), "scored": count, **changes})
+
+
+@pytest.mark.parametrize("count", [1, 5, 13, 60, 500])
+@pytest.mark.parametrize("notes", [0, 1, 2, 3, 9])
+def test_the_answer_stays_on_a_terminal_of_24_lines(
+    result: onnx_ood.ScoreResult, count: int, notes: int
+) -> None:
+    warned = many(
+        result, count, notes=tuple(f"Note {i} on this result, " + "with words " * 12 for i in range(notes))
+    )
+    raw = StringIO()
+    print_score(Console(file=raw, width=80), warned)
+    lines = raw.getvalue().splitlines()
+    assert len(lines) <= 23
+    assert "flagged" in lines[0]
+    listed = [line for line in lines if ".png" in line]
+    left_out = [line.split()[0] for line in lines if "--all" in line]
+    assert left_out == ([] if len(listed) == count else [f"{count - len(listed)}"])
+    assert len(listed) >= min(count, 5)
+    assert sum(line.startswith("! Note") for line in lines) == (notes if notes <= 3 else 2)
+
+
+def test_a_long_report_ends_with_the_answer(result: onnx_ood.ScoreResult) -> None:
+    raw = StringIO()
+    print_score(Console(file=raw, width=80), many(result, 60), ReportOptions(everything=True))
+    lines = raw.getvalue().splitlines()
+    assert sum(".png" in line for line in lines) == 60
+    assert lines[-2] == lines[0]
+
+
+def test_what_is_wrong_is_a_warning_and_what_is_fine_is_left_to_verbose(result: onnx_ood.ScoreResult) -> None:
+    def warnings(**changes: object) -> str:
+        changed = result.model_copy(update={"notes": (), **changes})
+        return " ".join(line for line in shown(changed, 200) if line.startswith("!"))
+
+    assert warnings() == ""
+    assert "observer effect" not in " ".join(shown(result, 100))
+    probes = tuple(one.model_copy(update={"above_floor": 0.5}) for one in result.probes[:2])
+    assert "At 2 of 5 probes drops can be rounding noise" in warnings(probes=(*probes, *result.probes[2:]))
+    assert "changed the model's outputs by 0.25" in warnings(
+        run=result.run.model_copy(update={"observer_effect": 0.25})
+    )
+    assert warnings(run=result.run.model_copy(update={"observer_effect": 1e-6})) == ""
+    assert "1 file of other types skipped" in warnings(ignored=("a.txt",))
+    failed = (Failure(id="a.png", reason="is empty"), Failure(id="b.png", reason="is empty"))
+    assert "2 inputs could not be scored; the first: a.png: is empty" in warnings(failed=failed, unscored=2)
+
+
+@pytest.mark.parametrize(
+    ("note", "warned"),
+    [
+        ("no NVIDIA driver is installed", False),
+        ("the NVIDIA driver shows no GPU", False),
+        ("this onnxruntime is built without CUDA (onnxruntime-gpu has it)", False),
+        ("onnxruntime could not create a session on CUDA", True),
+        ("a CUDA library cannot be loaded (libcudnn.so.9)", True),
+    ],
+)
+def test_the_cpu_is_a_warning_if_a_gpu_is_there(
+    result: onnx_ood.ScoreResult, note: str, warned: bool
+) -> None:
+    run = result.run.model_copy(update={"provider_note": note})
+    lines = shown(result.model_copy(update={"run": run, "notes": ()}), 200)
+    assert any(line.startswith("! Ran on the CPU") for line in lines) == warned
+
+
+def test_long_and_wide_names_stay_distinct_and_fit(result: onnx_ood.ScoreResult) -> None:
+    for name in (
+        "a_rather_long_name_of_a_picture_{}_taken_by_a_camera_at_the_front.png",
+        "größe_日本語の写真_{}.png",
+    ):
+        inputs = [one.model_copy(update={"id": f"x/{name.format(i)}"}) for i, one in enumerate(result.inputs)]
+        lines = shown(result.model_copy(update={"inputs": tuple(inputs)}), 80)
+        assert max(map(cell_len, lines)) <= 80
+        names = [row[1] for row in rows_of(lines, len(inputs))]
+        assert len(set(names)) == len(inputs)
 
 
 def test_terminals_without_unicode_get_marks_they_can_show(result: onnx_ood.ScoreResult) -> None:

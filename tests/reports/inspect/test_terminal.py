@@ -1,0 +1,43 @@
+"""Terminal report of inspect, against onnx itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from io import StringIO
+
+import onnx
+import pytest
+from rich.console import Console
+
+from onnx_ood import inspect, models
+from onnx_ood.reports.inspect.terminal import print_inspect
+from onnx_ood.reports.report_options import ReportOptions
+
+
+def shown(width: int, *, verbose: bool = False) -> list[str]:
+    out = StringIO()
+    console = Console(width=width, file=out, markup=False, highlight=False)
+    print_inspect(console, inspect(models.path("fashion_resnet")), ReportOptions(verbose=verbose))
+    return [line.rstrip() for line in out.getvalue().splitlines()]
+
+
+def test_the_first_line_counts_probes_and_parameters() -> None:
+    proto = onnx.load(models.path("fashion_resnet"))
+    parameters = sum(onnx.numpy_helper.to_array(one).size for one in proto.graph.initializer)
+    relus = sum(node.op_type == "Relu" for node in proto.graph.node)
+    first = shown(120)[0]
+    assert f"of {relus} activations" in first
+    assert f"{parameters:,} parameters" in first
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_it_fits_a_terminal_of_24_lines(width: int) -> None:
+    lines = shown(width)
+    assert max(map(len, lines)) <= width
+    assert len(lines) <= 23
+
+
+def test_all_operators_are_verbose() -> None:
+    counts = Counter(node.op_type for node in onnx.load(models.path("fashion_resnet")).graph.node)
+    text = " ".join(" ".join(shown(120, verbose=True)).split())
+    assert all(f"{count} {name}" in text for name, count in counts.items())
