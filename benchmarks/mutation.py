@@ -56,6 +56,8 @@ SKIPPED_OPERATORS = ("core/NoOp", "core/VariableInserter", "core/VariableReplace
 TEXT_KEYWORDS = ("description", "help", "title", "epilog", "short_help", "rich_help_panel", "metavar")
 # Wall time at most, in multiples of the CPU time; a test may wait for ever.
 SLOWEST = 20
+# CPU seconds at most of a single test, and the exit code if it takes longer.
+SLOW, TOO_LONG = 5, 77
 # Imported once and inherited by each test run; the package itself is imported anew.
 PRELOADED = (
     "numpy", "scipy.stats", "scipy.special", "scipy.ndimage", "onnx", "onnx.reference", "onnx.parser", "onnxruntime",
@@ -249,35 +251,57 @@ def stages(module: str) -> list[list[str]]:
 
 
 class Recorder:
-    """Pytest plugin that notes the running and the failed tests in a file."""
+    """Pytest plugin that notes failed tests in a file, and ends tests that take too long."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, slow: set[str]) -> None:
+        self.path, self.slow = path, slow
+        self.running = ""
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Leaves out tests that are slow without a mutant too."""
+        items[:] = [item for item in items if item.nodeid not in self.slow]
+
+    @staticmethod
+    def _too_long(*_: object) -> None:
+        import pytest  # noqa: PLC0415
+
+        pytest.exit("too long", returncode=TOO_LONG)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Notes the start of a test."""
-        self._note("running", nodeid)
+        """Starts the clock of a test, in CPU time."""
+        self.running = nodeid
+        signal.signal(signal.SIGPROF, self._too_long)
+        signal.setitimer(signal.ITIMER_PROF, SLOW)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Stops the clock."""
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Notes a failure."""
         if report.failed:
-            self._note("failed", report.nodeid)
+            self._note(report.nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:
         """Notes a file that can't be imported."""
         if report.failed:
-            self._note("failed", report.nodeid)
+            self._note(report.nodeid)
 
-    def _note(self, event: str, name: str) -> None:
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        """Notes the test that took too long."""
+        if exitstatus == TOO_LONG:
+            self._note(self.running)
+
+    def _note(self, name: str) -> None:
         with self.path.open("a") as file:
-            file.write(f"{time.process_time()}\t{event}\t{name}\n")
+            file.write(f"{name}\n")
 
 
-def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float, float]:
+def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float]:
     """Runs tests in a process of their own, for so many seconds of CPU time.
 
     Returns:
-        `passed`, `failed` or `unfinished`; the failed or the unfinished test; its seconds; the seconds of all.
+        `passed`, `failed`, `slow` or `unfinished`; the failed or slow test; the seconds.
     """
     notes = copy / ".mutation-notes"
     notes.write_text("")
@@ -287,19 +311,17 @@ def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float,
     end = time.monotonic() + SLOWEST * seconds
     while not (ended := os.wait4(process, os.WNOHANG))[0]:
         if time.monotonic() > end:
-            os.killpg(process, signal.SIGXCPU)
+            os.killpg(process, signal.SIGKILL)
         time.sleep(0.05)
     _, status, usage = ended
     used = usage.ru_utime + usage.ru_stime
-    noted = [line.split("\t") for line in notes.read_text().splitlines()]
-    if failed := [name for _, event, name in noted if event == "failed"]:
-        return "failed", failed[0], 0.0, used
-    since, _, running = noted[-1] if noted else ("0", "", tests[0])
+    noted = notes.read_text().splitlines()
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
-        return "unfinished", running, used - float(since), used
-    if os.WIFSIGNALED(status) or os.waitstatus_to_exitcode(status) not in (0, 5):
-        return "failed", running, 0.0, used
-    return "passed", "", 0.0, used
+        return "unfinished", "", used
+    code = TOO_LONG if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
+    if code in (0, 5):
+        return "passed", "", used
+    return "slow" if code == TOO_LONG else "failed", noted[0] if noted else tests[0], used
 
 
 def _child(copy: Path, tests: list[str], notes: Path, seconds: float) -> None:
@@ -313,37 +335,27 @@ def _child(copy: Path, tests: list[str], notes: Path, seconds: float) -> None:
         nothing = os.open(copy / ".mutation-output", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
         for stream in (0, 1, 2):
             os.dup2(nothing, stream)
-        os.environ |= {
-            "PYTHONPATH": str(copy),
-            "HYPOTHESIS_PROFILE": "repeatable",
-            "NUMBA_CACHE_DIR": str(copy / ".numba"),
-        }
+        os.environ |= {"PYTHONPATH": str(copy), "HYPOTHESIS_PROFILE": "repeatable"}
         # The working tree is installed as editable; its finder comes first otherwise.
         sys.meta_path[:] = [finder for finder in sys.meta_path if "editable" not in str(finder).lower()]
         sys.path[:] = [str(copy), *(entry for entry in sys.path if entry not in ("", str(ROOT)))]
         import pytest  # noqa: PLC0415
 
         code = pytest.main(
-            [
-                "-x",
-                "-q",
-                "--no-header",
-                "-p",
-                "no:cacheprovider",
-                "-p",
-                "no:xdist",
-                "-W",
-                "ignore::pytest.PytestAssertRewriteWarning",
-                *tests,
-            ],
-            plugins=[Recorder(notes)],
-        )
+            ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist",
+             "-W", "ignore::pytest.PytestAssertRewriteWarning", *tests],
+            plugins=[Recorder(notes, _slow)],
+        )  # fmt: skip
     except BaseException:
         traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(int(code))
+
+
+# Tests that take longer than SLOW without a mutant.
+_slow: set[str] = set()
 
 
 def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
@@ -353,27 +365,29 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
     changed = apply(mutant, original)
     if changed is None:
         return mutant | {"outcome": "gone"}
-    result = mutant | {"outcome": "survived", "killed_by": None, "complete": True}
-    left, waiting = limit, stages(mutant["module"])
-    while waiting:
-        state, test, seconds, used = _run_mutated(path, original, changed, copy, waiting[0], left)
-        left -= used
-        if state == "failed" and _passes(copy, test, limit):
-            return result | {"outcome": "killed", "killed_by": test}
-        # Without the mutant such a test is done in a small part of the time.
-        if state == "unfinished" and seconds > limit / 2 and _passes(copy, test, limit / 10):
-            return result | {"outcome": "timeout", "killed_by": test}
-        if state == "unfinished" or left <= 0:
-            return result | {"complete": False}
-        # A file with a test that fails without the mutant too says nothing.
-        waiting[0] = [one for one in waiting[0] if state == "failed" and one != test.split("::")[0]]
+    result = mutant | {"outcome": "survived", "killed_by": None, "complete": False, "seconds": 0.0}
+    waiting = stages(mutant["module"])
+    while waiting and result["seconds"] < limit:
+        state, test, used = _run_mutated(path, original, changed, copy, waiting[0], limit - result["seconds"])
+        result["seconds"] = round(result["seconds"] + used, 1)
+        if state in ("failed", "slow") and _passes(copy, test):
+            return result | {"outcome": "killed" if state == "failed" else "timeout", "killed_by": test}
+        if state == "slow":
+            _slow.add(test)
+        elif state == "failed":
+            # A file with a test that fails without the mutant too says nothing.
+            waiting[0] = [one for one in waiting[0] if one != test.split("::")[0]]
+        elif state == "unfinished":
+            return result
+        else:
+            waiting[0] = []
         waiting = [stage for stage in waiting if stage]
-    return result
+    return result | {"complete": not waiting}
 
 
 def _run_mutated(
     path: Path, original: str, changed: str, copy: Path, tests: list[str], seconds: float
-) -> tuple[str, str, float, float]:
+) -> tuple[str, str, float]:
     times = path.stat()
     try:
         path.write_text(changed)
@@ -386,8 +400,8 @@ def _run_mutated(
 
 
 @cache
-def _passes(copy: Path, test: str, seconds: float) -> bool:
-    return _run(copy, [test], seconds)[0] == "passed"
+def _passes(copy: Path, test: str) -> bool:
+    return _run(copy, [test], 10 * SLOW)[0] == "passed"
 
 
 def copy_repository(folder: Path) -> Path:
@@ -486,21 +500,20 @@ def main() -> None:
         for i, mutant in enumerate(stored["mutants"])
         if mutant["outcome"] in wanted and options.module in (None, mutant["module"])
     ]
-    for name in PRELOADED:
-        importlib.import_module(name)
     context = multiprocessing.get_context("fork")
-    with (
-        TemporaryDirectory() as folder,
-        context.Pool(options.jobs, _start_worker, (folder,)) as pool,
-    ):
-        for i, result in pool.imap_unordered(_work, tasks):
-            stored["mutants"][i] = result
-            _write(stored, options.json)
-            print(
-                f"{result['outcome']:8} {result.get('seconds', 0):6.1f} s "
-                f"{result['module']}:{result['line']} {result.get('killed_by') or ''}",
-                flush=True,
-            )
+    with TemporaryDirectory() as folder:
+        os.environ |= {"NUMBA_CACHE_DIR": f"{folder}/numba", "OPENBLAS_NUM_THREADS": "1"}
+        for name in PRELOADED:
+            importlib.import_module(name)
+        with context.Pool(options.jobs, _start_worker, (folder,)) as pool:
+            for i, result in pool.imap_unordered(_work, tasks):
+                stored["mutants"][i] = result
+                _write(stored, options.json)
+                print(
+                    f"{result['outcome']:8} {result.get('seconds', 0):6.1f} s {result['module']}:{result['line']} "
+                    f"{result.get('killed_by') or ''}",
+                    flush=True,
+                )
     stored = summarize(stored)
     _write(stored, options.json)
     print(f"{stored['score']:.1%} of the mutants were noticed: {stored['counts']}")
