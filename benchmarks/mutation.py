@@ -253,13 +253,17 @@ def stages(module: str) -> list[list[str]]:
 class Recorder:
     """Pytest plugin that notes failed tests in a file, and ends tests that take too long."""
 
-    def __init__(self, path: Path, slow: set[str]) -> None:
-        self.path, self.slow = path, slow
-        self.running = ""
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.running, self.began = "", 0.0
 
     def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        """Leaves out tests that are slow without a mutant too."""
-        items[:] = [item for item in items if item.nodeid not in self.slow]
+        """Sorts the tests of a file by the time they took before, and leaves out slow ones."""
+        files = {path: i for i, path in enumerate(dict.fromkeys(item.path for item in items))}
+        items[:] = sorted(
+            (item for item in items if item.nodeid not in _slow),
+            key=lambda item: (files[item.path], _durations.get(item.nodeid, 0.0)),
+        )
 
     @staticmethod
     def _too_long(*_: object) -> None:
@@ -269,32 +273,33 @@ class Recorder:
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Starts the clock of a test, in CPU time."""
-        self.running = nodeid
+        self.running, self.began = nodeid, time.process_time()
         signal.signal(signal.SIGPROF, self._too_long)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
 
     def pytest_runtest_logfinish(self) -> None:
         """Stops the clock."""
         signal.setitimer(signal.ITIMER_PROF, 0)
+        self._note("took", f"{self.running}\t{time.process_time() - self.began}")
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Notes a failure."""
         if report.failed:
-            self._note(report.nodeid)
+            self._note("failed", report.nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:
         """Notes a file that can't be imported."""
         if report.failed:
-            self._note(report.nodeid)
+            self._note("failed", report.nodeid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Notes the test that took too long."""
         if exitstatus == TOO_LONG:
-            self._note(self.running)
+            self._note("failed", self.running)
 
-    def _note(self, name: str) -> None:
+    def _note(self, event: str, name: str) -> None:
         with self.path.open("a") as file:
-            file.write(f"{name}\n")
+            file.write(f"{event}\t{name}\n")
 
 
 def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float]:
@@ -315,7 +320,9 @@ def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float]
         time.sleep(0.05)
     _, status, usage = ended
     used = usage.ru_utime + usage.ru_stime
-    noted = notes.read_text().splitlines()
+    lines = [line.split("\t") for line in notes.read_text().splitlines()]
+    _durations.update({name: float(took[0]) for event, name, *took in lines if event == "took"})
+    noted = [name for event, name, *_ in lines if event == "failed"]
     if os.WIFSIGNALED(status) and os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL):
         return "unfinished", "", used
     code = TOO_LONG if os.WIFSIGNALED(status) else os.waitstatus_to_exitcode(status)
@@ -344,7 +351,7 @@ def _child(copy: Path, tests: list[str], notes: Path, seconds: float) -> None:
         code = pytest.main(
             ["-x", "-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist",
              "-W", "ignore::pytest.PytestAssertRewriteWarning", *tests],
-            plugins=[Recorder(notes, _slow)],
+            plugins=[Recorder(notes)],
         )  # fmt: skip
     except BaseException:
         traceback.print_exc()
@@ -354,8 +361,9 @@ def _child(copy: Path, tests: list[str], notes: Path, seconds: float) -> None:
         os._exit(int(code))
 
 
-# Tests that take longer than SLOW without a mutant.
+# Tests that take longer than SLOW without a mutant, and the seconds of others when they ran last.
 _slow: set[str] = set()
+_durations: dict[str, float] = {}
 
 
 def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
