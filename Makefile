@@ -4,7 +4,7 @@
 # make fuzz        runs the property-based tests on new examples
 # make bench DATA=FOLDER   measures all detectors on models and sets in a folder: the tables of docs/detectors.md
 # make docs        builds the documentation site into build/site; warnings are errors
-# make mutation    mutation score of the tests, on a seeded sample of 300 mutants (hours)
+# make mutation    mutation score of the tests, on a seeded sample of 300 mutants
 # make lock        pins requirements/*.lock anew (needs the network)
 
 # The first Python that is 3.11 or newer.
@@ -33,7 +33,7 @@ bench: .venv/test.stamp
 
 mutation: .venv/test.stamp
 	$(PIP) install --quiet --requirement requirements/mutation.txt
-	$(BIN)/python benchmarks/mutation.py --last tests/audits tests/cli
+	$(BIN)/python -P benchmarks/mutation.py
 
 docs: .venv/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -32,6 +32,7 @@ VALUES = (
     ("'''\nends with two\n'''''", {}),
     ('"""\nends with two"""""', {}),
     ("['''\n''', '''\n''''']", {(0,): 0, (1,): 1}),
+    ("['''\na'''', '#']", {(0,): 0, (1,): 1}),
     ("[\n  1, # ]\n  2,\n]", {(0,): 1, (1,): 2}),
     ('[["]", 1], [\n]]', {(0,): 0, (0, 0): 0, (0, 1): 0, (1,): 0}),
     ("[ ]", {}),
@@ -119,6 +120,7 @@ class Outer(BaseModel):
     [
         ("title = 'a'\n\nsizes = 3", "line 3: sizes: Extra inputs are not permitted"),
         ("title = '''a\nb'''''\nsizes = 3", "line 3: sizes: Extra inputs are not permitted"),
+        ("inner.size = 1\ninner.names = ['''\na'''', '#']\nsizes = 3", "line 4: sizes: Extra inputs are not"),
         ("# first\ntitle = 1", "line 2: title: Input should be a valid string"),
         ("title = 'a'\n[inner]\nsize = 0", "line 3: inner.size: Input should be greater than or equal to 1"),
         ("title = 'a'\n[inner]\nnames = []", "line 2: inner.size: Field required"),

@@ -404,6 +404,30 @@ def test_points_without_finite_values_are_named_and_counted(save, tmp_path: Path
     assert f"{np.isnan(norms).sum():,} of {norms.size:,} Jacobian norms are NaN or infinite" in notes
 
 
+def test_points_where_one_of_several_values_is_not_finite_are_unknown(save, tmp_path: Path) -> None:
+    """One of 13 units and one of 4 outputs are NaN on the half-plane x0 < -1, by the definition of the logarithm."""
+    text = """
+        partly (float[N, 2] x) => (float[N, 4] y) {
+            g = Gemm (x, w, b)
+            s = Gemm (x, u, one)
+            l = Log (s)
+            p = Concat <axis = 1> (g, l)
+            h = Relu (p)
+            first, last = Split <axis = 1> (h, sizes)
+            scores = Gemm (first, v)
+            y = Concat <axis = 1> (scores, last)
+        }
+    """
+    weights = {"w": W, "b": B, "v": HEAD, "u": np.array([[1], [0]], np.float32), "one": np.ones(1, np.float32)}
+    path = save(small_models.build(text, weights | {"sizes": np.array([12, 1])}))
+    settings = onnx_ood.PlaneSettings(resolution=40, directions=0)
+    result = onnx_ood.plane(path, [saved(tmp_path, CORNERS)], settings)
+    outside = grid_points(result, CORNERS)[..., 0] < -1
+    assert 0 < outside.sum() < outside.size / 2
+    assert (np.array(result.classes.answers) < 0).tolist() == outside.tolist()
+    assert result.classes.unknown == result.probe.unknown == outside.sum()
+
+
 def two_inputs(save) -> Path:
     """The flat network after scaling by one input and adding another."""
     text = """

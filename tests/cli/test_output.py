@@ -1,0 +1,58 @@
+"""Outputs that all commands share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from onnx_ood.cli.output import attempt, check_outputs, write_html, write_json
+
+import onnx_ood
+from onnx_ood.exceptions import OutputError
+
+
+def fail(*_: object) -> None:
+    raise OutputError("the disk is full")
+
+
+def test_an_output_that_fails_is_named_and_does_not_stop_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    written: list[object] = []
+    assert attempt(written.append, 1)
+    assert not attempt(fail, 2)
+    assert written == [1]
+    assert capsys.readouterr().err == "onnx-ood: the disk is full\n"
+
+
+def test_other_errors_are_bugs() -> None:
+    with pytest.raises(ZeroDivisionError):
+        attempt(lambda: 1 / 0)
+
+
+def test_json_goes_to_a_file_or_to_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = onnx_ood.doctor()
+    assert write_json(result, None) is False
+    assert write_json(result, tmp_path / "r.json") is False
+    assert capsys.readouterr().out == ""
+    assert write_json(result, Path("-")) is True
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == json.loads((tmp_path / "r.json").read_text())
+    assert json.loads(printed)["schema"].startswith("onnx-ood/doctor/")
+    assert not Path("-").exists()
+
+
+def test_a_page_is_written_where_one_is_wanted(tmp_path: Path) -> None:
+    write_html(onnx_ood.doctor(), None)
+    assert list(tmp_path.iterdir()) == []
+    write_html(onnx_ood.doctor(), tmp_path / "r.html")
+    assert (tmp_path / "r.html").read_text().lower().startswith("<!doctype html>")
+
+
+def test_files_that_cannot_be_written_are_found_before_the_work(tmp_path: Path) -> None:
+    check_outputs(None, Path("-"), tmp_path / "new.json")
+    with pytest.raises(OutputError):
+        check_outputs(tmp_path / "new.json", tmp_path / "missing" / "folder" / "r.json")
