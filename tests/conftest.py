@@ -7,6 +7,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+# Before numpy is imported, here and in processes that tests start: threads of BLAS spin while they wait, and with one
+# test process per core they take most of the time from each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import settings

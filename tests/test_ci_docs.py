@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from command import run
 
 from onnx_ood import models
 from onnx_ood._ids import kebab_id
@@ -73,9 +74,9 @@ def test_exit_codes_are_those_of_the_program() -> None:
 
 
 def test_options_exist() -> None:
-    shown = subprocess.run(
-        [PROGRAM, "check", "--help"], capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "200"}
-    ).stdout  # fmt: skip
+    done = run("check", "--help", COLUMNS="200")
+    assert done.returncode == 0, done.stderr
+    shown = done.stdout
     for text in (PAGE, ACTION, HOOKS):
         for line in text.splitlines():
             if "onnx-ood" in line and " check" in line:
@@ -99,7 +100,7 @@ def test_the_action_s_step_runs(tmp_path: Path, least: int, code: int) -> None:
         f'[models.cnn]\npath = "cnn.onnx"\n[[gates]]\nmetric = "size"\nmin = {least}\n'
     )
     summary = tmp_path / "summary.md"
-    run = subprocess.run(
+    done = subprocess.run(
         ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
         cwd=tmp_path,
         env={
@@ -114,11 +115,11 @@ def test_the_action_s_step_runs(tmp_path: Path, least: int, code: int) -> None:
         check=False,
         timeout=120,
     )
-    assert (run.returncode, run.stderr) == (code, "")
+    assert (done.returncode, done.stderr) == (code, "")
     assert {path.name for path in (tmp_path / "kept here").iterdir()} == {
         "check.json",
         "check.xml",
         "check.sarif",
     }
-    assert ("::error file=my gates.toml,line=3," in run.stdout) == bool(code)
+    assert ("::error file=my gates.toml,line=3," in done.stdout) == bool(code)
     assert "| size | cnn |" in summary.read_text()

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command import run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -33,11 +34,8 @@ def test_every_command_is_of_a_kind_that_is_run_here():
 
 def test_program_lines_run_in_their_order(checkout):
     for line in PROGRAM_LINES:
-        program, *arguments = shlex.split(line)
-        result = subprocess.run(
-            [Path(sys.executable).with_name(program), *arguments],
-            cwd=checkout, capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
+        _, *arguments = shlex.split(line)
+        result = run(*arguments, folder=checkout)
         assert result.returncode == 0, (line, result.stderr)
         assert result.stderr == "", line
         assert bool(result.stdout.strip()) == ("--quiet" not in arguments), line

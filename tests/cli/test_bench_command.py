@@ -1,13 +1,13 @@
-"""`onnx-ood bench` through the installed program."""
+"""`onnx-ood bench` on a folder of photos."""
 
 from __future__ import annotations
 
 import csv
 import json
 import subprocess
-import sys
 from pathlib import Path
 
+import command
 import jsonschema
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from PIL import Image
 
 from onnx_ood import models
 
-PROGRAM = Path(sys.executable).with_name("onnx-ood")
 SCHEMA = Path(__file__).parents[2] / "docs" / "schemas" / "bench.json"
 
 
@@ -31,12 +30,7 @@ def sets(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [PROGRAM, "bench", models.path("fashion_cnn"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return command.run("bench", models.path("fashion_cnn"), *arguments)
 
 
 def test_report_and_tables_agree(sets: tuple[Path, Path], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
+from unittest.mock import patch
 from xml.etree import ElementTree as Xml
 
 import jsonschema
@@ -19,6 +20,7 @@ import numpy as np
 import onnx
 import pytest
 import xmlschema
+from command import run
 
 from onnx_ood import models
 from onnx_ood.audits.check.config import read_check_file
@@ -31,15 +33,8 @@ Run = subprocess.CompletedProcess
 
 def check(folder: Path, *arguments: object, **environment: str) -> Run[str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("GITHUB_")}
-    return subprocess.run(
-        [PROGRAM, "check", *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={**clean, **environment},
-        check=False,
-        timeout=300,
-    )
+    with patch.dict(os.environ, clean, clear=True):
+        return run("check", *arguments, folder=folder, **environment)
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +122,8 @@ def test_a_bad_quantisation_fails_though_no_layer_by_itself_does(candidate: Call
 
 def test_a_good_model_passes_and_three_runs_give_the_same_bytes(released: Path) -> None:
     runs = [check(released, "--json", "-") for _ in range(3)]
-    assert [run.returncode for run in runs] == [0, 0, 0]
-    assert len({run.stdout for run in runs}) == 1
+    assert [one.returncode for one in runs] == [0, 0, 0]
+    assert len({one.stdout for one in runs}) == 1
     found = json.loads(runs[0].stdout)
     assert (found["status"], found["passed"], len(found["gates"])) == ("passed", 11, 11)
     assert found["notes"] == ["garments: the baseline is of the same model file."]

@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import command
 import numpy as np
 import pytest
 from pyarrow import parquet
@@ -29,15 +30,12 @@ def rows(tmp_path_factory):
     return path
 
 
-def command(rows, *options):
-    return [
-        str(word)
-        for word in (PROGRAM, "score", CNN, rows, "--provider", "cpu", "--batch-size", "8", *options)
-    ]
+def arguments(rows, *options):
+    return [str(word) for word in ("score", CNN, rows, "--provider", "cpu", "--batch-size", "8", *options)]
 
 
 def run(rows, *options):
-    return subprocess.run(command(rows, *options), capture_output=True, text=True, check=False, timeout=120)
+    return command.run(*arguments(rows, *options))
 
 
 def one_line_error(result, code):
@@ -53,7 +51,7 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(rows, tmp_path, options):
     )
     assert result.returncode == 0, result.stderr
     stream = tmp_path / "s.jsonl"
-    process = subprocess.Popen(command(rows, *options, "--quiet", "--jsonl", stream))
+    process = subprocess.Popen([PROGRAM, *arguments(rows, *options, "--quiet", "--jsonl", stream)])
     while process.poll() is None and not (stream.exists() and stream.stat().st_size > 50_000):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
@@ -140,7 +138,7 @@ def test_other_settings_are_one_line_and_64(rows, tmp_path):
 def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(rows, tmp_path):
     stream = tmp_path / "s.jsonl"
     result = subprocess.run(
-        ["bash", "-c", 'ulimit -f 100 && exec "$@"', "bash", *command(rows, "--jsonl", stream)],
+        ["bash", "-c", 'ulimit -f 100 && exec "$@"', "bash", PROGRAM, *arguments(rows, "--jsonl", stream)],
         capture_output=True,
         text=True,
         check=False,

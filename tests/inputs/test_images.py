@@ -3,7 +3,6 @@ import os
 import struct
 import threading
 import warnings
-import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
+from png_files import chunk, png
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs import as_channels, read_image
@@ -361,16 +361,6 @@ def test_other_formats_have_no_draft(tmp_path: Path) -> None:
 
 
 # --- hostile files ---------------------------------------------------------------------------------------
-
-
-def chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def png(width: int, height: int, depth: int, colour: int, raw: bytes, *, extra: bytes = b"") -> bytes:
-    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    body = chunk(b"IDAT", zlib.compress(raw, 1))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + body + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(("width", "height"), [(10001, 10000), (50_000, 50_000), (2**31 - 1, 2**31 - 1)])

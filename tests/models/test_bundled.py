@@ -7,6 +7,7 @@ import json
 import re
 import zipfile
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,7 @@ def graph_of(name: str) -> onnx.GraphProto:
     return onnx.load(models.path(name)).graph
 
 
+@cache
 def session_of(name: str) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(models.path(name), providers=["CPUExecutionProvider"])
 
@@ -115,6 +117,12 @@ def as_input(picture: Image.Image, preprocessing: dict[str, Any]) -> NDArray[np.
     pixels = np.asarray(sized.crop((left, top, left + width, top + height)), np.float64) / 255
     tensor = (pixels - preprocessing["mean"]) / preprocessing["std"]
     return tensor.transpose(2, 0, 1)[None].astype(np.float32)
+
+
+@cache
+def lite0_input(photo: Path) -> NDArray[np.float32]:
+    with Image.open(photo) as picture:
+        return as_input(picture, card_of("efficientnet_lite0")["preprocessing"])
 
 
 def test_the_models_are_listed() -> None:
@@ -281,23 +289,20 @@ def test_lite0_sees_what_is_on_the_photo(photo: Path) -> None:
         assert photo.stem in {"astronaut", "flower", "great_wall", "rocket", "sheep", "temple"}
         return
     names = class_names("efficientnet_lite0")
-    with Image.open(photo) as picture:
-        tensor = as_input(picture, card_of("efficientnet_lite0")["preprocessing"])
-    (logits,) = logits_of("efficientnet_lite0", tensor)
+    (logits,) = logits_of("efficientnet_lite0", lite0_input(photo))
     best = [names[index] for index in logits.argsort()[::-1][:5]]
     assert SUBJECTS[photo.stem] & set(best), best
 
 
 def test_lite0_needs_its_preprocessing() -> None:
     """The photographs tell right from wrong channels and scale, or the test above would assert little."""
-    preprocessing = card_of("efficientnet_lite0")["preprocessing"]
     names = class_names("efficientnet_lite0")
+    photos = {photo.stem: photo for photo in models.photos()}
 
     def confidence(change: Any) -> float:
         total = 0.0
         for stem, subjects in SUBJECTS.items():
-            with Image.open(models.path("efficientnet_lite0").parent / "photos" / f"{stem}.jpg") as picture:
-                (logits,) = logits_of("efficientnet_lite0", change(as_input(picture, preprocessing)))
+            (logits,) = logits_of("efficientnet_lite0", change(lite0_input(photos[stem])))
             odds = np.exp(logits - logits.max())
             total += sum(odds[names.index(subject)] for subject in subjects) / odds.sum()
         return total / len(SUBJECTS)

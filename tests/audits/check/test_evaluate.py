@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 import pytest
@@ -163,10 +164,14 @@ def test_alike_draws_seldom_fail() -> None:
     """2.5% and what 600 draws leave unsure, in the worse direction; double that where both are worse."""
     rng = np.random.default_rng(5)
 
+    @cache
+    def exact(count: int, n: int) -> tuple[float, float]:
+        interval = stats.binomtest(count, n).proportion_ci(method="exact")
+        return interval.low, interval.high
+
     def share(n: int, probability: float) -> tuple[float, float, float]:
         count = int(rng.binomial(n, probability))
-        exact = stats.binomtest(count, n).proportion_ci(method="exact")
-        return count / n, exact.low, exact.high
+        return (count / n, *exact(count, n))
 
     for n, probability in ((10, 0.05), (20, 0.5), (200, 0.95)):
         assert _alike(lambda n=n, p=probability: share(n, p), "flagged") <= 0.04

@@ -119,13 +119,14 @@ def test_the_lesswrong_recipe_agrees_with_float64_to_one_percent(name, garments)
 
     network = ReferenceEvaluator(_in_float64(_marked(name, probe)))
     for entry, x in zip(result.inputs, tensors.astype(np.float64), strict=False):
+        before = network.run([probe], {"image": x[np.newaxis]})[0]
         ratios = []
         for copy in range(2):
             noise = _stream(1, copy).standard_normal(x.shape)
             moved = x + noise * (np.linalg.norm(x) * 1e-5)
             moved *= np.linalg.norm(x) / np.linalg.norm(moved)
-            before, after = (network.run([probe], {"image": v[np.newaxis]})[0] for v in (x, moved))
-            assert before.dtype == np.float64
+            after = network.run([probe], {"image": moved[np.newaxis]})[0]
+            assert before.dtype == after.dtype == np.float64
             ratios.append(np.degrees(_angle(before, after)) / np.degrees(_angle(x, moved)))
         assert entry.distortion[0] == pytest.approx(np.mean(ratios), rel=0.01)
 

@@ -88,7 +88,7 @@ class TestNudges:
             np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, atol=1e-4, err_msg=name)
 
     @given(seed=st.integers(0, 10_000))
-    @settings(max_examples=20, deadline=None)
+    @settings(max_examples=25, deadline=None)
     def test_unfed_nudges_change_no_bit(self, seed: int, save: Save) -> None:
         model = small_models.random_net(seed)
         x = small_models.normal(3, 4, seed=seed + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import get_args
 
 import numpy as np
@@ -48,12 +49,16 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+@cache
 def photos(side: int, count: int) -> Pictures:
+    """Bundled photos resized to a square, read-only."""
     pictures = []
     for path in models.photos()[:count]:
         with Image.open(path) as photo:
             pictures.append(np.asarray(photo.convert("RGB").resize((side, side), Image.Resampling.BOX)))
-    return (np.stack(pictures) / 255).astype(np.float32)
+    stacked = (np.stack(pictures) / 255).astype(np.float32)
+    stacked.flags.writeable = False
+    return stacked
 
 
 def garments(count: int) -> Pictures:

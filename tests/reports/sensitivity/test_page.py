@@ -3,14 +3,13 @@
 import json
 import re
 import shlex
-import subprocess
-import sys
 from itertools import pairwise
 from pathlib import Path
 
 import jsonschema
 import numpy as np
 import pytest
+from command import run
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 
 import onnx_ood
@@ -89,8 +88,9 @@ def test_the_command_in_it_measures_the_same(tree, result, tmp_path):
     assert "".join(shown.itertext()) == command(result)
     words = shlex.split(command(result).replace("\\\n", ""))
     words[words.index("INPUTS...")] = result.models[0].inputs[0].id.partition("[")[0]
-    program, out = Path(sys.executable).with_name(words[0]), tmp_path / "again.json"
-    subprocess.run([program, *words[1:], "--json", out, "--quiet"], check=True, timeout=120)
+    out = tmp_path / "again.json"
+    assert words[0] == "onnx-ood"
+    run(*words[1:], "--json", out, "--quiet").check_returncode()
     again = SensitivityResult.model_validate_json(out.read_text())
     # Nothing is looked for where the provider is named.
     named = [one.model_copy(update={"provider_note": ""}) for one in result.models]

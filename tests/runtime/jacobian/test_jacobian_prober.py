@@ -138,7 +138,7 @@ class TestClosedForms:
             found.norm, np.sqrt(mask.sum(axis=1)) * np.linalg.norm(w) / 8, rtol=ONE_PERCENT
         )
 
-    @settings(max_examples=20)
+    @settings(max_examples=25)
     @given(scale=st.floats(1e-3, 1e3), seed=st.integers(0, 99))
     def test_it_scales_with_the_weights_and_not_with_the_input(self, scale: float, seed: int, save) -> None:
         model = net("h = Gemm (x, w) y = Mul (h, scale)", save, scale=np.array(scale, np.float32))
