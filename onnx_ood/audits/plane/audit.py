@@ -184,7 +184,9 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
         threads=decoding_threads(),
     )
     # Counted by headers, so that no large file is read in vain.
-    count = reader.count() if settings.limit is None else min(reader.count(), settings.limit)
+    count = reader.count()
+    if count is not None and settings.limit is not None:
+        count = min(count, settings.limit)
     tensors: dict[str, NDArray[Any]] = {}
     with closing(iter(reader)) as batches:
         for batch in batches if count == 3 else ():

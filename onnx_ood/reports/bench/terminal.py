@@ -97,10 +97,10 @@ def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) 
     grid.add_row("  95%", *(Text(between(one.macro), style="dim") for one in detectors))
     gaps = [_gap(one, view) for one in detectors]
     grid.add_row("  gap to the best", *(Text(gap, style="dim") for gap in gaps), end_section=True)
-    for place, one in enumerate(result.sets):
-        cells = [area(detector.metrics[place].auroc.value) for detector in detectors]
-        share = [numbers.percent(flags.sets[one.name])] if flags else []
-        grid.add_row(Text(words.shorten_middle(one.name, _NAME)), *cells, *share)
+    for place, name in enumerate(one.name for one in result.sets):
+        cells = [area(one.metrics[place].auroc.value) for one in detectors]
+        share = [numbers.percent(flags.sets[name])] if flags else []
+        grid.add_row(Text(words.shorten_middle(name, _NAME)), *cells, *share)
     return grid
 
 

@@ -418,7 +418,13 @@ def test_points_where_one_of_several_values_is_not_finite_are_unknown(save, tmp_
             y = Concat <axis = 1> (scores, last)
         }
     """
-    weights = {"w": W, "b": B, "v": HEAD, "u": np.array([[1], [0]], np.float32), "one": np.ones(1, np.float32)}
+    weights = {
+        "w": W,
+        "b": B,
+        "v": HEAD,
+        "u": np.array([[1], [0]], np.float32),
+        "one": np.ones(1, np.float32),
+    }
     path = save(small_models.build(text, weights | {"sizes": np.array([12, 1])}))
     settings = onnx_ood.PlaneSettings(resolution=40, directions=0)
     result = onnx_ood.plane(path, [saved(tmp_path, CORNERS)], settings)
