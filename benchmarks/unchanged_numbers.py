@@ -56,14 +56,14 @@ RUNS: dict[str, tuple[str, str]] = {
     "sensitivity": (
         "sensitivity fashion_cnn.onnx fashion_resnet.onnx ordinary/00[0-9].png --directions 16 --trajectories 2 "
         "--batch-size 64 --provider cpu --json {out}",
-        "sensitivity fashion_cnn.onnx fashion_resnet.onnx ordinary/00[0-9].png --directions 16 --trajectories 2 "
+        "sensitivity fashion_cnn.onnx fashion_resnet.onnx in-distribution/00[0-9].png --directions 16 --trajectories 2 "
         "--batch-size 64 --provider cpu --json {out}",
     ),
     "plane": (
         "plane fashion_cnn.onnx ordinary/000.png ordinary/001.png ordinary/002.png --resolution 40 --directions 8 "
         "--provider cpu --json {out}",
-        "plane fashion_cnn.onnx ordinary/000.png ordinary/001.png ordinary/002.png --resolution 40 --directions 8 "
-        "--provider cpu --json {out}",
+        "plane fashion_cnn.onnx in-distribution/000.png in-distribution/001.png in-distribution/002.png "
+        "--resolution 40 --directions 8 --provider cpu --json {out}",
     ),
     "baseline": (
         "check bundled.toml --update-baseline --json {out} --quiet",
