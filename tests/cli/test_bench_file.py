@@ -145,7 +145,7 @@ def test_pictures_and_curves_are_made(folder: Path, capsys: pytest.CaptureFixtur
     with Image.open(folder / "bench.png") as picture:
         assert picture.size == (2 * int(tree.get("width", "")), 2 * int(tree.get("height", "")))
     assert len(found["detectors"][0]["scores"]["id"]) == found["id"]
-    assert run(["bench", *map(str, arguments)]) == 0
+    assert run(["bench", *map(str, arguments), "--verbose"]) == 0
     printed = capsys.readouterr().out
     assert "AUROC of msp by corruption and severity" in printed
     assert "0 measured" in printed
