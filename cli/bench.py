@@ -13,12 +13,12 @@ from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.reports.formats.csv import bench_csv
 from onnx_ood.reports.formats.latex import bench_latex
 from onnx_ood.reports.formats.markdown_tables import bench_markdown
+from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.formats.writing import write_text
-from onnx_ood.reports.pictures import check_picture_folder, draw_bench
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 from .sets import IdInputs, OodSets, read_sets
 
@@ -64,15 +64,7 @@ def bench(
         Path | None,
         typer.Option(metavar="FILE", help="Write AUROCs as a LaTeX tabular.", rich_help_panel="Output"),
     ] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Draw ROC curves, histograms of scores and severity curves of the six best detectors as .svg; needs "
-            "matplotlib. The JSON then has the scores too.",
-            rich_help_panel="Output",
-        ),
-    ] = None,
+    picture: PictureFiles = None,
     html: HtmlFile = None,
     top: Top = None,
     quiet: Quiet = False,
@@ -99,22 +91,27 @@ def bench(
     if not plan.id:
         raise UsageError("no in-distribution inputs given: use --id PATH, or the key id in a --config file")
     check_outputs(json, csv, markdown, latex, html)
-    if pictures is not None:
-        check_picture_folder(pictures)
+    pictures = picture or []
+    check_pictures(*pictures)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = onnx_ood.bench(
             Path(plan.model),
             plan.id,
             plan.ood,
-            plan.settings(scores=pictures is not None or html is not None),
+            plan.settings(scores=bool(pictures) or html is not None),
             reference=plan.reference,
             progress=progress,
         )
     for path, text in ((csv, bench_csv), (markdown, bench_markdown), (latex, bench_latex)):
         if path is not None:
             write_text(path, text(result))
-    if pictures is not None:
-        draw_bench(result, pictures)
-    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(top=top, verbose=verbose))
+    write_outputs(
+        result,
+        json=json,
+        html=html,
+        pictures=pictures,
+        quiet=quiet,
+        report=ReportOptions(top=top, verbose=verbose),
+    )
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

@@ -9,10 +9,11 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 from .sets import IdInputs, OodSets, read_sets
 
@@ -24,6 +25,7 @@ def directions(
     ood_sets: OodSets = None,
     json: JsonFile = None,
     html: HtmlFile = None,
+    picture: PictureFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
@@ -35,9 +37,13 @@ def directions(
     """
     if not id_inputs:
         raise UsageError("no in-distribution inputs given: use --id PATH")
+    pictures = picture or []
     check_outputs(json, html)
+    check_pictures(*pictures)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = onnx_ood.directions(model, id_inputs, read_sets(ood_sets or []), settings, progress=progress)
-    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))
+    write_outputs(
+        result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)
+    )
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")

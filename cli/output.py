@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +13,9 @@ from pydantic import BaseModel
 
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.formats.json import to_json
+from onnx_ood.reports.formats.picture import write_picture
 from onnx_ood.reports.formats.writing import check_writable, write_text
-from onnx_ood.reports.registry import print_result, result_page
+from onnx_ood.reports.registry import print_result, result_page, result_picture
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 from .console import complain, elapsed, stdout
@@ -49,7 +50,7 @@ PictureFiles = Annotated[
     typer.Option(
         "--picture",
         metavar="FILE",
-        help="Draw the result as .png or .svg; needs matplotlib. Repeatable.",
+        help="Draw the charts of the page as .svg or .png. Repeatable.",
         rich_help_panel="Output",
     ),
 ]
@@ -118,6 +119,7 @@ def write_outputs(
     *,
     json: Path | None,
     html: Path | None = None,
+    pictures: Sequence[Path] = (),
     quiet: bool,
     report: ReportOptions = DEFAULTS,
     **page: Any,
@@ -128,12 +130,17 @@ def write_outputs(
         result: Result of an audit.
         json: JSON file, `STANDARD_OUTPUT` to print it in place of the report, or None.
         html: File of the HTML page, or None.
+        pictures: Files of pictures.
         quiet: True for no report.
         report: Options of the report.
         page: Options of the page of this audit.
     """
     if html is not None:
         write_text(html, result_page(result, **page))
+    if pictures:
+        drawing = result_picture(result)
+        for path in pictures:
+            write_picture(path, drawing)
     printed = write_json(result, json)
     if not quiet and not printed:
         print_result(stdout(), result, replace(report, seconds=elapsed()))

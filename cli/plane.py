@@ -10,7 +10,7 @@ import typer
 
 import onnx_ood
 from onnx_ood.inputs import open_inputs
-from onnx_ood.reports.pictures import check_pictures, draw_plane
+from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
@@ -42,12 +42,11 @@ def plane(
     check_pictures(*pictures)
     with progress_bar("running points", quiet=quiet) as progress:
         result = onnx_ood.plane(model, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress)
-    for path in pictures:
-        draw_plane(path, result)
     write_outputs(
         result,
         json=json,
         html=html,
+        pictures=pictures,
         quiet=quiet,
         report=ReportOptions(charts=tuple(pictures), verbose=verbose),
     )

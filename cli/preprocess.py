@@ -9,10 +9,11 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError
+from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
 
@@ -28,15 +29,20 @@ def preprocess(
     ],
     json: JsonFile = None,
     html: HtmlFile = None,
+    picture: PictureFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
     settings: onnx_ood.PreprocessSettings,
 ) -> None:
     """Find how a model expects its pictures to be preprocessed."""
+    pictures = picture or []
     check_outputs(json, html)
+    check_pictures(*pictures)
     with progress_bar("trying", quiet=quiet) as progress:
         result = onnx_ood.preprocess(model, photos, settings, progress=progress)
-    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))
+    write_outputs(
+        result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)
+    )
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 photos could be read; give more")

@@ -11,7 +11,7 @@ import typer
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.inputs import open_inputs
-from onnx_ood.reports.pictures import check_pictures, draw_sensitivity
+from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
@@ -53,8 +53,7 @@ def sensitivity(
         result = onnx_ood.sensitivity(
             models, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress
         )
-    for path in picture or ():
-        draw_sensitivity(result, path)
-    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(top=top, verbose=verbose))
+    report = ReportOptions(top=top, verbose=verbose)
+    write_outputs(result, json=json, html=html, pictures=picture or (), quiet=quiet, report=report)
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than half of the inputs of a model could be measured")

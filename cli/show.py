@@ -8,9 +8,10 @@ from typing import Annotated
 import typer
 
 import onnx_ood
+from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
-from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
+from .output import All, HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
 
 
 def show(
@@ -21,16 +22,20 @@ def show(
     everything: All = False,
     json: JsonFile = None,
     html: HtmlFile = None,
+    picture: PictureFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show a stored result as the command that made it did, or as a page (--html)."""
+    """Show a stored result as the command that made it did, or as a page (--html) or a picture (--picture)."""
+    pictures = picture or []
     check_outputs(json, html)
+    check_pictures(*pictures)
     stored = onnx_ood.read_result(result)
     write_outputs(
         stored,
         json=json,
         html=html,
-        quiet=quiet or html is not None,
+        pictures=pictures,
+        quiet=quiet or html is not None or bool(pictures),
         report=ReportOptions(top=top, everything=everything, verbose=verbose),
     )

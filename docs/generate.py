@@ -1,8 +1,9 @@
-"""Makes what the documentation shows: JSON Schemas of results and settings, and pictures of real terminal output.
+"""Generate parts of the documentation: JSON Schemas, and pictures of real output.
 
 python docs/generate.py schemas     writes docs/schemas/*.json
 python docs/generate.py detectors   writes the list in docs/detectors.md
-python docs/generate.py pictures    runs the commands and writes docs/images/demo.svg, score.svg and plane.svg
+python docs/generate.py pictures    runs the commands and writes demo, score, sensitivity, sensitivity-trajectories,
+                                    plane and bench.svg in docs/images
 python docs/generate.py screenshots opens a page in Chromium and writes docs/images/report-*.png, and terminal-*.svg
 """
 
@@ -31,7 +32,8 @@ from onnx_ood.audits.check.baseline import Baseline
 from onnx_ood.audits.check.config import CheckFile
 from onnx_ood.audits.score.stream.records import StreamRecord
 from onnx_ood.reports.demo.terminal import print_demo
-from onnx_ood.reports.pictures import draw_plane, draw_sensitivity
+from onnx_ood.reports.formats.picture import write_picture
+from onnx_ood.reports.registry import result_picture
 from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.score.page import score_page
 from onnx_ood.reports.score.terminal import print_score
@@ -84,19 +86,19 @@ THEME = TerminalTheme(
 
 
 def schema(name: str) -> str:
-    """The JSON Schema of one audit's result, or of a file that a user writes, as a file's text."""
+    """JSON Schema of one audit's result, or of a file that a user writes."""
     mode: Literal["validation", "serialization"] = "validation" if name in WRITTEN else "serialization"
     return json.dumps(RESULTS[name].model_json_schema(mode=mode), indent=2) + "\n"
 
 
 def schemas() -> None:
-    """Writes all schemas."""
+    """Write all schemas."""
     for name in RESULTS:
         (DOCS / "schemas" / f"{name}.json").write_text(schema(name))
 
 
 def pictures() -> None:
-    """Runs the README's commands and draws what they print."""
+    """Run the README's commands, and draw their terminal reports and charts."""
     os.chdir(DOCS.parent)  # Paths are shown as the README's commands have them.
     demo = _console()
     print_demo(demo, onnx_ood.demo())
@@ -113,6 +115,7 @@ def pictures() -> None:
     _save(score, "score")
     _plane()
     _sensitivity()
+    _bench()
 
 
 def _plane() -> None:
@@ -121,11 +124,12 @@ def _plane() -> None:
         images, _ = models.fashion_samples()
         np.save("garments.npy", (images[:, np.newaxis] / 255).astype(np.float32))
         rows = ["garments.npy[60]", "garments.npy[20]", "garments.npy[0]"]
-        draw_plane(DOCS / "images" / "plane.svg", onnx_ood.plane(models.path("fashion_cnn"), rows))
+        plane = onnx_ood.plane(models.path("fashion_cnn"), rows)
+    write_picture(DOCS / "images" / "plane.svg", result_picture(plane))
 
 
 def _sensitivity() -> None:
-    """As docs/sensitivity.md has it: the bundled garments with their true classes, in files beside the models."""
+    """The run of docs/sensitivity.md: bundled garments with their true classes."""
     garments, classes = Path("garments.npy"), Path("garments.csv")
     images, labels = models.fashion_samples()
     try:
@@ -141,11 +145,27 @@ def _sensitivity() -> None:
     shown = _console()
     print_sensitivity(shown, result, ReportOptions(top=3, verbose=True))
     _save(shown, "sensitivity")
-    draw_sensitivity(result, DOCS / "images" / "sensitivity-trajectories.svg")
+    write_picture(DOCS / "images" / "sensitivity-trajectories.svg", result_picture(result))
+
+
+def _bench() -> None:
+    """The bench of docs/detectors.md: bundled garments against synthetic sets and corruptions."""
+    with TemporaryDirectory() as name, chdir(name):
+        images, _ = models.fashion_samples()
+        Path("garments").mkdir()
+        for i, image in enumerate(images[::2]):
+            Image.fromarray(image).save(f"garments/{i:03}.png")
+        settings = onnx_ood.BenchSettings(
+            detectors=("energy", "msp"),
+            corruptions=("gaussian_noise", "motion_blur", "fog", "contrast"),
+            scores=True,
+        )
+        bench = onnx_ood.bench(models.path("fashion_cnn"), ["garments"], {}, settings)
+    write_picture(DOCS / "images" / "bench.svg", result_picture(bench))
 
 
 def screenshots() -> None:
-    """Scores photos and altered copies of them, as docs/report.md has it, and takes pictures of what comes of it."""
+    """Score photos and altered copies of them, as in docs/report.md, and take screenshots of the reports."""
     os.chdir(DOCS.parent)
     altered = Path("altered")
     try:
@@ -170,7 +190,7 @@ def screenshots() -> None:
 
 
 def _alter(photos: list[Path], folder: Path) -> None:
-    """Noise on one half of the photos, and the other half blurred."""
+    """Add noise to one half of the photos, and blur the other half."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     for i, photo in enumerate(photos):
@@ -185,7 +205,7 @@ def _alter(photos: list[Path], folder: Path) -> None:
 
 
 def _shoot(address: str) -> None:
-    """Takes pictures of a page: on a desk by day and by night, and three screens of a phone side by side."""
+    """Take screenshots of a page: on a desktop in both themes, and three of a phone side by side."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - an extra that schemas don't need
 
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -230,14 +250,14 @@ def _open_input(page: Any, place: int) -> None:
 
 
 def _scroll(page: Any, script: str) -> None:
-    """Scrolls, and waits until what came into view is drawn: cards outside it aren't."""
+    """Scroll, and wait until the cards in view are drawn."""
     page.evaluate(script)
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
     page.wait_for_timeout(500)
 
 
 def _save_picture(data: bytes, name: str) -> None:
-    """As PNG of as many colours as leave it small: pages with photos take three times as much in all colours."""
+    """Save as PNG with as many colours as keep it small: with all colours, pages with photos are three times larger."""
     image = Image.open(BytesIO(data)).convert("RGB")
     for colours in (256, 128, 96, 64, 48):
         buffer = BytesIO()
@@ -260,7 +280,7 @@ def _save(console: Console, name: str) -> None:
 
 
 def detectors() -> None:
-    """Writes the list of detectors between its marks."""
+    """Write the list of detectors between its marks."""
     page = DOCS / "detectors.md"
     rows = ["| detector | score | reads | source |", "|---|---|---|---|"]
     for one in map(onnx_ood.find_detector, onnx_ood.list_detectors()):

@@ -31,6 +31,22 @@ def notebook_html(result: BaseModel) -> str:
     )
 
 
+def write_picture(path: str | Path, result: BaseModel) -> None:
+    """Draw the charts of a result's page into a file, as `--picture` does.
+
+    Args:
+        path: Path of the file, which ends in .svg or .png.
+        result: Result of an audit with charts.
+
+    Raises:
+        UsageError: If the path ends otherwise, or the result has no charts.
+        OutputError: If the file cannot be written.
+    """
+    formats = import_module("onnx_ood.reports.formats.picture")
+    formats.check_pictures(Path(path))
+    formats.write_picture(Path(path), import_module("onnx_ood.reports.registry").result_picture(result))
+
+
 def write(path: str | Path, text: str) -> None:
     """Write a rendering to a file, atomically.
 

@@ -166,7 +166,7 @@ def test_no_folder_is_a_drawer(folder):
 
 # Names that several folders use for the same role.
 ROLES = {
-    "audit", "base", "config", "evaluate", "facts", "metrics", "page", "picture", "provenance", "reader",
+    "audit", "base", "charts", "config", "evaluate", "facts", "metrics", "page", "picture", "provenance", "reader",
     "registry", "result", "settings", "terminal",
 }  # fmt: skip
 

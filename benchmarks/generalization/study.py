@@ -43,8 +43,21 @@ from rich.console import Console
 from rich.table import Table
 
 from onnx_ood.metrics import auroc
-from onnx_ood.reports.pictures import check_pictures
-from onnx_ood.reports.pictures.canvas import drawing
+from onnx_ood.reports._html.charts import (
+    Figure,
+    Frame,
+    Key,
+    chart,
+    level_axis,
+    scale_ticks,
+    square_key,
+    upright_axis,
+)
+from onnx_ood.reports._html.markup import Markup, element
+from onnx_ood.reports._html.picture import FigureRow, picture
+from onnx_ood.reports._html.scales import Scale, log_scale
+from onnx_ood.reports._html.series import panel_title
+from onnx_ood.reports.formats.picture import check_pictures, write_picture
 
 Network = Mapping[str, Any]
 
@@ -67,7 +80,8 @@ COLOURS = {
     0.5: ("#e69f00", "50%"),
     1.0: ("#d55e00", "100%"),
 }
-MARKERS = {"fc": ("o", "fully connected"), "conv": ("s", "convolutional")}
+MARKERS = {"fc": "fully connected", "conv": "convolutional"}
+FRAME = Frame(width=370, height=310, left=64, right=356, top=30, bottom=256)
 KINDS: dict[str, Callable[[Network], bool]] = {
     "all": lambda network: True,  # noqa: ARG005
     "fully connected": lambda network: network["kind"] == "fc",
@@ -215,33 +229,48 @@ def summarise(networks: Sequence[Network]) -> list[Setting]:
     return settings
 
 
-def draw(networks: Sequence[Network], path: Path) -> None:
-    """Draws gap against each metric."""
-    from matplotlib.ticker import LogLocator, NullLocator  # noqa: PLC0415 - needed for the figure alone
+def draw(networks: Sequence[Network]) -> str:
+    """Draw gap against each metric as an SVG document."""
+    highest = max(network["gap"] for network in networks)
+    keys = [square_key(text, fill=colour) for colour, text in COLOURS.values()]
+    keys += [Key(_marker(kind, 6, 6, "#666666"), text) for kind, text in MARKERS.items()]
+    panels = []
+    for metric, name in NAMES.items():
+        across = log_scale([network[metric] for network in networks], FRAME.left, FRAME.right)
+        up = Scale(0.0, 1.05 * highest, FRAME.bottom, FRAME.top)
+        marks = [
+            _marker(
+                network["kind"],
+                across(network[metric]),
+                up(network["gap"]),
+                COLOURS[network["random_labels"]][0],
+            )
+            for share in COLOURS
+            for network in networks
+            if network["random_labels"] == share
+        ]
+        panels.append(
+            chart(
+                "panel",
+                f"Generalization gap against {name} of {len(networks)} networks.",
+                FRAME,
+                panel_title(name, FRAME),
+                upright_axis(up, FRAME, "generalization gap"),
+                level_axis(scale_ticks(across, 4), FRAME, "mean at test pictures, logarithmic"),
+                marks,
+            )
+        )
+    figure = Figure(f"Generalization gap of {len(networks)} networks", panels, keys)
+    return picture("Sensitivity and generalization", [], [FigureRow("", [figure])])
 
-    with drawing(path, 10.5, 4.2) as figure:
-        panels = figure.subplots(1, len(NAMES), sharey=True)
-        for share, (colour, text) in COLOURS.items():
-            panels[0].scatter([], [], color=colour, label=text)
-            for kind, (marker, _) in MARKERS.items():
-                chosen = [
-                    network
-                    for network in networks
-                    if network["kind"] == kind and network["random_labels"] == share
-                ]
-                gaps = [network["gap"] for network in chosen]
-                for panel, metric in zip(panels, NAMES, strict=True):
-                    values = [network[metric] for network in chosen]
-                    panel.scatter(values, gaps, s=22, color=colour, marker=marker, alpha=0.7)
-        for marker, text in MARKERS.values():
-            panels[0].scatter([], [], color="#666666", marker=marker, label=text)
-        for panel, name in zip(panels, NAMES.values(), strict=True):
-            panel.set(title=name, xscale="log", xlabel="mean at test pictures, logarithmic")
-            panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            panel.xaxis.set_major_formatter("{x:g}")
-            panel.xaxis.set_minor_locator(NullLocator())
-        panels[0].set(ylabel="generalization gap", ylim=(0, None))
-        figure.legend(loc="outside upper center", ncols=len(COLOURS) + len(MARKERS))
+
+def _marker(kind: str, x: float, y: float, colour: str) -> Markup:
+    """Disc of a fully connected network, or square of a convolutional one."""
+    outline = {
+        "fc": f"M{x - 4:.1f} {y:.1f}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z",
+        "conv": f"M{x - 3.5:.1f} {y - 3.5:.1f}h7v7h-7z",
+    }
+    return element("path", d=outline[kind], fill=colour, fill_opacity="0.7")
 
 
 def show(
@@ -312,7 +341,8 @@ def main(words: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(words)
     if not 100 <= arguments.pictures <= 500:
         parser.error("--pictures takes 100 to 500")
-    check_pictures(arguments.figure)
+    if arguments.figure:
+        check_pictures(arguments.figure)
     folder: Path = arguments.folder
     entries = trained(folder, arguments.networks, arguments.data)
     fitting = [entry for entry in entries if entry["fits"]]
@@ -329,7 +359,7 @@ def main(words: Sequence[str] | None = None) -> None:
     changes = before_and_after(folder, fitting, sorts)
     show(rows, settings, changes, Console(width=170))
     if arguments.figure:
-        draw(networks, arguments.figure)
+        write_picture(arguments.figure, draw(networks))
     if arguments.json:
         results = {
             "pictures": arguments.pictures,

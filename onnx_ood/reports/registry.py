@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from rich.console import Console
 
+from onnx_ood.exceptions import UsageError
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.results.registry import audit_of
 
@@ -44,6 +45,22 @@ def result_page(result: BaseModel, **options: Any) -> str:
         return _text_page(audit, result)
     page = getattr(import_module(f"onnx_ood.reports.{audit}.page"), f"{audit}_page")
     return str(page(result, **options))
+
+
+def result_picture(result: BaseModel) -> str:
+    """Draw the charts of a result's page as one standalone SVG.
+
+    Args:
+        result: Result of an audit with charts.
+
+    Raises:
+        UsageError: If results of this audit have no charts of their own.
+    """
+    audit = audit_of(result)
+    if find_spec(f"onnx_ood.reports.{audit}.picture") is None:
+        raise UsageError(f"a result of {audit} has no charts to draw; write its HTML page instead")
+    draw = getattr(import_module(f"onnx_ood.reports.{audit}.picture"), f"{audit}_picture")
+    return str(draw(result))
 
 
 def _text_page(audit: str, result: BaseModel) -> str:

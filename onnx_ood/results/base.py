@@ -42,6 +42,18 @@ class Result(Part):
         """
         _rendering.write(path, _rendering.html_page(self, **options))
 
+    def to_picture(self, path: str | Path) -> None:
+        """Draw the charts of the HTML page into one file, as `--picture` does.
+
+        Args:
+            path: Path of the file; .svg needs nothing, .png the package resvg-py. An existing file is replaced.
+
+        Raises:
+            UsageError: If the path ends otherwise, or the result has no charts.
+            OutputError: If the file cannot be written.
+        """
+        _rendering.write_picture(path, self)
+
     def to_json(self, path: str | Path) -> None:
         """Write the result as JSON, as `--json` does; `onnx_ood.read_result` reads it.
 

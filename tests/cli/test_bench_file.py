@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from onnx_ood.cli.main import run
 from PIL import Image
+from svg_parts import drawing, parts
 
 from onnx_ood import models
 from onnx_ood.audits.bench.config import BenchFile
@@ -135,17 +136,19 @@ def test_the_published_schema_takes_what_the_program_takes(folder: Path) -> None
 
 def test_pictures_and_curves_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--config", folder / "bench.toml", "--detectors", "msp", "--corruptions", "fog"]
-    arguments += ["--pictures", folder / "pictures"]
+    arguments += ["--picture", folder / "bench.svg", "--picture", folder / "bench.png"]
     found = _run(folder, *arguments)
-    assert {path.name for path in (folder / "pictures").iterdir()} == {
-        "roc.svg",
-        "scores-1-msp.svg",
-        "corruptions.svg",
-    }
+    tree = drawing((folder / "bench.svg").read_text())
+    sets = len(found["sets"])
+    assert len(parts(tree, "g", "series-panel")) == (1 + sets) + (1 + 1)
+    assert len(parts(tree, "g", "distribution")) == sets
+    with Image.open(folder / "bench.png") as picture:
+        assert picture.size == (2 * int(tree.get("width", "")), 2 * int(tree.get("height", "")))
     assert len(found["detectors"][0]["scores"]["id"]) == found["id"]
-    assert run(["bench", *map(str, arguments)]) == 0
-    said = capsys.readouterr().out
-    assert "AUROC of msp by kind and severity" in said
-    assert "0 measured" in said
-    assert run(["bench", *map(str, arguments[:2]), "--pictures", str(folder / "cnn.onnx")]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert run(["bench", *map(str, arguments), "--verbose"]) == 0
+    printed = capsys.readouterr().out
+    assert "AUROC of msp by corruption and severity" in printed
+    assert "0 measured" in printed
+    for name, code in (("bench.pdf", 64), ("missing/bench.svg", 2)):
+        assert run(["bench", *map(str, arguments[:2]), "--picture", str(folder / name)]) == code
+        assert len(capsys.readouterr().err.splitlines()) == 1

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from command import run
+from page_parts import find, parsed, text
 from PIL import Image
 
 from onnx_ood import models
@@ -118,10 +119,9 @@ def test_bench_draws_the_scores_of_its_detectors(pictures, tmp_path):
         "--quiet",
     )
     assert done.returncode == 0, done.stderr
-    text = page.read_text(encoding="utf-8")
+    tree = parsed(page.read_text(encoding="utf-8"))
     for detector in ("msp", "energy"):
-        assert f"<h3>Histogram of {detector}</h3>" in text
-    # Each histogram counts every input of every set.
+        assert f"Scores of {detector}" in [text(one) for one in find(tree, "h3")]
+    # One distribution for each set and detector.
     found = json.loads(result.read_text())
-    inputs = len(list(pictures.iterdir())) + sum(one["inputs"] for one in found["sets"])
-    assert text.count(f"<p>{inputs} inputs; right is") == 2
+    assert len(find(tree, "svg", class_="distribution")) == 2 * len(found["sets"])

@@ -56,7 +56,7 @@ def test_report_json_and_pictures(garments: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ([], "these are 10; name three files, or rows of a file as in x.npy[0] x.npy[7] x.npy[9]"),
-        (["--picture", "plane.pdf"], "name it so"),
+        (["--picture", "plane.pdf"], "plane.pdf: pictures are written as .svg or .png"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_with_64(options: list[str], message: str, garments: Path) -> None:

@@ -46,7 +46,7 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
     ):
         assert text in done.stdout
     drawn = "".join(ElementTree.fromstring((tmp_path / "r.svg").read_text()).itertext())
-    for text in ("fashion_cnn.onnx", "fashion_resnet.onnx", "through three classes", "softmax of 'logits'"):
+    for text in ("fashion_cnn.onnx", "fashion_resnet.onnx", "Through three classes", "softmax of 'logits'"):
         assert text in drawn
 
 
@@ -60,7 +60,10 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
         ([models.path("fashion_cnn"), "x.npy", "--probe", "op:Sigmoid"], "op:Sigmoid"),
         ([models.path("fashion_cnn"), "x.npy", "--site", "nowhere"], "'nowhere' is not a tensor"),
         ([models.path("fashion_cnn"), "x.npy", "--feed", "mask=1"], "has no input 'mask'"),
-        ([models.path("fashion_cnn"), "x.npy", "--picture", "x.pdf"], ".png or .svg"),
+        (
+            [models.path("fashion_cnn"), "x.npy", "--picture", "x.pdf"],
+            "x.pdf: pictures are written as .svg or .png",
+        ),
         ([models.path("fashion_cnn"), "x.npy", "--classes", "none.csv"], "none.csv: no such file"),
     ],
 )

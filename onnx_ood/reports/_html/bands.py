@@ -1,12 +1,21 @@
-"""Curves with a band: a mean over a way or over layers, and the range of what it is the mean of."""
+"""Curve with a band: a mean along a trajectory or over layers, and its range."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnx_ood.reports._html.charts import MOST_POINTS, Frame, chart, level_axis, point, upright_axis
-from onnx_ood.reports._html.markup import Child, Markup, element
+from onnx_ood.reports._html.charts import (
+    MAX_DISTINCT_POINTS,
+    Chart,
+    Frame,
+    chart,
+    level_axis,
+    point,
+    polyline,
+    upright_axis,
+)
+from onnx_ood.reports._html.markup import Child, element
 from onnx_ood.reports._html.scales import Scale
 
 FRAME = Frame(width=460, height=235, right=452, bottom=180)
@@ -14,13 +23,13 @@ FRAME = Frame(width=460, height=235, right=452, bottom=180)
 
 @dataclass(frozen=True)
 class Band:
-    """What stands above one place.
+    """Value and range at one place.
 
     Attributes:
-        low: Where the band begins.
-        middle: Where the curve is.
-        high: Where the band ends.
-        tip: What its point says.
+        low: Lower end of the band.
+        middle: Value of the curve.
+        high: Upper end of the band.
+        tip: Text of the point.
     """
 
     low: float
@@ -30,7 +39,7 @@ class Band:
 
 
 def band_places(count: int) -> list[float]:
-    """Where each of so many bands stands."""
+    """Horizontal positions of so many bands."""
     step = (FRAME.right - FRAME.left) / count
     return [FRAME.left + (p + 0.5) * step for p in range(count)]
 
@@ -45,38 +54,34 @@ def band_chart(
     ticks: Sequence[tuple[float, str]],
     level: str,
     guide: Child = None,
-) -> Markup:
-    """A curve in its band, whose points say their numbers.
+) -> Chart:
+    """Draw a curve in its band; its points name their numbers.
 
     Args:
-        kind: Its class.
-        label: What it shows, for those who can't see it.
+        kind: CSS class.
+        label: Description for screen readers.
         bands: From left to right.
-        up: The scale of the values.
-        upright: What the values are.
-        ticks: Places beneath the plot, and what is there.
-        level: What the bands stand for.
-        guide: What is drawn beneath the curve.
+        up: Vertical scale.
+        upright: Title of the vertical axis.
+        ticks: Positions and labels of the horizontal axis.
+        level: Title of the horizontal axis.
+        guide: Elements between the band and the curve.
     """
     places = band_places(len(bands))
     highs = [(x, up(band.high)) for x, band in zip(places, bands, strict=True)]
     lows = [(x, up(band.low)) for x, band in zip(places, bands, strict=True)]
     middles = [(x, up(band.middle)) for x, band in zip(places, bands, strict=True)]
     return chart(
-        f"{kind} dense" if len(bands) > MOST_POINTS else kind,
+        f"{kind} dense" if len(bands) > MAX_DISTINCT_POINTS else kind,
         label,
         FRAME,
         upright_axis(up, FRAME, upright),
         level_axis(ticks, FRAME, level),
-        element("path", class_="band", d=f"M{_corners([*highs, *reversed(lows)])}Z"),
+        element("path", class_="band", d=f"{polyline([*highs, *reversed(lows)])}Z"),
         guide,
-        element("path", class_="median", d=f"M{_corners(middles)}"),
+        element("path", class_="median", d=polyline(middles)),
         [
             point(band.tip, element("circle", cx=x, cy=y, r=2))
             for (x, y), band in zip(middles, bands, strict=True)
         ],
     )
-
-
-def _corners(corners: Sequence[tuple[float, float]]) -> str:
-    return "L".join(f"{x:.1f} {y:.1f}" for x, y in corners)

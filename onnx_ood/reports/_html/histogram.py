@@ -1,20 +1,21 @@
-"""Histograms of scores: how an input's score stands to the others'."""
+"""Histograms of the scores of one run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from onnx_ood._types import Float
 from onnx_ood.reports._html.charts import (
+    Figure,
     Frame,
     chart,
-    figure,
     level_axis,
     number,
     point,
-    tick_text,
+    scale_ticks,
+    square_key,
     upright_axis,
 )
 from onnx_ood.reports._html.markup import Markup, element
@@ -22,20 +23,20 @@ from onnx_ood.reports._html.scales import Scale, log_scale
 from onnx_ood.reports.words import counted
 
 FRAME = Frame(width=460, height=235, right=452, bottom=180)
-# Scores of which the largest is so many times the least are shown on a logarithmic scale.
-_MANY_TIMES = 100.0
-_MOST_BINS = 32
+# Scores whose largest is at least so many times the smallest are drawn on a logarithmic scale.
+_LOG_RATIO = 100.0
+_MAX_BINS = 32
 _LARGEST = 1e300
 
 
-def bin_edges(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Edges of bins of equal width, or of equal ratio where scores go over orders of magnitude."""
+def bin_edges(scores: Float) -> Float:
+    """Edges of bins of equal width, or of equal ratio if scores span orders of magnitude."""
     low, high = float(scores.min()), float(scores.max())
-    count = int(np.clip(2 * len(scores) ** (1 / 3), 4, _MOST_BINS))
-    if low > 0 and high >= _MANY_TIMES * low:
+    count = int(np.clip(2 * len(scores) ** (1 / 3), 4, _MAX_BINS))
+    if low > 0 and high >= _LOG_RATIO * low:
         return np.geomspace(low, high, count + 1)
     if low == high:
-        # Far from 0, a half more is no other number.
+        # Far from 0, adding a half does not change a float.
         half = max(0.5, 1e-6 * abs(low))
         low, high = low - half, high + half
     return np.linspace(low, high, count + 1)
@@ -48,30 +49,26 @@ def histogram_figure(
     mark: str,
     *,
     others: str = "not flagged",
-    colour: str = "marked",
-    note: str = "",
     higher: str = "more unusual",
-) -> Markup:
-    """A histogram of scores in which some inputs are marked.
+) -> Figure:
+    """Draw a histogram of scores, with some inputs marked.
 
     Args:
-        name: What the scores are of.
-        scores: Of all inputs.
-        marked: Which of them stand out.
-        mark: What is said of these.
-        others: And of the others, where some are marked.
-        colour: The class that colours those that stand out.
-        note: What else is to be known.
-        higher: What inputs with higher scores are.
+        name: Name of the scores.
+        scores: Scores of all inputs.
+        marked: Whether each input is marked.
+        mark: Legend of the marked inputs.
+        others: Legend of the others.
+        higher: Meaning of a higher score.
     """
     values, chosen = np.asarray(scores, dtype=np.float64), np.asarray(marked, dtype=bool)
     known = np.isfinite(values)
-    # So that the difference of the largest is a number too.
+    # Clipped, so that the difference of the extremes is finite.
     values, chosen = np.clip(values[known], -_LARGEST, _LARGEST), chosen[known]
     if not values.size:
-        return figure(f"Histogram of {name}", None, "No input has a number.")
+        return Figure(f"Histogram of {name}", [], notes=["No input has a number."])
     edges = bin_edges(values)
-    log = bool(edges[0] > 0 and edges[-1] >= _MANY_TIMES * edges[0])
+    log = bool(edges[0] > 0 and edges[-1] >= _LOG_RATIO * edges[0])
     all_counts = np.histogram(values, edges)[0]
     counts = np.histogram(values[chosen], edges)[0]
     across = (
@@ -91,35 +88,29 @@ def histogram_figure(
             point(
                 tip,
                 _bar("bar", left, right, up(float(count)), FRAME.bottom),
-                _bar(f"bar {colour}", left, right, up(float(of_marked)), FRAME.bottom) if of_marked else None,
+                _bar("bar marked", left, right, up(float(of_marked)), FRAME.bottom) if of_marked else None,
             )
         )
-    ticks = [(across(tick), tick_text(round(tick, 12))) for tick in across.ticks(6)]
     drawing = chart(
         "histogram",
         f"Histogram of {name} over {counted(len(values), 'input')}"
         + (", on a logarithmic scale." if log else "."),
         FRAME,
         _counts(up),
-        level_axis(ticks, FRAME, name + (" (logarithmic)" if log else "")),
+        level_axis(scale_ticks(across, 6), FRAME, name + (" (logarithmic)" if log else "")),
         bars,
     )
-    legend = None
-    if chosen.any():
-        legend = element(
-            "span",
-            element("span", class_=f"key {colour}", aria_hidden="true"),
-            f" {mark} ",
-            element("span", class_="key", aria_hidden="true"),
-            f" {others}",
-        )
-    return figure(
-        f"Histogram of {name}", drawing, f"{counted(len(values), 'input')}; right is {higher}. {note}", legend
+    keys = [square_key(mark, class_="bar marked"), square_key(others, class_="bar")] if chosen.any() else []
+    return Figure(
+        f"Histogram of {name}",
+        [drawing],
+        keys,
+        [f"{counted(len(values), 'input')}; right is {higher}."],
     )
 
 
 def _counts(scale: Scale) -> Markup:
-    """The axis of counts, which are whole numbers."""
+    """Vertical axis of counts."""
     whole = Scale(0.0, max(scale.high, 1.0), scale.start, scale.stop)
     return upright_axis(_Whole(whole.low, whole.high, whole.start, whole.stop), FRAME, "inputs")
 

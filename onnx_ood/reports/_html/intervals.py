@@ -1,11 +1,11 @@
-"""Rows of values with their intervals: a line for each name, the best first."""
+"""Rows of values with their intervals: one line per name, the best first."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnx_ood.reports._html.charts import Frame, chart, figure, level_axis, point, tick_text
+from onnx_ood.reports._html.charts import Figure, Frame, chart, level_axis, point, scale_ticks
 from onnx_ood.reports._html.markup import Markup, element
 from onnx_ood.reports._html.rows import row_frame, row_name
 from onnx_ood.reports._html.scales import Scale
@@ -15,14 +15,14 @@ _ROW = 26
 
 @dataclass(frozen=True)
 class Interval:
-    """A line of the chart.
+    """Line of the chart.
 
     Attributes:
-        name: What it is of.
-        low: Where its interval begins.
-        value: Where its point is.
-        high: Where its interval ends.
-        tip: What it says.
+        name: Name of the line.
+        low: Lower end of the interval.
+        value: Position of the point.
+        high: Upper end of the interval.
+        tip: Text of the point.
     """
 
     name: str
@@ -42,31 +42,30 @@ def interval_figure(
     axis: str,
     guide: float,
     words: str,
-) -> Markup:
-    """A chart of values with their intervals.
+) -> Figure:
+    """Draw values with their intervals.
 
     Args:
-        kind: Its class.
-        title: What stands above it.
-        label: What it shows, for those who can't see it.
+        kind: CSS class.
+        title: Heading.
+        label: Description for screen readers.
         rows: From top to bottom.
-        bounds: Of the axis; what lies beyond is drawn at its end.
-        axis: What the values are.
-        guide: Where a dashed line stands.
-        words: What has to be known of it.
+        bounds: Ends of the axis; values beyond are drawn at its ends.
+        axis: Title of the axis.
+        guide: Position of a dashed line.
+        words: Note about the chart.
     """
     frame = row_frame([row.name for row in rows], _ROW)
     scale = Scale(*bounds, frame.left, frame.right)
-    ticks = [(scale(tick), tick_text(round(tick, 12))) for tick in scale.ticks()]
     drawing = chart(
         kind,
         label,
         frame,
         element("path", class_="floor", d=f"M{scale(guide):.1f} {frame.top}V{frame.bottom}"),
-        level_axis(ticks, frame, axis),
+        level_axis(scale_ticks(scale), frame, axis),
         [_row(row, frame, scale, frame.top + (place + 0.5) * _ROW + 3) for place, row in enumerate(rows)],
     )
-    return figure(title, drawing, words)
+    return Figure(title, [drawing], notes=[words])
 
 
 def _row(row: Interval, frame: Frame, scale: Scale, y: float) -> list[Markup]:

@@ -1,29 +1,39 @@
-"""HTML and SVG that can't come out unescaped or unbalanced: elements are made by functions, and all text is escaped."""
+"""HTML and SVG from functions that escape all text and close all elements."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from html import escape
+from typing import Protocol, runtime_checkable
 from unicodedata import category
 
-# Signs without a shape that do no harm, as all kinds of spaces do none: by the last two letters and emoji are joined.
-_SHOWN = "\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
-# Elements that have no end tag.
+# Invisible characters that do no harm, as no kind of space does: the last two join letters and emoji.
+_KEPT = "\n\t\N{ZERO WIDTH NON-JOINER}\N{ZERO WIDTH JOINER}"
+# Elements without an end tag.
 _EMPTY = frozenset({"br", "img", "input", "meta"})
 
 
 class Markup(str):
-    """Text that is HTML already and stands in a page as it is."""
+    """Text that is HTML already and is put into a page unchanged."""
 
     __slots__ = ()
 
 
-Child = str | None | Iterable["Child"]
+@runtime_checkable
+class Renderable(Protocol):
+    """Part of a page that renders itself."""
+
+    def __html__(self) -> Markup:
+        """Render as HTML."""
+        ...
+
+
+Child = str | Renderable | None | Iterable["Child"]
 Value = str | float | bool | None
 
 
 def text(value: str) -> Markup:
-    """A text as HTML: what would be markup is escaped, what no page may hold is replaced.
+    """Escape text, and replace the characters that no page may hold.
 
     Args:
         value: Any text, including text from untrusted files.
@@ -31,22 +41,25 @@ def text(value: str) -> Markup:
     if isinstance(value, Markup):
         return value
     if not value.isprintable():
-        # Control characters and lone surrogates can't be written at all, and marks of direction reorder what is around.
+        # Control characters and lone surrogates cannot be written; marks of direction reorder their surroundings.
         value = "".join(
-            c if c.isprintable() or c in _SHOWN or category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}"
+            c if c.isprintable() or c in _KEPT or category(c) == "Zs" else "\N{REPLACEMENT CHARACTER}"
             for c in value
         )
     return Markup(escape(value))
 
 
 def element(name: str, /, *children: Child, **attributes: Value) -> Markup:
-    """An element with all that is in it.
+    """Build an element with its content.
 
     Args:
-        name: Its tag.
+        name: Tag.
         children: Elements, texts, or collections of them; None is nothing.
-        attributes: By name, with `_` for `-`, and one more behind a name that is a word of Python: `class_`. True gives
-            an attribute without a value; None and False leave it out.
+        attributes: By name, with `_` for `-`, and a trailing `_` after a Python keyword: `class_`. True gives an
+            attribute without a value; None and False omit it.
+
+    >>> element("p", "a < b", class_="note")
+    '<p class="note">a &lt; b</p>'
     """
     start = "".join(_attribute(key, value) for key, value in attributes.items())
     if name in _EMPTY:
@@ -55,17 +68,26 @@ def element(name: str, /, *children: Child, **attributes: Value) -> Markup:
 
 
 def joined(*children: Child) -> Markup:
-    """Elements and texts one after the other."""
+    """Concatenate elements and texts."""
     parts = []
     for child in children:
         if child is None:
             continue
-        parts.append(text(child) if isinstance(child, str) else joined(*child))
+        if isinstance(child, str):
+            parts.append(text(child))
+        elif isinstance(child, Renderable):
+            parts.append(child.__html__())
+        else:
+            parts.append(joined(*child))
     return Markup("".join(parts))
 
 
 def shape(value: float) -> str:
-    """A coordinate, to a hundredth of a unit and without zeros at its end."""
+    """Format a coordinate to a hundredth of a unit, without trailing zeros.
+
+    >>> shape(1.5), shape(2.0), shape(0.333)
+    ('1.5', '2', '0.33')
+    """
     return f"{value:.2f}".rstrip("0").rstrip(".") if value % 1 else f"{value:.0f}"
 
 

@@ -1,4 +1,4 @@
-"""The frame of every page: one file that loads nothing, with the result inside it as JSON."""
+"""Frame of all pages: one file that loads nothing and holds the result as JSON."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from pydantic import BaseModel
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.results.base import Failure
 
-# In a JSON text these stand in strings alone, where an escape means the same; without them nothing in a string can end
-# the element around it, or begin a comment.
+# In JSON text these occur in strings only, where an escape means the same. Without them, no string can end the element
+# around it or begin a comment.
 _ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
-# Failed inputs that are named at once.
-_AT_ONCE = 10
+# Failed inputs listed without unfolding.
+_MAX_LISTED = 10
 
 
 def page(
     title: str, kind: str, sections: Sequence[tuple[str, str, Child]], result: BaseModel, version: str
 ) -> str:
-    """A page as text.
+    """Render a page.
 
     Args:
-        title: What is audited.
-        kind: By which command.
-        sections: Fragment, name and content of each; where the content is None it is left out.
-        result: What the page shows; it stands in the page as JSON that follows the published schema.
-        version: Of onnx_ood.
+        title: Name of the audited model.
+        kind: Name of the audit.
+        sections: Fragment, name and content of each; sections without content are omitted.
+        result: Stored in the page as JSON that follows the published schema.
+        version: Version of onnx_ood.
 
     Returns:
-        The page. Its policy lets it load nothing but the pictures that are in it, and run no script but its own.
+        HTML. Its policy allows no resource but embedded pictures, and no script but its own.
     """
     shown = [(fragment, name, content) for fragment, name, content in sections if content]
-    style, script = _asset("page.css"), _asset("page.js")
+    style, script = _asset("charts.css") + _asset("page.css"), _asset("page.js")
     policy = (
         f"default-src 'none'; img-src data:; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
         "base-uri 'none'; form-action 'none'"
@@ -79,7 +79,7 @@ def page(
 
 
 def fact_list(facts: Sequence[tuple[str, Child]]) -> Markup:
-    """Names and what they are; those of nothing are left out."""
+    """List of names and values; empty values are omitted."""
     rows = [element("div", element("dt", name), element("dd", value)) for name, value in facts if value]
     return element("dl", rows, class_="facts")
 
@@ -91,13 +91,13 @@ def table(
     *,
     row_class: Sequence[str | None] | None = None,
 ) -> Markup:
-    """A table that scrolls by itself where it is wider than the page.
+    """Table that scrolls on its own if it is wider than the page.
 
     Args:
-        caption: What it shows.
-        heads: Name of each column, and whether it holds numbers.
-        rows: Cells; the first one names the row.
-        row_class: A class for each row.
+        caption: Title.
+        heads: Name of each column, and True for numbers.
+        rows: Cells; the first names the row.
+        row_class: CSS class of each row.
     """
     aligned = ["number" if numeric else None for _, numeric in heads]
     top = [
@@ -123,23 +123,23 @@ def table(
 
 
 def bullets(lines: Sequence[Child], kind: str | None = None) -> Markup | None:
-    """A list, or nothing if there is nothing to list."""
+    """Bullet list, or None without lines."""
     return element("ul", [element("li", line) for line in lines], class_=kind) if lines else None
 
 
 def folded(summary: str, *children: Child) -> Markup:
-    """What is shown once it is asked for, and in print."""
+    """Part that is shown when unfolded, and in print."""
     return element("details", element("summary", summary), children, class_="folded")
 
 
 def failure_list(failures: Sequence[Failure]) -> Markup | None:
-    """What failed, by name; what would make the page long is folded away."""
+    """List of failures by name; most of a long list is folded."""
     lines = [
         joined(element("span", failure.id, class_="name"), f": {failure.reason}") for failure in failures
     ]
-    further = lines[_AT_ONCE:]
+    further = lines[_MAX_LISTED:]
     return joined(
-        bullets(lines[:_AT_ONCE]),
+        bullets(lines[:_MAX_LISTED]),
         folded(f"{len(further):,} more", bullets(further)) if further else None,
     )
 

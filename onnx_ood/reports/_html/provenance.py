@@ -1,4 +1,4 @@
-"""Where numbers come from: the command, the model and the versions that give them again."""
+"""Provenance of a result: command, model and versions."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.results.base import Environment
 from onnx_ood.results.provenance import ModelFacts
 
-# Signs in a line of a command.
+# Characters in a line of a command.
 _LINE = 80
-# How a result names the source of its preprocessing where it is the user.
+# Suffix of preprocessing that the user stated.
 _STATED = re.compile(r"\(stated: (.*)\)$")
 
 
 def command_text(words: Sequence[str]) -> str:
-    """A command as a shell takes it, over lines that can be read.
+    """Format a command for a shell, broken into short lines.
 
     Args:
-        words: Its words: those that name what is done, then options with their values.
+        words: Words of the command, options with their values last.
     """
     first = next((i for i, word in enumerate(words) if word.startswith("--")), len(words))
     lines = [shlex.join(words[:first])]
@@ -33,23 +33,23 @@ def command_text(words: Sequence[str]) -> str:
 
 
 def preprocessing_words(preprocessing: str | None) -> list[str]:
-    """The option that a run was given, where its result says that the preprocessing was stated.
+    """Option of a run whose preprocessing was stated; otherwise nothing.
 
     Args:
-        preprocessing: As a result has it.
+        preprocessing: Description in the result.
     """
     stated = _STATED.search(preprocessing or "")
     return ["--preprocess", stated[1]] if stated else []
 
 
 def command_block(command: str, *, named: bool = False) -> Markup:
-    """A command with what is to be known of it.
+    """Block with a command.
 
     Args:
         command: The command.
-        named: Whether it names its files.
+        named: True if it names all files.
     """
-    known = "" if named else "; words in capitals stand for the files that were named"
+    known = "" if named else "; replace the words in capitals by your files"
     return joined(
         element("p", f"The run, as a command{known}:"),
         element("pre", element("code", command), tabindex=0, role="group", aria_label="Command"),
@@ -57,7 +57,7 @@ def command_block(command: str, *, named: bool = False) -> Markup:
 
 
 def model_facts(model: ModelFacts) -> list[tuple[str, Child]]:
-    """Which model it was."""
+    """Facts that identify a model."""
     opsets = ", ".join(f"{name or 'ai.onnx'} {version}" for name, version in model.opsets.items())
     return [
         ("model", model.path),
@@ -67,7 +67,7 @@ def model_facts(model: ModelFacts) -> list[tuple[str, Child]]:
 
 
 def versions(environment: Environment) -> str:
-    """What the numbers were made with."""
+    """Versions of the environment."""
     numbers = environment.model_dump()
     platform = numbers.pop("platform")
     return ", ".join(f"{name} {version}" for name, version in numbers.items()) + f"; {platform}"

@@ -1,4 +1,4 @@
-"""Areas of a grid as outlines: the cells in which one thing is found, as a path."""
+"""Outlines of sets of cells of a grid, as SVG paths."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ Corner = tuple[int, int]
 
 
 def outline(cells: NDArray[np.bool_]) -> str:
-    """The outline of cells, as the path of a drawing whose unit is a cell.
+    """Outline of cells, as a path in a drawing whose unit is a cell.
 
     Args:
-        cells: Which they are, [R, C]; the first row lies at 0.
+        cells: True for the cells of the set, [R, C]; the first row is at 0.
 
     Returns:
-        Closed loops around all of them; what a loop inside another cuts out is a hole by either rule of filling.
+        Closed loops; a loop inside another is a hole by either fill rule.
     """
     return "".join(_loops(_edges(cells)))
 
 
 def _edges(cells: NDArray[np.bool_]) -> dict[Corner, list[Corner]]:
-    """Sides of cells with no such cell beyond, by where they begin: cells lie to the left of them."""
+    """Sides between the set and its complement by their start; the set lies to the left."""
     inside = np.pad(cells, 1)
     edges: dict[Corner, list[Corner]] = {}
-    # Where a side begins and ends as seen from the cell's corner nearest to the origin, and the cell beyond it.
+    # Start and end of a side relative to the corner of the cell nearest to the origin, and the cell beyond.
     sides = [
         ((0, 0), (1, 0), (-1, 0)),
         ((1, 0), (1, 1), (0, 1)),
@@ -41,7 +41,7 @@ def _edges(cells: NDArray[np.bool_]) -> dict[Corner, list[Corner]]:
 
 
 def _loops(edges: dict[Corner, list[Corner]]) -> Iterator[str]:
-    """Chains sides to loops, a stroke for each straight part."""
+    """Chain sides to loops, one stroke per straight part."""
     while edges:
         first = here = next(iter(edges))
         path, run, along = [f"M{first[0]} {first[1]}"], 0, ""
@@ -51,12 +51,12 @@ def _loops(edges: dict[Corner, list[Corner]]) -> Iterator[str]:
             if not ends:
                 del edges[here]
             step = (there[0] - here[0]) or (there[1] - here[1])
-            way = "h" if there[1] == here[1] else "v"
-            if way == along and (run > 0) == (step > 0):
+            direction = "h" if there[1] == here[1] else "v"
+            if direction == along and (run > 0) == (step > 0):
                 run += step
             else:
                 path += [f"{along}{run}"] if along else []
-                run, along = step, way
+                run, along = step, direction
             here = there
             if here == first:
                 break

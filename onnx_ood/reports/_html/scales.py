@@ -1,4 +1,4 @@
-"""From numbers to places on a chart, and the marks on its axes."""
+"""Scales from numbers to positions on a chart, and their ticks."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-# Steps between the marks of an axis, as shares of a power of ten.
+# Steps between ticks, as multiples of a power of ten.
 _STEPS = (1, 2, 5)
-# Up to this ratio, a logarithmic axis has marks between the powers of ten.
-_FEW_TIMES = 300.0
+# Up to this ratio, a logarithmic axis has ticks between the powers of ten.
+_MINOR_TICK_RATIO = 300.0
 
 
 @dataclass(frozen=True)
 class Scale:
-    """A range of numbers on a range of places.
+    """Map of a range of numbers onto a range of positions.
 
     Attributes:
-        low: The least number.
-        high: The largest, above `low`.
-        start: Where the least is.
-        stop: Where the largest is.
-        log: Whether equal ways are equal ratios.
+        low: Smallest number.
+        high: Largest number, above `low`.
+        start: Position of the smallest.
+        stop: Position of the largest.
+        log: True if equal distances are equal ratios.
     """
 
     low: float
@@ -31,18 +31,18 @@ class Scale:
     log: bool = False
 
     def __call__(self, value: float) -> float:
-        """Where a number is; one outside of the range is at its end."""
+        """Position of a number; numbers outside the range are at its ends."""
         value = min(max(value, self.low), self.high)
         low, high, here = (log10(x) if self.log else x for x in (self.low, self.high, value))
         return self.start + (self.stop - self.start) * (here - low) / (high - low)
 
     def ticks(self, about: int = 5) -> list[float]:
-        """Round numbers in the range, about as many as asked for."""
+        """Round numbers in the range, about as many as requested."""
         return _log_ticks(self.low, self.high, about) if self.log else _ticks(self.low, self.high, about)
 
 
 def log_scale(values: Iterable[float], start: float, stop: float) -> Scale:
-    """A logarithmic scale that holds all values, between round numbers; those that aren't positive don't count."""
+    """Logarithmic scale between round numbers around all positive values."""
     positive = [value for value in values if value > 0] or [0.1, 1.0]
     low, high = _round_below(min(positive)), _round_above(max(positive))
     return Scale(low, high if high > low else 10 * low, start, stop, log=True)
@@ -58,7 +58,7 @@ def _ticks(low: float, high: float, about: int) -> list[float]:
 def _log_ticks(low: float, high: float, about: int) -> list[float]:
     decades = range(floor(log10(low)), ceil(log10(high)) + 1)
     every = max(1, ceil(len(decades) / (about + 1)))
-    steps = _STEPS if high <= _FEW_TIMES * low else (1,)
+    steps = _STEPS if high <= _MINOR_TICK_RATIO * low else (1,)
     found = [step * 10.0**decade for decade in decades[::every] for step in steps]
     return [tick for tick in found if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
 

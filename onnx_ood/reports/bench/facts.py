@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from onnx_ood.audits.bench.result import BenchFlags, BenchInterval
+from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchResult
 from onnx_ood.reports import numbers
 
 # AUROCs at which a cell changes its style: near chance, and good.
 _GUESS = 0.6
 _GOOD = 0.9
+
+
+def headline(result: BenchResult) -> str:
+    """Result in one line."""
+    if result.status == "not_evaluated" or not result.detectors:
+        return "Not evaluated"
+    best = result.detectors[0]
+    return f"{best.name} does best: mean AUROC {best.macro.value:.2f} ({between(best.macro)})"
+
+
+def starred(detector: BenchDetector) -> str:
+    """Name of a detector, with a star if it learns from references."""
+    return detector.name + (" *" if detector.reference else "")
 
 
 def flag_words(flags: BenchFlags) -> list[str]:

@@ -13,7 +13,7 @@ from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
-from onnx_ood.reports.bench.facts import area, between, flag_words
+from onnx_ood.reports.bench.facts import area, between, flag_words, starred
 from onnx_ood.reports.bench.severity_curves import corruption_tables
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
@@ -107,7 +107,7 @@ def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) 
 def _details(console: Console, result: BenchResult, view: Marks) -> list[RenderableType | None]:
     """Parts that only a verbose report has."""
     failed = [*result.failed, *(failure for one in result.sets for failure in one.failed)]
-    longest = max((len(_name(detector)) for detector in result.detectors), default=1)
+    longest = max((len(starred(detector)) for detector in result.detectors), default=1)
     return [
         fitted(console, lambda _, width: _detectors(result, view, width), levels=1, longest=longest),
         *(_sets(result, part) for part in _parts(console, result)),
@@ -138,10 +138,6 @@ def _cache(result: BenchResult) -> str:
     return f"{result.cache.found:,} inputs found, {result.cache.measured:,} measured, synthetic ones included"
 
 
-def _name(detector: BenchDetector) -> str:
-    return detector.name + ("*" if detector.reference else "")
-
-
 def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
     fitted_ones = " * fitted to references." if any(one.reference for one in result.detectors) else ""
     grid = table(
@@ -154,7 +150,7 @@ def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
     grid.add_column("lowest on", no_wrap=True)
     for detector in result.detectors:
         grid.add_row(
-            Text(words.shorten_middle(_name(detector), width)),
+            Text(words.shorten_middle(starred(detector), width)),
             area(detector.macro.value),
             Text(between(detector.macro), style="dim"),
             Text(_gap(detector, view)),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from onnx_ood.audits.directions.result import Counts, Direction, DirectionsResult, Factor, SetDirections
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.bands import FRAME, Band, band_chart, band_places
-from onnx_ood.reports._html.charts import Frame, chart, figure, layer_marks, level_axis, point
+from onnx_ood.reports._html.charts import Figure, Frame, chart, layer_marks, level_axis, point, square_key
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports._html.provenance import (
@@ -107,13 +107,13 @@ def _sets(result: DirectionsResult) -> Markup:
         joined(element("span", name, class_="name"), f": {reason}") for name, reason in result.skipped.items()
     ]
     return joined(
-        element("div", _counts_figure(result), class_="one"),
+        element("div", counts_figure(result), class_="one"),
         table('Where "a smaller drop is out-of-distribution" holds, by set', heads, rows),
         folded(f"Skipped probes: {len(skipped)}", bullets(skipped)) if skipped else None,
     )
 
 
-def _counts_figure(result: DirectionsResult) -> Markup:
+def counts_figure(result: DirectionsResult) -> Figure:
     """Draw one bar per set, with parts in proportion to numbers of settings."""
     frame = row_frame([one.name for one in result.sets], _ROW)
     scale = Scale(0.0, 1.0, frame.left, frame.right)
@@ -125,14 +125,11 @@ def _counts_figure(result: DirectionsResult) -> Markup:
         level_axis(ticks, frame, "settings"),
         [_bar(one, frame, scale, frame.top + place * _ROW + 6) for place, one in enumerate(result.sets)],
     )
-    keys = [
-        element("li", element("span", class_=f"key {kind}", aria_hidden="true"), f" {name}")
-        for kind, name in _KINDS
-    ]
-    return figure(
+    return Figure(
         "Settings by set",
-        joined(drawing, element("ul", keys, class_="keys")),
-        "Holds: the interval of the AUROC of a smaller drop is above 0.5; flips: it is below.",
+        [drawing],
+        [square_key(name, class_=kind) for kind, name in _KINDS],
+        ["Holds: the interval of the AUROC of a smaller drop is above 0.5; flips: it is below."],
     )
 
 
@@ -155,7 +152,6 @@ def _bar(one: SetDirections, frame: Frame, scale: Scale, top: float) -> list[Mar
 
 def _layers(result: DirectionsResult) -> Markup:
     by_layer = [_by_layer(result, one) for one in result.sets]
-    figures = [_curve(result, one, found) for one, found in zip(result.sets, by_layer, strict=True)]
     tables = [
         _layer_table(result, result.sets[first : first + _ABREAST], by_layer[first : first + _ABREAST])
         for first in range(0, len(result.sets), _ABREAST)
@@ -167,7 +163,7 @@ def _layers(result: DirectionsResult) -> Markup:
             "line a smaller drop is out-of-distribution, below it a larger one.",
             class_="aside",
         ),
-        element("div", figures, class_="grid-2"),
+        element("div", layer_figures(result), class_="grid-2"),
         folded("Layers as a table", tables),
     )
 
@@ -203,7 +199,12 @@ def _by_layer(result: DirectionsResult, one: SetDirections) -> list[list[Directi
     return list(found.values())
 
 
-def _curve(result: DirectionsResult, one: SetDirections, by_layer: Sequence[Sequence[Direction]]) -> Markup:
+def layer_figures(result: DirectionsResult) -> list[Figure]:
+    """Draw the AUROC of a smaller drop at each layer, one figure per set."""
+    return [_curve(result, one, _by_layer(result, one)) for one in result.sets]
+
+
+def _curve(result: DirectionsResult, one: SetDirections, by_layer: Sequence[Sequence[Direction]]) -> Figure:
     bands = []
     for place, (layer, settings) in enumerate(zip(result.layers, by_layer, strict=True), start=1):
         low, middle, high = _range(settings)
@@ -215,7 +216,7 @@ def _curve(result: DirectionsResult, one: SetDirections, by_layer: Sequence[Sequ
         bands.append(Band(low, middle, high, tip))
     up = Scale(0.0, 1.0, FRAME.bottom, FRAME.top)
     drawing = band_chart(
-        "way",
+        "curve",
         f"AUROC of a smaller drop at {len(bands)} layers for {one.name}: mean and range of its settings.",
         bands,
         up,
@@ -224,7 +225,7 @@ def _curve(result: DirectionsResult, one: SetDirections, by_layer: Sequence[Sequ
         level="layer, first to last",
         guide=element("path", class_="floor", d=f"M{FRAME.left} {up(0.5):.1f}H{FRAME.right}"),
     )
-    return figure(one.name, drawing)
+    return Figure(one.name, [drawing])
 
 
 def _range(settings: Sequence[Direction]) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""The page of the plane audit."""
+"""Page of the plane audit."""
 
 from __future__ import annotations
 
@@ -15,26 +15,23 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports.plane.facts import plane_facts, plane_notes
-from onnx_ood.reports.plane.map import answer, boundaries_figure, class_name, class_swatch, norms_figure
+from onnx_ood.reports.plane.map import class_key, class_name, plane_figures, prediction_text
 from onnx_ood.reports.plane.style import POINT_NAMES
 
-# Classes that are listed at once.
-_AT_ONCE = 10
+# Classes listed without unfolding.
+_MAX_LISTED = 10
 _LINES = {
     "linear": "Lines are boundaries of linear regions, to within a cell of the grid",
-    "pattern": "Lines are boundaries of pieces, not all of which are linear, to within a cell of the grid",
-    "sign": "Lines are where pre-activations of a smooth function change their sign, which stands in for boundaries",
+    "pattern": "Lines are boundaries of activation patterns, some of them not linear, to within a cell of the grid",
+    "sign": "Lines are sign changes of the pre-activations of a smooth function, in place of boundaries",
 }
 
 
 def plane_page(result: PlaneResult) -> str:
-    """A plane as a page: one HTML file that loads nothing.
+    """Render a plane as one HTML file that loads nothing.
 
     Args:
-        result: The result.
-
-    Returns:
-        The page as text.
+        result: Result of the plane audit.
     """
     sections: list[tuple[str, str, Child]] = [
         ("verdict", "Verdict", _verdict(result)),
@@ -66,34 +63,31 @@ def _headline(result: PlaneResult) -> str:
     own = {one.prediction.index for one in result.points if one.prediction}
     share = sum(one.share for one in result.classes.found if one.index not in own)
     if not share:
-        return "All of this plane is answered as one of its three inputs"
-    return f"{numbers.percent(share)} of this plane is answered as none of its three inputs"
+        return "The whole plane has the predictions of its three inputs"
+    return f"{numbers.percent(share)} of this plane has a prediction that none of its three inputs has"
 
 
 def _conclusion(result: PlaneResult) -> str:
-    """What may be concluded, and what not."""
+    """Valid conclusions, and their limits."""
     return (
-        "This is one plane of the input space, through three inputs and around them. It shows what the model does "
-        "there, not whether that is right: most of its points are mixtures that nobody would give the model. Of other "
-        f"planes it says nothing. {_LINES[result.probe.exact]}; a unit that changes and changes back within a cell is "
-        "not seen."
+        "This is one plane of the input space, through three inputs and around them. It shows what the model predicts "
+        "there, not whether that is correct: most of its points are mixtures that no application would use as input. "
+        f"Other planes may differ. {_LINES[result.probe.exact]}; a unit that switches twice within a cell is missed."
     )
 
 
 def _maps(result: PlaneResult) -> Markup:
-    norms = norms_figure(result, result.jacobian) if result.jacobian else None
-    maps = [boundaries_figure(result), norms]
-    return joined(element("div", maps, class_="grid-2"), _points(result))
+    return joined(element("div", plane_figures(result), class_="grid-2"), _points(result))
 
 
 def _points(result: PlaneResult) -> Markup:
     heads = [("input", False), ("x", True), ("y", True)]
-    heads += [("answer", False)] if result.classes else []
+    heads += [("prediction", False)] if result.classes else []
     heads += [("Jacobian norm", True), ("±", True)] if result.jacobian else []
     rows: list[list[Child]] = []
     for name, one in zip(POINT_NAMES, result.points, strict=True):
         cells: list[Child] = [f"{name}: {one.id}", number(one.x), number(one.y)]
-        cells += [answer(one.prediction)] if result.classes else []
+        cells += [prediction_text(one.prediction)] if result.classes else []
         if result.jacobian:
             cells += [
                 numbers.number(one.jacobian, 3),
@@ -105,13 +99,13 @@ def _points(result: PlaneResult) -> Markup:
 
 def _classes(classes: PlaneClasses) -> Markup:
     rows: list[list[Child]] = [
-        [joined(class_swatch(classes, one), f" {class_name(one)}"), numbers.percent(one.share)]
+        [joined(class_key(classes, one), f" {class_name(one)}"), numbers.percent(one.share)]
         for one in classes.found
     ]
     heads = [("class", False), ("share", True)]
-    further = rows[_AT_ONCE:]
+    further = rows[_MAX_LISTED:]
     return joined(
-        table("Classes on the plane, by share of its points", heads, rows[:_AT_ONCE]),
+        table("Classes on the plane, by share of its points", heads, rows[:_MAX_LISTED]),
         folded(f"{len(further):,} more", table("Further classes", heads, further)) if further else None,
     )
 
@@ -135,14 +129,14 @@ def _settings(result: PlaneResult) -> Markup:
 
 
 def command(result: PlaneResult) -> str:
-    """A command that measures the same."""
+    """Command that repeats the measurement."""
     grid, layer, points = result.grid, result.probe, result.points
     resolution = max(grid.columns, grid.rows)
     box = max(
         max(one.x for one in points) - min(one.x for one in points),
         max(one.y for one in points) - min(one.y for one in points),
     )
-    # The longer side of the window is that of the box, and the extent to both sides.
+    # The longer side of the window is that of the inputs' bounding box, plus the extent on both sides.
     extent = max(0.0, (grid.step * (resolution - 1) / box - 1) / 2)
     words = ["onnx-ood", "plane", result.model.path, *(one.id for one in points)]
     words += ["--probe", layer.name, "--units", f"{layer.looked_at}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from onnx_ood.audits.preprocess.result import PreprocessResult, Question, TriedPreprocessing
 from onnx_ood.audits.preprocess.settings import PreprocessSettings
 from onnx_ood.reports import numbers
+from onnx_ood.reports._html.charts import Figure
 from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, failure_list, page, table
@@ -110,7 +111,7 @@ def _question(question: Question) -> Markup:
         for tried in question.candidates
     ]
     return joined(
-        element("div", _figure(question), class_="one"),
+        element("div", question_figure(question), class_="one"),
         table(TITLES[question.asks], heads, rows),
     )
 
@@ -119,7 +120,7 @@ def _starred(tried: TriedPreprocessing) -> str:
     return tried.name + ("\N{NO-BREAK SPACE}*" if tried.leading else "")
 
 
-def _figure(question: Question) -> Markup:
+def question_figure(question: Question) -> Figure:
     """Draw the gap of each candidate to the first, with its interval."""
     rows = [
         Interval(

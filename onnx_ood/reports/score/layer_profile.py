@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from onnx_ood.audits.score.result import InputResult, ProbeResult
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.charts import (
-    MOST_POINTS,
+    MAX_DISTINCT_POINTS,
+    Figure,
     Frame,
     chart,
-    figure,
     layer_marks,
     level_axis,
     number,
@@ -44,7 +44,7 @@ def profile_places(count: int) -> list[float]:
     return [FRAME.left + (p + 0.5) * step for p in range(count)]
 
 
-def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult], scored: int) -> Markup:
+def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult], scored: int) -> Figure:
     """Make the chart of the layer profile.
 
     Args:
@@ -54,7 +54,7 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
     """
     scale, places = profile_scale(probes, inputs), profile_places(len(probes))
     drawing = chart(
-        "profile dense" if len(probes) > MOST_POINTS else "profile",
+        "profile dense" if len(probes) > MAX_DISTINCT_POINTS else "profile",
         f"Cosine drop at {len(probes)} layers, on a logarithmic scale: median and the range of 90% of the inputs.",
         FRAME,
         upright_axis(scale, FRAME, "cosine drop"),
@@ -74,12 +74,14 @@ def profile_figure(probes: Sequence[ProbeResult], inputs: Sequence[InputResult],
         data_start=shape(scale.start),
         data_stop=shape(scale.stop),
     )
-    return figure(
+    return Figure(
         "Layer profile",
-        drawing,
-        f"Rotation of activations when an input is nudged: median of {counted(scored, 'input')}, and the "
-        "band of 5% to 95% of them.",
-        _floor_words(probes, scale),
+        [drawing],
+        notes=[
+            f"Rotation of activations when an input is nudged: median of {counted(scored, 'input')}, and the "
+            "band of 5% to 95% of them.",
+            _floor_words(probes, scale),
+        ],
         kind="wide",
     )
 

@@ -158,7 +158,7 @@ def _charts(result: ScoreResult, listed: ScoreResult) -> Markup | None:
     )
 
 
-def _histograms(result: ScoreResult) -> list[Markup]:
+def _histograms(result: ScoreResult) -> list[Child]:
     inputs = result.inputs
     if len(inputs) < result.scored:
         words = "The result lists only the first and the last inputs, so histograms are left out."
@@ -167,7 +167,7 @@ def _histograms(result: ScoreResult) -> list[Markup]:
         return []
     flagged = [bool(entry.flagged) for entry in inputs]
     names = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
-    drawn = [
+    drawn: list[Child] = [
         histogram_figure(name, [entry.scores[d] for entry in inputs], flagged, "flagged")
         for d, name in enumerate(names)
     ]

@@ -1,4 +1,4 @@
-"""The page of the sensitivity audit."""
+"""Page of the sensitivity audit."""
 
 from __future__ import annotations
 
@@ -11,12 +11,9 @@ from onnx_ood.audits.sensitivity.result import (
     ModelSensitivity,
     SensitivityInput,
     SensitivityResult,
-    TrajectoryType,
 )
 from onnx_ood.reports import numbers
-from onnx_ood.reports._html.bands import FRAME, Band, band_chart
-from onnx_ood.reports._html.charts import figure, number
-from onnx_ood.reports._html.histogram import histogram_figure
+from onnx_ood.reports._html.charts import number
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
 from onnx_ood.reports._html.provenance import (
@@ -26,45 +23,39 @@ from onnx_ood.reports._html.provenance import (
     preprocessing_words,
     versions,
 )
-from onnx_ood.reports._html.scales import Scale
+from onnx_ood.reports.sensitivity.charts import histogram, model_name, norms_figure, trajectory_figures
 from onnx_ood.reports.sensitivity.facts import TYPE_NAMES
 from onnx_ood.reports.words import feeds
 from onnx_ood.results.base import FROM_FILES
 
-# Rows of inputs that are shown at once, of those with the largest norms and of those with the smallest.
-_AT_EACH_END = 10
+# Inputs listed from either end, by norm.
+_MAX_LISTED = 10
 
 
 def sensitivity_page(result: SensitivityResult) -> str:
-    """A sensitivity result as a page: one HTML file that loads nothing.
+    """Render a sensitivity result as one HTML file that loads nothing.
 
     Args:
-        result: The result.
-
-    Returns:
-        The page as text.
+        result: Result of the sensitivity audit.
     """
     sections: list[tuple[str, str, Child]] = [("verdict", "Verdict", _verdict(result))]
     for place, model in enumerate(result.models, start=1):
-        name = _name(model) if len(result.models) > 1 else "Measured"
+        name = model_name(model) if len(result.models) > 1 else "Measured"
         sections.append((f"model-{place}", name, _model(model)))
     sections.append(("settings", "Settings and provenance", _settings(result)))
-    title = ", ".join(map(_name, result.models))
+    title = ", ".join(map(model_name, result.models))
     return page(title, "sensitivity", sections, result, result.environment.onnx_ood)
-
-
-def _name(model: ModelSensitivity) -> str:
-    return model.model.path.rpartition("/")[2]
 
 
 def _verdict(result: SensitivityResult) -> Markup:
     several = len(result.models) > 1
     return joined(
-        element("h1", ", ".join(map(_name, result.models)), id="verdict-name"),
+        element("h1", ", ".join(map(model_name, result.models)), id="verdict-name"),
         element("p", _headline(result), class_="headline"),
         element("p", _conclusion(result), class_="conclusion"),
         bullets(result.notes, "notes"),
         _ranking(result.models) if several else None,
+        element("div", norms_figure(result.models), class_="one"),
     )
 
 
@@ -73,20 +64,20 @@ def _headline(result: SensitivityResult) -> str:
         return "Not evaluated"
     first = result.models[0]
     if len(result.models) > 1:
-        return f"{_name(first)} has the smallest mean Jacobian norm"
+        return f"{model_name(first)} has the smallest mean Jacobian norm"
     return f"Mean Jacobian norm {_estimate(first.jacobian.norm)}"
 
 
 def _conclusion(result: SensitivityResult) -> str:
-    """What may be concluded, and what not."""
+    """Valid conclusions, and their limits."""
     if result.status == "not_evaluated":
         return "Fewer than half of the inputs of a model could be measured: nothing may be concluded."
     words = (
-        "The norm says how much the answer moves when the input does, at these inputs; a small one is a stable "
-        "function, not a correct one."
+        "The norm measures how much the output changes with the input, at these inputs; a small norm means a stable "
+        "model, not a correct one."
     )
     first, *others = [one.jacobian.norm for one in result.models]
-    names = [_name(one) for one in result.models[1:]]
+    names = [model_name(one) for one in result.models[1:]]
     near = [name for name, one in zip(names, others, strict=True) if _overlap(first, one)]
     if near:
         words += f" The interval of the first overlaps that of {', '.join(near)}: these inputs do not separate them."
@@ -134,17 +125,12 @@ def _model(model: ModelSensitivity) -> Markup:
                 ("preprocessing", model.preprocessing),
                 ("site", model.site),
                 ("other inputs", feeds(model.feeds)),
-                ("ellipses go by", (model.classes or "") if model.trajectory_types else ""),
+                ("classes of ellipses", (model.classes or "") if model.trajectory_types else ""),
                 ("runs on", model.provider),
             ]
         ),
         failure_list(model.failed) if failed else None,
-        element(
-            "div",
-            _norms(model),
-            [_way_figure(model, kind.type) for kind in model.trajectory_types],
-            class_="grid-2",
-        ),
+        element("div", histogram(model), trajectory_figures(model), class_="grid-2"),
         _trajectories(model) if model.trajectory_types else None,
         _layers(model) if model.sites else None,
         _regions(model) if model.regions else None,
@@ -152,43 +138,6 @@ def _model(model: ModelSensitivity) -> Markup:
         bullets([*(f"not read: {name} {why}" for name, why in model.unread.items()), *model.notes], "notes"),
         element("p", jacobian.note, class_="aside") if jacobian.note else None,
     )
-
-
-def _norms(model: ModelSensitivity) -> Markup | None:
-    norms = [one.jacobian for one in model.inputs if one.jacobian is not None]
-    if len(norms) < 2:
-        return None
-    return histogram_figure("Jacobian norm", norms, [False] * len(norms), "", higher="less stable")
-
-
-def _way_figure(model: ModelSensitivity, kind: TrajectoryType) -> Markup | None:
-    """How dense transitions are along the ways of one kind: their mean and their range."""
-    profiles = [way.profile for way in model.trajectories if way.type == kind]
-    if not profiles:
-        return None
-    parts = list(zip(*profiles, strict=True))
-    highest = max(max(way.profile) for way in model.trajectories) or 1.0
-    bands = [
-        Band(
-            min(part),
-            mean := sum(part) / len(part),
-            max(part),
-            f"Part {p + 1} of {len(parts)}: {number(mean)} transitions for each unit of length, "
-            f"from {number(min(part))} to {number(max(part))}",
-        )
-        for p, part in enumerate(parts)
-    ]
-    drawing = band_chart(
-        "way",
-        f"Transitions for each unit of length along {len(profiles)} ways: {TYPE_NAMES[kind]}.",
-        bands,
-        Scale(0.0, highest * 1.04, FRAME.bottom, FRAME.top),
-        upright="density",
-        ticks=[(FRAME.left + 18, "start"), (FRAME.right - 14, "end")],
-        level="along the way",
-    )
-    words = f"Transitions for each unit of length: mean and range of {len(profiles)} ways. All charts are to one scale."
-    return figure(TYPE_NAMES[kind].capitalize(), drawing, words)
 
 
 def _trajectories(model: ModelSensitivity) -> Markup:
@@ -203,32 +152,32 @@ def _trajectories(model: ModelSensitivity) -> Markup:
         for one in model.trajectory_types
     ]
     heads = [
-        ("kind of way", False),
-        ("ways", True),
+        ("trajectory type", False),
+        ("trajectories", True),
         ("density", True),
         ("transitions", True),
         ("converged", True),
     ]
-    ways: list[list[Child]] = [
+    rows: list[list[Child]] = [
         [
-            TYPE_NAMES[way.type],
-            ", ".join(way.inputs),
-            numbers.number(way.transitions / way.length, 3),
-            f"{way.transitions:,}" + ("" if way.converged else "+"),
-            f"{way.points:,}",
+            TYPE_NAMES[one.type],
+            ", ".join(one.inputs),
+            numbers.number(one.transitions / one.length, 3),
+            f"{one.transitions:,}" + ("" if one.converged else "+"),
+            f"{one.points:,}",
         ]
-        for way in model.trajectories
+        for one in model.trajectories
     ]
     every = [
-        ("kind of way", False),
+        ("trajectory type", False),
         ("through", False),
         ("density", True),
         ("transitions", True),
         ("points", True),
     ]
     return joined(
-        table("Transitions for each unit of length, by kind of way", heads, kinds),
-        folded("All ways", table("Transitions along each way", every, ways)),
+        table("Transitions per unit of length, by trajectory type", heads, kinds),
+        folded("All trajectories", table("Transitions along each trajectory", every, rows)),
     )
 
 
@@ -237,7 +186,7 @@ def _layers(model: ModelSensitivity) -> Markup:
     heads = [
         ("units of", False),
         ("op", False),
-        ("codes", False),
+        ("pattern", False),
         ("units", True),
         *((kind.replace("_", " "), True) for kind in kinds),
     ]
@@ -251,16 +200,16 @@ def _layers(model: ModelSensitivity) -> Markup:
         ]
         for site in model.sites
     ]
-    return folded("By layer", table("Transitions for each unit of length and unit of the layer", heads, rows))
+    return folded("By layer", table("Transitions per unit of length and unit of the layer", heads, rows))
 
 
 def _regions(model: ModelSensitivity) -> Markup:
     heads = [("from", False), ("to", False), ("length", True), ("boundaries", True), ("regions", True)]
     rows: list[list[Child]] = [
-        [*way.inputs, numbers.number(way.length, 3), f"{way.boundaries:,}", f"{way.regions:,}"]
-        for way in model.regions
+        [*one.inputs, numbers.number(one.length, 3), f"{one.boundaries:,}", f"{one.regions:,}"]
+        for one in model.regions
     ]
-    return table("Linear regions on straight ways between inputs (all boundaries, in float64)", heads, rows)
+    return table("Linear regions on line segments between inputs (all boundaries, in float64)", heads, rows)
 
 
 def _inputs(model: ModelSensitivity) -> Markup:
@@ -268,24 +217,24 @@ def _inputs(model: ModelSensitivity) -> Markup:
         (one for one in model.inputs if one.jacobian is not None), key=lambda one: -(one.jacobian or 0)
     )
     shown, title = known, "Inputs by norm"
-    if len(known) > 2 * _AT_EACH_END:
-        shown = [*known[:_AT_EACH_END], *known[-_AT_EACH_END:]]
-        title += f": the {_AT_EACH_END} largest and smallest"
+    if len(known) > 2 * _MAX_LISTED:
+        shown = [*known[:_MAX_LISTED], *known[-_MAX_LISTED:]]
+        title += f": the {_MAX_LISTED} largest and smallest"
     bounded = any(one.nearest_boundary is not None for one in shown)
     heads = [("input", False), ("norm", True), ("±", True)]
     heads += [("nearest boundary", True)] if bounded else []
-    heads += [("answer", False)]
+    heads += [("prediction", False)]
     return table(title, heads, [_row(one, bounded=bounded) for one in shown])
 
 
 def _row(one: SensitivityInput, *, bounded: bool) -> list[Child]:
-    answer = "" if one.prediction is None else one.prediction.label or f"{one.prediction.index}"
+    prediction = "" if one.prediction is None else one.prediction.label or f"{one.prediction.index}"
     cells: list[Child] = [
         one.id,
         numbers.number(one.jacobian, 3),
         numbers.relative_error(one.jacobian, one.jacobian_error),
     ]
-    return [*cells, *([number(one.nearest_boundary)] if bounded else []), answer]
+    return [*cells, *([number(one.nearest_boundary)] if bounded else []), prediction]
 
 
 def _settings(result: SensitivityResult) -> Markup:
@@ -305,9 +254,9 @@ def _settings(result: SensitivityResult) -> Markup:
 
 
 def command(result: SensitivityResult) -> str:
-    """A command that measures the same, but for the inputs, which a result doesn't name as they were given."""
+    """Command that repeats the measurement; the inputs have to be filled in."""
     first = result.models[0]
-    # What was chosen for a model alone may be called otherwise in another; what a user names is called so in all.
+    # A name chosen automatically may differ between models; a name given by the user is the same in all.
     of = {one.jacobian.probe for one in result.models}
     sites = {one.site for one in result.models}
     counted = max((kind.density.count for kind in first.trajectory_types), default=0)
@@ -332,7 +281,7 @@ def _overlap(one: MeanEstimate, other: MeanEstimate) -> bool:
 
 
 def _estimate(estimate: MeanEstimate) -> str:
-    """A mean and half the width of its interval."""
+    """Mean and half the width of its interval."""
     if estimate.mean is None:
         return "-"
     text = numbers.number(estimate.mean, 3)

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from PIL import Image
+from svg_parts import drawing, parts
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.reports.bench.page import bench_page, command
+from onnx_ood.reports.bench.picture import bench_picture
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
 
@@ -64,10 +66,10 @@ def test_the_verdict_names_the_best_and_those_that_may_be_as_good(tree, result):
     words = text(find(tree, "section", id="verdict")[0])
     assert f"{best.name} does best: mean AUROC {best.macro.value:.2f}" in words
     near = [one.name for one in others if one.gap_to_best.low <= 0]
-    assert ("don't tell it from" in words) == bool(near)
+    assert ("within the noise of the resamples" in words) == bool(near)
     for name in near:
         assert name in words
-    assert "other strange inputs may pass" in words
+    assert "other out-of-distribution inputs may be missed" in words
 
 
 def test_the_table_has_all_areas(tree, result):
@@ -106,7 +108,33 @@ def test_corruptions_failures_and_scores_are_there(tree, result):
     words = text(find(tree, "section", id="corruptions")[0])
     assert "gaussian_noise" in words
     assert "contrast" in words
-    assert len(find(tree, "svg", class_="histogram")) == 3
+
+
+def test_pages_have_the_charts_of_pictures(tree, result):
+    sets = len(result.sets)
+    (roc,) = find(tree, "section", id="roc")
+    assert len(find(roc, "svg", class_="series-panel")) == 1 + sets
+    (corruptions,) = find(tree, "section", id="corruptions")
+    assert len(find(corruptions, "svg", class_="series-panel")) == 1 + 2
+    (scores,) = find(tree, "section", id="scores")
+    assert len(find(scores, "svg", class_="distribution")) == sets * len(result.detectors)
+    # The same drawings as in a picture file, path by path.
+    picture = drawing(bench_picture(result))
+    for section, kind in ((roc, "series"), (scores, "id-scores"), (scores, "ood-scores")):
+        shown = [one.get("d") for one in find(section, "path", class_=kind)]
+        drawn = {one.get("d") for one in parts(picture, "path", kind)}
+        assert shown
+        assert set(shown) <= drawn
+
+
+def test_curves_name_their_numbers(tree, result):
+    labels = [one.get("aria-label") for one in find(tree, "g", class_="point")]
+    for detector in result.detectors:
+        for one in detector.metrics:
+            name = one.set.replace("_", " ")
+            assert any(
+                label.startswith(f"{detector.name}, {name}: AUROC {one.auroc.value:.3f}") for label in labels
+            )
 
 
 def test_the_command_names_what_was_chosen(result):

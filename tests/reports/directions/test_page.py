@@ -101,7 +101,7 @@ def test_bars_are_as_long_as_there_are_settings(tree: Element, result: Direction
 
 def test_curves_are_means_over_settings(tree: Element, result: DirectionsResult) -> None:
     section = find(tree, "section", id="layers")[0]
-    charts = find(section, "svg", class_="way")
+    charts = find(section, "svg", class_="curve")
     assert [text(one) for one in find(section, "h3")] == [one.name for one in result.sets]
     for chart, one in zip(charts, result.sets, strict=True):
         ticks = {

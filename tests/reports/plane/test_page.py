@@ -105,9 +105,9 @@ def test_the_verdict_says_how_much_is_answered_otherwise(tree: Element, result: 
     own = [one.prediction.index for one in result.points]
     share = 1 - np.isin(np.array(result.classes.answers), own).mean()
     words = text(find(tree, "section", id="verdict")[0])
-    said = re.search(r"([\d.]+)% of this plane is answered as none of its three inputs", words)
+    said = re.search(r"([\d.]+)% of this plane has a prediction that none of its three inputs has", words)
     assert float(said[1]) == pytest.approx(100 * share, abs=0.5)
-    assert "It shows what the model does there, not whether that is right" in words
+    assert "It shows what the model predicts there, not whether that is correct" in words
     for note in result.notes:
         assert note in words
 
@@ -223,7 +223,7 @@ def test_of_many_lines_those_of_fewer_units_are_drawn_and_it_says_so(result: Pla
     units = len({line.index for line in long})
     layer = result.probe.model_copy(update={"lines": long, "switching": units})
     tree = parsed(plane_page(result.model_copy(update={"probe": layer})))
-    said = re.search(rf"The lines of (\d+) of {units} units are drawn", text(tree))
+    said = re.search(rf"Lines of (\d+) of {units} units are drawn", text(tree))
     (group,) = find(tree, "g", class_="of-layer")
     points = sum(len(re.findall(r"-?\d+", path.get("d"))) // 2 for path in find(group, "path"))
     assert 20_000 < points < 90_000

@@ -63,7 +63,7 @@ def test_models_are_ranked_first(tree, result):
 
 def test_ways_are_drawn_to_one_scale(tree, result):
     model = result.models[0]
-    charts = find(find(tree, "section", id="model-1")[0], "svg", class_="way")
+    charts = find(find(tree, "section", id="model-1")[0], "svg", class_="curve")
     assert len(charts) == len(model.trajectory_types)
     highest = max(max(way.profile) for way in model.trajectories)
     for chart, kind in zip(charts, model.trajectory_types, strict=True):
