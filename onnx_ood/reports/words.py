@@ -113,6 +113,18 @@ def shorten_apart(names: Sequence[str], width: int) -> list[str]:
     return max(ways, key=lambda way: len(set(way)))
 
 
+def shorten_paths(names: Sequence[str], width: int) -> list[str]:
+    """Shorten paths to their ends, or at another place if the ends are not distinct.
+
+    >>> shorten_paths(["photos/a/cat.jpg", "photos/b/dog.jpg"], 10)
+    ['…a/cat.jpg', '…b/dog.jpg']
+    >>> shorten_paths(["photos/cat_left.jpg", "photos/dog_left.jpg"], 9)
+    ['…/cat…', '…/dog…']
+    """
+    ends = [shorten(name, width) for name in names]
+    return ends if len(set(ends)) == len(set(names)) else shorten_apart(names, width)
+
+
 def _alike(steps: Iterable[tuple[str, ...]]) -> int:
     """Count the first steps that are the same for all."""
     return sum(1 for _ in takewhile(lambda step: len(set(step)) == 1, steps))

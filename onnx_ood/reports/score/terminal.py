@@ -148,7 +148,7 @@ def _inputs(
             view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
         if predicted:
             view.add_column("prediction", no_wrap=True)
-        names = words.shorten_apart(listed, width)
+        names = words.shorten_paths(listed, width)
         for row, (entry, name) in enumerate(zip(inputs, names, strict=True), start=1):
             view.add_row(
                 *([str(entry.rank)] if ranked else []),

@@ -114,7 +114,7 @@ def test_too_few_photos_say_that_nothing_may_be_concluded(result: PreprocessResu
     few = result.model_copy(update={"status": "not_evaluated", "photos": 1})
     words = text(find(parsed(preprocess_page(few)), "section", id="verdict")[0])
     assert "Not evaluated: 1 photo was read" in words
-    assert "nothing may be concluded" in words
+    assert "nothing follows" in words
 
 
 def test_a_candidate_that_overflows_leaves_the_others_apart(result: PreprocessResult) -> None:
@@ -131,4 +131,4 @@ def test_a_candidate_that_overflows_leaves_the_others_apart(result: PreprocessRe
     assert places[-1] - places[0] == pytest.approx(
         (places[-2] - places[0]) * second / question.candidates[-2].gap.value, rel=0.15
     )
-    assert "What is at the right edge is further behind" in text(tree)
+    assert "Candidates at the right edge are further behind" in text(tree)

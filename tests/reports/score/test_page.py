@@ -154,7 +154,7 @@ def test_the_verdict_comes_first_with_what_may_be_concluded(tree, result):
     assert next(iter(find(tree, "main")[0])) is verdict
     words = text(verdict)
     assert f"{result.flagged} of {result.scored} inputs flagged" in words
-    assert "20% at most would be flagged too" in words
+    assert "at most 20% are flagged too" in words
     assert "A flag is a reason to look, not a proof" in words
     for note in result.notes:
         assert " ".join(note.split()) in words
