@@ -61,7 +61,8 @@ SLOW, TOO_LONG = 5, 77
 # Imported once and inherited by each test run; the package itself is imported anew.
 PRELOADED = (
     "numpy", "scipy.stats", "scipy.special", "scipy.ndimage", "onnx", "onnx.reference", "onnx.parser", "onnxruntime",
-    "numba", "pydantic", "PIL.Image", "hypothesis", "typer", "typer.testing", "rich.console", "rich.table",
+    "numba", "pydantic", "PIL.Image", "pytest", "hypothesis", "typer", "typer.testing", "rich.console", "rich.table",
+    "rich.progress", "jsonschema",
 )  # fmt: skip
 
 
@@ -145,7 +146,7 @@ def sample(count: int, seed: int, scopes: list[str]) -> tuple[list[dict[str, Any
 
 
 def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
-    """The mutant with the lines that it changes; None if it changes none."""
+    """The mutant with the lines that it changes; None if it changes none, or is no Python."""
     import cosmic_ray.plugins  # noqa: PLC0415
     from cosmic_ray.mutating import mutate_code  # noqa: PLC0415
 
@@ -154,6 +155,10 @@ def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
     try:
         after = mutate_code(before, operator, mutant["occurrence"]) or before
     except AttributeError:  # cosmic-ray 8.7 can't replace an exception with a dotted name.
+        return None
+    try:
+        compile(after, mutant["module"], "exec")
+    except SyntaxError:
         return None
     if after == before:
         return None
