@@ -5,11 +5,11 @@
 
 A seeded sample is drawn from all mutants that cosmic-ray makes of metrics, detectors, graph, audits/check and cli. Left
 out by rule, since no test can notice them: annotations and type aliases, `TYPE_CHECKING` blocks, `__all__`, help texts
-and descriptions, logging, docstrings and comments. Each mutant is tested on a copy of the repository, first by the test
-file of its module's name, then by tests that import the module, then by tests of modules that import it, then by the
-rest of its folder and of its room, until a test fails or `--limit` seconds of CPU time are spent. A mutant that no test
-noticed in this time counts as survived. A failing test is run without the mutant too: if it fails there as well, it
-counts for nothing.
+and descriptions, logging, docstrings and comments; and what is no Python. Each mutant is tested on a copy of the
+repository, first by the examples in its module and the test file of the module's name, then by tests that import the
+module, then by tests of modules that import it, then by the rest of its folder and of its room, until a test fails or
+`--limit` seconds of CPU time are spent. A mutant that no test noticed in this time counts as survived. A failing test is
+run without the mutant too: if it fails there as well, it counts for nothing.
 
 The results are written after each mutant; the same command continues where the last one ended. `--fresh` draws again,
 `--again` repeats the survivors. `results/mutation-equivalents.toml` lists mutants that are the same program, with the
@@ -56,6 +56,8 @@ SKIPPED_OPERATORS = ("core/NoOp", "core/VariableInserter", "core/VariableReplace
 TEXT_KEYWORDS = ("description", "help", "title", "epilog", "short_help", "rich_help_panel", "metavar")
 # Wall time at most, in multiples of the CPU time; a test may wait for ever.
 SLOWEST = 20
+# Time for the examples and tests of a module itself, in multiples of the limit.
+OWN = 5
 # CPU seconds at most of a single test, and the exit code if it takes longer.
 SLOW, TOO_LONG = 5, 77
 # Imported once and inherited by each test run; the package itself is imported anew.
@@ -250,9 +252,10 @@ def stages(module: str) -> list[list[str]]:
             (test for test in dict.fromkeys(stage) if test not in seen), key=lambda test: test.stat().st_size
         )
         seen.update(fresh)
-        if fresh:
-            found.append([test.relative_to(ROOT).as_posix() for test in fresh])
-    return found
+        found.append([test.relative_to(ROOT).as_posix() for test in fresh])
+    if ">>> " in path.read_text() and inside.parts[0] != "cli":
+        found[0].insert(0, f"tests/test_doctests.py::test_examples_in_docstrings[{_module_name(path)}]")
+    return [stage for stage in found if stage]
 
 
 class Recorder:
@@ -380,8 +383,11 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
         return mutant | {"outcome": "gone"}
     result = mutant | {"outcome": "survived", "killed_by": None, "complete": False, "seconds": 0.0}
     waiting = stages(mutant["module"])
+    count = len(waiting)
     while waiting and result["seconds"] < limit:
-        state, test, used = _run_mutated(path, original, changed, copy, waiting[0], limit - result["seconds"])
+        # The nearest tests are never cut short.
+        seconds = OWN * limit if len(waiting) == count else limit - result["seconds"]
+        state, test, used = _run_mutated(path, original, changed, copy, waiting[0], seconds)
         result["seconds"] = round(result["seconds"] + used, 1)
         if state in ("failed", "slow") and _passes(copy, test):
             return result | {"outcome": "killed" if state == "failed" else "timeout", "killed_by": test}
@@ -389,7 +395,7 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
             _slow.add(test)
         elif state == "failed":
             # A file with a test that fails without the mutant too says nothing.
-            waiting[0] = [one for one in waiting[0] if one != test.split("::")[0]]
+            waiting[0] = [one for one in waiting[0] if one.split("::")[0] != test.split("::")[0]]
         elif state == "unfinished":
             return result
         else:
@@ -461,7 +467,7 @@ def summarize(stored: dict[str, Any]) -> dict[str, Any]:
     equivalents = _equivalents()
     for mutant in stored["mutants"]:
         reason = equivalents.get((mutant["module"], mutant["before"].strip(), mutant["after"].strip()))
-        if reason and mutant["outcome"] == "survived":
+        if reason and mutant["outcome"] in ("survived", None):
             mutant |= {"outcome": "equivalent", "reason": reason}
     outcomes = [mutant["outcome"] for mutant in stored["mutants"]]
     counts = {
@@ -507,6 +513,7 @@ def main() -> None:
         chosen, total = sample(options.count, options.seed, options.only)
         stored = {"settings": setting, "all": total, "mutants": chosen}
         _write(stored, options.json)
+    stored = summarize(stored)
     wanted = ("survived", None) if options.again or options.module else (None,)
     tasks = [
         (i, mutant, options.limit)
