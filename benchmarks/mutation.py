@@ -8,8 +8,8 @@ out by rule, since no test can notice them: annotations and type aliases, `TYPE_
 and descriptions, logging, docstrings and comments; and what is no Python. Each mutant is tested on a copy of the
 repository, first by the examples in its module and the test file of the module's name, then by tests that import the
 module, then by tests of modules that import it, then by the rest of its folder and of its room, until a test fails or
-`--limit` seconds of CPU time are spent. A mutant that no test noticed in this time counts as survived. A failing test is
-run without the mutant too: if it fails there as well, it counts for nothing.
+`--limit` seconds of CPU time are spent. A mutant that no test noticed in this time counts as survived. A failing test
+is run without the mutant too: if it fails there as well, it counts for nothing.
 
 The results are written after each mutant; the same command continues where the last one ended. `--fresh` draws again,
 `--again` repeats the survivors. `results/mutation-equivalents.toml` lists mutants that are the same program, with the
