@@ -384,10 +384,9 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
     result = mutant | {"outcome": "survived", "killed_by": None, "complete": False, "seconds": 0.0}
     waiting = stages(mutant["module"])
     count = len(waiting)
-    while waiting and result["seconds"] < limit:
-        # The nearest tests are never cut short.
-        seconds = OWN * limit if len(waiting) == count else limit - result["seconds"]
-        state, test, used = _run_mutated(path, original, changed, copy, waiting[0], seconds)
+    # The nearest tests are never cut short.
+    while waiting and (left := (OWN * limit if len(waiting) == count else limit) - result["seconds"]) > 0:
+        state, test, used = _run_mutated(path, original, changed, copy, waiting[0], left)
         result["seconds"] = round(result["seconds"] + used, 1)
         if state in ("failed", "slow") and _passes(copy, test):
             return result | {"outcome": "killed" if state == "failed" else "timeout", "killed_by": test}
