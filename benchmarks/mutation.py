@@ -224,12 +224,8 @@ def _importers() -> dict[str, list[Path]]:
 def _own_tests(module: Path) -> list[Path]:
     inside = module.relative_to(ROOT)
     inside = inside.relative_to("onnx_ood") if inside.parts[0] == "onnx_ood" else inside
-    folder = ROOT / "tests" / inside.parent
-    return [
-        path
-        for path in (folder / f"test_{inside.stem}.py", folder / f"test_{inside.stem}_command.py")
-        if path.exists()
-    ]
+    own = ROOT / "tests" / inside.parent / f"test_{inside.stem}.py"
+    return [own] if own.exists() else []
 
 
 def stages(module: str) -> list[list[str]]:
