@@ -5,11 +5,11 @@
 
 A seeded sample is drawn from all mutants that cosmic-ray makes of metrics, detectors, graph, audits/check and cli. Left
 out by rule, since no test can notice them: annotations and type aliases, `TYPE_CHECKING` blocks, `__all__`, help texts
-and descriptions, logging, docstrings and comments. Each mutant is tested on a copy of the repository, first by the test
-file of its module's name, then by tests that import the module, then by tests of modules that import it, then by the
-rest of its folder and of its room, until a test fails or `--limit` seconds of CPU time are spent. A mutant that no test
-noticed in this time counts as survived. A failing test is run without the mutant too: if it fails there as well, it
-counts for nothing.
+and descriptions, logging, docstrings and comments; and what is no Python. Each mutant is tested on a copy of the
+repository, first by the examples in its module and the test file of the module's name, then by tests that import the
+module, then by tests of modules that import it, then by the rest of its folder and of its room, until a test fails or
+`--limit` seconds of CPU time are spent. A mutant that no test noticed in this time counts as survived. A failing test
+is run without the mutant too: if it fails there as well, it counts for nothing.
 
 The results are written after each mutant; the same command continues where the last one ended. `--fresh` draws again,
 `--again` repeats the survivors. `results/mutation-equivalents.toml` lists mutants that are the same program, with the
@@ -56,12 +56,15 @@ SKIPPED_OPERATORS = ("core/NoOp", "core/VariableInserter", "core/VariableReplace
 TEXT_KEYWORDS = ("description", "help", "title", "epilog", "short_help", "rich_help_panel", "metavar")
 # Wall time at most, in multiples of the CPU time; a test may wait for ever.
 SLOWEST = 20
+# Time for the examples and tests of a module itself, in multiples of the limit.
+OWN = 5
 # CPU seconds at most of a single test, and the exit code if it takes longer.
 SLOW, TOO_LONG = 5, 77
 # Imported once and inherited by each test run; the package itself is imported anew.
 PRELOADED = (
     "numpy", "scipy.stats", "scipy.special", "scipy.ndimage", "onnx", "onnx.reference", "onnx.parser", "onnxruntime",
-    "numba", "pydantic", "PIL.Image", "hypothesis", "typer", "typer.testing", "rich.console", "rich.table",
+    "numba", "pydantic", "PIL.Image", "pytest", "hypothesis", "typer", "typer.testing", "rich.console", "rich.table",
+    "rich.progress", "jsonschema",
 )  # fmt: skip
 
 
@@ -145,7 +148,7 @@ def sample(count: int, seed: int, scopes: list[str]) -> tuple[list[dict[str, Any
 
 
 def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
-    """The mutant with the lines that it changes; None if it changes none."""
+    """The mutant with the lines that it changes; None if it changes none, or is no Python."""
     import cosmic_ray.plugins  # noqa: PLC0415
     from cosmic_ray.mutating import mutate_code  # noqa: PLC0415
 
@@ -154,6 +157,10 @@ def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
     try:
         after = mutate_code(before, operator, mutant["occurrence"]) or before
     except AttributeError:  # cosmic-ray 8.7 can't replace an exception with a dotted name.
+        return None
+    try:
+        compile(after, mutant["module"], "exec")
+    except SyntaxError:
         return None
     if after == before:
         return None
@@ -217,12 +224,8 @@ def _importers() -> dict[str, list[Path]]:
 def _own_tests(module: Path) -> list[Path]:
     inside = module.relative_to(ROOT)
     inside = inside.relative_to("onnx_ood") if inside.parts[0] == "onnx_ood" else inside
-    folder = ROOT / "tests" / inside.parent
-    return [
-        path
-        for path in (folder / f"test_{inside.stem}.py", folder / f"test_{inside.stem}_command.py")
-        if path.exists()
-    ]
+    own = ROOT / "tests" / inside.parent / f"test_{inside.stem}.py"
+    return [own] if own.exists() else []
 
 
 def stages(module: str) -> list[list[str]]:
@@ -245,9 +248,10 @@ def stages(module: str) -> list[list[str]]:
             (test for test in dict.fromkeys(stage) if test not in seen), key=lambda test: test.stat().st_size
         )
         seen.update(fresh)
-        if fresh:
-            found.append([test.relative_to(ROOT).as_posix() for test in fresh])
-    return found
+        found.append([test.relative_to(ROOT).as_posix() for test in fresh])
+    if ">>> " in path.read_text() and inside.parts[0] != "cli":
+        found[0].insert(0, f"tests/test_doctests.py::test_examples_in_docstrings[{_module_name(path)}]")
+    return [stage for stage in found if stage]
 
 
 class Recorder:
@@ -375,8 +379,10 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
         return mutant | {"outcome": "gone"}
     result = mutant | {"outcome": "survived", "killed_by": None, "complete": False, "seconds": 0.0}
     waiting = stages(mutant["module"])
-    while waiting and result["seconds"] < limit:
-        state, test, used = _run_mutated(path, original, changed, copy, waiting[0], limit - result["seconds"])
+    count = len(waiting)
+    # The nearest tests are never cut short.
+    while waiting and (left := (OWN * limit if len(waiting) == count else limit) - result["seconds"]) > 0:
+        state, test, used = _run_mutated(path, original, changed, copy, waiting[0], left)
         result["seconds"] = round(result["seconds"] + used, 1)
         if state in ("failed", "slow") and _passes(copy, test):
             return result | {"outcome": "killed" if state == "failed" else "timeout", "killed_by": test}
@@ -384,7 +390,7 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
             _slow.add(test)
         elif state == "failed":
             # A file with a test that fails without the mutant too says nothing.
-            waiting[0] = [one for one in waiting[0] if one != test.split("::")[0]]
+            waiting[0] = [one for one in waiting[0] if one.split("::")[0] != test.split("::")[0]]
         elif state == "unfinished":
             return result
         else:
@@ -456,7 +462,7 @@ def summarize(stored: dict[str, Any]) -> dict[str, Any]:
     equivalents = _equivalents()
     for mutant in stored["mutants"]:
         reason = equivalents.get((mutant["module"], mutant["before"].strip(), mutant["after"].strip()))
-        if reason and mutant["outcome"] == "survived":
+        if reason and mutant["outcome"] in ("survived", None):
             mutant |= {"outcome": "equivalent", "reason": reason}
     outcomes = [mutant["outcome"] for mutant in stored["mutants"]]
     counts = {
@@ -502,6 +508,7 @@ def main() -> None:
         chosen, total = sample(options.count, options.seed, options.only)
         stored = {"settings": setting, "all": total, "mutants": chosen}
         _write(stored, options.json)
+    stored = summarize(stored)
     wanted = ("survived", None) if options.again or options.module else (None,)
     tasks = [
         (i, mutant, options.limit)

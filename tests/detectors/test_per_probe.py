@@ -53,3 +53,12 @@ def test_an_unknown_probe_is_named_with_the_known_ones(probe: str) -> None:
 def test_they_need_layers(name: str) -> None:
     for full in (name, f"{name}@first"):
         assert find_detector(full).why_not(NOTHING) == "the model has no layers with readable activations"
+
+
+def test_without_a_probe_the_model_decides() -> None:
+    """Layers are there; only an unknown probe or a missing part of the model refuses a detector."""
+    for name in NAMES:
+        assert find_detector(name).why_not(PROBE_INFO) is None
+        assert find_detector(f"{name}@{PROBE_INFO.layers[-1]}").why_not(PROBE_INFO) is None
+        # The first thing that is missing is what is said.
+        assert "probe 'x'" not in find_detector(f"{name}@x").why_not(NOTHING)

@@ -104,3 +104,27 @@ def test_many_are_thinned_evenly(models: dict[int, Model], count: int, limit: in
         gaps = {b - a for a, b in pairwise(chosen)} or {1}
         assert (chosen[0], chosen[-1]) == (1, count)
         assert max(gaps) - min(gaps) <= 1
+
+
+@pytest.mark.parametrize(
+    ("count", "limit", "expected"),
+    [
+        (5, 5, [1, 2, 3, 4, 5]),
+        (5, 4, [1, 2, 4, 5]),
+        (9, 3, [1, 5, 9]),
+        (9, 2, [1, 9]),
+        (9, 1, [5]),
+        (4, 1, [3]),
+    ],
+)
+def test_they_are_spread_evenly_from_first_to_last(
+    count: int, limit: int, expected: list[int], save: Save
+) -> None:
+    """Positions are those of `linspace`, rounded; one alone is in the middle."""
+    assert suggested(onnx_ood.load(save(relus(count))), limit) == [f"t{i}" for i in expected]
+
+
+def test_outputs_stand_in_where_nothing_is_inside(save: Save) -> None:
+    assert suggested(
+        onnx_ood.load(save(small_models.build("g (float[N] x) => (float[N] y) { y = Neg (x) }")))
+    ) == ["y"]

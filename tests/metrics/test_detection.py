@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 from scipy.integrate import trapezoid
 from scipy.stats import mannwhitneyu, norm
 
-from onnx_ood.metrics.detection import area, auroc, average_precision, detection, mean_roc, roc
+from onnx_ood.metrics.detection import (
+    area,
+    auroc,
+    average_precision,
+    detection,
+    mean_roc,
+    placements,
+    roc,
+)
 
 scores = st.lists(st.integers(-4, 4), min_size=1, max_size=12)
 
@@ -52,6 +60,13 @@ def test_one_area_is_that_of_mann_and_whitney(id_scores: list[int], ood_scores: 
     assert abs(area(id_scores, ood_scores) - expected) < 1e-12
     assert auroc(id_scores, ood_scores).value == area(id_scores, ood_scores)
     assert detection(id_scores, ood_scores).auroc == area(id_scores, ood_scores)
+
+
+@given(scores, scores)
+def test_placements_are_shares_of_inputs_below(id_scores: list[int], ood_scores: list[int]) -> None:
+    expected = [np.mean([(a < b) + (a == b) / 2 for a in id_scores]) for b in ood_scores]
+    np.testing.assert_allclose(placements(id_scores, ood_scores), expected, rtol=1e-12)
+    assert abs(placements(id_scores, ood_scores).mean() - area(id_scores, ood_scores)) < 1e-12
 
 
 def test_newcombe_s_bounds_solve_his_equation() -> None:

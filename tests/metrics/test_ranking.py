@@ -28,3 +28,9 @@ def test_they_are_scipys(pairs: list[tuple[int, float]]) -> None:
 def test_one_value_has_no_correlation() -> None:
     assert np.isnan(rank_correlation([1.0], [2.0]))
     np.testing.assert_array_equal(average_ranks([]), [])
+
+
+@pytest.mark.parametrize("constant", [0, 1])
+def test_a_constant_side_has_no_correlation(constant: int) -> None:
+    sides = [np.array([1.0, 2.0, 4.0]), np.full(3, 2.0)]
+    assert np.isnan(rank_correlation(sides[constant], sides[1 - constant]))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from check_files import MODEL, by_title, gates_toml, run_check, write_garments
 
 import onnx_ood
+from onnx_ood.audits.check.audit_runner import require_evaluated
 from onnx_ood.audits.check.baseline import to_baseline
 from onnx_ood.exceptions import ModelError, NotEvaluatedError
+from onnx_ood.results.base import Failure
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +106,34 @@ def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
     assert {gate.outcome for gate in result.gates if gate.model == "net"} == {"passed"}
     (cnn, _) = result.models
     assert (cnn.model.path, cnn.provider) == ((folder / "fashion_cnn.onnx").as_posix(), None)
+
+
+@pytest.mark.parametrize(
+    ("failures", "text"),
+    [
+        ([], "3 of 1,203 inputs could be measured; first failed input: there are no inputs"),
+        (
+            [Failure(id="a.png", reason="is empty"), Failure(id="b.png", reason="is gone")],
+            "3 of 1,203 inputs could be measured; first failed input: a.png: is empty",
+        ),
+    ],
+)
+def test_too_few_inputs_are_counted(failures: list[Failure], text: str) -> None:
+    """Three measured and 1,200 failed make 1,203."""
+    result = SimpleNamespace(status="not_evaluated", scored=3, unscored=1200, failed=failures)
+    with pytest.raises(NotEvaluatedError) as caught:
+        require_evaluated(result)
+    assert str(caught.value) == text
+    assert require_evaluated(scored := SimpleNamespace(status="scored")) is scored
+
+
+def test_a_target_that_selects_nothing_leaves_the_others(folder: Path) -> None:
+    gates = [
+        f'metric = "flip-rate"\ntarget = "{one}"\nmax = 1' for one in ("op:Sinh", "op:Relu[0]", "op:Relu[1]")
+    ]
+    result = run_check(folder, MODEL + gates_toml(*gates))
+    assert {gate.target: gate.outcome for gate in result.gates} == {
+        "op:Sinh": "not_evaluated",
+        "op:Relu[0]": "passed",
+        "op:Relu[1]": "passed",
+    }

@@ -10,10 +10,11 @@ import numpy as np
 import onnx
 import pytest
 from check_files import CNN, MODEL, by_title, gates_toml, run_check, write_garments, write_plan
+from check_results import gate_result
 from onnx import numpy_helper
 
 import onnx_ood
-from onnx_ood.audits.check.baseline import BaselineModel, to_baseline
+from onnx_ood.audits.check.baseline import BaselineModel, baseline_metric, to_baseline
 from onnx_ood.exceptions import UsageError
 
 
@@ -163,3 +164,42 @@ def test_a_metric_that_is_not_finite_is_not_evaluated_and_in_no_baseline(
     assert set(baseline.models["cnn"].metrics) == {"size"}
     (folder / "b.json").write_text(baseline.model_dump_json(by_alias=True))
     assert by_title(run_check(folder, text))["size"].outcome == "passed"
+
+
+@pytest.mark.parametrize(
+    ("changed", "stored"),
+    [
+        ({}, True),
+        ({"found": None}, False),
+        ({"found": ("Relu", "Conv")}, False),
+        ({"inputs": 9}, False),
+        ({"inputs": 10}, True),
+        ({"inputs": None}, True),
+        ({"found": "cpu"}, True),
+    ],
+)
+def test_only_values_of_enough_inputs_are_stored(changed: dict[str, object], stored: bool) -> None:
+    """The gate needs ten inputs."""
+    gate = gate_result("passed").model_copy(update={"min_inputs": 10, **changed})
+    found = baseline_metric(gate)
+    assert (found is not None) is stored
+    if found is not None:
+        assert (found.value, found.low, found.high, found.inputs) == (
+            gate.found,
+            gate.low,
+            gate.high,
+            gate.inputs,
+        )
+
+
+def test_everything_that_changed_is_listed() -> None:
+    then, now = _model(), _model(onnxruntime="1.30", provider="cuda", settings={"seed": 1, "batch_size": 2})
+    assert then.differences(now) == [
+        "onnxruntime 1.31.1, now 1.30",
+        "provider cpu, now cuda",
+        "different settings: batch-size, scale, seed",
+    ]
+    assert then.compare_files(now) == "the same model file"
+    weights = then.model_copy(update={"external_data": {"w": "c"}})
+    assert then.compare_files(weights) == "the same model file with different external weights"
+    assert then.compare_files(_model(sha256="b")) == "a different model file"

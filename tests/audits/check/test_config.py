@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -164,3 +165,40 @@ def test_a_file_is_found_in_the_working_folder(tmp_path: Path, monkeypatch: pyte
     assert find_check_file(None) == Path("onnx-ood.toml")
     assert find_check_file(tmp_path / "a" / "b.toml") == Path("a/b.toml")
     assert find_check_file(tmp_path.parent / "b.toml") == tmp_path.parent / "b.toml"
+
+
+@pytest.mark.parametrize("name", ["a.toml", "onnx-ood.toml", "zz.toml"])
+def test_a_file_of_any_name_is_read_as_a_whole(tmp_path: Path, name: str) -> None:
+    """But a pyproject.toml, which other tools share."""
+    text = '[models.cnn]\npath = "m.onnx"\n[[gates]]\nmetric = "opset"\nmin = 1\n'
+    (tmp_path / name).write_text(text)
+    assert list(read_check_file(tmp_path / name).config.models) == ["cnn"]
+    shared = text.replace("[models", "[tool.onnx_ood.models").replace("[[gates", "[[tool.onnx_ood.gates")
+    (tmp_path / "pyproject.toml").write_text(shared)
+    assert list(read_check_file(tmp_path / "pyproject.toml").config.models) == ["cnn"]
+
+
+@pytest.mark.parametrize(
+    ("gate", "problem"),
+    [
+        ('metric = "size"\nbaseline = true\ntolerance = 0.1', None),
+        ('metric = "size"\nmax = 1\ntolerance = 0.1', "tolerance: it needs baseline = true"),
+        (
+            'metric = "provider"\nbaseline = true\ntolerance = 0.1',
+            "tolerance: it needs baseline = true and a metric",
+        ),
+        ('metric = "provider"\nequals = 3', "equals: provider is a text, found 3"),
+        ('metric = "size"\nequals = "big"', "equals: size is a number, found 'big'"),
+        ('metric = "size"\nequals = 3', None),
+        ('metric = "provider"\nequals = "cpu"', None),
+    ],
+)
+def test_bounds_have_the_kind_of_their_metric(tmp_path: Path, gate: str, problem: str | None) -> None:
+    text = f'baseline = "b.json"\n[models.cnn]\npath = "m.onnx"\ninputs = "x.npy"\n[[gates]]\n{gate}\n'
+    path = tmp_path / "gates.toml"
+    path.write_text(text)
+    if problem is None:
+        assert len(read_check_file(path).config.gates) == 1
+    else:
+        with pytest.raises(UsageError, match=re.escape(problem)):
+            read_check_file(path)

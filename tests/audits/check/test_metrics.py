@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -12,7 +13,8 @@ from onnx import numpy_helper
 from scipy import stats
 
 import onnx_ood
-from onnx_ood.audits.check.metrics import METRICS
+from onnx_ood.audits.check.metrics import METRICS, MetricValue, jacobian_norm, transition_density
+from onnx_ood.exceptions import NotEvaluatedError
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +153,34 @@ def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) ->
     first = f"{(folder / 'nothing.npy').as_posix()}[0]: holds NaN"
     assert f"0 of 12 inputs could be measured; first failed input: {first}" in found["observer-effect"].reason
     assert (found["failed-inputs"].outcome, found["failed-inputs"].found) == ("failed", 1)
+
+
+def sensitivity_of(**parts: object) -> SimpleNamespace:
+    """A runner whose sensitivity audit found what is given."""
+    return SimpleNamespace(evaluated_sensitivity=lambda: SimpleNamespace(**parts))
+
+
+def spread(mean: float | None, count: int = 7) -> SimpleNamespace:
+    return SimpleNamespace(mean=mean, low=0.5, high=2.5, count=count)
+
+
+def test_a_jacobian_norm_that_is_not_finite_is_not_evaluated() -> None:
+    known = sensitivity_of(jacobian=SimpleNamespace(norm=spread(1.5)))
+    assert jacobian_norm(known) == MetricValue(1.5, 0.5, 2.5, 7)
+    with pytest.raises(NotEvaluatedError, match="no Jacobian norm is finite"):
+        jacobian_norm(sensitivity_of(jacobian=SimpleNamespace(norm=spread(None))))
+
+
+def test_densities_are_those_of_one_type_of_trajectories() -> None:
+    types = [
+        SimpleNamespace(type=name, density=spread(mean), converged=converged)
+        for name, mean, converged in (("translations", 1.0, 7), ("same_class", 2.0, 4), ("random", None, 0))
+    ]
+    runner = sensitivity_of(trajectory_types=types)
+    assert transition_density(runner, "translations") == MetricValue(1.0, 0.5, 2.5, 7, "")
+    found = transition_density(runner, "same_class")
+    assert (found.value, found.count) == (2.0, 7)
+    assert found.detail == "3 of 7 trajectories did not converge"
+    for missing in ("random", "different_classes"):
+        with pytest.raises(NotEvaluatedError, match=f"no trajectories of type {missing.replace('_', '-')}"):
+            transition_density(runner, missing)

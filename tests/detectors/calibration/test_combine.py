@@ -91,3 +91,23 @@ def test_invalid_arguments_are_refused() -> None:
         z_scores(np.ones(3), np.ones(1), distance=False)
     with pytest.raises(ValueError, match="zip"):
         combined_score(np.ones((3, 2)), np.ones((5, 2)), [True])
+
+
+@pytest.mark.parametrize("scale", [1e-6, 0.3, 1.0, 1e6])
+def test_z_scores_are_in_standard_deviations_of_any_size(scale: float) -> None:
+    held, new = np.array([1.0, 2.5, 2.0, 7.0]) * scale, np.array([0.5, 9.0]) * scale
+    expected = [(one - statistics.mean(held)) / statistics.stdev(held) for one in new]
+    np.testing.assert_allclose(z_scores(new, held, distance=False), expected, rtol=1e-12)
+    logs = [math.log(one) for one in held]
+    expected = [(math.log(one) - statistics.mean(logs)) / statistics.stdev(logs) for one in new]
+    np.testing.assert_allclose(z_scores(new, held, distance=True), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_spread_needs_two_references(count: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 2 references, found {count}"):
+        z_scores(np.ones(3), np.ones(count), distance=False)
+
+
+def test_equal_references_tell_nothing() -> None:
+    np.testing.assert_array_equal(z_scores(np.array([1.0, 5.0]), np.full(4, 3.0), distance=False), [0, 0])

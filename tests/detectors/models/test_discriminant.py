@@ -117,3 +117,15 @@ def test_far_features_are_clipped_and_constant_ones_dropped() -> None:
 def test_invalid_features_are_refused(good: np.ndarray, pseudo_ood: list[np.ndarray], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Discriminant(good, pseudo_ood)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_features_are_clipped_at_six_standard_deviations_on_both_sides(side: int) -> None:
+    """The score is linear up to there: W·z of the standardised features, and constant beyond."""
+    good, pseudo_ood, _ = made(4, 20, 1, 2)
+    found = Discriminant(good, pseudo_ood)
+    centre, unit = good.mean(axis=0), side * good.std(axis=0, ddof=1)
+    at = [float(found.score((centre + steps * unit)[np.newaxis])[0]) for steps in (0, 3, 6, 6.5, 50)]
+    assert at[0] == pytest.approx(0, abs=1e-9 * abs(at[1]))
+    assert at[2] == pytest.approx(2 * at[1], rel=1e-9)
+    assert at[3] == at[4] == pytest.approx(at[2], rel=1e-9)

@@ -357,3 +357,42 @@ def test_a_symbolic_size_that_is_not_text_is_read_all_the_same(tmp_path: Path) -
     assert isinstance(shape[0], str)
     assert shape[0].endswith("N")
     assert shape[1] == 2
+
+
+def test_tensors_inside_are_as_deep_as_the_node_around_them(save: Save) -> None:
+    """Four nodes lead to the result of the If: two before it, and the If itself."""
+    model = onnx_ood.load(
+        save(
+            small_models.build(
+                """
+                g (float[N] x, bool c) => (float[N] y) {
+                    a = Neg (x)
+                    b = Relu (a)
+                    y = If (c) <
+                        then_branch = t () => (float[N] p) { q = Relu (b) p = Neg (q) },
+                        else_branch = e () => (float[N] r) { r = Abs (b) }
+                    >
+                }
+                """
+            )
+        )
+    )
+    nested = model.nested_tensors
+    assert [tensor.name for tensor in nested] == ["n2/then_branch/q", "n2/then_branch/p", "n2/else_branch/r"]
+    assert {tensor.depth for tensor in nested} == {model.by_name["y"].depth} == {3}
+    # Numbered after all tensors of the main graph.
+    assert [tensor.index for tensor in nested] == [5, 6, 7]
+    assert {tensor.consumers for tensor in nested} == {0}
+    assert [tensor.activation for tensor in nested] == [True, False, False]
+    assert not any(tensor.output or tensor.constant for tensor in nested)
+    names = [tensor.name for tensor in model.all_tensors]
+    assert names == ["x", "c", "a", "b", *(tensor.name for tensor in nested), "y"]
+
+
+def test_two_gib_are_too_much_for_one_file(tmp_path: Path) -> None:
+    """A message of protobuf is smaller than 2 GiB; the file is sparse and never read."""
+    path = tmp_path / "model.onnx"
+    with path.open("wb") as file:
+        file.truncate(2**31)
+    with pytest.raises(ModelError, match="is larger than 2 GiB"):
+        onnx_ood.load(path)

@@ -1,0 +1,78 @@
+"""Tensors that can be nudged, and reasons against others."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+import small_models
+
+import onnx_ood
+from onnx_ood.graph import nudgeable, why_not_nudged
+from onnx_ood.graph.sites import nearest_floats
+
+TEXT = """net (float[N, 4] x, int64[N] ids, bool go) => (float[N, 4] y, int64[2] n) {
+    c = Constant <value = float[1] {2.0}> ()
+    twice = Add (c, c)
+    whole = Cast <to = 7> (x)
+    n = Shape (x)
+    half = Cast <to = 1> (n)
+    h = Mul (x, twice)
+    s = Mul (h, half0)
+    y = If (go) <
+        then_branch = one () => (float[N, 4] t) { t = Neg (s) },
+        else_branch = two () => (float[N, 4] e) { e = Identity (s) }
+    >
+}"""
+
+
+@pytest.fixture
+def model(save) -> onnx_ood.Model:
+    return onnx_ood.load(save(small_models.build(TEXT, {"half0": small_models.normal(4)})))
+
+
+def test_floats_that_depend_on_an_input_can_be_nudged(model: onnx_ood.Model) -> None:
+    names = [tensor.name for tensor in nudgeable(model)]
+    assert names == ["x", "h", "s", "n7/then_branch/t", "n7/else_branch/e", "y"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("twice", "does not depend on any input"),
+        ("ids", "holds int64 values; .*; the nearest inner floating-point tensor is 'h'"),
+        ("whole", "holds int64 values; .*; the nearest inner floating-point tensor is 'h'"),
+        ("go", "holds bool values"),
+        ("half", "holds sizes, not data; .*; the nearest inner floating-point tensor is 'h'"),
+    ],
+)
+def test_others_have_a_reason(model: onnx_ood.Model, name: str, words: str) -> None:
+    reason = why_not_nudged(model, model.by_name[name])
+    assert reason is not None
+    assert re.search(words, reason)
+
+
+def test_the_nearest_tensor_is_the_next_one_inside(model: onnx_ood.Model) -> None:
+    """Neither an input nor a constant nor a size."""
+    named = {tensor.name: tensor for tensor in model.all_tensors}
+    assert nearest_floats(model) == "; the nearest inner floating-point tensor is 'h'"
+    assert nearest_floats(model, named["h"]) == "; the nearest inner floating-point tensor is 's'"
+    assert (
+        nearest_floats(model, named["s"]) == "; the nearest inner floating-point tensor is 'n7/then_branch/t'"
+    )
+    assert nearest_floats(model, named["y"]) == ""
+
+
+@pytest.mark.parametrize(("opset", "refused"), [(6, True), (7, False)])
+def test_old_operators_cannot_be_nudged(opset: int, refused: bool, save) -> None:
+    """Add broadcasts as numpy does from version 7 on."""
+    model = onnx_ood.load(
+        save(small_models.build("g (float[N] x) => (float[N] y) { y = Relu (x) }", opset=opset))
+    )
+    assert bool(nudgeable(model)) is not refused
+
+
+def test_arguments_of_a_body_cannot_be_nudged(save) -> None:
+    model = onnx_ood.load(save(small_models.with_loop()))
+    tensor = next(one for one in model.all_tensors if one.name == "n1/body/state")
+    assert "is an argument of a loop body" in str(why_not_nudged(model, tensor))
