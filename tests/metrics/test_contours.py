@@ -186,3 +186,17 @@ def test_a_cell_has_one_line_between_the_corners_above_and_below(bits: int) -> N
     }
     (ends,) = zero_lines(values).ends
     assert {tuple(end) for end in ends} == crossed
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (8, 3), (2, 2)])
+@pytest.mark.parametrize("level", [0.0, 0.5, -0.5])
+def test_edges_of_a_chequerboard_have_numbers_of_their_own(shape: tuple[int, int], level: float) -> None:
+    """Every cell is a saddle and every edge is crossed: as many numbers as places, one for each."""
+    rows, columns = shape
+    values = (-1.0) ** np.add.outer(np.arange(rows), np.arange(columns)) + level
+    found = zero_lines(values[..., np.newaxis])
+    places = [tuple(np.round(place, 9)) for place in found.ends.reshape(-1, 2)]
+    pairs = set(zip(found.edges.ravel().tolist(), places, strict=True))
+    assert len(found.unit) == 2 * (rows - 1) * (columns - 1)
+    assert len(pairs) == len({number for number, _ in pairs}) == len({place for _, place in pairs})
+    assert len(pairs) == rows * (columns - 1) + (rows - 1) * columns
