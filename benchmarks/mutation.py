@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import builtins
 import difflib
 import importlib
 import json
@@ -130,7 +131,7 @@ def _is_type(node: ast.expr) -> bool:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return _is_type(left) and _is_type(right)
         case ast.Name(id=name) | ast.Attribute(attr=name) | ast.Subscript(value=ast.Name(id=name)):
-            return name[0].isupper() or name in dir(__builtins__)
+            return name[0].isupper() or hasattr(builtins, name)
     return isinstance(node, ast.Constant) and node.value is None
 
 

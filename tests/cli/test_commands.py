@@ -247,22 +247,6 @@ def test_cuda_where_there_is_none_is_one_line(garments):
     assert "--provider cpu" in line
 
 
-def test_inspect_shows_the_model():
-    result = run("inspect", CNN, "-v")
-    assert result.returncode == 0
-    for words in ("sha256", "Suggested probes", "image", "logits", "Relu"):
-        assert words in result.stdout
-    assert json.loads(run("inspect", CNN, "--json", "-").stdout)["schema"] == "onnx-ood/inspect/1"
-
-
-def test_doctor_tells_what_runs():
-    result = run("doctor")
-    assert result.returncode == 0
-    assert "sessions can be created" in result.stdout
-    assert json.loads(run("doctor", "--json", "-").stdout)["schema"] == "onnx-ood/doctor/1"
-    assert result.stderr == ""
-
-
 def test_help_and_version():
     assert "score" in run("--help").stdout
     assert "--probe" in run("score", "--help").stdout
@@ -359,24 +343,6 @@ def test_exact_is_said(garments):
     assert json.loads(result.stdout)["run"]["observer_effect"] == 0
     assert "outputs changed by" in run("score", CNN, garments, "--probe", "op:Conv", "-v").stdout
     assert "bitwise the same" in run("score", CNN, garments, "--probe", "op:Conv", "--exact", "-v").stdout
-
-
-def test_instrument_writes_a_model_and_says_what_is_where(tmp_path):
-    out = tmp_path / "out.onnx"
-    result = run("instrument", CNN, "-o", out, "--probe", "op:Relu[0]", "--only-probes")
-    assert (result.returncode, result.stderr) == (0, "")
-    (relu,) = (value.name for value in onnx.load(out).graph.output)
-    first, second = result.stdout.splitlines()
-    assert first == f"{out}: 1 tensor at 1 output"
-    assert second.split()[:2] == [relu, "float32"]
-
-
-def test_instrument_fails_like_the_other_commands(tmp_path):
-    out = tmp_path / "out.onnx"
-    assert "matches no tensor" in one_line_error(run("instrument", CNN, "-o", out, "--probe", "nope"), 64)
-    assert "--probe" in one_line_error(run("instrument", CNN, "-o", out), 64)
-    assert "choose another" in one_line_error(run("instrument", CNN, "-o", CNN, "--probe", "all"), 2)
-    assert not out.exists()
 
 
 @pytest.fixture

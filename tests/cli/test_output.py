@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from onnx_ood.cli.output import attempt, check_outputs, write_html, write_json
+from onnx_ood.cli.output import attempt, check_outputs, write_json, write_outputs
 
 import onnx_ood
 from onnx_ood.exceptions import OutputError
@@ -45,11 +45,28 @@ def test_json_goes_to_a_file_or_to_standard_output(
     assert not Path("-").exists()
 
 
-def test_a_page_is_written_where_one_is_wanted(tmp_path: Path) -> None:
-    write_html(onnx_ood.doctor(), None)
-    assert list(tmp_path.iterdir()) == []
-    write_html(onnx_ood.doctor(), tmp_path / "r.html")
-    assert (tmp_path / "r.html").read_text().lower().startswith("<!doctype html>")
+@pytest.mark.parametrize("quiet", [False, True])
+@pytest.mark.parametrize("json_file", [None, "r.json", "-"])
+@pytest.mark.parametrize("html_file", [None, "r.html"])
+def test_standard_output_has_the_report_or_json(
+    quiet: bool,
+    json_file: str | None,
+    html_file: str | None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    paths = {name: None if name is None else tmp_path / name for name in (None, "r.json", "r.html")} | {
+        "-": Path("-")
+    }
+    write_outputs(onnx_ood.doctor(), json=paths[json_file], html=paths[html_file], quiet=quiet)
+    printed = capsys.readouterr().out
+    assert printed.startswith("{") is (json_file == "-")
+    assert bool(printed) is (json_file == "-" or not quiet)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        name for name in (json_file, html_file) if name not in (None, "-")
+    )
+    if html_file:
+        assert (tmp_path / html_file).read_text().lower().startswith("<!doctype html>")
 
 
 def test_files_that_cannot_be_written_are_found_before_the_work(tmp_path: Path) -> None:

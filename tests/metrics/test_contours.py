@@ -152,3 +152,51 @@ def test_what_is_left_out_is_near_the_line(points: np.ndarray, tolerance: float)
 def test_short_lines_stay(count: int) -> None:
     points = np.arange(2.0 * count).reshape(count, 2)
     assert simplified(points, 10).tolist() == points.tolist()
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize(
+    ("corners", "connected"),
+    [((3, -1, 2, -1), True), ((1, -3, 1, -2), False), ((4, -2, 1, -1), True), ((1, -4, 2, -1), False)],
+)
+def test_a_saddle_is_resolved_by_its_mean(corners: tuple[int, ...], connected: bool, sign: int) -> None:
+    """Crossings are those of straight lines along the edges, each joined with one other."""
+    a, b, c, d = (
+        sign * value for value in corners
+    )  # In turn: upper left, upper right, lower right, lower left.
+    top, right = (0, a / (a - b)), (b / (b - c), 1)
+    bottom, left = (1, d / (d - c)), (a / (a - d), 0)
+    pairs = [(top, right), (bottom, left)] if connected else [(top, left), (right, bottom)]
+    found = zero_lines(np.array([[a, b], [d, c]], float)[..., np.newaxis]).ends
+    assert len(found) == 2
+    got = {frozenset((round(row, 12), round(column, 12)) for row, column in ends) for ends in found.tolist()}
+    assert got == {frozenset((round(row, 12), round(column, 12)) for row, column in pair) for pair in pairs}
+
+
+@pytest.mark.parametrize("bits", [bits for bits in range(1, 15) if bits not in (5, 10)])
+def test_a_cell_has_one_line_between_the_corners_above_and_below(bits: int) -> None:
+    """Corner c is above zero if bit c is set; a line crosses each edge whose ends differ, in the middle."""
+    above = [bool(bits >> c & 1) for c in range(4)]
+    places = [(0, 0), (0, 1), (1, 1), (1, 0)]
+    values = np.zeros((2, 2, 1))
+    for place, up in zip(places, above, strict=True):
+        values[place] = 1 if up else -1
+    crossed = {
+        tuple(np.add(places[i], places[(i + 1) % 4]) / 2) for i in range(4) if above[i] != above[(i + 1) % 4]
+    }
+    (ends,) = zero_lines(values).ends
+    assert {tuple(end) for end in ends} == crossed
+
+
+@pytest.mark.parametrize("shape", [(3, 8), (8, 3), (2, 2)])
+@pytest.mark.parametrize("level", [0.0, 0.5, -0.5])
+def test_edges_of_a_chequerboard_have_numbers_of_their_own(shape: tuple[int, int], level: float) -> None:
+    """Every cell is a saddle and every edge is crossed: as many numbers as places, one for each."""
+    rows, columns = shape
+    values = (-1.0) ** np.add.outer(np.arange(rows), np.arange(columns)) + level
+    found = zero_lines(values[..., np.newaxis])
+    places = [tuple(np.round(place, 9)) for place in found.ends.reshape(-1, 2)]
+    pairs = set(zip(found.edges.ravel().tolist(), places, strict=True))
+    assert len(found.unit) == 2 * (rows - 1) * (columns - 1)
+    assert len(pairs) == len({number for number, _ in pairs}) == len({place for _, place in pairs})
+    assert len(pairs) == rows * (columns - 1) + (rows - 1) * columns

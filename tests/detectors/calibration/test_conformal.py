@@ -240,3 +240,13 @@ def test_p_values_with_scores_are_exact() -> None:
         # 99.9% of binomial draws.
         spread = 3.3 * np.sqrt(rate * (1 - rate) / trials)
         assert abs((found <= rate + 1e-9).mean() - rate) < spread
+
+
+@pytest.mark.parametrize("count", [20, 60])
+def test_a_copy_of_the_most_distant_reference_ties_with_it_up_to_rounding(count: int) -> None:
+    """Distances are compared relative to the largest one, so a last digit more makes no input more unusual."""
+    reference = np.random.default_rng(3).normal(size=(count, 2))
+    reference[0] = [9.0, -9.0]
+    rows = reference[:1] * (1 + np.array([[0.0], [1e-10], [-1e-10]]))
+    values = full_p_values(reference, rows, 0.1)
+    np.testing.assert_array_equal(values, np.full(3, 2 / (count + 1)))

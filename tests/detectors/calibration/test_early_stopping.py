@@ -161,3 +161,30 @@ def test_a_probe_below_its_floor_has_no_effect():
 def test_too_few_inputs_give_no_distribution():
     assert ScoreDistribution.learn(np.ones((7, 2)), np.zeros((7, 2)), np.full(2, FLOOR)) is None
     assert ScoreDistribution.learn(np.ones((9, 2)), np.zeros((9, 2)), np.full(2, FLOOR)) is None
+
+
+def test_the_spread_is_a_sum_over_probes_of_derivatives_times_effects():
+    """By finite differences of the score, with errors as large as the spread between inputs."""
+    _, drops = drawn(64, 8, noise=0.5, common=0.5, seed=2)
+    drops = np.abs(drops)
+    effects, compared = learn(drops)
+    first = drops[:, :4]
+    scale = effects.relative.mean(axis=0) / effects.relative[:4].mean(axis=0)
+    means, errors = first.mean(axis=1), first.std(axis=1, ddof=1) / 2
+    # They matter: without them the score would be another one.
+    relative = errors / means
+    assert (relative.mean(axis=0) > 0.3 * compared.stats.spread).all()
+
+    def score(moved: np.ndarray) -> np.ndarray:
+        """Relative errors stay as they are."""
+        return robust_z(means * scale * moved, errors * scale * moved, compared.stats).score
+
+    expected, step = np.zeros((64, 4)), 1e-5
+    for p in range(4):
+        up, down = (np.exp(sign * step * np.eye(4)[p]) for sign in (1, -1))
+        slope = (score(up) - score(down)) / (2 * step)
+        effect = first[:, :, p] / means[:, p, np.newaxis] - effects.relative[:4, p] * scale[p]
+        expected += slope[:, np.newaxis] * effect
+    scores, spread = effects.linearise(first, compared.stats)
+    np.testing.assert_allclose(scores, score(np.ones(4)), rtol=1e-12)
+    np.testing.assert_allclose(spread, expected.std(axis=1, ddof=1), rtol=1e-6)
