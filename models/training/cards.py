@@ -13,7 +13,7 @@ MODELS = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How 8-bit pixels `v` become the model's input: `(v / 255 - mean) / std`, after resize and crop.
+    """Preprocessing of 8-bit pixels `v`: `(v / 255 - mean) / std`, after resize and crop.
 
     Attributes:
         channels: `RGB`, `BGR` or `L`, the order (and number) of the channels.

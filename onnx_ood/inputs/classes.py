@@ -45,7 +45,7 @@ class Classes:
             self._lines[steps[-1]][steps] = of
 
     def of(self, name: str) -> str | None:
-        """The class of an input.
+        """Look up the class of an input.
 
         Args:
             name: The input's name, as reports spell it.
@@ -146,7 +146,7 @@ def _steps(name: str) -> Steps:
 
 
 def _meant(lines: Mapping[str, Iterable[Steps]], name: Steps) -> list[Steps]:
-    """The lines that match a name with the most path components in common."""
+    """Find the lines that share the most trailing path components with a name."""
     alike = defaultdict(list)
     for line in lines.get(name[-1], ()):
         shared = min(len(line), len(name))

@@ -214,7 +214,7 @@ def _crossing(corners: Float, edge: int) -> Float:
 
 
 def _number(row: NDArray[np.int64], column: NDArray[np.int64], edge: int, columns: int) -> NDArray[np.int64]:
-    """Number of an edge of each cell, the same from both sides, [S]."""
+    """Compute the number of each cell's edge, equal from both sides, [S]."""
     down, right, vertical = _EDGE_POSITIONS[edge]
     number: NDArray[np.int64] = 2 * ((row + down) * columns + column + right) + vertical
     return number

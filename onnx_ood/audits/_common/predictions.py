@@ -1,4 +1,4 @@
-"""What a model says itself: the largest value of its output."""
+"""Predictions of a classifier: the largest value of its output."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Answers(NamedTuple):
 
 
 def read_answers(outputs: Mapping[str, NDArray[np.generic]]) -> Answers | None:
-    """Reads the answers of a classifier from its outputs.
+    """Read the predictions of a classifier from its outputs.
 
     Args:
         outputs: The model's own outputs, [N, ...] each.

@@ -27,7 +27,7 @@ Panel = Literal["Input", "Detector", "Nudge", "Run", "Output"]
 
 @dataclass(frozen=True)
 class Option:
-    """How a setting is given on the command line.
+    """Command-line form of a setting.
 
     Attributes:
         panel: Group in the help.
@@ -243,7 +243,7 @@ class Settings(BaseModel):
 
 
 def option_of(field: FieldInfo) -> Option | None:
-    """Return how a field is given on the command line; None if it is not."""
+    """Return the command-line form of a field; None if the field is not an option."""
     return next((one for one in field.metadata if isinstance(one, Option)), None)
 
 

@@ -112,7 +112,7 @@ def to_baseline(result: CheckResult) -> Baseline:
 
 
 def baseline_metric(gate: GateResult) -> BaselineMetric | None:
-    """The metric of a gate as a baseline stores it; None without enough data, and for a list of names."""
+    """Convert a gate's metric for storage; None without enough data and for name lists."""
     if gate.found is None or isinstance(gate.found, tuple):
         return None
     if gate.inputs is not None and gate.inputs < gate.min_inputs:

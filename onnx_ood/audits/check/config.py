@@ -250,7 +250,7 @@ def read_check_file(path: Path) -> CheckPlan:
 
 
 def _missing(model: CheckedModel, metric: Metric) -> str | None:
-    """The first key that a metric needs and a model lacks."""
+    """Find the first key that a metric needs and a model lacks."""
     return next((key for key in metric.needs if not getattr(model, key.replace("-", "_"))), None)
 
 
@@ -261,7 +261,7 @@ def _sets(model: CheckedModel) -> list[str]:
 
 
 def _problem(gate: Gate, metric: Metric, config: CheckFile) -> tuple[str, str] | None:
-    """The first problem of a gate: the key, or an empty one for the whole gate, and a message."""
+    """Find the first problem of a gate: its key (empty for the whole gate) and a message."""
     if gate.model is not None and gate.model not in config.models:
         return "model", f"unknown model {gate.model!r}; {choices(gate.model, list(config.models))}"
     if (problem := _target_problem(gate, metric)) is not None:

@@ -349,7 +349,7 @@ def _notes(shown: Shown, clean: Values, looked_at: int, window: Window, layout_n
 def _unknown_notes(
     grid: Grid, shown: Shown, window: Window, jacobian: PlaneJacobian | None
 ) -> tuple[str, ...]:
-    """Counts of points with values that are not finite."""
+    """Count points with values that are not finite, as notes."""
     points = len(grid.x) * len(grid.y)
     notes = []
     if window.answers is not None and (count := int(np.count_nonzero(window.answers < 0))):

@@ -1,4 +1,4 @@
-"""Which preprocessings the detective tries: what frameworks and model zoos do, in the words of `--preprocess`."""
+"""Candidate preprocessings: the conventions of frameworks and model zoos, as `--preprocess` specs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Candidate:
 
     @property
     def spec(self) -> str:
-        """What `--preprocess` takes."""
+        """The candidate as a `--preprocess` spec."""
         return f"{self.values},{self.resize}"
 
 

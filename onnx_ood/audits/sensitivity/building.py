@@ -34,7 +34,7 @@ _PARTS = 40
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one model.
+    """Measurements of one model.
 
     Attributes:
         facts: What there is to say of the model file.
@@ -64,7 +64,7 @@ class Measured:
 
 
 def build(measured: Measured) -> ModelSensitivity:
-    """Makes one model's part of the result.
+    """Build one model's part of the result.
 
     Args:
         measured: What was measured.

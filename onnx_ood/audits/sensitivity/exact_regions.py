@@ -23,7 +23,7 @@ _WAYS = 3
 
 @dataclass(frozen=True)
 class ExactRegions:
-    """What was found around and between inputs.
+    """Boundaries found around and between inputs.
 
     Attributes:
         nearest: Distance to the nearest boundary of each of the first inputs, None where there is none.
@@ -35,7 +35,7 @@ class ExactRegions:
 
 
 def find_regions(model: Model, fed: Tensor, points: NDArray[Any], ids: Sequence[str]) -> ExactRegions:
-    """Looks for boundaries around the first inputs and between them.
+    """Search for boundaries around the first inputs and between them.
 
     Args:
         model: The model.

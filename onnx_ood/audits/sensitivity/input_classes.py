@@ -9,7 +9,7 @@ from onnx_ood.inputs import Classes
 from onnx_ood.results.base import Prediction
 
 ANSWERS = "the model's own answers"
-"""What stands for the user\'s file where classes are the model\'s own answers."""
+"""Source of classes if they are the model's predictions instead of a file."""
 
 
 class InputClasses(NamedTuple):

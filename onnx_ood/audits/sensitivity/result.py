@@ -99,7 +99,7 @@ class SensitivityInput(Part):
 
 
 class ModelSensitivity(Part):
-    """What was measured of one model."""
+    """Measurements of one model."""
 
     model: ModelFacts
     jacobian_rank: int = Field(description="1 = smallest mean Jacobian norm.")
@@ -130,7 +130,7 @@ class ModelSensitivity(Part):
 
 
 class SensitivityResult(Result):
-    """How stable the functions of models are, and which of several is the more stable."""
+    """Stability of one or several models, and the comparison between them."""
 
     format: Literal["onnx-ood/sensitivity/1"] = Field(default="onnx-ood/sensitivity/1", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(

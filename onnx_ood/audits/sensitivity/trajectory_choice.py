@@ -1,4 +1,4 @@
-"""Which ways through input space a sensitivity audit takes."""
+"""Choice of trajectories through input space for a sensitivity audit."""
 
 from __future__ import annotations
 

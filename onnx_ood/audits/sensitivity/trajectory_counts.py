@@ -45,7 +45,7 @@ def count(
     prober: Prober,
     settings: SensitivitySettings,
 ) -> Counted:
-    """Counts transitions along trajectories of each kind that the inputs allow.
+    """Count transitions along trajectories of each type that the inputs allow.
 
     Args:
         sites: The model's units behind the site.
@@ -97,7 +97,7 @@ def count(
 
 
 def _differs(reader: PatternReader, feeding: Feeding) -> list[str]:
-    """What is read beside the site and is another for each input."""
+    """List tensors read in addition to the site that differ between inputs."""
     each = [one.name for one in feeding.from_files or ()]
     if reader.site.is_input:
         return each
@@ -108,7 +108,7 @@ def _differs(reader: PatternReader, feeding: Feeding) -> list[str]:
 
 
 def _width(shape: tuple[int, ...], preprocessing: Preprocessing | None) -> int | None:
-    """The axis along which a picture is as wide as it is; None if inputs are no pictures."""
+    """Find the axis of a picture's width; None if inputs are not pictures."""
     if len(shape) != 3:
         return None
     if preprocessing is not None:

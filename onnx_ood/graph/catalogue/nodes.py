@@ -9,7 +9,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, helper
 
 
 def is_standard(domain: str) -> bool:
-    """True for the standard operator domain, which has two spellings."""
+    """Return whether a domain is the standard one, which has two spellings."""
     return domain in {"", "ai.onnx"}
 
 

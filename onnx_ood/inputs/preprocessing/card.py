@@ -35,7 +35,7 @@ class Accuracy(BaseModel):
 
 
 class Card(BaseModel):
-    """What a model's card says. Only name and preprocessing are needed; other keys are passed over.
+    """Contents of a model card. Only name and preprocessing are required; unknown keys are ignored.
 
     Attributes:
         format: Version of this format.
@@ -75,7 +75,7 @@ class Card(BaseModel):
         return self._path
 
     def class_names(self) -> list[str] | None:
-        """The names of the classes, in the order of the model's outputs; None where the card states none.
+        """Return class names in the order of the model's outputs; None if the card has none.
 
         Blank lines at the end are passed over, others kept: a line is an index.
 
@@ -99,7 +99,7 @@ class Card(BaseModel):
 
 
 def read_card(model_path: Path) -> Card | None:
-    """The card of a model: `<stem>.json` beside the model file.
+    """Read the card of a model: `<stem>.json` in the model's folder.
 
     Another program's JSON may share the name: one that is no object with the keys `format` and
     `preprocessing`, or is larger than 1 MiB, is no card.
@@ -145,7 +145,7 @@ def read_card(model_path: Path) -> Card | None:
 def choose(
     input_shape: Sequence[int | str | None], *, text: str | None = None, card: Card | None = None
 ) -> Chosen:
-    """The preprocessing to use: what the user states, else what the card says, else a guess.
+    """Choose the preprocessing: stated by the user, else by the card, else guessed.
 
     Args:
         input_shape: The model input's shape, with its batch axis.

@@ -62,7 +62,7 @@ class Chosen:
 
     @property
     def guessed(self) -> bool:
-        """Whether it is a guess."""
+        """True if the preprocessing is a guess."""
         return self.source.startswith(_GUESSED)
 
 
@@ -231,12 +231,12 @@ def _axes(shape: Shape, layout: str) -> tuple[int | str | None, int | str | None
 
 
 def _known(axis: int | str | None) -> int | None:
-    """The length of an axis if it is fixed, else None."""
+    """Return the length of an axis if it is fixed, else None."""
     return axis if isinstance(axis, int) and axis > 0 else None
 
 
 def first_error(error: ValidationError) -> str:
-    """The first error of a validation as "key: message", on one line."""
+    """Format the first error of a validation as "key: message", on one line."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

@@ -80,7 +80,7 @@ def open_bundle(path: Path, wanted: RowRequest, others: Sequence[RowRequest] | N
 
 
 def _unread(name: str, rows: ArrayRows, others: Sequence[RowRequest]) -> list[str]:
-    """Notes on arrays that are not read; InputError if a required one is missing."""
+    """Write notes on ignored arrays; InputError if a required one is missing."""
     wanted = {other.name for other in others}
     missing = [quoted(other.name) for other in others if other.name not in rows.others]
     if missing:

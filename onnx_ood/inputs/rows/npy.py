@@ -33,7 +33,7 @@ _TYPE = re.compile(r"([<>|=]?)([A-Za-z?])(\d{0,4})")
 
 @dataclass(frozen=True)
 class Header:
-    """What an .npy header says.
+    """Contents of an .npy header.
 
     Attributes:
         shape: All axes, as stored.
@@ -49,12 +49,12 @@ class Header:
 
     @property
     def by_columns(self) -> bool:
-        """Whether a row is spread over the stream; with one axis longer than 1 both orders are the same."""
+        """True if a row is scattered over the stream; not with at most one axis longer than 1."""
         return self.fortran and sum(axis > 1 for axis in self.shape) > 1
 
     @property
     def stream_bytes(self) -> int:
-        """How long the whole stream is when header and values are complete."""
+        """Length of the whole stream if header and values are complete."""
         return self.size + math.prod(self.shape) * self.dtype.itemsize
 
 

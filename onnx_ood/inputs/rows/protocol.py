@@ -51,14 +51,14 @@ class Rows(Protocol):
 
     @property
     def single(self) -> bool:
-        """Whether the whole file is one input, named after the file."""
+        """True if the whole file is one input, named after the file."""
 
     @property
     def notes(self) -> Sequence[str]:
         """Notes for the user on how the file is read, known once it is open."""
 
     def __len__(self) -> int:
-        """Number of rows, unusable ones included."""
+        """Count the rows, unusable ones included."""
 
     def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Rows start, ..., stop - 1 as [stop - start, *row_shape].

@@ -43,7 +43,7 @@ def scribble(picture: Picture, generator: Generator, strokes: int) -> FloatArray
 
 @register_corruption(families={"overlay"}, severities=(1, 2, 3, 5, 8))
 def text(picture: Picture, generator: Generator, words: int) -> FloatArray:
-    """Writes words of four to seven random capitals and digits, each in one random colour, at random places.
+    """Write words of 4-7 random capitals and digits, each in a random colour and place.
 
     Letters are 16% of the shorter side high, at least 8 pixels; a word that is wider than the picture is cut off. The
     font is Pillow's own.

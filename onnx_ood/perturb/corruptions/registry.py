@@ -109,7 +109,7 @@ class Corruption:
         )
 
     def at(self, family: Family) -> Alteration:
-        """The corruption at the one strength of a family, demo or mild.
+        """Make an alteration: the corruption at the one strength of a family, demo or mild.
 
         Returns:
             A function of float `[H, W, C]` or `[N, H, W, C]` in [0, 1] and a generator that returns the altered
@@ -196,7 +196,7 @@ def list_corruptions(family: Family | None = None) -> tuple[str, ...]:
 
 
 def find_corruption(name: str) -> Corruption:
-    """The corruption of a name.
+    """Find a corruption by name.
 
     Raises:
         UsageError: If there is none.

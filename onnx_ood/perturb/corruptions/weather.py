@@ -124,7 +124,7 @@ def frost(picture: Picture, generator: Generator, keep: float, add: float) -> Fl
     ),
 )
 def fog(picture: Picture, generator: Generator, strength: float, decay: float) -> FloatArray:
-    """Adds fog, and darkens all so that the brightest value stays about what it was: `(x + s f) m / (m + s)`.
+    """Add fog, then darken to keep the maximum about constant: `(x + s f) m / (m + s)`.
 
     f is a height map in [0, 1], m the largest value of x.
 

@@ -164,7 +164,7 @@ class JacobianProber:
         )
 
     def default_step(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Float:
-        """A step that is about right as a rule, without the runs of a choice.
+        """Compute a usual step size, without the runs of a choice.
 
         Args:
             batch: As in `measure`.
