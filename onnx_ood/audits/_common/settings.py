@@ -6,7 +6,6 @@ options of the command line with their help, the published schemas, and the comm
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import shlex
@@ -20,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from onnx_ood._dialect import flag, named
 from onnx_ood._ids import kebab_id, snake_ids
+from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import UsageError
 
 Panel = Literal["Input", "Detector", "Nudge", "Run", "Output"]
@@ -195,9 +195,7 @@ class Settings(BaseModel):
             return first["msg"].removeprefix("Value error, ")
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(name, cls.model_fields, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(cls.model_fields)}"
-            return f"unknown setting {name!r}; {hint}"
+            return f"unknown setting {name!r}; {did_you_mean(name, cls.model_fields)}"
         message = first["msg"].removeprefix("Value error, ")
         return f"{named(name)}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
 

@@ -12,7 +12,7 @@ from onnx_ood._ids import kebab_id
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult
 from onnx_ood.exceptions import InputError, NotEvaluatedError, UsageError
 from onnx_ood.inputs import open_regular
-from onnx_ood.inputs.preprocessing.presets import first_error
+from onnx_ood.inputs.schema_errors import first_error
 from onnx_ood.results.base import Environment, Part
 
 _MAX_BYTES = 16 << 20
@@ -162,6 +162,8 @@ def read_baseline(path: Path) -> Baseline | None:
     except InputError as error:
         raise UsageError(str(error)) from None
     except ValidationError as error:
-        raise UsageError(f"{path.as_posix()}: not a baseline: {first_error(error)}; {advice}") from None
+        raise UsageError(
+            f"{path.as_posix()}: not a baseline: {first_error(error, Baseline)}; {advice}"
+        ) from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path.as_posix()}: not a baseline: not JSON; {advice}") from None

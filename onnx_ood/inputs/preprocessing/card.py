@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of, open_regular, quoted, shown
-from onnx_ood.inputs.preprocessing.presets import Chosen, first_error, guess, parse
+from onnx_ood.inputs.preprocessing.presets import Chosen, guess, parse
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
+from onnx_ood.inputs.schema_errors import first_error
 
 MAX_CARD_BYTES = 1 << 20
 """No card, and no list of class names, is larger than 1 MiB."""
@@ -137,7 +138,7 @@ def read_card(model_path: Path) -> Card | None:
     try:
         card = Card.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{name}: {first_error(error)}") from None
+        raise UsageError(f"{name}: {first_error(error, Card)}") from None
     card._path = path
     return card
 

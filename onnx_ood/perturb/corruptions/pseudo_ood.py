@@ -1,7 +1,6 @@
 """Corruptions used as pseudo-OOD inputs, from which a detector can learn.
 
-None of them is among the corruptions of a benchmark. Speckle noise is, and has its place in both families.
-`grain.py`, where its relatives are.
+None of them is among the corruptions of a benchmark.
 """
 
 from __future__ import annotations
