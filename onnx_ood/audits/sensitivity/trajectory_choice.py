@@ -45,8 +45,8 @@ def choose_trajectories(
 
     Returns:
         Rings of translations of single inputs; the smallest ellipses through three inputs of one class, and of three
-        classes; ellipses in random directions around the mean of all inputs, as long as the distances of two inputs from
-        it. Trajectories of length 0 (translations of a constant picture) are left out.
+        classes; ellipses in random directions around the mean of all inputs, as long as the distances of two inputs
+        from it. Trajectories of length 0 (translations of a constant picture) are left out.
     """
     rng = np.random.default_rng(seed)
     values = np.asarray(points, np.float64)
