@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 import typer
-from typer.main import get_command
-
 from onnx_ood.cli.main import COMMANDS, app
+from typer.main import get_command
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
@@ -26,7 +25,9 @@ GROUP = get_command(app)
 
 def _lines(text: str):
     """Command lines of fenced and indented blocks, without prompts, continuations joined."""
-    blocks = [block for kind, block in FENCE.findall(text) if kind == "console"] + ["\n".join(INDENTED.findall(FENCE.sub("", text)))]
+    blocks = [block for kind, block in FENCE.findall(text) if kind == "console"] + [
+        "\n".join(INDENTED.findall(FENCE.sub("", text)))
+    ]
     for block in blocks:
         for line in block.replace("\\\n", " ").splitlines():
             yield line.strip().removeprefix("$ ")
@@ -71,11 +72,15 @@ def test_options_and_scripts_in_prose_exist(page):
     text = page.read_text()
     spans = [*_inline(text), *_lines(text)]
     scripts = {
-        name: (ROOT / name).read_text() for span in spans for name in re.findall(r"python ((?:\w+/)+\w+\.py)", span)
+        name: (ROOT / name).read_text()
+        for span in spans
+        for name in re.findall(r"python ((?:\w+/)+\w+\.py)", span)
     }
-    known = ALL_OPTIONS | {flag for source in scripts.values() for flag in re.findall(r'"(--[a-z0-9-]+)"', source)}
+    known = ALL_OPTIONS | {
+        flag for source in scripts.values() for flag in re.findall(r'"(--[a-z0-9-]+)"', source)
+    }
     for span in spans:
-        if (found := re.match(r"onnx-ood ([a-z]+)\b", span)):
+        if found := re.match(r"onnx-ood ([a-z]+)\b", span):
             assert found[1] in COMMANDS, span
             options = _options(found[1])
         elif span.startswith("--") or re.match(r"python \S+\.py", span) or re.match(r"[a-z]+ --", span):

@@ -1,4 +1,4 @@
-"""Stream files to batches of tensors: decoded beside the consumer, in order, in bounded memory."""
+"""Stream files to batches of tensors: decoded concurrently with the consumer, in order, in bounded memory."""
 
 import itertools
 import math

@@ -135,9 +135,9 @@ def read_classes(path: Path) -> Classes:
     except InputError as error:
         raise UsageError(str(error)) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{where}: is no text in UTF-8; save it as such") from None
+        raise UsageError(f"{where}: is not UTF-8 text; save it as such") from None
     except csv.Error as error:
-        raise UsageError(f"{where}: is no CSV: {reason_of(error)}") from None
+        raise UsageError(f"{where}: is not CSV: {reason_of(error)}") from None
     return Classes(path, found.items())
 
 

@@ -15,7 +15,7 @@ class FailedInput:
 
     Attributes:
         id: The input's name as every report shows it.
-        reason: One line: what is wrong and, if possible, what to do.
+        reason: One line: the problem and, if possible, its remedy.
     """
 
     id: str

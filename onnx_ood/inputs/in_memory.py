@@ -90,7 +90,7 @@ def is_picture_array(array: Array) -> bool:
 
 
 class MemoryRows:
-    """Converts inputs in memory that are no pictures to the type that the model takes.
+    """Converts inputs in memory that are not pictures to the type that the model takes.
 
     Attributes:
         notes: Conversions that may surprise, each once.
@@ -102,7 +102,7 @@ class MemoryRows:
         """Check names, shapes and types. Values are checked by `take`.
 
         Args:
-            inputs: Inputs that are no pictures.
+            inputs: Inputs that are not pictures.
             request: The model's input.
             others: Further inputs of the model whose values come with each input.
 

@@ -57,8 +57,8 @@ def zero_lines(values: NDArray[Any], first_row: int = 0) -> ZeroLines:
         first_row: Index of the first row in a larger grid. Lines of parts of a grid that share a row meet.
 
     Returns:
-        One segment per cell and function that a zero set crosses, two if it does so twice. Cells with a corner that is
-        not finite have none.
+        One segment per cell and function that a zero set crosses, two if it does so twice. Cells with a
+        non-finite corner are skipped.
 
     >>> zero_lines(np.array([[-1.0, 3.0], [-1.0, 1.0]])[..., np.newaxis]).ends
     array([[[0.  , 0.25],

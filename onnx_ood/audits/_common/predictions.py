@@ -59,7 +59,7 @@ def read_answers(outputs: Mapping[str, NDArray[np.generic]]) -> Answers | None:
         return None
     rows: Float = values.reshape(len(values), -1).astype(np.float64)
     classes = rows.shape[1]
-    # A feature map is no vector, whatever its size.
+    # A feature map is not a vector, whatever its size.
     if classes < 2 or classes != max(values.shape[1:], default=1):
         return None
     position: NDArray[np.int64] = rows.argmax(axis=1)

@@ -127,7 +127,7 @@ Seed = Annotated[int, Field(ge=0, description="Seed of all random draws."), Opti
 Preprocess = Annotated[
     str | None,
     Field(
-        description="How pictures become tensors: imagenet, inception, unit, symmetric or bytes, with changes, as in "
+        description="Preprocessing of pictures: imagenet, inception, unit, symmetric or bytes, with changes, as in "
         "'imagenet,BGR,NHWC,stretch,size=299'."
     ),
     Option("Input", "TEXT", "the model card's, or a guess"),

@@ -38,7 +38,7 @@ class CheckedModel(TomlModel):
     )
     baseline_preprocess: str | None = Field(
         default=None,
-        description="How pictures become tensors for the baseline model. Default: its card's, or a guess.",
+        description="Preprocessing of pictures for the baseline model. Default: its card's, or a guess.",
     )
     preprocess: common.Preprocess = None
     site: common.Site = None

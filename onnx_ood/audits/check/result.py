@@ -39,8 +39,8 @@ class GateResult(Part):
         "measured."
     )
     min_inputs: int = Field(description="Fewest inputs (or trajectories) for the gate to be evaluated.")
-    reason: str = Field(description="Why the gate is not passed, or empty.")
-    advice: str = Field(description="What to try, or empty.")
+    reason: str = Field(description="Reason why the gate is not passed, or empty.")
+    advice: str = Field(description="Advice, or empty.")
     notes: tuple[str, ...] = Field(description="Notes on the value.")
 
     @property

@@ -46,7 +46,7 @@ from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads
 _COARSER = 4
 # Points of which Jacobian norms are measured between two calls of progress.
 _POINTS_PER_CALL = 512
-# Rounding of points from which on a note says so, in steps of the grid.
+# Rounding of points that is noted in the report, in steps of the grid.
 _MAX_ROUNDING = 0.01
 
 

@@ -37,7 +37,7 @@ class Measured:
     """Measurements of one model.
 
     Attributes:
-        facts: What there is to say of the model file.
+        facts: Facts of the model file.
         prober: What ran it.
         units: Its units.
         whole_regions: True if codes that Jacobian norms were measured with tell the whole linear region.

@@ -33,7 +33,7 @@ def classes_of(
 
     Args:
         ids: Names of the inputs.
-        predictions: What the model says of each.
+        predictions: Prediction of the model for each.
         given: What the user says, or None to go by the model.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Nodes of a graph: what they read, what defines a name, and their attributes."""
+"""Nodes of a graph: their reads, definitions of names, and attributes."""
 
 from __future__ import annotations
 

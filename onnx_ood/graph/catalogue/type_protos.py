@@ -78,7 +78,7 @@ def element_type(dtype: str) -> int:
         1
     """
     name = {"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())
-    if name not in TensorProto.DataType.keys():  # noqa: SIM118 - protobuf's enum wrapper is no mapping
+    if name not in TensorProto.DataType.keys():  # noqa: SIM118 - protobuf's enum wrapper is not a mapping
         raise UsageError(f"{dtype!r} is not an ONNX element type; use a name such as 'float32' or 'int64'")
     return TensorProto.DataType.Value(name)
 

@@ -1,4 +1,4 @@
-"""Model cards: a JSON beside the model file that says where it comes from and what pictures it takes."""
+"""Model cards: a JSON file next to the model, with its origin and preprocessing."""
 
 import json
 from collections.abc import Sequence
@@ -81,7 +81,7 @@ class Card(BaseModel):
         Blank lines at the end are passed over, others kept: a line is an index.
 
         Raises:
-            UsageError: If it is no plain name in the card's folder, or the file is missing, too large or
+            UsageError: If it is not a plain name in the card's folder, or the file is missing, too large or
                 no text.
         """
         if self.classes is None:
@@ -102,8 +102,8 @@ class Card(BaseModel):
 def read_card(model_path: Path) -> Card | None:
     """Read the card of a model: `<stem>.json` in the model's folder.
 
-    Another program's JSON may share the name: one that is no object with the keys `format` and
-    `preprocessing`, or is larger than 1 MiB, is no card.
+    Another program's JSON may share the name: one that is not an object with the keys `format` and
+    `preprocessing`, or is larger than 1 MiB, is not a card.
 
     Args:
         model_path: The model file; it is not opened.
@@ -112,7 +112,7 @@ def read_card(model_path: Path) -> Card | None:
         The card, or None if the folder has no card.
 
     Raises:
-        UsageError: If the file is no JSON, or a card with a wrong key; the message names file and key.
+        UsageError: If the file is not JSON, or a card with a wrong key; the message names file and key.
     """
     path = model_path.with_suffix(".json")
     try:
@@ -128,11 +128,11 @@ def read_card(model_path: Path) -> Card | None:
         content: Any = json.loads(_read_text(path, ""))
     except json.JSONDecodeError as error:
         raise UsageError(
-            f"{name}: no JSON (line {error.lineno}: {error.msg}); "
-            "correct it, or rename it if it is no model card"
+            f"{name}: not JSON (line {error.lineno}: {error.msg}); "
+            "correct it, or rename it if it is not a model card"
         ) from None
     except (RecursionError, ValueError):  # nested too deeply; a number of too many digits
-        raise UsageError(f"{name}: JSON that cannot be read; rename it if it is no model card") from None
+        raise UsageError(f"{name}: JSON that cannot be read; rename it if it is not a model card") from None
     if not isinstance(content, dict) or not {"format", "preprocessing"} <= content.keys():
         return None
     try:

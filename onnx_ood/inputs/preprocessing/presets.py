@@ -157,7 +157,7 @@ _KEYS: dict[str, tuple[str, Callable[[str], Any], str]] = {
 
 
 def _parse_word(word: str) -> tuple[str, Any]:
-    """Field and value that a word stands for."""
+    """Parse a word to its field and value."""
     key, equals, value = word.partition("=")
     if equals and key.lower() in _KEYS:
         field, read, example = _KEYS[key.lower()]

@@ -146,7 +146,7 @@ def open_array(
     Args:
         path: The file; the suffix .npz says that it is an archive.
         input_name: The model input's name.
-        input_shape: The model input's shape with its batch axis; what is no positive integer fits any size.
+        input_shape: The model input's shape with its batch axis; other axes than positive integers accept any size.
         exact: Take no other array of an .npz than `input_name`.
 
     Raises:

@@ -156,7 +156,7 @@ def open_waveform(
 
     Args:
         path: The file.
-        input_shape: [N, samples] or [N, channels, samples]; what is no positive integer fits any size.
+        input_shape: [N, samples] or [N, channels, samples]; other axes than positive integers accept any size.
         dtype: The model's type.
 
     Raises:
@@ -212,7 +212,7 @@ def _walk(file: BinaryIO) -> tuple[Format, int, int]:
     length = os.fstat(file.fileno()).st_size
     head = file.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        raise InputError("is no .wav file (wrong first bytes)")
+        raise InputError("is not a .wav file (wrong first bytes)")
     promised = struct.unpack_from("<I", head, 4)[0] + 8
     if promised > length:
         raise InputError(f"is truncated: its header promises {promised:,} bytes, it has {length:,}")

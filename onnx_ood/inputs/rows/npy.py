@@ -65,11 +65,11 @@ def read_header(stream: IO[bytes]) -> Header:
     its version 3 is private. The header is a dictionary of three keys; anything else is refused.
 
     Raises:
-        InputError: If it is no .npy header, or of values that are no real numbers. Without a file name.
+        InputError: If it is not an .npy header, or its values are not real numbers. Without a file name.
     """
     start = stream.read(8)
     if len(start) < 8 or not start.startswith(MAGIC):
-        raise InputError("is no .npy array (wrong first bytes)")
+        raise InputError("is not an .npy array (wrong first bytes)")
     major = start[6]
     if major not in (1, 2, 3):
         raise InputError(f"has .npy format version {major}, which is not known")

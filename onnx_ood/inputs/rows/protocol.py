@@ -16,7 +16,7 @@ class RowRequest:
 
     Attributes:
         name: Its name.
-        shape: Its shape with the batch axis; axes that are no positive integer take any size.
+        shape: Its shape with the batch axis; axes other than positive integers accept any size.
         dtype: Its type.
         axis: The batch axis; None if all inputs of a batch share one value.
         exact: True to take no array of an .npz but the one of this name.

@@ -114,7 +114,7 @@ def _element(number: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if low <= number <= high:
             return np.asarray(int(number), dtype)
-    raise InputError(f"is no value of {dtype.name}, which the model takes")
+    raise InputError(f"is not a value of {dtype.name}, the type of the input")
 
 
 def _share(path: Path, wanted: RowRequest) -> npt.NDArray[Any]:

@@ -150,7 +150,7 @@ def jpeg_compression(picture: Picture, generator: Generator, quality: int) -> Fl
     Args:
         picture: float32 `[H, W, C]` in [0, 1], C 1 or 3.
         generator: Unused: nothing here is random.
-        quality: 1 to 95, as Pillow has it.
+        quality: 1 to 95, as in Pillow.
 
     Returns:
         float64 `[H, W, C]`.

@@ -97,7 +97,7 @@ def occlusion(picture: Picture, generator: Generator, share: float) -> FloatArra
 def patch_shuffle(picture: Picture, generator: Generator, patches: int) -> FloatArray:
     """Cuts the picture into 4 × 4 patches and puts some of them back in random order.
 
-    What remains is every local texture; what goes is the arrangement. Where a side is no multiple of 4, its last
+    What remains is every local texture; what goes is the arrangement. If a side is not a multiple of 4, its last
     one to three rows or columns stay where they are.
 
     Args:

@@ -98,7 +98,7 @@ def frost(picture: Picture, generator: Generator, keep: float, add: float) -> Fl
 
     Hendrycks and Dietterich take f from six photographs, whose origin and licence are unknown; here, it is drawn:
     branched crystals on clouds of 1/f noise, pale blue, with about the brightness of those photographs (between 0.3 and
-    0.8, in the mean 0.6).
+    0.8, 0.6 on average).
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1], C 1 or 3.

@@ -123,7 +123,7 @@ class JacobianProber:
             directions: m; as many as the site has elements, or more, give the norm without sampling error.
             seed: Seed of the directions.
             feeds: Values of the other graph inputs by name, as in `Prober.measure`.
-            step: h for all inputs, or for each of them, [N]; None to choose one for each.
+            step: h for all inputs, or for each input, [N]; None to choose one for each.
 
         Returns:
             The norms.
