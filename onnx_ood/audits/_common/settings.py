@@ -288,13 +288,10 @@ def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]
         def call(*args: Any, **options: Any) -> R:
             unknown = next((name for name in options if name not in signature.parameters), None)
             if unknown is not None:
-                close = difflib.get_close_matches(unknown, signature.parameters, n=1)
-                hint = (
-                    f"did you mean {close[0]!r}?"
-                    if close
-                    else f"choose from {', '.join(signature.parameters)}"
+                raise UsageError(
+                    f"{function.__name__}: unknown argument {unknown!r}; "
+                    f"{did_you_mean(unknown, signature.parameters)}"
                 )
-                raise UsageError(f"{function.__name__}: unknown argument {unknown!r}; {hint}")
             values = {name: options.pop(name) for name in fields if name in options}
             try:
                 bound = own.bind(*args, **options)
