@@ -280,7 +280,7 @@ def test_a_file_is_neither_overwritten_nor_taken_for_a_stream(garments, tmp_path
         assert (tmp_path / "s.jsonl").read_text() == '{"a": 1}\n'
     # Without a line feed it looks like a line that broke off.
     (tmp_path / "s.jsonl").write_text("precious")
-    with pytest.raises(OutputError, match="no stream"):
+    with pytest.raises(OutputError, match="not a stream"):
         score(garments, tmp_path / "s.jsonl", resume=True)
     assert (tmp_path / "s.jsonl").read_text() == "precious"
 
