@@ -115,7 +115,7 @@ def compare(model: Model, ends: np.ndarray, points: int) -> dict[str, object]:
 
 
 def changed(exact: Boundaries, site: int, at: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """How often each unit changes its code between neighbouring points, [intervals, U]."""
+    """Count the switches of each unit between neighbouring points, [intervals, U]."""
     first, last = np.searchsorted(exact.at, [at[0], at[-1]])
     mine = exact.site[first:last] == site
     changes = np.zeros(shape, int)

@@ -1,4 +1,4 @@
-"""What only a machine with a GPU can show, in one go: tests marked `gpu` and benchmarks, one after the other.
+"""Tests marked `gpu` and benchmarks for a machine with a GPU, in one run.
 
     python benchmarks/gpu_series.py [--provider cuda|cpu] [--only NAME ...] [--json FILE]
     python benchmarks/gpu_series.py --provider cpu --tiny
@@ -101,7 +101,7 @@ def run(step: Step, provider: str, folder: Path, *, tiny: bool) -> dict[str, obj
 
 
 def gpu() -> dict[str, str] | None:
-    """Name, driver and memory of the GPU, or None where there is none."""
+    """Query name, driver and memory of the GPU; None without one."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, check=True).stdout
@@ -139,7 +139,7 @@ def main(words: Sequence[str] | None = None) -> None:
             steps[name] = run(STEPS[name], options.provider, Path(folder), tiny=options.tiny)
             show(name, steps[name])
             if options.json:
-                # After each step, so that what is cut short leaves what it has.
+                # After each step, so that an interrupted run keeps its results.
                 options.json.write_text(json.dumps(found, indent=2) + "\n")
     failed = [name for name, step in steps.items() if step["status"] not in {0, NO_TESTS}]
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)

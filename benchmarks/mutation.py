@@ -122,7 +122,7 @@ def _invalid_parts(node: ast.AST) -> list[ast.expr | ast.stmt | None]:
 
 
 def _is_type(node: ast.expr) -> bool:
-    """Whether an expression is a union of types, such as `Path | None`."""
+    """Return whether an expression is a union of types, such as `Path | None`."""
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return _is_type(left) and _is_type(right)

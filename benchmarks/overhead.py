@@ -1,4 +1,4 @@
-"""What an audit costs beside plain inference: ResNet-50 at 224x224, 4 inputs x 8 forwards.
+"""Overhead of an audit over plain inference: ResNet-50 at 224x224, 4 inputs x 8 forwards.
 
     python benchmarks/overhead.py [--provider cpu|cuda] [--rounds 9] [--json FILE]
 
@@ -43,7 +43,7 @@ def plain_run(path: Path, provider: str, images: np.ndarray, also: list[str]) ->
 
 
 def nudges(images: np.ndarray) -> np.ndarray:
-    """What the copies of all inputs are nudged by, [COPIES, 3, 224, 224]."""
+    """Draw the nudges of all copies, [COPIES, 3, 224, 224]."""
     return SCALE * draw("gaussian", images.shape[1:], COPIES, seed=0)
 
 

@@ -1,4 +1,4 @@
-"""Timing several ways of doing one thing beside each other, on machines that are shared and noisy."""
+"""Relative timing of several methods, interleaved, on shared and noisy machines."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def show(title: str, timings: Mapping[str, Timing], console: Console | None = No
 
 
 def machine(provider: str) -> dict[str, object]:
-    """What the timings were made on."""
+    """Describe the machine."""
     gpu = None
     if provider == "cuda":
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]

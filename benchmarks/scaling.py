@@ -29,13 +29,13 @@ from onnx_ood.cli.main import run as onnx_ood
 FEATURES, LAYERS = 64, 12
 COPIES = (1, 2, 4, 8, 16, 32)
 PROBES = (1, 2, 4, 6, 8, 10, 12)
-# What is varied stands out from what every run costs, and a run of the many takes some seconds.
+# The varied part dominates the fixed costs, and a run takes some seconds.
 INPUTS_FOR_COPIES, INPUTS_FOR_PROBES = 20_000, 40_000
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took."""
+    """Time and memory of one run."""
 
     seconds: float
     peak_mib: float
@@ -90,7 +90,7 @@ def cost(folder: Path, count: int, copies: int, probes: int, provider: str = "cp
 
 
 def run_child(command: list[str]) -> None:
-    """What a process of its own does: runs the command and prints what it took."""
+    """Run the command in a process of its own and print its time and memory."""
     start = time.perf_counter()
     code = onnx_ood(command)
     seconds = time.perf_counter() - start

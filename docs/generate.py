@@ -117,7 +117,7 @@ def pictures() -> None:
 
 def _plane() -> None:
     with TemporaryDirectory() as name, chdir(name):
-        # As docs/sensitivity.md has it.
+        # The commands of docs/sensitivity.md.
         images, _ = models.fashion_samples()
         np.save("garments.npy", (images[:, np.newaxis] / 255).astype(np.float32))
         rows = ["garments.npy[60]", "garments.npy[20]", "garments.npy[0]"]
@@ -125,7 +125,7 @@ def _plane() -> None:
 
 
 def _sensitivity() -> None:
-    """As docs/sensitivity.md has it: the bundled garments with their true classes, in files beside the models."""
+    """Set up the example of docs/sensitivity.md: files of bundled garments and their true classes."""
     garments, classes = Path("garments.npy"), Path("garments.csv")
     images, labels = models.fashion_samples()
     try:
@@ -145,7 +145,7 @@ def _sensitivity() -> None:
 
 
 def screenshots() -> None:
-    """Scores photos and altered copies of them, as docs/report.md has it, and takes pictures of what comes of it."""
+    """Score photos and altered copies of them, as in docs/report.md, and take pictures of the reports."""
     os.chdir(DOCS.parent)
     altered = Path("altered")
     try:

@@ -44,7 +44,7 @@ CONSTANTS = re.compile(r"\b(FEWEST|LEAST|_?SMALLEST|_MOST|_TOGETHER)\b")
 PHRASES = {
     r"\bbeside\b": "next to, in addition to, with",
     r"\btold\b": "determined, stated, given",
-    r"\bstands? (above|at|there|beside|behind|in|right|alone)\b": "is",
+    r"\bstands? (above|at|there|behind|right|alone|in (?!for))\b": "is",
     r"\beach of them\b": "each",
     r"\bin the mean\b": "on average",
     r"(?<!there )\b(is|are|be) no (?!longer\b|more\b)": "is not a",
@@ -55,8 +55,8 @@ PHRASES = {
 }
 # A summary names the thing; it does not describe it by a clause.
 CLAUSE = re.compile(r"(What|Whether|Which|How|Where|Why|Who|One that)\b")
-# Decisions and the changelog quote former words.
-ALLOWED = ("docs/decisions", "CHANGELOG.md")
+# Decisions and the changelog quote former words; a script maps former keys to new ones.
+ALLOWED = ("docs/decisions", "CHANGELOG.md", "benchmarks/unchanged_numbers.py")
 PATTERNS = (
     "README.md",
     "CONTRIBUTING.md",
@@ -65,6 +65,10 @@ PATTERNS = (
     "onnx_ood/**/*.py",
     "onnx_ood/**/*.md",
     "cli/*.py",
+    "models/**/*.py",
+    "models/*.md",
+    "benchmarks/**/*.py",
+    "docs/*.py",
 )
 FILES = sorted(
     name

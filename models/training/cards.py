@@ -1,4 +1,4 @@
-"""The card beside each bundled model: what a script measured, written where the package reads it."""
+"""Cards of the bundled models, with the measurements of the training scripts."""
 
 import hashlib
 import json
@@ -67,10 +67,10 @@ class Description:
 
 
 def write_card(model_path: Path, description: Description, accuracy: Accuracy) -> None:
-    """Check a finished model and write its card beside it.
+    """Check a finished model and write its card next to it.
 
     The digest, the opset and the number of parameters are read back from the file, never passed in, so a card
-    can't describe another file than the one it lies beside.
+    can't describe another file than its model's.
     """
     model = onnx.load(model_path)
     onnx.checker.check_model(model, full_check=True)

@@ -27,7 +27,7 @@ _CONCLUSIONS: dict[Outcome, str] = {
     "correct.",
     "error": "A model, or something it needs, could not be read or run, so nothing is known about its gates; the "
     "reasons are below. All other gates were evaluated.",
-    "failed": "At least one gate failed. What was expected, what was found and what to try are below.",
+    "failed": "At least one gate failed. Bounds, measured values and advice are below.",
     "not_evaluated": "No gate failed, but at least one could not be evaluated. That does not count as passed.",
 }
 
