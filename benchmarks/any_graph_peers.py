@@ -69,7 +69,7 @@ def passes(model: ModelProto) -> bool:
 def compare(
     case: Any, model: onnx_ood.Model, way: Callable[[onnx_ood.Model], Marked], tensors: Iterable[str]
 ) -> Counter[str]:
-    """Result of one method for one model."""
+    """Apply one method to one model."""
     counts: Counter[str] = Counter(models=1)
     try:
         marked, outputs = way(model)

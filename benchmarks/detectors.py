@@ -51,7 +51,7 @@ PREPROCESSING = {
 
 @contextmanager
 def pictures(folder: Path) -> Iterator[dict[str, list[str]]]:
-    """Sets of a folder as picture files, by name; those that are arrays are written out."""
+    """Collect the sets of a folder as picture files, by name; arrays are written to files."""
     with TemporaryDirectory() as temporary:
         sets = {}
         for path in [*folder.glob("id*"), *sorted((folder / "ood").iterdir())]:
@@ -71,7 +71,7 @@ def _written(path: Path, folder: Path) -> Iterator[str]:
 
 
 def cut(path: Path, folder: Path) -> Path:
-    """The model without its linear head: it gives the features that the head reads."""
+    """Remove the linear head of a model, so that it returns the features that the head reads."""
     features = find_feature_sources(load(path)).features
     assert features is not None
     proto = onnx.load(path)
@@ -217,7 +217,7 @@ def write(
     found: dict[str, dict[str, BenchResult]],
     draws: dict[str, dict[str, list[float]]],
 ) -> None:
-    """Writes figures and tables."""
+    """Write metrics and tables."""
     if options.markdown:
         titles = {
             "none": "Without references",

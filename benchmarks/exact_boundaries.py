@@ -30,7 +30,7 @@ TOGETHER = 200
 
 
 def reference(model: Model) -> tuple[ReferenceEvaluator, list[str], list[str]]:
-    """The model in float64 with what codes are read from; the names of those, and of the units' outputs."""
+    """Convert the model to float64, with the outputs that patterns are read from; return their names and units."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     constants = [node.attribute[0].t for node in proto.graph.node if node.op_type == "Constant"]
@@ -125,7 +125,7 @@ def changed(exact: Boundaries, site: int, at: np.ndarray, shape: tuple[int, ...]
 
 
 def main() -> None:
-    """Compares and prints."""
+    """Compare and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--points", type=int, default=100_001)
     parser.add_argument("--model", nargs=2, type=Path, action="append", default=[])

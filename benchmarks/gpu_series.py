@@ -44,7 +44,7 @@ class Step:
 
 
 def benchmark(name: str, usual: Sequence[str], tiny: Sequence[str], limit: int) -> Step:
-    """A step that runs a benchmark, with options for both."""
+    """Make a step that runs a benchmark, with options for both."""
     words = (str(HERE / f"{name}.py"), "--provider", "{provider}", "--json", "{json}")
     return Step((*words, *usual), (*words, *tiny), limit)
 
@@ -68,7 +68,7 @@ STEPS = {
 
 
 def run(step: Step, provider: str, folder: Path, *, tiny: bool) -> dict[str, object]:
-    """Runs a step.
+    """Run a step.
 
     Returns:
         How it ended: `status` (the process's, or "out of time"), `seconds`, `output` and `result`, its JSON or None.
@@ -112,12 +112,12 @@ def gpu() -> dict[str, str] | None:
 
 
 def show(name: str, found: Mapping[str, object]) -> None:
-    """Prints how a step ended."""
+    """Print the outcome of a step."""
     print(f"== {name}: status {found['status']}, {found['seconds']} s\n{found['output']}", flush=True)
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Runs the series."""
+    """Run the series."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -64,7 +64,7 @@ def audit(path: Path, provider: str, runs: int, probes: int) -> None:
 
 
 def peak(path: Path, provider: str, runs: int, probes: int) -> Peak:
-    """Runs a case in a process of its own."""
+    """Run a case in a separate process."""
     if probes:
         command = [__file__, str(path), "--provider", provider, "--runs", str(runs), "--probes", str(probes)]
     else:
@@ -85,7 +85,7 @@ def peak(path: Path, provider: str, runs: int, probes: int) -> Peak:
 
 
 def compare(peaks: Mapping[str, Peak]) -> dict[str, dict[str, float | None]]:
-    """Prints peaks and gives their ratios to those of plain inference."""
+    """Print peaks and return their ratios to those of plain inference."""
     base = peaks["plain inference"]
     times: dict[str, dict[str, float | None]] = {}
     for name, one in peaks.items():

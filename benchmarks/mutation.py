@@ -132,7 +132,7 @@ def _is_type(node: ast.expr) -> bool:
 
 
 def sample(count: int, seed: int, scopes: list[str]) -> tuple[list[dict[str, Any]], int]:
-    """A seeded sample of mutants with their diffs, drawn evenly over all of the scopes; and the number of all."""
+    """Draw a seeded sample of mutants with their diffs, evenly over all scopes, and count all mutants."""
     everything = [
         {"scope": scope, "module": path.relative_to(ROOT).as_posix(), **mutant}
         for scope in scopes
@@ -145,7 +145,7 @@ def sample(count: int, seed: int, scopes: list[str]) -> tuple[list[dict[str, Any
 
 
 def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
-    """The mutant with the lines that it changes; None if it changes none."""
+    """Make the mutant with the lines that it changes; None if it changes none."""
     import cosmic_ray.plugins  # noqa: PLC0415
     from cosmic_ray.mutating import mutate_code  # noqa: PLC0415
 
@@ -176,7 +176,7 @@ def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def apply(mutant: dict[str, Any], source: str) -> str | None:
-    """The mutated source; None if the line is there no longer. Lines may have moved since the sample was drawn."""
+    """Mutate the source; None if the line no longer exists. Lines may have moved since the sample was drawn."""
     lines, before = source.splitlines(), mutant["before"].splitlines()
     places = [i for i in range(len(lines)) if lines[i : i + len(before)] == before]
     if not places:
@@ -272,28 +272,28 @@ class Recorder:
         pytest.exit("too long", returncode=TOO_LONG)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Starts the clock of a test, in CPU time."""
+        """Start the clock of a test, in CPU time."""
         self.running, self.began = nodeid, time.process_time()
         signal.signal(signal.SIGPROF, self._too_long)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
 
     def pytest_runtest_logfinish(self) -> None:
-        """Stops the clock."""
+        """Stop the clock."""
         signal.setitimer(signal.ITIMER_PROF, 0)
         self._note("took", f"{self.running}\t{time.process_time() - self.began}")
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Notes a failure."""
+        """Record a failure."""
         if report.failed:
             self._note("failed", report.nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Notes a file that can't be imported."""
+        """Record a file that cannot be imported."""
         if report.failed:
             self._note("failed", report.nodeid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Notes the test that took too long."""
+        """Record the test that took too long."""
         if exitstatus == TOO_LONG:
             self._note("failed", self.running)
 
@@ -303,7 +303,7 @@ class Recorder:
 
 
 def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float]:
-    """Runs tests in a process of their own, for so many seconds of CPU time.
+    """Run tests in a separate process, with a limit of CPU time.
 
     Returns:
         `passed`, `failed`, `slow` or `unfinished`; the failed or slow test; the seconds.
@@ -332,7 +332,7 @@ def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float]
 
 
 def _child(copy: Path, tests: list[str], notes: Path, seconds: float) -> None:
-    """Runs pytest on the copy and ends the process."""
+    """Run pytest on the copy and end the process."""
     code: Any = 99
     try:
         os.setsid()
@@ -367,7 +367,7 @@ _durations: dict[str, float] = {}
 
 
 def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
-    """Runs the tests against one mutant; the copy is as before afterwards."""
+    """Run the tests against one mutant and restore the copy."""
     path = copy / mutant["module"]
     original = path.read_text()
     changed = apply(mutant, original)
@@ -413,7 +413,7 @@ def _passes(copy: Path, test: str) -> bool:
 
 
 def copy_repository(folder: Path) -> Path:
-    """A copy of the repository's files that is imported in place of the installed package."""
+    """Copy the repository's files to a folder that is imported in place of the installed package."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -452,7 +452,7 @@ def _equivalents() -> dict[tuple[str, str, str], str]:
 
 
 def summarize(stored: dict[str, Any]) -> dict[str, Any]:
-    """Marks equivalent mutants and counts; the score is that of the mutants with an outcome."""
+    """Mark equivalent mutants and count; the score is over mutants with an outcome."""
     equivalents = _equivalents()
     for mutant in stored["mutants"]:
         reason = equivalents.get((mutant["module"], mutant["before"].strip(), mutant["after"].strip()))
@@ -478,7 +478,7 @@ def _write(stored: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Samples, tests and writes the score."""
+    """Sample, test and write the score."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -35,7 +35,7 @@ PROVIDERS = {
 
 
 def plain_run(path: Path, provider: str, images: np.ndarray, also: list[str]) -> Callable[[], object]:
-    """A run of onnxruntime with its defaults, of the model's own output and what else is named."""
+    """Open a default onnxruntime session of the model's own output and further ones."""
     model = onnx.load(path)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in also)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=PROVIDERS[provider])

@@ -62,7 +62,7 @@ def ours(model: onnx_ood.Model, provider: str, images: np.ndarray) -> Way:
 
 
 def in_numpy(activations: list[np.ndarray]) -> Found:
-    """The plain formulas, for activations of INPUTS clean images and then of their copies."""
+    """Apply the plain formulas to activations of INPUTS clean images and then of their copies."""
     drops = np.empty((INPUTS, COPIES, len(activations)))
     flips = np.empty(drops.shape, np.int64)
     for probe, activation in enumerate(activations):
@@ -102,7 +102,7 @@ def polygraphy(
 def in_torch(
     model: onnx.ModelProto, provider: str, batch: np.ndarray, *, folded: bool, dtype: str = "float32"
 ) -> tuple[Way, Callable[[], np.ndarray]]:
-    """The network in torch with hooks that reduce in a type, and without hooks (which gives the logits)."""
+    """Build the network in torch with hooks that reduce in a type, and without hooks (which gives the logits)."""
     torch = importlib.import_module("torch")
     load = importlib.import_module("torch_resnet50").load
     torch.set_num_threads(len(os.sched_getaffinity(0)))

@@ -58,7 +58,7 @@ CASES = (Case("default probes, 4 copies", (), 4), Case("1 probe, 1 copy", ("op:C
 def make_pictures(
     folder: Path, count: int, shares: Sequence[tuple[tuple[int, int], int]] = SIZES
 ) -> list[Path]:
-    """Writes JPEGs: the photos enlarged, with grain, so that a file is about as long as a camera's."""
+    """Write JPEGs: the photos enlarged, with grain, so that a file is about as long as a camera's."""
     photos = [Image.open(path).convert("RGB") for path in models.photos()]
     rng = np.random.default_rng(0)
     sizes = [size for size, share in shares for _ in range(share)]
@@ -76,7 +76,7 @@ def make_pictures(
 
 
 def reader(model: onnx_ood.Model, paths: list[Path], preprocessing: Preprocessing) -> Reader:
-    """Reads as `score` does."""
+    """Read as `score` does."""
     (fed,) = model.inputs
     return Reader(
         paths,

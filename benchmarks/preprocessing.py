@@ -48,7 +48,7 @@ class Pair:
 
 
 def expecting(source: Path, folder: Path, name: str, old: tuple, new: tuple, *, bgr: bool = False) -> Path:
-    """A model that expects other values, and gives the same answers.
+    """Make a model that expects other values and gives the same predictions.
 
     Args:
         source: The model; its first input is [N, C, H, W].
@@ -86,7 +86,7 @@ def expecting(source: Path, folder: Path, name: str, old: tuple, new: tuple, *, 
 
 
 def written(images: np.ndarray, folder: Path) -> Path:
-    """Writes pictures as PNG into a folder of their own."""
+    """Write pictures as PNG into a separate folder."""
     folder.mkdir()
     for i, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{i:04}.png")

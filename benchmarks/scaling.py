@@ -102,7 +102,7 @@ def run_child(command: list[str]) -> None:
 
 
 def fit(times: Mapping[int, float]) -> Line:
-    """The straight line with the least squares of residuals."""
+    """Fit a line by least squares."""
     x, y = np.array([*times], dtype=np.float64), np.array([*times.values()])
     slope, start = np.polyfit(x, y, 1)
     residual = y - (start + slope * x)
@@ -112,7 +112,7 @@ def fit(times: Mapping[int, float]) -> Line:
 def measure(
     title: str, unit: str, runs: Mapping[int, tuple[Path, int, int, int]], rounds: int, provider: str
 ) -> object:
-    """Runs everything `rounds` times in turn, prints the fastest of each and fits a line."""
+    """Run everything `rounds` times in turn, print the fastest of each and fit a line."""
     found: dict[int, list[Cost]] = {x: [] for x in runs}
     for _ in range(rounds):
         for x, arguments in runs.items():

@@ -41,7 +41,7 @@ def sweep(reader: PatternReader, trajectory: Trajectory) -> int:
 
 
 def main() -> None:
-    """Counts and prints."""
+    """Count and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path)
     parser.add_argument("--inputs", type=Path)

@@ -84,19 +84,19 @@ THEME = TerminalTheme(
 
 
 def schema(name: str) -> str:
-    """The JSON Schema of one audit's result, or of a file that a user writes, as a file's text."""
+    """Write the JSON Schema of one result or settings file as text."""
     mode: Literal["validation", "serialization"] = "validation" if name in WRITTEN else "serialization"
     return json.dumps(RESULTS[name].model_json_schema(mode=mode), indent=2) + "\n"
 
 
 def schemas() -> None:
-    """Writes all schemas."""
+    """Write all schemas."""
     for name in RESULTS:
         (DOCS / "schemas" / f"{name}.json").write_text(schema(name))
 
 
 def pictures() -> None:
-    """Runs the README's commands and draws what they print."""
+    """Run the README's commands and draw their output."""
     os.chdir(DOCS.parent)  # Paths are shown as the README's commands have them.
     demo = _console()
     print_demo(demo, onnx_ood.demo())
@@ -185,7 +185,7 @@ def _alter(photos: list[Path], folder: Path) -> None:
 
 
 def _shoot(address: str) -> None:
-    """Takes pictures of a page: on a desk by day and by night, and three screens of a phone side by side."""
+    """Take pictures of a page: on a desktop in both themes, and three screens of a phone side by side."""
     from playwright.sync_api import sync_playwright  # noqa: PLC0415 - an extra that schemas don't need
 
     browser_path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -260,7 +260,7 @@ def _save(console: Console, name: str) -> None:
 
 
 def detectors() -> None:
-    """Writes the list of detectors between its marks."""
+    """Write the list of detectors between its marks."""
     page = DOCS / "detectors.md"
     rows = ["| detector | score | reads | source |", "|---|---|---|---|"]
     for one in map(onnx_ood.find_detector, onnx_ood.list_detectors()):

@@ -55,7 +55,7 @@ def mean_jacobian_norm(path: Path, images: metrics.Pictures) -> float:
 def before_and_after(
     folder: Path, entries: Sequence[Mapping[str, Any]], sorts: Mapping[str, metrics.Pictures]
 ) -> list[Change]:
-    """Compares networks with their initial weights, at pictures of several sorts."""
+    """Compare networks with their initial weights, at several sets of pictures."""
     changes = []
     for what, function in (
         ("Jacobian norm", mean_jacobian_norm),

@@ -247,7 +247,7 @@ def draw(networks: Sequence[Network], path: Path) -> None:
 def show(
     rows: Sequence[Row], settings: Sequence[Setting], changes: Sequence[Change], console: Console
 ) -> None:
-    """Prints all results as tables."""
+    """Print all results as tables."""
     table = Table("kind", "labels", "metric", title="Correlation with the generalization gap")
     for name in ("networks", "Kendall", "Pearson", "Pearson of logarithm"):
         table.add_column(name, justify="right")
