@@ -1,12 +1,12 @@
-"""What `onnx-ood score --adaptive` saves, and what it costs in the order of the inputs.
+"""Savings of `onnx-ood score --adaptive`, and its effect on the ranking of the inputs.
 
     python benchmarks/adaptive.py [--rounds 3] [--models fashion_cnn ...] [--copies 16 32] [--json FILE]
 
 Bundled models score bundled inputs and damaged versions of them (of the transformer, all bundled sentences) with all of
-K copies and with copies that adapt. Ranks by strangeness are compared by Kendall's tau-b:
+K copies and with adaptive copies. Ranks by deviation are compared by Kendall's tau-b:
 
 - "tau" of adapted copies with all of them, for inputs in random order;
-- "sorted" the same where the ordinary inputs come first, and then one kind of damage after the other;
+- "sorted" the same with in-distribution inputs first, then one corruption after the other;
 - "fewer" of a smaller fixed count with all copies: the one whose forwards come nearest to those of the adapted run;
 - "redrawn" of K copies with K others: how much the order of K copies is worth.
 
@@ -56,7 +56,7 @@ class Finding:
         model: Its name.
         inputs: How many.
         copies: K.
-        mean_copies: Copies of an input by adapting, in the mean.
+        mean_copies: Mean number of adaptive copies of an input.
         saved: Share of the forwards that adapting saves.
         time: Its time over that of all copies, median.
         quartiles: First and third quartile of that.
@@ -91,10 +91,10 @@ def versions(pixels: Sequence[NDArray[np.float32]], twice: bool) -> Iterator[NDA
 
 
 def inputs_of(name: str, preprocessing: Preprocessing | None) -> NDArray[np.generic]:
-    """The inputs of a model as it takes them, ordinary ones first."""
+    """Load the inputs of a model, in-distribution ones first."""
     if preprocessing is None:
         sets = models.sentences()
-        texts = [*sets.pop("ordinary"), *(text for kind in sets.values() for text in kind)]
+        texts = [*sets.pop("in_distribution"), *(text for kind in sets.values() for text in kind)]
         return np.stack([models.encode(text[:CHARACTERS]) for text in texts])
     if name.startswith("fashion"):
         pictures = list((models.fashion_samples()[0][GARMENTS, ..., np.newaxis] / 255).astype(np.float32))
@@ -125,7 +125,7 @@ def drops_of(
     return np.concatenate([block.cosine_drop() for block in blocks]), floor
 
 
-def strangeness(drops: Float, floor: Float) -> Float:
+def deviation(drops: Float, floor: Float) -> Float:
     """By all given copies, [N, K, P] → [N]."""
     errors = drops.std(axis=1, ddof=1) / np.sqrt(drops.shape[1])
     found = deviation_score(drops.mean(axis=1), errors, floor)
@@ -148,7 +148,7 @@ def find(name: str, counts: Sequence[int], rounds: int, folder: Path) -> list[Fi
     scale = 0.01 if name == TRANSFORMER else ScoreSettings.scale
 
     def score(file: str, copies: int, *, adaptive: bool) -> tuple[ScoreResult, Float]:
-        """The result, and the strangeness of each input in the order of the file."""
+        """Return the result, and the deviation of each input in the order of the file."""
         settings = ScoreSettings(detectors=("deviation",), copies=copies, adaptive=adaptive, scale=scale)
         result = onnx_ood.score(models.path(name), [str(folder / file)], settings)
         by_id = {entry.id: entry.deviation for entry in result.inputs}
@@ -174,7 +174,7 @@ def find(name: str, counts: Sequence[int], rounds: int, folder: Path) -> list[Fi
             raise AssertionError("the run was adaptive")
         fewer = min(round(used.forwards / len(inputs)) - 1, copies)
         # From other runs than `all_copies`, which must tell the same but for rounding.
-        full = strangeness(drops[:, :copies], floor)
+        full = deviation(drops[:, :copies], floor)
         if (same := tau(full[shuffled], all_copies)) < 0.999:
             raise AssertionError(f"{name}: the runs to compare with differ, tau {same}")
         findings.append(
@@ -189,8 +189,8 @@ def find(name: str, counts: Sequence[int], rounds: int, folder: Path) -> list[Fi
                 tau=tau(adapted, all_copies),
                 tau_sorted=tau(in_order[shuffled], all_copies),
                 fewer=fewer,
-                tau_fewer=tau(strangeness(drops[:, :fewer], floor), full),
-                tau_redrawn=tau(strangeness(drops[:, copies : 2 * copies], floor), full),
+                tau_fewer=tau(deviation(drops[:, :fewer], floor), full),
+                tau_redrawn=tau(deviation(drops[:, copies : 2 * copies], floor), full),
             )
         )
     return findings

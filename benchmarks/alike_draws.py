@@ -1,4 +1,4 @@
-"""How often a gate with a baseline fails although nothing changed: the table of docs/ci.md.
+"""False alarms of gates with a baseline, without any change: the table of docs/ci.md.
 
 python benchmarks/alike_draws.py [--draws 3000]
 

@@ -1,4 +1,4 @@
-"""What other ways of watching every tensor do with the models that the onnx package generates and ships.
+"""Other methods of watching all tensors, on the models that the onnx package generates and ships.
 
     python benchmarks/any_graph_peers.py
 
@@ -69,7 +69,7 @@ def passes(model: ModelProto) -> bool:
 def compare(
     case: Any, model: onnx_ood.Model, way: Callable[[onnx_ood.Model], Marked], tensors: Iterable[str]
 ) -> Counter[str]:
-    """What one way does with one model."""
+    """Apply one method to one model."""
     counts: Counter[str] = Counter(models=1)
     try:
         marked, outputs = way(model)

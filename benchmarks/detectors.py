@@ -2,9 +2,9 @@
 
     python benchmarks/detectors.py DATA [--only NAME]... [--json FILE] [--markdown FILE]
 
-DATA has a folder for each kind of input: models as .onnx, ordinary inputs as `id.npz` (`images`, uint8) or a folder
-`id/` of pictures, and out-of-distribution sets as the same in `ood/`. Each model is measured as it is and cut before
-its head, without references and with 32 of its ordinary inputs, which are not among those that it is measured on; with
+DATA has a folder for each kind of input: models as .onnx, in-distribution inputs as `id.npz` (`images`, uint8) or a
+folder `id/` of pictures, and out-of-distribution sets as the same in `ood/`. Each model is measured as it is and cut
+before its head, without references and with 32 of its in-distribution inputs as references (not measured); with
 references `auto` is measured on four further draws of them, too. To the sets that are there come those that `onnx-ood
 bench` makes. 300 inputs a set, 100 of pictures larger than 64 pixels; all by one seed. Detectors by nudges read layers
 that a model and its cut version share, so that the latter is measured without them.
@@ -51,7 +51,7 @@ PREPROCESSING = {
 
 @contextmanager
 def pictures(folder: Path) -> Iterator[dict[str, list[str]]]:
-    """Sets of a folder as picture files, by name; those that are arrays are written out."""
+    """Collect the sets of a folder as picture files, by name; arrays are written to files."""
     with TemporaryDirectory() as temporary:
         sets = {}
         for path in [*folder.glob("id*"), *sorted((folder / "ood").iterdir())]:
@@ -71,7 +71,7 @@ def _written(path: Path, folder: Path) -> Iterator[str]:
 
 
 def cut(path: Path, folder: Path) -> Path:
-    """The model without its linear head: it gives the features that the head reads."""
+    """Remove the linear head of a model, so that it returns the features that the head reads."""
     features = find_feature_sources(load(path)).features
     assert features is not None
     proto = onnx.load(path)
@@ -142,7 +142,7 @@ def table(results: dict[str, BenchResult], detectors: list[str]) -> str:
 
 
 def worst(results: dict[str, BenchResult], detectors: list[str]) -> str:
-    """Where each detector fails: its three worst sets over all models."""
+    """List the three worst sets of each detector over all models."""
     lines = ["| detector | lowest AUROCs |", "|---|---|"]
     for name in detectors:
         found = [
@@ -217,7 +217,7 @@ def write(
     found: dict[str, dict[str, BenchResult]],
     draws: dict[str, dict[str, list[float]]],
 ) -> None:
-    """Writes figures and tables."""
+    """Write metrics and tables."""
     if options.markdown:
         titles = {
             "none": "Without references",
@@ -272,7 +272,7 @@ def _figures(result: BenchResult) -> dict[str, object]:
         }
         for one in result.detectors
     } | {
-        "references": {"source": result.reference, "count": result.references, "ordinary": result.id},
+        "references": {"source": result.reference, "count": result.references, "id": result.id},
         "flags": None if result.flags is None else result.flags.model_dump(),
     }
 

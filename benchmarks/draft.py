@@ -1,4 +1,4 @@
-"""What decoding JPEGs in draft saves, and what it does to the numbers.
+"""Savings of reduced JPEG decoding, and its effect on drops.
 
     python benchmarks/draft.py [--json FILE]
 

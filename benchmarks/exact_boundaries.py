@@ -30,7 +30,7 @@ TOGETHER = 200
 
 
 def reference(model: Model) -> tuple[ReferenceEvaluator, list[str], list[str]]:
-    """The model in float64 with what codes are read from; the names of those, and of the units' outputs."""
+    """Convert the model to float64, with the outputs that patterns are read from; return their names and units."""
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
     constants = [node.attribute[0].t for node in proto.graph.node if node.op_type == "Constant"]
@@ -115,7 +115,7 @@ def compare(model: Model, ends: np.ndarray, points: int) -> dict[str, object]:
 
 
 def changed(exact: Boundaries, site: int, at: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """How often each unit changes its code between neighbouring points, [intervals, U]."""
+    """Count the switches of each unit between neighbouring points, [intervals, U]."""
     first, last = np.searchsorted(exact.at, [at[0], at[-1]])
     mine = exact.site[first:last] == site
     changes = np.zeros(shape, int)
@@ -125,7 +125,7 @@ def changed(exact: Boundaries, site: int, at: np.ndarray, shape: tuple[int, ...]
 
 
 def main() -> None:
-    """Compares and prints."""
+    """Compare and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--points", type=int, default=100_001)
     parser.add_argument("--model", nargs=2, type=Path, action="append", default=[])

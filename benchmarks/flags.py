@@ -1,8 +1,8 @@
-"""How often inputs like the references are flagged: the table "Flags" of docs/detectors.md.
+"""Fraction of in-distribution inputs that are flagged: the table "Flags" of docs/detectors.md.
 
     python benchmarks/flags.py DATA [--only NAME]... [--json FILE]
 
-DATA as in benchmarks/detectors.py. Of each model's ordinary inputs 32 are drawn as references and 200 others are
+DATA as in benchmarks/detectors.py. Of each model's in-distribution inputs 32 are drawn as references and 200 others are
 judged, 40 times over. Flagged is what has a p-value of at most 0.05, by `auto`. The guarantee is one on average over
 draws: of independent draws, 95% of the means would lie within two standard errors of a rate that is at most 0.05.
 """
@@ -28,9 +28,9 @@ DRAWS, FRESH, RATE = 40, 200, 0.05
 MOST = 600
 
 
-def counts(path: Path, kind: str, ordinary: list[str]) -> list[int]:
-    """How many of the fresh inputs are flagged, for each draw of references."""
-    auto, source = find_detector("auto"), discover(ordinary)
+def counts(path: Path, kind: str, id_inputs: list[str]) -> list[int]:
+    """Count the flagged inputs for each draw of references."""
+    auto, source = find_detector("auto"), discover(id_inputs)
     prepared = prepare_model(path, source, preprocess=PREPROCESSING.get(kind))
     reader = ReaderFactory(prepared)(auto.needs)
     found = Collector(reader, prepared, limit=MOST).collect(source).values

@@ -1,4 +1,4 @@
-"""What only a machine with a GPU can show, in one go: tests marked `gpu` and benchmarks, one after the other.
+"""Tests marked `gpu` and benchmarks for a machine with a GPU, in one run.
 
     python benchmarks/gpu_series.py [--provider cuda|cpu] [--only NAME ...] [--json FILE]
     python benchmarks/gpu_series.py --provider cpu --tiny
@@ -44,7 +44,7 @@ class Step:
 
 
 def benchmark(name: str, usual: Sequence[str], tiny: Sequence[str], limit: int) -> Step:
-    """A step that runs a benchmark, with options for both."""
+    """Make a step that runs a benchmark, with options for both."""
     words = (str(HERE / f"{name}.py"), "--provider", "{provider}", "--json", "{json}")
     return Step((*words, *usual), (*words, *tiny), limit)
 
@@ -68,7 +68,7 @@ STEPS = {
 
 
 def run(step: Step, provider: str, folder: Path, *, tiny: bool) -> dict[str, object]:
-    """Runs a step.
+    """Run a step.
 
     Returns:
         How it ended: `status` (the process's, or "out of time"), `seconds`, `output` and `result`, its JSON or None.
@@ -101,7 +101,7 @@ def run(step: Step, provider: str, folder: Path, *, tiny: bool) -> dict[str, obj
 
 
 def gpu() -> dict[str, str] | None:
-    """Name, driver and memory of the GPU, or None where there is none."""
+    """Query name, driver and memory of the GPU; None without one."""
     query = ["nvidia-smi", "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
     try:
         found = subprocess.run(query, capture_output=True, text=True, check=True).stdout
@@ -112,12 +112,12 @@ def gpu() -> dict[str, str] | None:
 
 
 def show(name: str, found: Mapping[str, object]) -> None:
-    """Prints how a step ended."""
+    """Print the outcome of a step."""
     print(f"== {name}: status {found['status']}, {found['seconds']} s\n{found['output']}", flush=True)
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Runs the series."""
+    """Run the series."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -139,7 +139,7 @@ def main(words: Sequence[str] | None = None) -> None:
             steps[name] = run(STEPS[name], options.provider, Path(folder), tiny=options.tiny)
             show(name, steps[name])
             if options.json:
-                # After each step, so that what is cut short leaves what it has.
+                # After each step, so that an interrupted run keeps its results.
                 options.json.write_text(json.dumps(found, indent=2) + "\n")
     failed = [name for name, step in steps.items() if step["status"] not in {0, NO_TESTS}]
     sys.exit(f"failed: {', '.join(failed)}" if failed else 0)

@@ -3,7 +3,7 @@
     python benchmarks/instrument_large.py
 
 Makes a model of 200 nodes whose weights lie in a sparse file, rewrites it in a process of its own so that all tensors
-are outputs, saves it beside, and prints the median time of five runs and the largest peak memory.
+are outputs, saves it in the same folder, and prints the median time of five runs and the largest peak memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Peak memory of an audit beside that of plain inference on the same batch: ResNet-50 at 224x224, 32 images.
+"""Peak memory of an audit, relative to plain inference on the same batch: ResNet-50 at 224x224, 32 images.
 
     python benchmarks/memory.py [--provider cpu|cuda] [--runs 3] [--json FILE]
 
@@ -42,7 +42,7 @@ class Peak:
 
     Attributes:
         host_mib: Resident memory of its process.
-        device_mib: Memory of the GPU, None where there is none.
+        device_mib: Memory of the GPU, None without one.
     """
 
     host_mib: float
@@ -50,7 +50,7 @@ class Peak:
 
 
 def audit(path: Path, provider: str, runs: int, probes: int) -> None:
-    """What the process of an audit does: measures as `score` does, and prints its peak."""
+    """Measure as `score` does and print the peak memory; runs in a process of its own."""
     model = onnx_ood.load(path)
     relus = [tensor for tensor in model.tensors if tensor.op == "Relu"]
     chosen = relus if probes == len(relus) else relus[len(relus) // 2 :][:probes]
@@ -64,7 +64,7 @@ def audit(path: Path, provider: str, runs: int, probes: int) -> None:
 
 
 def peak(path: Path, provider: str, runs: int, probes: int) -> Peak:
-    """Runs a case in a process of its own."""
+    """Run a case in a separate process."""
     if probes:
         command = [__file__, str(path), "--provider", provider, "--runs", str(runs), "--probes", str(probes)]
     else:
@@ -85,7 +85,7 @@ def peak(path: Path, provider: str, runs: int, probes: int) -> Peak:
 
 
 def compare(peaks: Mapping[str, Peak]) -> dict[str, dict[str, float | None]]:
-    """Prints peaks and gives their ratios to those of plain inference."""
+    """Print peaks and return their ratios to those of plain inference."""
     base = peaks["plain inference"]
     times: dict[str, dict[str, float | None]] = {}
     for name, one in peaks.items():

@@ -5,7 +5,7 @@
 
 A seeded sample is drawn from all mutants that cosmic-ray makes of metrics, detectors, graph, audits/check and cli. Left
 out by rule, since no test can notice them: annotations and type aliases, `TYPE_CHECKING` blocks, `__all__`, help texts
-and descriptions, logging, docstrings and comments; and what is no Python. Each mutant is tested on a copy of the
+and descriptions, logging, docstrings and comments. Mutants that are not valid Python are dropped. Each mutant is tested on a copy of the
 repository, first by the examples in its module and the test file of the module's name, then by tests that import the
 module, then by tests of modules that import it, then by the rest of its folder and of its room, until a test fails or
 `--limit` seconds of CPU time are spent. A mutant that no test noticed in this time counts as survived. A failing test
@@ -126,7 +126,7 @@ def _invalid_parts(node: ast.AST) -> list[ast.expr | ast.stmt | None]:
 
 
 def _is_type(node: ast.expr) -> bool:
-    """Whether an expression is a union of types, such as `Path | None`."""
+    """Return whether an expression is a union of types, such as `Path | None`."""
     match node:
         case ast.BinOp(left=left, op=ast.BitOr(), right=right):
             return _is_type(left) and _is_type(right)
@@ -136,7 +136,7 @@ def _is_type(node: ast.expr) -> bool:
 
 
 def sample(count: int, seed: int, scopes: list[str]) -> tuple[list[dict[str, Any]], int]:
-    """A seeded sample of mutants with their diffs, drawn evenly over all of the scopes; and the number of all."""
+    """Draw a seeded sample of mutants with their diffs, evenly over all scopes, and count all mutants."""
     everything = [
         {"scope": scope, "module": path.relative_to(ROOT).as_posix(), **mutant}
         for scope in scopes
@@ -149,7 +149,7 @@ def sample(count: int, seed: int, scopes: list[str]) -> tuple[list[dict[str, Any
 
 
 def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
-    """The mutant with the lines that it changes; None if it changes none, or is no Python."""
+    """Make the mutant with the lines that it changes; None if it changes none, or is no Python."""
     import cosmic_ray.plugins  # noqa: PLC0415
     from cosmic_ray.mutating import mutate_code  # noqa: PLC0415
 
@@ -184,7 +184,7 @@ def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def apply(mutant: dict[str, Any], source: str) -> str | None:
-    """The mutated source; None if the line is there no longer. Lines may have moved since the sample was drawn."""
+    """Mutate the source; None if the line no longer exists. Lines may have moved since the sample was drawn."""
     lines, before = source.splitlines(), mutant["before"].splitlines()
     places = [i for i in range(len(lines)) if lines[i : i + len(before)] == before]
     if not places:
@@ -277,28 +277,28 @@ class Recorder:
         pytest.exit("too long", returncode=TOO_LONG)
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
-        """Starts the clock of a test, in CPU time."""
+        """Start the clock of a test, in CPU time."""
         self.running, self.began = nodeid, time.process_time()
         signal.signal(signal.SIGPROF, self._too_long)
         signal.setitimer(signal.ITIMER_PROF, SLOW)
 
     def pytest_runtest_logfinish(self) -> None:
-        """Stops the clock."""
+        """Stop the clock."""
         signal.setitimer(signal.ITIMER_PROF, 0)
         self._note("took", f"{self.running}\t{time.process_time() - self.began}")
 
     def pytest_runtest_logreport(self, report: Any) -> None:
-        """Notes a failure."""
+        """Record a failure."""
         if report.failed:
             self._note("failed", report.nodeid)
 
     def pytest_collectreport(self, report: Any) -> None:
-        """Notes a file that can't be imported."""
+        """Record a file that cannot be imported."""
         if report.failed:
             self._note("failed", report.nodeid)
 
     def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Notes the test that took too long."""
+        """Record the test that took too long."""
         if exitstatus == TOO_LONG:
             self._note("failed", self.running)
 
@@ -308,7 +308,7 @@ class Recorder:
 
 
 def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float]:
-    """Runs tests in a process of their own, for so many seconds of CPU time.
+    """Run tests in a separate process, with a limit of CPU time.
 
     Returns:
         `passed`, `failed`, `slow` or `unfinished`; the failed or slow test; the seconds.
@@ -337,7 +337,7 @@ def _run(copy: Path, tests: list[str], seconds: float) -> tuple[str, str, float]
 
 
 def _child(copy: Path, tests: list[str], notes: Path, seconds: float) -> None:
-    """Runs pytest on the copy and ends the process."""
+    """Run pytest on the copy and end the process."""
     code: Any = 99
     try:
         os.setsid()
@@ -372,7 +372,7 @@ _durations: dict[str, float] = {}
 
 
 def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
-    """Runs the tests against one mutant; the copy is as before afterwards."""
+    """Run the tests against one mutant and restore the copy."""
     path = copy / mutant["module"]
     original = path.read_text()
     changed = apply(mutant, original)
@@ -420,7 +420,7 @@ def _passes(copy: Path, test: str) -> bool:
 
 
 def copy_repository(folder: Path) -> Path:
-    """A copy of the repository's files that is imported in place of the installed package."""
+    """Copy the repository's files to a folder that is imported in place of the installed package."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -459,7 +459,7 @@ def _equivalents() -> dict[tuple[str, str, str], str]:
 
 
 def summarize(stored: dict[str, Any]) -> dict[str, Any]:
-    """Marks equivalent mutants and counts; the score is that of the mutants with an outcome."""
+    """Mark equivalent mutants and count; the score is over mutants with an outcome."""
     equivalents = _equivalents()
     for mutant in stored["mutants"]:
         reason = equivalents.get((mutant["module"], mutant["before"].strip(), mutant["after"].strip()))
@@ -485,7 +485,7 @@ def _write(stored: dict[str, Any], path: Path) -> None:
 
 
 def main() -> None:
-    """Samples, tests and writes the score."""
+    """Sample, test and write the score."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

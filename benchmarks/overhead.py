@@ -1,4 +1,4 @@
-"""What an audit costs beside plain inference: ResNet-50 at 224x224, 4 inputs x 8 forwards.
+"""Overhead of an audit over plain inference: ResNet-50 at 224x224, 4 inputs x 8 forwards.
 
     python benchmarks/overhead.py [--provider cpu|cuda] [--rounds 9] [--json FILE]
 
@@ -35,7 +35,7 @@ PROVIDERS = {
 
 
 def plain_run(path: Path, provider: str, images: np.ndarray, also: list[str]) -> Callable[[], object]:
-    """A run of onnxruntime with its defaults, of the model's own output and what else is named."""
+    """Open a default onnxruntime session of the model's own output and further ones."""
     model = onnx.load(path)
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in also)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=PROVIDERS[provider])
@@ -43,7 +43,7 @@ def plain_run(path: Path, provider: str, images: np.ndarray, also: list[str]) ->
 
 
 def nudges(images: np.ndarray) -> np.ndarray:
-    """What the copies of all inputs are nudged by, [COPIES, 3, 224, 224]."""
+    """Draw the nudges of all copies, [COPIES, 3, 224, 224]."""
     return SCALE * draw("gaussian", images.shape[1:], COPIES, seed=0)
 
 

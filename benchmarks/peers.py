@@ -62,7 +62,7 @@ def ours(model: onnx_ood.Model, provider: str, images: np.ndarray) -> Way:
 
 
 def in_numpy(activations: list[np.ndarray]) -> Found:
-    """The plain formulas, for activations of INPUTS clean images and then of their copies."""
+    """Apply the plain formulas to activations of INPUTS clean images and then of their copies."""
     drops = np.empty((INPUTS, COPIES, len(activations)))
     flips = np.empty(drops.shape, np.int64)
     for probe, activation in enumerate(activations):
@@ -102,11 +102,11 @@ def polygraphy(
 def in_torch(
     model: onnx.ModelProto, provider: str, batch: np.ndarray, *, folded: bool, dtype: str = "float32"
 ) -> tuple[Way, Callable[[], np.ndarray]]:
-    """The network in torch with hooks that reduce in a type, and without hooks (which gives the logits)."""
+    """Build the network in torch with hooks that reduce in a type, and without hooks (which gives the logits)."""
     torch = importlib.import_module("torch")
     load = importlib.import_module("torch_resnet50").load
     torch.set_num_threads(len(os.sched_getaffinity(0)))
-    # Rounding as onnxruntime has it here.
+    # The rounding of onnxruntime.
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     device = torch.device(provider)
     images = torch.from_numpy(batch)
@@ -143,7 +143,7 @@ def in_torch(
 
 
 def check(name: str, found: Found, expected: Found) -> None:
-    """Whether a way measures the same."""
+    """Compare the results of a method with ours."""
     drops, flips = found
     assert drops.shape == flips.shape == (INPUTS, COPIES, resnet50.RELUS)
     # 1 - cos can't be better than the rounding of cos, in float32 where the sums are.
@@ -190,7 +190,7 @@ def ways(folder: Path, provider: str, stack: ExitStack) -> tuple[dict[str, Calla
 
 
 def faster(timings: Mapping[str, ratios.Timing], name: str) -> dict[str, float]:
-    """How many times as long as ours the others take."""
+    """Compute the time of each method relative to ours."""
     return {
         other: timings[other].ratio / timings[name].ratio
         for other in (HOOKS, FOLDED_HOOKS, NUMPY, POLYGRAPHY)

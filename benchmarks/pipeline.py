@@ -7,7 +7,7 @@ EfficientNet-Lite0: with the default probes and 4 copies, where the model is by 
 and one copy, where there is least to hide behind. `audits.score` does everything a user waits for: it loads the model,
 measures noise floor and observer effect, reads, measures, and makes the result. The model alone is `Prober.measure` on
 as many tensors in the same batches; a few batches are read before and taken again and again. Reading alone is what the
-decoding threads take with nothing beside them. Runs are interleaved; printed are medians of the ratios within a round,
+decoding threads take alone. Runs are interleaved; printed are medians of the ratios within a round,
 and the throughput of the pipeline as a share of the model's.
 
 With a few pictures, what `score` does once weighs more than reading does.
@@ -58,7 +58,7 @@ CASES = (Case("default probes, 4 copies", (), 4), Case("1 probe, 1 copy", ("op:C
 def make_pictures(
     folder: Path, count: int, shares: Sequence[tuple[tuple[int, int], int]] = SIZES
 ) -> list[Path]:
-    """Writes JPEGs: the photos enlarged, with grain, so that a file is about as long as a camera's."""
+    """Write JPEGs: the photos enlarged, with grain, so that a file is about as long as a camera's."""
     photos = [Image.open(path).convert("RGB") for path in models.photos()]
     rng = np.random.default_rng(0)
     sizes = [size for size, share in shares for _ in range(share)]
@@ -76,7 +76,7 @@ def make_pictures(
 
 
 def reader(model: onnx_ood.Model, paths: list[Path], preprocessing: Preprocessing) -> Reader:
-    """Reads as `score` does."""
+    """Read as `score` does."""
     (fed,) = model.inputs
     return Reader(
         paths,
@@ -134,7 +134,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         paths = make_pictures(Path(folder), options.pictures)
         size = sum(path.stat().st_size for path in paths) / len(paths)
-        print(f"{len(paths)} pictures, {size / 1024:.0f} KiB each in the mean")
+        print(f"{len(paths)} pictures, {size / 1024:.0f} KiB on average")
         read = reader(model, paths, card.preprocessing)
         ready = [batch.tensors for batch in itertools.islice(read, READY)]
         for case in CASES:

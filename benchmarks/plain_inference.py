@@ -22,7 +22,7 @@ OPTIONS = {
 
 
 def peak_of_process() -> float:
-    """The most resident memory that this process has had, in MiB."""
+    """Measure the peak resident memory of this process, in MiB."""
     (line,) = (
         line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")
     )
@@ -30,7 +30,7 @@ def peak_of_process() -> float:
 
 
 def main(model: str, provider: str, count: str, runs: str) -> None:
-    """Runs the model."""
+    """Run the model."""
     providers: list[object] = ["CPUExecutionProvider"]
     if provider == "cuda":
         onnxruntime.preload_dlls()

@@ -1,11 +1,11 @@
-"""How often the preprocessing detective finds what a model expects: models and photo sets whose answer is known.
+"""Accuracy of the preprocessing search on models and photo sets with known answers.
 
     python benchmarks/preprocessing.py DATA [--limit 48]
 
 DATA holds `cifar10/`, `fashion/`, `mnist/` and `imagenet/`, each with its models, its own pictures (`id.npz` or the
-folder `id`) and `ood/*.npz`: uint8 pictures [N, H, W] or [N, H, W, 3]. Beside models as they are there are models that
+folder `id`) and `ood/*.npz`: uint8 pictures [N, H, W] or [N, H, W, 3]. In addition, there are models that
 were made to expect something else, by nodes before their first: their right answer follows from what was added. Right
-or wrong is the verdict on values (range, mean, deviation, order of channels); that on resizing stands beside it.
+or wrong is the verdict on values (range, mean, deviation, order of channels); the verdict on resizing is shown too.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Pair:
 
 
 def expecting(source: Path, folder: Path, name: str, old: tuple, new: tuple, *, bgr: bool = False) -> Path:
-    """A model that expects other values, and gives the same answers.
+    """Make a model that expects other values and gives the same predictions.
 
     Args:
         source: The model; its first input is [N, C, H, W].
@@ -86,7 +86,7 @@ def expecting(source: Path, folder: Path, name: str, old: tuple, new: tuple, *, 
 
 
 def written(images: np.ndarray, folder: Path) -> Path:
-    """Writes pictures as PNG into a folder of their own."""
+    """Write pictures as PNG into a separate folder."""
     folder.mkdir()
     for i, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{i:04}.png")
@@ -148,12 +148,12 @@ def pairs(data: Path, folder: Path) -> list[Pair]:
 
 
 def line(pair: Pair, result: onnx_ood.PreprocessResult) -> tuple[str, bool, bool]:
-    """A line of the table; whether the right one is first, and whether a wrong one was told."""
+    """Write a row of the table; return whether the right answer is first, and a wrong one determined."""
     values, resize = result.questions
     first, second = values.candidates[:2]
     right = first.name == pair.right
     margin = f"{second.gap.value:.2f} ({second.gap.low:.2f} to {second.gap.high:.2f})"
-    told = resize.candidates[0].name if resize.verdict == "determined" else resize.verdict
+    resize_verdict = resize.candidates[0].name if resize.verdict == "determined" else resize.verdict
     among = (
         ""
         if right
@@ -163,7 +163,7 @@ def line(pair: Pair, result: onnx_ood.PreprocessResult) -> tuple[str, bool, bool
     )
     return (
         f"{pair.name:38} {pair.right:34} {first.name if not right else 'the same':34} {margin:24} "
-        f"{values.verdict}{among}; resize: {told}",
+        f"{values.verdict}{among}; resize: {resize_verdict}",
         right,
         not right and values.verdict == "determined",
     )
@@ -184,11 +184,15 @@ def main() -> None:
             result = onnx_ood.preprocess(pair.model, [str(pair.photos)], settings)
             text, right, wrong = line(pair, result)
             print(text, flush=True)
-            told = right and result.questions[0].verdict == "determined"
-            counts[pair.own] = [a + b for a, b in zip(counts[pair.own], (1, right, told, wrong), strict=True)]
-    for own, (count, right, told, wrong) in counts.items():
+            determined = right and result.questions[0].verdict == "determined"
+            counts[pair.own] = [
+                a + b for a, b in zip(counts[pair.own], (1, right, determined, wrong), strict=True)
+            ]
+    for own, (count, right, determined, wrong) in counts.items():
         kind = "photos that the model is made for" if own else "other photos"
-        print(f"{kind}: right one first {right} of {count}, told {told}, a wrong one told {wrong}")
+        print(
+            f"{kind}: right one first {right} of {count}, determined {determined}, wrong one determined {wrong}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,20 +1,20 @@
-"""The published experiment on language models, run on the bundled transformer of characters.
+"""Published experiment on language models, on the bundled character transformer.
 
     python benchmarks/published_text.py [--draws 50] [--sentences 40] [--seed 0] [--json FILE]
 
 Gaussian noise of standard deviation 0.01 is added to the token embeddings. The ratio is the angle by which the logits
 turn, all positions as one vector, over the angle by which the embeddings turn; it is averaged over 50 draws. The
-published claim: a smaller ratio means an input out of distribution. So an AUROC of 1 confirms the claim, 0.5 is a
-coin, and 0 is the claim reversed.
+published claim: a smaller ratio means an out-of-distribution input. An AUROC of 1 confirms the claim, 0.5 is
+chance, and 0 inverts the claim.
 
-Ordinary sentences, which were held out of training, are compared with:
+In-distribution sentences, which were held out of training, are compared with:
 
 - the same ones with their words, or their characters, shuffled;
 - sentences in other languages, written in the alphabet that the model knows;
-- the same ordinary ones in a foreign script. The vocabulary is closed, so each letter of any other script is the one
-  unknown token: what the model sees of Greek or Cyrillic is the length of words, blanks and punctuation. Of a
-  script without blanks, as Chinese, it sees unknown tokens throughout; only the length remains. What that does to
-  the ratio may be the token's doing or its repetition's: one known letter repeated tells them apart;
+- the in-distribution ones in a foreign script. The vocabulary is closed, so each letter of any other script is the one
+  unknown token: of Greek or Cyrillic the model sees the lengths of words, spaces and punctuation. Of a script
+  without spaces, such as Chinese, only the length remains. The effect may be that of the unknown token or of its
+  repetition; one known letter, repeated, separates the two;
 - characters drawn at random from the vocabulary.
 
 The sentences in other languages are shorter than the others. So everything is measured twice: on whole sentences, and
@@ -59,7 +59,7 @@ PROBES = {
     "last norm": "/norm/LayerNormalization_output_0",
     "logits": "logits",
 }
-ORDINARY = "ordinary"
+IN_DISTRIBUTION = "in_distribution"
 CONTEXT = 128
 # The tables need it; into a file or a pipe rich would print no more than 80 columns.
 WIDTH = 120
@@ -67,7 +67,7 @@ WIDTH = 120
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured for N sentences at the probes, means over draws.
+    """Measurements of N sentences at the probes, means over draws.
 
     Attributes:
         ratio: Angle at each probe over the angle at the embeddings, [N, P].
@@ -82,13 +82,13 @@ class Measured:
     site_angle: Float
 
     def part(self, start: int, end: int) -> Measured:
-        """The sentences from `start` to before `end`."""
+        """Select the sentences from `start` to before `end`."""
         return Measured(*(getattr(self, field.name)[start:end] for field in fields(self)))
 
 
 @dataclass(frozen=True)
 class Finding:
-    """How one set of sentences compares with the ordinary ones.
+    """Comparison of one set of sentences with the in-distribution ones.
 
     Attributes:
         sentences: Number of sentences.
@@ -96,9 +96,9 @@ class Finding:
         site_angle: Mean angle at the embeddings, in degrees.
         ratio: Mean ratio by probe.
         ratio_error: Its standard error over sentences by probe.
-        as_published: AUROC of "a smaller ratio is strange" by probe.
-        two_sided: AUROC of the distance from the ordinary sentences in either direction, over all probes; None with
-            too few ordinary sentences.
+        as_published: AUROC of "a smaller ratio is out-of-distribution" by probe.
+        two_sided: AUROC of the two-sided distance from the in-distribution sentences, over all probes; None with too
+            few of them.
     """
 
     sentences: int
@@ -111,25 +111,25 @@ class Finding:
 
 
 def sets_of_sentences(count: int) -> dict[str, list[str]]:
-    """The first `count` sentences of each set, the ordinary ones first."""
+    """Load the first `count` sentences of each set, in-distribution ones first."""
     sets = {name: sentences[:count] for name, sentences in models.sentences().items()}
     random = sets.pop("random")
-    # One letter stands for all that the vocabulary lacks: the model can't tell them apart.
-    sets["foreign_script"] = [re.sub("[A-Za-z]", "λ", sentence) for sentence in sets[ORDINARY]]
-    sets["script_without_blanks"] = ["語" * len(sentence) for sentence in sets[ORDINARY]]
-    sets["one_known_letter"] = ["e" * len(sentence) for sentence in sets[ORDINARY]]
+    # One letter represents all that the vocabulary lacks: the model maps them to the same token.
+    sets["foreign_script"] = [re.sub("[A-Za-z]", "λ", sentence) for sentence in sets[IN_DISTRIBUTION]]
+    sets["script_without_spaces"] = ["語" * len(sentence) for sentence in sets[IN_DISTRIBUTION]]
+    sets["one_known_letter"] = ["e" * len(sentence) for sentence in sets[IN_DISTRIBUTION]]
     return {**sets, "random": random}
 
 
 def make_prober() -> Prober:
-    """The bundled transformer, watched behind every block, nudged at its token embeddings."""
+    """Load the bundled transformer, watched after every block, nudged at its token embeddings."""
     model = onnx_ood.load(models.path("char_transformer"))
     return Prober(model, onnx_ood.select(model, list(PROBES.values())), site=SITE, provider="cpu")
 
 
 def measure(prober: Prober, sentences: Sequence[str], draws: int, seed: int) -> Measured:
-    """Measures sentences of any lengths; a shorter one gets the first part of the longest one's noise."""
-    # The model was trained on one sentence a line, so that a sentence follows a newline.
+    """Measure sentences of any lengths; shorter ones get the first part of the same noise."""
+    # The model was trained on one sentence per line, so a sentence follows a newline.
     tokens = [models.encode("\n" + sentence) for sentence in sentences]
     of_length: dict[int, list[int]] = defaultdict(list)
     for index, encoded in enumerate(tokens):
@@ -138,7 +138,7 @@ def measure(prober: Prober, sentences: Sequence[str], draws: int, seed: int) -> 
     order = [prober.probes.index(name) for name in PROBES.values()]
     ratio, drop, error = (np.empty((len(tokens), len(PROBES))) for _ in range(3))
     site_angle = np.empty(len(tokens))
-    # Drawn for the whole context: with it, no sentence's noise depends on what else is measured.
+    # Drawn for the whole context, so that the noise of a sentence does not depend on the others.
     noise = STD * draw("gaussian", (CONTEXT, width), draws, seed)
     for length, indices in of_length.items():
         measured = prober.measure(np.stack([tokens[index] for index in indices]), noise[:, :length])
@@ -151,8 +151,8 @@ def measure(prober: Prober, sentences: Sequence[str], draws: int, seed: int) -> 
 
 
 def compare(prober: Prober, sets: Mapping[str, Sequence[str]], draws: int, seed: int) -> dict[str, Finding]:
-    """Compares every set with the ordinary sentences."""
-    # All at once: the fewer runs, the faster, and sentences of one length share them.
+    """Compare every set with the in-distribution sentences."""
+    # All at once, since sentences of equal length share runs.
     everything = measure(
         prober, [sentence for sentences in sets.values() for sentence in sentences], draws, seed
     )
@@ -161,8 +161,8 @@ def compare(prober: Prober, sets: Mapping[str, Sequence[str]], draws: int, seed:
         name: everything.part(end - len(sets[name]), end)
         for name, end in zip(sets, ends.tolist(), strict=True)
     }
-    ordinary = measured[ORDINARY]
-    longest = max(sets[ORDINARY], key=len)
+    typical = measured[IN_DISTRIBUTION]
+    longest = max(sets[IN_DISTRIBUTION], key=len)
     floor = prober.noise_floor(models.encode("\n" + longest)[np.newaxis])
     floor = floor[[prober.probes.index(name) for name in PROBES.values()]]
     findings = {}
@@ -176,49 +176,49 @@ def compare(prober: Prober, sets: Mapping[str, Sequence[str]], draws: int, seed:
             ratio=dict(zip(PROBES, found.ratio.mean(axis=0).tolist(), strict=True)),
             ratio_error=dict(zip(PROBES, error.tolist(), strict=True)),
             as_published={
-                label: as_published(ordinary.ratio[:, p], found.ratio[:, p]) for p, label in enumerate(PROBES)
+                label: as_published(typical.ratio[:, p], found.ratio[:, p]) for p, label in enumerate(PROBES)
             },
-            two_sided=two_sided(ordinary, found, floor),
+            two_sided=two_sided(typical, found, floor),
         )
     return findings
 
 
-def as_published(ordinary: Float, strange: Float) -> Estimate:
-    """How well "a smaller ratio is strange" ranks strange sentences above ordinary ones."""
-    return auroc(-ordinary, -strange)
+def as_published(typical: Float, other: Float) -> Estimate:
+    """Compute the AUROC of "a smaller ratio is out-of-distribution"."""
+    return auroc(-typical, -other)
 
 
-def two_sided(ordinary: Measured, strange: Measured, floor: Float) -> Estimate | None:
-    """How well the distance from the ordinary sentences does; each of those is compared with the others."""
+def two_sided(typical: Measured, other: Measured, floor: Float) -> Estimate | None:
+    """Compute the AUROC of the two-sided distance from the in-distribution sentences, left out one by one."""
     known = []
-    for index in range(len(ordinary.drop)):
-        others = np.delete(ordinary.drop, index, axis=0)
-        own = ordinary.drop[index : index + 1], ordinary.drop_error[index : index + 1]
+    for index in range(len(typical.drop)):
+        others = np.delete(typical.drop, index, axis=0)
+        own = typical.drop[index : index + 1], typical.drop_error[index : index + 1]
         scored = deviation_score(*own, floor, others)
         if scored is None:
             return None
         known.append(scored.score[0])
-    unknown = deviation_score(strange.drop, strange.drop_error, floor, ordinary.drop)
+    unknown = deviation_score(other.drop, other.drop_error, floor, typical.drop)
     return auroc(known, unknown.score) if unknown else None
 
 
 def print_findings(console: Console, whole: Mapping[str, Finding], cut: Mapping[str, Finding]) -> None:
-    """Prints the ratio at the logits, then the AUROC of the published reading behind every block."""
+    """Print the ratio at the logits, then the AUROC of the published reading after every block."""
     length = next(iter(cut.values())).characters
     table = _table("Ratio at the logits, and AUROC with its 95% interval, whole sentences")
     table.add_column("set", no_wrap=True)
     for head in ("sentences", "characters", "input turns", "ratio ± s.e.", "as published", "two-sided"):
         table.add_column(head, justify="right")
     for name, found in whole.items():
-        is_strange = name != ORDINARY
+        is_ood = name != IN_DISTRIBUTION
         table.add_row(
             name.replace("_", " "),
             str(found.sentences),
             f"{found.characters:.0f}",
             f"{found.site_angle:.2f}°",
             f"{found.ratio['logits']:.3f} ± {found.ratio_error['logits']:.3f}",
-            _area(found.as_published["logits"]) if is_strange else "",
-            _area(found.two_sided) if is_strange else "",
+            _area(found.as_published["logits"]) if is_ood else "",
+            _area(found.two_sided) if is_ood else "",
         )
     console.print(table)
     for title, findings in (("whole sentences", whole), (f"the first {length:.0f} characters of each", cut)):
@@ -228,7 +228,7 @@ def print_findings(console: Console, whole: Mapping[str, Finding], cut: Mapping[
             table.add_column(label, justify="right")
         table.add_column("two-sided", justify="right")
         for name, found in findings.items():
-            if name != ORDINARY:
+            if name != IN_DISTRIBUTION:
                 areas = [*found.as_published.values(), found.two_sided]
                 table.add_row(
                     name.replace("_", " "), *(f"{area.value:.2f}" if area else "–" for area in areas)
@@ -237,9 +237,9 @@ def print_findings(console: Console, whole: Mapping[str, Finding], cut: Mapping[
         console.print(table)
     console.print(f"\nThe published reading of the ratio at the logits: {_verdict(whole)}.")
     console.print(
-        "Ratio: angle at the layer over angle at the embeddings. As published: a smaller ratio is strange; 1 confirms "
-        "it, 0.5 is a coin, 0 is the reverse. Two-sided: log drops far from the ordinary sentences', in either "
-        "direction, over all layers shown; it needs those sentences."
+        "Ratio: angle at the layer divided by angle at the embeddings. As published: a smaller ratio is "
+        "out-of-distribution; 1 confirms it, 0.5 is chance, 0 inverts it. Two-sided: distance of log drops from those "
+        "of the in-distribution sentences, in either direction, over all layers shown; it needs those sentences."
     )
 
 
@@ -248,13 +248,16 @@ def _table(title: str) -> Table:
 
 
 def _verdict(findings: Mapping[str, Finding]) -> str:
-    """Which sets confirm the claim at the logits, which reverse it: by the interval's side of a coin."""
-    areas = {name.replace("_", " "): found.as_published["logits"] for name, found in findings.items()}
-    del areas[ORDINARY]
+    """List the sets that confirm the claim at the logits or invert it, by their intervals."""
+    areas = {
+        name.replace("_", " "): found.as_published["logits"]
+        for name, found in findings.items()
+        if name != IN_DISTRIBUTION
+    }
     sides = {
-        "reversed": [name for name, area in areas.items() if area.high < 0.5],
+        "inverted": [name for name, area in areas.items() if area.high < 0.5],
         "confirmed": [name for name, area in areas.items() if area.low > 0.5],
-        "undecided": [name for name, area in areas.items() if area.low <= 0.5 <= area.high],
+        "inconclusive": [name for name, area in areas.items() if area.low <= 0.5 <= area.high],
     }
     return "; ".join(f"{side} for {', '.join(names)}" for side, names in sides.items() if names)
 

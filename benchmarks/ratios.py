@@ -1,4 +1,4 @@
-"""Timing several ways of doing one thing beside each other, on machines that are shared and noisy."""
+"""Relative timing of several methods, interleaved, on shared and noisy machines."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Timing:
 
 
 def compare(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, Timing]:
-    """Times each way once a round, in turn, after one round that isn't counted.
+    """Time each method once per round, in turn, after one warm-up round.
 
     Args:
         ways: What to time, by name; the first is what the others are compared with.
@@ -59,7 +59,7 @@ def compare(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 
 def show(title: str, timings: Mapping[str, Timing], console: Console | None = None) -> None:
-    """Prints timings as a table."""
+    """Print timings as a table."""
     table = Table(title=title, title_justify="left")
     table.add_column("way", overflow="fold")
     for name in ("seconds", "ratio", "quartiles"):
@@ -71,7 +71,7 @@ def show(title: str, timings: Mapping[str, Timing], console: Console | None = No
 
 
 def machine(provider: str) -> dict[str, object]:
-    """What the timings were made on."""
+    """Describe the machine."""
     gpu = None
     if provider == "cuda":
         query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
@@ -87,7 +87,7 @@ def _cpu() -> str:
 
 
 def write(path: Path | None, provider: str, **results: object) -> None:
-    """Writes results to a JSON file, if one is named, with the machine they were made on."""
+    """Write results to a JSON file, if one is named, with the machine they were made on."""
     if path is not None:
         plain = {name: _plain(value) for name, value in results.items()}
         path.write_text(json.dumps({"machine": machine(provider), **plain}, indent=2) + "\n")

@@ -54,7 +54,7 @@ class _Writer:
 
 
 def resnet50(seed: int = 0, dtype: type[np.floating] = np.float32) -> onnx.ModelProto:
-    """Makes the model.
+    """Make the model.
 
     Args:
         seed: Seed of the weights.
@@ -100,7 +100,7 @@ def resnet50(seed: int = 0, dtype: type[np.floating] = np.float32) -> onnx.Model
 
 
 def save(folder: Path, seed: int = 0, dtype: type[np.floating] = np.float32) -> Path:
-    """Writes the model to a file in `folder` and gives its path."""
+    """Write the model to a file in `folder` and return its path."""
     path = folder / "resnet50.onnx"
     onnx.save(resnet50(seed, dtype), path)
     return path

@@ -29,13 +29,13 @@ from onnx_ood.cli.main import run as onnx_ood
 FEATURES, LAYERS = 64, 12
 COPIES = (1, 2, 4, 8, 16, 32)
 PROBES = (1, 2, 4, 6, 8, 10, 12)
-# What is varied stands out from what every run costs, and a run of the many takes some seconds.
+# The varied part dominates the fixed costs, and a run takes some seconds.
 INPUTS_FOR_COPIES, INPUTS_FOR_PROBES = 20_000, 40_000
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one run took."""
+    """Time and memory of one run."""
 
     seconds: float
     peak_mib: float
@@ -90,7 +90,7 @@ def cost(folder: Path, count: int, copies: int, probes: int, provider: str = "cp
 
 
 def run_child(command: list[str]) -> None:
-    """What a process of its own does: runs the command and prints what it took."""
+    """Run the command in a process of its own and print its time and memory."""
     start = time.perf_counter()
     code = onnx_ood(command)
     seconds = time.perf_counter() - start
@@ -102,7 +102,7 @@ def run_child(command: list[str]) -> None:
 
 
 def fit(times: Mapping[int, float]) -> Line:
-    """The straight line with the least squares of residuals."""
+    """Fit a line by least squares."""
     x, y = np.array([*times], dtype=np.float64), np.array([*times.values()])
     slope, start = np.polyfit(x, y, 1)
     residual = y - (start + slope * x)
@@ -112,7 +112,7 @@ def fit(times: Mapping[int, float]) -> Line:
 def measure(
     title: str, unit: str, runs: Mapping[int, tuple[Path, int, int, int]], rounds: int, provider: str
 ) -> object:
-    """Runs everything `rounds` times in turn, prints the fastest of each and fits a line."""
+    """Run everything `rounds` times in turn, print the fastest of each and fit a line."""
     found: dict[int, list[Cost]] = {x: [] for x in runs}
     for _ in range(rounds):
         for x, arguments in runs.items():

@@ -28,7 +28,7 @@ ALLOWED_KIB = 16.0
 
 
 def make_pictures(folder: Path, count: int) -> None:
-    """Writes `count` different JPEGs: random crops of the bundled photos."""
+    """Write `count` different JPEGs: random crops of the bundled photos."""
     photos = [Image.open(path).convert("RGB") for path in models.photos()]
     generator = np.random.default_rng(0)
     for i in range(count):

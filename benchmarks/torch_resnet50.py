@@ -71,7 +71,7 @@ class ResNet50(nn.Module):
         self.head = nn.Linear(before, 1000)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The logits of pictures, [N, 3, 224, 224]."""
+        """Compute the logits of pictures, [N, 3, 224, 224]."""
         x = self.pool(self.relu0(self.stem(x)))
         for stage in range(1, len(resnet50.STAGES) + 1):
             x = self.get_submodule(f"layer{stage}")(x)
@@ -79,7 +79,7 @@ class ResNet50(nn.Module):
 
 
 def load(model: onnx.ModelProto, *, folded: bool) -> ResNet50:
-    """The torch module of a model that `resnet50.py` made.
+    """Build the torch module of a model that `resnet50.py` made.
 
     Args:
         model: The model; every initializer of it is taken, and nothing else.

@@ -1,4 +1,4 @@
-"""What reading codes costs beside plain inference: a trajectory of 100 points on the bundled EfficientNet-Lite0.
+"""Overhead of reading activation patterns over plain inference: 100 points on the bundled EfficientNet-Lite0.
 
     python benchmarks/trajectory.py [--rounds 5] [--json FILE]
 

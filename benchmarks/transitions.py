@@ -3,7 +3,7 @@
     python benchmarks/transitions.py [--model FILE --inputs FILE.npy] [--exact-share 0.1] [--json FILE]
 
 A segment between two inputs, an ellipse through three and the ring of translations of one: transitions at all units of
-a ResNet as `count_transitions` finds them, with its defaults, beside 16,385 points at equal steps. On a part of the
+a ResNet as `count_transitions` finds them, with its defaults, and on 16,385 points at equal steps. On a part of the
 segment the exact boundaries are counted as well. By default the bundled ResNet and garments; of another model
 --inputs holds at least three inputs, [N, *input] as the model takes them.
 """
@@ -41,7 +41,7 @@ def sweep(reader: PatternReader, trajectory: Trajectory) -> int:
 
 
 def main() -> None:
-    """Counts and prints."""
+    """Count and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--model", type=Path)
     parser.add_argument("--inputs", type=Path)

@@ -164,7 +164,7 @@ IGNORED = {
 
 
 def run(out: Path, command: str, only: list[str], *, before: bool) -> int:
-    """Runs all audits; returns how many ended with an unexpected exit code."""
+    """Run all audits; return the number of unexpected exit codes."""
     out.mkdir(parents=True, exist_ok=True)
     example = Path(__file__).resolve().parents[1] / "docs" / "ci" / "example.py"
     bad = 0
@@ -194,7 +194,7 @@ def run(out: Path, command: str, only: list[str], *, before: bool) -> int:
 
 
 def _write_old_config(folder: Path) -> None:
-    """Replaces the file of gates by that of the commit before."""
+    """Replace the file of gates by that of the commit before."""
     old = subprocess.run(
         ["git", "show", "839fc5a:docs/ci/bundled.toml"],
         cwd=Path(__file__).parent,
@@ -247,7 +247,7 @@ def _unnumbered(path: str) -> str:
 
 
 def compare(before: Path, after: Path) -> int:
-    """Prints the differences of all runs; returns how many runs differ."""
+    """Print the differences of all runs; return the number of runs that differ."""
     count = 0
     for label in RUNS:
         found = differences(

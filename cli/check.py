@@ -115,7 +115,7 @@ def check(
 
 
 def _time_of_run() -> datetime:
-    """The current time, or SOURCE_DATE_EPOCH, with which two runs give the same bytes."""
+    """Return the current time, or SOURCE_DATE_EPOCH for reproducible output."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     if not epoch:
         return datetime.now(UTC)

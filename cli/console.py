@@ -52,7 +52,7 @@ def elapsed() -> float | None:
 
 
 def stdout() -> Console:
-    """A console for results; plain text unless standard output is a terminal."""
+    """Make a console for results; plain text unless standard output is a terminal."""
     if isinstance(sys.stdout, TextIOWrapper) and not sys.stdout.encoding.lower().startswith("utf"):
         # A name with characters unknown to the output must not end the program.
         sys.stdout.reconfigure(errors="replace")
@@ -67,5 +67,5 @@ def complain(message: str) -> None:
 
 
 def stderr() -> Console:
-    """A console on standard error, for progress and errors."""
+    """Make a console on standard error, for progress and errors."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False)

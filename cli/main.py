@@ -6,7 +6,6 @@ import ast
 import errno
 import os
 import sys
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
@@ -19,6 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from typing_extensions import override
 
 from onnx_ood._dialect import dialect
+from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import OnnxOodError, OutputError, UsageError
 
 from .console import complain, start_clock, stderr, use_plain
@@ -113,9 +113,7 @@ class _Commands(TyperGroup):
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args and args[0] not in (known := self.list_commands(ctx)):
-            close = [f"{name!r}" for name in get_close_matches(args[0], known)]
-            hint = f"did you mean {' or '.join(close)}?" if close else "see onnx-ood --help"
-            raise UsageError(f"no such command {args[0]!r}; {hint}")
+            raise UsageError(f"unknown command {args[0]!r}; {did_you_mean(args[0], known)}")
         return super().resolve_command(ctx, args)
 
     @override

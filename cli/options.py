@@ -22,7 +22,7 @@ S = TypeVar("S", bound=Settings)
 
 
 def takes_options(kind: type[S]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Gives a command an option for every field of a settings class.
+    """Give a command one option per field of a settings class.
 
     Args:
         kind: The class. The decorated function has a keyword parameter `settings`, which is built from the options.
@@ -119,7 +119,7 @@ def _value(value: Any, option: Option | None, field: FieldInfo) -> Any:
 
 
 def _number(text: str) -> float | str:
-    """A number, or the text for the settings to refuse."""
+    """Parse a number; other text is returned for the settings to reject."""
     try:
         return float(text)
     except ValueError:

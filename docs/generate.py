@@ -86,7 +86,7 @@ THEME = TerminalTheme(
 
 
 def schema(name: str) -> str:
-    """JSON Schema of one audit's result, or of a file that a user writes."""
+    """Write the JSON Schema of one result or settings file as text."""
     mode: Literal["validation", "serialization"] = "validation" if name in WRITTEN else "serialization"
     return json.dumps(RESULTS[name].model_json_schema(mode=mode), indent=2) + "\n"
 
@@ -98,7 +98,7 @@ def schemas() -> None:
 
 
 def pictures() -> None:
-    """Run the README's commands, and draw their terminal reports and charts."""
+    """Run the README's commands and draw their output."""
     os.chdir(DOCS.parent)  # Paths are shown as the README's commands have them.
     demo = _console()
     print_demo(demo, onnx_ood.demo())
@@ -120,7 +120,7 @@ def pictures() -> None:
 
 def _plane() -> None:
     with TemporaryDirectory() as name, chdir(name):
-        # As docs/sensitivity.md has it.
+        # The commands of docs/sensitivity.md.
         images, _ = models.fashion_samples()
         np.save("garments.npy", (images[:, np.newaxis] / 255).astype(np.float32))
         rows = ["garments.npy[60]", "garments.npy[20]", "garments.npy[0]"]
@@ -129,7 +129,7 @@ def _plane() -> None:
 
 
 def _sensitivity() -> None:
-    """The run of docs/sensitivity.md: bundled garments with their true classes."""
+    """Set up the example of docs/sensitivity.md: files of bundled garments and their true classes."""
     garments, classes = Path("garments.npy"), Path("garments.csv")
     images, labels = models.fashion_samples()
     try:
@@ -149,7 +149,7 @@ def _sensitivity() -> None:
 
 
 def _bench() -> None:
-    """The bench of docs/detectors.md: bundled garments against synthetic sets and corruptions."""
+    """Run the bench of docs/detectors.md: bundled garments against synthetic sets and corruptions."""
     with TemporaryDirectory() as name, chdir(name):
         images, _ = models.fashion_samples()
         Path("garments").mkdir()

@@ -1,6 +1,6 @@
 """Small real models, photographs and sentences that the package ships, each with its origin and licence.
 
-`README.md` beside this file describes them to people, `<name>.json` beside each model to programs.
+`README.md` describes them for readers, the card `<name>.json` of each model for programs.
 """
 
 import json
@@ -22,7 +22,7 @@ def names() -> list[str]:
 
 
 def path(name: str) -> Path:
-    """Return the path of a bundled model; its card is beside it, with the suffix `.json`.
+    """Return the path of a bundled model; its card has the same name with the suffix `.json`.
 
     Args:
         name: One of `names()`.
@@ -37,7 +37,7 @@ def path(name: str) -> Path:
 
 
 def photos() -> list[Path]:
-    """List the sample photographs (JPEG), sorted; `CREDITS.md` beside them names authors and licences."""
+    """List the sample photographs (JPEG), sorted; `CREDITS.md` in their folder names authors and licences."""
     return sorted((_folder() / "photos").glob("*.jpg"))
 
 
@@ -72,9 +72,9 @@ def sentences() -> dict[str, list[str]]:
     """Load sentences to try `char_transformer` on, forty of each kind, all of them in its vocabulary.
 
     Returns:
-        `ordinary`: sentences of books that were held out of training. `words_shuffled` and
+        `in_distribution`: sentences of books that were held out of training. `words_shuffled` and
         `characters_shuffled`: the same ones shuffled. `foreign`: sentences in other languages, without accents
-        and transliterated. `random`: characters drawn uniformly from the vocabulary, as long as the ordinary ones.
+        and transliterated. `random`: characters drawn uniformly from the vocabulary, as long as the first ones.
     """
     content: dict[str, list[str]] = json.loads((_folder() / "sentences.json").read_text("utf-8"))
     return content

@@ -1,4 +1,4 @@
-"""How the user calls a setting, so that messages name what they can type.
+"""Names of settings in messages: as an option in the CLI, as an argument in Python.
 
 The command line sets the dialect once. Code that raises an error names settings by `named`.
 """
@@ -29,7 +29,7 @@ def dialect(kind: Dialect) -> Iterator[None]:
 
 
 def flag(setting: str) -> str:
-    """The command-line flag of a setting.
+    """Spell a setting as its command-line flag.
 
     >>> flag("batch_size")
     '--batch-size'

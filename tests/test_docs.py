@@ -1,6 +1,7 @@
 """What docs/ shows is what the code does."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import jsonschema
@@ -28,3 +29,10 @@ def test_the_published_schemas_are_those_of_the_code(generate):
 def test_the_published_schemas_are_valid_schemas(generate):
     for result in generate.RESULTS.values():
         jsonschema.Draft202012Validator.check_schema(result.model_json_schema(mode="serialization"))
+
+
+def test_every_published_schema_is_listed_in_the_docs():
+    listed = (DOCS / "score.md").read_text().split("<!-- schemas -->")[1]
+    assert set(re.findall(r"\(schemas/([a-z-]+)\.json\)", listed)) == {
+        path.stem for path in (DOCS / "schemas").glob("*.json")
+    }

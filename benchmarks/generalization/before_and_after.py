@@ -1,7 +1,7 @@
-"""What training changes at training pictures and elsewhere.
+"""Effect of training on metrics at training pictures and elsewhere.
 
 Networks with true labels are compared before and after training, at training pictures, at test pictures, and at
-training pictures whose pixels stand in random order: the Jacobian norm, and where transitions lie. They are counted
+training pictures with shuffled pixels: the Jacobian norm, and positions of transitions. They are counted
 along segments between two pictures. If training pushes boundaries away from training pictures, the density at both ends
 (first and last tenth) falls against that in the middle (two tenths), and does so more between training pictures than
 between others.
@@ -20,7 +20,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Change:
-    """What training changed at pictures of one sort, means over networks.
+    """Change by training at one set of pictures, means over networks.
 
     Attributes:
         what: What was measured.
@@ -55,7 +55,7 @@ def mean_jacobian_norm(path: Path, images: metrics.Pictures) -> float:
 def before_and_after(
     folder: Path, entries: Sequence[Mapping[str, Any]], sorts: Mapping[str, metrics.Pictures]
 ) -> list[Change]:
-    """Compares networks with their initial weights, at pictures of several sorts."""
+    """Compare networks with their initial weights, at several sets of pictures."""
     changes = []
     for what, function in (
         ("Jacobian norm", mean_jacobian_norm),

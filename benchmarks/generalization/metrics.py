@@ -1,4 +1,4 @@
-"""What is measured of the study's networks, by the package: one input of pictures, one output of logits.
+"""Metrics of the study's networks, with one input of pictures and one output of logits.
 
 All on the CPU: these networks are too small for anything else.
 """

@@ -6,14 +6,14 @@ What FOLDER lacks is trained first, by train.py; that takes what models/training
 
 R. Novak et al. ("Sensitivity and Generalization in Neural Networks: an Empirical Study", ICLR 2018) found that among
 networks which all fit their training data, those that are more sensitive at test points, by the norm of the Jacobian of
-their softmax, generalize worse; the density of transitions between linear regions told less. Here both metrics, as
-onnx_ood measures them, are averaged over test pictures and correlated with the generalization gap: training accuracy,
-which is 1, minus test accuracy. Kendall's tau asks for the same order alone, Pearson's r for a line; r is given against
-the logarithm of a metric as well. Intervals are where 95% of 2,000 resamples of networks lie.
+their softmax, generalize worse; transition density was less informative. Here both metrics, as onnx_ood measures
+them, are averaged over test pictures and correlated with the generalization gap: training accuracy, which is 1, minus
+test accuracy. Kendall's tau measures equal order, Pearson's r a linear relation; r is given against the
+logarithm of a metric as well. Intervals are where 95% of 2,000 resamples of networks lie.
 
 The paper also finds that random labels make networks more sensitive, augmentation less, and that a test picture with a
 large norm is more likely to be classified wrong: networks that were trained alike are compared by medians, and so is
-the AUROC of the norm for wrong answers, beside that of the highest probability.
+the AUROC of the norm for wrong predictions, and that of the highest probability.
 
 Networks that didn't fit are left out. What training changed is measured as before_and_after.py says.
 """
@@ -73,7 +73,7 @@ NAMES = {
     DENSITY: "transition density",
     DENSITY_PER_UNIT: "transition density per ReLU",
 }
-# Of Okabe and Ito: colours that people with any colour vision can tell apart.
+# Of Okabe and Ito: colours that are distinguishable with any colour vision.
 COLOURS = {
     0.0: ("#0072b2", "true labels"),
     0.25: ("#56b4e9", "25% random labels"),
@@ -150,7 +150,7 @@ class Setting:
 
 
 def trained(folder: Path, networks: int, data: Path) -> list[dict[str, Any]]:
-    """What train.py tells of each network of a folder; what is missing is trained.
+    """Read the records of train.py for a folder; missing networks are trained.
 
     Args:
         folder: Where networks are, or will be.
@@ -168,7 +168,7 @@ def trained(folder: Path, networks: int, data: Path) -> list[dict[str, Any]]:
         if find_spec("torch") is None:
             raise SystemExit(f"training needs more packages: pip install -r {TRAINING / 'requirements.txt'}")
         words = [TRAINER, "--out", folder, "--data", data, "--networks", str(networks)]
-        # A process of its own, for torch's threads would stay beside those of the runtime.
+        # A process of its own, because torch's threads would compete with those of the runtime.
         paths = os.pathsep.join([str(TRAINING), os.environ.get("PYTHONPATH", "")])
         subprocess.run([sys.executable, *words], check=True, env={**os.environ, "PYTHONPATH": paths})
     entries: list[dict[str, Any]] = json.loads(listing.read_text())
@@ -276,7 +276,7 @@ def _marker(kind: str, x: float, y: float, colour: str) -> Markup:
 def show(
     rows: Sequence[Row], settings: Sequence[Setting], changes: Sequence[Change], console: Console
 ) -> None:
-    """Prints all results as tables."""
+    """Print all results as tables."""
     table = Table("kind", "labels", "metric", title="Correlation with the generalization gap")
     for name in ("networks", "Kendall", "Pearson", "Pearson of logarithm"):
         table.add_column(name, justify="right")

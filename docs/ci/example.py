@@ -55,7 +55,7 @@ def write_bundled(folder: Path) -> None:
     for photo in models.photos():
         shutil.copy(photo, folder / "photos")
     # Cut to the length of the shortest, so that they fit into one array.
-    sentences = models.sentences()["ordinary"]
+    sentences = models.sentences()["in_distribution"]
     length = min(map(len, sentences))
     np.save(folder / "sentences.npy", np.stack([models.encode("\n" + one)[:length] for one in sentences]))
 

@@ -1,4 +1,4 @@
-"""The card beside each bundled model: what a script measured, written where the package reads it."""
+"""Cards of the bundled models, with the measurements of the training scripts."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ MODELS = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How 8-bit pixels `v` become the model's input: `(v / 255 - mean) / std`, after resize and crop.
+    """Preprocessing of 8-bit pixels `v`: `(v / 255 - mean) / std`, after resize and crop.
 
     Attributes:
         channels: `RGB`, `BGR` or `L`, the order (and number) of the channels.
@@ -67,10 +67,10 @@ class Description:
 
 
 def write_card(model_path: Path, description: Description, accuracy: Accuracy) -> None:
-    """Check a finished model and write its card beside it.
+    """Check a finished model and write its card next to it.
 
     The digest, the opset and the number of parameters are read back from the file, never passed in, so a card
-    can't describe another file than the one it lies beside.
+    can't describe another file than its model's.
     """
     model = onnx.load(model_path)
     onnx.checker.check_model(model, full_check=True)

@@ -310,12 +310,12 @@ def shuffled_words(sentence: str, generator: np.random.Generator) -> str:
 
 
 def shuffled_characters(sentence: str, generator: np.random.Generator) -> str:
-    """Shuffle a sentence's characters, blanks and all."""
+    """Shuffle a sentence's characters, including spaces."""
     return "".join(generator.permutation(list(sentence)))
 
 
 def write_sentences(sentences: list[str], vocabulary: list[str]) -> None:
-    """Write the sets of sentences: some that are held out, and four kinds of strange ones as long."""
+    """Write the sets of sentences: held-out ones and four out-of-distribution sets."""
     generator = np.random.default_rng(SEED)
     chosen = [sentences[index] for index in sorted(generator.permutation(len(sentences))[:SENTENCES])]
     signs = [" " if entry == SPACE else entry for entry in vocabulary if entry not in {UNKNOWN, NEWLINE}]
@@ -323,7 +323,7 @@ def write_sentences(sentences: list[str], vocabulary: list[str]) -> None:
     if unknown:
         raise SystemExit(f"not in the vocabulary: {unknown}")
     sets = {
-        "ordinary": chosen,
+        "in_distribution": chosen,
         "words_shuffled": [shuffled_words(sentence, generator) for sentence in chosen],
         "characters_shuffled": [shuffled_characters(sentence, generator) for sentence in chosen],
         "foreign": list(FOREIGN),

@@ -47,7 +47,7 @@ ACCURACY = Accuracy(
         "assert is the classes of the bundled photos."
     ),
 )
-# Two pairs of classes share a name in the source, and a list of classes must tell them apart. The third name is
+# Two pairs of classes share a name in the source, and a list of classes must distinguish them. The third name is
 # ImageNet's own, which says what the animal is.
 RENAMED = {285: "Egyptian cat", 744: "projectile", 836: "sunglass"}
 
@@ -210,7 +210,7 @@ def load_model() -> EfficientNetLite0:
 def read_class_names() -> list[str]:
     """Read the names that OpenAI curated for CLIP from open_clip's source.
 
-    Read, not imported: importing open_clip needs packages that nothing else here does.
+    Read without an import: importing open_clip needs packages that are not used here.
     """
     package = importlib.util.find_spec("open_clip")
     if package is None or package.origin is None:

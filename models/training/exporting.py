@@ -37,7 +37,7 @@ def export_with_axes(
     """Write `model` to `path` with one input and the output `logits`, both with the same free axes.
 
     The TorchScript exporter is used because it keeps the modules' paths as names of nodes and tensors. It
-    folds BatchNormalization unless told to preserve what it finds; on a model in inference mode that is all
+    folds BatchNormalization unless set to preserve the training mode; on a model in inference mode that is all
     that this setting changes.
     """
     with warnings.catch_warnings():

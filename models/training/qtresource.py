@@ -38,7 +38,7 @@ def find_file(path: Path, wanted: str) -> bytes:
     raw = path.read_bytes()
     magic, version, tree, data, names = struct.unpack_from(">4sIIII", raw)
     if magic != b"qres" or version < 2:
-        raise ValueError(f"{path} is no Qt resource bundle of version 2 or later")
+        raise ValueError(f"{path} is not a Qt resource bundle of version 2 or later")
     bundle = Bundle(raw, tree, data, names)
     pending = [(0, "")]
     while pending:

@@ -11,7 +11,6 @@ some:
 from __future__ import annotations
 
 import warnings
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import import_module
@@ -20,6 +19,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeVar
 
+from onnx_ood._spelling import did_you_mean
 from onnx_ood.detectors.base import Detector
 from onnx_ood.detectors.per_probe import PerProbeDetector
 from onnx_ood.exceptions import UsageError
@@ -103,10 +103,8 @@ def find_detector(name: str) -> Detector:
     if known not in _detectors:
         if known in _failures:
             raise UsageError(f"detector {known!r} cannot be loaded: {_failures[known]}")
-        near = get_close_matches(known, _detectors, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join(list_detectors())}"
         broken = "".join(f"; plug-in {one!r} cannot be loaded: {why}" for one, why in _failures.items())
-        raise UsageError(f"unknown detector {known!r}; {hint}{broken}")
+        raise UsageError(f"unknown detector {known!r}; {did_you_mean(known, list_detectors())}{broken}")
     detector = _detectors[known]
     if not at:
         return detector

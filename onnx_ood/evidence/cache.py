@@ -84,7 +84,7 @@ class FeatureCache:
 
     @property
     def problem(self) -> str:
-        """Why features could not be stored, or empty."""
+        """Reason why features could not be stored, or empty."""
         return self._store.problem
 
     def reader(self, needs: Collection[Need]) -> CachedReader:
@@ -192,7 +192,7 @@ class CachedReader:
         return found.rows(which)
 
     def _reader(self, missing: Collection[Need]) -> FeatureReader:
-        """The existing reader if it reads what is missing; else one that also does."""
+        """Return the existing reader if it reads the missing parts, else one that reads them too."""
         wanted = frozenset(missing)
         if self._current is not None:
             if wanted <= self._current[0]:

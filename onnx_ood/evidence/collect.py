@@ -42,7 +42,7 @@ class SeededAlteration:
 
 
 def numbered(alterations: Mapping[str, Alteration]) -> dict[str, SeededAlteration]:
-    """Number alterations from 0 in order."""
+    """Assign seeds to alterations, from 0 in order."""
     return {name: SeededAlteration(number, alter) for number, (name, alter) in enumerate(alterations.items())}
 
 

@@ -51,7 +51,7 @@ class PipelineSettings(Protocol):
 
     @property
     def bundled_reference(self) -> bool:
-        """Whether bundled photos are used without given references."""
+        """True to use the bundled photos without given references."""
 
 
 @dataclass(frozen=True)

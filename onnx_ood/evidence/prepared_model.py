@@ -150,6 +150,6 @@ def prepare_model(
     if chosen is None and assume_pictures and fed.floating and len(fed.shape or ()) == 4:
         try:
             chosen = choose(fed.shape or (), card=card)
-        except UsageError:  # an input of four axes that are no picture's
+        except UsageError:  # four axes, but not a picture
             chosen = None
     return PreparedModel(loaded, tensor, fed, feeding, card, chosen, note)

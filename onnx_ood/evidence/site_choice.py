@@ -37,7 +37,7 @@ def choose_site(model: Model, name: str | None, feeds: Mapping[str, str]) -> tup
         )
     if floats:
         return find_site(model, floats[0].name), ()
-    # Only tensors that depend on the fed input: what depends on another one alone (a mask) is no site.
+    # Only tensors that depend on the fed input: one that depends on another input alone (a mask) is not a site.
     candidates = measurable(model, first_input(model, feeds)) if model.inputs else ()
     inside = [tensor for tensor in candidates if tensor.floating and not tensor.output]
     if not inside:

@@ -177,7 +177,7 @@ def _weight_and_bias(node: NodeProto, stored: StoredValues) -> tuple[Float, Arra
 
 
 def _pooled_map(producer: Mapping[str, NodeProto], stored: StoredValues, name: str) -> str | None:
-    """The feature map with a tensor as its mean over all positions."""
+    """Find the feature map whose mean over all positions is a tensor."""
     node = _origin(producer, name, _IDENTITY_OPS)
     if node is None or not node.input:
         return None
@@ -206,7 +206,7 @@ def _is_non_negative(producer: Mapping[str, NodeProto], stored: StoredValues, na
 
 
 def _origin(producer: Mapping[str, NodeProto], name: str, skipped: Collection[str]) -> NodeProto | None:
-    """The node that computes a tensor, before all nodes of the skipped operators."""
+    """Find the node that computes a tensor, before all nodes of the skipped operators."""
     node = producer.get(name)
     # Bounded, because a damaged file may hold a cycle.
     for _ in range(len(producer)):

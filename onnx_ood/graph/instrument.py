@@ -120,7 +120,7 @@ def instrument(
 
 
 def _complete(type_proto: TypeProto) -> bool:
-    """True for a type that `onnx.checker` accepts of an output."""
+    """Return whether `onnx.checker` accepts a type for an output."""
     kind = kind_of(type_proto)
     return kind is not None and (kind != "tensor_type" or type_proto.tensor_type.HasField("shape"))
 

@@ -81,7 +81,7 @@ def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = N
 
 
 def why_not_measurable(model: Model, tensor: Tensor) -> str | None:
-    """The reason why a tensor cannot be a probe, None if it can.
+    """Explain why a tensor cannot be a probe; None if it can.
 
     Args:
         model: The model.
@@ -97,7 +97,7 @@ def why_not_measurable(model: Model, tensor: Tensor) -> str | None:
 
 
 def not_floating(model: Model, name: str, dtype: str) -> str:
-    """The reason why a tensor of another dtype cannot be a probe, with an alternative for quantized values.
+    """Explain why a tensor of another dtype cannot be a probe, with an alternative if quantized.
 
     Args:
         model: The model.

@@ -13,7 +13,7 @@ def nudgeable(model: Model) -> tuple[Tensor, ...]:
 
 
 def why_not_nudged(model: Model, tensor: Tensor) -> str | None:
-    """The reason why a tensor cannot be nudged, with an alternative; None if it can.
+    """Explain why a tensor cannot be nudged, with an alternative; None if it can.
 
     Args:
         model: The model.

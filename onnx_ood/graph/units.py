@@ -292,7 +292,7 @@ class _Scope:
                 raise _UnreadError(reason)
 
     def _constant(self, name: str) -> Array | None:
-        """A constant of the model file, None if it is computed, external or large."""
+        """Read a constant of the model file; None if it is computed, external or large."""
         node = self._producer.get(name)
         if node is not None and node.op_type in {"Cast", "Identity"} and node.input:
             return self._constant(node.input[0])
@@ -328,6 +328,6 @@ def _dtype(tensor: Tensor) -> type[np.floating[Any]]:
 
 
 def _before(bound: float, tensor: Tensor) -> float:
-    """The largest number of a tensor's dtype below a bound."""
+    """Return the largest number of a tensor's dtype below a bound."""
     dtype = _dtype(tensor)
     return float(np.nextafter(dtype(bound), dtype(-np.inf)))

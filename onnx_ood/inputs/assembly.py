@@ -35,12 +35,12 @@ class Batch:
         return len(self.ids)
 
     def part(self, start: int, stop: int) -> "Batch":
-        """Inputs start, ..., stop - 1 (fewer where it ends before), without failures."""
+        """Select inputs start, ..., stop - 1 (fewer at the end), without failures."""
         others = {name: values[start:stop] for name, values in self.others.items()}
         return Batch(self.ids[start:stop], self.tensors[start:stop], (), others)
 
     def take(self, rows: npt.NDArray[np.int64]) -> "Batch":
-        """Some of the inputs, without failures."""
+        """Select inputs by index, without failures."""
         others = {name: values[rows] for name, values in self.others.items()}
         return Batch(tuple(self.ids[row] for row in rows), self.tensors[rows], (), others)
 
@@ -94,12 +94,12 @@ class Assembly:
                 yield self._hand_out()
 
     def rest(self) -> Iterator[Batch]:
-        """Yields the remainder as a last batch."""
+        """Yield the remainder as a last batch."""
         if self._ids or self._failed:
             yield self._hand_out()
 
     def _fits(self, tensor: npt.NDArray[Any], others: Mapping[str, npt.NDArray[Any]]) -> bool:
-        """Whether a row can share a batch with the collected ones."""
+        """Return whether a row can share a batch with the collected ones."""
         return self._tensors[0].shape == tensor.shape and all(
             np.array_equal(self._others[0][one.name], others[one.name])
             if one.axis is None

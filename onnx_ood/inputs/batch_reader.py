@@ -1,4 +1,4 @@
-"""Stream files to batches of tensors: decoded beside the consumer, in order, in bounded memory."""
+"""Stream files to batches of tensors: decoded concurrently with the consumer, in order, in bounded memory."""
 
 import itertools
 import math
@@ -118,11 +118,11 @@ class Reader:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know about how the inputs read so far were taken; each said once."""
+        """Notes for the user on the inputs read so far, each once."""
         return tuple(self._notes)
 
     def count(self) -> int | None:
-        """How many inputs there are, from headers alone: for a progress bar.
+        """Count the inputs from file headers, for a progress bar.
 
         Files that cannot be read count as one (the failure they will be). None where finding out would
         take noticeable time, with more than 10,000 files of rows.
@@ -137,7 +137,7 @@ class Reader:
         return one_ahead(self._batches, name="onnx-ood-batches")
 
     def _batches(self, stop: threading.Event) -> Generator[Batch]:
-        """The batches; it ends at the next piece when it is told to stop."""
+        """Yield the batches; ends at the next piece after `stop` is set."""
         decoders = ThreadPoolExecutor(self.threads, thread_name_prefix="onnx-ood-decode")
         # One thread for all files of rows: those of a compressed file come cheap only in their order.
         row_reader = ThreadPoolExecutor(1, thread_name_prefix="onnx-ood-rows")
@@ -175,7 +175,7 @@ class Reader:
             feed.close()
 
     def _tasks(self, feed: RowFeed) -> Iterator["_Task"]:
-        """The work, in order. Headers are read here, so that rows can be shared out."""
+        """Yield the tasks in order. Headers are read here, so that rows can be divided among threads."""
         for _, alike in itertools.groupby(self.items, self._group):
             items = list(alike)
             if isinstance(items[0], FileRow):
@@ -196,7 +196,7 @@ class Reader:
                     yield _Task(lambda item=item: self._picture(item), inputs=1, bytes=size)  # type: ignore[misc]
 
     def _group(self, item: Item) -> object:
-        """What items share that are read together if one follows the other."""
+        """Return a key that is equal for consecutive items that are read together."""
         if isinstance(item, FileRow):
             return item.path
         if isinstance(item, MemoryInput) and not item.is_picture(self._request):
@@ -324,7 +324,7 @@ class _Task:
     of_rows: bool = False
 
     def run_unless(self, stop: threading.Event) -> Piece:
-        """Does it, unless nobody waits for it any more."""
+        """Run the task unless `stop` is set."""
         return Piece() if stop.is_set() else self.run()
 
 
@@ -335,7 +335,7 @@ def _at_least_one(name: str, value: int) -> int:
 
 
 def _picture_to_type(tensor: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """A picture's tensor in the model's type; integers are rounded to (whole numbers come of `bytes`)."""
+    """Convert a picture's tensor to the model's type; integers are rounded."""
     if dtype.kind in "iu":
         tensor = np.rint(tensor)
         limits = np.iinfo(dtype)

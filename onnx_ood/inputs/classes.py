@@ -45,7 +45,7 @@ class Classes:
             self._lines[steps[-1]][steps] = of
 
     def of(self, name: str) -> str | None:
-        """The class of an input.
+        """Look up the class of an input.
 
         Args:
             name: The input's name, as reports spell it.
@@ -135,9 +135,9 @@ def read_classes(path: Path) -> Classes:
     except InputError as error:
         raise UsageError(str(error)) from None
     except UnicodeDecodeError:
-        raise UsageError(f"{where}: is no text in UTF-8; save it as such") from None
+        raise UsageError(f"{where}: is not UTF-8 text; save it as such") from None
     except csv.Error as error:
-        raise UsageError(f"{where}: is no CSV: {reason_of(error)}") from None
+        raise UsageError(f"{where}: is not CSV: {reason_of(error)}") from None
     return Classes(path, found.items())
 
 
@@ -146,7 +146,7 @@ def _steps(name: str) -> Steps:
 
 
 def _meant(lines: Mapping[str, Iterable[Steps]], name: Steps) -> list[Steps]:
-    """The lines that match a name with the most path components in common."""
+    """Find the lines that share the most trailing path components with a name."""
     alike = defaultdict(list)
     for line in lines.get(name[-1], ()):
         shared = min(len(line), len(name))

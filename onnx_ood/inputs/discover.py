@@ -111,7 +111,7 @@ class _Walk:
         self.missing.setdefault(text, FailedInput(shown(text), reason))
 
     def _met(self, path: Path) -> None:
-        """A file met in passing, not named by the user."""
+        """Add a file found in a folder, not named by the user."""
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
             self._ignore(path)
         else:
@@ -126,7 +126,7 @@ class _Walk:
             return []
 
     def _enter(self, folder: Path) -> bool:
-        """Whether the folder is met for the first time within this argument."""
+        """Note a folder as visited; False if it was visited before within this argument."""
         identity = _identity(folder)
         if identity in self._entered:
             return False
@@ -186,7 +186,7 @@ class _Walk:
             yield from self._matches(base / head, rest)
 
     def _below(self, base: Path) -> Iterator[Path]:
-        """`base` and every folder below it that is not hidden, each real folder once."""
+        """Yield `base` and every folder below it that is not hidden, each real folder once."""
         met: set[tuple[int, int]] = set()
         stack = [base]
         while stack:
@@ -202,7 +202,7 @@ class _Walk:
 
 
 def _row(text: str) -> FileRow | None:
-    """The row of a file that an argument names, or None."""
+    """Parse an argument that names one row of a file; None if it does not."""
     match = _ROW.fullmatch(text)
     if match is None or not Path(match["file"]).is_file() or is_picture(Path(match["file"])):
         return None
@@ -210,7 +210,7 @@ def _row(text: str) -> FileRow | None:
 
 
 def _mode(path: Path) -> int | None:
-    """The file mode behind the path, links followed; None where nothing can be reached."""
+    """Return the file mode behind a path, links followed; None if it is unreachable."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ class FailedInput:
 
     Attributes:
         id: The input's name as every report shows it.
-        reason: One line: what is wrong and, if possible, what to do.
+        reason: One line: the problem and, if possible, its remedy.
     """
 
     id: str
@@ -40,7 +40,7 @@ def quoted(text: object) -> str:
 
 
 def name_of(path: Path) -> str:
-    """The id of a file: its path as given, with forward slashes, printable."""
+    """Make the id of a file: its path as given, with forward slashes, printable."""
     return shown(path.as_posix())
 
 
@@ -76,7 +76,7 @@ def open_regular(path: Path, *, max_bytes: int | None = None) -> BinaryIO:
 
 
 def reason_of(error: BaseException) -> str:
-    """An exception of a library as a short, printable phrase."""
+    """Write a library's exception as a short, printable phrase."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     lines = text.strip().splitlines()
     text = shown(lines[0]) if lines else type(error).__name__
@@ -84,7 +84,7 @@ def reason_of(error: BaseException) -> str:
 
 
 def reason_in(error: InputError, name: str) -> str:
-    """The message of an error about the file `name`, without the leading name."""
+    """Strip the leading file name from an error message."""
     return str(error).removeprefix(f"{name}: ")
 
 

@@ -90,7 +90,7 @@ def read_image(path: Path, channels: Channels, *, min_side: int | None = None) -
         A loaded image of mode `L` or `RGB`, independent of the file.
 
     Raises:
-        InputError: If the file cannot be read, is no picture, is truncated or broken, is too large, or
+        InputError: If the file cannot be read, is not a picture, is truncated or broken, is too large, or
             holds pixels without a stated white level (32-bit integers, floats).
         UsageError: If the process has set `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`, under which a truncated
             file would pass for a picture with a grey bottom.

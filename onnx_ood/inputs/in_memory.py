@@ -34,7 +34,7 @@ class MemoryInput:
     value: Image.Image | Array | Mapping[str, Array]
 
     def is_picture(self, request: RowRequest) -> bool:
-        """Whether the input goes through preprocessing before it is fed to a model.
+        """Return whether the input needs preprocessing before it is fed to a model.
 
         PIL images do. So do uint8 arrays [H, W], [H, W, 1], [H, W, 3] and [H, W, 4] if the model's input has four
         axes, unless it takes uint8 tensors of this very shape.
@@ -50,7 +50,7 @@ class MemoryInput:
         return is_picture_array(self.value) and not as_tensor
 
     def image(self, channels: Channels) -> Image.Image:
-        """The picture, as `read_image` gives it from a file.
+        """Return the picture, as `read_image` reads it from a file.
 
         Args:
             channels: `L` for grey; `RGB` and `BGR` both give RGB.
@@ -85,12 +85,12 @@ class MemoryInput:
 
 
 def is_picture_array(array: Array) -> bool:
-    """Whether an array has the type and shape of one picture: uint8 [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]."""
+    """Return whether an array is a picture: uint8 [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]."""
     return array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
 
 
 class MemoryRows:
-    """Converts inputs in memory that are no pictures to the type that the model takes.
+    """Converts inputs in memory that are not pictures to the type that the model takes.
 
     Attributes:
         notes: Conversions that may surprise, each once.
@@ -102,7 +102,7 @@ class MemoryRows:
         """Check names, shapes and types. Values are checked by `take`.
 
         Args:
-            inputs: Inputs that are no pictures.
+            inputs: Inputs that are not pictures.
             request: The model's input.
             others: Further inputs of the model whose values come with each input.
 

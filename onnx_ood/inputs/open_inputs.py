@@ -19,7 +19,7 @@ from onnx_ood.inputs.source import InputSource
 TAKEN = (
     "a path or glob, an array [N, ...], a PIL image, a list of one of these, or a mapping of names to arrays"
 )
-"""What `open_inputs` takes, for messages."""
+"""Types accepted by `open_inputs`, for messages."""
 
 
 # Types that can be iterated over and hold no inputs in order.
@@ -116,7 +116,7 @@ def _memory(values: Iterable[Any], name: str) -> InputSource:
 
 
 def _rows(array: Array, name: str) -> Iterable[Array]:
-    """The inputs of an array [N, ...], or of one picture."""
+    """Split an array [N, ...] into inputs; one picture is one input."""
     if array.ndim == 3 and is_picture_array(array) and array.shape[2] in (3, 4):
         return [array]
     if array.ndim == 0 or not array.size:
@@ -135,7 +135,7 @@ def _single(value: Any, name: str) -> Array:
 
 
 def _mapping(arrays: Mapping[Any, Any], name: str) -> Iterator[Mapping[str, Array]]:
-    """The inputs of a mapping, row by row."""
+    """Split a mapping of arrays into inputs, row by row."""
     for key, value in arrays.items():
         if not isinstance(key, str) or not _is_array(value):
             raise InputTypeError(

@@ -20,7 +20,7 @@ def quiet_pillow() -> Iterator[None]:
     """Ignore warnings issued by Pillow's modules while at least one thread is inside.
 
     Pillow warns (broken EXIF, odd TIFF tags, large pictures) through the process-wide `warnings` module.
-    `warnings.catch_warnings` is no way out: it swaps the whole filter list and restores it on exit, so
+    `warnings.catch_warnings` does not help: it swaps the whole filter list and restores it on exit, so
     two threads that leave in another order than they came restore the wrong one for good. Here one
     narrow filter is put in when the first thread enters and taken out when the last one leaves; nobody
     else's filters are touched, and warnings of other modules show as before.

@@ -1,4 +1,4 @@
-"""Where inputs come from: files, single rows of files, and values in memory."""
+"""Sources of inputs: files, single rows of files, and values in memory."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ class InputSource:
 
     @classmethod
     def joined(cls, sources: Iterable["InputSource"]) -> "InputSource":
-        """Inputs of several sources, one source after the other; a file that is in several is kept once."""
+        """Join several sources in order; a file in several is kept once."""
         all_of = tuple(sources)
         return cls(
             tuple(dict.fromkeys(item for one in all_of for item in one.items)),
@@ -65,7 +65,7 @@ class InputSource:
 
     @property
     def given(self) -> bool:
-        """Whether anything was asked for, found or not."""
+        """True if any input was requested, found or not."""
         return bool(self.items or self.missing)
 
     @property
@@ -81,7 +81,7 @@ class InputSource:
 
     @property
     def can_feed_several(self) -> bool:
-        """Whether an item can hold values for several inputs of the model: an .npz file, or a mapping of arrays."""
+        """Return whether an item can hold values for several model inputs: .npz or a mapping of arrays."""
         return any(
             isinstance(item.value, Mapping) if isinstance(item, MemoryInput) else is_archive(_file(item))
             for item in self.items
@@ -98,7 +98,7 @@ class InputSource:
             raise UsageError(f"{self.missing[0].id}: {self.missing[0].reason}{more}")
 
     def pictures(self, request: RowRequest) -> "InputSource":
-        """The items that are pictures, without what was ignored or is missing.
+        """Select the pictures; ignored and missing files are dropped.
 
         Args:
             request: The model's input: it decides whether a uint8 array is a picture or a tensor.
@@ -106,7 +106,7 @@ class InputSource:
         return InputSource(tuple(item for item in self.items if is_picture(item, request)))
 
     def sample(self, limit: int | None, seed: int) -> "InputSource":
-        """A random sample of items, in their order.
+        """Draw a random sample of items, kept in order.
 
         A file is one item, however many inputs it holds.
 
@@ -120,7 +120,7 @@ class InputSource:
         return InputSource(tuple(self.items[i] for i in sorted(chosen.tolist())), self.ignored, self.missing)
 
     def shared_with(self, other: "InputSource") -> tuple[str, ...]:
-        """Inputs that are in another source too.
+        """List inputs that are in another source too.
 
         Files are compared by what they resolve to, values in memory by content. A file is not compared with a value
         in memory.
@@ -146,7 +146,7 @@ class InputSource:
 
 
 def is_picture(item: Item, request: RowRequest) -> bool:
-    """Whether an item is a picture, which goes through preprocessing.
+    """Return whether an item is a picture, which needs preprocessing.
 
     Args:
         item: A file, a row of one, or an input in memory.
@@ -160,7 +160,7 @@ def _file(item: Path | FileRow) -> Path:
 
 
 def _identity(item: Item) -> object:
-    """What two equal items share."""
+    """Return a key that is the same for equal items."""
     if isinstance(item, Path):
         return item.resolve()
     if isinstance(item, FileRow):

@@ -57,8 +57,8 @@ def zero_lines(values: NDArray[Any], first_row: int = 0) -> ZeroLines:
         first_row: Index of the first row in a larger grid. Lines of parts of a grid that share a row meet.
 
     Returns:
-        One segment per cell and function that a zero set crosses, two if it does so twice. Cells with a corner that is
-        not finite have none.
+        One segment per cell and function that a zero set crosses, two if it does so twice. Cells with a
+        non-finite corner are skipped.
 
     >>> zero_lines(np.array([[-1.0, 3.0], [-1.0, 1.0]])[..., np.newaxis]).ends
     array([[[0.  , 0.25],
@@ -214,7 +214,7 @@ def _crossing(corners: Float, edge: int) -> Float:
 
 
 def _number(row: NDArray[np.int64], column: NDArray[np.int64], edge: int, columns: int) -> NDArray[np.int64]:
-    """Number of an edge of each cell, the same from both sides, [S]."""
+    """Compute the number of each cell's edge, equal from both sides, [S]."""
     down, right, vertical = _EDGE_POSITIONS[edge]
     number: NDArray[np.int64] = 2 * ((row + down) * columns + column + right) + vertical
     return number

@@ -209,7 +209,7 @@ def _ends(rates: Float, fpr: Float, tpr: Float) -> Float:
 
 
 def _bound(value: float, m: int, n: int, end: float) -> float:
-    """The θ between `value` and `end` whose standard error puts `value` just z away, by bisection."""
+    """Find by bisection the θ between `value` and `end` exactly z standard errors from `value`."""
     inside, outside = value, end
     for _ in range(60):
         middle = (inside + outside) / 2

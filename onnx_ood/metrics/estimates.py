@@ -132,7 +132,7 @@ def difference_limit(now: float, end: float | None, before: float, other_end: fl
 
 
 def standard_error(values: Float) -> Float:
-    """Standard error of the mean over copies, s/√K.
+    """Compute the standard error of the mean over copies, s/√K.
 
     Args:
         values: [N, K, P], K independent draws.

@@ -95,7 +95,7 @@ def softmax(logits: ArrayLike) -> Float:
 
 
 def through_softmax(probabilities: ArrayLike, change: ArrayLike) -> Float:
-    """Derivative of the softmax along a change of logits: (diag(p) − p·pᵀ)·d.
+    """Compute the derivative of softmax along a change of logits: (diag(p) − p·pᵀ)·d.
 
     Args:
         probabilities: p, the softmax of the logits, [..., C].

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from onnx_ood._spelling import did_you_mean
 from onnx_ood._types import Float
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.corruptions.synthetic_ood import pink_noise
@@ -46,7 +47,7 @@ def draw(family: str, shape: Sequence[int], copies: int, seed: int) -> Float:
         UsageError: If the family is unknown, or copies or seed out of range.
     """
     if family not in FAMILIES:
-        raise UsageError(f"noise family {family!r} is unknown: choose one of {', '.join(FAMILIES)}")
+        raise UsageError(f"unknown noise family {family!r}; {did_you_mean(family, FAMILIES)}")
     if copies < 1:
         raise UsageError(f"copies must be at least 1, but is {copies}")
     if seed < 0:

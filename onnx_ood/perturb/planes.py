@@ -69,7 +69,7 @@ class Plane:
         return points
 
     def grid(self, resolution: int, extent: float) -> Grid:
-        """A grid around the three points.
+        """Make a grid around the three points.
 
         Args:
             resolution: Points along the longer side, at least 2.
@@ -104,7 +104,7 @@ def plane_through(
     third: ArrayLike,
     names: Sequence[str] = ("the first", "the second", "the third"),
 ) -> Plane:
-    """The plane through three points, with an orthonormal basis by Gram and Schmidt's method.
+    """Span the plane through three points, with an orthonormal basis by Gram-Schmidt.
 
     Args:
         first: [*input].

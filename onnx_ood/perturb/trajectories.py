@@ -98,7 +98,7 @@ class Path(Trajectory):
 
     @property
     def knots(self) -> Float:
-        """Where the corners are."""
+        """Positions of the corners along the path, from 0 to 1."""
         return np.linspace(0.0, 1.0, len(self._around))
 
     @property
@@ -208,7 +208,7 @@ def perimeter(large: float, small: float) -> float:
 
 
 def segment(start: ArrayLike, end: ArrayLike) -> Path:
-    """The straight way from one point to another.
+    """Make the straight path from one point to another.
 
     Args:
         start: [*input].
@@ -221,7 +221,7 @@ def segment(start: ArrayLike, end: ArrayLike) -> Path:
 
 
 def closed_path(corners: ArrayLike) -> Path:
-    """A closed path of straight segments.
+    """Make a closed path of straight segments.
 
     Args:
         corners: [K, *input], K ≥ 2.
@@ -233,7 +233,7 @@ def closed_path(corners: ArrayLike) -> Path:
 
 
 def translations(image: ArrayLike, count: int | None = None, axis: int = -1) -> Path:
-    """The ring of an image's translations: shifted along one axis with wrap-around, joined by segments.
+    """Make the ring of an image's translations: cyclic shifts along one axis, joined by segments.
 
     Args:
         image: [*input].
@@ -260,7 +260,7 @@ def translations(image: ArrayLike, count: int | None = None, axis: int = -1) -> 
 
 
 def ellipse_through(first: ArrayLike, second: ArrayLike, third: ArrayLike) -> Ellipse:
-    """The ellipse that hits three points at θ = π/3, π and 5π/3.
+    """Make the ellipse through three points at θ = π/3, π and 5π/3.
 
     z(θ) = m + a·cos θ + b·sin θ with the mean m, a = ⅔·Σ xⱼ cos θⱼ and b = ⅔·Σ xⱼ sin θⱼ: the first terms of the
     points' Fourier series. It is the smallest ellipse through them.
@@ -279,7 +279,7 @@ def ellipse_through(first: ArrayLike, second: ArrayLike, third: ArrayLike) -> El
 
 
 def random_ellipse(centre: ArrayLike, norms: tuple[float, float], seed: int) -> Ellipse:
-    """An ellipse in two random directions.
+    """Make an ellipse in two random directions.
 
     Args:
         centre: [*input]: zeros, or the mean of a set.

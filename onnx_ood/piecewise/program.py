@@ -98,7 +98,7 @@ def _shape_of(step: Step, zeros: Mapping[str, Array]) -> tuple[int, ...]:
 
 
 def _needed(steps: list[Step]) -> list[Step]:
-    """The steps that units depend on."""
+    """Select the steps that units depend on."""
     needed: set[str] = set()
     kept: list[Step] = []
     for step in reversed(steps):

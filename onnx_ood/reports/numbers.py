@@ -6,7 +6,7 @@ from math import isfinite, log10
 
 
 def number(value: float | None, digits: int = 2) -> str:
-    """A number with a few significant digits: `3.1e-04`, `0.0052`, `12`; a dash for what does not exist."""
+    """Format a number with a few significant digits: `3.1e-04`, `0.0052`, `12`; a dash for None."""
     if value is None or not isfinite(value):
         return "-"
     if value == 0:
@@ -17,7 +17,7 @@ def number(value: float | None, digits: int = 2) -> str:
 
 
 def decimal(value: float | None, places: int = 2) -> str:
-    """A number to so many decimal places, as long as that is readable; a dash for what does not exist."""
+    """Format a number with fixed decimal places, if readable; a dash for None."""
     if value is None or not isfinite(value):
         return "-"
     # Nothing is added to what rounds to zero from below, so that it has no sign.
@@ -25,7 +25,7 @@ def decimal(value: float | None, places: int = 2) -> str:
 
 
 def relative_error(mean: float | None, error: float | None) -> str:
-    """A standard error as a share of its mean: `12%`, `0.4%`; empty if unknown."""
+    """Format a standard error relative to its mean: `12%`, `0.4%`; empty if unknown."""
     if mean is None or error is None or mean == 0:
         return ""
     percent = 100 * error / mean
@@ -33,7 +33,7 @@ def relative_error(mean: float | None, error: float | None) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share as a percentage: `100%`, `2.1%`, `<0.1%`."""
+    """Format a fraction as a percentage: `100%`, `2.1%`, `<0.1%`."""
     if share is None:
         return "-"
     value = 100 * share
@@ -43,7 +43,7 @@ def percent(share: float | None) -> str:
 
 
 def size(count: int) -> str:
-    """A number of bytes: `9.1 MiB`."""
+    """Format a number of bytes: `9.1 MiB`."""
     value = float(count)
     for unit in ("B", "KiB", "MiB", "GiB"):
         if value < 1024:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions:
-    """What a terminal report shows beyond its default; each report uses what applies to it.
+    """Options of a terminal report; each report uses those that apply to it.
 
     Attributes:
         top: Number of entries to list; None for as many as keep the headline on a terminal of 24 lines.

@@ -32,7 +32,7 @@ AUDITS = (
 
 
 def result_type(audit: str) -> type[BaseModel]:
-    """The result class of an audit.
+    """Find the result class of an audit.
 
     >>> result_type("inspect").__name__
     'InspectResult'
@@ -44,7 +44,7 @@ def result_type(audit: str) -> type[BaseModel]:
 
 
 def schema_of(kind: type[BaseModel]) -> str:
-    """The schema id of a result class.
+    """Read the schema id of a result class.
 
     >>> schema_of(result_type("inspect"))
     'onnx-ood/inspect/1'
@@ -53,7 +53,7 @@ def schema_of(kind: type[BaseModel]) -> str:
 
 
 def audit_of(result: BaseModel) -> str:
-    """The name of the audit that gave a result."""
+    """Name the audit that made a result."""
     return schema_of(type(result)).split("/")[1]
 
 

@@ -180,11 +180,11 @@ class PatternReader:
 
     @property
     def batching_note(self) -> str:
-        """Why points are run one at a time, or empty."""
+        """Reason for running points one at a time, or empty."""
         return self._runner.note
 
     def units(self) -> tuple[int, ...]:
-        """Number of units of each site; known after the first call of `read`."""
+        """Count the units of each site; known after the first call of `read`."""
         assert self._runner.layout is not None
         return self._units(self._runner.layout)
 

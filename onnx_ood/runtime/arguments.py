@@ -32,7 +32,7 @@ class Feed(NamedTuple):
     axis: int | None
 
     def at(self, inputs: list[int]) -> Array:
-        """The array for a run with these inputs of the batch."""
+        """Take the array for a run with these inputs of the batch."""
         if self.axis is None:
             return self.value
         taken: Array = np.take(self.value, inputs, axis=self.axis)
@@ -136,7 +136,7 @@ def first_input(model: Model, feeds: Collection[str] = ()) -> Tensor:
 
 
 def fixed_batch_size(fed: Tensor) -> int | None:
-    """The batch size that is written into the model, or None if it accepts any."""
+    """Return the batch size fixed in the model; None if it accepts any."""
     first = fed.shape[0] if fed.shape else None
     return first if isinstance(first, int) else None
 
@@ -269,7 +269,7 @@ def _converted(values: ArrayLike, tensor: Tensor) -> Array:
 
 
 def can_feed(tensor: Tensor) -> bool:
-    """True if numpy supports the element type of an input."""
+    """Return whether numpy supports the element type of an input."""
     return tensor.dtype in _NUMBERS
 
 

@@ -149,7 +149,7 @@ class ChannelReader:
 
     @property
     def batching_note(self) -> str:
-        """Why inputs are run one at a time, or empty."""
+        """Reason for running inputs one at a time, or empty."""
         return self._runner.note
 
     def read(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Channels:
@@ -196,7 +196,7 @@ class ChannelReader:
         return self._runner.reduce(values, checked, begin, take)
 
     def _channels(self, name: str, shape: tuple[int, ...]) -> int:
-        """Number of channels of a sample; a single number is one."""
+        """Count the channels of a sample; a single number is one."""
         return shape[-1 if name in self._last else 0] if shape else 1
 
     def _samples(self, layout: Layout, name: str, array: Array, batch_size: int) -> Array:
@@ -206,7 +206,7 @@ class ChannelReader:
         return samples.squeeze(axis) if samples.shape[axis : axis + 1] == (1,) else samples
 
     def _by_channel(self, name: str, samples: Array) -> NDArray[Any]:
-        """Samples as [B, C, S], float64 or float32, contiguous."""
+        """Reshape samples to [B, C, S], float64 or float32, contiguous."""
         if samples.ndim == 1:
             samples = samples[:, np.newaxis]
         if name in self._last:

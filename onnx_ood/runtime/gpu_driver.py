@@ -8,7 +8,7 @@ from typing import Any
 
 
 def gpu_count() -> int | None:
-    """Number of NVIDIA GPUs that the driver shows, or None without a driver."""
+    """Count the NVIDIA GPUs that the driver shows; None without a driver."""
     driver = _driver()
     if driver is None:
         return None

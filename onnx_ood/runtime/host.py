@@ -52,7 +52,7 @@ GroupNudges = Callable[[list[int], int], Sequence[FloatArray]]
 
 
 class _RunState(NamedTuple):
-    """What clean inputs of a run and their copies share.
+    """State shared by a run's clean inputs and their copies.
 
     Attributes:
         inputs: Indices of the inputs in the batch.
@@ -98,7 +98,7 @@ class HostRuns:
         return layout.sample_shape(self._site.name)
 
     def site_values(self, layout: Layout, clean: Array, feeds: Mapping[str, Feed]) -> Array:
-        """The clean values of the site, [N, *site]; arguments as in `measure`."""
+        """Compute the clean values of the site, [N, *site]; arguments as in `measure`."""
         shape = self.site_shape(layout, clean)
         states = [self._begin(layout, clean, feeds, shape, inputs) for inputs in layout.runs(len(clean))]
         return np.concatenate([state.site for state in states])[: len(clean)]
@@ -283,7 +283,7 @@ class HostRuns:
         return [range(first, min(first + size, copies)) for first in range(0, copies, size)]
 
     def _known(self, layout: Layout, state: _RunState, site: Array) -> dict[str, Array]:
-        """What the first stage is fed; `site` is [R, *site]."""
+        """Collect the feeds of the first stage; `site` is [R, *site]."""
         if not self._site.is_input:
             site = layout.join(self._site.name, site.reshape(len(site), *layout.shapes[self._site.name]))
         return self._instrumented.known(state.start, site)

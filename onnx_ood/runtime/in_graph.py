@@ -37,7 +37,7 @@ FeedsOf = Callable[[list[int]], Mapping[str, Array]]
 
 
 def can_be_in_graph(layout: Layout, site: Tensor, carriers: Mapping[str, str], proto: ModelProto) -> bool:
-    """True if inputs and copies can go through a model together and be compared there.
+    """Return whether inputs and copies can share a run of one model that compares them.
 
     Args:
         layout: How inputs are run.

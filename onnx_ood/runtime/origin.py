@@ -25,7 +25,7 @@ from onnx_ood.runtime.session import Session
 
 
 class OriginRun(NamedTuple):
-    """What the runs of clean and nudged copies begin with.
+    """Start of the runs of clean and nudged copies.
 
     Attributes:
         site: The clean site, as the model computes or takes it.
@@ -53,7 +53,7 @@ class OpenedModel(NamedTuple):
 
 
 class Origin(Protocol):
-    """Where nudges are added.
+    """Place where nudges are added.
 
     Attributes:
         outputs: The model's own outputs that `start` computes, so that the stages need not.

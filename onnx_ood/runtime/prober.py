@@ -147,7 +147,7 @@ class Prober:
 
     @property
     def batching_note(self) -> str:
-        """Why inputs are run one at a time or an output is left out, or empty."""
+        """Reason for running inputs one at a time or omitting an output, or empty."""
         return self._runner.note
 
     @property
@@ -335,7 +335,7 @@ class Prober:
         )
 
     def _find_in_graph(self, layout: Layout, copies: int) -> InGraph | None:
-        """The model that computes the statistics itself, if provider and model allow it."""
+        """Make the model that computes the statistics itself; None if provider or model prevent it."""
         if self.provider not in _IN_GRAPH:
             return None
         if self._in_graph is not None and self._in_graph.copies >= min(copies, self._in_graph.max_copies):

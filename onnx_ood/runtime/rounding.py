@@ -27,7 +27,7 @@ def rounding_nudges(batch: NDArray[np.floating], seed: int) -> NDArray[np.floati
 
 
 def storage_floor(dtype: str) -> float:
-    """Expected drop of rounding each activation once to its dtype.
+    """Estimate the drop from rounding each activation once to its dtype.
 
     With independent relative errors uniform in ±u of both activations, E‖d‖² = 2·u²/3·‖a‖² and the drop is ‖d‖²/2‖a‖².
 

@@ -70,7 +70,7 @@ class Runner:
 
     @property
     def note(self) -> str:
-        """Why inputs are run one at a time or an output is left out, or empty."""
+        """Reason for running inputs one at a time or omitting an output, or empty."""
         return self.layout.note if self.layout else ""
 
     def plan(self, values: Array, feeds: Mapping[str, Feed]) -> Layout:

@@ -201,7 +201,7 @@ class Session:
         return self.dtypes[output].removeprefix("tensor(").removesuffix(")")
 
     def is_tensor(self, output: str) -> bool:
-        """True if an output is a dense tensor, not a sequence, map or optional value."""
+        """Return whether an output is a dense tensor, not a sequence, map or optional value."""
         dtype = self.dtypes[output]
         return dtype.startswith("tensor(") or "(" not in dtype
 
@@ -320,7 +320,7 @@ def _convolves(model: ModelProto) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The runtime's reason on one line, in full, without status codes and C++ source positions.
+    """Extract the runtime's reason, on one line, without status codes and C++ source positions.
 
     >>> _reason(RuntimeError("[ONNXRuntimeError] : 1 : FAIL : Load failed:/src/model.cc:256 M::M(int, F()) No."))
     'Load failed: No.'

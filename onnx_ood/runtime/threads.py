@@ -24,24 +24,24 @@ _MAX_DECODERS = 16
 
 
 def available_threads() -> int:
-    """Number of CPUs that this process may use."""
+    """Count the CPUs that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def run_workers(provider: Provider) -> int:
-    """Number of concurrent runs."""
+    """Choose the number of concurrent runs."""
     return min(available_threads(), _MAX_WORKERS) if provider == "cpu" else 1
 
 
 def run_threads(provider: Provider) -> int:
-    """Number of threads of one run; 0 leaves it to the runtime."""
+    """Choose the number of threads per run; 0 leaves it to the runtime."""
     return max(1, available_threads() // run_workers(provider)) if provider == "cpu" else 0
 
 
 def decoding_threads() -> int:
-    """Number of threads that decode the next inputs while the model runs.
+    """Choose the number of threads that decode inputs while the model runs.
 
     As many as there are CPUs, although runs on the CPU use all of them already: if the model is slower, decoders soon
     have filled their bounded queue and wait; if decoding is slower, no CPU is idle.

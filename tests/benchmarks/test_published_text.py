@@ -61,7 +61,9 @@ def angle(a, b):
 
 def test_the_ratio_is_that_of_onnx_own_evaluator(script, prober, reference):
     sets = script.sets_of_sentences(2)
-    sentences = [sets[name][index] for name, index in (("ordinary", 0), ("ordinary", 1), ("random", 0))]
+    sentences = [
+        sets[name][index] for name, index in (("in_distribution", 0), ("in_distribution", 1), ("random", 0))
+    ]
     measured = script.measure(prober, sentences, 3, 5)
     noise = 0.01 * draw("gaussian", (128, 128), 3, 5)
     for sentence, ratio, site_angle in zip(sentences, measured.ratio, measured.site_angle, strict=True):
@@ -91,14 +93,14 @@ def test_the_direction_is_what_the_documentation_says(script, prober):
     sets = script.sets_of_sentences(12)
     ordinary, random, unknown = (
         script.measure(prober, sets[name], 8, 0).ratio[:, -1]
-        for name in ("ordinary", "random", "foreign_script")
+        for name in ("in_distribution", "random", "foreign_script")
     )
     assert script.as_published(ordinary, random).high < 0.3
     assert script.as_published(ordinary, unknown).low > 0.7
 
 
 def test_score_measures_the_same_ratio(script, prober, tmp_path):
-    sentences = script.sets_of_sentences(3)["ordinary"]
+    sentences = script.sets_of_sentences(3)["in_distribution"]
     for index, sentence in enumerate(sentences):
         np.save(tmp_path / f"{index}.npy", models.encode("\n" + sentence))
     settings = onnx_ood.ScoreSettings(scale=0.01, copies=3, probes=("outputs",), provider="cpu")
@@ -110,7 +112,7 @@ def test_score_measures_the_same_ratio(script, prober, tmp_path):
 def test_a_foreign_script_is_lengths_of_words_to_the_model_and_nothing_else(script):
     sets = script.sets_of_sentences(40)
     for ordinary, foreign, solid in zip(
-        sets["ordinary"], sets["foreign_script"], sets["script_without_blanks"], strict=True
+        sets["in_distribution"], sets["foreign_script"], sets["script_without_spaces"], strict=True
     ):
         known = models.encode(foreign)
         letters = np.array([character.isalpha() for character in ordinary])
@@ -124,7 +126,7 @@ def test_a_foreign_script_is_lengths_of_words_to_the_model_and_nothing_else(scri
 def test_all_sets_but_the_other_languages_are_as_long_as_the_ordinary_one(script):
     sets = script.sets_of_sentences(40)
     for name in set(sets) - {"foreign"}:
-        assert list(map(len, sets[name])) == list(map(len, sets["ordinary"]))
+        assert list(map(len, sets[name])) == list(map(len, sets["in_distribution"]))
 
 
 def test_smaller_ratios_are_strange_as_published(script):
@@ -157,5 +159,5 @@ def test_the_command_prints_and_writes_every_set(script, tmp_path, capsys):
             assert found["sentences"] == 2
             assert name.replace("_", " ") in printed
     assert len({found["characters"] for found in result["cut_to_one_length"].values()}) == 1
-    assert result["whole_sentences"]["ordinary"]["as_published"]["logits"]["value"] == 0.5
+    assert result["whole_sentences"]["in_distribution"]["as_published"]["logits"]["value"] == 0.5
     assert f"{result['whole_sentences']['random']['ratio']['logits']:.3f} ±" in printed

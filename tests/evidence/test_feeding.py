@@ -147,9 +147,8 @@ class TestTokens:
         _check(result, expected)
         assert result.site == "words"
         assert result.feeds == {"attention_mask": ".npz", "token_type_ids": ".npz"}
-        assert (
-            "array 'labels' of .npz files was not read: it is no input of the model, or is set by feeds="
-            in (result.notes)
+        assert "array 'labels' of .npz files was ignored: not an input of the model, or set by feeds=" in (
+            result.notes
         )
         jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("score"))
 
@@ -180,7 +179,7 @@ class TestTokens:
         }
         _check(result, expected)
         assert result.feeds == {"token_type_ids": ".npz", "attention_mask": "1"}
-        assert any("'attention_mask' of .npz files was not read" in note for note in result.notes)
+        assert any("'attention_mask' of .npz files was ignored" in note for note in result.notes)
 
     def test_files_feed_the_first_input_without_a_shared_value(self, tmp_path, save):
         given = _sentences()
@@ -343,7 +342,7 @@ class TestSpeech:
         ),
         (
             {"feeds": {"state": "zeros", "sr": "1.5"}},
-            r"feeds={'sr': '1.5'}: is no value of int64, which the model takes",
+            r"feeds={'sr': '1.5'}: is not a value of int64, the type of the input",
         ),
         ({"feeds": {"state": "zeros", "sr": "none.npy"}}, r"feeds={'sr': 'none.npy'}: no such file"),
     ],

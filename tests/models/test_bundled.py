@@ -317,7 +317,7 @@ class TestCharTransformer:
     def test_predicts_the_bundled_sentences_as_well_as_the_card_says(self) -> None:
         """The sentences are a sample of those that the card measured, so they tell how far off they may be."""
         accuracy = card_of("char_transformer")["accuracy"]
-        characters, hits, bits = predicted(models.sentences()["ordinary"]).T
+        characters, hits, bits = predicted(models.sentences()["in_distribution"]).T
         for total, stated in ((hits, accuracy["value"]), (bits, accuracy["bits_per_character"])):
             ratio = total.sum() / characters.sum()
             error = (total - ratio * characters).std(ddof=1) * len(total) ** 0.5 / characters.sum()
@@ -328,14 +328,14 @@ class TestCharTransformer:
         sets = models.sentences()
         found = [
             bits_per_character(sets[kind])
-            for kind in ("ordinary", "words_shuffled", "characters_shuffled", "random")
+            for kind in ("in_distribution", "words_shuffled", "characters_shuffled", "random")
         ]
         assert found[0] < 2.5
         assert min(np.diff(found)) > 0.3
         assert bits_per_character(sets["foreign"]) > found[0] + 1
 
     def test_does_not_look_ahead(self) -> None:
-        tokens = models.encode("\n" + models.sentences()["ordinary"][0])[None]
+        tokens = models.encode("\n" + models.sentences()["in_distribution"][0])[None]
         before = text_logits(tokens)
         for place in (1, 20, tokens.shape[1] - 1):
             changed = tokens.copy()
@@ -379,7 +379,7 @@ class TestEncode:
         characters = [signs.get(line, line) for line in class_names("char_transformer")]
         text = "".join(characters[1:])
         assert models.encode(text).tolist() == list(range(1, len(characters)))
-        for sentence in models.sentences()["ordinary"]:
+        for sentence in models.sentences()["in_distribution"]:
             assert "".join(characters[token] for token in models.encode(sentence)) == sentence
 
     def test_gives_the_unknown_token_for_characters_outside_the_vocabulary(self) -> None:
@@ -394,7 +394,7 @@ class TestEncode:
 class TestSentences:
     def test_are_forty_of_each_kind_known_and_short_enough(self) -> None:
         sets = models.sentences()
-        assert list(sets) == ["ordinary", "words_shuffled", "characters_shuffled", "foreign", "random"]
+        assert list(sets) == ["in_distribution", "words_shuffled", "characters_shuffled", "foreign", "random"]
         for sentences in sets.values():
             assert len(set(sentences)) == 40
             assert all(models.encode(sentence).all() for sentence in sentences)
@@ -403,7 +403,7 @@ class TestSentences:
     def test_are_the_same_ones_shuffled(self) -> None:
         sets = models.sentences()
         for ordinary, words, characters, drawn in zip(
-            sets["ordinary"],
+            sets["in_distribution"],
             sets["words_shuffled"],
             sets["characters_shuffled"],
             sets["random"],

@@ -79,7 +79,7 @@ def test_they_have_the_shape_of_one_input() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("white", (3,), 1, 0), "noise family 'white' is unknown: choose one of gaussian, uniform"),
+        (("white", (3,), 1, 0), "unknown noise family 'white'; choose from gaussian, uniform"),
         (("gaussian", (3,), 0, 0), "copies must be at least 1, but is 0"),
         (("gaussian", (3,), 1, -1), "seed must be 0 or larger, but is -1"),
     ],

@@ -77,7 +77,9 @@ def test_a_language_model_by_its_embeddings() -> None:
 
     path = models.path("char_transformer")
     kinds = models.sentences()
-    texts = [text[:CHARACTERS] for kind in ("ordinary", "foreign", "random") for text in kinds[kind][:1]]
+    texts = [
+        text[:CHARACTERS] for kind in ("in_distribution", "foreign", "random") for text in kinds[kind][:1]
+    ]
     tokens = np.stack([models.encode(text) for text in texts])
     fed = {"tokens": torch.from_numpy(tokens)}
     vectors = evaluate(path, fed, EMBEDDING).numpy()

@@ -92,7 +92,7 @@ def test_convolutions_have_channels_first(save: Save, batch_size: int | None) ->
 def test_transformers_have_channels_last() -> None:
     """Of tokens [N, T, D] each of D features is a channel, and T its places."""
     model = load(models.path("char_transformer"))
-    tokens = np.stack([models.encode(text)[:20] for text in models.sentences()["ordinary"][:5]])
+    tokens = np.stack([models.encode(text)[:20] for text in models.sentences()["in_distribution"][:5]])
     rows = next(tensor.name for tensor in model.tensors if tensor.op == "LayerNormalization")
     proto = small_models.marked(model.proto, [rows])
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])

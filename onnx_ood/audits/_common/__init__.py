@@ -1,1 +1,1 @@
-"""What several audits share."""
+"""Parts shared by several audits."""

@@ -1,4 +1,4 @@
-"""What a model says itself: the largest value of its output."""
+"""Predictions of a classifier: the largest value of its output."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Answers(NamedTuple):
 
 
 def read_answers(outputs: Mapping[str, NDArray[np.generic]]) -> Answers | None:
-    """Reads the answers of a classifier from its outputs.
+    """Read the predictions of a classifier from its outputs.
 
     Args:
         outputs: The model's own outputs, [N, ...] each.
@@ -59,7 +59,7 @@ def read_answers(outputs: Mapping[str, NDArray[np.generic]]) -> Answers | None:
         return None
     rows: Float = values.reshape(len(values), -1).astype(np.float64)
     classes = rows.shape[1]
-    # A feature map is no vector, whatever its size.
+    # A feature map is not a vector, whatever its size.
     if classes < 2 or classes != max(values.shape[1:], default=1):
         return None
     position: NDArray[np.int64] = rows.argmax(axis=1)

@@ -6,7 +6,6 @@ options of the command line with their help, the published schemas, and the comm
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 import shlex
@@ -20,6 +19,7 @@ from pydantic.fields import FieldInfo
 
 from onnx_ood._dialect import flag, named
 from onnx_ood._ids import kebab_id, snake_ids
+from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import UsageError
 
 Panel = Literal["Input", "Detector", "Nudge", "Run", "Output"]
@@ -27,7 +27,7 @@ Panel = Literal["Input", "Detector", "Nudge", "Run", "Output"]
 
 @dataclass(frozen=True)
 class Option:
-    """How a setting is given on the command line.
+    """Command-line form of a setting.
 
     Attributes:
         panel: Group in the help.
@@ -127,7 +127,7 @@ Seed = Annotated[int, Field(ge=0, description="Seed of all random draws."), Opti
 Preprocess = Annotated[
     str | None,
     Field(
-        description="How pictures become tensors: imagenet, inception, unit, symmetric or bytes, with changes, as in "
+        description="Preprocessing of pictures: imagenet, inception, unit, symmetric or bytes, with changes, as in "
         "'imagenet,BGR,NHWC,stretch,size=299'."
     ),
     Option("Input", "TEXT", "the model card's, or a guess"),
@@ -195,9 +195,7 @@ class Settings(BaseModel):
             return first["msg"].removeprefix("Value error, ")
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(name, cls.model_fields, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(cls.model_fields)}"
-            return f"unknown setting {name!r}; {hint}"
+            return f"unknown setting {name!r}; {did_you_mean(name, cls.model_fields)}"
         message = first["msg"].removeprefix("Value error, ")
         return f"{named(name)}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
 
@@ -243,7 +241,7 @@ class Settings(BaseModel):
 
 
 def option_of(field: FieldInfo) -> Option | None:
-    """Return how a field is given on the command line; None if it is not."""
+    """Return the command-line form of a field; None if the field is not an option."""
     return next((one for one in field.metadata if isinstance(one, Option)), None)
 
 
@@ -290,13 +288,10 @@ def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]
         def call(*args: Any, **options: Any) -> R:
             unknown = next((name for name in options if name not in signature.parameters), None)
             if unknown is not None:
-                close = difflib.get_close_matches(unknown, signature.parameters, n=1)
-                hint = (
-                    f"did you mean {close[0]!r}?"
-                    if close
-                    else f"choose from {', '.join(signature.parameters)}"
+                raise UsageError(
+                    f"{function.__name__}: unknown argument {unknown!r}; "
+                    f"{did_you_mean(unknown, signature.parameters)}"
                 )
-                raise UsageError(f"{function.__name__}: unknown argument {unknown!r}; {hint}")
             values = {name: options.pop(name) for name in fields if name in options}
             try:
                 bound = own.bind(*args, **options)

@@ -1,4 +1,4 @@
-"""A benchmark as a TOML file says it."""
+"""TOML file of a benchmark."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _known(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class BenchFile(BenchSettings):
-    """What `onnx-ood bench --config` reads; keys are named after the options. Paths are relative to the file."""
+    """File of `onnx-ood bench --config`; keys are named after the options, paths are relative to the file."""
 
     model_config = ConfigDict(alias_generator=_kebab, strict=True)
 
@@ -41,7 +41,7 @@ class BenchFile(BenchSettings):
     )
 
     def __init__(self, **values: Any) -> None:
-        """Checks all values by their keys.
+        """Validate all values by their keys.
 
         Raises:
             ValidationError: If one is unknown, of a wrong type or out of range; `read_toml` names its line.
@@ -49,19 +49,19 @@ class BenchFile(BenchSettings):
         BaseModel.__init__(self, **values)
 
     def replaced(self, **values: Any) -> Self:
-        """A copy with other values, by the names of fields.
+        """Return a copy with other values, by the names of fields.
 
         Raises:
             UsageError: If one is of a wrong type or out of range.
         """
-        said = {name: getattr(self, name) for name in self.model_fields_set} | values
+        values = {name: getattr(self, name) for name in self.model_fields_set} | values
         try:
-            return type(self)(**{_kebab(name): value for name, value in said.items()})
+            return type(self)(**{_kebab(name): value for name, value in values.items()})
         except ValidationError as error:
             raise UsageError(self._explain(error)) from None
 
     def settings(self, *, scores: bool) -> BenchSettings:
-        """What to measure and how.
+        """Make the settings of the bench audit.
 
         Args:
             scores: True to keep the scores of all inputs in the result.
@@ -73,16 +73,16 @@ class BenchFile(BenchSettings):
 
 
 def read_bench_file(path: Path) -> BenchFile:
-    """Reads a benchmark.
+    """Read a benchmark.
 
     Args:
         path: A TOML file.
 
     Returns:
-        What it says, with paths as they are from where the program runs.
+        The benchmark, with paths relative to the working folder.
 
     Raises:
-        UsageError: If it can't be read, or says what it can't; with the line and the key.
+        UsageError: If it cannot be read or is invalid; with line and key.
     """
     read = read_toml(path, BenchFile)
 
@@ -96,5 +96,5 @@ def read_bench_file(path: Path) -> BenchFile:
         "reference": tuple(map(here, read.reference)),
         "cache": read.cache and path.parent / read.cache,
     }
-    # What isn't said stays unsaid: the command line's defaults stand for it.
+    # Fields that the file does not set stay unset, so that the command's defaults apply.
     return read.model_copy(update={name: places[name] for name in read.model_fields_set & set(places)})

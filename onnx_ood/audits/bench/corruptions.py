@@ -34,7 +34,7 @@ class ScoreReader:
     def __init__(
         self, reader: Measures[Features], fitted: FittedDetectors, progress: Callable[[int], None]
     ) -> None:
-        """Store what measures and what scores.
+        """Store the reader and the detectors.
 
         Args:
             reader: Measures features.

@@ -39,7 +39,7 @@ class BenchSet(Part):
 
 
 class SetMetrics(Part):
-    """How well one detector separates one set from the in-distribution inputs."""
+    """Metrics of one detector for separating one set from the in-distribution inputs."""
 
     set: str
     auroc: BenchInterval
@@ -89,7 +89,7 @@ class BenchFlags(Part):
 
 
 class CorruptionCurve(Part):
-    """How well one detector separates pictures with one corruption from the same pictures without."""
+    """AUROCs of one detector for pictures with one corruption against the same pictures without."""
 
     corruption: str
     aurocs: tuple[BenchInterval, ...] = Field(description="At each severity, beginning with 1.")
@@ -109,7 +109,7 @@ class CorruptionMetrics(Part):
 
 
 class BenchCorruptions(Part):
-    """How well detectors separate corrupted pictures. Resamples draw a picture together with its corrupted versions."""
+    """AUROCs of detectors for corrupted pictures. Resamples draw a picture with all its corrupted versions."""
 
     inputs: int = Field(description="In-distribution pictures, each with all corruptions.")
     corruptions: tuple[str, ...]

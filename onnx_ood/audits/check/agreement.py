@@ -25,7 +25,7 @@ def compare_answers(one: ScoreResult, other: ScoreResult) -> tuple[int, int]:
     for result in (one, other):
         predictions = {entry.id: entry.prediction for entry in result.inputs}
         if any(prediction is None for prediction in predictions.values()):
-            raise NotEvaluatedError(f"{result.model.path}: its first output is no vector of class scores")
+            raise NotEvaluatedError(f"{result.model.path}: its first output is not a vector of class scores")
         answers.append({name: prediction.index for name, prediction in predictions.items() if prediction})
     first, second = answers
     compared = first.keys() | second.keys()

@@ -118,7 +118,7 @@ def _runners(plan: CheckPlan, progress: Progress | None) -> dict[str, AuditRunne
 def _measure(
     plan: CheckPlan, number: int, gate: Gate, name: str, runner: AuditRunner
 ) -> MetricValue | OnnxOodError:
-    """The value of a gate's metric, or the reason it could not be measured."""
+    """Measure a gate's metric; return the error if that fails."""
     try:
         return measure(METRICS[gate.metric], runner, gate.target, gate.set_in(runner.config))
     except UsageError as error:
@@ -200,7 +200,7 @@ def _gate_result(
 
 
 def _update_notes(plan: CheckPlan, status: Outcome) -> tuple[str, ...]:
-    """Notes of a run that makes a new baseline."""
+    """Write notes for a run that creates a new baseline."""
     if status == "error":
         return (
             "The baseline is left unchanged: metrics of gates with errors would be missing from a new one.",
@@ -215,7 +215,7 @@ def _update_notes(plan: CheckPlan, status: Outcome) -> tuple[str, ...]:
 def _notes(
     plan: CheckPlan, stored: Baseline | None, models: dict[str, CheckedModelResult], versions: Environment
 ) -> tuple[str, ...]:
-    """Notes on the stored baseline, if gates are compared with it."""
+    """Write notes on the stored baseline, if gates are compared with it."""
     compared = dict.fromkeys(name for _, gate, name in plan.applied() if gate.baseline)
     if not compared:
         return ()

@@ -35,7 +35,7 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True)
 class AuditRequest:
-    """What the gates of a model need.
+    """Audits required by the gates of a model.
 
     Attributes:
         metrics: Names of metrics.
@@ -183,7 +183,7 @@ class AuditRunner:
         return found[0].name
 
     def why_no_detector(self, name: str) -> str | None:
-        """The reason a detector cannot be used on the model; None if it can."""
+        """Explain why a detector cannot be used on the model; None if it can."""
         try:
             (detector,), _ = choose_detectors(self.model, (name,))
         except UsageError as error:

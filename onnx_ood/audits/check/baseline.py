@@ -12,7 +12,7 @@ from onnx_ood._ids import kebab_id
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult
 from onnx_ood.exceptions import InputError, NotEvaluatedError, UsageError
 from onnx_ood.inputs import open_regular
-from onnx_ood.inputs.preprocessing.presets import first_error
+from onnx_ood.inputs.schema_errors import first_error
 from onnx_ood.results.base import Environment, Part
 
 _MAX_BYTES = 16 << 20
@@ -112,7 +112,7 @@ def to_baseline(result: CheckResult) -> Baseline:
 
 
 def baseline_metric(gate: GateResult) -> BaselineMetric | None:
-    """The metric of a gate as a baseline stores it; None without enough data, and for a list of names."""
+    """Convert a gate's metric for storage; None without enough data and for name lists."""
     if gate.found is None or isinstance(gate.found, tuple):
         return None
     if gate.inputs is not None and gate.inputs < gate.min_inputs:
@@ -162,6 +162,8 @@ def read_baseline(path: Path) -> Baseline | None:
     except InputError as error:
         raise UsageError(str(error)) from None
     except ValidationError as error:
-        raise UsageError(f"{path.as_posix()}: not a baseline: {first_error(error)}; {advice}") from None
+        raise UsageError(
+            f"{path.as_posix()}: not a baseline: {first_error(error, Baseline)}; {advice}"
+        ) from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path.as_posix()}: not a baseline: not JSON; {advice}") from None

@@ -38,7 +38,7 @@ class CheckedModel(TomlModel):
     )
     baseline_preprocess: str | None = Field(
         default=None,
-        description="How pictures become tensors for the baseline model. Default: its card's, or a guess.",
+        description="Preprocessing of pictures for the baseline model. Default: its card's, or a guess.",
     )
     preprocess: common.Preprocess = None
     site: common.Site = None
@@ -88,7 +88,7 @@ class CheckedModel(TomlModel):
         )
 
     def score_settings(self, probes: tuple[str, ...], cache: Path | None, *, flags: bool) -> ScoreSettings:
-        """Settings of the score audit.
+        """Make the settings of the score audit.
 
         Args:
             probes: Names of the tensors to watch; empty for the suggested ones.
@@ -112,7 +112,7 @@ class CheckedModel(TomlModel):
         )
 
     def bench_settings(self, detectors: tuple[str, ...], cache: Path | None) -> BenchSettings:
-        """Settings of the bench audit.
+        """Make the settings of the bench audit.
 
         Args:
             detectors: Names of the detectors.
@@ -121,7 +121,7 @@ class CheckedModel(TomlModel):
         return self._settings(BenchSettings, detectors=detectors, bundled_reference=False, cache=cache)
 
     def sensitivity_settings(self, *, trajectories: bool) -> SensitivitySettings:
-        """Settings of the sensitivity audit.
+        """Make the settings of the sensitivity audit.
 
         Args:
             trajectories: True to follow trajectories, too.
@@ -129,6 +129,6 @@ class CheckedModel(TomlModel):
         return self._settings(SensitivitySettings, trajectories=self.trajectories if trajectories else 0)
 
     def _settings(self, kind: type[_S], **values: Any) -> _S:
-        """Settings of an audit: the keys it shares with this table, and other values."""
+        """Make an audit's settings from the keys it shares with this table and other values."""
         shared = [name for name in kind.model_fields if name in type(self).model_fields]
         return kind(**{name: getattr(self, name) for name in shared} | values)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, get_args
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from onnx_ood._ids import kebab_id, snake_id
+from onnx_ood._spelling import did_you_mean
 from onnx_ood.audits._common.settings import Names
 from onnx_ood.audits._common.toml_models import NonEmptyStr, TomlModel
 from onnx_ood.audits.check.checked_model import CheckedModel
@@ -35,21 +34,9 @@ _BOUNDS = {
 _TRAJECTORIES: tuple[str, ...] = get_args(TrajectoryType)
 
 
-def choices(wrong: str, known: Sequence[str]) -> str:
-    """Advice for a wrong name: the closest known one, or all of them.
-
-    >>> choices("sice", ["size", "opset"])
-    "did you mean 'size'?"
-    >>> choices("x", ["size", "opset"])
-    'choose one of size, opset'
-    """
-    close = get_close_matches(wrong, known, n=1)
-    return f"did you mean {close[0]!r}?" if close else f"choose one of {', '.join(known)}"
-
-
 def _known_metric(name: str) -> str:
     if name not in METRICS:
-        raise ValueError(f"unknown metric {name!r}; {choices(name, list(METRICS))}")
+        raise ValueError(f"unknown metric {name!r}; {did_you_mean(name, METRICS)}")
     return name
 
 
@@ -230,7 +217,7 @@ def read_check_file(path: Path) -> CheckPlan:
             if missing := _missing(model, METRICS[gate.metric]):
                 raise invalid(f"{gate.metric} needs models.{name}.{missing}; add it", "gates", number)
             if gate.set is not None and gate.set not in (sets := _sets(model)):
-                advice = choices(gate.set, sets) if sets else f"add it to models.{name}.ood"
+                advice = did_you_mean(gate.set, sets) if sets else f"add it to models.{name}.ood"
                 raise invalid(f"models.{name} has no set {gate.set!r}; {advice}", "gates", number, "set")
             if (name, gate.title) in seen:
                 raise invalid(
@@ -250,7 +237,7 @@ def read_check_file(path: Path) -> CheckPlan:
 
 
 def _missing(model: CheckedModel, metric: Metric) -> str | None:
-    """The first key that a metric needs and a model lacks."""
+    """Find the first key that a metric needs and a model lacks."""
     return next((key for key in metric.needs if not getattr(model, key.replace("-", "_"))), None)
 
 
@@ -261,9 +248,9 @@ def _sets(model: CheckedModel) -> list[str]:
 
 
 def _problem(gate: Gate, metric: Metric, config: CheckFile) -> tuple[str, str] | None:
-    """The first problem of a gate: the key, or an empty one for the whole gate, and a message."""
+    """Find the first problem of a gate: its key (empty for the whole gate) and a message."""
     if gate.model is not None and gate.model not in config.models:
-        return "model", f"unknown model {gate.model!r}; {choices(gate.model, list(config.models))}"
+        return "model", f"unknown model {gate.model!r}; {did_you_mean(gate.model, config.models)}"
     if (problem := _target_problem(gate, metric)) is not None:
         return "target", problem
     if gate.set is not None and not metric.takes_set:
@@ -309,5 +296,5 @@ def _target_problem(gate: Gate, metric: Metric) -> str | None:
             return str(error)
     if metric.target == "trajectories" and gate.target not in _TRAJECTORIES:
         wrong, known = kebab_id(gate.target), [kebab_id(one) for one in _TRAJECTORIES]
-        return f"unknown trajectory type {wrong!r}; {choices(wrong, known)}"
+        return f"unknown trajectory type {wrong!r}; {did_you_mean(wrong, known)}"
     return None

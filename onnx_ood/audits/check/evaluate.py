@@ -28,7 +28,7 @@ class Evaluation(NamedTuple):
 
 
 def expected(gate: Gate, then: BaselineMetric | None) -> str:
-    """The bounds of a gate in words.
+    """Write the bounds of a gate in words.
 
     Args:
         gate: The gate.
@@ -152,7 +152,7 @@ def _without_interval(measured: MetricValue, then: BaselineMetric) -> str:
 
 
 def _worse(gate: Gate, metric: Metric, measured: MetricValue, then: BaselineMetric) -> str:
-    """How a value is worse than the baseline's, or empty."""
+    """Describe the change if a value is worse than the baseline's; empty otherwise."""
     now, before = measured.value, then.value
     if isinstance(now, str) or isinstance(before, str) or isinstance(now, tuple):
         return f"{now}, in the baseline {before}" if now != before else ""

@@ -379,7 +379,7 @@ def _median_at_probe(
 
 
 def _at_probe(runner: AuditRunner, selector: str) -> tuple[ScoreResult, int]:
-    """The score, and the position of a probe in it."""
+    """Return the score and the position of a probe in it."""
     name = runner.probe(selector)
     result = runner.evaluated_score()
     if name in result.skipped_probes:

@@ -10,7 +10,7 @@ from onnx_ood.results.base import Environment, Number, Part, Result
 from onnx_ood.results.provenance import ModelFacts
 
 Outcome = Literal["error", "failed", "not_evaluated", "passed"]
-"""How a gate ends; `error` if its model, or another one it needs, cannot be read or run."""
+"""Outcome of a gate; `error` if a required model cannot be read or run."""
 EXIT_CODES: dict[Outcome, int] = {"error": 2, "failed": 1, "not_evaluated": 3, "passed": 0}
 """Exit code of a check by its status, in order of precedence."""
 
@@ -39,8 +39,8 @@ class GateResult(Part):
         "measured."
     )
     min_inputs: int = Field(description="Fewest inputs (or trajectories) for the gate to be evaluated.")
-    reason: str = Field(description="Why the gate is not passed, or empty.")
-    advice: str = Field(description="What to try, or empty.")
+    reason: str = Field(description="Reason why the gate is not passed, or empty.")
+    advice: str = Field(description="Advice, or empty.")
     notes: tuple[str, ...] = Field(description="Notes on the value.")
 
     @property

@@ -10,7 +10,7 @@ from onnx_ood.audits.diff.result import MetricChange
 
 
 def metrics_of_benches(a: BenchResult, b: BenchResult) -> Iterator[MetricChange]:
-    """Changes of the AUROCs of detectors and sets in both.
+    """Compare the AUROCs of detectors and sets in both benches.
 
     Args:
         a: The first benchmark.

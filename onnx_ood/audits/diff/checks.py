@@ -35,7 +35,7 @@ def changed_gates(a: CheckResult, b: CheckResult) -> tuple[GateChange, ...]:
 
 
 def metrics_of_checks(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
-    """Changes of the metrics of both checks.
+    """Compare the metrics of both checks.
 
     Args:
         a: The first check.
@@ -53,7 +53,7 @@ def metrics_of_checks(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
 
 
 def facts_of_check(result: CheckResult, other: CheckResult) -> Mapping[str, Any]:
-    """Settings of a check, and its values that are no numbers.
+    """Collect the settings of a check and its values that are not numbers.
 
     Args:
         result: The check.
@@ -90,7 +90,7 @@ def _name(gate: GateResult) -> str:
 
 
 def _lacks_interval(gate: GateResult) -> bool:
-    """True if a value of inputs, and hence noisy, has no interval."""
+    """Return whether a value is computed from inputs, and hence noisy, but has no interval."""
     return gate.inputs is not None and None in (gate.low, gate.high)
 
 

@@ -20,7 +20,7 @@ def one_sided(a: Iterable[str], b: Iterable[str]) -> tuple[str, ...]:
 
 
 def change_without_interval(name: str, a: Number, b: Number) -> MetricChange:
-    """The change of a metric of unknown noise.
+    """Compute the change of a metric with unknown noise.
 
     Args:
         name: Name of the metric.
@@ -34,7 +34,7 @@ def change_without_interval(name: str, a: Number, b: Number) -> MetricChange:
 def change_with_interval(
     name: str, a: tuple[float, float | None, float | None], b: tuple[float, float | None, float | None]
 ) -> MetricChange:
-    """The change between independently measured values, its interval from theirs (Zou and Donner, 2008).
+    """Compute the change between independent values, with its interval (Zou and Donner, 2008).
 
     Args:
         name: Name of the metric.

@@ -85,7 +85,7 @@ class GateChange(Part):
     title: str
     a: Outcome | None = Field(description="Null if the check has no such gate.")
     b: Outcome | None
-    reason: str = Field(description="Why it is not passed in the second check, or empty.")
+    reason: str = Field(description="Reason why it is not passed in the second check, or empty.")
 
 
 class DiffResult(Result):

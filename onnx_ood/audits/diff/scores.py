@@ -16,7 +16,7 @@ from onnx_ood.results.base import Number, Prediction
 
 
 def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
-    """Changes of detectors' scores and of cosine drops, paired over the inputs of both.
+    """Compare detector scores and cosine drops, paired over the inputs of both.
 
     Args:
         a: The first score.
@@ -62,7 +62,7 @@ def _paired(
 
 
 def _pairs(a: ScoreResult, b: ScoreResult) -> tuple[list[InputResult], list[InputResult]]:
-    """The inputs of both, in the order of the first; of inputs with the same name, the last."""
+    """Pair the inputs of both, in the first's order; of inputs with one name, the last counts."""
     others = {entry.id: entry for entry in b.inputs}
     shared = {entry.id: entry for entry in a.inputs if entry.id in others}
     return list(shared.values()), [others[name] for name in shared]
@@ -86,7 +86,7 @@ def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[str, ...]:
 
 
 def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
-    """Changes of the inputs of both.
+    """Compare the inputs of both.
 
     Args:
         a: The first score.

@@ -61,7 +61,7 @@ def facts_of_sensitivities(
 
 
 def metrics_of_sensitivities(a: SensitivityResult, b: SensitivityResult) -> Iterator[MetricChange]:
-    """Changes of Jacobian norms and of transition densities.
+    """Compare Jacobian norms and transition densities.
 
     Args:
         a: The first result.

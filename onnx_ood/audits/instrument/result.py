@@ -24,7 +24,7 @@ class InstrumentResult(Part):
 
     @classmethod
     def of(cls, instrumented: Instrumented, out: Path) -> Self:
-        """Result of a rewritten model.
+        """Make the result of a rewritten model.
 
         Args:
             instrumented: The model.

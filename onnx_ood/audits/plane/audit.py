@@ -46,7 +46,7 @@ from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads
 _COARSER = 4
 # Points of which Jacobian norms are measured between two calls of progress.
 _POINTS_PER_CALL = 512
-# Rounding of points from which on a note says so, in steps of the grid.
+# Rounding of points that is noted in the report, in steps of the grid.
 _MAX_ROUNDING = 0.01
 
 
@@ -349,7 +349,7 @@ def _notes(shown: Shown, clean: Values, looked_at: int, window: Window, layout_n
 def _unknown_notes(
     grid: Grid, shown: Shown, window: Window, jacobian: PlaneJacobian | None
 ) -> tuple[str, ...]:
-    """Counts of points with values that are not finite."""
+    """Count points with values that are not finite, as notes."""
     points = len(grid.x) * len(grid.y)
     notes = []
     if window.answers is not None and (count := int(np.count_nonzero(window.answers < 0))):

@@ -1,4 +1,4 @@
-"""Which units a plane shows, and the tensor whose zero sets are their boundaries."""
+"""Choice of a plane's units, and of the tensor whose zero sets are their boundaries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Shown:
 
 
 def choose_layer(model: Model, selector: str | None) -> Shown:
-    """Finds the units to show.
+    """Find the units to show.
 
     Args:
         model: The model.
@@ -78,7 +78,7 @@ def _selected(model: Model, units: Units, selector: str) -> Shown:
 
 
 def _zero_set(model: Model, site: PatternSite) -> Tensor | str:
-    """The tensor whose zero sets are a site's boundaries, or why there is none."""
+    """Find the tensor whose zero sets are a site's boundaries, or explain why none is known."""
     if site.argmax:
         return "chooses the largest of several values, which is the zero set of no single one; choose another layer"
     inside = not site.source and site.exact == "sign" and site.read == site.name

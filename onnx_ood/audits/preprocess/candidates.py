@@ -1,4 +1,4 @@
-"""Which preprocessings the detective tries: what frameworks and model zoos do, in the words of `--preprocess`."""
+"""Candidate preprocessings: the conventions of frameworks and model zoos, as `--preprocess` specs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from onnx_ood.inputs import Preprocessing, parse
 
-# Below this side pictures are stretched, as `guess` has it.
-_SMALL = 64
+# Smaller pictures are stretched, as in `guess`.
+_MIN_CROPPED_SIDE = 64
 
 _COLOUR = {
     "0 to 1": "unit",
@@ -17,7 +17,7 @@ _COLOUR = {
     "ImageNet mean/std": "imagenet",
     "0 to 255": "bytes",
 }
-# Caffe's mean, in the order B, G, R: 103.939, 116.779 and 123.68 of 255. Turned round for RGB.
+# Caffe's mean, in the order B, G, R: 103.939, 116.779 and 123.68 of 255. Reversed for RGB.
 _CAFFE = ("0.4076039", "0.4579569", "0.4850196")
 _GREY = {
     "0 to 1": "unit",
@@ -34,13 +34,13 @@ Shape = Sequence[int | str | None]
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to preprocess.
+    """One candidate preprocessing.
 
     Attributes:
-        name: What a reader calls what is tried.
+        name: Name in reports.
         values: Channels, mean and deviation in the grammar of `onnx_ood.inputs.parse`.
-        resize: The geometry, in the same grammar.
-        preprocessing: Both as data.
+        resize: Geometry, in the same grammar.
+        preprocessing: The parsed spec.
     """
 
     name: str
@@ -50,46 +50,47 @@ class Candidate:
 
     @property
     def spec(self) -> str:
-        """What `--preprocess` takes."""
+        """The candidate as a `--preprocess` spec."""
         return f"{self.values},{self.resize}"
 
 
 def value_candidates(input_shape: Shape) -> tuple[Candidate, ...]:
-    """Ranges, means and deviations, for colour in both orders of channels; all with the same geometry.
+    """List candidate ranges, means and deviations, all with the same geometry.
 
-    Means and deviations that differ little (those of ImageNet, CIFAR-10 and CLIP) have one candidate between them.
+    Colour pictures are tried in both channel orders. Similar means and deviations (those of ImageNet, CIFAR-10 and
+    CLIP) share one candidate.
 
     Args:
         input_shape: The model input's shape with its batch axis.
 
     Returns:
-        12 for colour, 7 for grey; the first leaves values as they are, from 0 to 1, in RGB or grey.
+        12 candidates for colour, 7 for grey; the first keeps values from 0 to 1, in RGB or grey.
 
     Raises:
-        UsageError: If it is no input for pictures, or could be one in two ways.
+        UsageError: If the shape is not one of pictures, or is ambiguous.
     """
     plain = parse("unit", input_shape)
-    resize = "stretch" if min(plain.size) < _SMALL else "short-side"
+    resize = "stretch" if min(plain.size) < _MIN_CROPPED_SIDE else "short-side"
     if plain.channels == "L":
-        named = [(name, f"{words},L") for name, words in _GREY.items()]
+        named = [(name, f"{spec},L") for name, spec in _GREY.items()]
     else:
         named = [
-            (f"{name}, {order}", f"{words},{order}")
+            (f"{name}, {order}", f"{spec},{order}")
             for order in ("RGB", "BGR")
-            for name, words in {**_COLOUR, "0 to 255 - Caffe mean": _caffe(order)}.items()
+            for name, spec in {**_COLOUR, "0 to 255 - Caffe mean": _caffe(order)}.items()
         ]
     return tuple(_candidate(name, values, resize, input_shape) for name, values in named)
 
 
 def resize_candidates(chosen: Candidate, input_shape: Shape) -> tuple[Candidate, ...]:
-    """Ways to bring pictures to the model's size, all with the values of one candidate.
+    """List candidate geometries, all with the values of one candidate.
 
     Args:
-        chosen: The candidate whose values they have.
+        chosen: The candidate that provides the values.
         input_shape: The model input's shape with its batch axis.
 
     Returns:
-        Stretched; and three sizes of the centre that is cut out. One of them is the geometry of `value_candidates`.
+        Stretching, and three sizes of the central crop. One of them is the geometry of `value_candidates`.
     """
     longer = max(chosen.preprocessing.size)
     named = {

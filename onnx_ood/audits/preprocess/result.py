@@ -47,7 +47,7 @@ class Question(Part):
 
     asks: Literal["values", "resize"]
     verdict: Literal["determined", "undetermined"]
-    reason: str = Field(description="Why it is undetermined, or empty.")
+    reason: str = Field(description="Reason for undetermined, or empty.")
     candidates: tuple[TriedPreprocessing, ...] = Field(description="Best first.")
 
     @property

@@ -1,4 +1,7 @@
-"""Which inputs get further copies: those whose rank they may still change. The rule is in `detectors/settling.py`."""
+"""Adaptive copies: inputs get further copies while these can change their rank.
+
+`detectors/calibration/early_stopping.py` has the rule.
+"""
 
 from __future__ import annotations
 
@@ -7,48 +10,49 @@ from typing import NamedTuple
 
 import numpy as np
 
+from onnx_ood._dialect import named
 from onnx_ood._types import Float
 from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, ScoreDistribution, plan_rounds
 from onnx_ood.exceptions import UsageError
 
-# Of an input, its drops and their standard errors at the P probes.
+# Drops of an input and their standard errors, at the P probes.
 Scored = tuple[Sequence[float], Sequence[float | None]]
 
-# So many inputs get all copies: what they tell about the copies and about other inputs' scores decides from then on.
+# Inputs that get all copies. Effects of copies and scores of inputs are estimated from them.
 _FIRST = 32
-# Inputs whose scores decide, at most; of more, every second, fourth, ... is taken.
-_MOST = 512
+# Most inputs that others are compared with; of more, every second, fourth, ... is used.
+_MAX_COMPARED = 512
 
 
 def check_adaptive(copies: int, provider: str) -> None:
-    """Refuses to adapt where nothing can be saved.
+    """Refuse adaptive copies if they cannot save runs.
 
     Args:
         copies: All copies of an input.
-        provider: Where the model runs.
+        provider: Execution provider.
 
     Raises:
         UsageError: If there are too few copies, or the model runs on CUDA.
     """
     if copies <= MIN_COPIES:
         raise UsageError(
-            f"--adaptive gives every input {MIN_COPIES} copies or more, so with --copies {copies} it saves nothing: "
-            "state more copies, 16 for instance, or leave it out"
+            f"{named('adaptive', True)} gives every input at least {MIN_COPIES} copies, so it saves nothing with "
+            f"{named('copies', copies)}; set more copies, such as 16, or leave it out"
         )
     if provider == "cuda":
         raise UsageError(
-            "--adaptive saves nothing on CUDA, where an input goes through together with all its copies: leave it "
-            "out, or use --provider cpu"
+            f"{named('adaptive', True)} saves nothing on CUDA, where an input and all its copies share a run; leave it "
+            f"out, or use {named('provider', 'cpu')}"
         )
 
 
 class MeasuredInputs(NamedTuple):
-    """What decides about copies.
+    """Estimates from measured inputs that determine the number of copies of others.
 
     Attributes:
-        rounds: How many an input has after each round.
-        effects: What each copy does to the drops of all inputs.
-        reference: What the scores of other inputs are.
+        rounds: Number of copies after each round.
+        effects: Effect of each copy on the drops of all inputs.
+        reference: Distribution of the scores of other inputs.
     """
 
     rounds: tuple[int, ...]
@@ -57,23 +61,23 @@ class MeasuredInputs(NamedTuple):
 
 
 class Adaptive:
-    """What the inputs of a run tell about those that follow.
+    """Estimates the number of copies of each input from the inputs before it.
 
-    The first 32 inputs get all copies. From then on, inputs are compared with those before them; what is known of
-    those is renewed after 32, 64, 128, ... scored inputs. So what an input gets depends on the inputs before it, on
-    their order too, but not on how they were put into batches.
+    The first 32 inputs get all copies. Later ones are compared with those before them; the estimates are renewed after
+    32, 64, 128, ... scored inputs. So the copies of an input depend on the inputs before it and on their order, but not
+    on batches.
 
     Attributes:
         copies: K, all copies.
-        known: What inputs are compared with; None where they get all copies.
+        known: Current estimates; None while inputs get all copies.
     """
 
     def __init__(self, copies: int, sums: Sequence[Sequence[float]] = ()) -> None:
-        """Starts.
+        """Start without inputs.
 
         Args:
             copies: K.
-            sums: What `sums` was when the run that is gone on with was interrupted.
+            sums: `sums` of the interrupted run, when resuming.
         """
         self.copies = copies
         self._sums: Float | None = np.array(sums) if sums else None
@@ -90,32 +94,32 @@ class Adaptive:
         rounds = ", ".join(map(str, plan_rounds(self.copies)))
         return (
             f"copies up to {rounds}, until at most {TOLERANCE:.0%} of the inputs "
-            f"before have a strangeness within one standard error; the first {_FIRST} inputs get all"
+            f"before have a deviation within one standard error; the first {_FIRST} inputs get all"
         )
 
     @property
     def sums(self) -> tuple[tuple[float, ...], ...]:
-        """For each copy and probe, drops over the mean over copies, summed up over the first inputs; [K, P]."""
+        """Drops divided by their mean over copies, summed over the first inputs, [K, P]."""
         return () if self._sums is None else tuple(map(tuple, self._sums.tolist()))
 
     @property
     def until_renewal(self) -> int:
-        """How many inputs can be measured together before what is known is renewed."""
+        """Number of inputs that can be measured together before the estimates are renewed."""
         return self._renewal - self._seen
 
     def add(self, scored: Iterable[Scored], floor: Float, copies: Float | None = None) -> None:
-        """Takes inputs that were scored, in order; first of all those of a run that is gone on with.
+        """Add scored inputs in order, starting with those of a resumed run.
 
         Args:
-            scored: N inputs, not beyond the next renewal where they come with copies.
+            scored: N inputs; with `copies`, not beyond the next renewal.
             floor: Noise floor of each probe, [P].
-            copies: Their cosine drops at each of all copies, [N, K, P]; None where they need not have all.
+            copies: Cosine drops of all K copies, [N, K, P]; None after the first inputs.
         """
         if copies is not None and self._seen < _FIRST:
             self._add_copies(copies)
         for drops, errors in scored:
             if self._seen % self._stride == 0:
-                if len(self._drops) == _MOST:
+                if len(self._drops) == _MAX_COMPARED:
                     self._stride *= 2
                     self._drops, self._errors = self._drops[::2], self._errors[::2]
                 self._drops.append(np.array(drops, dtype=np.float64))
@@ -128,12 +132,12 @@ class Adaptive:
         means = drops.mean(axis=1, keepdims=True)
         relative = np.divide(drops, means, out=np.ones_like(drops), where=means > 0)
         for one in relative:
-            # One after the other, so that the sum is the same however the inputs were put into batches.
+            # One by one, so that the sum does not depend on batches.
             self._sums = one if self._sums is None else self._sums + one
 
     def _renew(self, floor: Float) -> None:
         if self._sums is None:
-            raise AssertionError("the first inputs come with their copies")
+            raise AssertionError("the first inputs need their copies")
         self._renewal *= 2
         reference = ScoreDistribution.learn(np.array(self._drops), np.array(self._errors), floor)
         effects = CopyEffects(self._sums / _FIRST)

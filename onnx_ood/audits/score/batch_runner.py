@@ -1,4 +1,4 @@
-"""Measuring batch after batch for an audit, so that an input that the model doesn't run spoils no other."""
+"""Measurement of batches; an input that the model cannot run does not affect others."""
 
 from __future__ import annotations
 
@@ -22,44 +22,44 @@ _FIRST_INPUTS = 8
 
 
 class BatchRunner:
-    """Runs batches through the model and tallies them."""
+    """Measures batches and writes their records."""
 
     def __init__(
         self,
         prober: Prober,
-        nudger: Perturber,
+        perturber: Perturber,
         feeding: Feeding,
-        tally: ResultWriter,
+        writer: ResultWriter,
         *,
         exact: bool,
         scorer: Scorer | None = None,
         adaptive: Adaptive | None = None,
         calibration: Calibration | None = None,
     ) -> None:
-        """Takes what measures.
+        """Start a run, or continue one.
 
         Args:
-            prober: The model.
-            nudger: Makes the nudges.
-            feeding: Knows the values of the model's other inputs.
-            tally: Where everything goes.
-            exact: Whether the model is run without fusions.
-            scorer: Scores inputs by detectors; None to compare inputs with each other only.
-            adaptive: What decides which inputs get fewer copies; None for all copies for all.
-            calibration: What the first inputs of a run that is resumed told.
+            prober: Runs the model.
+            perturber: Makes the nudges.
+            feeding: Values of the model's other inputs.
+            writer: Writes the records.
+            exact: True if the model runs without fusions.
+            scorer: Scores inputs by detectors; None to compare inputs only with each other.
+            adaptive: Chooses the copies of each input; None for all copies.
+            calibration: Calibration of the resumed run, or None.
         """
-        self._prober, self._nudger, self._feeding, self._tally = prober, nudger, feeding, tally
+        self._prober, self._perturber, self._feeding, self._writer = prober, perturber, feeding, writer
         self._exact, self._adaptive, self._recorded = exact, adaptive, calibration
         self._scorer = scorer
         known = calibration.probes if calibration else ()
         self._names = tuple(probe.name for probe in known)
         self._units: NDArray[np.int64] = np.array([probe.units for probe in known], dtype=np.int64)
         self._floor: NDArray[np.float64] = np.array([probe.noise_floor for probe in known])
-        self._on: NDArray[np.float64] = np.array([probe.active for probe in known])
+        self._active: NDArray[np.float64] = np.array([probe.active for probe in known])
         self._observer_effect = calibration.run.observer_effect if calibration else None
 
     def run(self, batch: Batch) -> None:
-        """Measures a batch; of inputs that the model doesn't run, each is a failure of its own.
+        """Measure a batch; each input that the model cannot run is a separate failure.
 
         Raises:
             ModelError: If the model runs none of the first batch.
@@ -79,19 +79,19 @@ class BatchRunner:
                     self._measure(batch.part(i, i + 1))
                 except ModelError as error:
                     failed[name] = str(error)
-            if not self._tally.scored:
+            if not self._writer.scored:
                 raise
             for name, reason in failed.items():
-                self._tally.fail(name, reason)
+                self._writer.fail(name, reason)
 
     @property
     def described(self) -> Run:
-        """How the model was run, as far as it was."""
+        """Facts of the run so far."""
         prober, recorded = self._prober, self._recorded
         return Run(
             provider=prober.provider,
             provider_note=prober.provider_note,
-            # When a run is resumed, what was skipped before isn't watched any more.
+            # A resumed run does not watch the probes that were skipped before.
             placement=recorded.run.placement if recorded else prober.placement,
             fallback_nodes=recorded.run.fallback_nodes if recorded else prober.fallback_nodes,
             batch_size=prober.batch_size or 0,
@@ -102,16 +102,20 @@ class BatchRunner:
         )
 
     def calibration(self) -> Calibration | None:
-        """What the first inputs told; None as long as nothing was measured."""
+        """Return the calibration by the first inputs; None before any measurement."""
         if self._prober.batch_size is None or not self._names:
             return self._recorded
         skipped = (self._recorded.skipped_probes if self._recorded else {}) | self._prober.skipped
         return Calibration(
             run=self.described,
             probes=tuple(
-                CalibratedProbe(name=name, units=units, noise_floor=floor, active=on)
-                for name, units, floor, on in zip(
-                    self._names, self._units.tolist(), self._floor.tolist(), self._on.tolist(), strict=True
+                CalibratedProbe(name=name, units=units, noise_floor=floor, active=active)
+                for name, units, floor, active in zip(
+                    self._names,
+                    self._units.tolist(),
+                    self._floor.tolist(),
+                    self._active.tolist(),
+                    strict=True,
                 )
             ),
             skipped_probes={name: reason for name, reason in skipped.items() if name not in self._names},
@@ -119,33 +123,32 @@ class BatchRunner:
         )
 
     def _measure(self, batch: Batch) -> None:
-        if not self._tally.scored:
+        if not self._writer.scored:
             first = batch.part(0, _FIRST_INPUTS)
-            beside = self._feeding.others(first)
-            self._floor = self._prober.noise_floor(first.tensors, beside)
-            self._observer_effect = self._prober.observer_effect(first.tensors, beside)
+            first_others = self._feeding.others(first)
+            self._floor = self._prober.noise_floor(first.tensors, first_others)
+            self._observer_effect = self._prober.observer_effect(first.tensors, first_others)
         others = self._feeding.others(batch)
-        nudges = self._nudger.nudges(self._prober, batch.tensors, others)
+        nudges = self._perturber.nudges(self._prober, batch.tensors, others)
         known = self._adaptive.known if self._adaptive else None
-        first_copies = self._nudger.some(nudges, slice(known.rounds[0] if known else None))
+        first_copies = self._perturber.some(nudges, slice(known.rounds[0] if known else None))
         measured = self._prober.measure(batch.tensors, first_copies, others)
-        if not self._tally.scored:
+        if not self._writer.scored:
             self._names, self._units = measured.probes, measured.size
             # All copies have the same clean activation.
-            self._on = (measured.active[:, 0] / measured.size).mean(axis=0)
+            self._active = (measured.active[:, 0] / measured.size).mean(axis=0)
         if lost := [name for name in self._names if name not in measured.probes]:
             raise ModelError(
-                f"probe {lost[0]!r} is empty for it or for an input before it, though not for the first; choose other "
-                "probes"
+                f"probe {lost[0]!r} is empty for it or for an earlier input, but not for the first; choose other probes"
             )
         found = PerturbedBatches.of(measured)
         reduced = self._in_rounds(batch, nudges, found, known) if known else PerturbationStats.of(found)
-        judged = self._scorer.score(batch) if self._scorer else None
-        scored = self._tally.add(batch.ids, reduced, measured, self._floor, judged)
+        scores = self._scorer.score(batch) if self._scorer else None
+        scored = self._writer.add(batch.ids, reduced, measured, self._floor, scores)
         if self._adaptive:
             usable = np.isfinite(reduced.drop).all(axis=1)
-            if judged is not None:
-                usable &= judged.finite
+            if scores is not None:
+                usable &= scores.finite
             self._adaptive.add(
                 [(entry.drop, entry.drop_error) for entry in scored],
                 self._floor,
@@ -155,18 +158,18 @@ class BatchRunner:
     def _in_rounds(
         self, batch: Batch, nudges: NDArray[np.floating], found: PerturbedBatches, known: MeasuredInputs
     ) -> PerturbationStats:
-        """Gives inputs further copies, those that want as many together, until all have what they want.
+        """Measure further copies of inputs until all have converged; inputs with equal numbers share runs.
 
         Args:
             batch: N inputs.
             nudges: All nudges for them.
-            found: What was measured with the copies of the first round.
-            known: What decides.
+            found: Measurements with the copies of the first round.
+            known: Estimates that determine the copies.
         """
-        unsettled = [(np.arange(len(batch)), found, 1)]
+        unconverged = [(np.arange(len(batch)), found, 1)]
         parts, places = [], []
-        while unsettled:
-            rows, found, clean_runs = unsettled.pop()
+        while unconverged:
+            rows, found, clean_runs = unconverged.pop()
             copies = found.drop.shape[1]
             wanted = known.effects.copies_needed(found.drop, known.reference, known.rounds)
             for more in np.unique(wanted).tolist():
@@ -178,9 +181,9 @@ class BatchRunner:
                     places.append(chosen)
                 else:
                     part = batch.take(chosen)
-                    further = self._nudger.some(nudges, slice(copies, more), chosen)
+                    further = self._perturber.some(nudges, slice(copies, more), chosen)
                     measured = self._prober.measure(part.tensors, further, self._feeding.others(part))
-                    unsettled.append(
+                    unconverged.append(
                         (chosen, so_far.with_more(PerturbedBatches.of(measured)), clean_runs + 1)
                     )
         return PerturbationStats.joined(parts, places)

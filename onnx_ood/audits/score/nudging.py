@@ -1,4 +1,4 @@
-"""From settings to the nudges of a batch."""
+"""Nudges of a batch, from the settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._dialect import named
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Chosen
@@ -23,15 +24,15 @@ class Perturber:
     """Makes the nudges for any batch of one audit."""
 
     def __init__(self, settings: ScoreSettings, chosen: Chosen | None, *, inner: bool) -> None:
-        """Settles space and copies.
+        """Choose space and copies.
 
         Args:
             settings: The user's settings.
-            chosen: How pictures become tensors, or None if that is not known.
-            inner: True if the site lies inside the model, where there are no pixels.
+            chosen: Preprocessing of pictures; None if unknown.
+            inner: True if the site is inside the model, which has no pixels.
 
         Raises:
-            UsageError: If pixel space is asked for where there is none, or the normalisation is not known.
+            UsageError: If pixel space is requested for an inner site or without a known normalisation.
         """
         self._settings = settings
         self.recipe = settings.recipe
@@ -42,10 +43,11 @@ class Perturber:
         if self.space == "auto":
             self.space = "tensor" if chosen is None or inner else "pixel"
         if self.space == "pixel" and inner:
-            raise UsageError("pixel space is before the model's input; at a site inside use --space tensor")
+            raise UsageError(f"pixel space does not exist at an inner site; use {named('space', 'tensor')}")
         if self.space == "pixel" and chosen is None:
             raise UsageError(
-                "pixel space needs the normalisation of the inputs: state it with --preprocess, or use --space tensor"
+                f"pixel space requires the normalisation of the inputs; set it with {named('preprocess')}, or use "
+                f"{named('space', 'tensor')}"
             )
         self.copies = copies if settings.copies is None else settings.copies
         self._gain: NDArray[np.floating] | float = 1.0
@@ -56,15 +58,15 @@ class Perturber:
     def nudges(
         self, prober: Prober, batch: NDArray[Any], others: Mapping[str, NDArray[Any]]
     ) -> NDArray[np.floating]:
-        """The nudges for a batch.
+        """Make the nudges for a batch.
 
         Args:
-            prober: What will measure the batch.
+            prober: Prober that measures the batch.
             batch: Inputs [N, *input] as the model takes them.
             others: Values of the model's other inputs, as `Prober.measure` takes them.
 
         Returns:
-            [K, *site] shared by all inputs, or [N, K, *site] for a recipe that follows each input's norm.
+            [K, *site] shared by all inputs, or [N, K, *site] for a recipe that scales with each input's norm.
         """
         if self.recipe is not None:
             return lesswrong_nudges(prober.site_values(batch, others), self.copies, self._settings.seed)
@@ -76,12 +78,12 @@ class Perturber:
     def some(
         self, nudges: NDArray[np.floating], copies: slice, rows: NDArray[np.int64] | None = None
     ) -> NDArray[np.floating]:
-        """Some of the nudges that `nudges` gave.
+        """Select nudges by copy and input.
 
         Args:
-            nudges: For a batch.
-            copies: Which of the K copies.
-            rows: Which inputs of the batch; None for all.
+            nudges: Nudges from `nudges`.
+            copies: Selection of the K copies.
+            rows: Indices of inputs in the batch; None for all.
         """
         if self.recipe is None:
             return nudges[copies]
@@ -94,7 +96,7 @@ class Perturber:
 
     @cached_property
     def described(self) -> NudgeSettings:
-        """The settings as they came out, for the result."""
+        """Settings for the result, with resolved defaults."""
         lesswrong = self.recipe is not None
         return NudgeSettings(
             recipe="lesswrong" if lesswrong else None,

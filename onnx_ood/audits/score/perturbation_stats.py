@@ -1,4 +1,4 @@
-"""What was measured at the copies of inputs, and the few numbers an input that it is reduced to."""
+"""Measurements of the copies of inputs, and their statistics per input."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class PerturbedBatches:
 
     Attributes:
         drop: Cosine drop, [N, k, P].
-        distortion: Angle at the probe over angle at the site, [N, k, P].
-        flip_rate: Share of units that were switched on or off, [N, k, P].
+        distortion: Angle at the probe divided by angle at the site, [N, k, P].
+        flip_rate: Fraction of units that switched, [N, k, P].
     """
 
     drop: Float
@@ -31,17 +31,17 @@ class PerturbedBatches:
 
     @staticmethod
     def of(measured: Measurement) -> PerturbedBatches:
-        """What a measurement holds."""
+        """Take the values from a measurement."""
         values = (measured.cosine_drop(), measured.distortion(), measured.flip_rate())
-        # How they lie in memory decides in which order copies are summed up: it must not depend on how they came.
+        # The memory layout determines the order of summation over copies, which must not depend on the source.
         return PerturbedBatches(*map(np.ascontiguousarray, values))
 
     def at(self, rows: NDArray[np.bool_]) -> PerturbedBatches:
-        """Those inputs for which `rows` is true."""
+        """Select inputs by a mask."""
         return PerturbedBatches(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def with_more(self, more: PerturbedBatches) -> PerturbedBatches:
-        """The same inputs with further copies behind those they have."""
+        """Append further copies of the same inputs."""
         return PerturbedBatches(
             *(
                 np.concatenate([getattr(self, field.name), getattr(more, field.name)], axis=1)
@@ -52,15 +52,15 @@ class PerturbedBatches:
 
 @dataclass(frozen=True)
 class PerturbationStats:
-    """A few numbers for each of N inputs; means over its copies.
+    """Statistics of N inputs; means over copies.
 
     Attributes:
         copies: Nudged copies, [N].
-        forwards: Runs of the model, those of the clean input counted, [N].
-        drop: Cosine drop, [N, P]; not finite where that of a copy isn't.
+        forwards: Forward passes, including those of the clean input, [N].
+        drop: Cosine drop, [N, P]; not finite if that of any copy is not.
         drop_error: Its standard error, [N, P]; NaN for one copy.
-        distortion: Angle at the probe over angle at the site, [N, P].
-        flip_rate: Share of units that were switched on or off, [N, P].
+        distortion: Angle at the probe divided by angle at the site, [N, P].
+        flip_rate: Fraction of units that switched, [N, P].
     """
 
     copies: Int
@@ -74,16 +74,16 @@ class PerturbationStats:
     def of(
         measured: PerturbedBatches, *, clean_runs: int = 1, scale: Float | None = None
     ) -> PerturbationStats:
-        """Reduces inputs with as many copies each.
+        """Reduce inputs with equal numbers of copies.
 
         Args:
             measured: N inputs with k copies.
-            clean_runs: How often each clean input was run.
-            scale: What drops are multiplied with at each probe, [P]; None for nothing.
+            clean_runs: Runs of each clean input.
+            scale: Factor of the drops at each probe, [P]; None for 1.
         """
         count, copies, probes = measured.drop.shape
         factor = np.ones(probes) if scale is None else scale
-        # What isn't finite is told by name when it is tallied.
+        # `ResultWriter` reports values that are not finite.
         with np.errstate(invalid="ignore"):
             return PerturbationStats(
                 np.full(count, copies),
@@ -96,11 +96,11 @@ class PerturbationStats:
 
     @staticmethod
     def joined(parts: Sequence[PerturbationStats], rows: Sequence[Int]) -> PerturbationStats:
-        """Puts inputs that were reduced apart into one order.
+        """Join statistics of subsets of a batch.
 
         Args:
             parts: At least one.
-            rows: For each part the places of its inputs; together 0 to N − 1.
+            rows: For each part the indices of its inputs; together 0 to N − 1.
         """
         order = np.argsort(np.concatenate(rows))
         return PerturbationStats(

@@ -34,10 +34,10 @@ _PARTS = 40
 
 @dataclass(frozen=True)
 class Measured:
-    """What was measured of one model.
+    """Measurements of one model.
 
     Attributes:
-        facts: What there is to say of the model file.
+        facts: Facts of the model file.
         prober: What ran it.
         units: Its units.
         whole_regions: True if codes that Jacobian norms were measured with tell the whole linear region.
@@ -64,7 +64,7 @@ class Measured:
 
 
 def build(measured: Measured) -> ModelSensitivity:
-    """Makes one model's part of the result.
+    """Build one model's part of the result.
 
     Args:
         measured: What was measured.

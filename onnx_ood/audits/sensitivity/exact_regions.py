@@ -15,19 +15,19 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.piecewise import boundaries, nearest_boundary, read_program
 
-# Elements of an input for which its nearest boundary is looked for: each takes a pass through the network.
-_MOST_ELEMENTS = 4096
-# Straight ways on which all boundaries are looked for.
-_WAYS = 3
+# Largest input whose nearest boundary is searched for: each element takes a pass through the network.
+_MAX_ELEMENTS = 4096
+# Inputs and segments between them that are searched.
+_SEARCHED = 3
 
 
 @dataclass(frozen=True)
 class ExactRegions:
-    """What was found around and between inputs.
+    """Boundaries found around and between inputs.
 
     Attributes:
-        nearest: Distance to the nearest boundary of each of the first inputs, None where there is none.
-        between: Boundaries on the straight ways between neighbouring inputs.
+        nearest: Distance from each of the first inputs to its nearest boundary; None without a boundary.
+        between: Boundaries on the segments between consecutive inputs.
     """
 
     nearest: tuple[float | None, ...] = ()
@@ -35,29 +35,29 @@ class ExactRegions:
 
 
 def find_regions(model: Model, fed: Tensor, points: NDArray[Any], ids: Sequence[str]) -> ExactRegions:
-    """Looks for boundaries around the first inputs and between them.
+    """Search for boundaries around the first inputs and between them.
 
     Args:
         model: The model.
         fed: Its input.
-        points: What feeds it, [N, *input].
+        points: Values of the input, [N, *input].
         ids: Names of the N inputs.
 
     Returns:
-        The boundaries; no distances for inputs of so many elements that they would take too long.
+        The boundaries; without distances for inputs of more than 4096 elements, which would take too long.
 
     Raises:
         UsageError: If the model has several inputs.
         ModelError: If a node is not piecewise linear.
     """
     if len(model.inputs) > 1:
-        raise UsageError(f"{model.path} has several inputs: exact boundaries need a model of one")
+        raise UsageError(f"{model.path} has several inputs; exact boundaries need a model with one input")
     program = read_program(model, fed.name, (1, *points.shape[1:]))
     nearest = []
-    if prod(points.shape[1:]) <= _MOST_ELEMENTS:
-        nearest = [nearest_boundary(program, point).distance for point in points[:_WAYS]]
+    if prod(points.shape[1:]) <= _MAX_ELEMENTS:
+        nearest = [nearest_boundary(program, point).distance for point in points[:_SEARCHED]]
     between = []
-    for i in range(min(_WAYS, len(points) - 1)):
+    for i in range(min(_SEARCHED, len(points) - 1)):
         found = boundaries(program, points[i], points[i + 1])
         between.append(
             RegionsResult(

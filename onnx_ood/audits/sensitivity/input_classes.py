@@ -9,7 +9,7 @@ from onnx_ood.inputs import Classes
 from onnx_ood.results.base import Prediction
 
 ANSWERS = "the model's own answers"
-"""What stands for the user\'s file where classes are the model\'s own answers."""
+"""Source of classes if they are the model's predictions instead of a file."""
 
 
 class InputClasses(NamedTuple):
@@ -33,7 +33,7 @@ def classes_of(
 
     Args:
         ids: Names of the inputs.
-        predictions: What the model says of each.
+        predictions: Prediction of the model for each.
         given: What the user says, or None to go by the model.
 
     Returns:

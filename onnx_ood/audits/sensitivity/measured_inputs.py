@@ -21,7 +21,7 @@ _KEPT = 64
 
 
 class MeasuredInputs:
-    """What is known of the inputs of one model.
+    """Inputs of one model, with their classes and predictions.
 
     Attributes:
         ids: Names of those that were measured.

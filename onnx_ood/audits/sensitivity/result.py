@@ -1,4 +1,4 @@
-"""The result of the sensitivity audit: plain data with a schema, the source of every rendering."""
+"""Result of the sensitivity audit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ TrajectoryType = Literal["translations", "same_class", "different_classes", "ran
 
 
 class MeanEstimate(Part):
-    """A mean over inputs or trajectories."""
+    """Mean over inputs or trajectories, with its confidence interval."""
 
     count: int
     mean: Number
@@ -24,15 +24,15 @@ class MeanEstimate(Part):
 class JacobianResult(Part):
     """Jacobian norms of all inputs."""
 
-    probe: str = Field(description="What is derived by the input: the softmax of an output, or a tensor.")
+    probe: str = Field(description="The differentiated value: the softmax of an output, or a tensor.")
     directions: int
     norm: MeanEstimate
     within_region: Number = Field(
-        description="Share of the differences taken inside one linear region, where they are exact; null for networks "
-        "whose regions are not known."
+        description="Share of finite differences inside one linear region, where they are exact; null for networks "
+        "with unknown regions."
     )
     disagreement: Number = Field(
-        description="Median relative difference of what a step and its double give along one direction."
+        description="Median relative difference between the estimates with a step and with twice the step."
     )
     note: str
 
@@ -41,46 +41,48 @@ class TrajectoryResult(Part):
     """Transitions along one trajectory."""
 
     type: TrajectoryType
-    inputs: tuple[str, ...] = Field(description="The inputs it goes through.")
-    length: float = Field(description="In units of the site.")
+    inputs: tuple[str, ...] = Field(description="Inputs on the trajectory.")
+    length: float = Field(description="Length in units of the site.")
     transitions: int
-    remainder: Number = Field(description="MeanEstimate of how many more there are; null for no estimate.")
+    remainder: Number = Field(
+        description="Estimated number of undetected transitions; null without an estimate."
+    )
     converged: bool
-    points: int = Field(description="Points that were read.")
+    points: int = Field(description="Points evaluated.")
     profile: tuple[float, ...] = Field(
-        description="Transitions for each unit of length, in 40 parts of the way: those of an ellipse are equal in "
-        "angle, those of translations in segments."
+        description="Transitions per unit of length in 40 parts of the trajectory: equal parts of the angle for "
+        "ellipses, of the number of segments for translations."
     )
 
 
 class TrajectoryTypeResult(Part):
-    """All trajectories of one kind."""
+    """Summary of all trajectories of one type."""
 
     type: TrajectoryType
-    transitions: MeanEstimate = Field(description="Along a whole trajectory, as published.")
-    density: MeanEstimate = Field(description="Transitions for each unit of length.")
-    converged: int = Field(description="How many of them converged.")
+    transitions: MeanEstimate = Field(description="Transitions along a whole trajectory, as published.")
+    density: MeanEstimate = Field(description="Transitions per unit of length.")
+    converged: int = Field(description="Number of converged trajectories.")
 
 
 class SiteResult(Part):
-    """The units of one activation function."""
+    """Units of one activation function."""
 
     name: str
     op: str
     exact: Literal["linear", "pattern", "sign"] = Field(
-        description="linear: codes of linear regions; pieces: of pieces that are not all linear; sign: of a smooth "
-        "function, a proxy."
+        description="linear: patterns identify linear regions; pattern: pieces are not all linear; sign: sign of a "
+        "smooth function, a proxy."
     )
     units: int
-    density: dict[str, float] = Field(description="Mean density by kind of trajectory.")
+    density: dict[str, float] = Field(description="Mean density by type of trajectory.")
 
 
 class RegionsResult(Part):
-    """Linear regions on the straight way between two inputs, all boundaries found in float64."""
+    """Linear regions on the segment between two inputs, all boundaries found in float64."""
 
     inputs: tuple[str, str]
     length: float
-    boundaries: int = Field(description="Changes of a unit's code.")
+    boundaries: int = Field(description="Number of points where units switch.")
     regions: int
 
 
@@ -90,16 +92,16 @@ class SensitivityInput(Part):
     id: str
     jacobian: Number
     jacobian_error: Number = Field(description="Standard error of the norm over directions.")
-    step: Number = Field(description="Length of the nudge to either side, in units of the site.")
+    step: Number = Field(description="Length of the nudge in each direction, in units of the site.")
     nearest_boundary: Number = Field(
         default=None,
-        description="Distance to the nearest boundary of its linear region; null where not asked for.",
+        description="Distance to the nearest boundary of the input's linear region; null if not measured.",
     )
     prediction: Prediction | None
 
 
 class ModelSensitivity(Part):
-    """What was measured of one model."""
+    """Measurements of one model."""
 
     model: ModelFacts
     jacobian_rank: int = Field(description="1 = smallest mean Jacobian norm.")
@@ -109,20 +111,19 @@ class ModelSensitivity(Part):
     density_rank: int | None = Field(description="1 = lowest density.")
     preprocessing: str | None
     site: str = Field(
-        description="The tensor by whose values the model is derived, and through which trajectories go."
+        description="Tensor that the model is differentiated by, in whose space the trajectories lie."
     )
-    feeds: dict[str, str] = Field(description="Where the value of each other model input came from.")
+    feeds: dict[str, str] = Field(description="Source of the value of each other model input.")
     provider: Literal["cuda", "cpu"]
     provider_note: str
     jacobian: JacobianResult
     trajectory_types: tuple[TrajectoryTypeResult, ...]
     trajectories: tuple[TrajectoryResult, ...]
     classes: str | None = Field(
-        description="Whose classes ellipses through inputs go by: those of a file, or the model's own answers; null "
-        "where there are none."
+        description="Source of the classes: a file, or the model's predictions; null without classes."
     )
     sites: tuple[SiteResult, ...]
-    unread: dict[str, str] = Field(description="Units whose codes can't be read, with the reason.")
+    unread: dict[str, str] = Field(description="Units whose patterns cannot be read, with the reason.")
     regions: tuple[RegionsResult, ...]
     inputs: tuple[SensitivityInput, ...]
     failed: tuple[Failure, ...]
@@ -130,16 +131,16 @@ class ModelSensitivity(Part):
 
 
 class SensitivityResult(Result):
-    """How stable the functions of models are, and which of several is the more stable."""
+    """Stability of one or several models, and the comparison between them."""
 
     format: Literal["onnx-ood/sensitivity/1"] = Field(default="onnx-ood/sensitivity/1", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(
-        description="measured, or not evaluated if fewer than half of the inputs of a model were."
+        description="not_evaluated if fewer than half of a model's inputs could be measured."
     )
     directions: int
     tolerance: float
     limit: int | None = Field(default=None, description="Maximum number of inputs; null for all.")
     seed: int
     environment: Environment
-    models: tuple[ModelSensitivity, ...] = Field(description="By Jacobian rank.")
+    models: tuple[ModelSensitivity, ...] = Field(description="Models in order of Jacobian rank.")
     notes: tuple[str, ...]

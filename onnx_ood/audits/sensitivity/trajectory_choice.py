@@ -1,4 +1,4 @@
-"""Which ways through input space a sensitivity audit takes."""
+"""Choice of trajectories through input space for a sensitivity audit."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from onnx_ood.audits.sensitivity.result import TrajectoryType
 from onnx_ood.perturb.trajectories import Trajectory, ellipse_through, random_ellipse, translations
 
-# Positions of a picture on its ring.
+# Translations per ring.
 _POSITIONS = 16
-# Draws of three inputs, for each that is wanted, before classes are taken to be too few.
+# Draws per requested triple of inputs before giving up, if classes have too few inputs.
 _DRAWS = 50
 
 
 class Chosen(NamedTuple):
-    """One trajectory.
+    """One trajectory with its type and inputs.
 
     Attributes:
-        kind: What kind of way it is.
-        inputs: Places of the inputs that it goes through.
-        trajectory: The way.
+        type: Its type.
+        inputs: Indices of the inputs on it.
+        trajectory: The trajectory.
     """
 
     type: TrajectoryType
@@ -34,19 +34,19 @@ class Chosen(NamedTuple):
 def choose_trajectories(
     points: NDArray[Any], classes: Sequence[str | None], width: int | None, count: int, seed: int
 ) -> list[Chosen]:
-    """Chooses trajectories of each kind that the inputs allow.
+    """Choose trajectories of each type that the inputs allow.
 
     Args:
         points: Inputs as the model takes them, [N, *input].
-        classes: The class of each, None for those without: no ellipse of classes goes through them.
-        width: The axis of `input` along which pictures are shifted, None if they are no pictures.
-        count: How many of each kind at most.
-        seed: Seed of what is drawn.
+        classes: Class of each input. Inputs without one (None) are on no ellipse of classes.
+        width: Axis of `input` along which pictures are shifted; None if the inputs are not pictures.
+        count: Most trajectories of each type.
+        seed: Seed of the random draws.
 
     Returns:
         Rings of translations of single inputs; the smallest ellipses through three inputs of one class, and of three
-        classes; ellipses in random directions around the mean of all inputs, as far from it as two of them are. Those
-        that don't leave their point (translations of a blank picture) are left out.
+        classes; ellipses in random directions around the mean of all inputs, as long as the distances of two inputs
+        from it. Trajectories of length 0 (translations of a constant picture) are left out.
     """
     rng = np.random.default_rng(seed)
     values = np.asarray(points, np.float64)
@@ -73,13 +73,13 @@ def choose_trajectories(
                     "random", (), random_ellipse(centre, (float(norms[first]), float(norms[second])), drawn)
                 )
             )
-    return [way for way in chosen if way.trajectory.length > 0]
+    return [one for one in chosen if one.trajectory.length > 0]
 
 
 def _triples(
     classes: Sequence[str | None], wanted: int, count: int, rng: np.random.Generator
 ) -> list[tuple[int, ...]]:
-    """Different sets of three inputs, all of one class or each of another."""
+    """Draw distinct sets of three inputs, all of one class or of three classes."""
     members = [
         np.flatnonzero([of == one for of in classes]) for one in dict.fromkeys(classes) if one is not None
     ]

@@ -45,7 +45,7 @@ def count(
     prober: Prober,
     settings: SensitivitySettings,
 ) -> Counted:
-    """Counts transitions along trajectories of each kind that the inputs allow.
+    """Count transitions along trajectories of each type that the inputs allow.
 
     Args:
         sites: The model's units behind the site.
@@ -58,8 +58,8 @@ def count(
 
     Returns:
         The trajectories and their transitions; none, with a note, if the site has its inputs on another axis than the
-        first, or if what the model reads beside the site differs from input to input, for then there is nothing to go
-        with a point between them.
+        first, or if other tensors that the model reads differ between inputs, since points between inputs have
+        no values for them.
 
     Raises:
         ModelError: If a run fails.
@@ -82,10 +82,10 @@ def count(
     differs = _differs(reader, feeding)
     if differs:
         return Counted(
-            note=f"Trajectories were left out: what the model reads beside {site.name} differs from input to input, "
-            f"and points between inputs have none of it: {', '.join(differs)}."
+            note=f"Trajectories were left out: the model also reads tensors that differ between inputs, "
+            f"so points between inputs have no values for them: {', '.join(differs)}."
         )
-    # What goes with points is alike for all inputs, but that an inner site takes sizes from the input that is fed.
+    # Other inputs are equal for all points; an inner site also takes sizes from the fed input.
     beside = inputs.first.take(np.zeros(len(ways), np.int64))
     others = feeding.others(beside)
     if not site.is_input:
@@ -97,7 +97,7 @@ def count(
 
 
 def _differs(reader: PatternReader, feeding: Feeding) -> list[str]:
-    """What is read beside the site and is another for each input."""
+    """List tensors read in addition to the site that differ between inputs."""
     each = [one.name for one in feeding.from_files or ()]
     if reader.site.is_input:
         return each
@@ -108,7 +108,7 @@ def _differs(reader: PatternReader, feeding: Feeding) -> list[str]:
 
 
 def _width(shape: tuple[int, ...], preprocessing: Preprocessing | None) -> int | None:
-    """The axis along which a picture is as wide as it is; None if inputs are no pictures."""
+    """Find the axis of a picture's width; None if inputs are not pictures."""
     if len(shape) != 3:
         return None
     if preprocessing is not None:

@@ -1,1 +1,1 @@
-"""What a model file contains: its tensors at any depth, their types, order and stored values."""
+"""Contents of a model file: tensors at any depth, their types, order and stored values."""

@@ -42,7 +42,7 @@ ACTIVATION_OPS = frozenset(
 )
 # Nodes between x and the tanh of a GELU, the cube aside: x + 0.044715·x³, times √(2/π).
 _GELU_ARGUMENT_NODES = 2
-# Name of x times each of them; for Tanh, of x times the tanh of its Softplus.
+# Name of x times the function; for Tanh, of x times the tanh of its Softplus.
 _GATES = {"Sigmoid": "Swish", "HardSigmoid": "HardSwish", "Tanh": "Mish"}
 
 

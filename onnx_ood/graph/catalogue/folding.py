@@ -136,7 +136,7 @@ def _is_small(tensor: TensorProto) -> bool:
 
 
 def _is_cheap_and_portable(node: NodeProto, given: list[Array | None]) -> bool:
-    """False for results that may be large, or differ between runtimes."""
+    """Return whether a node's result is small and the same in all runtimes."""
     if node.op_type == "Constant":
         return all(
             attribute.type != AttributeProto.SPARSE_TENSOR

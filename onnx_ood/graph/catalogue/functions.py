@@ -28,12 +28,12 @@ def functions_of(model: ModelProto) -> dict[FunctionKey, FunctionProto]:
 
 
 def called(node: NodeProto, functions: Mapping[FunctionKey, FunctionProto]) -> FunctionProto | None:
-    """The function that a node calls, None for an operator."""
+    """Find the function that a node calls; None for an operator."""
     return functions.get(called_key(node)) if functions else None
 
 
 def opset_conflict(function: FunctionProto, model: ModelProto) -> str | None:
-    """The reason why a function cannot be expanded: another version of an operator set. None if it can."""
+    """Explain why a function cannot be expanded (another operator set version); None if it can."""
     versions = {_normalized(entry.domain): entry.version for entry in model.opset_import}
     for entry in function.opset_import:
         version = versions.get(_normalized(entry.domain), entry.version)

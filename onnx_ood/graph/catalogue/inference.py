@@ -120,7 +120,7 @@ class _Scope:
     found: dict[str, TypeProto] = field(default_factory=dict)
 
     def inside(self, body: GraphProto) -> _Scope:
-        """The scope in a subgraph, whose own names hide those around it."""
+        """Make the scope of a subgraph, whose own names hide outer ones."""
         hidden = {value.name for value in body.input} | {name for node in body.node for name in node.output}
         return _Scope(
             {name: value for name, value in self.values.items() if name not in hidden},

@@ -100,7 +100,7 @@ class Model:
 
     @cached_property
     def output_plans(self) -> OutputPlans:
-        """How each tensor can become an output, or why it cannot."""
+        """Output plan of each tensor, or the reason for its refusal."""
         return OutputPlans(self.nested, self.opsets.get("ai.onnx", 1))
 
     @property

@@ -122,7 +122,7 @@ def reached_from(model: ModelProto, source: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class _Surroundings:
-    """What encloses a graph.
+    """Surroundings of a nested graph.
 
     Attributes:
         path: Scoped path of the graph with a trailing slash, empty for the main graph.
@@ -253,7 +253,7 @@ class _Walk:
 
 
 def _why_not_hoisted(node: NodeProto) -> str | None:
-    """The reason why nothing inside a node can be made an output, or None."""
+    """Explain why nothing inside a node can become an output; None if it can."""
     if not is_standard(node.domain) or node.op_type not in _HOISTED_OPS:
         return f"is inside an operator {node.op_type}, which cannot be given further outputs"
     held = {attribute.name for attribute in node.attribute if attribute.type == AttributeProto.GRAPH}

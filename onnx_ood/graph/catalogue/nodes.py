@@ -1,4 +1,4 @@
-"""Nodes of a graph: what they read, what defines a name, and their attributes."""
+"""Nodes of a graph: their reads, definitions of names, and attributes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, helper
 
 
 def is_standard(domain: str) -> bool:
-    """True for the standard operator domain, which has two spellings."""
+    """Return whether a domain is the standard one, which has two spellings."""
     return domain in {"", "ai.onnx"}
 
 

@@ -26,7 +26,7 @@ from onnx_ood.graph.catalogue.type_protos import (
 
 
 class Exit(Enum):
-    """How a tensor leaves one graph."""
+    """Step by which a tensor leaves one graph."""
 
     BRANCH = "branch"
     """As a further result of an If."""
@@ -38,7 +38,7 @@ class Exit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutputPlan:
-    """How a tensor leaves the control flow around it.
+    """Plan by which a tensor leaves the control flow around it.
 
     Attributes:
         exits: One for each graph around the tensor, innermost first. Once collected, a tensor stays in a sequence.
@@ -65,7 +65,7 @@ class OutputPlans:
         self._found: dict[str, OutputPlan | str] = {}
 
     def refusal(self, name: str) -> str | None:
-        """The reason why a tensor cannot be watched, None if it can.
+        """Explain why a tensor cannot be watched; None if it can.
 
         Args:
             name: Its name, or its scoped path.
@@ -167,7 +167,7 @@ def plan_output(ops: Sequence[str], type_proto: TypeProto | None, opset: int) ->
 
 
 def _why_no_output(type_proto: TypeProto | None) -> str | None:
-    """The reason why a value of a type cannot be an output of a model, None if it can."""
+    """Explain why a value of a type cannot be a model output; None if it can."""
     kind = kind_of(type_proto)
     if type_proto is None or kind in {None, "tensor_type", "map_type"}:
         return None
@@ -205,7 +205,7 @@ def _with_article(kind: str | None) -> str:
 
 
 def _is_constant_shape(type_proto: TypeProto | None, symbols: bool) -> bool:
-    """True if all sizes are known; a symbol of the file counts as known if `symbols`."""
+    """Return whether all sizes are known; a symbol of the file counts as known if `symbols`."""
     if type_proto is None or not type_proto.tensor_type.HasField("shape"):
         return False
     return all(

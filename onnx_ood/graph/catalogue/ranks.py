@@ -19,7 +19,7 @@ _REGRESSOR_OPS = frozenset({"LinearRegressor", "SVMRegressor", "TreeEnsembleRegr
 
 
 def is_ranked(type_proto: TypeProto | None) -> bool:
-    """True if only sizes of a type can be unknown."""
+    """Return whether a type's rank is known."""
     kind = kind_of(type_proto)
     return kind is not None and (kind != "tensor_type" or rank_of(type_proto) is not None)
 
@@ -101,7 +101,7 @@ def _of_ml_operator(node: NodeProto, i: int, first: TypeProto | None) -> TypePro
 
 
 def _length_of_second(node: NodeProto, types: Mapping[str, TypeProto]) -> int | None:
-    """Number of elements of the second input, None if unknown or not a vector."""
+    """Count the elements of the second input; None if unknown or not a vector."""
     shape = static_shape(types.get(node.input[1])) if len(node.input) > 1 and node.input[1] else None
     return shape[0] if shape is not None and len(shape) == 1 else None
 

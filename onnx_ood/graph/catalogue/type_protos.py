@@ -30,7 +30,7 @@ CAST_TO: dict[int, int] = {
 
 
 def types_in(graph: GraphProto) -> dict[str, TypeProto]:
-    """Declared types of a graph's values by name; empty types are left out."""
+    """Collect the declared types of a graph's values by name, without empty types."""
     return {
         value.name: value.type
         for values in (graph.input, graph.value_info, graph.output)
@@ -40,12 +40,12 @@ def types_in(graph: GraphProto) -> dict[str, TypeProto]:
 
 
 def kind_of(type_proto: TypeProto | None) -> str | None:
-    """The kind of a type, such as `"tensor_type"` or `"sequence_type"`; None if the type is unknown."""
+    """Name the kind of a type, such as `"tensor_type"` or `"sequence_type"`; None if unknown."""
     return type_proto.WhichOneof("value") if type_proto is not None else None
 
 
 def rank_of(type_proto: TypeProto | None) -> int | None:
-    """Number of axes of a tensor type, None if unknown or not a tensor."""
+    """Count the axes of a tensor type; None if unknown or not a tensor."""
     if type_proto is None or kind_of(type_proto) != "tensor_type":
         return None
     return len(type_proto.tensor_type.shape.dim) if type_proto.tensor_type.HasField("shape") else None
@@ -78,7 +78,7 @@ def element_type(dtype: str) -> int:
         1
     """
     name = {"float32": "FLOAT", "float64": "DOUBLE"}.get(dtype, dtype.upper())
-    if name not in TensorProto.DataType.keys():  # noqa: SIM118 - protobuf's enum wrapper is no mapping
+    if name not in TensorProto.DataType.keys():  # noqa: SIM118 - protobuf's enum wrapper is not a mapping
         raise UsageError(f"{dtype!r} is not an ONNX element type; use a name such as 'float32' or 'int64'")
     return TensorProto.DataType.Value(name)
 
@@ -130,7 +130,7 @@ def stacked_type(type_proto: TypeProto | None) -> TypeProto | None:
 
 
 def unsized_type(type_proto: TypeProto) -> TypeProto:
-    """The same type without sizes; they are 0 in a branch not taken. Other types than tensors stay as they are."""
+    """Remove sizes from a tensor type: they are 0 in a branch not taken. Other types stay as they are."""
     if kind_of(type_proto) != "tensor_type":
         return type_proto
     # A scalar cannot be empty: then the rank differs between the branches.

@@ -211,7 +211,7 @@ class _Writer:
         return self._node(nodes, "Slice", [name, *bounds])
 
     def _unsqueezed(self, nodes: list[NodeProto], name: str) -> str:
-        """A tensor with a second axis of size 1."""
+        """Add a second axis of size 1 to a tensor."""
         if self._opset < _MIN_OPSET_AXES_INPUT:
             return self._node(nodes, "Unsqueeze", [name], axes=[1])
         return self._node(nodes, "Unsqueeze", [name, self._integers(1)])

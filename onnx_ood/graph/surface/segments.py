@@ -130,7 +130,7 @@ class Splitter:
         return rest
 
     def _with_constants(self, nodes: Sequence[NodeProto]) -> list[NodeProto]:
-        """A part's nodes, and earlier ones that compute constants for it."""
+        """Add earlier nodes that compute constants for a part."""
         chosen = {id(node) for node in nodes}
         needed = {name for node in nodes for name in reads(node)}
         for node in reversed(self._order):

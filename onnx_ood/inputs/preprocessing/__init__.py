@@ -1,1 +1,1 @@
-"""How pictures become tensors: specification, presets and model cards."""
+"""Preprocessing of pictures: specification, presets and model cards."""

@@ -1,4 +1,4 @@
-"""Model cards: a JSON beside the model file that says where it comes from and what pictures it takes."""
+"""Model cards: a JSON file next to the model, with its origin and preprocessing."""
 
 import json
 from collections.abc import Sequence
@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of, open_regular, quoted, shown
-from onnx_ood.inputs.preprocessing.presets import Chosen, first_error, guess, parse
+from onnx_ood.inputs.preprocessing.presets import Chosen, guess, parse
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
+from onnx_ood.inputs.schema_errors import first_error
 
 MAX_CARD_BYTES = 1 << 20
 """No card, and no list of class names, is larger than 1 MiB."""
@@ -35,7 +36,7 @@ class Accuracy(BaseModel):
 
 
 class Card(BaseModel):
-    """What a model's card says. Only name and preprocessing are needed; other keys are passed over.
+    """Contents of a model card. Only name and preprocessing are required; unknown keys are ignored.
 
     Attributes:
         format: Version of this format.
@@ -75,12 +76,12 @@ class Card(BaseModel):
         return self._path
 
     def class_names(self) -> list[str] | None:
-        """The names of the classes, in the order of the model's outputs; None where the card states none.
+        """Return class names in the order of the model's outputs; None if the card has none.
 
         Blank lines at the end are passed over, others kept: a line is an index.
 
         Raises:
-            UsageError: If it is no plain name in the card's folder, or the file is missing, too large or
+            UsageError: If it is not a plain name in the card's folder, or the file is missing, too large or
                 no text.
         """
         if self.classes is None:
@@ -99,10 +100,10 @@ class Card(BaseModel):
 
 
 def read_card(model_path: Path) -> Card | None:
-    """The card of a model: `<stem>.json` beside the model file.
+    """Read the card of a model: `<stem>.json` in the model's folder.
 
-    Another program's JSON may share the name: one that is no object with the keys `format` and
-    `preprocessing`, or is larger than 1 MiB, is no card.
+    Another program's JSON may share the name: one that is not an object with the keys `format` and
+    `preprocessing`, or is larger than 1 MiB, is not a card.
 
     Args:
         model_path: The model file; it is not opened.
@@ -111,7 +112,7 @@ def read_card(model_path: Path) -> Card | None:
         The card, or None if the folder has no card.
 
     Raises:
-        UsageError: If the file is no JSON, or a card with a wrong key; the message names file and key.
+        UsageError: If the file is not JSON, or a card with a wrong key; the message names file and key.
     """
     path = model_path.with_suffix(".json")
     try:
@@ -127,17 +128,17 @@ def read_card(model_path: Path) -> Card | None:
         content: Any = json.loads(_read_text(path, ""))
     except json.JSONDecodeError as error:
         raise UsageError(
-            f"{name}: no JSON (line {error.lineno}: {error.msg}); "
-            "correct it, or rename it if it is no model card"
+            f"{name}: not JSON (line {error.lineno}: {error.msg}); "
+            "correct it, or rename it if it is not a model card"
         ) from None
     except (RecursionError, ValueError):  # nested too deeply; a number of too many digits
-        raise UsageError(f"{name}: JSON that cannot be read; rename it if it is no model card") from None
+        raise UsageError(f"{name}: JSON that cannot be read; rename it if it is not a model card") from None
     if not isinstance(content, dict) or not {"format", "preprocessing"} <= content.keys():
         return None
     try:
         card = Card.model_validate(content)
     except ValidationError as error:
-        raise UsageError(f"{name}: {first_error(error)}") from None
+        raise UsageError(f"{name}: {first_error(error, Card)}") from None
     card._path = path
     return card
 
@@ -145,7 +146,7 @@ def read_card(model_path: Path) -> Card | None:
 def choose(
     input_shape: Sequence[int | str | None], *, text: str | None = None, card: Card | None = None
 ) -> Chosen:
-    """The preprocessing to use: what the user states, else what the card says, else a guess.
+    """Choose the preprocessing: stated by the user, else by the card, else guessed.
 
     Args:
         input_shape: The model input's shape, with its batch axis.

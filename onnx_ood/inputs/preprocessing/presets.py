@@ -10,10 +10,11 @@ from pydantic import ValidationError
 
 from onnx_ood._dialect import named
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs.files import quoted, shown
+from onnx_ood.inputs.files import quoted
 from onnx_ood.inputs.images import Channels
 from onnx_ood.inputs.preprocessing.spec import Decode, Interpolation, Layout, Preprocessing, Resize
 from onnx_ood.inputs.rows.arrays import shape_text
+from onnx_ood.inputs.schema_errors import first_error
 
 Shape = Sequence[int | str | None]
 
@@ -62,7 +63,7 @@ class Chosen:
 
     @property
     def guessed(self) -> bool:
-        """Whether it is a guess."""
+        """True if the preprocessing is a guess."""
         return self.source.startswith(_GUESSED)
 
 
@@ -156,7 +157,7 @@ _KEYS: dict[str, tuple[str, Callable[[str], Any], str]] = {
 
 
 def _parse_word(word: str) -> tuple[str, Any]:
-    """Field and value that a word stands for."""
+    """Parse a word to its field and value."""
     key, equals, value = word.partition("=")
     if equals and key.lower() in _KEYS:
         field, read, example = _KEYS[key.lower()]
@@ -189,7 +190,7 @@ def _build(given: dict[str, Any], preset: str | None, input_shape: Shape) -> Pre
     try:
         made = Preprocessing(**fields)
     except ValidationError as error:
-        raise UsageError(f"{_setting()}: {first_error(error)}") from None
+        raise UsageError(f"{_setting()}: {first_error(error, Preprocessing)}") from None
     made.check_input(input_shape)
     return made
 
@@ -231,13 +232,5 @@ def _axes(shape: Shape, layout: str) -> tuple[int | str | None, int | str | None
 
 
 def _known(axis: int | str | None) -> int | None:
-    """The length of an axis if it is fixed, else None."""
+    """Return the length of an axis if it is fixed, else None."""
     return axis if isinstance(axis, int) and axis > 0 else None
-
-
-def first_error(error: ValidationError) -> str:
-    """The first error of a validation as "key: message", on one line."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return shown(f"{key}: {message}" if key else message)

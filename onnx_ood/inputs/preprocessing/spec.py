@@ -198,7 +198,8 @@ class Preprocessing(BaseModel):
         """Check that the model's input takes the result.
 
         Args:
-            input_shape: The model input's shape, with its batch axis; axes that are no positive integer take any size.
+            input_shape: The model input's shape, with its batch axis; axes other than positive
+                integers accept any size.
 
         Raises:
             UsageError: If not; the message names both shapes.

@@ -146,7 +146,7 @@ def open_array(
     Args:
         path: The file; the suffix .npz says that it is an archive.
         input_name: The model input's name.
-        input_shape: The model input's shape with its batch axis; what is no positive integer fits any size.
+        input_shape: The model input's shape with its batch axis; other axes than positive integers accept any size.
         exact: Take no other array of an .npz than `input_name`.
 
     Raises:
@@ -198,7 +198,7 @@ def check_row_shape(shape: Sequence[int], input_shape: Sequence[int | str | None
 
 
 def fits(shape: Sequence[int], wanted: Sequence[int | str | None]) -> bool:
-    """Whether a shape is one that the model takes; axes that are no positive integer take any size."""
+    """Return whether the model accepts a shape; axes that are not positive integers accept any size."""
     return len(shape) == len(wanted) and all(
         not isinstance(axis, int) or axis <= 0 or axis == size
         for size, axis in zip(shape, wanted, strict=True)
@@ -258,12 +258,12 @@ def conversion_note(source: np.dtype[Any], target: np.dtype[Any]) -> str | None:
 
 
 def shape_text(shape: Sequence[int | str | None]) -> str:
-    """A shape as users read it: `[N,3,224,224]`, with `?` for an axis without a name or size."""
+    """Format a shape for users: `[N,3,224,224]`, with `?` for an axis without name or size."""
     return "[" + ",".join("?" if axis is None or axis == "" else shown(axis) for axis in shape) + "]"
 
 
 def _check(header: Header, length: int, input_shape: Sequence[int | str | None] | None) -> bool:
-    """Whether the array is a single row; InputError if header, file and input disagree."""
+    """Return whether the array is a single row; InputError if header, file and input disagree."""
     shape = header.shape
     if 0 in shape:
         raise InputError(f"holds no values (shape {shape_text(shape)})")
@@ -343,13 +343,13 @@ class _ShortReads(io.RawIOBase):
         return self._file.seek(offset, whence)
 
     def tell(self) -> int:
-        """The position."""
+        """Return the position."""
         return self._file.tell()
 
     def seekable(self) -> bool:
-        """True: regular files are."""
+        """Return True, as for all regular files."""
         return True
 
     def readable(self) -> bool:
-        """True."""
+        """Return True."""
         return True

@@ -35,7 +35,7 @@ _SCALES = {1: 2.0**-7, 2: 2.0**-15, 3: 2.0**-31, 4: 2.0**-31}  # 24 bits are rea
 
 @dataclass(frozen=True)
 class Format:
-    """How the samples are stored.
+    """Storage format of the samples.
 
     Attributes:
         floating: IEEE floats, otherwise integers.
@@ -57,7 +57,7 @@ class Format:
 
 @dataclass(frozen=True)
 class _Shape:
-    """What the model takes: samples and channels (None: any number), and whether channels have an axis."""
+    """Input shape of the model: samples and channels (None: any number), with or without a channel axis."""
 
     samples: int | None
     channels: int | None
@@ -127,7 +127,7 @@ class WaveformRows:
         return out
 
     def _read(self, first: int, out: npt.NDArray[np.float32]) -> None:
-        """Fills `out` [channels, samples] from the given sample on, in pieces."""
+        """Fill `out` [channels, samples] from sample `first` onwards, in pieces."""
         frame = self._form.frame
         step = MAX_READ_BYTES // frame
         for done in range(0, out.shape[1], step):
@@ -156,7 +156,7 @@ def open_waveform(
 
     Args:
         path: The file.
-        input_shape: [N, samples] or [N, channels, samples]; what is no positive integer fits any size.
+        input_shape: [N, samples] or [N, channels, samples]; other axes than positive integers accept any size.
         dtype: The model's type.
 
     Raises:
@@ -190,7 +190,7 @@ def _wanted(input_shape: Sequence[int | str | None], dtype: np.dtype[Any]) -> _S
 
 
 def _check(form: Format, size: int, shape: _Shape) -> int:
-    """How many samples there are; InputError if they don't fit."""
+    """Count the samples; InputError if they do not fit the model."""
     if size % form.frame:
         raise InputError("ends within a sample")
     samples = size // form.frame
@@ -212,7 +212,7 @@ def _walk(file: BinaryIO) -> tuple[Format, int, int]:
     length = os.fstat(file.fileno()).st_size
     head = file.read(12)
     if len(head) < 12 or head[:4] != b"RIFF" or head[8:] != b"WAVE":
-        raise InputError("is no .wav file (wrong first bytes)")
+        raise InputError("is not a .wav file (wrong first bytes)")
     promised = struct.unpack_from("<I", head, 4)[0] + 8
     if promised > length:
         raise InputError(f"is truncated: its header promises {promised:,} bytes, it has {length:,}")
@@ -260,7 +260,7 @@ def _format(raw: bytes) -> Format:
 
 
 def _decode(raw: bytes, form: Format) -> npt.NDArray[np.float64]:
-    """[samples, channels] in float64, which holds every stored value exactly."""
+    """Decode bytes to float64 [samples, channels], which holds every stored value exactly."""
     if form.floating:
         return np.frombuffer(raw, f"<f{form.width}").astype(np.float64).reshape(-1, form.channels)
     values: npt.NDArray[np.float64]

@@ -80,7 +80,7 @@ def open_bundle(path: Path, wanted: RowRequest, others: Sequence[RowRequest] | N
 
 
 def _unread(name: str, rows: ArrayRows, others: Sequence[RowRequest]) -> list[str]:
-    """Notes on arrays that are not read; InputError if a required one is missing."""
+    """Write notes on ignored arrays; InputError if a required one is missing."""
     wanted = {other.name for other in others}
     missing = [quoted(other.name) for other in others if other.name not in rows.others]
     if missing:
@@ -89,7 +89,7 @@ def _unread(name: str, rows: ArrayRows, others: Sequence[RowRequest]) -> list[st
             f"{listed([rows.member or '', *rows.others])}; add the missing arrays, or use {named('feeds')}"
         )
     return [
-        f"array {quoted(extra)} of .npz files was not read: it is no input of the model, or is set by {named('feeds')}"
+        f"array {quoted(extra)} of .npz files was ignored: not an input of the model, or set by {named('feeds')}"
         for extra in rows.others
         if extra not in wanted
     ]

@@ -39,12 +39,12 @@ SUFFIXES = images.SUFFIXES | frozenset(_OPENERS)
 
 
 def is_picture(path: Path) -> bool:
-    """Whether a file is read as a picture: any file without a suffix of rows."""
+    """Return whether a file is read as a picture: any file without a suffix of rows."""
     return path.suffix.lower() not in _OPENERS
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file can hold values of several inputs."""
+    """Return whether a file can hold values of several inputs."""
     return path.suffix.lower() == ".npz"
 
 

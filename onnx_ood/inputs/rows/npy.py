@@ -33,7 +33,7 @@ _TYPE = re.compile(r"([<>|=]?)([A-Za-z?])(\d{0,4})")
 
 @dataclass(frozen=True)
 class Header:
-    """What an .npy header says.
+    """Contents of an .npy header.
 
     Attributes:
         shape: All axes, as stored.
@@ -49,12 +49,12 @@ class Header:
 
     @property
     def by_columns(self) -> bool:
-        """Whether a row is spread over the stream; with one axis longer than 1 both orders are the same."""
+        """True if a row is scattered over the stream; not with at most one axis longer than 1."""
         return self.fortran and sum(axis > 1 for axis in self.shape) > 1
 
     @property
     def stream_bytes(self) -> int:
-        """How long the whole stream is when header and values are complete."""
+        """Length of the whole stream if header and values are complete."""
         return self.size + math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -65,11 +65,11 @@ def read_header(stream: IO[bytes]) -> Header:
     its version 3 is private. The header is a dictionary of three keys; anything else is refused.
 
     Raises:
-        InputError: If it is no .npy header, or of values that are no real numbers. Without a file name.
+        InputError: If it is not an .npy header, or its values are not real numbers. Without a file name.
     """
     start = stream.read(8)
     if len(start) < 8 or not start.startswith(MAGIC):
-        raise InputError("is no .npy array (wrong first bytes)")
+        raise InputError("is not an .npy array (wrong first bytes)")
     major = start[6]
     if major not in (1, 2, 3):
         raise InputError(f"has .npy format version {major}, which is not known")

@@ -1,4 +1,4 @@
-"""What an .npz holds for an input of the model beside the one whose rows are the inputs."""
+"""Values in an .npz file for further inputs of the model."""
 
 import math
 from pathlib import Path
@@ -47,7 +47,7 @@ class OtherRows:
         self._stored.close()
 
     def row(self, index: int) -> npt.NDArray[Any]:
-        """What belongs to a row of the file, in the model's type and without the batch axis.
+        """Read the value for one row, in the model's type and without the batch axis.
 
         Raises:
             RowError: If it holds a value that the type can't hold.
@@ -95,7 +95,7 @@ def open_other(path: Path, wanted: RowRequest) -> OtherRows:
 
 
 def fit(stored: ArrayRows, wanted: RowRequest) -> tuple[tuple[int, ...], int | None]:
-    """Reads an array as values of an input, with the input's batch axis or without.
+    """Interpret an array as values of an input, with or without the batch axis.
 
     Args:
         stored: The array.

@@ -16,7 +16,7 @@ class RowRequest:
 
     Attributes:
         name: Its name.
-        shape: Its shape with the batch axis; axes that are no positive integer take any size.
+        shape: Its shape with the batch axis; axes other than positive integers accept any size.
         dtype: Its type.
         axis: The batch axis; None if all inputs of a batch share one value.
         exact: True to take no array of an .npz but the one of this name.
@@ -51,14 +51,14 @@ class Rows(Protocol):
 
     @property
     def single(self) -> bool:
-        """Whether the whole file is one input, named after the file."""
+        """True if the whole file is one input, named after the file."""
 
     @property
     def notes(self) -> Sequence[str]:
         """Notes for the user on how the file is read, known once it is open."""
 
     def __len__(self) -> int:
-        """Number of rows, unusable ones included."""
+        """Count the rows, unusable ones included."""
 
     def rows(self, start: int, stop: int) -> npt.NDArray[Any]:
         """Rows start, ..., stop - 1 as [stop - start, *row_shape].

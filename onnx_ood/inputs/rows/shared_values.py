@@ -14,7 +14,7 @@ from onnx_ood.inputs.rows.other_inputs import fit
 from onnx_ood.inputs.rows.protocol import RowRequest
 
 GRAMMAR = "zeros, ones, a number or a .npy file"
-"""What a value may be, for messages."""
+"""Accepted forms of a value, for messages."""
 
 _WORDS = {"zeros": 0, "ones": 1, "false": 0, "true": 1}
 
@@ -29,7 +29,7 @@ class SharedValue:
     """
 
     def __init__(self, text: str, wanted: RowRequest, fed: RowRequest) -> None:
-        """Reads the value.
+        """Parse the value.
 
         A number fills the shape that the model declares. A size that it leaves open is that of the batch's axis of the
         same name; without a name, that of the batch's axis at the same place, if that has no name either and both
@@ -67,7 +67,7 @@ class SharedValue:
             raise InputError(f"is none of: {GRAMMAR}")
 
     def rows(self, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-        """The value for each input of a batch.
+        """Expand the value to the inputs of a batch.
 
         Args:
             shape: Shape [n, *input] of the batch.
@@ -80,7 +80,7 @@ class SharedValue:
 
 
 def _like(axis: int, wanted: RowRequest, fed: RowRequest) -> int | None:
-    """The axis of the fed input that is as long as an axis of another, or None if that is not known."""
+    """Find the axis of the fed input that determines an axis's size; None if unknown."""
     size = wanted.shape[axis]
     if isinstance(size, str):
         return fed.shape.index(size) if size in fed.shape else None
@@ -101,7 +101,7 @@ def _number(text: str) -> int | float | None:
 
 
 def _element(number: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """A number as a single element; InputError if the type can't hold it."""
+    """Convert a number to a single element; InputError if the type cannot hold it."""
     if dtype.kind == "f":
         try:
             with np.errstate(over="ignore"):
@@ -114,11 +114,11 @@ def _element(number: float, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
         low, high = (0, 1) if dtype.kind == "b" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
         if low <= number <= high:
             return np.asarray(int(number), dtype)
-    raise InputError(f"is no value of {dtype.name}, which the model takes")
+    raise InputError(f"is not a value of {dtype.name}, the type of the input")
 
 
 def _share(path: Path, wanted: RowRequest) -> npt.NDArray[Any]:
-    """What an .npy file holds for one input, in the model's type."""
+    """Read one input's value from an .npy file, in the model's type."""
     with open_array(path) as stored:
         shape, axis = fit(stored, wanted)
         if axis is not None and shape[axis] != 1:

@@ -163,7 +163,7 @@ def open_table(path: Path, *, input_shape: Sequence[int | str | None], dtype: np
 
     Args:
         path: The file.
-        input_shape: [N, features]; what is no positive integer fits any number of columns.
+        input_shape: [N, features]; any other value than a positive integer accepts all numbers of columns.
         dtype: The model's type.
 
     Raises:
@@ -207,7 +207,7 @@ def _check_footer(file: BinaryIO) -> None:
     file.seek(max(0, length - 8))
     tail = file.read(8)
     if head != b"PAR1" or len(tail) < 8 or tail[4:] != b"PAR1":
-        raise InputError("is no .parquet table, or is truncated (wrong first or last bytes)")
+        raise InputError("is not a .parquet table, or is truncated (wrong first or last bytes)")
     size = struct.unpack_from("<I", tail)[0]
     if size > length - 12:
         raise InputError("is damaged (the length of its footer)")

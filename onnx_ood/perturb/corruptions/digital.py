@@ -26,7 +26,7 @@ from onnx_ood.perturb.corruptions.registry import BySize, register_corruption
     ),
 )
 def brightness(picture: Picture, generator: Generator, more: float) -> FloatArray:  # noqa: ARG001
-    """Adds to the value of the HSV colour, and leaves hue and saturation: `x v' / v` with `v' = min(v + c, 1)`.
+    """Shift the value of the HSV colour, with hue and saturation unchanged: `x v' / v`, `v' = min(v + c, 1)`.
 
     v is the largest of a pixel's channels. Black becomes grey.
 
@@ -145,12 +145,12 @@ def pixelate(picture: Picture, generator: Generator, share: float) -> FloatArray
     ),
 )
 def jpeg_compression(picture: Picture, generator: Generator, quality: int) -> FloatArray:  # noqa: ARG001
-    """Writes a JPEG and reads it again: what comes back has 256 steps, whatever the picture had.
+    """Compress to JPEG and decompress; the result has 256 levels, whatever the picture had.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1], C 1 or 3.
         generator: Unused: nothing here is random.
-        quality: 1 to 95, as Pillow has it.
+        quality: 1 to 95, as in Pillow.
 
     Returns:
         float64 `[H, W, C]`.

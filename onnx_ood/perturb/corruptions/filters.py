@@ -117,7 +117,7 @@ def zoomed(picture: FloatArray, factor: float) -> Float:
 
 
 def displaced(picture: FloatArray, down: Float, right: Float) -> Float:
-    """Takes every pixel from another place, by linear interpolation.
+    """Move every pixel by its own offset, with linear interpolation.
 
     Args:
         picture: `[H, W, C]`; beyond its edge it is mirrored (`b a | a b c`).
@@ -141,6 +141,6 @@ def displaced(picture: FloatArray, down: Float, right: Float) -> Float:
 
 
 def _mirrored(index: Float, side: int) -> NDArray[np.int64]:
-    """Where an index beyond the edges falls in the picture mirrored there."""
+    """Fold indices beyond the edges back into the picture, as if mirrored."""
     folded = index.astype(np.int64) % (2 * side)
     return np.minimum(folded, 2 * side - 1 - folded)

@@ -43,7 +43,7 @@ def scribble(picture: Picture, generator: Generator, strokes: int) -> FloatArray
 
 @register_corruption(families={"overlay"}, severities=(1, 2, 3, 5, 8))
 def text(picture: Picture, generator: Generator, words: int) -> FloatArray:
-    """Writes words of four to seven random capitals and digits, each in one random colour, at random places.
+    """Write words of 4-7 random capitals and digits, each in a random colour and place.
 
     Letters are 16% of the shorter side high, at least 8 pixels; a word that is wider than the picture is cut off. The
     font is Pillow's own.
@@ -97,7 +97,7 @@ def occlusion(picture: Picture, generator: Generator, share: float) -> FloatArra
 def patch_shuffle(picture: Picture, generator: Generator, patches: int) -> FloatArray:
     """Cuts the picture into 4 × 4 patches and puts some of them back in random order.
 
-    What remains is every local texture; what goes is the arrangement. Where a side is no multiple of 4, its last
+    What remains is every local texture; what goes is the arrangement. If a side is not a multiple of 4, its last
     one to three rows or columns stay where they are.
 
     Args:

@@ -1,4 +1,4 @@
-"""What all ways to alter pictures share: what a picture is, and altering each one of a batch by itself."""
+"""Basics of all corruptions: pictures, and altering each picture of a batch by itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def each(images: FloatArray, alter: Callable[[Picture], FloatArray]) -> Picture:
 
 
 def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape of pictures, after a look at whether it is one.
+    """Check that a shape is one of pictures, and return it.
 
     Args:
         shape: `[H, W, C]` or `[N, H, W, C]`.
@@ -56,7 +56,7 @@ def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:
 
 
 def luminance(picture: FloatArray) -> FloatArray:
-    """How bright each pixel is: 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), or the one channel there is.
+    """Compute each pixel's luma, 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), or its one channel.
 
     Args:
         picture: `[H, W, C]`, C 1 or 3.

@@ -44,7 +44,7 @@ def gaussian_noise(picture: Picture, generator: Generator, sigma: float) -> Floa
     ),
 )
 def shot_noise(picture: Picture, generator: Generator, photons: float) -> FloatArray:
-    """What a sensor counts that gets few photons: `Poisson(c x) / c` for each pixel and channel.
+    """Simulate the photon noise of a sensor in low light: `Poisson(c x) / c` per pixel and channel.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1].

@@ -1,7 +1,6 @@
-"""Ways to alter pictures from which a detector can learn what altered pictures look like, before it meets others.
+"""Corruptions used as pseudo-OOD inputs, from which a detector can learn.
 
-None of them is among the corruptions that a benchmark asks about. Speckle noise, which belongs to them, is in
-`grain.py`, where its relatives are.
+None of them is among the corruptions of a benchmark.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from onnx_ood.perturb.corruptions.registry import ALL_OR_NOTHING, BySize, regist
 
 @register_corruption(families={"pseudo_ood"}, severities=(1.5, 2, 3, 5, 10), needs_colour=True)
 def saturate(picture: Picture, generator: Generator, factor: float) -> FloatArray:  # noqa: ARG001
-    """Multiplies the saturation of the HSV colour, up to 1; hue and value stay: `v - (v - x) min(c, 1 / s)`.
+    """Multiply the saturation of the HSV colour, up to 1: `v - (v - x) min(c, 1 / s)`.
 
     v is the largest of a pixel's channels, and `s = 1 - min / v` its saturation. Greys stay grey.
 
@@ -37,7 +36,7 @@ def saturate(picture: Picture, generator: Generator, factor: float) -> FloatArra
 
 @register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def invert(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG001
-    """The negative: `1 - x`.
+    """Invert all values: `1 - x`.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1].
@@ -51,7 +50,7 @@ def invert(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG00
 
 @register_corruption(families={"pseudo_ood"}, severities=(8, 6, 4, 3, 2))
 def posterize(picture: Picture, generator: Generator, levels: int) -> FloatArray:  # noqa: ARG001
-    """Leaves few values: `min(⌊n x⌋, n - 1) / (n - 1)`.
+    """Reduce the number of levels: `min(⌊n x⌋, n - 1) / (n - 1)`.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1].
@@ -66,7 +65,7 @@ def posterize(picture: Picture, generator: Generator, levels: int) -> FloatArray
 
 @register_corruption(families={"pseudo_ood"}, severities=(0.9, 0.8, 0.7, 0.6, 0.45))
 def solarize(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
-    """The negative of all values from a threshold on: `1 - x` where `x ≥ c m`, with m the largest value.
+    """Invert all values above a threshold: `1 - x` for `x ≥ c m`, with m the largest value.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1].
@@ -81,7 +80,7 @@ def solarize(picture: Picture, generator: Generator, share: float) -> FloatArray
 
 @register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING, needs_colour=True)
 def channel_swap(picture: Picture, generator: Generator) -> FloatArray:
-    """Puts the channels in another order, each of the five equally likely.
+    """Permute the channels, with each of the five other orders equally likely.
 
     Args:
         picture: float32 `[H, W, 3]` in [0, 1].
@@ -96,7 +95,7 @@ def channel_swap(picture: Picture, generator: Generator) -> FloatArray:
 
 @register_corruption(families={"pseudo_ood"}, severities=(0.7, 0.55, 0.4, 0.28, 0.18))
 def darker(picture: Picture, generator: Generator, share: float) -> FloatArray:  # noqa: ARG001
-    """Takes light away: `c x`.
+    """Darken the picture: `c x`.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1].
@@ -135,7 +134,7 @@ def speckle_noise(picture: Picture, generator: Generator, sigma: float) -> Float
 
 @register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def mosaic(picture: Picture, generator: Generator) -> FloatArray:
-    """Turns each quarter of the picture in its place, by one, two or three right angles, where it isn't square by two.
+    """Rotate each quarter in place by 90°, 180° or 270°; by 180° if it is not square.
 
     Where a side is odd, its last row or column stays as it is.
 
@@ -175,7 +174,7 @@ def blend(picture: Picture, generator: Generator, share: float, other: Picture) 
 
 @register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def halves_swapped(picture: Picture, generator: Generator) -> FloatArray:
-    """Swaps the left half and the right one, or the upper and the lower one, which is equally likely.
+    """Swap the left and right halves or the upper and lower ones, equally likely.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1].
@@ -190,7 +189,7 @@ def halves_swapped(picture: Picture, generator: Generator) -> FloatArray:
 
 @register_corruption(families={"pseudo_ood"}, severities=ALL_OR_NOTHING)
 def upside_down(picture: Picture, generator: Generator) -> FloatArray:  # noqa: ARG001
-    """Turns the picture by two right angles.
+    """Rotate the picture by 180°.
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1].

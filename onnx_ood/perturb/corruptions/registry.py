@@ -18,7 +18,6 @@ small ones (a box of slightly more than a pixel moves edges by an amount that de
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -27,6 +26,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 import numpy as np
 from numpy.random import Generator
 
+from onnx_ood._spelling import did_you_mean
 from onnx_ood._types import FloatArray
 from onnx_ood.exceptions import UsageError
 from onnx_ood.perturb.corruptions.pictures import Picture, each
@@ -109,7 +109,7 @@ class Corruption:
         )
 
     def at(self, family: Family) -> Alteration:
-        """The corruption at the one strength of a family, demo or mild.
+        """Make an alteration: the corruption at the one strength of a family, demo or mild.
 
         Returns:
             A function of float `[H, W, C]` or `[N, H, W, C]` in [0, 1] and a generator that returns the altered
@@ -196,7 +196,7 @@ def list_corruptions(family: Family | None = None) -> tuple[str, ...]:
 
 
 def find_corruption(name: str) -> Corruption:
-    """The corruption of a name.
+    """Find a corruption by name.
 
     Raises:
         UsageError: If there is none.
@@ -205,9 +205,7 @@ def find_corruption(name: str) -> Corruption:
     range(1, 6)
     """
     if name not in _corruptions:
-        close = difflib.get_close_matches(name, _corruptions, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(_corruptions)}"
-        raise UsageError(f"unknown corruption {name!r}; {hint}")
+        raise UsageError(f"unknown corruption {name!r}; {did_you_mean(name, _corruptions)}")
     return _corruptions[name]
 
 

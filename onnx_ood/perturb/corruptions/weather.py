@@ -98,7 +98,7 @@ def frost(picture: Picture, generator: Generator, keep: float, add: float) -> Fl
 
     Hendrycks and Dietterich take f from six photographs, whose origin and licence are unknown; here, it is drawn:
     branched crystals on clouds of 1/f noise, pale blue, with about the brightness of those photographs (between 0.3 and
-    0.8, in the mean 0.6).
+    0.8, 0.6 on average).
 
     Args:
         picture: float32 `[H, W, C]` in [0, 1], C 1 or 3.
@@ -124,7 +124,7 @@ def frost(picture: Picture, generator: Generator, keep: float, add: float) -> Fl
     ),
 )
 def fog(picture: Picture, generator: Generator, strength: float, decay: float) -> FloatArray:
-    """Adds fog, and darkens all so that the brightest value stays about what it was: `(x + s f) m / (m + s)`.
+    """Add fog, then darken to keep the maximum about constant: `(x + s f) m / (m + s)`.
 
     f is a height map in [0, 1], m the largest value of x.
 

@@ -33,7 +33,7 @@ class Context:
     opsets: Mapping[str, int]
 
     def constant(self, node: NodeProto, position: int) -> Array | None:
-        """A constant input of a node, None if it is omitted.
+        """Read a constant input of a node; None if it is omitted.
 
         Raises:
             UnsupportedError: If it depends on the model's input.
@@ -45,12 +45,12 @@ class Context:
         return self.constants[node.input[position]]
 
     def number(self, node: NodeProto, position: int) -> Array | None:
-        """A constant input in float64, None if it is omitted."""
+        """Read a constant input in float64; None if it is omitted."""
         value = self.constant(node, position)
         return None if value is None else value.astype(np.float64)
 
     def required(self, node: NodeProto, position: int) -> Array:
-        """A constant input in float64 that the operator requires.
+        """Read a required constant input in float64.
 
         Raises:
             UnsupportedError: If it is omitted or depends on the model's input.
@@ -73,7 +73,7 @@ class Context:
         return evaluate_node(node, values, list(self.opsets.items()))
 
     def varying(self, node: NodeProto) -> tuple[str, ...]:
-        """Inputs of a node that depend on the model's input, in order."""
+        """List inputs of a node that depend on the model's input, in order."""
         return tuple(name for name in node.input if name in self.samples)
 
     def shapes(self, node: NodeProto) -> list[tuple[int, ...]]:
@@ -108,7 +108,7 @@ def operator(*op_types: str, units: bool = False) -> Callable[[Reader], Reader]:
 
 
 def has_units(op_type: str) -> bool:
-    """True if an operator has units with boundaries."""
+    """Return whether an operator has units with boundaries."""
     return op_type in _WITH_UNITS
 
 

@@ -116,7 +116,7 @@ def _geometry(node: NodeProto, shape: Sequence[int], kernel: Sequence[int]) -> d
 
 
 def _pool_indices(context: Context, node: NodeProto) -> NDArray[np.int64]:
-    """Indices of the windows of a pooling node."""
+    """Compute the indices of the windows of a pooling node."""
     given, shape = attribute_values(node), context.samples[node.input[0]][2:]
     if node.op_type.startswith("Global"):
         return np.arange(prod(shape)).reshape(*[1] * len(shape), -1)

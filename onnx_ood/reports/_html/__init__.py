@@ -1,1 +1,1 @@
-"""What all HTML pages share."""
+"""Toolkit of HTML pages."""

@@ -24,30 +24,30 @@ _SIZES = (
     (320, 74), (256, 72), (208, 70), (176, 66), (144, 62), (120, 56), (104, 52), (88, 46), (80, 44), (72, 42), (64, 38),
     (64, 30), (56, 30), (48, 30),
 )  # fmt: skip
-# Of more inputs than these the largest sizes are left out: they would not fit, and all are held in memory at once.
+# With more inputs the largest sizes are not tried: they would not fit, and all are in memory at once.
 _MANY, _LARGEST_OF_MANY = 200, 176
-# If not even all the smallest fit, some inputs get none, and the others these.
+# If even the smallest do not fit, only some inputs get a thumbnail, of this size and quality.
 _FEW = (88, 46)
-# How many pictures tell about what all of them will take: a size is tried unless they say that it is this far off.
+# Pictures sampled to estimate the size of all; sizes estimated this far over the budget are skipped.
 _SAMPLE, _FAR_OFF = 24, 1.3
-# An array smaller than this, or much longer than wide, is no picture.
-_LEAST_SIDE = 8
-_MOST_LONG = 4
-# Pictures up to this side are enlarged in squares.
+# Smaller or longer arrays are not drawn as pictures.
+_MIN_SIDE = 8
+_MAX_ASPECT = 4
+# Pictures up to this side are enlarged without smoothing.
 _SMALL = 64
 _GONE = "can't be read any more"
 
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture of an input.
+    """Thumbnail of an input.
 
     Attributes:
-        uri: The picture itself.
+        uri: The picture as a data URI.
         width: In pixels.
         height: In pixels.
-        small: Whether the input itself is no larger, so that its pixels can be shown as squares.
-        made: Whether it was drawn from an array, from its least value in black to its largest in white.
+        small: True if the input is not larger, so that its pixels can be shown as squares.
+        made: True if drawn from an array, from its smallest value in black to its largest in white.
     """
 
     uri: str
@@ -59,7 +59,7 @@ class Thumbnail:
 
 @dataclass(frozen=True)
 class Missing:
-    """Why there is no picture of an input.
+    """Reason for a missing thumbnail.
 
     Attributes:
         reason: In a few words.
@@ -80,16 +80,16 @@ class _Source:
 
 
 def make_thumbnails(ids: Sequence[str], site: str, budget: int) -> list[Shown]:
-    """Small pictures of inputs, all of one size and quality.
+    """Make thumbnails of inputs, all of one size and quality.
 
     Args:
-        ids: The inputs as a result names them.
+        ids: Ids of the inputs in the result.
         site: The model's input, for archives of several arrays.
-        budget: Bytes that all of them may take in the page.
+        budget: Bytes available for all thumbnails.
 
     Returns:
-        One for each input. What is no picture, or can't be read any more, has none and says why; where the budget
-        doesn't suffice for all, only the first and the last inputs have one.
+        One entry per input: a thumbnail, or the reason for its absence. If the budget is too small for all, only the
+        first and last inputs have one.
     """
     sizes = [size for size in _SIZES if len(ids) <= _MANY or size[0] <= _LARGEST_OF_MANY]
     sources = _load_all(ids, site, sizes[0][0])
@@ -158,7 +158,7 @@ def _picture(path: Path, side: int) -> _Source | Missing:
 
 
 def _whole(path: Path, site: str, side: int) -> _Source | Missing:
-    """An array that is one input."""
+    """Read an array that is one input."""
     if path.suffix.lower() not in _ARRAYS:
         return _no_picture(path)
     try:
@@ -198,7 +198,7 @@ def _unreadable(error: InputError) -> Missing:
 
 
 def _drawn(values: NDArray[np.generic], side: int) -> _Source | Missing:
-    """An array as a picture, if its shape is that of one: [H, W], or with 1 or 3 channels first or last."""
+    """Draw an array of a picture's shape: [H, W], or with 1 or 3 channels first or last."""
     shape = "x".join(map(str, values.shape)) or "one number"
     while values.ndim > 3 and values.shape[0] == 1:
         values = values[0]
@@ -208,7 +208,7 @@ def _drawn(values: NDArray[np.generic], side: int) -> _Source | Missing:
         values = values[..., 0]
     sides = values.shape[:2]
     flat = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] == 3)
-    if not flat or min(sides) < _LEAST_SIDE or max(sides) > _MOST_LONG * min(sides):
+    if not flat or min(sides) < _MIN_SIDE or max(sides) > _MAX_ASPECT * min(sides):
         return Missing("not a picture", f"It is an array of {shape}.")
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():

@@ -17,7 +17,7 @@ def printable(text: str) -> str:
 
 
 def outcome_text(outcome: Outcome) -> str:
-    """An outcome as people read it.
+    """Write an outcome in words.
 
     >>> outcome_text("not_evaluated")
     'not evaluated'
@@ -26,7 +26,7 @@ def outcome_text(outcome: Outcome) -> str:
 
 
 def sentence(gate: GateResult) -> str:
-    """The gate, its outcome and the reason, on one line."""
+    """Write the gate, its outcome and the reason on one line."""
     ended = "ended in an error" if gate.outcome == "error" else outcome_text(gate.outcome)
     return f"{gate.title} of {gate.model} {ended}" + (f": {gate.reason}" if gate.reason else "")
 

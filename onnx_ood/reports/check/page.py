@@ -27,7 +27,7 @@ _CONCLUSIONS: dict[Outcome, str] = {
     "correct.",
     "error": "A model, or something it needs, could not be read or run, so nothing is known about its gates; the "
     "reasons are below. All other gates were evaluated.",
-    "failed": "At least one gate failed. What was expected, what was found and what to try are below.",
+    "failed": "At least one gate failed. Bounds, measured values and advice are below.",
     "not_evaluated": "No gate failed, but at least one could not be evaluated. That does not count as passed.",
 }
 
@@ -94,7 +94,7 @@ def _found(gate: GateResult) -> Child:
 
 
 def _explained(gate: GateResult) -> Markup:
-    """The reason, the advice and the notes of a gate not passed."""
+    """List reason, advice and notes of a gate that did not pass."""
     return joined(
         element(
             "h3",
@@ -107,7 +107,7 @@ def _explained(gate: GateResult) -> Markup:
 
 
 def _noted(gates: Sequence[GateResult]) -> Markup | None:
-    """Notes on gates that passed."""
+    """List notes on gates that passed."""
     if not gates:
         return None
     lines = [f"{gate.title} of {gate.model}: {note}" for gate in gates for note in gate.notes]

@@ -114,7 +114,7 @@ def _settings(result: DiffResult) -> Table | Text:
 
 
 def _short(name: str, value: str) -> str:
-    """A setting as text; hashes by their first digits, which differ for different files."""
+    """Format a setting; hashes are cut to their first digits."""
     return (value[:12] if name.endswith("sha256") else value) or "-"
 
 
@@ -146,7 +146,7 @@ def _value(value: float | None) -> str:
 
 
 def _change(value: float | None, metric: MetricChange) -> str:
-    """A change; for drops the factor, because drops differ a thousandfold between layers."""
+    """Format a change; drops as a factor, because they differ a thousandfold between layers."""
     if value is None:
         return "-"
     return f"x{10**value:.2f}" if metric.name.startswith(_DROP) else f"{value:+.3f}"

@@ -79,7 +79,7 @@ def _headline(result: DirectionsResult) -> str:
 
 
 def _limits(result: DirectionsResult) -> str:
-    """State what follows from the result, and what does not."""
+    """State the conclusions that the result supports, and its limits."""
     if result.status == "not_evaluated":
         return "There are fewer than 10 in-distribution inputs, or fewer of a set: nothing follows."
     return (

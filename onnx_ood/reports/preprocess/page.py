@@ -82,7 +82,7 @@ def _headline(result: PreprocessResult) -> str:
 
 
 def _conclusion(result: PreprocessResult) -> str:
-    """State what follows from the result, and what does not."""
+    """State the conclusions that the result supports, and its limits."""
     if result.status == "not_evaluated":
         return "Fewer than 10 photos were read: nothing follows."
     return (

@@ -88,7 +88,7 @@ def _verdict(result: ScoreResult) -> Markup:
 
 
 def _conclusion(result: ScoreResult) -> str:
-    """State what follows from the answer, and what does not."""
+    """State the conclusions that the result supports, and its limits."""
     summary = result.detector_summary
     if result.status == "not_evaluated":
         return "Fewer than half of the inputs could be scored, so nothing follows about the rest."

@@ -124,7 +124,7 @@ def _strip(name: str, values: Float, frame: Frame, across: Scale, y: float) -> l
 
 
 def _trajectories(model: ModelSensitivity, kind: TrajectoryType) -> Figure:
-    """Density of transitions along the trajectories of one type: each of them, their mean and their range."""
+    """Density of transitions along the trajectories of one type: each, the mean and the range."""
     chosen = [one for one in model.trajectories if one.type == kind]
     profiles = [one.profile for one in chosen]
     parts = list(zip(*profiles, strict=True))

@@ -73,7 +73,7 @@ def sample(array: Array, batch_size: int, index: int, axis: int = 0) -> Array | 
 
 
 def equal_but_for_rounding(one: Array | None, other: Array | None) -> bool:
-    """True if two samples are equal up to rounding; NaN and infinity have to be in the same places."""
+    """Return whether two samples are equal up to rounding, NaN and infinity in the same places."""
     if one is None or other is None or one.shape != other.shape or one.dtype != other.dtype:
         return False
     if not np.issubdtype(one.dtype, np.number):

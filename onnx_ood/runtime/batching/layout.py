@@ -24,7 +24,7 @@ _MAX_BATCH_SIZE = {"cpu": 32, "cuda": 64}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the inputs of one measurement are run.
+    """Plan for running the inputs of one measurement.
 
     Attributes:
         batch_size: Inputs in one run.
@@ -115,7 +115,7 @@ class Layout:
         return (*sample[:axis], batch_size * sample[axis], *sample[axis + 1 :])
 
     def units(self, probe: str) -> int:
-        """Number of values per input at a probe."""
+        """Count the values per input at a probe."""
         return prod(self.shapes[probe])
 
 

@@ -119,7 +119,7 @@ class Differences:
 
 
 def _is_head(sample: tuple[int, ...]) -> bool:
-    """True if one input's sample of an output is a row of class scores."""
+    """Return whether one input's sample of an output is a row of class scores."""
     return len(sample) == 2 and sample[0] == 1 and sample[1] > 1
 
 

@@ -123,7 +123,7 @@ class JacobianProber:
             directions: m; as many as the site has elements, or more, give the norm without sampling error.
             seed: Seed of the directions.
             feeds: Values of the other graph inputs by name, as in `Prober.measure`.
-            step: h for all inputs, or for each of them, [N]; None to choose one for each.
+            step: h for all inputs, or for each input, [N]; None to choose one for each.
 
         Returns:
             The norms.
@@ -164,7 +164,7 @@ class JacobianProber:
         )
 
     def default_step(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Float:
-        """A step that is about right as a rule, without the runs of a choice.
+        """Compute a usual step size, without the runs of a choice.
 
         Args:
             batch: As in `measure`.

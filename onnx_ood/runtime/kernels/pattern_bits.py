@@ -17,7 +17,7 @@ _WORD = 8
 
 
 def packed_bytes(units: int, thresholds: int) -> int:
-    """Number of bytes of the pattern of a site."""
+    """Count the bytes of a site's pattern."""
     return thresholds * -(-units // (8 * _WORD)) * _WORD
 
 

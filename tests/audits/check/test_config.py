@@ -22,10 +22,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ('[[gates]]\nmetric = "size"\nmax = 1', "line 1: models: Field required"),
         ('[models.a]\npath = "a"', "line 1: gates: Field required"),
-        ('[models.a]\npath = "a"\ninput = "x"\n[[gates]]', "line 3: models.a.input: Extra inputs"),
+        (
+            '[models.a]\npath = "a"\ninput = "x"\n[[gates]]',
+            "line 3: models.a.input: unknown key; did you mean 'inputs'?",
+        ),
         ('[models.a]\npath = "a"\ndetector = "x"\nGATE', "line 3: models.a.detector: "),
         ('[models.a]\npath = "a"\nscale = -1\n[[gates]]\nmetric = "size"', "line 3: models.a.scale: Input should be g"),
-        ('[models.a]\npath = "a"\nbatch_size = 1\n[[gates]]', "line 3: models.a.batch_size: Extra inputs"),
+        (
+            '[models.a]\npath = "a"\nbatch_size = 1\n[[gates]]',
+            "line 3: models.a.batch_size: unknown key; did you mean 'batch-size'?",
+        ),
         ('MODEL[[gates]]\nmetric = "sice"', "line 4: gates.0.metric: unknown metric 'sice'; did you mean 'size'?"),
         ('MODEL[[gates]]\nmetric = "size"', "line 3: gates.0: the gate has no bound; add one of min, max"),
         ('MODEL[[gates]]\nmetric = "size"\nmax = "1"', "line 5: gates.0.max: Input should be a valid number"),
@@ -66,11 +72,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (
             'gates = [\n  # two\n  { metric = "size", max = 1 },\n  { metric = "opset", mim = 1 },\n]\n'
             '[models.a]\npath = "a"',
-            "line 4: gates.1.mim: Extra inputs",
+            "line 4: gates.1.mim: unknown key; did you mean 'min'?",
         ),
         (
             'MODEL[[gates]]\nmetric = "transition-density"\ntarget = "x"\nmax = 1',
-            "line 5: gates.0.target: unknown trajectory type 'x'; choose one of translations, same",
+            "line 5: gates.0.target: unknown trajectory type 'x'; choose from translations, same",
         ),
     ],
 )  # fmt: skip
@@ -123,11 +129,9 @@ def test_what_does_not_suit_the_model_names_the_gate_and_the_model(folder: Path)
     where = (
         rf"line {odd[: odd.index('set =')].count(chr(10)) + 1}: gates\.0\.set: models\.cnn has no set 'odd'"
     )
-    with pytest.raises(
-        UsageError, match=rf"{where}; choose one of inverted, uniform-noise, .*, gaussian-blur"
-    ):
+    with pytest.raises(UsageError, match=rf"{where}; choose from inverted, uniform-noise, .*, gaussian-blur"):
         write_plan(folder, odd)
-    with pytest.raises(UsageError, match=rf"{where}; choose one of inverted$"):
+    with pytest.raises(UsageError, match=rf"{where}; choose from inverted$"):
         write_plan(folder, odd.replace("trajectories = 2", "synthetic-ood = false"))
     bare = odd.replace("trajectories = 2", "synthetic-ood = false").replace('inverted = "inverted.npy"', "")
     with pytest.raises(UsageError, match=rf"{where}; add it to models\.cnn\.ood$"):

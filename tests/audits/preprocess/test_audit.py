@@ -1,4 +1,4 @@
-"""The preprocessing detective, against the bundled models' cards and models that were made to expect something else."""
+"""The preprocessing search, against the bundled models' cards and models that were made to expect something else."""
 
 from __future__ import annotations
 

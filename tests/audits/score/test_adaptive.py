@@ -331,7 +331,7 @@ def test_a_file_that_breaks_off_anywhere_is_taken_up(network, rows, tmp_path):
 
 def test_what_is_known_of_long_runs_takes_no_more_memory(network, rows, tmp_path):
     """Of many inputs every second, then every fourth, ... is kept, and a resumed run keeps the same."""
-    with mock.patch("onnx_ood.audits.score.adaptive._MOST", 40):
+    with mock.patch("onnx_ood.audits.score.adaptive._MAX_COMPARED", 40):
         whole = run(network, rows, batch_size=7, path=tmp_path / "whole.jsonl")
         text = (tmp_path / "whole.jsonl").read_bytes()
         (tmp_path / "s.jsonl").write_bytes(text[: len(text) * 4 // 5])
@@ -362,7 +362,7 @@ def test_the_stream_and_the_result_follow_the_published_schemas(network, rows, t
 
 @pytest.mark.parametrize("settings", [{"copies": 2}, {"copies": 4}, {}, {"recipe": "lesswrong"}])
 def test_too_few_copies_to_save_any_are_a_mistake(network, rows, settings):
-    with pytest.raises(UsageError, match=r"saves nothing: state more copies, 16 for instance") as caught:
+    with pytest.raises(UsageError, match=r"saves nothing with .*; set more copies, such as 16") as caught:
         onnx_ood.score(network, [str(rows)], ScoreSettings(probes=PROBES, adaptive=True, **settings))
     assert "\n" not in str(caught.value)
 

@@ -105,7 +105,7 @@ def test_rows_of_a_table(tmp_path, save):
 @pytest.mark.parametrize("bad", [0, 3])
 def test_a_row_that_the_model_does_not_run_fails_alone(tmp_path, bad):
     """The embedding has no such token."""
-    rows = np.stack([models.encode(text[:30]) for text in models.sentences()["ordinary"][:6]])
+    rows = np.stack([models.encode(text[:30]) for text in models.sentences()["in_distribution"][:6]])
     broken = rows.copy()
     broken[bad, 4] = 10_000
     for name, values in (("good", rows), ("broken", broken)):

@@ -201,8 +201,8 @@ RECORDS = "holds records (named fields), not numbers; save the one field as an a
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no .npy array (wrong first bytes)"),
-        (b"\x93NUMPX\x01\x00", "is no .npy array (wrong first bytes)"),
+        (b"", "is not an .npy array (wrong first bytes)"),
+        (b"\x93NUMPX\x01\x00", "is not an .npy array (wrong first bytes)"),
         (header(described("(1,)"), 4), "has .npy format version 4, which is not known"),
         (b"\x93NUMPY\x02\x00\xff\xff\xff\xff{", "has a broken .npy header (its length)"),
         (b"\x93NUMPY\x01\x00\xff\x00{", "is truncated in its .npy header"),

@@ -244,8 +244,8 @@ DATA = chunk(b"data", bytes(8))
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no .wav file (wrong first bytes)"),
-        (b"RIFX" + riff(form(1, 16), DATA)[4:], "is no .wav file (wrong first bytes)"),
+        (b"", "is not a .wav file (wrong first bytes)"),
+        (b"RIFX" + riff(form(1, 16), DATA)[4:], "is not a .wav file (wrong first bytes)"),
         (riff(form(1, 16), DATA)[:-1], "is truncated: its header promises 52 bytes, it has 51"),
         (riff(form(1, 16)), "has no samples (no data chunk)"),
         (riff(DATA, form(1, 16)), "has samples before their format"),

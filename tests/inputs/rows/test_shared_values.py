@@ -56,7 +56,7 @@ def test_a_number_fills_every_element_in_the_model_s_type(text: str, dtype: str,
     ],
 )
 def test_a_number_that_the_type_cannot_hold_is_refused(text: str, dtype: str) -> None:
-    assert refused(text, wanted(("N", 3), dtype)) == f"is no value of {dtype}, which the model takes"
+    assert refused(text, wanted(("N", 3), dtype)) == f"is not a value of {dtype}, the type of the input"
 
 
 @pytest.mark.parametrize("text", ["", "zero", "x.npz", "1,2", "[1]", "9" * 5000 + "x"])

@@ -226,9 +226,12 @@ def test_pyarrow_is_imported_only_for_tables() -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is no .parquet table, or is truncated (wrong first or last bytes)"),
-        (b"PAR1", "is no .parquet table, or is truncated (wrong first or last bytes)"),
-        (b"PAR1" + bytes(8) + b"PARE", "is no .parquet table, or is truncated (wrong first or last bytes)"),
+        (b"", "is not a .parquet table, or is truncated (wrong first or last bytes)"),
+        (b"PAR1", "is not a .parquet table, or is truncated (wrong first or last bytes)"),
+        (
+            b"PAR1" + bytes(8) + b"PARE",
+            "is not a .parquet table, or is truncated (wrong first or last bytes)",
+        ),
         (b"PAR1\xff\xff\xff\xffPAR1", "is damaged (the length of its footer)"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The page of the preprocessing detective, taken apart by a parser of other people's."""
+"""The page of the preprocessing search, parsed by an independent parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A table of numbers that need not fit into memory: filled row by row, read column by column."""
+"""Table of numbers on disk: written row by row, read column by column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from onnx_ood._types import Float
 from onnx_ood.metrics.quantiles import Values
 
-# Rows come to the file in blocks of about this size, within which each column is contiguous.
+# Rows are written in blocks of about this size, within which each column is contiguous.
 _BLOCK_BYTES = 1 << 18
 # A column is read this many rows at a time, or a block.
 _PIECE_ROWS = 1 << 16
@@ -19,15 +19,15 @@ _PIECE_ROWS = 1 << 16
 class ColumnStore:
     """Rows of `width` numbers, float64, in a file.
 
-    A file of rows would have to be read as a whole for each column; one file a column would be many files.
+    A file of rows would have to be read completely for each column; one file per column would be many files.
     """
 
     def __init__(self, file: BinaryIO, width: int) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
-            file: An empty file for reading and writing, which nobody else uses.
-            width: Numbers in a row, at least 1.
+            file: An empty file for reading and writing, for exclusive use.
+            width: Numbers per row, at least 1.
         """
         self._file = file
         self._block: Float = np.empty((width, max(1, _BLOCK_BYTES // (8 * width))))
@@ -37,7 +37,7 @@ class ColumnStore:
         return self._count
 
     def append(self, row: Sequence[float | None]) -> None:
-        """Adds a row; None is NaN."""
+        """Append a row; None is stored as NaN."""
         size = self._block.shape[1]
         self._block[:, self._count % size] = np.array(row, dtype=np.float64)
         self._count += 1
@@ -46,7 +46,7 @@ class ColumnStore:
             self._file.write(self._block.data)
 
     def column(self, at: int) -> Values:
-        """One number of every row, [N]; as long as no row is added."""
+        """Return a column, [N]; valid until a row is added."""
         return Values(self._count, lambda: self._pieces(at))
 
     def _pieces(self, at: int) -> Iterator[Float]:
@@ -63,7 +63,7 @@ class ColumnStore:
         yield self._block[at, : self._count % size]
 
     def blocks(self) -> Iterator[Float]:
-        """All rows in order, some at a time: [n, width] each."""
+        """Yield all rows in order, in blocks [n, width]."""
         size = self._block.shape[1]
         for block in range(self._count // size):
             self._file.seek(block * self._block.nbytes)

@@ -1,4 +1,4 @@
-"""Which of the measured probes to watch: told by the inputs alone, without knowing which of them are strange."""
+"""Advice on the probes to watch, from in-distribution and unlabelled inputs alike."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from onnx_ood.audits.score.result import ProbeAdvice
 from onnx_ood.audits.score.stream.records import CalibratedProbe
 from onnx_ood.metrics.probe_choice import choose, correlations, reliability
 
-# A probe with more of its inputs under the noise floor, or saturated, is left out.
-_MOST_LOST = 0.5
-# A drop of this much: activations of the input and of its copy have hardly anything in common.
+# Probes with a larger fraction of inputs under the noise floor, or saturated, are left out.
+_MAX_LOST = 0.5
+# Drop of activations that are almost orthogonal.
 _SATURATED = 0.9
-# Below, copies of one input differ more than inputs do.
-_LEAST_RELIABILITY = 0.5
-# What a further probe has to add: of a perfectly reliable one, a correlation of at most 0.8.
-_LEAST_GAIN = 0.2
+# Below it, copies of one input differ more than inputs do.
+_MIN_RELIABILITY = 0.5
+# Smallest gain of a further probe; a perfectly reliable one may have a correlation of at most 0.8.
+_MIN_GAIN = 0.2
 
 
 def advise(drops: Float, errors: Float, probes: Sequence[CalibratedProbe]) -> tuple[ProbeAdvice, ...]:
-    """Says which probes to watch, and why not the others.
+    """Recommend probes, with reasons for leaving out the others.
 
     Args:
-        drops: Cosine drop of N inputs at P probes, mean over copies, [N, P].
-        errors: Its standard error over copies, [N, P].
+        drops: Cosine drops of N inputs at P probes, means over copies, [N, P].
+        errors: Their standard errors over copies, [N, P].
         probes: The P probes.
 
     Returns:
-        The advised probes, the best first, then those left out, in execution order.
+        The recommended probes, best first, then the others in execution order.
     """
     floor = np.array([probe.noise_floor for probe in probes])
     raised = np.maximum(drops, floor)
     logs = np.log10(raised)
-    # The standard error of a logarithm is the relative one of its argument, in the unit of the logarithm.
+    # The standard error of a logarithm is the relative standard error of its argument.
     reliable = reliability(logs, errors / raised / np.log(10))
     under, saturated = (drops <= floor).mean(axis=0), (drops >= _SATURATED).mean(axis=0)
     spread = logs.std(axis=0, ddof=1)
@@ -44,7 +44,7 @@ def advise(drops: Float, errors: Float, probes: Sequence[CalibratedProbe]) -> tu
         for p, probe in enumerate(probes)
     ]
     alike = correlations(logs)
-    chosen = choose(np.where([reason is None for reason in unfit], reliable, 0.0), alike, _LEAST_GAIN)
+    chosen = choose(np.where([reason is None for reason in unfit], reliable, 0.0), alike, _MIN_GAIN)
     advised = [one.at for one in chosen]
 
     def advice(p: int, like: int | None, reason: str) -> ProbeAdvice:
@@ -71,14 +71,14 @@ def advise(drops: Float, errors: Float, probes: Sequence[CalibratedProbe]) -> tu
     return tuple(found)
 
 
-def _why_unfit(on: float, under: float, saturated: float, reliable: float) -> str | None:
-    """Why a probe is left out whatever the others are, or None."""
-    if on == 0 and under == 1:
+def _why_unfit(active: float, under: float, saturated: float, reliable: float) -> str | None:
+    """Return the reason to leave out a probe, regardless of the others, or None."""
+    if active == 0 and under == 1:
         return "dead: no unit is above 0"
-    if under > _MOST_LOST:
+    if under > _MAX_LOST:
         return f"under the noise floor for {under:.0%} of inputs"
-    if saturated > _MOST_LOST:
+    if saturated > _MAX_LOST:
         return f"saturated: the nudge turns it by over 84 degrees for {saturated:.0%} of inputs"
-    if reliable < _LEAST_RELIABILITY:
+    if reliable < _MIN_RELIABILITY:
         return "inputs differ there hardly more than copies of one input do"
     return None

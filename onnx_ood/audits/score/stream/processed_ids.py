@@ -1,4 +1,4 @@
-"""Which inputs a stream has already: told by their ids, whatever the order in which they come again."""
+"""Inputs already in a stream, by their ids, in any order."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-# 96 bits of a hash, as 16 printable bytes: numpy cuts zeros off the end of a byte string. Two of a million million ids
-# would share one by a chance of about 1e-5.
+# 96 bits of a hash as 16 printable bytes, because numpy cuts zeros off the end of byte strings. Among 10^12 ids, the
+# probability of a collision is about 1e-5.
 _BITS = 96
 
 
 class ProcessedIds:
-    """Ids that were dealt with, each as often as it was; 17 bytes an id, however long it is."""
+    """Multiset of processed ids, in 17 bytes per id."""
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
-        """Takes the ids, which need not fit into memory."""
+        """Store the ids, which need not fit into memory."""
         digests = bytearray()
         for name in ids:
             digests += _digest(name)
@@ -31,11 +31,11 @@ class ProcessedIds:
 
     @property
     def left(self) -> int:
-        """How many were not taken."""
+        """Number of ids not taken."""
         return int(len(self._taken) - self._taken.sum())
 
     def take(self, name: str) -> bool:
-        """True if the id was dealt with and has not been taken as often as that; then it is taken once more."""
+        """Take one occurrence of an id; False if none is left."""
         if not len(self._digests):
             return False
         digest = _digest(name)

@@ -1,4 +1,4 @@
-"""The records of a stream: what a run notes as it goes, one JSON line each."""
+"""Records of a stream, one JSON line each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from onnx_ood.results.provenance import ModelFacts
 
 
 class StreamProbe(Part):
-    """A probe that was chosen; the first run may tell that it can't be measured."""
+    """A chosen probe; the first run may find that it cannot be measured."""
 
     name: str
     op: str
     depth: int = Field(description="Nodes on the longest path from a model input.")
-    reason: str = Field(description="Why it was chosen.")
+    reason: str = Field(description="Reason for the choice.")
 
 
 class Header(Part):
-    """The first line: everything that has to be the same when a run is resumed."""
+    """First line: everything that must be equal when a run is resumed."""
 
     record: Literal["header"] = "header"
     format: Literal["onnx-ood/score-stream/1"] = Field(default="onnx-ood/score-stream/1", alias="schema")
@@ -41,37 +41,37 @@ class Header(Part):
 
 
 class CalibratedProbe(Part):
-    """A probe that is measured."""
+    """A measured probe."""
 
     name: str
     units: int = Field(description="Elements of the activation of one input.")
-    noise_floor: float = Field(description="Cosine drop that float rounding alone can make here.")
-    active: float = Field(description="Share of its units that are above 0, mean over the first inputs.")
+    noise_floor: float = Field(description="Cosine drop that float rounding alone can cause.")
+    active: float = Field(description="Fraction of units above 0, mean over the first inputs.")
 
 
 class Calibration(Part):
-    """What the first inputs told, before the first measured input; once more where it has changed. The last counts."""
+    """Calibration by the first inputs, before the first measured input and after each change; the last one counts."""
 
     record: Literal["calibration"] = "calibration"
     run: Run
     probes: tuple[CalibratedProbe, ...] = Field(
-        description="What the lists of the inputs that follow are about."
+        description="Probes of the lists of numbers in the following inputs, in order."
     )
     skipped_probes: dict[str, str]
     copy_sums: tuple[tuple[float, ...], ...] = Field(
-        description="With --adaptive: for each copy and probe, the drop over the mean over all copies, summed up over "
-        "the inputs so far, 32 at most; else empty."
+        description="With adaptive copies: for each copy and probe, the drop divided by its mean over copies, summed "
+        "over the inputs so far (at most 32); otherwise empty."
     )
 
 
 class ScoredInput(Part):
-    """A measured input; lists have one entry a probe, in the order of the calibration."""
+    """A measured input; lists have one entry per probe, in the order of the calibration."""
 
     record: Literal["scored"] = "scored"
     id: str
-    copies: int = Field(description="Nudged copies it got.")
-    forwards: int = Field(description="Runs of the model for it, nudged or not.")
-    scores: tuple[float, ...] = Field(description="Of each detector of the header's verdict.")
+    copies: int = Field(description="Number of nudged copies.")
+    forwards: int = Field(description="Forward passes for it, including clean ones.")
+    scores: tuple[float, ...] = Field(description="Score of each detector in the header's summary.")
     p_value: Number
     flagged: bool | None
     published_score: float = Field(
@@ -82,7 +82,7 @@ class ScoredInput(Part):
         description="Standard error of the drop over copies; null for one copy."
     )
     distortion: tuple[Number, ...] = Field(
-        description="Angle at the probe over angle at the site, mean over copies."
+        description="Angle at the probe divided by angle at the site, mean over copies."
     )
     flip_rate: tuple[float, ...]
     prediction: Prediction | None

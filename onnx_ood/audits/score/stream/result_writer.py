@@ -1,4 +1,4 @@
-"""Making records of what came of inputs, and handing them to the stream batch by batch."""
+"""Records of inputs, written to the stream batch by batch."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from onnx_ood.runtime import Measurement
 
 
 class ResultWriter:
-    """The inputs of one run as they come in. Nothing of them is kept but in the stream."""
+    """Collects records of a run; they are kept in the stream only."""
 
     def __init__(self, stream: Stream, labels: Sequence[str] | None) -> None:
-        """Starts with what is in the stream.
+        """Start with the contents of the stream.
 
         Args:
-            stream: Where everything goes.
+            stream: Stream to write to.
             labels: Class names of the model's output, or None.
         """
         self._stream = stream
@@ -34,16 +34,16 @@ class ResultWriter:
 
     @property
     def seen(self) -> int:
-        """Inputs that came in, failed ones included, and those of the run that is resumed."""
+        """Number of inputs so far, including failed ones and those of a resumed run."""
         return self._stream.scored + self._stream.unscored + len(self._batch)
 
     @property
     def scored(self) -> int:
-        """Inputs that can be scored, and those of the run that is resumed."""
+        """Number of scored inputs so far, including those of a resumed run."""
         return self._stream.scored + sum(isinstance(entry, ScoredInput) for entry in self._batch)
 
     def fail(self, name: str, reason: str) -> None:
-        """Notes an input that can't be scored, unless the stream has it from before."""
+        """Record an input that cannot be scored, unless the stream has it already."""
         if not self._stream.done.take(name):
             self._batch.append(UnscoredInput(id=name, reason=reason))
 
@@ -53,29 +53,29 @@ class ResultWriter:
         reduced: PerturbationStats,
         measured: Measurement,
         floor: Float,
-        judged: Scores | None,
+        scores: Scores | None,
     ) -> list[ScoredInput]:
-        """Takes inputs that were measured.
+        """Record measured inputs.
 
         Args:
-            ids: Names of the N inputs.
-            reduced: Their numbers; inputs with a drop that is not finite are noted as failed.
+            ids: Ids of the N inputs.
+            reduced: Their statistics; inputs with a drop that is not finite are recorded as failed.
             measured: Their measurement, for its probes and the model's own outputs.
             floor: Noise floor of each probe, [P].
-            judged: What detectors say of them; None where none is asked.
+            scores: Scores by detectors; None without detectors.
 
         Returns:
-            Those that are scored, in order.
+            The scored inputs, in order.
         """
         finite = np.isfinite(reduced.drop)
         usable: NDArray[np.bool_] = finite.min(axis=1)
         for i in np.flatnonzero(~usable).tolist():
             probe = measured.probes[int(np.argmin(finite[i]))]
             self.fail(ids[i], f"the model computes NaN or infinity for it, first seen at probe {probe!r}")
-        if judged is not None:
-            for i in np.flatnonzero(usable & ~judged.finite).tolist():
-                self.fail(ids[i], "the model computes NaN or infinity for it, in what detectors read")
-            usable = usable & judged.finite
+        if scores is not None:
+            for i in np.flatnonzero(usable & ~scores.finite).tolist():
+                self.fail(ids[i], "the model computes NaN or infinity for it, in features of the detectors")
+            usable = usable & scores.finite
         answers = read_answers(measured.outputs)
         good = np.flatnonzero(usable)
         published = published_score(reduced.drop[good], floor)
@@ -84,9 +84,9 @@ class ResultWriter:
                 id=ids[i],
                 copies=int(reduced.copies[i]),
                 forwards=int(reduced.forwards[i]),
-                scores=() if judged is None else tuple(judged.scores[i].tolist()),
-                p_value=None if judged is None or judged.p_values is None else float(judged.p_values[i]),
-                flagged=None if judged is None or judged.flagged is None else bool(judged.flagged[i]),
+                scores=() if scores is None else tuple(scores.scores[i].tolist()),
+                p_value=None if scores is None or scores.p_values is None else float(scores.p_values[i]),
+                flagged=None if scores is None or scores.flagged is None else bool(scores.flagged[i]),
                 published_score=float(score),
                 drop=tuple(reduced.drop[i].tolist()),
                 drop_error=_numbers(reduced.drop_error[i]),
@@ -100,10 +100,10 @@ class ResultWriter:
         return scored
 
     def commit(self, calibration: Calibration | None) -> None:
-        """Writes the inputs that came in since the last time.
+        """Write the records since the last call.
 
         Args:
-            calibration: What the first inputs told; None if none was measured yet.
+            calibration: Current calibration; None before any measurement.
         """
         self._stream.write(self._batch, calibration)
         self._batch = []

@@ -1,4 +1,4 @@
-"""The stream of a run: a file of JSON lines that grows batch by batch, and from which a run is taken up again."""
+"""Stream of a run: a file of JSON lines, appended batch by batch, from which a run can be resumed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from pydantic import ValidationError
 
+from onnx_ood._dialect import named
 from onnx_ood.audits.score.result import DetectorSummary
 from onnx_ood.audits.score.settings import Streaming
 from onnx_ood.audits.score.stream.processed_ids import ProcessedIds
@@ -26,39 +27,39 @@ from onnx_ood.audits.score.stream.records import (
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.results.base import Number
 
-# A run that nobody asked to stream is kept in memory up to this size, in a temporary file beyond it.
+# A stream without a file is kept in memory up to this size, in a temporary file beyond.
 _IN_MEMORY = 1 << 24
-# How every stream begins, so that no other file is taken for one that broke off in its first line.
+# First bytes of every stream, to recognise other files, even if a stream was truncated in its first line.
 _BEGINNING = b'{"record":"header","schema":"onnx-ood/score-stream/1"'
 
 
 class Stream:
     """The records of one run in a file.
 
-    A batch's records are written at once and its last one is marked: what follows the last mark was interrupted. So a
-    run that goes on measures the same inputs together as one that was never interrupted, and no bit depends on it.
+    The records of a batch are written at once and the last one is marked; records after the last mark are from an
+    interrupted batch. So a resumed run measures the same inputs together as an uninterrupted one, bit for bit.
 
     Attributes:
         path: The file as errors name it; None for a temporary one.
-        header: What the run is about; there once it has begun.
-        calibration: What the first inputs told, or None if none was measured.
-        scored: Scored inputs in the file.
-        unscored: Other inputs in the file.
-        done: Ids of the inputs that were in the file when it was opened.
+        header: Settings of the run; set once it has begun.
+        calibration: Calibration by the first inputs; None before any measurement.
+        scored: Number of scored inputs in the file.
+        unscored: Number of other inputs in the file.
+        done: Ids of the inputs in the file when it was opened.
     """
 
     header: Header
 
     def __init__(self, file: BinaryIO, path: Path | None = None, *, remember: bool = True) -> None:
-        """Reads what is in a file.
+        """Read the records in a file.
 
         Args:
-            file: Open for reading and, unless it is only to be read, for writing.
+            file: Open for reading and, unless it is only read, for writing.
             path: Its name for errors; None for a temporary file.
             remember: False to leave `done` empty.
 
         Raises:
-            OutputError: If it is no stream, or damaged.
+            OutputError: If it is not a stream, or damaged.
         """
         self._file = file
         self.path = path
@@ -68,20 +69,20 @@ class Stream:
         self._check_beginning()
         ids = self._read_ids()
         self.done = ProcessedIds(ids) if remember else ProcessedIds()
-        # What is not remembered has to be read all the same.
+        # Ids that are not remembered still have to be read.
         deque(ids, maxlen=0)
 
     @property
     def begun(self) -> bool:
-        """Whether the file has a header."""
+        """True if the file has a header."""
         return self._end > 0
 
     def begin(self, header: Header) -> None:
-        """Writes the header into an empty file, or takes the run up where the file ends.
+        """Write the header to an empty file, or prepare the file for resuming.
 
         Raises:
-            UsageError: If the file is of a run with other settings.
-            OutputError: If it can't be written.
+            UsageError: If the file is of a run with different settings.
+            OutputError: If it cannot be written.
         """
         if self.begun:
             _check_same(self.path, self.header, header)
@@ -94,14 +95,14 @@ class Stream:
             self._write([header])
 
     def write(self, entries: Sequence[Entry], calibration: Calibration | None) -> None:
-        """Adds a batch and hands it to the operating system, so that it outlives this process.
+        """Append a batch and flush it, so that it outlives this process.
 
         Args:
-            entries: What came of its inputs.
-            calibration: What is known of the run by now.
+            entries: Records of its inputs.
+            calibration: Current calibration.
 
         Raises:
-            OutputError: If it can't be written.
+            OutputError: If it cannot be written.
         """
         if not entries:
             return
@@ -114,7 +115,7 @@ class Stream:
         self._count(entries)
 
     def entries(self) -> Iterator[Entry]:
-        """What came of the inputs, in the order in which they were dealt with; interrupted batches left out."""
+        """Yield the records of inputs in order, without interrupted batches."""
         batch: list[Entry] = []
         for record, _ in self._records():
             if isinstance(record, ScoredInput | UnscoredInput):
@@ -124,15 +125,15 @@ class Stream:
                     batch = []
 
     def _check_beginning(self) -> None:
-        """Refuses a file that isn't ours, before anything of it is cut off."""
+        """Refuse other files, before anything is truncated."""
         self._file.seek(0)
         first = self._file.readline()
-        broken_off = _BEGINNING.startswith(first) or first.startswith(_BEGINNING)
-        if not (first.startswith(_BEGINNING) if first.endswith(b"\n") else broken_off):
-            raise OutputError(f"{self.path}: is no stream of onnx-ood score; choose another file")
+        truncated = _BEGINNING.startswith(first) or first.startswith(_BEGINNING)
+        if not (first.startswith(_BEGINNING) if first.endswith(b"\n") else truncated):
+            raise OutputError(f"{self.path}: is not a stream of onnx-ood score; choose another file")
 
     def _read_ids(self) -> Iterator[str]:
-        """The ids of the inputs in the file; everything else that is in it is noted on the way."""
+        """Yield the ids of the inputs in the file; store everything else."""
         batch: list[Entry] = []
         calibration: Calibration | None = None
         for record, end in self._records():
@@ -154,7 +155,7 @@ class Stream:
         self.unscored += len(entries) - scored
 
     def _records(self) -> Iterator[tuple[Header | Calibration | Entry, int]]:
-        """The records that are whole, each with the place where its line ends."""
+        """Yield all complete records, each with the position of its end."""
         self._file.seek(0)
         at = 0
         for number, line in enumerate(self._file, start=1):
@@ -166,7 +167,7 @@ class Stream:
             except ValidationError:
                 record = None
             if record is None or isinstance(record, Header) != (number == 1):
-                raise OutputError(f"{self.path}: line {number} is damaged; choose another file, or repair it")
+                raise OutputError(f"{self.path}: line {number} is damaged; choose another file or repair it")
             yield record, at
 
     def _write(self, records: Sequence[Header | Calibration | Entry]) -> None:
@@ -181,17 +182,17 @@ class Stream:
 
 @contextmanager
 def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
-    """Opens the stream of a run.
+    """Open the stream of a run.
 
     Args:
-        streaming: Where it goes; None for a temporary one.
+        streaming: File and mode; None for a temporary stream.
 
     Yields:
-        The stream; it has begun if the file was there.
+        The stream; it has begun if the file existed.
 
     Raises:
-        UsageError: If the file exists and the run is not to be resumed.
-        OutputError: If it can't be opened.
+        UsageError: If the file exists and is not to be resumed.
+        OutputError: If it cannot be opened.
     """
     if streaming is None:
         spooled = cast(BinaryIO, tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY))  # noqa: SIM115
@@ -204,7 +205,7 @@ def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
         file = path.open("r+b" if old else "x+b")
     except FileExistsError:
         raise UsageError(
-            f"{path}: exists already; go on with it by --resume, delete it, or choose another file"
+            f"{path}: already exists; resume it with {named('resume', True)}, delete it, or choose another file"
         ) from None
     except OSError as error:
         raise _unwritable(path, error) from None
@@ -213,14 +214,14 @@ def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
             _lock(file, path)
             yield Stream(file, path)
     finally:
-        # A mistake in the settings is found out before anything is written.
+        # Errors in the settings are found before anything is written.
         if not old and path.stat().st_size == 0:
             path.unlink()
 
 
 @contextmanager
 def _closed(file: BinaryIO, path: Path | None) -> Iterator[None]:
-    """Closes a file; where its disk is full that fails, too, and must not hide the reason that was given first."""
+    """Close a file; a failure to close, as on a full disk, does not hide an earlier error."""
     try:
         yield
     except BaseException:
@@ -234,7 +235,7 @@ def _closed(file: BinaryIO, path: Path | None) -> Iterator[None]:
 
 
 def _lock(file: BinaryIO, path: Path) -> None:
-    """Keeps a second run from the file, as far as the system has locks; they go with the process."""
+    """Lock the file against a second run, if the system has locks; they end with the process."""
     try:
         import fcntl  # noqa: PLC0415 - Windows has none
     except ImportError:
@@ -242,22 +243,20 @@ def _lock(file: BinaryIO, path: Path) -> None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise UsageError(
-            f"{path}: another run is writing it; wait for that one, or choose another file"
-        ) from None
+        raise UsageError(f"{path}: another run is writing it; wait for it or choose another file") from None
     except OSError:
-        return  # A network's disk without locks.
+        return  # a network file system without locks
 
 
 @contextmanager
 def read_stream(path: Path) -> Iterator[Stream]:
-    """Opens the stream of a run that was written before, to be read.
+    """Open an existing stream for reading.
 
     Args:
         path: The file.
 
     Raises:
-        OutputError: If it can't be read, is no stream, or is damaged.
+        OutputError: If it cannot be read, is not a stream, or is damaged.
     """
     try:
         file = path.open("rb")
@@ -266,12 +265,12 @@ def read_stream(path: Path) -> Iterator[Stream]:
     with file:
         stream = Stream(file, path, remember=False)
         if not stream.begun:
-            raise OutputError(f"{path}: breaks off in its first line")
+            raise OutputError(f"{path}: is truncated in its first line")
         yield stream
 
 
 def _check_same(path: Path | None, old: Header, new: Header) -> None:
-    """Refuses to go on with other settings: the numbers of one file have to be comparable."""
+    """Refuse to resume with different settings: the numbers of one file must be comparable."""
     differences = [
         f"{name} {_short(before)}, now {_short(now)}"
         for name, before, now in _facts(old, new)
@@ -279,13 +278,13 @@ def _check_same(path: Path | None, old: Header, new: Header) -> None:
     ]
     if differences:
         raise UsageError(
-            f"{path}: can't be gone on with, because its settings were others: {'; '.join(differences)}; use those, or "
-            "choose another file"
+            f"{path}: cannot be resumed: it was written with different settings: {'; '.join(differences)}; use "
+            "those or choose another file"
         )
 
 
 def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
-    # A model may have moved meanwhile; external data, which has no hash, at least has its size.
+    # The model file may have moved. External data is not hashed; its size is compared.
     yield "sha256 of the model", old.model.sha256, new.model.sha256
     yield "size of the model", old.model.size, new.model.size
     for name in type(old.nudges).model_fields:
@@ -293,11 +292,11 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "site", old.site, new.site
     yield "feeds", old.feeds, new.feeds
     yield "preprocessing", old.preprocessing, new.preprocessing
-    # A detector's own words may be improved on; what it computes may not change within a version.
-    verdicts = [_judged_by(header.detector_summary) for header in (old, new)]
-    yield "detectors", verdicts[0][0], verdicts[1][0]
-    yield "references", verdicts[0][1], verdicts[1][1]
-    yield "rate", verdicts[0][2], verdicts[1][2]
+    # Descriptions of detectors may change; their computation may not, within a version.
+    summaries = [_detector_facts(header.detector_summary) for header in (old, new)]
+    yield "detectors", summaries[0][0], summaries[1][0]
+    yield "references", summaries[0][1], summaries[1][1]
+    yield "fpr", summaries[0][2], summaries[1][2]
     probes = [[probe.name for probe in header.probes] for header in (old, new)]
     yield "probes", probes[0], probes[1]
     yield "provider", old.provider, new.provider
@@ -309,12 +308,12 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "onnxruntime", old.environment.onnxruntime, new.environment.onnxruntime
 
 
-def _judged_by(verdict: DetectorSummary | None) -> tuple[list[str], str, Number]:
-    if verdict is None:
+def _detector_facts(summary: DetectorSummary | None) -> tuple[list[str], str, Number]:
+    if summary is None:
         return [], "none", None
-    names = [one.name for one in verdict.detectors]
-    digest = f" ({verdict.references_sha256[:8]})" if verdict.references_sha256 else ""
-    return names, f"{verdict.references} {verdict.reference}{digest}", verdict.fpr
+    names = [one.name for one in summary.detectors]
+    digest = f" ({summary.references_sha256[:8]})" if summary.references_sha256 else ""
+    return names, f"{summary.references} {summary.reference}{digest}", summary.fpr
 
 
 def _short(value: object) -> str:

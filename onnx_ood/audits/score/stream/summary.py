@@ -1,7 +1,7 @@
-"""What only a whole run can tell, from its stream: what is usual at each probe, and how strange each input is.
+"""Summary of a run from its stream: medians at each probe, deviations and ranks of inputs.
 
-The stream is read from its start, its numbers are kept on disk by column, and results are made for those inputs that
-are listed: memory does not grow with the inputs. Only where ranks of all are wanted, two numbers an input stay in it.
+The stream is read from its start, its numbers are kept on disk by column, and results are made for the listed inputs
+only: memory does not grow with the number of inputs. Ranks of all inputs take two numbers per input.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ from onnx_ood.results.base import Failure, Number
 
 Item = TypeVar("Item")
 
-# Without a file to lie beside: kept in memory up to this size.
+# Numbers of a temporary stream are kept in memory up to this size.
 _IN_MEMORY = 1 << 24
-# Inputs whose results are made together.
-_TOGETHER = 1024
-# Probes are advised by so many inputs at most, evenly spread over the run.
-_ADVISING = 4096
+# Inputs per chunk of results.
+_CHUNK = 1024
+# Most inputs used for advice on probes, evenly spread over the run.
+_MAX_ADVISING = 4096
 
 
 class StreamSummary:
-    """A run as a whole.
+    """Summary of a run.
 
     Attributes:
-        header: What the run is about.
-        probes: The probes that were measured.
+        header: Settings of the run.
+        probes: The measured probes.
         copies: Nudged copies of all scored inputs.
-        forwards: Runs of the model for them, nudged or not.
-        flagged: How many of them are flagged.
+        forwards: Forward passes for them, including clean ones.
+        flagged: Number of flagged inputs.
     """
 
     def __init__(self, stream: Stream, file: BinaryIO) -> None:
-        """Reads the stream once.
+        """Read the stream once.
 
         Args:
             stream: The run.
-            file: An empty file for the numbers of all inputs, which nobody else uses.
+            file: An empty file for the numbers of all inputs, for exclusive use.
         """
         self._stream = stream
         self.header = stream.header
         self.probes: tuple[CalibratedProbe, ...] = stream.calibration.probes if stream.calibration else ()
         self._floor = np.array([probe.noise_floor for probe in self.probes])
         count = len(self.probes)
-        # By probe: drops, their errors, distortions, flip rates. Last the score that ranks, if there is one.
-        self._judged = stream.header.detector_summary is not None
-        self._columns = ColumnStore(file, max(1, 4 * count + self._judged))
+        # By probe: drops, their errors, distortions, flip rates. Then the score of the first detector, if any.
+        self._with_scores = stream.header.detector_summary is not None
+        self._columns = ColumnStore(file, max(1, 4 * count + self._with_scores))
         self.copies = self.forwards = self.flagged = 0
         for entry in stream.entries():
             if isinstance(entry, ScoredInput):
@@ -74,10 +74,13 @@ class StreamSummary:
         self._usual = robust_stats(columns, self._floor) if count else None
 
     def _ranked(self, most: int | None) -> NDArray[np.int64]:
-        """Places of the inputs, strangest first; in order of arrival where there are too few to compare.
+        """Rank the inputs, most unusual first; in order of arrival if there are too few to compare.
 
         Args:
-            most: How many, the latter half of them from the end; None for all.
+            most: Number of inputs, the latter half from the end; None for all.
+
+        Returns:
+            Positions of the inputs in order of rank.
         """
         if most is None:
             everything = np.concatenate([np.empty(0), *self._scores()])
@@ -88,7 +91,7 @@ class StreamSummary:
             scores = np.concatenate([scores, block])
             places = np.concatenate([places, np.arange(end, end + len(block))])
             end += len(block)
-            # What is in the middle of some is not at an end of all.
+            # Inputs in the middle of a part are not at either end of the whole.
             kept = np.lexsort((places, -scores))
             if len(kept) > most:
                 kept = np.delete(kept, slice(most - most // 2, len(kept) - most // 2))
@@ -96,10 +99,10 @@ class StreamSummary:
         return places
 
     def _scores(self) -> Iterator[Float]:
-        """What ranks the inputs, some at a time; zeros where there are too few to compare."""
+        """Yield the ranking scores in blocks; zeros if there are too few inputs to compare."""
         count = len(self.probes)
         for block in self._columns.blocks():
-            if self._judged:
+            if self._with_scores:
                 yield block[:, 4 * count]
             elif self._usual is None:
                 yield np.zeros(len(block))
@@ -107,7 +110,7 @@ class StreamSummary:
                 yield robust_z(block[:, :count], block[:, count : 2 * count], self._usual).score
 
     def probe_results(self) -> tuple[ProbeResult, ...]:
-        """Each probe over all inputs; none if no input was scored."""
+        """Summarise each probe over all inputs; empty if no input was scored."""
         if not len(self._columns):
             return ()
         chosen = {probe.name: probe for probe in self.header.probes}
@@ -135,11 +138,11 @@ class StreamSummary:
         )
 
     def advice(self) -> tuple[ProbeAdvice, ...] | None:
-        """Which probes to watch; None where inputs are too few to tell."""
+        """Recommend probes; None with too few inputs."""
         count, total = len(self.probes), len(self._columns)
         if total < MIN_INPUTS:
             return None
-        step = -(-total // _ADVISING)
+        step = -(-total // _MAX_ADVISING)
         kept, start = [], 0
         for block in self._columns.blocks():
             kept.append(block[-start % step :: step, : 2 * count])
@@ -148,10 +151,10 @@ class StreamSummary:
         return advise(rows[:, :count], rows[:, count:], self.probes)
 
     def inputs(self, most: int | None = None) -> tuple[InputResult, ...]:
-        """The inputs, strangest first; in order of arrival where there are too few to compare.
+        """List the inputs, most unusual first; in order of arrival if there are too few to compare.
 
         Args:
-            most: How many, half of them from the end; None for all.
+            most: Number of inputs, half of them from the end; None for all.
         """
         order = self._ranked(most)
         ranks = np.arange(1, len(order) + 1)
@@ -165,10 +168,10 @@ class StreamSummary:
         return tuple(found[at] for at in range(len(order)))
 
     def failed(self, most: int | None = None) -> tuple[Failure, ...]:
-        """The inputs that were not scored, in order of arrival.
+        """List the inputs that were not scored, in order of arrival.
 
         Args:
-            most: How many; None for all.
+            most: Most inputs to list; None for all.
         """
         failures: list[Failure] = []
         for entry in self._stream.entries() if self._stream.unscored else ():
@@ -179,7 +182,7 @@ class StreamSummary:
         return tuple(failures)
 
     def everything(self) -> Iterator[InputResult | Failure]:
-        """All inputs in order of arrival."""
+        """Yield all inputs in order of arrival."""
         order = self._ranked(None)
         ranks = np.empty(len(order), dtype=np.int64)
         ranks[order] = np.arange(1, len(order) + 1)
@@ -196,7 +199,7 @@ class StreamSummary:
                     yield Failure(id=entry.id, reason=entry.reason)
 
     def _at(self, places: NDArray[np.int64]) -> Iterator[ScoredInput]:
-        """The scored inputs at given places, which are sorted."""
+        """Yield the scored inputs at sorted positions."""
         wanted = iter(places.tolist())
         following = next(wanted, None)
         place = 0
@@ -211,7 +214,7 @@ class StreamSummary:
 
     def _results(self, entries: Sequence[ScoredInput], ranks: Sequence[int]) -> list[InputResult]:
         if self._usual is None or not entries:
-            given = ranks if self._judged else [None] * len(entries)
+            given = ranks if self._with_scores else [None] * len(entries)
             return [_result(entry, rank) for entry, rank in zip(entries, given, strict=True)]
         drops = np.array([entry.drop for entry in entries], dtype=np.float64)
         errors = np.array([entry.drop_error for entry in entries], dtype=np.float64)
@@ -248,10 +251,10 @@ def _result(
 
 @contextmanager
 def summarise(stream: Stream) -> Iterator[StreamSummary]:
-    """Sums up a run; the numbers of all inputs lie in a temporary file beside its stream meanwhile.
+    """Summarise a run; numbers of all inputs are kept in a temporary file in the stream's folder.
 
     Raises:
-        OutputError: If that file can't be written.
+        OutputError: If that file cannot be written.
     """
     where = "temporary file" if stream.path is None else f"{stream.path.parent}"
     try:
@@ -267,13 +270,13 @@ def summarise(stream: Stream) -> Iterator[StreamSummary]:
 
 @contextmanager
 def read_summary(path: Path) -> Iterator[StreamSummary]:
-    """Sums up a run from the file that `score` streamed it to; the model is not needed.
+    """Summarise a run from the file that `score` streamed it to, without the model.
 
     Args:
         path: The file.
 
     Raises:
-        OutputError: If it can't be read, is no stream, or is damaged.
+        OutputError: If it cannot be read, is not a stream, or is damaged.
     """
     with read_stream(path) as stream, summarise(stream) as summary:
         yield summary
@@ -281,7 +284,7 @@ def read_summary(path: Path) -> Iterator[StreamSummary]:
 
 def _chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
     following = iter(items)
-    while chunk := list(islice(following, _TOGETHER)):
+    while chunk := list(islice(following, _CHUNK)):
         yield chunk
 
 

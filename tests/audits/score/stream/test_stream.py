@@ -272,15 +272,15 @@ def test_another_model_and_another_version_are_refused(garments, tmp_path):
 def test_a_file_is_neither_overwritten_nor_taken_for_a_stream(garments, tmp_path):
     (tmp_path / "s.jsonl").write_text('{"a": 1}\n')
     for resume, error, words in (
-        (False, UsageError, "exists already; go on with it by --resume"),
-        (True, OutputError, "is no stream of onnx-ood score"),
+        (False, UsageError, "already exists; resume it with resume=True"),
+        (True, OutputError, "is not a stream of onnx-ood score"),
     ):
         with pytest.raises(error, match=words):
             score(garments, tmp_path / "s.jsonl", resume=resume)
         assert (tmp_path / "s.jsonl").read_text() == '{"a": 1}\n'
     # Without a line feed it looks like a line that broke off.
     (tmp_path / "s.jsonl").write_text("precious")
-    with pytest.raises(OutputError, match="no stream"):
+    with pytest.raises(OutputError, match="not a stream"):
         score(garments, tmp_path / "s.jsonl", resume=True)
     assert (tmp_path / "s.jsonl").read_text() == "precious"
 

@@ -1,0 +1,19 @@
+"""Advice for misspelled names in error messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(wrong: str, known: Iterable[str]) -> str:
+    """Suggest the closest known name, or list all of them.
+
+    >>> did_you_mean("sice", ["size", "opset"])
+    "did you mean 'size'?"
+    >>> did_you_mean("x", ["size", "opset"])
+    'choose from size, opset'
+    """
+    names = list(known)
+    close = get_close_matches(wrong, names, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names)}"
