@@ -3,13 +3,13 @@
     make mutation                                             300 mutants, benchmarks/results/mutation.json
     .venv/bin/python benchmarks/mutation.py --count 40 --only metrics --json /tmp/metrics.json
 
-A seeded sample is drawn from all mutants that cosmic-ray makes of metrics, detectors, graph, audits/check and cli. Left
-out by rule, since no test can notice them: annotations and type aliases, `TYPE_CHECKING` blocks, `__all__`, help texts
-and descriptions, logging, docstrings and comments. Mutants that are not valid Python are dropped. Each mutant is tested on a copy of the
-repository, first by the examples in its module and the test file of the module's name, then by tests that import the
-module, then by tests of modules that import it, then by the rest of its folder and of its room, until a test fails or
-`--limit` seconds of CPU time are spent. A mutant that no test noticed in this time counts as survived. A failing test
-is run without the mutant too: if it fails there as well, it counts for nothing.
+A seeded sample is drawn from all mutants that cosmic-ray makes of metrics, detectors, graph, audits/check and cli.
+Left out by rule, since no test can notice them: annotations and type aliases, `TYPE_CHECKING` blocks, `__all__`, help
+texts and descriptions, logging, docstrings and comments. Mutants that are not valid Python are dropped. Each mutant
+is tested on a copy of the repository, first by the examples in its module and the test file of the module's name,
+then by tests that import the module, then by tests of modules that import it, then by the rest of its folder and of
+its room, until a test fails or `--limit` seconds of CPU time are spent. A mutant that no test noticed in this time
+counts as survived. A failing test is run without the mutant too: if it fails there as well, it counts for nothing.
 
 The results are written after each mutant; the same command continues where the last one ended. `--fresh` draws again,
 `--again` repeats the survivors. `results/mutation-equivalents.toml` lists mutants that are the same program, with the
