@@ -93,6 +93,8 @@ RENAMED: dict[str, str] = {
     "says nothing": "inconclusive",
     "contrast": "spectral_ratio",
     "head_angle": "class_cosine",
+    "low_contrast": "contrast",
+    "shuffle_patches": "patch_shuffle",
     "doubt": "uncertainty",
     "fallen_back": "fallback_nodes",
     "layout_note": "batching_note",
@@ -144,18 +146,64 @@ RENAMED_IN: dict[str, str] = {
                 "factors.levels.counts.says_nothing": "inconclusive",
             },
         ),
+        (
+            ("sensitivity",),
+            {
+                "models.jacobian.of": "probe",
+                "models.kinds": "trajectory_types",
+                "models.trajectory_types.kind": "type",
+                "models.trajectories.kind": "type",
+                "models.sites.density.different classes": "different_classes",
+                "models.sites.density.same class": "same_class",
+            },
+        ),
+        (
+            ("plane",),
+            {
+                "layer": "probe",
+                "probe.lines.of": "index",
+                "classes.lines.of": "index",
+                "jacobian.of": "probe",
+            },
+        ),
     )
     for label in labels
     for key, new in renamed.items()
 }
 # Values by the path of their object, likewise.
-RENAMED_VALUES: dict[str, dict[str, str]] = {"directions.factors.name": {"family": "noise"}}
+RENAMED_VALUES: dict[str, dict[str, str]] = {
+    "directions.factors.name": {"family": "noise"},
+    # A corruption, not the detector of that name.
+    "bench.corruptions.corruptions": {"contrast": "contrast"},
+    "bench.corruptions.detectors.curves.corruption": {"contrast": "contrast"},
+    **{
+        f"sensitivity.models.{where}.type": {
+            "same class": "same_class",
+            "different classes": "different_classes",
+        }
+        for where in ("trajectory_types", "trajectories")
+    },
+    "plane.probe.exact": {"pieces": "pattern"},
+    "sensitivity.models.sites.exact": {"pieces": "pattern"},
+}
+# AUROCs are counted in integers now, and quantiles of Student's t are scipy's: the last digits moved.
+RELATIVE, ABSOLUTE = 1e-12, 1e-13
 # Starts of paths of inputs.
 RENAMED_STARTS = {"ordinary/": "in-distribution/"}
 # Keys of results that came later.
-ADDED = {"bench.settings", "bench.site", "bench.feeds", "directions.settings", "directions.feeds"} | {
-    f"{label}.settings" for label in _SCORES
-}
+ADDED = {
+    "sensitivity.limit",
+    "plane.feeds",
+    "plane.site",
+    "plane.classes.unknown",
+    "plane.jacobian.unknown",
+    "plane.probe.unknown",
+    "bench.settings",
+    "bench.site",
+    "bench.feeds",
+    "directions.settings",
+    "directions.feeds",
+} | {f"{label}.settings" for label in _SCORES}
 # Not numbers of an audit.
 IGNORED = {
     *("environment", "version", "seconds", "time", "started", "command", "cache"),
@@ -228,10 +276,13 @@ def differences(before: Any, after: Any, path: str = "") -> list[str]:
             for i, pair in enumerate(zip(before, after, strict=True))
             for one in differences(*pair, f"{path}[{i}]")
         ]
-    if isinstance(before, float) and isinstance(after, float) and math.isnan(before) and math.isnan(after):
-        return []
+    if isinstance(before, float) and isinstance(after, float):
+        same = (math.isnan(before) and math.isnan(after)) or math.isclose(
+            before, after, rel_tol=RELATIVE, abs_tol=ABSOLUTE
+        )
+        return [] if same else [f"{path}: {before!r} before, {after!r} after"]
     if isinstance(before, str):
-        before = RENAMED.get(before, RENAMED_VALUES.get(_unnumbered(path), {}).get(before, before))
+        before = RENAMED_VALUES.get(_unnumbered(path), {}).get(before, RENAMED.get(before, before))
         for old, new in RENAMED_STARTS.items():
             if before.startswith(old):
                 before = new + before.removeprefix(old)
