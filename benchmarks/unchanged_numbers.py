@@ -158,6 +158,13 @@ RENAMED_IN: dict[str, str] = {
             },
         ),
         (
+            ("preprocess",),
+            {
+                "questions.candidates.behind": "gap",
+                "questions.candidates.words": "spec",
+            },
+        ),
+        (
             ("plane",),
             {
                 "layer": "probe",
@@ -184,6 +191,7 @@ RENAMED_VALUES: dict[str, dict[str, str]] = {
         for where in ("trajectory_types", "trajectories")
     },
     "plane.probe.exact": {"pieces": "pattern"},
+    "preprocess.questions.verdict": {"told": "determined", "can't tell": "undetermined"},
     "sensitivity.models.sites.exact": {"pieces": "pattern"},
 }
 # AUROCs are counted in integers now, and quantiles of Student's t are scipy's: the last digits moved.
