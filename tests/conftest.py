@@ -31,7 +31,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skips tests marked `gpu` where CUDA can't run, and says why."""
+    """Start with tests of the whole program; skip those marked `gpu` without CUDA."""
+    # These are the longest single tests. As the last ones they would leave all workers but one idle.
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     problem = cuda_problem() if marked else None
     if problem is not None:

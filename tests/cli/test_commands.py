@@ -384,7 +384,7 @@ def test_a_model_of_several_inputs_is_fed_by_archives(listener):
     ("arguments", "words"),
     [
         (["--feed", "state=zeros"], "--feed sr=VALUE"),
-        ([], "name the one to nudge with --site, or state the others' values with --feed"),
+        ([], "name the one to nudge (--site window), or give the others' values (--feed)"),
         (["--feed", "state"], "--feed state: not of the form NAME=VALUE"),
         (["--feed", "sr=1", "--feed", "sr=2"], "sr already has the value 1"),
         (["--feed", "rate=1"], "no input 'rate'; it has: window, state, sr"),
