@@ -147,7 +147,7 @@ class TestTokens:
         _check(result, expected)
         assert result.site == "words"
         assert result.feeds == {"attention_mask": ".npz", "token_type_ids": ".npz"}
-        assert "array 'labels' of .npz files was ignored: not an input of the model, or set by feeds=" in (
+        assert "array 'labels' of .npz files was ignored: not an input of the model, or set by feeds" in (
             result.notes
         )
         jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("score"))
