@@ -245,14 +245,14 @@ class TestTokens:
         }
         assert reasons == {
             "lacks.npz": "holds no array 'token_type_ids', which the model takes too; it holds: input_ids, "
-            "attention_mask; add the missing arrays, or use feeds=",
+            "attention_mask; add the missing arrays, or use feeds",
             "other.npz": "holds no array 'input_ids', which the model takes; it holds: tokens",
             "short.npz": "array 'attention_mask' has 9 rows, but 'input_ids' has 10",
             "flat.npz": "array 'attention_mask' has shape [10,5,1], but the model takes [N,T]",
             "floats.npz": "array 'attention_mask' holds float64, but the model takes int64; save it as int64",
             "object.npz": "array 'attention_mask' holds Python objects (pickled), which are never read; save numbers",
             "ids.npy": "holds no values of 'attention_mask', 'token_type_ids', which the model takes too; give an "
-            ".npz with an array for each, or use feeds=",
+            ".npz with an array for each, or use feeds",
         }
 
 
