@@ -149,7 +149,7 @@ def sample(count: int, seed: int, scopes: list[str]) -> tuple[list[dict[str, Any
 
 
 def _with_diff(mutant: dict[str, Any]) -> dict[str, Any] | None:
-    """Make the mutant with the lines that it changes; None if it changes none, or is no Python."""
+    """Make the mutant with the lines that it changes; None if it changes none, or is not Python."""
     import cosmic_ray.plugins  # noqa: PLC0415
     from cosmic_ray.mutating import mutate_code  # noqa: PLC0415
 

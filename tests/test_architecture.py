@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def _names() -> set[str]:
     return names
 
 
-NAMES = _names()
+EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+NAMES = _names() | set(EXTRAS)
 SPANS = sorted(set(re.findall(r"`([^`\n]+)`", TEXT)))
 PATHS = [
     span for span in SPANS if re.fullmatch(r"[\w./-]+(/|\.(py|md|json|js))", span) and span not in ELSEWHERE

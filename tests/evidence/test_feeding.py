@@ -147,7 +147,7 @@ class TestTokens:
         _check(result, expected)
         assert result.site == "words"
         assert result.feeds == {"attention_mask": ".npz", "token_type_ids": ".npz"}
-        assert "array 'labels' of .npz files was ignored: not an input of the model, or set by feeds=" in (
+        assert "array 'labels' of .npz files was ignored: not an input of the model, or set by feeds" in (
             result.notes
         )
         jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("score"))
@@ -245,14 +245,14 @@ class TestTokens:
         }
         assert reasons == {
             "lacks.npz": "holds no array 'token_type_ids', which the model takes too; it holds: input_ids, "
-            "attention_mask; add the missing arrays, or use feeds=",
+            "attention_mask; add the missing arrays, or use feeds",
             "other.npz": "holds no array 'input_ids', which the model takes; it holds: tokens",
             "short.npz": "array 'attention_mask' has 9 rows, but 'input_ids' has 10",
             "flat.npz": "array 'attention_mask' has shape [10,5,1], but the model takes [N,T]",
             "floats.npz": "array 'attention_mask' holds float64, but the model takes int64; save it as int64",
             "object.npz": "array 'attention_mask' holds Python objects (pickled), which are never read; save numbers",
             "ids.npy": "holds no values of 'attention_mask', 'token_type_ids', which the model takes too; give an "
-            ".npz with an array for each, or use feeds=",
+            ".npz with an array for each, or use feeds",
         }
 
 

@@ -134,7 +134,7 @@ def _block(figure: Figure) -> _Block:
 
 
 def _drawn(block: _Block, x: int, y: int, head: int) -> Markup:
-    """A block; its charts begin `head` below its top, as those of its neighbours do."""
+    """Draw a block; its charts begin `head` below its top, as those of its neighbours do."""
     parts, line = [], y
     for text, kind, height in [
         *((text, "figure-title", _FIGURE_TITLE) for text in block.title),

@@ -14,7 +14,7 @@ _MIN_LEFT, _GAP = 76, 10
 
 
 def row_frame(names: Sequence[str], height: int) -> Frame:
-    """A frame with room for the names.
+    """Draw a frame with room for the names.
 
     Args:
         names: Names of all rows.

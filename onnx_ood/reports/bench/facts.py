@@ -13,7 +13,7 @@ _GOOD = 0.9
 
 
 def headline(result: BenchResult) -> str:
-    """Result in one line."""
+    """State the result in one line."""
     if result.status == "not_evaluated" or not result.detectors:
         return "Not evaluated"
     best = result.detectors[0]

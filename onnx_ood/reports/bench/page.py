@@ -71,7 +71,7 @@ def _verdict(result: BenchResult) -> Markup:
 
 
 def _conclusion(result: BenchResult) -> str:
-    """Valid conclusions, and their limits."""
+    """State the conclusions that the result supports, and its limits."""
     if result.status == "not_evaluated" or not result.detectors:
         return "There are fewer than 10 in-distribution inputs, or fewer of a set: nothing may be concluded."
     best, *others = result.detectors

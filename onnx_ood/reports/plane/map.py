@@ -243,7 +243,7 @@ def _class_keys(classes: PlaneClasses) -> list[Key]:
 
 
 def _levels(norms: Float) -> list[tuple[str, str, NDArray[np.bool_]]]:
-    """Steps of norms: CSS class, name, and the points in each."""
+    """List the steps of norms: CSS class, name, and the points in each."""
     unknown = [("unknown", "unknown", ~np.isfinite(norms))]
     bounds = norm_range(norms)
     if bounds is None:

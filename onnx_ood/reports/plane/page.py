@@ -68,7 +68,7 @@ def _headline(result: PlaneResult) -> str:
 
 
 def _conclusion(result: PlaneResult) -> str:
-    """Valid conclusions, and their limits."""
+    """State the conclusions that the result supports, and its limits."""
     return (
         "This is one plane of the input space, through three inputs and around them. It shows what the model predicts "
         "there, not whether that is correct: most of its points are mixtures that no application would use as input. "

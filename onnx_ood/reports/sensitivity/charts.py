@@ -174,7 +174,7 @@ def _trajectories(model: ModelSensitivity, kind: TrajectoryType) -> Figure:
 
 
 def _crossings(along: Scale) -> list[Markup]:
-    """Marks where an ellipse passes through its inputs."""
+    """Mark the points where an ellipse passes through its inputs."""
     places = [along(at) for at in _ON_ELLIPSE]
     return [
         element("path", class_="crossing", d="".join(f"M{x:.1f} {FRAME.top}V{FRAME.bottom}" for x in places)),

@@ -69,7 +69,7 @@ def _headline(result: SensitivityResult) -> str:
 
 
 def _conclusion(result: SensitivityResult) -> str:
-    """Valid conclusions, and their limits."""
+    """State the conclusions that the result supports, and its limits."""
     if result.status == "not_evaluated":
         return "Fewer than half of the inputs of a model could be measured: nothing may be concluded."
     words = (

@@ -140,7 +140,7 @@ def _model(
 
 
 def _details(model: ModelSensitivity, view: Marks) -> list[RenderableType | None]:
-    """Settings, units that were not read, and failed inputs."""
+    """List settings, units that were not read, and failed inputs."""
     jacobian = model.jacobian
     exact = jacobian.within_region
     return [
