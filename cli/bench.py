@@ -22,6 +22,11 @@ from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check
 from .progress import progress_bar
 from .sets import IdInputs, OodSets, read_sets
 
+EXAMPLES = (
+    "onnx-ood bench model.onnx --id photos/ --ood textures=textures/",
+    "onnx-ood bench model.onnx --id photos/ --reference known-good/ --corruptions all --html report.html",
+)
+
 
 @takes_options(onnx_ood.BenchSettings)
 def bench(

@@ -34,6 +34,11 @@ from .console import complain, elapsed, stdout
 from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, Quiet, Verbose, attempt, check_outputs, print_json
 from .progress import progress_bar
 
+EXAMPLES = (
+    "onnx-ood check --init",
+    "onnx-ood check onnx-ood.toml --junit report.xml",
+)
+
 
 def _output_option(content: str) -> Any:
     return typer.Option(metavar="FILE", help=f"Write {content}.", rich_help_panel="Output")

@@ -12,6 +12,11 @@ from onnx_ood.reports.report_options import ReportOptions
 from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
+EXAMPLES = (
+    "onnx-ood demo",
+    "onnx-ood demo --html report.html",
+)
+
 
 def demo(
     provider: Annotated[

@@ -12,6 +12,11 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .output import HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
 
+EXAMPLES = (
+    "onnx-ood diff before.json after.json",
+    "onnx-ood diff before.json after.json --html report.html",
+)
+
 
 def diff(
     a: Annotated[

@@ -17,6 +17,11 @@ from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outp
 from .progress import progress_bar
 from .sets import IdInputs, OodSets, read_sets
 
+EXAMPLES = (
+    "onnx-ood directions model.onnx --id photos/ --ood textures=textures/",
+    "onnx-ood directions model.onnx --id photos/ --ood textures=textures/ --html report.html",
+)
+
 
 @takes_options(onnx_ood.DirectionsSettings)
 def directions(

@@ -9,6 +9,11 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 
+EXAMPLES = (
+    "onnx-ood doctor",
+    "onnx-ood doctor --json -",
+)
+
 
 def doctor(
     json: JsonFile = None, html: HtmlFile = None, quiet: Quiet = False, verbose: Verbose = False

@@ -12,6 +12,11 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
 
+EXAMPLES = (
+    "onnx-ood inspect model.onnx",
+    "onnx-ood inspect model.onnx --json -",
+)
+
 
 def inspect(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.")],

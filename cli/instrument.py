@@ -8,12 +8,15 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood.audits.instrument.result import InstrumentResult
 from onnx_ood.exceptions import UsageError
-from onnx_ood.reports.instrument.terminal import print_instrumented
+from onnx_ood.reports.report_options import ReportOptions
 
-from .console import stdout
-from .output import JsonFile, Quiet, Verbose, check_outputs, write_json
+from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
+
+EXAMPLES = (
+    "onnx-ood instrument model.onnx --out watched.onnx --probe op:Relu",
+    "onnx-ood instrument model.onnx --out nudged.onnx --probe op:Conv[-1] --site image --only-probes",
+)
 
 
 def instrument(
@@ -53,17 +56,22 @@ def instrument(
         typer.Option("--embed", help="Put external weights into the file.", rich_help_panel="Output"),
     ] = False,
     json: JsonFile = None,
+    html: HtmlFile = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Write a copy of a model with more outputs, and inputs for nudges. The model is not run."""
     if not probe and not site:
         raise UsageError("no tensor is named; use --probe to watch one or --site to nudge one")
-    check_outputs(json)
+    check_outputs(json, html)
     result = onnx_ood.instrument(
         model, probes=probe or (), sites=site or (), keep_outputs=not only_probes, prune=only_probes
     )
     result.save(out, embed=embed)
-    printed = write_json(InstrumentResult.of(result, out), json)
-    if not quiet and not printed:
-        print_instrumented(stdout(), result, out, verbose=verbose)
+    write_outputs(
+        onnx_ood.InstrumentResult.of(result, out),
+        json=json,
+        html=html,
+        quiet=quiet,
+        report=ReportOptions(verbose=verbose),
+    )

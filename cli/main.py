@@ -17,52 +17,16 @@ from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 from typing_extensions import override
 
+from onnx_ood._audits import AUDITS
 from onnx_ood._dialect import dialect
 from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import OnnxOodError, OutputError, UsageError
 
 from .console import complain, start_clock, stderr, use_plain
 
-COMMANDS: dict[str, tuple[str, str]] = {
-    "score": (
-        "onnx-ood score model.onnx photos/",
-        "onnx-ood score model.onnx new/ --reference known-good/ --html report.html",
-    ),
-    "sensitivity": (
-        "onnx-ood sensitivity model.onnx photos/",
-        "onnx-ood sensitivity a.onnx b.onnx photos/ --trajectories 8 --html report.html",
-    ),
-    "bench": (
-        "onnx-ood bench model.onnx --id photos/ --ood textures=textures/",
-        "onnx-ood bench model.onnx --id photos/ --reference known-good/ --corruptions all --html report.html",
-    ),
-    "directions": (
-        "onnx-ood directions model.onnx --id photos/ --ood textures=textures/",
-        "onnx-ood directions model.onnx --id photos/ --ood textures=textures/ --html report.html",
-    ),
-    "check": ("onnx-ood check --init", "onnx-ood check onnx-ood.toml --junit report.xml"),
-    "preprocess": (
-        "onnx-ood preprocess model.onnx photos/",
-        "onnx-ood preprocess model.onnx photos/ --limit 100 --html report.html",
-    ),
-    "plane": (
-        "onnx-ood plane model.onnx a.png b.png c.png --html report.html",
-        "onnx-ood plane model.onnx x.npy[0] x.npy[7] x.npy[9] --probe op:Relu[-1] --picture plane.svg",
-    ),
-    "inspect": ("onnx-ood inspect model.onnx", "onnx-ood inspect model.onnx --json -"),
-    "instrument": (
-        "onnx-ood instrument model.onnx --out watched.onnx --probe op:Relu",
-        "onnx-ood instrument model.onnx --out nudged.onnx --probe op:Conv[-1] --site image --only-probes",
-    ),
-    "show": ("onnx-ood show result.json --top 20", "onnx-ood show result.json --html report.html"),
-    "diff": (
-        "onnx-ood diff before.json after.json",
-        "onnx-ood diff before.json after.json --html report.html",
-    ),
-    "doctor": ("onnx-ood doctor", "onnx-ood doctor --json -"),
-    "demo": ("onnx-ood demo", "onnx-ood demo --html report.html"),
-}
-"""Commands with two examples each. A command is the function of its name in the module of its name."""
+COMMANDS = (*AUDITS, "show")
+"""Names of the commands. A command is the function of its name in the module of its name; `EXAMPLES` there are shown
+in its help."""
 
 PLUGINS = "onnx_ood.commands"
 """Entry point group of commands by third parties: functions with the signature of a typer command."""
@@ -100,9 +64,9 @@ class _Commands(TyperGroup):
         if cmd_name in COMMANDS:
             if self._listing:
                 return TyperCommand(cmd_name, help=_summary(cmd_name))
-            command = getattr(import_module(f".{cmd_name}", __package__), cmd_name)
-            examples = "\n\n".join(f"  {escape(example)}" for example in COMMANDS[cmd_name])
-            return _made(cmd_name, command, f"[bold]Examples[/bold]\n\n{examples}")
+            module = import_module(f".{cmd_name}", __package__)
+            examples = "\n\n".join(f"  {escape(example)}" for example in module.EXAMPLES)
+            return _made(cmd_name, getattr(module, cmd_name), f"[bold]Examples[/bold]\n\n{examples}")
         plugin = _plugins().get(cmd_name)
         try:
             return None if plugin is None else _made(cmd_name, plugin.load(), None)

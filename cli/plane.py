@@ -17,6 +17,11 @@ from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
+EXAMPLES = (
+    "onnx-ood plane model.onnx a.png b.png c.png --html report.html",
+    "onnx-ood plane model.onnx x.npy[0] x.npy[7] x.npy[9] --probe op:Relu[-1] --picture plane.svg",
+)
+
 
 @takes_options(onnx_ood.PlaneSettings)
 def plane(

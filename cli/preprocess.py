@@ -16,6 +16,11 @@ from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
+EXAMPLES = (
+    "onnx-ood preprocess model.onnx photos/",
+    "onnx-ood preprocess model.onnx photos/ --limit 100 --html report.html",
+)
+
 
 @takes_options(onnx_ood.PreprocessSettings)
 def preprocess(

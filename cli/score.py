@@ -21,6 +21,11 @@ from .options import takes_options
 from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
+EXAMPLES = (
+    "onnx-ood score model.onnx photos/",
+    "onnx-ood score model.onnx new/ --reference known-good/ --html report.html",
+)
+
 
 @takes_options(onnx_ood.ScoreSettings)
 def score(

@@ -18,6 +18,11 @@ from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
 from .progress import progress_bar
 
+EXAMPLES = (
+    "onnx-ood sensitivity model.onnx photos/",
+    "onnx-ood sensitivity a.onnx b.onnx photos/ --trajectories 8 --html report.html",
+)
+
 
 @takes_options(onnx_ood.SensitivitySettings)
 def sensitivity(

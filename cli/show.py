@@ -13,6 +13,11 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .output import All, HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
 
+EXAMPLES = (
+    "onnx-ood show result.json --top 20",
+    "onnx-ood show result.json --html report.html",
+)
+
 
 def show(
     result: Annotated[

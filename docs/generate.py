@@ -1,7 +1,10 @@
 """Generate parts of the documentation: JSON Schemas, and pictures of real output.
 
-python docs/generate.py schemas     writes docs/schemas/*.json
+python docs/generate.py lists       writes all that follows from registries: schemas, detectors, metrics, names
+python docs/generate.py schemas     writes docs/schemas/*.json and their table in docs/score.md
 python docs/generate.py detectors   writes the list in docs/detectors.md
+python docs/generate.py metrics     writes the table in docs/ci.md
+python docs/generate.py names       writes the public names for type checkers, onnx_ood/__init__.pyi
 python docs/generate.py pictures    runs the commands and writes demo, score, sensitivity, sensitivity-trajectories,
                                     plane and bench.svg in docs/images
 python docs/generate.py screenshots opens a page in Chromium and writes docs/images/report-*.png, and terminal-*.svg
@@ -13,6 +16,7 @@ import json
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import chdir
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -27,9 +31,11 @@ from rich.terminal_theme import TerminalTheme
 
 import onnx_ood
 from onnx_ood import models
+from onnx_ood._audits import AUDITS
 from onnx_ood.audits.bench.config import BenchFile
 from onnx_ood.audits.check.baseline import Baseline
 from onnx_ood.audits.check.config import CheckFile
+from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.score.stream.records import StreamRecord
 from onnx_ood.reports.demo.terminal import print_demo
 from onnx_ood.reports.formats.picture import write_picture
@@ -38,7 +44,7 @@ from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.score.page import score_page
 from onnx_ood.reports.score.terminal import print_score
 from onnx_ood.reports.sensitivity.terminal import print_sensitivity
-from onnx_ood.results.registry import AUDITS, result_type
+from onnx_ood.results.registry import result_type
 
 DOCS = Path(__file__).parent.resolve()
 RESULTS: dict[str, type[BaseModel]] = {
@@ -92,9 +98,19 @@ def schema(name: str) -> str:
 
 
 def schemas() -> None:
-    """Write all schemas."""
+    """Write all schemas, and the table of them in docs/score.md."""
     for name in RESULTS:
         (DOCS / "schemas" / f"{name}.json").write_text(schema(name))
+    link = {name: f"[{name}](schemas/{name}.json)" for name in RESULTS}
+    rows = [
+        "| files | schemas |",
+        "|---|---|",
+        f"| results of `--json` | {', '.join(link[name] for name in AUDITS)} |",
+        f"| streams of `score --jsonl` | {link['score-stream']}, one record per line |",
+        f"| files written by users | {link['check-file']}, {link['bench-file']} |",
+        f"| baselines of `check` | {link['baseline']} |",
+    ]
+    _fill("score.md", "schemas", rows)
 
 
 def pictures() -> None:
@@ -280,19 +296,56 @@ def _save(console: Console, name: str) -> None:
 
 
 def detectors() -> None:
-    """Write the list of detectors between its marks."""
-    page = DOCS / "detectors.md"
+    """Write the list of detectors."""
     rows = ["| detector | score | reads | source |", "|---|---|---|---|"]
     for one in map(onnx_ood.find_detector, onnx_ood.list_detectors()):
         reads = ", ".join([*one.needs, *(["references"] if one.uses_reference else [])])
         formula = one.formula.replace("|", "\\|")
         rows.append(f"| `{one.name}` | {formula} | {reads} | {one.source} |")
-    before, start, rest = page.read_text().partition("<!-- detectors -->\n")
+    _fill("detectors.md", "detectors", rows)
+
+
+def metrics() -> None:
+    """Write the table of metrics of gates."""
+    rows = ["| metric | meaning | `target` | worse | needs | from |", "|---|---|---|---|---|---|"]
+    for name, one in METRICS.items():
+        target = {"trajectories": "type of trajectories", None: ""}.get(one.target, one.target)
+        worse = {"change": "any change"}.get(one.worse, one.worse) if one.kind != "names" else ""
+        needs = ", ".join(f"`{need}`" for need in one.needs)
+        rows.append(f"| `{name}` | {one.meaning} | {target} | {worse} | {needs} | {one.audit} |")
+    _fill("ci.md", "metrics", rows)
+
+
+def names() -> None:
+    """Write the public names for type checkers."""
+    (DOCS.parent / "onnx_ood" / "__init__.pyi").write_text(stub())
+
+
+def stub() -> str:
+    """Public names as type checkers read them: the package imports them when they are first used."""
+    homes = sorted((home, name) for name, home in onnx_ood._HOMES.items())
+    lines = ['"""Public names for type checkers; written by docs/generate.py names."""', ""]
+    lines += [f"from {home} import {name} as {name}" for home, name in homes]
+    return "\n".join([*lines, "", "__version__: str", "__all__: list[str]"]) + "\n"
+
+
+def lists() -> None:
+    """Write all that follows from registries."""
+    for action in (schemas, detectors, metrics, names):
+        action()
+
+
+def _fill(name: str, mark: str, rows: Sequence[str]) -> None:
+    """Replace a page's table between its marks."""
+    page = DOCS / name
+    before, start, rest = page.read_text().partition(f"<!-- {mark} -->\n")
     page.write_text(before + start + "\n".join(rows) + "\n" + rest[rest.index("<!-- end -->") :])
 
 
 if __name__ == "__main__":
-    actions = {"schemas": schemas, "detectors": detectors, "pictures": pictures, "screenshots": screenshots}
+    actions = {
+        one.__name__: one for one in (lists, schemas, detectors, metrics, names, pictures, screenshots)
+    }
     wanted = sys.argv[1:]
     if not wanted or not set(wanted) <= set(actions):
         sys.exit(f"usage: python docs/generate.py {' | '.join(actions)}")

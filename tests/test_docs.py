@@ -36,3 +36,9 @@ def test_every_published_schema_is_listed_in_the_docs():
     assert set(re.findall(r"\(schemas/([a-z-]+)\.json\)", listed)) == {
         path.stem for path in (DOCS / "schemas").glob("*.json")
     }
+
+
+def test_type_checkers_read_the_names_that_the_package_has(generate):
+    assert (DOCS.parent / "onnx_ood" / "__init__.pyi").read_text() == generate.stub(), (
+        "run docs/generate.py names"
+    )

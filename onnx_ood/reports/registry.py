@@ -1,4 +1,4 @@
-"""Renderings of any result, found by the name of its audit; see `onnx_ood.results.registry`."""
+"""Renderings of any result, found by the name of its audit; see `onnx_ood._audits`."""
 
 from __future__ import annotations
 

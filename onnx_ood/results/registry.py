@@ -1,9 +1,4 @@
-"""The one list of audits; results, reports and commands are found by the names in it.
-
-The audit `score` has the result `ScoreResult` in `onnx_ood/audits/score/result.py`, `print_score` in
-`onnx_ood/reports/score/terminal.py`, and perhaps `score_page` in `onnx_ood/reports/score/page.py`. Modules are imported
-when they are needed.
-"""
+"""Result classes of all audits, by name and by schema; see `onnx_ood._audits`."""
 
 from __future__ import annotations
 
@@ -13,22 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from onnx_ood._audits import AUDITS
 from onnx_ood.exceptions import UsageError
-
-AUDITS = (
-    "score",
-    "bench",
-    "directions",
-    "sensitivity",
-    "plane",
-    "preprocess",
-    "inspect",
-    "doctor",
-    "demo",
-    "check",
-    "diff",
-)
-"""Names of all audits whose result is one JSON object."""
 
 
 def result_type(audit: str) -> type[BaseModel]:

@@ -1,4 +1,4 @@
-"""Result of `onnx-ood instrument`."""
+"""Result of instrumenting a model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,20 @@ from typing import Literal, Self
 from pydantic import Field
 
 from onnx_ood.graph import Instrumented
-from onnx_ood.results.base import Part
+from onnx_ood.graph.catalogue.tensors import type_of
+from onnx_ood.results.base import Part, Result
 
 
-class InstrumentResult(Part):
+class ValueType(Part):
+    """Type of a graph output or input."""
+
+    dtype: str | None = Field(description="null if onnx cannot infer it.")
+    shape: tuple[int | str | None, ...] | None = Field(
+        description="Sizes: numbers, symbols, or null if unknown; null if the rank is unknown."
+    )
+
+
+class InstrumentResult(Result):
     """Tensors and inputs added to a model."""
 
     format: Literal["onnx-ood/instrument/1"] = Field(default="onnx-ood/instrument/1", alias="schema")
@@ -22,6 +32,11 @@ class InstrumentResult(Part):
     refused: dict[str, str] = Field(description="Matched tensors that cannot be watched, with the reason.")
     untyped: tuple[str, ...] = Field(description="Added names with a type or rank that onnx cannot infer.")
 
+    types: dict[str, ValueType] = Field(description="Type of each of these graph outputs and inputs.")
+    required_inputs: tuple[str, ...] = Field(
+        description="Added inputs without a default, which have to be fed."
+    )
+
     @classmethod
     def of(cls, instrumented: Instrumented, out: Path) -> Self:
         """Make the result of a rewritten model.
@@ -30,6 +45,12 @@ class InstrumentResult(Part):
             instrumented: The model.
             out: File it was written to.
         """
+        graph = instrumented.model.graph
+        added = {*instrumented.outputs.values(), *instrumented.inputs.values()}
+        types = {
+            value.name: type_of(value.type) for value in (*graph.output, *graph.input) if value.name in added
+        }
+        defaults = {tensor.name for tensor in graph.initializer}
         return cls(
             model=instrumented.source.as_posix(),
             out=out.as_posix(),
@@ -37,4 +58,6 @@ class InstrumentResult(Part):
             inputs=dict(instrumented.inputs),
             refused=dict(instrumented.refused),
             untyped=instrumented.untyped,
+            types={name: ValueType(dtype=dtype, shape=shape) for name, (dtype, shape) in types.items()},
+            required_inputs=tuple(name for name in instrumented.inputs.values() if name not in defaults),
         )

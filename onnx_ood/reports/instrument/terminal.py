@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from rich.console import Console
 from rich.text import Text
 
-from onnx_ood.graph import Instrumented, format_shape
-from onnx_ood.graph.catalogue.tensors import type_of
+from onnx_ood.audits.instrument.result import InstrumentResult
+from onnx_ood.graph import format_shape
+from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import by_reason, counted
 
 
-def print_instrumented(console: Console, result: Instrumented, path: Path, *, verbose: bool = False) -> None:
+def print_instrument(console: Console, result: InstrumentResult, options: ReportOptions = DEFAULTS) -> None:
     """Print the added outputs and inputs.
 
     Names are not shortened: they are to be copied.
 
     Args:
         console: Console to print to.
-        result: The rewritten model.
-        path: File that it was written to.
-        verbose: True to name all tensors that cannot be watched.
+        result: The result.
+        options: What to show; a verbose report names all tensors that cannot be watched.
     """
     outputs = len(set(result.outputs.values()))
-    head = f"{path}: {counted(len(result.outputs), 'tensor')} at {counted(outputs, 'output')}"
+    head = f"{result.out}: {counted(len(result.outputs), 'tensor')} at {counted(outputs, 'output')}"
     if result.inputs:
         head += f", {counted(len(result.inputs), 'site')} at added inputs"
     lines = [Text(head, style="bold")]
     refused = result.refused
     warnings = [
-        f"cannot be watched: {line}" for line in by_reason(refused.items(), len(refused) if verbose else 3)
+        f"cannot be watched: {line}"
+        for line in by_reason(refused.items(), len(refused) if options.verbose else 3)
     ]
     if result.untyped:
         warnings.append(
@@ -38,17 +37,14 @@ def print_instrumented(console: Console, result: Instrumented, path: Path, *, ve
             "the file, onnx.checker refuses it"
         )
     lines += [Text(f"! {warning}", style="yellow") for warning in warnings]
-    types = {value.name: type_of(value.type) for value in result.model.graph.output}
     for name, output in result.outputs.items():
-        dtype, shape = types[output]
+        dtype, shape = result.types[output].dtype, result.types[output].shape
         size = "" if dtype in {None, "sequence", "optional", "map"} else f" {format_shape(shape)}"
         carrier = "" if output == name else f"  at output {output}"
         lines.append(Text(f"  {name}  {dtype or 'type unknown'}{size}{carrier}"))
-    shapes = {value.name: type_of(value.type) for value in result.model.graph.input}
-    with_default = {tensor.name for tensor in result.model.graph.initializer}
     for name, added in result.inputs.items():
-        dtype, shape = shapes[added]
-        must = "" if added in with_default else "  has to be fed"
+        dtype, shape = result.types[added].dtype, result.types[added].shape
+        must = "  has to be fed" if added in result.required_inputs else ""
         lines.append(
             Text(f"  {name}  {dtype} {format_shape(shape)} or broadcastable  at input {added}{must}")
         )

@@ -118,7 +118,7 @@ def test_the_cache_gives_the_same_curves(
     assert again.cache.measured == 0
 
 
-def test_all_are_19_kinds() -> None:
+def test_all_are_the_standard_ones_and_overlays() -> None:
     assert onnx_ood.BenchSettings(corruptions=("all",)).chosen_corruptions == (
         *list_corruptions("standard"),
         *list_corruptions("overlay"),

@@ -70,9 +70,10 @@ def test_families_keep_their_members_and_order() -> None:
         "gaussian_noise", "shot_noise", "impulse_noise", "defocus_blur", "glass_blur", "motion_blur", "zoom_blur",
         "snow", "frost", "fog", "brightness", "contrast", "elastic_transform", "pixelate", "jpeg_compression",
     )  # fmt: skip
-    assert OVERLAYS == ("scribble", "text", "occlusion", "patch_shuffle")
+    # Draws depend on the place in a family: new overlays come last.
+    assert OVERLAYS[:4] == ("scribble", "text", "occlusion", "patch_shuffle")
     assert {len(find_corruption(name).severities) for name in (*STANDARD, *OVERLAYS)} == {5}
-    assert list_corruptions("demo") == (
+    assert list_corruptions("demo")[:5] == (
         "gaussian_noise",
         "gaussian_blur",
         "contrast",

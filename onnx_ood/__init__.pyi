@@ -1,0 +1,63 @@
+"""Public names for type checkers; written by docs/generate.py names."""
+
+from onnx_ood.audits.bench.audit import bench as bench
+from onnx_ood.audits.bench.result import BenchResult as BenchResult
+from onnx_ood.audits.bench.settings import BenchSettings as BenchSettings
+from onnx_ood.audits.check.audit import check as check
+from onnx_ood.audits.check.result import CheckResult as CheckResult
+from onnx_ood.audits.demo.audit import demo as demo
+from onnx_ood.audits.demo.result import DemoResult as DemoResult
+from onnx_ood.audits.diff.audit import diff as diff
+from onnx_ood.audits.diff.result import DiffResult as DiffResult
+from onnx_ood.audits.directions.audit import directions as directions
+from onnx_ood.audits.directions.result import DirectionsResult as DirectionsResult
+from onnx_ood.audits.directions.settings import DirectionsSettings as DirectionsSettings
+from onnx_ood.audits.doctor.audit import doctor as doctor
+from onnx_ood.audits.doctor.result import DoctorResult as DoctorResult
+from onnx_ood.audits.inspect.audit import inspect as inspect
+from onnx_ood.audits.inspect.result import InspectResult as InspectResult
+from onnx_ood.audits.instrument.result import InstrumentResult as InstrumentResult
+from onnx_ood.audits.plane.audit import plane as plane
+from onnx_ood.audits.plane.result import PlaneResult as PlaneResult
+from onnx_ood.audits.plane.settings import PlaneSettings as PlaneSettings
+from onnx_ood.audits.preprocess.audit import preprocess as preprocess
+from onnx_ood.audits.preprocess.result import PreprocessResult as PreprocessResult
+from onnx_ood.audits.preprocess.settings import PreprocessSettings as PreprocessSettings
+from onnx_ood.audits.score.audit import score as score
+from onnx_ood.audits.score.auditor import Auditor as Auditor
+from onnx_ood.audits.score.auditor import fit as fit
+from onnx_ood.audits.score.result import ScoreResult as ScoreResult
+from onnx_ood.audits.score.settings import ScoreSettings as ScoreSettings
+from onnx_ood.audits.score.settings import Streaming as Streaming
+from onnx_ood.audits.score.stream.summary import read_summary as read_summary
+from onnx_ood.audits.sensitivity.audit import sensitivity as sensitivity
+from onnx_ood.audits.sensitivity.result import SensitivityResult as SensitivityResult
+from onnx_ood.audits.sensitivity.settings import SensitivitySettings as SensitivitySettings
+from onnx_ood.detectors import Detector as Detector
+from onnx_ood.detectors import find_detector as find_detector
+from onnx_ood.detectors import list_detectors as list_detectors
+from onnx_ood.detectors import register_detector as register_detector
+from onnx_ood.exceptions import InputError as InputError
+from onnx_ood.exceptions import InputTypeError as InputTypeError
+from onnx_ood.exceptions import ModelError as ModelError
+from onnx_ood.exceptions import NotEvaluatedError as NotEvaluatedError
+from onnx_ood.exceptions import OnnxOodError as OnnxOodError
+from onnx_ood.exceptions import OutputError as OutputError
+from onnx_ood.exceptions import ProviderError as ProviderError
+from onnx_ood.exceptions import SelectorError as SelectorError
+from onnx_ood.exceptions import TooFewReferencesError as TooFewReferencesError
+from onnx_ood.exceptions import UsageError as UsageError
+from onnx_ood.graph import Instrumented as Instrumented
+from onnx_ood.graph import Model as Model
+from onnx_ood.graph import Tensor as Tensor
+from onnx_ood.graph import instrument as instrument
+from onnx_ood.graph import load as load
+from onnx_ood.graph import select as select
+from onnx_ood.results.registry import read_result as read_result
+from onnx_ood.runtime import Measurement as Measurement
+from onnx_ood.runtime import Prober as Prober
+from onnx_ood.runtime.measure import measure as measure
+from onnx_ood.runtime.measure import observer_effect as observer_effect
+
+__version__: str
+__all__: list[str]
