@@ -86,10 +86,12 @@ RUNS: dict[str, tuple[str, str]] = {
         "instrument char_transformer.onnx -o watched.onnx --probe all",
     ),
 }
+_RENUMBERED = ("score", "bench", "directions", "sensitivity", "plane", "preprocess")
 # Renamed since: keys and whole string values, wherever they stand.
 RENAMED: dict[str, str] = {
     "not evaluated": "not_evaluated",
     "onnx-ood/check/2": "onnx-ood/check/3",
+    **{f"onnx-ood/{audit}/1": f"onnx-ood/{audit}/2" for audit in _RENUMBERED},
     "generic": "bundled",
     "says nothing": "inconclusive",
     "contrast": "spectral_ratio",

@@ -61,7 +61,7 @@ def test_bench_writes_a_page(garments, tmp_path):
     page = tmp_path / "report.html"
     done = run("bench", CNN, "--id", garments, "--detectors", "msp,energy", "--html", page, "--quiet")
     assert done.returncode == 0, done.stderr
-    assert stored(page.read_text(encoding="utf-8"))["schema"] == "onnx-ood/bench/1"
+    assert stored(page.read_text(encoding="utf-8"))["schema"] == "onnx-ood/bench/2"
 
 
 def test_sensitivity_writes_a_page(garments, tmp_path):
@@ -70,7 +70,7 @@ def test_sensitivity_writes_a_page(garments, tmp_path):
         "sensitivity", CNN, garments, "--directions", 2, "--trajectories", 0, "--html", page, "--quiet"
     )
     assert done.returncode == 0, done.stderr
-    assert stored(page.read_text(encoding="utf-8"))["schema"] == "onnx-ood/sensitivity/1"
+    assert stored(page.read_text(encoding="utf-8"))["schema"] == "onnx-ood/sensitivity/2"
 
 
 def test_a_page_that_cannot_be_written_is_found_out_first(garments, tmp_path):

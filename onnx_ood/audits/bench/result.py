@@ -130,7 +130,7 @@ class BenchCache(Part):
 class BenchResult(Result):
     """Result of `onnx-ood bench`."""
 
-    format: Literal["onnx-ood/bench/1"] = Field(default="onnx-ood/bench/1", alias="schema")
+    format: Literal["onnx-ood/bench/2"] = Field(default="onnx-ood/bench/2", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(
         description="`not_evaluated` if there are fewer than 10 in-distribution inputs, or fewer of a set."
     )

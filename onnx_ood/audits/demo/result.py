@@ -42,7 +42,7 @@ class AlterationResult(Part):
 class DemoResult(Result):
     """Result of `onnx-ood demo`."""
 
-    format: Literal["onnx-ood/demo/1"] = Field(default="onnx-ood/demo/1", alias="schema")
+    format: Literal["onnx-ood/demo/2"] = Field(default="onnx-ood/demo/2", alias="schema")
     model: str
     photos: int
     probes: tuple[str, ...]

@@ -92,7 +92,7 @@ class SweptLayer(Part):
 class DirectionsResult(Result):
     """Result of `onnx-ood directions`."""
 
-    format: Literal["onnx-ood/directions/1"] = Field(default="onnx-ood/directions/1", alias="schema")
+    format: Literal["onnx-ood/directions/2"] = Field(default="onnx-ood/directions/2", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(
         description="`not_evaluated` if there are fewer than 10 in-distribution inputs, or fewer of a set."
     )

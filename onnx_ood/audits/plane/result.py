@@ -104,7 +104,7 @@ class PlaneJacobian(Part):
 class PlaneResult(Result):
     """A model on the plane through three inputs."""
 
-    format: Literal["onnx-ood/plane/1"] = Field(default="onnx-ood/plane/1", alias="schema")
+    format: Literal["onnx-ood/plane/2"] = Field(default="onnx-ood/plane/2", alias="schema")
     model: ModelFacts
     preprocessing: str | None
     site: str = Field(description="Model input that the plane lies in.")

@@ -59,7 +59,7 @@ class Question(Part):
 class PreprocessResult(Result):
     """Result of `onnx-ood preprocess`."""
 
-    format: Literal["onnx-ood/preprocess/1"] = Field(default="onnx-ood/preprocess/1", alias="schema")
+    format: Literal["onnx-ood/preprocess/2"] = Field(default="onnx-ood/preprocess/2", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(
         description="Not evaluated with fewer than 10 photos."
     )

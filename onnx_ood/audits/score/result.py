@@ -156,7 +156,7 @@ class CopiesUsed(Part):
 class ScoreResult(Result):
     """Result of `onnx-ood score`."""
 
-    format: Literal["onnx-ood/score/1"] = Field(default="onnx-ood/score/1", alias="schema")
+    format: Literal["onnx-ood/score/2"] = Field(default="onnx-ood/score/2", alias="schema")
     status: Literal["scored", "not_evaluated"] = Field(
         description="`not_evaluated` if fewer than half of the inputs could be scored."
     )

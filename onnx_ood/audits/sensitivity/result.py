@@ -133,7 +133,7 @@ class ModelSensitivity(Part):
 class SensitivityResult(Result):
     """Stability of one or several models, and the comparison between them."""
 
-    format: Literal["onnx-ood/sensitivity/1"] = Field(default="onnx-ood/sensitivity/1", alias="schema")
+    format: Literal["onnx-ood/sensitivity/2"] = Field(default="onnx-ood/sensitivity/2", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(
         description="not_evaluated if fewer than half of a model's inputs could be measured."
     )

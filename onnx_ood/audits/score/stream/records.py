@@ -24,7 +24,7 @@ class Header(Part):
     """First line: everything that must be equal when a run is resumed."""
 
     record: Literal["header"] = "header"
-    format: Literal["onnx-ood/score-stream/1"] = Field(default="onnx-ood/score-stream/1", alias="schema")
+    format: Literal["onnx-ood/score-stream/2"] = Field(default="onnx-ood/score-stream/2", alias="schema")
     model: ModelFacts
     nudges: NudgeSettings
     site: str

@@ -30,7 +30,7 @@ from onnx_ood.results.base import Number
 # A stream without a file is kept in memory up to this size, in a temporary file beyond.
 _IN_MEMORY = 1 << 24
 # First bytes of every stream, to recognise other files, even if a stream was truncated in its first line.
-_BEGINNING = b'{"record":"header","schema":"onnx-ood/score-stream/1"'
+_BEGINNING = b'{"record":"header","schema":"onnx-ood/score-stream/2"'
 
 
 class Stream:
