@@ -115,6 +115,8 @@ class ScoreRun:
         """
         self._prepared, self._settings = prepared, settings
         self._probes = choose_probes(prepared.model, settings, prepared.site)
+        # Read here, so that a bad file of classes is found before anything is measured.
+        self._classes = prepared.card.class_names() if prepared.card else None
         self._perturber = Perturber(settings, prepared.chosen, inner=not prepared.site.is_input)
         if settings.advise and self._perturber.copies < 2:
             raise UsageError(
@@ -173,7 +175,7 @@ class ScoreRun:
             skip=stream.done.take if stream.begun else None,
         )
         stream.begin(self._header(prober, scorer))
-        writer = ResultWriter(stream, prepared.card.class_names() if prepared.card else None)
+        writer = ResultWriter(stream, self._classes)
         for missing in source.missing:
             writer.fail(missing.id, missing.reason)
         runner = BatchRunner(

@@ -1,6 +1,7 @@
 """The score audit against computations that do not use the package."""
 
 import json
+import shutil
 import threading
 
 import jsonschema
@@ -417,3 +418,17 @@ def test_added_nodes_on_another_provider_are_reported_as_a_bug(garments, monkeyp
     (note,) = (note for note in result.notes if "bug" in note)
     assert "1 added node ran on the CPU" in note
     assert "__onnx_ood__/pairs/Greater" in note
+
+
+def test_a_bad_file_of_classes_is_found_before_anything_is_measured(tmp_path, monkeypatch):
+    shutil.copy(models.path("fashion_cnn"), tmp_path / "model.onnx")
+    card = json.loads(models.path("fashion_cnn").with_suffix(".json").read_text())
+    (tmp_path / "model.json").write_text(json.dumps({**card, "classes": "missing.txt"}))
+    images, _ = models.fashion_samples()
+
+    def measured(*_, **__):
+        raise AssertionError("references were measured")
+
+    monkeypatch.setattr("onnx_ood.audits.score.audit.fit_scorer", measured)
+    with pytest.raises(UsageError, match=r"classes.*missing\.txt"):
+        onnx_ood.score(tmp_path / "model.onnx", images[:8], reference=images[8:30])
