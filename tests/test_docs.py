@@ -7,6 +7,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+import onnx_ood
+
 DOCS = Path(__file__).parents[1] / "docs"
 
 
@@ -42,3 +44,10 @@ def test_type_checkers_read_the_names_that_the_package_has(generate):
     assert (DOCS.parent / "onnx_ood" / "__init__.pyi").read_text() == generate.stub(), (
         "run docs/generate.py names"
     )
+
+
+def test_the_reference_has_every_public_name():
+    listed = re.findall(r"^::: onnx_ood\.(\S+)$", (DOCS / "reference" / "index.md").read_text(), re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    expected = {name for name in onnx_ood.__all__ if not name.endswith("Error")} - {"__version__"}
+    assert set(listed) == expected | {"testing.check_detector", "exceptions"}
