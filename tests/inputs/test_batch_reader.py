@@ -278,7 +278,7 @@ def test_without_a_preprocessing_pictures_fail_by_name_and_arrays_do_not(tmp_pat
     np.save(tmp_path / "a.npy", np.zeros((2, 3, 4, 5), np.float32))
     (batch,) = reader([path, tmp_path / "a.npy"], preprocessing=None)
     assert len(batch) == 2
-    assert batch.failed[0].reason == "is a picture; state its preprocessing with preprocess="
+    assert batch.failed[0].reason == "is a picture; state its preprocessing with preprocess"
     with dialect("cli"):
         (batch,) = reader([path], preprocessing=None)
     assert batch.failed[0].reason == "is a picture; state its preprocessing with --preprocess"

@@ -126,7 +126,7 @@ def test_broken_images_fail_by_name(tmp_path: Path) -> None:
 def test_pictures_without_preprocessing_fail_by_name() -> None:
     (batch,) = read(Image.new("L", (8, 8)), None, input_shape=("N", 1, 8, 8))
     assert batch.failed == (
-        FailedInput("inputs[0]", "is a picture; state its preprocessing with preprocess="),
+        FailedInput("inputs[0]", "is a picture; state its preprocessing with preprocess"),
     )
 
 

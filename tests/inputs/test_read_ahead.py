@@ -77,4 +77,4 @@ def test_the_generator_runs_with_the_caller_s_context() -> None:
 
     with dialect("cli"):
         assert list(one_ahead(items, name="ahead")) == ["--copies", "--seed"]
-    assert list(one_ahead(items, name="ahead")) == ["copies=", "seed="]
+    assert list(one_ahead(items, name="ahead")) == ["copies", "seed"]

@@ -96,7 +96,7 @@ def test_files_of_other_kinds_fail_by_name(tmp_path: Path) -> None:
     assert [failure.id.rsplit("/")[-1] for failure in failed] == ["x.npy", "x.png"]
     assert {failure.reason for failure in failed} == {
         "holds no values of 'mask', 'rate', which the model takes too; give an .npz with an array for each, "
-        "or use feeds="
+        "or use feeds"
     }
 
 
