@@ -47,7 +47,7 @@ class TestSite:
         assert find_site(two_inputs, "embedding").name == "embedding"
         with pytest.raises(
             UsageError,
-            match=r"several floating-point inputs; choose one with site=\. .*: embedding \(float32\)",
+            match=r"several floating-point inputs; choose one with site\. .*: embedding \(float32\)",
         ):
             find_site(two_inputs, None)
 
@@ -62,7 +62,7 @@ class TestSite:
         )
         with pytest.raises(
             UsageError,
-            match=r"has no floating-point input to nudge; choose one with site=\. Its inputs: ids \(int64\)",
+            match=r"has no floating-point input to nudge; choose one with site\. Its inputs: ids \(int64\)",
         ):
             find_site(model, None)
         with pytest.raises(UsageError, match=r"'ids' holds int64.*floating-point inputs: none"):
@@ -167,7 +167,7 @@ class TestOthers:
         assert (feeds["mask"].sample_shape, feeds["temperature"].sample_shape) == ((4,), ())
 
     def test_that_are_missing_are_named(self, two_inputs: Model) -> None:
-        with pytest.raises(UsageError, match=r"missing input 'mask' \(int64\); give its value with feeds="):
+        with pytest.raises(UsageError, match=r"missing input 'mask' \(int64\); give its value with feeds"):
             self.check(two_inputs, {"temperature": 1.0})
 
     def test_that_are_unknown_are_named(self, two_inputs: Model, classifier: Model) -> None:
