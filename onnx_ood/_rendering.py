@@ -47,6 +47,11 @@ def write_picture(path: str | Path, result: BaseModel) -> None:
     formats.write_picture(Path(path), import_module("onnx_ood.reports.registry").result_picture(result))
 
 
+def report_text(result: BaseModel) -> str:
+    """Render a result as its command prints it, without colours."""
+    return str(import_module("onnx_ood.reports.registry").result_text(result))
+
+
 def write(path: str | Path, text: str) -> None:
     """Write a rendering to a file, atomically.
 

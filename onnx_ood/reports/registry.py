@@ -63,14 +63,24 @@ def result_picture(result: BaseModel) -> str:
     return str(draw(result))
 
 
+def result_text(result: BaseModel, options: ReportOptions = DEFAULTS) -> str:
+    """Render a result as its command prints it, without colours.
+
+    Args:
+        result: Result of any audit.
+        options: What to show.
+    """
+    text = StringIO()
+    console = Console(file=text, width=_WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
+    print_result(console, result, options)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+
 def _text_page(audit: str, result: BaseModel) -> str:
     from onnx_ood.reports._html.markup import element, joined  # noqa: PLC0415 - terminal reports need no pages
     from onnx_ood.reports._html.page import page  # noqa: PLC0415
 
-    text = StringIO()
-    console = Console(file=text, width=_WIDTH, color_system=None, highlight=False, markup=False, emoji=False)
-    print_result(console, result, ReportOptions(top=_TOP, verbose=True))
-    shown = "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+    shown = result_text(result, ReportOptions(top=_TOP, verbose=True))
     content = joined(
         element("h1", f"onnx-ood {audit}", id="verdict-name"),
         element("pre", element("code", shown), tabindex=0, role="group", aria_label="Report"),

@@ -17,6 +17,9 @@ from onnx_ood.exceptions import UsageError
 Number = float | None
 
 
+# With the name of the class, a representation has at most 10 lines.
+_REPR_LINES = 9
+
 FROM_FILES = ".npz"
 """In place of a value that came with each input, from the same file."""
 
@@ -68,16 +71,12 @@ class Result(Part):
     def _repr_html_(self) -> str:
         return _rendering.notebook_html(self)
 
-    def summary_lines(self) -> list[str]:
-        """Return the result in short lines, at most 9."""
-        return []
-
     @override
     def __repr__(self) -> str:
-        model = getattr(self, "model", None)
-        about = [getattr(self, "status", None), getattr(model, "path", model)]
-        head = f"{type(self).__name__}({', '.join(str(one) for one in about if isinstance(one, str))})"
-        return "\n".join([head, *self.summary_lines()])
+        lines = [line for line in _rendering.report_text(self).splitlines() if line.strip()]
+        if len(lines) > _REPR_LINES:
+            lines = [*lines[: _REPR_LINES - 1], "... to_html(path) shows all"]
+        return "\n".join([type(self).__name__, *lines])
 
     __str__ = __repr__
 

@@ -7,7 +7,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from typing_extensions import override
 
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.metrics.estimates import percentile_interval
@@ -166,16 +165,6 @@ class BenchResult(Result):
     not_applicable: dict[str, str] = Field(description="Detectors that were left out, with the reason.")
     cache: BenchCache | None = Field(default=None, description="None without a cache.")
     notes: tuple[str, ...] = ()
-
-    @override
-    def summary_lines(self) -> list[str]:
-        best = [f"  {one.name:24} mean AUROC {one.macro.value:.3f}" for one in self.detectors[:5]]
-        rest = len(self.detectors) - len(best)
-        return [
-            f"{self.id} in-distribution inputs, {len(self.sets)} out-of-distribution sets",
-            *best,
-            *([f"  ... {rest} more detectors"] if rest else []),
-        ]
 
     def to_dataframe(self) -> Any:
         """Return the metrics as a pandas DataFrame: one row per detector and set.

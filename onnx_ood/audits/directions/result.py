@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Literal
 
 from pydantic import Field
-from typing_extensions import override
 
 from onnx_ood.audits.directions.settings import DirectionsSettings
 from onnx_ood.results.base import Environment, Failure, Number, Part, Result
@@ -127,7 +126,3 @@ class DirectionsResult(Result):
     sets: tuple[SetDirections, ...]
     conclusion: str = Field(description="Conclusion in sentences.")
     notes: tuple[str, ...] = ()
-
-    @override
-    def summary_lines(self) -> list[str]:
-        return [self.conclusion]

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import Field
-from typing_extensions import override
 
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.results.base import (
@@ -202,21 +201,6 @@ class ScoreResult(Result):
     def detectors(self) -> tuple[str, ...]:
         """Names of the detectors that scored inputs."""
         return tuple(one.name for one in self.detector_summary.detectors) if self.detector_summary else ()
-
-    @override
-    def summary_lines(self) -> list[str]:
-        names = self.detectors
-        found = f"{self.scored} inputs scored by {', '.join(names) or 'deviation'}, {self.unscored} failed"
-        if self.flagged is not None and self.detector_summary is not None:
-            found = f"{self.flagged} of {found}; flagged at a false-positive rate of {self.detector_summary.fpr:g}"
-        lines = [found]
-        for entry in self.inputs[:5]:
-            value = entry.scores[0] if names else entry.deviation
-            score = "" if value is None else f"{value:.3g}"
-            p_value = "" if entry.p_value is None else f" p {entry.p_value:.2g}"
-            lines.append(f"  {entry.rank or '-'!s:>4} {score:>9}{p_value} {entry.id}")
-        rest = len(self.inputs) - len(lines) + 1
-        return [*lines, f"  ... {rest} more: to_dataframe(), to_html(path)"] if rest > 0 else lines
 
     def rows(self) -> Iterator[dict[str, object]]:
         """Return the inputs as flat rows, the most unusual first, then failed ones.
