@@ -435,19 +435,16 @@ def copy_repository(folder: Path) -> Path:
     return folder
 
 
-_copy: Path
-
-
 def _start_worker(folder: str) -> None:
-    global _copy  # noqa: PLW0603
-    _copy = Path(folder) / str(os.getpid())
-    _copy.mkdir()
-    copy_repository(_copy)
+    global ROOT  # noqa: PLW0603 - the working tree may change while mutants are tested
+    copy = Path(folder) / str(os.getpid())
+    copy.mkdir()
+    ROOT = copy_repository(copy)
 
 
 def _work(task: tuple[int, dict[str, Any], float]) -> tuple[int, dict[str, Any]]:
     number, mutant, limit = task
-    return number, judge(mutant, _copy, limit)
+    return number, judge(mutant, ROOT, limit)
 
 
 def _equivalents() -> dict[tuple[str, str, str], str]:
