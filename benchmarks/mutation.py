@@ -387,10 +387,11 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
         result["seconds"] = round(result["seconds"] + used, 1)
         if state in ("failed", "slow") and _passes(copy, test):
             return result | {"outcome": "killed" if state == "failed" else "timeout", "killed_by": test}
-        if state == "slow":
+        if state in ("failed", "slow") and "::" in test:
+            # Says nothing: it fails or is slow without the mutant too.
             _slow.add(test)
         elif state == "failed":
-            # A file with a test that fails without the mutant too says nothing.
+            # Nor does a file that can't be imported.
             waiting[0] = [one for one in waiting[0] if one.split("::")[0] != test.split("::")[0]]
         elif state == "unfinished":
             return result
