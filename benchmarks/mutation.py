@@ -10,6 +10,7 @@ is tested on a copy of the repository, first by the examples in its module and t
 then by tests that import the module, then by tests of modules that import it, then by the rest of its folder and of
 its room, until a test fails or `--limit` seconds of CPU time are spent. A mutant that no test noticed in this time
 counts as survived. A failing test is run without the mutant too: if it fails there as well, it counts for nothing.
+So does a test that takes more than 5 seconds of CPU time, unless it is faster without the mutant.
 
 The results are written after each mutant; the same command continues where the last one ended. `--fresh` draws again,
 `--again` repeats the survivors. `results/mutation-equivalents.toml` lists mutants that are the same program, with the
