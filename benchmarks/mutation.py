@@ -10,6 +10,7 @@ is tested on a copy of the repository, first by the examples in its module and t
 then by tests that import the module, then by tests of modules that import it, then by the rest of its folder and of
 its room, until a test fails or `--limit` seconds of CPU time are spent. A mutant that no test noticed in this time
 counts as survived. A failing test is run without the mutant too: if it fails there as well, it counts for nothing.
+So does a test that takes more than 5 seconds of CPU time, unless it is faster without the mutant.
 
 The results are written after each mutant; the same command continues where the last one ended. `--fresh` draws again,
 `--again` repeats the survivors. `results/mutation-equivalents.toml` lists mutants that are the same program, with the
@@ -387,10 +388,11 @@ def judge(mutant: dict[str, Any], copy: Path, limit: float) -> dict[str, Any]:
         result["seconds"] = round(result["seconds"] + used, 1)
         if state in ("failed", "slow") and _passes(copy, test):
             return result | {"outcome": "killed" if state == "failed" else "timeout", "killed_by": test}
-        if state == "slow":
+        if state in ("failed", "slow") and "::" in test:
+            # Says nothing: it fails or is slow without the mutant too.
             _slow.add(test)
         elif state == "failed":
-            # A file with a test that fails without the mutant too says nothing.
+            # Nor does a file that can't be imported.
             waiting[0] = [one for one in waiting[0] if one.split("::")[0] != test.split("::")[0]]
         elif state == "unfinished":
             return result
@@ -435,19 +437,16 @@ def copy_repository(folder: Path) -> Path:
     return folder
 
 
-_copy: Path
-
-
 def _start_worker(folder: str) -> None:
-    global _copy  # noqa: PLW0603
-    _copy = Path(folder) / str(os.getpid())
-    _copy.mkdir()
-    copy_repository(_copy)
+    global ROOT  # noqa: PLW0603 - the working tree may change while mutants are tested
+    copy = Path(folder) / str(os.getpid())
+    copy.mkdir()
+    ROOT = copy_repository(copy)
 
 
 def _work(task: tuple[int, dict[str, Any], float]) -> tuple[int, dict[str, Any]]:
     number, mutant, limit = task
-    return number, judge(mutant, _copy, limit)
+    return number, judge(mutant, ROOT, limit)
 
 
 def _equivalents() -> dict[tuple[str, str, str], str]:

@@ -95,3 +95,9 @@ def test_a_closed_pipe_is_the_caller_s_to_handle(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys, "stdout", Closed())
     with pytest.raises(BrokenPipeError):
         consoles.stdout().print("x")
+
+
+def test_errors_have_no_emoji_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    consoles.complain("a:smile:b [red]c[/red]")
+    consoles.stderr().print("a:smile:b [red]c[/red]")
+    assert capsys.readouterr().err == "onnx-ood: a:smile:b [red]c[/red]\na:smile:b [red]c[/red]\n"

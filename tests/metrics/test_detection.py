@@ -111,3 +111,13 @@ def test_the_mean_has_the_mean_area(ordinary: list[int], sets: list[list[int]]) 
 def test_nan_is_the_largest_score_of_a_curve() -> None:
     across, up = roc([1.0, 2.0], [np.nan, 0.0])
     assert (across.tolist(), up.tolist()) == ([0, 0, 0.5, 1, 1], [0, 0.5, 0.5, 0.5, 1])
+
+
+def test_the_mean_curve_is_the_mean_between_all_corners() -> None:
+    """Curves are straight between their own corners, also where another one has a corner."""
+    rng = np.random.default_rng(0)
+    curves = [roc(rng.normal(size=m), rng.normal(1, 1, n)) for m, n in ((5, 4), (7, 9), (3, 2))]
+    across, up = mean_roc(curves)
+    inner = (np.unique(across)[1:] + np.unique(across)[:-1]) / 2
+    expected = np.mean([np.interp(inner, *curve) for curve in curves], axis=0)
+    np.testing.assert_allclose(np.interp(inner, across, up), expected, rtol=1e-12)

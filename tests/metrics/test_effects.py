@@ -29,3 +29,10 @@ def test_shares_are_those_of_least_squares() -> None:
 def test_equal_values_have_no_effects() -> None:
     np.testing.assert_array_equal(main_effects(np.full((3, 7), 0.1)), [0, 0])
     np.testing.assert_array_equal(main_effects(np.zeros((2, 2, 2))), [0, 0, 0])
+
+
+def test_small_differences_count_up_to_rounding() -> None:
+    """Fractions depend neither on a common offset nor on the scale."""
+    grid = np.random.default_rng(1).normal(size=(3, 4))
+    for offset, scale in ((1.0, 1e-9), (0.0, 1e-12), (1e6, 1.0)):
+        np.testing.assert_allclose(main_effects(offset + scale * grid), main_effects(grid), rtol=1e-5)

@@ -8,12 +8,20 @@ from types import SimpleNamespace
 import numpy as np
 import onnx
 import pytest
+import small_models
 from check_files import MODEL, by_title, gates_toml, run_check, write_garments
 from onnx import numpy_helper
 from scipy import stats
 
 import onnx_ood
-from onnx_ood.audits.check.metrics import METRICS, MetricValue, jacobian_norm, transition_density
+from onnx_ood.audits.check.metrics import (
+    METRICS,
+    MetricValue,
+    infinite_weights,
+    jacobian_norm,
+    nan_weights,
+    transition_density,
+)
 from onnx_ood.exceptions import NotEvaluatedError
 
 
@@ -189,3 +197,18 @@ def test_densities_are_those_of_one_type_of_trajectories() -> None:
     for missing in ("random", "different_classes"):
         with pytest.raises(NotEvaluatedError, match=f"no trajectories of type {missing.replace('_', '-')}"):
             transition_density(runner, missing)
+
+
+@pytest.mark.parametrize(("count", "shown"), [(1, "w0"), (3, "w0, w1, w2"), (5, "w0, w1, w2, ...")])
+def test_weights_that_are_not_finite_are_counted_and_named(count: int, shown: str, save) -> None:
+    """Each tensor has one NaN and two infinities."""
+    weights = {f"w{i}": np.array([1, np.nan, np.inf, -np.inf], np.float32) for i in range(count)}
+    text = "g (float[N, 4] x) => (float[N, 4] y) { y = Neg (x) }"
+    runner = SimpleNamespace(
+        model=onnx_ood.load(save(small_models.build(text, weights | {"good": np.ones(4)})))
+    )
+    detail = f"tensors with NaN or infinity: {shown}"
+    assert nan_weights(runner) == MetricValue(count, detail=detail)
+    assert infinite_weights(runner) == MetricValue(2 * count, detail=detail)
+    clean = SimpleNamespace(model=onnx_ood.load(save(small_models.build(text, {"good": np.ones(4)}))))
+    assert nan_weights(clean) == infinite_weights(clean) == MetricValue(0)

@@ -104,3 +104,21 @@ def test_an_inverse_is_solved_for() -> None:
 def test_invalid_features_are_refused(reference: np.ndarray, shrinkage: float, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         ShrunkGaussian(reference, shrinkage)
+
+
+@pytest.mark.parametrize(
+    ("rows", "shrinkage", "refused"), [(3, 0, True), (4, 0, False), (6, 0, False), (3, 0.1, False)]
+)
+def test_an_unshrunk_covariance_needs_as_many_rows_as_features(
+    rows: int, shrinkage: float, refused: bool
+) -> None:
+    """RᵀR of fewer rows has no inverse, however well these are conditioned."""
+    roots = np.random.default_rng(0).normal(size=(rows, 4))
+    if refused:
+        with pytest.raises(ValueError, match="no inverse"):
+            ShrunkCovariance(roots, shrinkage)
+    else:
+        covariance = roots.T @ roots
+        dense = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / 4 * np.eye(4)
+        x = np.arange(4.0)[np.newaxis]
+        np.testing.assert_allclose(ShrunkCovariance(roots, shrinkage).solve(x), np.linalg.solve(dense, x.T).T)

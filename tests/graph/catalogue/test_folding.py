@@ -27,7 +27,9 @@ def folded(
     folder = Folder([("", opset)])
     types = {"x": helper.make_tensor_type_proto(TensorProto.FLOAT, [2, 3, 4])}
     for node in changed.graph.node:
-        folder.fold(node, values, types)
+        before = node.op_type
+        # True if the node is a Constant now and was not before.
+        assert folder.fold(node, values, types) is (node.op_type == "Constant" != before)
     return values, list(changed.graph.node), model
 
 

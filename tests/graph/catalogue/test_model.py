@@ -396,3 +396,14 @@ def test_two_gib_are_too_much_for_one_file(tmp_path: Path) -> None:
         file.truncate(2**31)
     with pytest.raises(ModelError, match="is larger than 2 GiB"):
         onnx_ood.load(path)
+
+
+def test_a_name_that_is_not_text_is_said_to_be_damaged(save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some versions of protobuf give such names as bytes, others raise when a name is read."""
+
+    def read(_: ModelProto) -> None:
+        b"\xff".decode()
+
+    monkeypatch.setattr("onnx_ood.graph.catalogue.model.check_calls", read)
+    with pytest.raises(ModelError, match="is damaged: a name in it is not valid UTF-8"):
+        onnx_ood.load(save(small_models.residual()))

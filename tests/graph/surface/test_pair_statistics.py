@@ -86,3 +86,14 @@ def test_nodes_of_a_probe_come_before_the_model_s_next() -> None:
         readers = [i for i, node in enumerate(nodes) if name in node.input and i not in own]
         assert bool(readers) is (name != "g")
         assert all(before < i < after for i in readers)
+
+
+@pytest.mark.parametrize(("precise", "transposed"), [((), 0), (("h",), 1), (("h", "x"), 2)])
+def test_products_in_float32_need_no_transposed_copy(precise: tuple[str, ...], transposed: int) -> None:
+    """One node each, see docs/decisions/fused-matmul.md; the runtime has no such node for float64."""
+    dtypes, bounds = dict.fromkeys(("x", "h"), "float32"), {"x": [0, 4], "h": [0, 6]}
+    pair = with_pair_statistics(model(), "x", ["h"], dtypes, precise, bounds, 2, [])
+    ops = [node.op_type for node in pair.proto.graph.node]
+    # Of the site, of the probe, and of the probe's pattern, which is always float32.
+    assert ops.count("Transpose") == transposed
+    assert ops.count("FusedMatMul") == 3 - transposed
