@@ -104,7 +104,7 @@ def bench(
             plan.id,
             plan.ood,
             plan.settings(scores=bool(pictures) or html is not None),
-            reference=plan.reference,
+            reference=plan.reference or None,
             progress=progress,
         )
     for path, text in ((csv, bench_csv), (markdown, bench_markdown), (latex, bench_latex)):

@@ -49,8 +49,8 @@ def check(
         Path | None,
         typer.Argument(
             metavar="CONFIG",
-            help="TOML file of models and gates. Default: onnx-ood.toml in this folder, or else [tool.onnx_ood] of "
-            "pyproject.toml.",
+            help="TOML file of models and gates. Default: onnx-ood.toml in this folder, or else the table "
+            "tool.onnx_ood of pyproject.toml.",
         ),
     ] = None,
     init: Annotated[

@@ -173,7 +173,9 @@ def run(arguments: list[str]) -> int:
     except OnnxOodError as error:
         return _fail(str(error), error.exit_code)
     except typer.TyperException as error:
-        return _fail(f"{error.format_message().rstrip('.')}; see onnx-ood --help", UsageError.exit_code)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "onnx-ood"
+        return _fail(f"{error.format_message().rstrip('.')}; see {command} --help", UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except BrokenPipeError:

@@ -9,4 +9,4 @@ def read_names(text: str | None) -> tuple[str, ...]:
     >>> read_names("msp, energy")
     ('msp', 'energy')
     """
-    return tuple(name.strip() for name in text.split(",")) if text else ()
+    return tuple(name.strip() for name in text.split(",")) if text is not None else ()

@@ -117,7 +117,7 @@ def score(
                 model,
                 inputs,
                 settings,
-                reference=reference or (),
+                reference=reference or None,
                 streaming=streaming,
                 stdin=sys.stdin,
                 progress=progress,

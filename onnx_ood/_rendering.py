@@ -9,6 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from onnx_ood._paths import as_path
+
 _HEIGHT = 640
 
 
@@ -43,8 +45,9 @@ def write_picture(path: str | Path, result: BaseModel) -> None:
         OutputError: If the file cannot be written.
     """
     formats = import_module("onnx_ood.reports.formats.picture")
-    formats.check_pictures(Path(path))
-    formats.write_picture(Path(path), import_module("onnx_ood.reports.registry").result_picture(result))
+    path = as_path(path, "path")
+    formats.check_pictures(path)
+    formats.write_picture(path, import_module("onnx_ood.reports.registry").result_picture(result))
 
 
 def report_text(result: BaseModel) -> str:
@@ -62,7 +65,20 @@ def write(path: str | Path, text: str) -> None:
     Raises:
         OutputError: If the file cannot be written.
     """
-    import_module("onnx_ood.reports.formats.writing").write_text(Path(path), text)
+    import_module("onnx_ood.reports.formats.writing").write_text(as_path(path, "path"), text)
+
+
+def write_bytes(path: str | Path, content: bytes) -> None:
+    """Write a file, atomically.
+
+    Args:
+        path: Path of the file.
+        content: Content.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    import_module("onnx_ood.reports.formats.writing").write_bytes(as_path(path, "path"), content)
 
 
 def json_text(result: BaseModel) -> str:

@@ -27,6 +27,7 @@ from onnx_ood.evidence.references import (
     measure_references,
     with_baseline_inputs,
 )
+from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import InputSource
 
 
@@ -87,6 +88,14 @@ class FittedDetectors:
             Scores, float64 [N, D]; higher = more out-of-distribution.
         """
         return np.stack([fitted(features) for fitted in self.fitted], axis=1)
+
+
+def _fit(detector: Detector, info: ModelInfo, references: ReferenceSet) -> FittedDetector:
+    try:
+        return detector.fit(info, references.features)
+    except ValueError as error:
+        # Models of references raise it for data that nothing can be learned from, such as identical inputs.
+        raise UsageError(f"detector {detector.name} cannot learn from these references: {error}") from None
 
 
 class DetectorPipeline:
@@ -203,7 +212,7 @@ class DetectorPipeline:
             info = with_baseline_inputs(info, references, self.collector(), self.prepared.preprocessing)
         return FittedDetectors(
             tuple(detectors),
-            tuple(detector.fit(info, references.features) for detector in detectors),
+            tuple(_fit(detector, info, references) for detector in detectors),
             info,
             references,
             self.not_applicable | unlearned,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,8 @@ from onnx_ood._dialect import named
 from onnx_ood.detectors import Features, ModelInfo
 from onnx_ood.evidence.bundled_photos import bundled_photos
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
-from onnx_ood.exceptions import TooFewReferencesError
-from onnx_ood.inputs import InputSource, Preprocessing
+from onnx_ood.exceptions import TooFewReferencesError, UsageError
+from onnx_ood.inputs import InputSource, Preprocessing, open_inputs
 from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
 
@@ -69,6 +69,23 @@ class ReferenceSet:
         return 0 if self.features is None else len(self.features)
 
 
+def open_references(reference: Any) -> InputSource:
+    """Open known-good inputs.
+
+    Args:
+        reference: Inputs as `open_inputs` takes them; None for none.
+
+    Raises:
+        UsageError: If a collection is given and empty: its owner would believe that inputs are flagged.
+    """
+    source = open_inputs(reference, name="reference")
+    if reference is not None and not source.given:
+        raise UsageError(
+            f"reference is empty; give at least {MIN_REFERENCES} known-good inputs, or None to use no references"
+        )
+    return source
+
+
 def measure_references(
     collector: Collector[Features],
     augmenting: CollectorFactory | None,
@@ -93,8 +110,13 @@ def measure_references(
     """
     found = collector.collect(source, progress=progress)
     if len(found.ids) < MIN_REFERENCES:
+        first = (
+            f" (the first that failed: {found.failed[0].id}: {found.failed[0].reason})"
+            if found.failed
+            else ""
+        )
         raise TooFewReferencesError(
-            f"{len(found.ids)} references could be measured, expected at least {MIN_REFERENCES}; give more with "
+            f"{len(found.ids)} references could be measured, expected at least {MIN_REFERENCES}{first}; give more with "
             f"{named('reference')}"
         )
     altered: tuple[Features, ...] = ()

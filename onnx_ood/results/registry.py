@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from onnx_ood._audits import AUDITS
+from onnx_ood._paths import as_path
 from onnx_ood.exceptions import UsageError
 
 
@@ -50,14 +51,14 @@ def read_result(path: str | Path) -> BaseModel:
     Raises:
         UsageError: If the file cannot be read, or holds no result of this version.
     """
-    path = Path(path)
+    path = as_path(path, "path")
     try:
         text = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     try:
         schema = str(json.loads(text)["schema"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise UsageError(f"{path}: not a result of onnx-ood; name a file that --json wrote") from None
     kinds = {schema_of(kind): kind for kind in map(result_type, AUDITS)}
     if schema not in kinds:

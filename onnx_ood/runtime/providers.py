@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
@@ -86,12 +87,37 @@ def cuda_problem() -> str | None:
     return missing_cuda_library() or "onnxruntime could not create a session on CUDA"
 
 
+class _Silence:
+    """Standard output while onnxruntime's Python code prints; the same for all threads that are in it."""
+
+    def __init__(self) -> None:
+        self._lock, self._inside, self._before = threading.Lock(), 0, sys.stdout
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Drop what is printed. The last thread to leave restores what the first one found."""
+        with self._lock:
+            if not self._inside:
+                self._before, sys.stdout = sys.stdout, StringIO()
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    sys.stdout = self._before
+
+
+_silenced = _Silence()
+
+
 @cache
 def preload_cuda() -> None:
     """Load CUDA and cuDNN from Python packages, where the dynamic linker does not look."""
     if hasattr(onnxruntime, "preload_dlls"):
         # It prints what it can't find; `missing_cuda_library` is more precise.
-        with redirect_stdout(StringIO()):
+        with _silenced():
             onnxruntime.preload_dlls()
 
 
@@ -149,7 +175,7 @@ def quiet_runtime() -> Iterator[None]:
     """Keep onnxruntime from writing to the terminal; failures come as exceptions."""
     onnxruntime.set_default_logger_severity(4)
     try:
-        with redirect_stdout(StringIO()):
+        with _silenced():
             yield
     finally:
         onnxruntime.set_default_logger_severity(2)

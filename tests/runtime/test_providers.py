@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import onnx_ood
 from onnx_ood import ProviderError, UsageError
 from onnx_ood.perturb import draw
 from onnx_ood.runtime import Prober, providers
+from onnx_ood.runtime.providers import quiet_runtime
 
 Save = Callable[..., Path]
 
@@ -143,3 +146,22 @@ def test_statistics_are_computed_where_the_model_is(save: Save) -> None:
 @pytest.mark.gpu
 def test_a_working_gpu_is_what_auto_takes() -> None:
     assert providers.resolve("auto") == providers.Resolved("cuda", "")
+
+
+def test_threads_leave_standard_output_as_it_was():
+    before, inside, leave = sys.stdout, threading.Event(), threading.Event()
+
+    def first():
+        with quiet_runtime():
+            inside.set()
+            leave.wait(30)
+
+    one = threading.Thread(target=first)
+    one.start()
+    assert inside.wait(30)
+    with quiet_runtime():
+        # The first thread leaves while the second is inside, in neither order of nesting.
+        leave.set()
+        one.join(30)
+        assert sys.stdout is not before
+    assert sys.stdout is before

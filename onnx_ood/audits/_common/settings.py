@@ -53,12 +53,19 @@ def _as_tuple(value: Any) -> Any:
 
 def _split(value: Any) -> Any:
     """Take a string as names with commas between them, as on the command line."""
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    names = tuple(part.strip() for part in value.split(","))
+    if not all(names):
+        raise ValueError("an empty name; put one comma between two names, and none at the end")
+    return names
 
 
 def _as_path(value: Any) -> Any:
     """Take a string as a path, as TOML writes it."""
-    return Path(value) if isinstance(value, str) and value else value
+    if value == "":
+        raise ValueError("an empty path names no folder; leave it out, or name one")
+    return Path(value) if isinstance(value, str) else value
 
 
 _Name = Annotated[str, Field(min_length=1)]

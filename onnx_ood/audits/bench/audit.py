@@ -15,10 +15,10 @@ from onnx_ood.detectors import Features, find_detector
 from onnx_ood.evidence.collect import MIN_SET_SIZE, Collector
 from onnx_ood.evidence.fit import DetectorPipeline
 from onnx_ood.evidence.prepared_model import prepare_model
-from onnx_ood.evidence.references import overlap_notes
+from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import MeasuredSets, check_sets, collect_sets, counting, open_sets
 from onnx_ood.graph import Model
-from onnx_ood.inputs import InputSource, open_inputs
+from onnx_ood.inputs import InputSource
 from onnx_ood.metrics.bootstrap import RESAMPLES
 from onnx_ood.results.provenance import environment
 
@@ -59,7 +59,7 @@ def bench(
     """
     settings = settings or BenchSettings()
     sources = open_sets(id, ood)
-    references = open_inputs(reference, name="reference")
+    references = open_references(reference)
     prepared = prepare_model(
         model,
         InputSource.joined([sources.all, references]),

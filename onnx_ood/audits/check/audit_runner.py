@@ -226,7 +226,7 @@ class AuditRunner:
         # If the detector does not apply, all other metrics of a score can still be measured.
         flags = "flagged" in self._request.metrics and self.why_no_detector(self.config.detector) is None
         settings = self.config.score_settings(tuple(dict.fromkeys(probes)), self._cache, flags=flags)
-        reference = self.config.reference if flags else ()
+        reference = (self.config.reference or None) if flags else None
         return score(self.model, self.config.inputs, settings, reference=reference, progress=self._progress)
 
     def _baseline_score(self) -> ScoreResult:
@@ -242,7 +242,7 @@ class AuditRunner:
             self.config.inputs,
             self.config.ood,
             self.config.bench_settings(detectors, self._cache),
-            reference=self.config.reference,
+            reference=self.config.reference or None,
             progress=self._progress,
         )
 

@@ -30,7 +30,7 @@ from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
-from onnx_ood.evidence.references import overlap_notes
+from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import counting
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, select, suggest_probes
@@ -83,7 +83,7 @@ def score(
     """
     settings = settings or ScoreSettings()
     source = open_inputs(inputs, stdin=stdin)
-    references = open_inputs(reference, name="reference")
+    references = open_references(reference)
     prepared = prepare_model(
         model,
         InputSource.joined([source, references]),

@@ -11,6 +11,8 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from onnx_ood import _rendering
+from onnx_ood._paths import as_path
 from onnx_ood._types import Array, Progress
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.score.audit import ScoreRun
@@ -21,9 +23,9 @@ from onnx_ood.audits.score.stream.stream import open_stream
 from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
-from onnx_ood.evidence.references import ReferenceSet, ReferenceSource
+from onnx_ood.evidence.references import ReferenceSet, ReferenceSource, open_references
 from onnx_ood.evidence.sets import counting
-from onnx_ood.exceptions import ModelError, OutputError, UsageError
+from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model
 from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
 from onnx_ood.results.base import Failure
@@ -135,14 +137,7 @@ class Auditor:
         Raises:
             OutputError: If the file cannot be written.
         """
-        path = Path(path)
-        new = path.with_name(f".{path.name}.new")
-        try:
-            new.write_bytes(self._packed())
-            new.replace(path)
-        except OSError as error:
-            new.unlink(missing_ok=True)
-            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+        _rendering.write_bytes(path, self._packed())
 
     @classmethod
     def load(cls, path: str | Path, model: str | Path | Model | None = None) -> Auditor:
@@ -159,7 +154,7 @@ class Auditor:
             UsageError: If the file cannot be read, is not a saved auditor, or the model is another one.
             ModelError: If the model cannot be read or run.
         """
-        path = Path(path)
+        path = as_path(path, "path")
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -240,14 +235,16 @@ class Auditor:
             saved.reference_failed,
             saved.reference_note,
         )
-        scorer = restore_scorer(prepared, saved.settings, references) if saved.fitted else None
-        return cls(
-            prepared,
-            saved.settings,
-            scorer,
-            InputSource(tuple(map(Path, saved.reference_files))),
-            tuple(dict.fromkeys(notes)),
-        )
+        complete = len(references) == len(saved.reference_ids) or saved.reference != "given"
+        if not complete or (references.features is None) != (saved.reference == "none"):
+            raise UsageError(f"{name}: is damaged: references are missing; fit again")
+        try:
+            scorer = restore_scorer(prepared, saved.settings, references) if saved.fitted else None
+            files = InputSource(tuple(map(Path, saved.reference_files)))
+        # Arrays that were edited fail wherever a detector first computes with them.
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise UsageError(f"{name}: is damaged: {error}; fit again") from None
+        return cls(prepared, saved.settings, scorer, files, tuple(dict.fromkeys(notes)))
 
 
 @takes_settings(ScoreSettings)
@@ -280,7 +277,7 @@ def fit(
         result = auditor.score("incoming/")
     """
     settings = settings or ScoreSettings()
-    references = open_inputs(reference, name="reference")
+    references = open_references(reference)
     prepared = prepare_model(
         model,
         references,

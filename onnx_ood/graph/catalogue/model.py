@@ -12,6 +12,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto
 
+from onnx_ood._paths import as_path
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.calls import check_calls
 from onnx_ood.graph.catalogue.catalogue import catalogue
@@ -163,6 +164,7 @@ def load(path: str | Path) -> Model:
         The model.
 
     Raises:
+        UsageError: If `path` is not a path.
         ModelError: If the file cannot be read or is not an ONNX model, or if an external data file is missing,
             truncated or outside the model's folder.
 
@@ -172,7 +174,7 @@ def load(path: str | Path) -> Model:
         >>> model.outputs
         ('logits',)
     """
-    path = Path(path)
+    path = as_path(path, "model")
     content = _read(path)
     proto = ModelProto()
     try:

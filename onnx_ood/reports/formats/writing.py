@@ -89,6 +89,20 @@ def write_text(path: Path, text: str) -> None:
         new.write_text(text, encoding="utf-8", newline="\n")
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a binary file atomically, as `write_text` does.
+
+    Args:
+        path: Path of the file.
+        content: Content.
+
+    Raises:
+        OutputError: If the file cannot be written.
+    """
+    with replacing(path) as new:
+        new.write_bytes(content)
+
+
 def write_new(path: Path, text: str) -> None:
     """Write a file that does not exist yet.
 

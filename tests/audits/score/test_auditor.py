@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import pickle
 import shutil
 import zipfile
@@ -14,7 +15,7 @@ from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.exceptions import InputTypeError, ModelError, OutputError, UsageError
+from onnx_ood.exceptions import InputTypeError, ModelError, OutputError, TooFewReferencesError, UsageError
 
 FASHION = models.path("fashion_cnn")
 SETTINGS = {"detectors": "energy,knn", "provider": "cpu", "batch_size": 8}
@@ -158,3 +159,60 @@ def test_a_wrong_type_is_one_error_that_names_what_is_taken(auditor, wrong):
         auditor.score(wrong)
     assert isinstance(error.value, TypeError)
     assert "\n" not in str(error.value)
+
+
+def test_a_saved_auditor_that_was_edited_is_refused(auditor, tmp_path):
+    auditor.save(tmp_path / "auditor.npz")
+    with np.load(tmp_path / "auditor.npz") as file:
+        arrays = dict(file)
+    text = json.loads(arrays.pop("auditor").tobytes())
+    name = next(key for key in arrays if arrays[key].ndim == 2)
+    for changed, fields in (
+        ({key: value for key, value in arrays.items() if key != name}, {}),
+        ({**arrays, name: arrays[name][:3]}, {}),
+        ({**arrays, name: arrays[name][:, :0]}, {}),
+        ({**arrays, name: arrays[name].astype(str)}, {}),
+        (arrays, {"reference": "none"}),
+        (arrays, {"reference_ids": text["reference_ids"][:4]}),
+    ):
+        edited = np.frombuffer(json.dumps(text | fields).encode(), np.uint8)
+        np.savez(tmp_path / "edited.npz", auditor=edited, **changed)
+        with pytest.raises(UsageError, match=r"edited\.npz: .*fit again"):
+            onnx_ood.Auditor.load(tmp_path / "edited.npz")
+
+
+def test_links_are_kept_and_folders_refused(auditor, expected, folder, tmp_path):
+    (tmp_path / "link.npz").symlink_to(tmp_path / "target.npz")
+    auditor.save(tmp_path / "link.npz")
+    assert (tmp_path / "link.npz").is_symlink()
+    assert onnx_ood.Auditor.load(tmp_path / "target.npz").score(folder / "new").inputs == expected.inputs
+    for path in (tmp_path, tmp_path / ("x" * 300), tmp_path / "target.npz" / "below"):
+        with pytest.raises(OutputError, match="cannot be written"):
+            auditor.save(path)
+
+
+@pytest.mark.parametrize("reference", [[], (), (one for one in ())])
+def test_empty_references_are_refused(reference):
+    with pytest.raises(UsageError, match="reference is empty; give at least 10"):
+        onnx_ood.fit(FASHION, reference, detectors="energy")
+
+
+def test_references_that_do_not_differ_are_refused(images):
+    with pytest.raises(UsageError, match="detector mahalanobis cannot learn from these references"):
+        onnx_ood.fit(FASHION, np.repeat(images[:1], 20, axis=0), detectors="mahalanobis", provider="cpu")
+
+
+def test_references_that_are_missing_are_named(folder):
+    with pytest.raises(TooFewReferencesError, match="nofolder: "):
+        onnx_ood.fit(FASHION, folder / "nofolder", detectors="energy")
+
+
+def test_an_empty_folder_of_the_cache_is_refused(images):
+    with pytest.raises(UsageError, match="an empty path names no folder"):
+        onnx_ood.score(FASHION, images[:8], cache="")
+
+
+def test_names_are_separated_by_single_commas(images):
+    for names in ("", "energy,", "energy,,msp"):
+        with pytest.raises(UsageError, match="an empty name"):
+            onnx_ood.score(FASHION, images[:8], detectors=names)

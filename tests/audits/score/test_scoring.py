@@ -251,7 +251,7 @@ def test_what_does_not_fit_is_said_in_one_line(folders, settings, reference, mes
             FASHION,
             [str(folders / "new")],
             ScoreSettings(**settings),
-            reference=[str(folders / "good")] if reference else [],
+            reference=[str(folders / "good")] if reference else None,
         )
     assert "\n" not in str(error.value)
 
