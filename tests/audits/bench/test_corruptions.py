@@ -25,6 +25,7 @@ from onnx_ood.reports.bench.terminal import print_bench
 from onnx_ood.reports.formats.csv import bench_csv
 from onnx_ood.reports.formats.latex import bench_latex
 from onnx_ood.reports.formats.markdown_tables import bench_markdown
+from onnx_ood.reports.report_options import ReportOptions
 
 COUNT = 40
 KINDS = ("fog", "patch_shuffle")
@@ -224,7 +225,7 @@ def test_long_names_of_detectors_leave_room_for_figures(garments: Path) -> None:
     corruptions = found.corruptions.model_copy(update={"detectors": (curves, found.corruptions.detectors[1])})
     shown = Console(width=80, file=StringIO(), record=True)
     renamed = {"detectors": (first, found.detectors[1]), "corruptions": corruptions}
-    print_bench(shown, found.model_copy(update=renamed))
+    print_bench(shown, found.model_copy(update=renamed), ReportOptions(verbose=True))
     rows = [line for line in shown.export_text().splitlines() if line.startswith("cosine_drop@")]
     areas = [first.macro, *(one.auroc for one in first.metrics), *curves.severities]
     assert len(rows) >= 3

@@ -381,6 +381,6 @@ def test_inputs_that_are_all_alike_get_all_copies(network, tmp_path):
 
 
 def test_on_cuda_there_is_nothing_to_save():
-    with pytest.raises(UsageError, match=r"leave it out, or use --provider cpu"):
+    with pytest.raises(UsageError, match=r"leave it out, or use provider='cpu'"):
         check_adaptive(16, "cuda")
     check_adaptive(5, "cpu")

@@ -249,7 +249,7 @@ def test_arrays_are_nudged_in_tensor_space_where_nobody_says_how_they_were_made(
     result = onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")])
     assert result.nudges.space == "tensor"
     assert result.preprocessing is None
-    with pytest.raises(UsageError, match="--preprocess"):
+    with pytest.raises(UsageError, match="set it with preprocess"):
         onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path / "rows.npy")], ScoreSettings(space="pixel"))
 
 
@@ -373,7 +373,7 @@ def test_the_site_can_be_named(token_model):
 
 def test_pixel_space_is_refused_inside_a_model(token_model):
     model, ids = token_model
-    with pytest.raises(UsageError, match="--space tensor"):
+    with pytest.raises(UsageError, match="space='tensor'"):
         onnx_ood.score(model, [ids], ScoreSettings(space="pixel"))
 
 
