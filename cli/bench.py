@@ -10,6 +10,7 @@ import typer
 import onnx_ood
 from onnx_ood.audits.bench.config import BenchFile, read_bench_file
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.reports import words
 from onnx_ood.reports.formats.csv import bench_csv
 from onnx_ood.reports.formats.latex import bench_latex
 from onnx_ood.reports.formats.markdown_tables import bench_markdown
@@ -119,4 +120,5 @@ def bench(
         report=ReportOptions(top=top, verbose=verbose),
     )
     if result.status == "not_evaluated":
-        raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")
+        sizes = ((one.name, one.inputs) for one in result.sets)
+        raise NotEvaluatedError(f"not evaluated: {words.too_few(result.id, sizes)}")

@@ -9,6 +9,7 @@ import typer
 
 import onnx_ood
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.reports import words
 from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
@@ -51,4 +52,5 @@ def directions(
         result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)
     )
     if result.status == "not_evaluated":
-        raise NotEvaluatedError("fewer than 10 in-distribution inputs, or fewer than 10 of a set")
+        sizes = ((one.name, one.inputs) for one in result.sets)
+        raise NotEvaluatedError(f"not evaluated: {words.too_few(result.id, sizes)}")

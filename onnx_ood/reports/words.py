@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
+from onnx_ood.evidence.collect import MIN_SET_SIZE
 from onnx_ood.results.base import FROM_FILES, Failure
 
 
@@ -20,6 +21,22 @@ def counted(count: int, noun: str) -> str:
     ('1 input', '2,000 inputs')
     """
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def too_few(id_count: int, sets: Iterable[tuple[str, int]]) -> str:
+    """Name the sets that are too small to be evaluated, in one sentence.
+
+    Args:
+        id_count: Number of in-distribution inputs.
+        sets: Name and number of inputs of each out-of-distribution set.
+
+    >>> too_few(30, [("fog", 5), ("noise", 40)])
+    'set fog has 5 inputs, at least 10 needed'
+    """
+    small = [f"set {name} has {counted(count, 'input')}" for name, count in sets if count < MIN_SET_SIZE]
+    if id_count < MIN_SET_SIZE:
+        small.insert(0, f"there are {counted(id_count, 'in-distribution input')}")
+    return f"{', '.join(small) or 'too few inputs'}, at least {MIN_SET_SIZE} needed"
 
 
 def failure_text(failures: Sequence[Failure], count: int | None = None, what: str = "measured") -> str:

@@ -207,8 +207,8 @@ def _notes(measured: Measured) -> tuple[str, ...]:
     proxies = sum(site.exact == "sign" for site in sites)
     if proxies:
         notes.append(
-            f"{proxies} of {len(sites)} activation functions are smooth: the sign of their pre-activations stands for "
-            "a code, and transitions are a proxy."
+            f"{proxies} of {len(sites)} activation functions are smooth: the sign of their pre-activations stands "
+            "in for an activation pattern, and transitions are a proxy."
         )
     pieces = sum(site.exact == "pattern" for site in sites)
     if pieces:

@@ -66,7 +66,7 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
 
 def _headline(result: BenchResult) -> str:
     if result.status == "not_evaluated" or not result.detectors:
-        return f"Not evaluated: {words.counted(result.id, 'in-distribution input')} measured"
+        return f"Not evaluated: {words.too_few(result.id, ((one.name, one.inputs) for one in result.sets))}"
     best, worst = result.detectors[0], result.detectors[0].worst
     return (
         f"{best.name} is the best of {words.counted(len(result.detectors), 'detector')}: mean AUROC "

@@ -31,15 +31,14 @@ def print_diff(console: Console, result: DiffResult, options: ReportOptions = DE
     signs = Marks(console)
     metrics = [one for one in result.metrics if options.verbose or one.beyond_noise is not False]
     within = len(result.metrics) - len(metrics)
+    moved = [one for one in result.inputs.changes if _moved(one)] if result.inputs else []
     print_report(
         console,
         Answer(_headline(result), warnings=result.notes, verbose=options.verbose),
         _gates(result.gates) if result.gates else None,
         facts(_input_facts(result.inputs)) if result.inputs else None,
         _metrics(console, signs, metrics) if metrics else None,
-        _inputs(console, signs, result.inputs.changes[: options.top or _TOP])
-        if result.inputs and result.inputs.changes
-        else None,
+        _inputs(console, signs, moved[: options.top or _TOP]) if moved else None,
         _settings(result),
         foot=closing(
             console,
@@ -150,6 +149,11 @@ def _change(value: float | None, metric: MetricChange) -> str:
     if value is None:
         return "-"
     return f"x{10**value:.2f}" if metric.name.startswith(_DROP) else f"{value:+.3f}"
+
+
+def _moved(change: InputChange) -> bool:
+    before = (change.rank_a, change.score_a, change.flagged_a, change.prediction_a)
+    return before != (change.rank_b, change.score_b, change.flagged_b, change.prediction_b)
 
 
 def _mark(signs: Marks, metric: MetricChange) -> str:

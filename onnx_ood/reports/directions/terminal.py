@@ -42,9 +42,7 @@ def print_directions(console: Console, result: DirectionsResult, options: Report
             warnings=[
                 words.failure_text(failed),
                 *result.notes,
-                f"{words.counted(len(skipped), 'probe')} skipped; --options.verbose lists them"
-                if skipped
-                else "",
+                f"{words.counted(len(skipped), 'probe')} skipped; -v lists them" if skipped else "",
             ],
             verbose=options.verbose,
         ),
@@ -71,6 +69,8 @@ def print_directions(console: Console, result: DirectionsResult, options: Report
 
 
 def _headline(result: DirectionsResult) -> str:
+    if result.status == "not_evaluated":
+        return f"Not evaluated: {words.too_few(result.id, ((one.name, one.inputs) for one in result.sets))}"
     counts = result.counts
     holds, flips = (
         numbers.percent(count / max(counts.settings, 1)) for count in (counts.holds, counts.flips)
@@ -83,6 +83,8 @@ def _main_factor(result: DirectionsResult) -> str:
     if not swept:
         return ""
     first = max(swept, key=lambda factor: factor.within or 0)
+    if not first.within:
+        return ""
     return f"Within a set the {first.name} matters most: {numbers.percent(first.within)} of the variance of the AUROC."
 
 

@@ -59,7 +59,7 @@ def test_tokens_are_varied_at_the_first_floats_inside(tmp_path: Path) -> None:
         [models.path("char_transformer")], [str(tmp_path / "tokens.npy")], settings
     ).models
     assert model.site == "/embedding/Gather_output_0"
-    assert any("first tensor of floats inside" in note for note in model.notes)
+    assert any("the first inner tensor of floats" in note for note in model.notes)
     assert [way.type for way in model.trajectories] == ["random"]
     assert all(one.jacobian > 0 for one in model.inputs)
 
