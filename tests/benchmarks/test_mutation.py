@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import json
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -99,3 +101,12 @@ def test_equivalents_are_of_modules_that_exist(mutation: ModuleType) -> None:
         assert (ROOT / module).exists(), module
         assert before != after
         assert reason
+
+
+def test_the_score_in_the_docs_is_that_of_the_run(mutation: ModuleType) -> None:
+    stored = json.loads(mutation.RESULTS.read_text())
+    again = mutation.summarize(json.loads(mutation.RESULTS.read_text()))
+    assert (again["score"], again["counts"]) == (stored["score"], stored["counts"])
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (share,) = re.findall(r"notice \*\*([\d.]+)%\*\*", text)
+    assert float(share) == pytest.approx(100 * stored["score"], abs=0.05)
