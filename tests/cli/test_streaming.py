@@ -116,7 +116,7 @@ def test_a_table_alone_leaves_nothing_else(rows, tmp_path):
         (["--resume"], 64, "--jsonl"),
         (["--jsonl", "S", "--csv", "C"], 64, "--csv"),
         (["--jsonl", "OLD"], 64, "--resume"),
-        (["--jsonl", "OLD", "--resume"], 2, "no stream"),
+        (["--jsonl", "OLD", "--resume"], 2, "is not a stream of onnx-ood score"),
         (["--jsonl", "/proc/nowhere/s.jsonl"], 2, "cannot be written"),
         (["--parquet", "/proc/nowhere/t.parquet"], 2, "cannot be written"),
     ],

@@ -136,7 +136,7 @@ def test_another_input_that_comes_with_each_leaves_no_trajectories(
         expected = [norm * np.sqrt((row @ weights > 0).sum()) for row in x]
     assert [one.jacobian for one in model.inputs] == pytest.approx(expected, rel=1e-3)
     assert model.trajectories == ()
-    assert any(note.endswith("have none of it: scale.") for note in model.notes)
+    assert any(note.endswith("have no values for them: scale.") for note in model.notes)
 
 
 def test_another_input_of_one_value_leaves_trajectories_inside(scaled: Path, tmp_path: Path) -> None:
