@@ -9,8 +9,10 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from onnx_ood._dialect import named
+from onnx_ood._paths import as_path
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Option, Settings, check_site
+from onnx_ood.exceptions import UsageError
 
 DEVIATION = "deviation"
 """In place of a detector: compare inputs with each other by their cosine drops."""
@@ -107,8 +109,16 @@ class Streaming:
         path: The file, JSON Lines.
         resume: True to resume an interrupted run if the file exists; otherwise the file must not exist.
         most_listed: Maximum number of inputs, and of failed inputs, in the result; the file has all.
+
+    Raises:
+        UsageError: If the path is none, or nothing is to be listed.
     """
 
     path: Path
     resume: bool = False
     most_listed: int = 1000
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", as_path(self.path, "path"))
+        if self.most_listed < 1:
+            raise UsageError(f"most_listed is {self.most_listed}; list at least 1 input")

@@ -24,7 +24,7 @@ from onnx_ood.audits.score.stream.records import (
     StreamRecord,
     UnscoredInput,
 )
-from onnx_ood.exceptions import OutputError, UsageError
+from onnx_ood.exceptions import InputTypeError, OutputError, UsageError
 from onnx_ood.results.base import Number
 
 # A stream without a file is kept in memory up to this size, in a temporary file beyond.
@@ -199,6 +199,10 @@ def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
         with _closed(spooled, None):
             yield Stream(spooled)
         return
+    if not isinstance(streaming, Streaming):
+        raise InputTypeError(
+            f"streaming: expected onnx_ood.Streaming, found {type(streaming).__name__}; give Streaming(path)"
+        )
     path = streaming.path
     try:
         old = path.exists() and (streaming.resume or path.stat().st_size == 0)

@@ -16,7 +16,7 @@ import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
 from onnx_ood.audits.score.stream.summary import read_summary
-from onnx_ood.exceptions import OutputError, UsageError
+from onnx_ood.exceptions import InputTypeError, OutputError, UsageError
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.inputs.rows.arrays import ArrayRows
 from onnx_ood.runtime import Prober
@@ -343,3 +343,16 @@ def test_a_run_that_grows_out_of_memory_goes_on_in_temporary_files(collection, m
     monkeypatch.setattr("onnx_ood.audits.score.stream.summary._IN_MEMORY", 10)
     monkeypatch.setattr("onnx_ood.audits.score.stream.column_store._BLOCK_BYTES", 500)
     assert score(collection) == whole
+
+
+def test_a_stream_of_another_type_is_one_line(tmp_path):
+    images = np.zeros((8, 28, 28), np.uint8)
+    with pytest.raises(
+        InputTypeError, match=r"expected onnx_ood\.Streaming, found str; give Streaming\(path\)"
+    ):
+        onnx_ood.score(models.path("fashion_cnn"), images, streaming=str(tmp_path / "s.jsonl"))
+    with pytest.raises(InputTypeError, match="expected a path, found int"):
+        onnx_ood.Streaming(3)
+    with pytest.raises(UsageError, match="most_listed is 0; list at least 1 input"):
+        onnx_ood.Streaming(tmp_path / "s.jsonl", most_listed=0)
+    assert onnx_ood.Streaming(str(tmp_path / "s.jsonl")) == onnx_ood.Streaming(tmp_path / "s.jsonl")
