@@ -123,7 +123,7 @@ def measure(
         cache=cache,
     )
     known = [usual[i] for i in order[len(usual) - REFERENCES :]][:references]
-    return onnx_ood.bench(path, measured, rest, settings, reference=known)
+    return onnx_ood.bench(path, measured, rest, settings, reference=known or None)
 
 
 def table(results: dict[str, BenchResult], detectors: list[str]) -> str:
