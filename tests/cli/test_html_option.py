@@ -99,7 +99,7 @@ def test_other_commands_write_pages_of_what_they_found(kind, words, garments, pi
     done = run(*words, "--html", page, "--json", json_file, "--quiet")
     assert done.returncode == 0, done.stderr
     result = json.loads(json_file.read_text())
-    assert result["schema"] == f"onnx-ood/{kind}/2"
+    assert result["schema"].rpartition("/")[0] == f"onnx-ood/{kind}"
     assert stored(page.read_text(encoding="utf-8")) == result
 
 
