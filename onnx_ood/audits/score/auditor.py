@@ -135,8 +135,14 @@ class Auditor:
             path: Path of the file, by convention `.npz`; an existing file is replaced.
 
         Raises:
+            UsageError: If the path is the model or a reference.
             OutputError: If the file cannot be written.
         """
+        path = as_path(path, "path")
+        model = self._prepared.model
+        for used in (model.path, *model.data_files, *self._references.paths):
+            if path.exists() and used.exists() and path.samefile(used):
+                raise UsageError(f"{path}: is {used}, which this auditor was fitted from; name another file")
         _rendering.write_bytes(path, self._packed())
 
     @classmethod

@@ -216,3 +216,14 @@ def test_names_are_separated_by_single_commas(images):
     for names in ("", "energy,", "energy,,msp"):
         with pytest.raises(UsageError, match="an empty name"):
             onnx_ood.score(FASHION, images[:8], detectors=names)
+
+
+def test_an_auditor_never_replaces_what_it_was_fitted_from(folder, tmp_path):
+    shutil.copy(FASHION, tmp_path / "model.onnx")
+    (tmp_path / "link").symlink_to(tmp_path / "model.onnx")
+    auditor = onnx_ood.fit(tmp_path / "model.onnx", folder / "good", detectors="energy", preprocess="unit,L")
+    kept = {path: path.read_bytes() for path in (tmp_path / "model.onnx", folder / "good" / "00.png")}
+    for path in (*kept, tmp_path / "link"):
+        with pytest.raises(UsageError, match="name another file"):
+            auditor.save(path)
+    assert all(path.read_bytes() == content for path, content in kept.items())
