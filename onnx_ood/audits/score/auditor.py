@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -141,7 +142,7 @@ class Auditor:
         path = as_path(path, "path")
         model = self._prepared.model
         for used in (model.path, *model.data_files, *self._references.paths):
-            if path.exists() and used.exists() and path.samefile(used):
+            if os.path.exists(path) and used.exists() and path.samefile(used):  # noqa: PTH110 - takes any name
                 raise UsageError(f"{path}: is {used}, which this auditor was fitted from; name another file")
         _rendering.write_bytes(path, self._packed())
 
