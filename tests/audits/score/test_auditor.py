@@ -73,7 +73,7 @@ def test_inputs_of_any_kind_score_alike(auditor, expected, folder, images):
         [Image.fromarray(image) for image in new],
         list(scaled),
     ):
-        np.testing.assert_allclose(_columns(auditor.score(inputs)), _columns(expected), rtol=2e-4, atol=1e-9)
+        np.testing.assert_allclose(_columns(auditor.score(inputs)), _columns(expected), rtol=1e-6, atol=1e-12)
 
 
 def test_references_of_any_kind_fit_alike(expected, folder, images):
