@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
@@ -25,7 +25,7 @@ _MAX_SYNTHETIC = 300
 Alteration = Callable[[NDArray[np.floating], np.random.Generator], NDArray[np.float32]]
 """Alters pictures [N, H, W, C] in [0, 1]."""
 
-Found = TypeVar("Found")
+Found = TypeVar("Found", bound=Sized)
 
 
 @dataclass(frozen=True)

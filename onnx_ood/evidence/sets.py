@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic
+from typing import Any, Generic, Literal
 
 from onnx_ood._dialect import named
 from onnx_ood._types import Progress
-from onnx_ood.evidence.collect import Collected, Collector, Found, numbered
+from onnx_ood.evidence.collect import MIN_SET_SIZE, Collected, Collector, Found, numbered
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.inputs import InputSource, open_inputs
@@ -80,6 +80,12 @@ class MeasuredSets(Generic[Found]):
     def ood(self) -> dict[str, Found]:
         """All out-of-distribution sets by name, given ones first."""
         return {**{name: one.values for name, one in self.given.items()}, **self.synthetic}
+
+    @property
+    def status(self) -> Literal["measured", "not_evaluated"]:
+        """`"not_evaluated"` if a set has fewer than 10 inputs."""
+        smallest = min(len(self.id.ids), *map(len, self.ood.values()))
+        return "measured" if smallest >= MIN_SET_SIZE else "not_evaluated"
 
 
 def check_sets(prepared: PreparedModel, sources: SetSources, *, synthetic: bool) -> None:

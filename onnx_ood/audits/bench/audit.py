@@ -11,12 +11,12 @@ from onnx_ood.audits.bench.corruptions import ScoreReader, applicable, corruptio
 from onnx_ood.audits.bench.metrics import detector_metrics, flagged
 from onnx_ood.audits.bench.result import BenchCache, BenchResult, BenchSet
 from onnx_ood.audits.bench.settings import BenchSettings
-from onnx_ood.detectors import Features, find_detector
-from onnx_ood.evidence.collect import MIN_SET_SIZE, Collector
+from onnx_ood.detectors import find_detector
+from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.fit import DetectorPipeline
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.references import open_references, overlap_notes
-from onnx_ood.evidence.sets import MeasuredSets, check_sets, collect_sets, counting, open_sets
+from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
 from onnx_ood.graph import Model
 from onnx_ood.inputs import InputSource
 from onnx_ood.metrics.bootstrap import RESAMPLES
@@ -93,7 +93,7 @@ def bench(
         curves = corruption_curves(scoring, names, sources.id, corruptions, left_out, settings.seed)
     cache = pipeline.cache
     return BenchResult(
-        status="measured" if _enough(sets) else "not_evaluated",
+        status=sets.status,
         settings=settings.stored,
         model=prepared.facts,
         site=prepared.site.name,
@@ -127,7 +127,3 @@ def bench(
             *filter(None, (known.note, cache.problem if cache else "")),
         ),
     )
-
-
-def _enough(sets: MeasuredSets[Features]) -> bool:
-    return len(sets.id.ids) >= MIN_SET_SIZE and all(len(one) >= MIN_SET_SIZE for one in sets.ood.values())

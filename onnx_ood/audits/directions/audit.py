@@ -13,7 +13,7 @@ from onnx_ood.audits.directions.metrics import Levels, aurocs, conclude, count, 
 from onnx_ood.audits.directions.result import DirectionsResult, SweptLayer
 from onnx_ood.audits.directions.settings import COPIES, DirectionsSettings
 from onnx_ood.audits.directions.sweep import Sweep
-from onnx_ood.evidence.collect import MIN_SET_SIZE, Collector
+from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
 from onnx_ood.graph import Model, select, suggest_probes
@@ -99,9 +99,8 @@ def directions(
     )
     factors = factors_of(grids, levels)
     counts = count(np.stack(list(grids.values())))
-    sizes = [len(drops), *map(len, sets.ood.values())]
     return DirectionsResult(
-        status="measured" if min(sizes) >= MIN_SET_SIZE else "not_evaluated",
+        status=sets.status,
         settings=settings.stored,
         model=prepared.facts,
         feeds=prepared.feeding.described,
