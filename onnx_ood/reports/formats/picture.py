@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from onnx_ood.exceptions import OutputError, UsageError
-from onnx_ood.reports.formats.writing import check_writable, replacing, write_text
+from onnx_ood.reports.formats.writing import check_writable, write_bytes, write_text
 
 SUFFIXES = (".svg", ".png")
 """Formats of pictures."""
@@ -49,10 +49,8 @@ def write_picture(path: Path, svg: str) -> None:
     """
     if path.suffix.lower() == ".svg":
         write_text(path, svg)
-        return
-    rendered = _render(svg)
-    with replacing(path) as new:
-        new.write_bytes(rendered)
+    else:
+        write_bytes(path, _render(svg))
 
 
 def _check_renderer() -> None:
