@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,7 @@ def sensitivity(
         audit.model_copy(update={"jacobian_rank": norm or 1, "density_rank": density})
         for audit, norm, density in zip(audits, norms, densities, strict=True)
     ]
+    ranked.sort(key=lambda audit: audit.jacobian_rank)
     enough = all(2 * len(audit.inputs) >= len(audit.inputs) + len(audit.failed) for audit in audits)
     return SensitivityResult(
         status="measured" if enough else "not_evaluated",
@@ -98,9 +100,26 @@ def sensitivity(
         limit=settings.limit,
         seed=settings.seed,
         environment=environment(),
-        models=tuple(sorted(ranked, key=lambda audit: audit.jacobian_rank)),
-        notes=(_MEANING,) if len(models) > 1 else (),
+        models=tuple(ranked),
+        notes=(*_order_notes(ranked), _MEANING) if len(ranked) > 1 else (),
     )
+
+
+def _order_notes(ranked: Sequence[ModelSensitivity]) -> list[str]:
+    """Note neighbours in the ranking whose intervals overlap."""
+    close = [
+        f"{Path(one.model.path).name} and {Path(other.model.path).name}"
+        for one, other in pairwise(ranked)
+        if one.jacobian.norm.high is None
+        or other.jacobian.norm.low is None
+        or one.jacobian.norm.high >= other.jacobian.norm.low
+    ]
+    if not close:
+        return []
+    return [
+        f"The intervals of the mean Jacobian norms of {'; of '.join(close)} overlap, so their order may be due to the "
+        "choice of inputs."
+    ]
 
 
 def _measure(

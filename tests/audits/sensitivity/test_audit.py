@@ -193,7 +193,12 @@ def test_models_are_ranked_by_their_norms(tmp_path: Path) -> None:
     result = onnx_ood.sensitivity(paths, [saved(tmp_path, "x.npy", inputs)], settings)
     assert [model.model.path for model in result.models] == [str(paths[1]), str(paths[0])]
     assert [model.jacobian_rank for model in result.models] == [1, 2]
-    assert result.notes
+    first, second = (model.jacobian.norm for model in result.models)
+    apart = first.high < second.low
+    assert any("flat.onnx and fashion_cnn.onnx overlap" in note for note in result.notes) != apart
+    # The same model twice has the same interval twice.
+    twice = onnx_ood.sensitivity([paths[0], paths[0]], [saved(tmp_path, "y.npy", inputs)], settings)
+    assert any("fashion_cnn.onnx and fashion_cnn.onnx overlap" in note for note in twice.notes)
 
 
 def test_exact_regions_are_given_on_request(tmp_path: Path) -> None:
