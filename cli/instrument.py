@@ -34,7 +34,7 @@ def instrument(
             metavar="SELECTOR",
             help="Tensor to add as a graph output: a name, a scoped path, a glob, op:Relu, op:Conv[-3], outputs or "
             "all. Repeatable.",
-            rich_help_panel="Nudge",
+            rich_help_panel="Measurement",
         ),
     ] = None,
     site: Annotated[
@@ -49,7 +49,9 @@ def instrument(
     ] = None,
     only_probes: Annotated[
         bool,
-        typer.Option("--only-probes", help="Remove everything that no probe needs.", rich_help_panel="Run"),
+        typer.Option(
+            "--only-probes", help="Remove everything that no probe needs.", rich_help_panel="Output"
+        ),
     ] = False,
     embed: Annotated[
         bool,

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from typer.core import TyperCommand, TyperGroup
 from typing_extensions import override
 
@@ -23,6 +22,7 @@ from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import OnnxOodError, OutputError, UsageError
 
 from .console import complain, start_clock, stderr, use_plain
+from .help import write_options
 
 COMMANDS = (*AUDITS, "show")
 """Names of the commands. A command is the function of its name in the module of its name; `EXAMPLES` there are shown
@@ -37,6 +37,21 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 class _Command(TyperCommand):
     """A command that recognises inputs given before the model."""
+
+    @override
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        arguments = (one for one in self.get_params(ctx) if one.param_type_name == "argument")
+        return ["[OPTIONS]", *(one.metavar or one.name.upper() for one in arguments)]
+
+    @override
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        write_options(self, ctx, formatter)
+
+    @override
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        if self.epilog:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.epilog.splitlines()))
 
     @override
     def invoke(self, ctx: Any) -> Any:
@@ -65,14 +80,20 @@ class _Commands(TyperGroup):
             if self._listing:
                 return TyperCommand(cmd_name, help=_summary(cmd_name))
             module = import_module(f".{cmd_name}", __package__)
-            examples = "\n\n".join(f"  {escape(example)}" for example in module.EXAMPLES)
-            return _made(cmd_name, getattr(module, cmd_name), f"[bold]Examples[/bold]\n\n{examples}")
+            return _made(cmd_name, getattr(module, cmd_name), "\n".join(module.EXAMPLES))
         plugin = _plugins().get(cmd_name)
         try:
             return None if plugin is None else _made(cmd_name, plugin.load(), None)
         except Exception as error:
             complain(f"command {cmd_name!r} of {_source(plugin)} cannot be loaded: {error}")
             return None
+
+    @override
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        rows = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.help or "") for name, one in rows if one is not None])
+        write_options(self, ctx, formatter)
 
     @override
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -99,7 +120,7 @@ def _source(plugin: EntryPoint | None) -> str:
 
 
 def _made(name: str, function: Any, epilog: str | None) -> Any:
-    app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name, cls=_Command, epilog=epilog)(function)
     return typer.main.get_command(app)
 
@@ -119,7 +140,7 @@ app = typer.Typer(
     help="Audit a third-party neural network given only its ONNX file.",
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
 )
 
 
@@ -175,7 +196,7 @@ def run(arguments: list[str]) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "onnx-ood"
-        return _fail(f"{error.format_message().rstrip('.')}; see {command} --help", UsageError.exit_code)
+        return _fail(f"{_explain(error)}; see {command} --help", UsageError.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except BrokenPipeError:
@@ -193,6 +214,23 @@ def run(arguments: list[str]) -> int:
     except Exception:
         return _bug()
     return int(code)
+
+
+def _explain(error: typer.TyperException) -> str:
+    """Describe a mistake in the command line, with the closest option or the option that takes what was given."""
+    context = getattr(error, "ctx", None)
+    options = [] if context is None else context.command.get_params(context)
+    wrong = getattr(error, "option_name", None)
+    if wrong is not None:
+        known = [
+            name for one in options for name in (*one.opts, *one.secondary_opts) if name.startswith("--")
+        ]
+        advice = did_you_mean(wrong, known)
+        return f"no such option {wrong}; {advice}" if advice.startswith("did") else f"no such option {wrong}"
+    message = error.format_message().rstrip(".")
+    if "extra argument" in message and any(one.name == "id_inputs" for one in options):
+        message += "; give in-distribution inputs by --id PATH"
+    return message
 
 
 def _bug() -> int:

@@ -47,9 +47,6 @@ def takes_options(kind: type[S]) -> Callable[[Callable[..., None]], Callable[...
             command(**values, settings=kind(**typed))
 
         mine = [parameter for name, parameter in own.parameters.items() if name != "settings"]
-        last = len(mine) - next(
-            (i for i, one in enumerate(reversed(mine)) if one.default is inspect.Parameter.empty), len(mine)
-        )
         made = [
             inspect.Parameter(
                 name,
@@ -61,8 +58,7 @@ def takes_options(kind: type[S]) -> Callable[[Callable[..., None]], Callable[...
         ]
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
         parameters = [
-            one.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD)
-            for one in [context, *mine[:last], *made, *mine[last:]]
+            one.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in [context, *mine, *made]
         ]
         run.__signature__ = own.replace(parameters=parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {one.name: one.annotation for one in parameters} | {"return": None}
@@ -94,19 +90,25 @@ def _option(name: str, field: FieldInfo) -> Any:
         text += f" Default: {option.default_text}."
     low = next((bound.ge for bound in field.metadata if isinstance(bound, Ge)), None)
     high = next((bound.le for bound in field.metadata if isinstance(bound, Le)), None)
-    numeric = int in (field.annotation, *typing.get_args(field.annotation))
+    numeric = _placeholder(field) == "N"
     names = [flag(name)]
     if field.annotation is bool and default is True:
         names = [f"{flag(name)}/--no-{name.replace('_', '-')}"]
     return typer.Option(
         *names,
         help=text,
-        metavar=option.metavar or None,
+        metavar=option.metavar or _placeholder(field),
         rich_help_panel=option.panel,
         min=typing.cast("float | None", low) if numeric else None,
         max=typing.cast("float | None", high) if numeric else None,
-        show_default=default not in (None, False) and not option.default_text,
+        show_default=not isinstance(default, bool | None) and not option.default_text,
     )
+
+
+def _placeholder(field: FieldInfo) -> str | None:
+    """Name of the value in the help; None for choices and switches, which name themselves."""
+    kinds = (field.annotation, *typing.get_args(field.annotation))
+    return "N" if int in kinds else "NUMBER" if float in kinds else None
 
 
 def _value(value: Any, option: Option | None, field: FieldInfo) -> Any:

@@ -58,6 +58,7 @@ Top = Annotated[
     int | None,
     typer.Option(
         min=1,
+        metavar="N",
         help="Number of entries to list. Default: as many as fit a terminal of 24 lines.",
         rich_help_panel="Output",
     ),

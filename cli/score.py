@@ -76,7 +76,7 @@ def score(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Resume the run in the file of --jsonl, if it exists.", rich_help_panel="Run"
+            "--resume", help="Resume the run in the file of --jsonl, if it exists.", rich_help_panel="Output"
         ),
     ] = False,
     parquet: Annotated[

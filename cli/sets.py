@@ -13,7 +13,7 @@ IdInputs = Annotated[
     typer.Option(
         "--id",
         metavar="PATH",
-        help="In-distribution inputs: a file, folder or glob. Repeatable.",
+        help="In-distribution inputs (required): a file, folder or glob. Repeatable.",
         rich_help_panel="Input",
     ),
 ]

@@ -22,7 +22,7 @@ from onnx_ood._ids import kebab_id, snake_ids
 from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import UsageError
 
-Panel = Literal["Input", "Detector", "Nudge", "Run", "Output"]
+Panel = Literal["Input", "Detector", "Nudge", "Measurement", "Run", "Output"]
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,12 @@ class PlaneSettings(Settings):
         Field(
             description="Activation function whose boundaries are traced, by its output tensor: a name, or op:Relu[-1]."
         ),
-        Option("Nudge", "SELECTOR", "the last one that is piecewise linear"),
+        Option("Measurement", "SELECTOR", "the last one that is piecewise linear"),
     ] = None
     units: Annotated[
         int,
         Field(ge=1, description="Most units whose boundaries are traced: a random sample."),
-        Option("Nudge"),
+        Option("Measurement"),
     ] = 256
     resolution: Annotated[
         int,
@@ -54,7 +54,7 @@ class PlaneSettings(Settings):
             le=MAX_RESOLUTION,
             description="Points along the longer side; the Jacobian norm has a quarter of them.",
         ),
-        Option("Nudge"),
+        Option("Measurement"),
     ] = 160
     extent: Annotated[
         float,
@@ -63,12 +63,12 @@ class PlaneSettings(Settings):
             allow_inf_nan=False,
             description="Margin around the three inputs, as a fraction of the longer side of their bounding box.",
         ),
-        Option("Nudge"),
+        Option("Measurement"),
     ] = 0.5
     directions: Annotated[
         int,
         Field(ge=0, description="Directions along which each Jacobian norm is estimated; 0 for no norms."),
-        Option("Nudge"),
+        Option("Measurement"),
     ] = 16
     limit: common.Limit = None
     seed: common.Seed = 0

@@ -130,9 +130,10 @@ def _measure(
     progress: Progress | None,
 ) -> ModelSensitivity:
     site, site_note = choose_site(model, settings.site, settings.feeds)
-    if settings.exact and not site.is_input:
+    if settings.exact_regions and not site.is_input:
         raise UsageError(
-            f"exact boundaries need a model input as the site, found {site.name!r}; leave out {named('exact', True)}"
+            f"exact boundaries need a model input as the site, found {site.name!r}; "
+            f"leave out {named('exact_regions', True)}"
         )
     feeding = Feeding(model, find_input(model, site, settings.feeds), settings.feeds)
     feeding.check(found)
@@ -180,7 +181,9 @@ def _measure(
     ids = [inputs.ids[i] for i in inputs.kept]
     known = classes_of(ids, [inputs.predictions[i] for i in inputs.kept], classes)
     counted = count(units.sites, inputs, known.of, preprocessing, feeding, prober.prober, settings)
-    regions = find_regions(model, site, np.stack(inputs.points), ids) if settings.exact else ExactRegions()
+    regions = (
+        find_regions(model, site, np.stack(inputs.points), ids) if settings.exact_regions else ExactRegions()
+    )
     return build(
         Measured(
             facts=facts,

@@ -22,8 +22,8 @@ class SensitivitySettings(Settings):
         tolerance: Fraction of a trajectory's transitions that may be left to find, by the estimate.
         classes: CSV file of the classes by which ellipses are chosen, as `onnx_ood.inputs.read_classes` reads it; None
             for the model's own predictions.
-        exact: True to find all boundaries of linear regions on segments between inputs, and the nearest one of each
-            input, in float64; for piecewise-linear networks only.
+        exact_regions: True to find all boundaries of linear regions on segments between inputs, and the nearest one of
+            each input, in float64; for piecewise-linear networks only.
         limit: Maximum number of inputs to measure, a random sample of the files; None for all.
         seed: Seed of all random draws.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
@@ -39,33 +39,33 @@ class SensitivitySettings(Settings):
     probe: Annotated[
         str | None,
         Field(description="Tensor whose Jacobian norm is measured: a name, or op:Gemm[-1]."),
-        Option("Nudge", "SELECTOR", "the softmax of the model's output"),
+        Option("Measurement", "SELECTOR", "the softmax of the model's output"),
     ] = None
     directions: Annotated[
         int,
         Field(ge=2, description="Directions along which each Jacobian norm is estimated."),
-        Option("Nudge"),
+        Option("Measurement"),
     ] = 32
     trajectories: Annotated[
-        int, Field(ge=0, description="Trajectories of each type; 0 for none."), Option("Nudge")
+        int, Field(ge=0, description="Trajectories of each type; 0 for none."), Option("Measurement")
     ] = 4
     tolerance: Annotated[
         float,
         Field(gt=0, lt=1, description="Fraction of a trajectory's transitions that may be left to find."),
-        Option("Nudge"),
+        Option("Measurement"),
     ] = 0.005
     classes: Annotated[
         Path | None,
         Field(description="Classes that choose the ellipses: a CSV file with the columns input,class."),
         Option("Input", "FILE", "the model's predictions"),
     ] = None
-    exact: Annotated[
+    exact_regions: Annotated[
         bool,
         Field(
             description="Also find all boundaries of linear regions between inputs, in float64: piecewise-linear "
             "networks only."
         ),
-        Option("Nudge"),
+        Option("Measurement"),
     ] = False
     limit: common.Limit = None
     seed: common.Seed = 0

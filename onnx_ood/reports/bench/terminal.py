@@ -18,7 +18,7 @@ from onnx_ood.reports.bench.severity_curves import corruption_tables
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 # Widths of the column of a detector or set, of the space between columns, and of the first column.
-_CELL, _GAP, _NAME = 9, 3, 18
+_CELL, _GAP, _NAME = 10, 3, 18
 
 
 def print_bench(console: Console, result: BenchResult, options: ReportOptions = DEFAULTS) -> None:

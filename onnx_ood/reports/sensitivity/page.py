@@ -266,7 +266,7 @@ def command(result: SensitivityResult) -> str:
     words += ["--directions", f"{result.directions}", "--trajectories", f"{counted}"]
     words += ["--tolerance", f"{result.tolerance:g}"]
     words += ["--classes", first.classes] if first.classes not in {None, ANSWERS} else []
-    words += ["--exact"] if first.regions else []
+    words += ["--exact-regions"] if first.regions else []
     words += [] if result.limit is None else ["--limit", f"{result.limit}"]
     words += ["--seed", f"{result.seed}", *preprocessing_words(first.preprocessing)]
     words += ["--site", first.site] if len(sites) == 1 else []

@@ -205,7 +205,7 @@ def test_exact_regions_are_given_on_request(tmp_path: Path) -> None:
     inputs, _ = garments(2)
     # Near each other, so that there are few.
     inputs[1] = 0.99 * inputs[0] + 0.01 * inputs[1]
-    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=2, exact=True)
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=2, exact_regions=True)
     file = saved(tmp_path, "x.npy", inputs)
     (model,) = onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).models
     (way,) = model.regions

@@ -188,6 +188,6 @@ def test_inputs_of_other_shapes_have_norms_and_those_of_the_first_have_trajector
 
 def test_exact_boundaries_are_those_of_the_input(tmp_path: Path) -> None:
     file, _ = garments(tmp_path)
-    settings = onnx_ood.SensitivitySettings(exact=True, site="/blocks/blocks.1/relu/Relu_output_0")
+    settings = onnx_ood.SensitivitySettings(exact_regions=True, site="/blocks/blocks.1/relu/Relu_output_0")
     with pytest.raises(UsageError, match="exact"):
         onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings)
