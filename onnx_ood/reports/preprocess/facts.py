@@ -26,8 +26,7 @@ def verdict_words(question: Question) -> tuple[str, str]:
     first = question.candidates[0]
     if question.verdict == "determined":
         return first.name, f" ({first.spec})"
-    names = "; ".join(one.name for one in question.leading)
-    return "undetermined", f"; best: {names}. {question.reason[0].upper()}{question.reason[1:]}"
+    return "undetermined", f": {question.reason}"
 
 
 def behind(tried: TriedPreprocessing, question: Question) -> tuple[str, str]:

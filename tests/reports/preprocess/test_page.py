@@ -58,7 +58,10 @@ def test_the_verdict_says_what_is_determined_and_what_to_use(tree: Element, resu
     verdict = find(tree, "section", id="verdict")[0]
     words = text(verdict)
     assert f"Partly determined: values {values.candidates[0].name}" in words
-    assert "resize: undetermined; best: stretched; centre, all of the short side" in words
+    assert f"resize: undetermined: {resize.reason}" in words
+    marked = [one.name for one in resize.leading]
+    assert "stretched" in marked
+    assert "centre, all of the short side" in marked
     assert "variants close to it are not excluded" in words
     (code,) = find(verdict, "code")
     assert text(code) == f"--preprocess {resize.candidates[0].spec}"
