@@ -40,8 +40,9 @@ class _Command(TyperCommand):
 
     @override
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        arguments = (one for one in self.get_params(ctx) if one.param_type_name == "argument")
-        return ["[OPTIONS]", *(one.metavar or one.name.upper() for one in arguments)]
+        arguments = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+        names = ((one, one.metavar or one.name.upper()) for one in arguments)
+        return ["[OPTIONS]", *(name if one.required else f"[{name}]" for one, name in names)]
 
     @override
     def format_options(self, ctx: Any, formatter: Any) -> None:
