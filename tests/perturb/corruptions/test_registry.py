@@ -8,6 +8,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from drawn_pictures import generator, pictures, seeds, shapes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -28,7 +29,6 @@ from onnx_ood.perturb import (
 from onnx_ood.perturb.corruptions import registry
 
 Pictures = NDArray[np.float32]
-
 NOTHING_RANDOM = {
     "defocus_blur", "zoom_blur", "brightness", "contrast", "pixelate", "jpeg_compression",
     "saturate", "invert", "posterize", "solarize", "darker", "upside_down",
@@ -43,10 +43,6 @@ FAMILIES: tuple[Family, ...] = get_args(Family)
 STANDARD, OVERLAYS = list_corruptions("standard"), list_corruptions("overlay")
 GRADED = [name for name in list_corruptions() if find_corruption(name).severities]
 COMBINATIONS = [(name, severity) for name in GRADED for severity in find_corruption(name).severities]
-
-
-def generator(seed: int = 0) -> np.random.Generator:
-    return np.random.default_rng(seed)
 
 
 @cache
@@ -287,3 +283,36 @@ def test_mistakes_are_told_in_one_line(name: str, severity: int, shape: tuple[in
 def test_what_is_no_batch_of_pictures_is_refused(images: Pictures, error: type[Exception]) -> None:
     with pytest.raises(error):
         apply("fog", 1, images, generator())
+
+
+@given(shapes, seeds, st.sampled_from(list_corruptions("demo")))
+def test_every_alteration_keeps_shape_and_range_and_its_input(
+    shape: tuple[int, ...], seed: int, name: str
+) -> None:
+    image = pictures(*shape, seed=seed)
+    before = image.copy()
+    altered = find_corruption(name).at("demo")(image, generator(seed))
+    assert (altered.shape, altered.dtype) == (shape, np.float32)
+    assert ((altered >= 0) & (altered <= 1)).all()
+    np.testing.assert_array_equal(image, before)
+    assert not np.shares_memory(altered, image)
+    np.testing.assert_array_equal(find_corruption(name).at("demo")(image, generator(seed)), altered)
+
+
+@pytest.mark.parametrize("name", ["gaussian_noise", "scribble", "patch_shuffle"])
+def test_random_alterations_follow_the_generator_and_differ_between_pictures(name: str) -> None:
+    batch = np.repeat(pictures(1, 24, 24, 3), 2, axis=0)
+    first, second = find_corruption(name).at("demo")(batch, generator(0))
+    assert (first != second).any()
+    assert (find_corruption(name).at("demo")(batch, generator(1))[0] != first).any()
+
+
+@pytest.mark.parametrize("name", ["gaussian_blur", "contrast"])
+def test_the_others_draw_nothing_and_treat_each_picture_alone(name: str) -> None:
+    batch = pictures(3, 24, 18, 3)
+    source = generator(5)
+    state = source.bit_generator.state
+    altered = find_corruption(name).at("demo")(batch, source)
+    assert source.bit_generator.state == state
+    for image, result in zip(batch, altered, strict=True):
+        np.testing.assert_array_equal(find_corruption(name).at("demo")(image, source), result)
