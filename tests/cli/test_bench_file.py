@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import jsonschema
 import numpy as np
 import pytest
 from onnx_ood.cli.main import run
@@ -13,9 +12,6 @@ from PIL import Image
 from svg_parts import drawing, parts
 
 from onnx_ood import models
-from onnx_ood.audits.bench.config import BenchFile
-from onnx_ood.audits.bench.settings import BenchSettings
-from onnx_ood.inputs.toml_files import read_toml
 
 
 @pytest.fixture
@@ -121,17 +117,6 @@ def test_what_is_missing_is_said(
     ):
         assert run(arguments) == 64
         assert message in capsys.readouterr().err
-
-
-def test_the_published_schema_takes_what_the_program_takes(folder: Path) -> None:
-    """And defaults are those of the settings."""
-    schema = json.loads((Path(__file__).parents[2] / "docs" / "schemas" / "bench-file.json").read_text())
-    plan = read_toml(folder / "bench.toml", BenchFile)
-    jsonschema.validate(plan.model_dump(mode="json", by_alias=True), schema)
-    jsonschema.validate({"id": "a", "ood": {"x": "b"}, "detectors": ["auto"]}, schema)
-    with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"batch_size": 1}, schema)
-    assert BenchFile().settings(scores=False) == BenchSettings()
 
 
 def test_pictures_and_curves_are_made(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from svg_parts import drawing, parts, texts
 
-from onnx_ood.reports._html.charts import Figure, Frame, chart, line_key, point, square_key
+from onnx_ood.reports._html.charts import Figure, Frame, chart, point, square_key
 from onnx_ood.reports._html.markup import element
 from onnx_ood.reports._html.picture import FigureRow, picture
 
@@ -121,15 +120,3 @@ def test_text_from_untrusted_files_is_escaped() -> None:
     tree = drawing(svg)
     assert not [one for one in tree.iter() if one.tag.endswith("script")]
     assert "<script>alert(1)</script>" in "".join("".join(texts(tree)).split())
-
-
-@pytest.mark.parametrize(
-    ("key", "width"), [(square_key("a", fill="#123456"), 12), (line_key("a", "median"), 26)]
-)
-def test_names_of_keys_follow_their_swatches(key, width: int) -> None:
-    one = Figure("f", [chart("c", "label", Frame(width=300, height=50))], [key, key])
-    tree = drawing(picture("t", [], [FigureRow("", [one])]))
-    swatches = [float(one.get("transform", "").split("(")[1].split()[0]) for one in parts(tree, "g", "cells")]
-    names = [float(one.get("x", "")) for one in parts(tree, "text", "note")]
-    assert [name - swatch for name, swatch in zip(names, swatches, strict=True)] == [width + 6] * 2
-    assert swatches[1] > names[0] + 6

@@ -1,82 +1,75 @@
-"""Pictures on a terminal."""
+"""Thumbnails against the arrays that they show."""
 
-from __future__ import annotations
-
-from io import StringIO
-from pathlib import Path
+import base64
+from io import BytesIO
 
 import numpy as np
 import pytest
 from PIL import Image
-from rich.console import Console
-from rich.style import Style
 
-from onnx_ood.reports._terminal.previews import WIDTH, thumbnail, thumbnails
+from onnx_ood.reports._html.thumbnails import Missing, Thumbnail, make_thumbnails
 
 
-def console(*, colours: bool = True) -> Console:
-    return Console(
-        file=StringIO(),
-        width=100,
-        force_terminal=True,
-        color_system="truecolor" if colours else None,
-        no_color=not colours,
+def drawn(shown):
+    assert isinstance(shown, Thumbnail)
+    return np.asarray(
+        Image.open(BytesIO(base64.b64decode(shown.uri.partition(",")[2]))).convert("L"), dtype=float
     )
 
 
-@pytest.fixture
-def quarters(tmp_path: Path) -> Path:
-    """A picture of four colours, each in its corner."""
-    pixels = np.zeros((60, 60, 3), np.uint8)
-    pixels[:30, :30], pixels[:30, 30:] = (250, 0, 0), (0, 240, 0)
-    pixels[30:, :30], pixels[30:, 30:] = (0, 0, 230), (220, 220, 220)
-    Image.fromarray(pixels).save(tmp_path / "quarters.png")
-    return tmp_path / "quarters.png"
+@pytest.mark.parametrize(
+    ("shape", "height", "width"),
+    [((12, 1, 28, 30), 28, 30), ((12, 28, 30), 28, 30), ((12, 3, 40, 20), 40, 20), ((12, 40, 20, 3), 40, 20)],
+)
+def test_rows_of_an_array_are_drawn_from_their_least_to_their_largest_value(tmp_path, shape, height, width):
+    ramp = np.linspace(-3, 7, height)[:, None] * np.ones(width)
+    channels_last = len(shape) == 4 and shape[-1] == 3
+    rows = np.broadcast_to(ramp[..., None] if channels_last else ramp, shape).astype(np.float32)
+    np.save(tmp_path / "x.npy", rows)
+    (shown,) = make_thumbnails([f"{tmp_path}/x.npy[7]"], "image", 100_000)
+    pixels = drawn(shown)
+    assert shown.made
+    assert pixels.shape == (height, width)
+    assert np.abs(pixels - np.linspace(0, 255, height)[:, None]).max() < 25
 
 
-def test_each_character_has_the_colours_of_two_pixels(quarters: Path) -> None:
-    view = thumbnail(quarters, console())
-    lines = view.split("\n")
-    assert [len(line) for line in lines] == [WIDTH] * 10
-    for row, column, colour in (
-        (0, 0, "250,0,0"),
-        (0, 19, "0,240,0"),
-        (9, 0, "0,0,230"),
-        (9, 19, "220,220,220"),
-    ):
-        style = lines[row].get_style_at_offset(console(), column)
-        assert style == Style.parse(f"rgb({colour}) on rgb({colour})")
-    # Ten rows of pixels above, ten below: five rows of characters each.
-    assert lines[4].get_style_at_offset(console(), 0) == Style.parse("rgb(250,0,0) on rgb(250,0,0)")
-    assert lines[5].get_style_at_offset(console(), 0) == Style.parse("rgb(0,0,230) on rgb(0,0,230)")
+def test_arrays_of_one_input_are_drawn_too(tmp_path):
+    np.save(tmp_path / "x.npy", np.eye(28, dtype=np.float32)[None])
+    assert drawn(make_thumbnails([f"{tmp_path}/x.npy"], "image", 100_000)[0]).shape == (28, 28)
+    np.savez(tmp_path / "x.npz", image=np.zeros((2, 1, 16, 16), np.float32), other=np.zeros((2, 5)))
+    assert drawn(make_thumbnails([f"{tmp_path}/x.npz[1]"], "image", 100_000)[0]).shape == (16, 16)
 
 
-def test_a_row_between_two_colours_has_both(tmp_path: Path) -> None:
-    pixels = np.zeros((WIDTH, WIDTH, 3), np.uint8)
-    pixels[1::2] = 200
-    Image.fromarray(pixels).save(tmp_path / "stripes.png")
-    first = thumbnail(tmp_path / "stripes.png", console()).split("\n")[0]
-    assert first.get_style_at_offset(console(), 3) == Style.parse("rgb(0,0,0) on rgb(200,200,200)")
+def test_what_is_no_picture_says_what_it_is(tmp_path):
+    np.save(tmp_path / "tokens.npy", np.zeros((3, 128), np.int64))
+    np.save(tmp_path / "nan.npy", np.full((1, 28, 28), np.nan))
+    ids = ["tokens.npy[0]", "tokens.npy[9]", "nan.npy[0]", "speech.wav[2]", "gone.png", "gone.npy[1]"]
+    shown = make_thumbnails([f"{tmp_path}/{name}" for name in ids], "x", 100_000)
+    assert all(isinstance(one, Missing) for one in shown)
+    assert [one.reason for one in shown] == [
+        "not a picture", "can't be read any more", "not a picture", "not a picture", "can't be read any more",
+        "can't be read any more",
+    ]  # fmt: skip
+    assert "128" in shown[0].detail
+    assert ".wav" in shown[3].detail
 
 
-def test_without_colours_light_is_dense(tmp_path: Path) -> None:
-    ramp = np.linspace(0, 255, WIDTH).astype(np.uint8)
-    Image.fromarray(np.tile(ramp, (WIDTH, 1))).save(tmp_path / "ramp.png")
-    line = thumbnail(tmp_path / "ramp.png", console(colours=False)).plain.split("\n")[0]
-    assert line == "".join(" .:-=+*#%@"[min(9, int(value / 25.6))] for value in ramp)
-
-
-def test_what_is_no_picture_is_said(tmp_path: Path, quarters: Path) -> None:
-    (tmp_path / "broken.png").write_bytes(b"nothing")
-    view = console(colours=False)
-    entries = [
-        (str(tmp_path / "broken.png"), "#1 "),
-        (f"{tmp_path}/rows.npy[3]", "#2 "),
-        (str(quarters), "#3 "),
-    ]
-    view.print(thumbnails(view, "Most unusual", entries))
-    text = view.file.getvalue()  # type: ignore[attr-defined] # a StringIO
-    assert "(cannot be read)" in text
-    assert "(no picture file)" in text
-    assert "#1 …" in text
-    assert "quarters.png" in text
+def test_thumbnails_keep_to_their_budget(tmp_path):
+    rng = np.random.default_rng(0)
+    names = [str(tmp_path / f"{i}.png") for i in range(40)]
+    for name in names:
+        Image.fromarray(rng.integers(0, 256, (150, 200, 3), dtype=np.uint8)).save(name)
+    sizes = []
+    for budget in (4_000_000, 200_000, 12_000):
+        shown = make_thumbnails(names, "x", budget)
+        pictures = [one for one in shown if isinstance(one, Thumbnail)]
+        assert sum(len(one.uri) for one in pictures) <= budget
+        assert len({(one.width, one.height) for one in pictures}) == 1
+        sizes.append((len(pictures), pictures[0].width))
+    assert sizes[0] == (40, 200)
+    assert sizes[1][0] == 40
+    assert sizes[1][1] < 200
+    few = [isinstance(one, Thumbnail) for one in shown]
+    kept = sum(few) // 2
+    assert 0 < kept < 20
+    assert few == [True] * kept + [False] * (40 - 2 * kept) + [True] * kept
