@@ -18,8 +18,7 @@ from onnx_ood import models
 from onnx_ood.detectors import Features, Need
 from onnx_ood.evidence.cache import PARTS
 from onnx_ood.evidence.reader import FeatureReader
-from onnx_ood.evidence.store import Store
-from onnx_ood.exceptions import ModelError, OnnxOodError, OutputError
+from onnx_ood.exceptions import ModelError, OnnxOodError
 
 COUNT = 12
 MANY = (
@@ -225,24 +224,6 @@ def test_a_model_that_is_refused_is_no_fault_of_inputs(
     with pytest.raises(OnnxOodError, match="it is refused") as raised:
         measure("msp")
     assert (len(tried), raised.value.exit_code) == (1, ModelError.exit_code)
-
-
-def test_nothing_is_unpickled(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    store.keep("key", {"a": np.arange(3.0)})
-    found = store.find("key")
-    assert found is not None
-    np.testing.assert_array_equal(found["a"], [0, 1, 2])
-    assert store.find("another key") is None
-    # What a model doesn't have is known too.
-    store.keep("nothing", {})
-    assert store.find("nothing") == {}
-    store.keep("objects", {"a": np.array([{}], object)})
-    with pytest.raises(ValueError, match="allow_pickle"):
-        store.find("objects")
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot be created"):
-        Store(tmp_path / "file" / "folder")
 
 
 def test_every_field_is_of_one_need() -> None:

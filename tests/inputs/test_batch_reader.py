@@ -7,45 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from PIL import Image
-from pyarrow import parquet
-from scipy.io import wavfile
+from row_files import UNIT, pictures, reader, rows_of, table, threads, values, waveform
 
 from onnx_ood._dialect import dialect
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader, is_picture
+from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader
 from onnx_ood.inputs.assembly import Assembly
 from onnx_ood.inputs.read_ahead import one_ahead
-
-UNIT = Preprocessing(channels="RGB", layout="NCHW", size=(4, 5), resize="none")
-SHAPE: list[int | str | None] = ["N", 3, 4, 5]
-
-
-def pictures(folder: Path, count: int, *, suffix: str = ".png") -> list[Path]:
-    """Pictures whose every value is their number."""
-    paths = []
-    for index in range(count):
-        paths.append(folder / f"p{index:03}{suffix}")
-        Image.new("RGB", (5, 4), (index, index, index)).save(paths[-1])
-    return paths
-
-
-def reader(paths: list[Path], **changes: Any) -> Reader:
-    options: dict[str, Any] = {"preprocessing": UNIT, "input_name": "x", "input_shape": SHAPE, "batch": 4}
-    return Reader(paths, **options | changes)
-
-
-def threads() -> int:
-    return sum(thread.name.startswith("onnx-ood") for thread in threading.enumerate())
-
-
-def values(batch: Batch) -> list[int]:
-    """The number in each tensor; every value of a tensor is the same."""
-    flat = batch.tensors.reshape(len(batch), -1)
-    assert (flat == flat[:, :1]).all()
-    return [round(float(value) * 255) for value in flat[:, 0]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 4, 7, 50])
@@ -115,43 +85,6 @@ def test_the_rows_of_an_array_are_the_same_however_they_are_shared_out(
     np.testing.assert_array_equal(got, np.concatenate([stored, stored]))
 
 
-def test_failures_are_named_and_do_not_change_the_batches(tmp_path: Path) -> None:
-    good = pictures(tmp_path, 6)
-    (tmp_path / "bad.jpg").write_bytes(b"no picture")
-    wrong = tmp_path / "wrong.png"
-    Image.new("RGB", (9, 9)).save(wrong)
-    np.save(tmp_path / "misfit.npy", np.zeros((2, 3, 4, 6), np.float32))
-    paths = [
-        tmp_path / "bad.jpg",
-        *good[:3],
-        wrong,
-        good[3],
-        tmp_path / "misfit.npy",
-        tmp_path / "gone.png",
-        *good[4:],
-    ]
-    first, second = reader(paths)
-    assert values(first) + values(second) == list(range(6))
-    assert len(first) == 4
-    found = [*first.failed, *second.failed]
-    assert [Path(failed.id).name for failed in found] == ["bad.jpg", "wrong.png", "misfit.npy", "gone.png"]
-    assert [failed.reason.split(";")[0].split(" (")[0] for failed in found] == [
-        "is not a picture that can be read here",
-        "is 9x9 pixels",
-        "has rows of shape [3,4,6], but the model takes [3,4,5]",
-        "no such file",
-    ]
-    assert reader(paths).count() == len(paths)
-
-
-def test_a_collection_of_nothing_but_failures_is_told_in_small_portions(tmp_path: Path) -> None:
-    batches = list(reader([tmp_path / f"{index}.png" for index in range(10)]))
-    assert [len(batch.failed) for batch in batches] == [4, 4, 2]
-    assert all(len(batch) == 0 and batch.tensors.shape == (0, 3, 4, 5) for batch in batches)
-    (free,) = reader([tmp_path / "0.png"], input_shape=["N", 3, "H", None])
-    assert free.tensors.shape == (0, 3, 0, 0)
-
-
 def test_rows_that_are_no_numbers_fail_by_name(tmp_path: Path) -> None:
     stored = np.zeros((5, 3, 4, 5))
     stored[1, 0, 0, 0], stored[3, 2, 3, 4], stored[4, 1, 1, 1] = np.nan, np.inf, -1e300
@@ -161,64 +94,6 @@ def test_rows_that_are_no_numbers_fail_by_name(tmp_path: Path) -> None:
     name, reason = path.as_posix(), "holds NaN, infinity or a value outside the range of float32"
     assert batch.ids == (f"{name}[0]", f"{name}[2]")
     assert batch.failed == tuple(FailedInput(f"{name}[{row}]", reason) for row in (1, 3, 4))
-
-
-@pytest.mark.parametrize("batch", [1, 4, 100])
-def test_an_array_that_breaks_off_gives_the_rows_before(tmp_path: Path, batch: int) -> None:
-    path = tmp_path / "x.npz"
-    np.savez_compressed(path, x=np.random.default_rng(2).random((60, 3, 4, 5), np.float32))
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
-    path.write_bytes(content)
-    after = pictures(tmp_path, 1)
-    batches = list(reader([path, *after], batch=batch))
-    ids = [name for one in batches for name in one.ids]
-    (failure,) = [failed for one in batches for failed in one.failed]
-    rows = len(ids) - 1
-    assert 10 < rows < 60
-    assert ids == [*(f"{path.as_posix()}[{row}]" for row in range(rows)), after[0].as_posix()]
-    assert failure.id == f"{path.as_posix()}[{rows}:]"
-    assert failure.reason.startswith("is damaged (")
-
-
-def test_an_array_that_changes_between_header_and_rows(tmp_path: Path) -> None:
-    path = tmp_path / "x.npy"
-    np.save(path, np.zeros((20, 3, 4, 5), np.float32))
-    np.save(tmp_path / "shorter.npy", np.zeros((6, 3, 4, 5), np.float32))
-    from onnx_ood.inputs.row_feed import RowFeed
-
-    source = reader([path])
-    feed = RowFeed(source._open, source.dtype)
-    tasks = list(source._tasks(feed))
-    (tmp_path / "shorter.npy").replace(path)
-    pieces = [task.run() for task in tasks]
-    feed.close()
-    assert [len(piece.ids) for piece in pieces] == [4, 0, 0, 0, 0]
-    assert [failed for piece in pieces for failed in piece.failed] == [
-        FailedInput(f"{path.as_posix()}[4:]", "was changed while it was read")
-    ]
-
-
-def test_rows_of_different_sizes_never_share_a_batch(tmp_path: Path) -> None:
-    sizes = [(4, 5), (4, 5), (6, 5), (4, 5), (4, 5), (4, 5), (4, 5), (4, 5)]
-    paths = []
-    for index, size in enumerate(sizes):
-        paths.append(tmp_path / f"{index}.npy")
-        np.save(paths[-1], np.zeros((3, *size), np.float32))
-    batches = list(reader(paths, input_shape=["N", 3, "H", "W"]))
-    assert [batch.tensors.shape for batch in batches] == [
-        (2, 3, 4, 5),
-        (1, 3, 6, 5),
-        (4, 3, 4, 5),
-        (1, 3, 4, 5),
-    ]
-
-
-def test_a_batch_is_handed_out_before_it_grows_too_large(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("onnx_ood.inputs.assembly.MAX_BATCH_BYTES", 3 * 60 * 4)
-    assert [len(batch) for batch in reader(pictures(tmp_path, 7), batch=100)] == [3, 3, 1]
 
 
 @pytest.mark.parametrize(
@@ -300,9 +175,6 @@ def test_counting_many_array_files_is_left_out(tmp_path: Path, monkeypatch: pyte
     assert reader([Path("a.npy")] * 2).count() == 2
     assert reader([Path("a.npy")] * 3).count() is None
     assert reader([Path("a.png")] * 300).count() == 300
-
-
-# --- threads ---------------------------------------------------------------------------------------------
 
 
 class SlowPreprocessing(Preprocessing):
@@ -484,23 +356,6 @@ def test_large_rows_are_not_queued_by_the_dozen(tmp_path: Path, monkeypatch: pyt
         assert len(STARTED) <= seen + 1 + 3  # the next batch, and three beyond
 
 
-# --- waveforms and tables --------------------------------------------------------------------------------
-
-
-def rows_of(paths: list[Path], **changes: Any) -> Reader:
-    return reader(paths, preprocessing=None, **changes)
-
-
-def waveform(path: Path, samples: Any, rate: int = 8000) -> Path:
-    wavfile.write(path, rate, np.asarray(samples))
-    return path
-
-
-def table(path: Path, **columns: Any) -> Path:
-    parquet.write_table(pa.table(columns), path, row_group_size=3)
-    return path
-
-
 @pytest.mark.parametrize("batch", [1, 3, 100])
 @pytest.mark.parametrize("queue", [1, 7])
 def test_waveforms_tables_and_arrays_mix_in_order(tmp_path: Path, batch: int, queue: int) -> None:
@@ -530,34 +385,6 @@ def test_waveforms_tables_and_arrays_mix_in_order(tmp_path: Path, batch: int, qu
     )
 
 
-def test_a_row_that_fails_does_not_end_its_file(tmp_path: Path) -> None:
-    sound = np.zeros(14, np.float32)
-    sound[5] = np.nan
-    paths = [
-        waveform(tmp_path / "a.wav", sound),
-        waveform(tmp_path / "short.wav", sound[:3]),
-        table(tmp_path / "b.parquet", a=[1, 2, None, 4, 5], b=[1.0, np.nan, 3, 4, 5], c=[0] * 5, d=[0] * 5),
-        table(tmp_path / "c.parquet", a=["x"], b=[1], c=[1], d=[1]),
-    ]
-    a, short, b, c = (path.as_posix() for path in paths)
-    for batch in (1, 2, 100):
-        source = rows_of(paths, input_shape=["N", 4], batch=batch)
-        assert source.count() == 4 + 1 + 5 + 1
-        batches = list(source)
-        assert [name for one in batches for name in one.ids] == [
-            f"{a}[0]", f"{a}[2]", f"{b}[0]", f"{b}[3]", f"{b}[4]",
-        ]  # fmt: skip
-        no_number = "holds NaN, infinity or a value outside the range of float32"
-        assert [(failed.id, failed.reason) for one in batches for failed in one.failed] == [
-            (f"{a}[1]", no_number),
-            (f"{a}[3]", "holds the last 2 samples, but the model takes 4"),
-            (short, "holds 3 samples, but the model takes 4"),
-            (f"{b}[1]", f"column 'b' {no_number}"),
-            (f"{b}[2]", "column 'a' is empty (null)"),
-            (c, "has columns that hold no numbers: a (string); drop or encode them"),
-        ]
-
-
 def test_whole_waveforms_go_by_their_paths_and_come_in_the_model_s_type(tmp_path: Path) -> None:
     paths = [
         waveform(tmp_path / f"{i}.wav", np.full((count, 2), 1 << 14, np.int16))
@@ -570,43 +397,6 @@ def test_whole_waveforms_go_by_their_paths_and_come_in_the_model_s_type(tmp_path
     assert (first.tensors == 0.5).all()
     assert first.ids + second.ids == tuple(path.as_posix() for path in paths)
     assert "stereo waveforms were averaged to one channel" in source.notes
-
-
-def test_a_table_that_breaks_off_gives_the_rows_before(tmp_path: Path) -> None:
-    path = tmp_path / "x.parquet"
-    values = np.random.default_rng(0).random(6)
-    plain: dict[str, Any] = {"use_dictionary": False, "compression": "none", "write_statistics": False}
-    parquet.write_table(pa.table({"a": values}), path, row_group_size=2, write_page_checksum=True, **plain)
-    content = bytearray(path.read_bytes())
-    content[content.index(values[4].tobytes())] ^= 1
-    path.write_bytes(content)
-    (batch,) = rows_of([path], input_shape=["N", 1], batch=10)
-    assert batch.ids == tuple(f"{path.as_posix()}[{row}]" for row in range(4))
-    (failure,) = batch.failed
-    assert failure.id == f"{path.as_posix()}[4:]"
-    assert failure.reason.startswith("is damaged (")
-
-
-def test_no_file_stays_open(tmp_path: Path) -> None:
-    paths = [
-        waveform(tmp_path / "a.wav", np.zeros(40, np.float32)),
-        table(tmp_path / "b.parquet", a=[1] * 9, b=[1] * 9),
-    ]
-    opened = len(list(Path("/proc/self/fd").iterdir()))
-    for turn in (0, 1):
-        batches = iter(rows_of([paths[turn]], input_shape=["N", 2], batch=1))
-        next(batches)
-        batches.close()
-    source = rows_of(paths, input_shape=["N", 2])
-    assert source.count() == sum(len(batch) for batch in source) == 29
-    assert len(list(Path("/proc/self/fd").iterdir())) == opened
-
-
-def test_pictures_are_told_from_files_of_rows() -> None:
-    for name in ("a.npy", "a.NPZ", "a.wav", "a.Parquet"):
-        assert not is_picture(Path(name))
-    for name in ("a.png", "a", "a.txt", ".wav"):
-        assert is_picture(Path(name))
 
 
 @pytest.mark.parametrize("batch", [2, 100])

@@ -42,9 +42,6 @@ def refused(path: Path) -> str:
     return message.removeprefix(f"{path.as_posix()}: ")
 
 
-# --- formats ---------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("name", "options"),
     [
@@ -100,9 +97,6 @@ def test_what_is_returned_holds_no_file_and_no_metadata(tmp_path: Path, colours:
     path = saved(Image.fromarray(colours), tmp_path / "x.png", dpi=(72, 72))
     image = read_image(path, "RGB")
     assert type(image) is Image.Image
-
-
-# --- modes -----------------------------------------------------------------------------------------------
 
 
 def test_grey_of_colour_is_the_itu_r_601_2_luma(tmp_path: Path, colours: Bytes) -> None:
@@ -245,8 +239,6 @@ def test_ycck_jpeg(tmp_path: Path) -> None:
     assert abs(np.asarray(read_image(tmp_path / "x.jpg", "RGB"))[8, 8] - v * (255 - black) / 255).max() <= 4
 
 
-# --- orientation -----------------------------------------------------------------------------------------
-
 # EXIF 2.3, tag 0x0112: where the stored row 0 and the stored column 0 are to be shown.
 ORIENTATIONS = {
     1: ("top", "left"), 2: ("top", "right"), 3: ("bottom", "right"), 4: ("bottom", "left"),
@@ -314,15 +306,6 @@ def test_reading_in_many_threads_leaves_the_warning_filters_alone(tmp_path: Path
         warnings.warn("still shown", stacklevel=1)
 
 
-def test_other_modules_warnings_are_shown_while_reading(tmp_path: Path) -> None:
-    from onnx_ood.inputs.quiet_pillow import quiet_pillow
-
-    with quiet_pillow(), pytest.warns(UserWarning, match="not Pillow"):
-        warnings.warn("not Pillow's", stacklevel=1)
-
-
-# --- draft -----------------------------------------------------------------------------------------------
-
 # Every block of 8 x 8 has one colour, which is all that a picture at an eighth of the size keeps of it.
 BLOCKS: Bytes = np.random.default_rng(5).integers(0, 256, (12, 20, 3), dtype=np.uint8)
 
@@ -358,9 +341,6 @@ def test_a_grey_draft_is_grey_by_the_same_formula(tmp_path: Path) -> None:
 
 def test_other_formats_have_no_draft(tmp_path: Path) -> None:
     assert read_image(blocks(tmp_path / "x.png"), "RGB", min_side=12).size == (160, 96)
-
-
-# --- hostile files ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("width", "height"), [(10001, 10000), (50_000, 50_000), (2**31 - 1, 2**31 - 1)])

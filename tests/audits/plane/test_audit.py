@@ -9,60 +9,14 @@ import numpy as np
 import onnxruntime
 import pytest
 import small_models
+from plane_models import CORNERS, HEAD, B, W, at, basis, flat, grid_points, points_of, saved
 
 import onnx_ood
 from onnx_ood import load, models
-from onnx_ood.audits.plane import window as plane_window
-from onnx_ood.audits.plane.result import PlaneLine, PlaneResult
-from onnx_ood.exceptions import ModelError, SelectorError, UsageError
+from onnx_ood.audits.plane.result import PlaneResult
+from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.piecewise import boundaries, read_program
 from onnx_ood.runtime import jacobian_norms
-
-# Of units of two inputs the plane is all there is.
-CORNERS = np.array([[0.25, -0.5], [1.5, 0.75], [-0.75, 1.0]], np.float32)
-W = small_models.normal(2, 12, seed=3)
-B = small_models.normal(12, seed=4, scale=0.6)
-HEAD = small_models.normal(12, 3, seed=5)
-
-
-def flat(save, function: str = "h = Relu (g)") -> Path:
-    """A network of two inputs and one layer of twelve units, which have straight boundaries."""
-    text = f"""
-        flat (float[N, 2] x) => (float[N, 3] y) {{
-            g = Gemm (x, w, b)
-            {function}
-            y = Gemm (h, v)
-        }}
-    """
-    return save(small_models.build(text, {"w": W, "b": B, "v": HEAD}))
-
-
-def saved(folder: Path, inputs: np.ndarray, name: str = "x.npy") -> str:
-    np.save(folder / name, inputs)
-    return str(folder / name)
-
-
-def basis(corners: np.ndarray) -> np.ndarray:
-    """An orthonormal basis that the first three inputs have, by a QR decomposition; [2, *input]."""
-    sides = (corners[1:3].astype(np.float64) - corners[0]).reshape(2, -1)
-    q, r = np.linalg.qr(sides.T)
-    return (q * np.sign(np.diag(r))).T.reshape(2, *corners.shape[1:])
-
-
-def at(result: PlaneResult, corners: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """Points of input space by their coordinates, [..., 2]."""
-    return corners[0].astype(np.float64) + np.tensordot(places, basis(corners), axes=1)
-
-
-def grid_points(result: PlaneResult, corners: np.ndarray, grid=None) -> np.ndarray:
-    grid = grid or result.grid
-    x = grid.x + grid.step * np.arange(grid.columns)
-    y = grid.y + grid.step * np.arange(grid.rows)
-    return at(result, corners, np.stack(np.meshgrid(x, y), axis=-1))
-
-
-def points_of(line: PlaneLine) -> np.ndarray:
-    return np.stack([line.x, line.y], axis=-1)
 
 
 def clipped(normal: np.ndarray, offset: float, result: PlaneResult) -> float:
@@ -247,74 +201,6 @@ def crossings(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[fl
     return found
 
 
-def test_a_sample_shows_the_lines_that_all_units_show(save, tmp_path: Path, monkeypatch) -> None:
-    """Also where rows of the grid are run a few at a time."""
-    file = saved(tmp_path, CORNERS)
-    every = onnx_ood.plane(flat(save), [file], onnx_ood.PlaneSettings(resolution=50, directions=0))
-    monkeypatch.setattr(plane_window, "_VALUES_BYTES", 9_000)
-    monkeypatch.setattr(plane_window, "_POINTS_BYTES", 1_000)
-    some = onnx_ood.plane(flat(save), [file], onnx_ood.PlaneSettings(resolution=50, directions=0, units=5))
-    chosen = {line.index for line in some.probe.lines}
-    assert (some.probe.looked_at, some.probe.units, some.probe.switching) == (5, 12, len(chosen))
-    assert "5 of 12 units" in " ".join(some.notes)
-    assert "drawn at random" not in " ".join(every.notes)
-    lines = [line for line in every.probe.lines if line.index in chosen]
-    assert [line.index for line in some.probe.lines] == [line.index for line in lines]
-    for one, other in zip(some.probe.lines, lines, strict=True):
-        np.testing.assert_allclose(points_of(one), points_of(other), atol=1e-2 * every.grid.step)
-    assert some.classes == every.classes
-
-
-def test_inputs_too_near_to_each_other_are_told(save, tmp_path: Path) -> None:
-    near = (1000 + np.array([[0, 0], [1e-2, 0], [0, 1e-2]])).astype(np.float32)
-    result = onnx_ood.plane(
-        flat(save), [saved(tmp_path, near)], onnx_ood.PlaneSettings(resolution=80, directions=0)
-    )
-    points = grid_points(result, near)
-    off = np.linalg.norm(points.astype(np.float32) - points, axis=-1).max() / result.grid.step
-    assert result.rounding == pytest.approx(off, rel=1e-3)
-    assert "are rounded" in " ".join(result.notes)
-
-
-POOLED = """
-    pooled (float[N, 1, 4, 4] x) => (float[N, 1, 2, 2] y) {
-        r = Relu (s)
-        m = MaxPool <kernel_shape = [2, 2], strides = [2, 2]> (r)
-        e = Elu (m)
-        y = Mul (e, e)
-        s = Mul (x, x)
-    }
-"""
-
-
-def test_the_layer_is_the_last_that_is_piecewise_linear_or_the_one_that_is_named(
-    save, tmp_path: Path
-) -> None:
-    path = save(small_models.build(POOLED.replace("        s = Mul (x, x)\n", "").replace(
-        "{\n", "{\n        s = Mul (x, x)\n")))  # fmt: skip
-    file = saved(tmp_path, small_models.normal(3, 1, 4, 4, seed=1))
-
-    def layer(selector: str | None) -> str:
-        settings = onnx_ood.PlaneSettings(resolution=8, directions=0, probe=selector)
-        return onnx_ood.plane(path, [file], settings).probe.name
-
-    assert [layer(None), layer("op:Relu"), layer("s"), layer("e"), layer("op:Elu[-1]")] == [
-        "r",
-        "r",
-        "r",
-        "e",
-        "e",
-    ]
-    for selector, message in [
-        ("m", "'m' chooses the largest of several values"),
-        ("all", "selects 3 activation functions; a plane shows one, so name it: r, m, e"),
-        ("y", "no activation function with boundaries; the last that there are: r, e"),
-        ("nothing", "matches no tensor"),
-    ]:
-        with pytest.raises(SelectorError, match=message):
-            layer(selector)
-
-
 def test_a_model_without_units_or_classes(save, tmp_path: Path) -> None:
     path = save(small_models.build("linear (float[N, 2] x) => (y) { y = Gemm (x, w) }", {"w": W}))
     with pytest.raises(ModelError, match="no activation functions"):
@@ -365,73 +251,6 @@ def test_what_is_no_plane_is_refused(
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(UsageError, match=next(iter(wrong))):
         onnx_ood.PlaneSettings(**wrong)
-
-
-def test_points_without_finite_values_are_named_and_counted(save, tmp_path: Path) -> None:
-    """Log is NaN on the half-plane x0 < -1, which lies in the window but holds none of the inputs."""
-    text = """
-        half (float[N, 2] x) => (float[N, 3] y) {
-            g = Gemm (x, w, b)
-            s = Gemm (x, u, one)
-            l = Log (s)
-            p = Add (g, l)
-            h = Relu (p)
-            y = Gemm (h, v)
-        }
-    """
-    side = np.array([[1], [0]], np.float32)
-    path = save(
-        small_models.build(text, {"w": W, "b": B, "v": HEAD, "u": side, "one": np.ones(1, np.float32)})
-    )
-    settings = onnx_ood.PlaneSettings(resolution=40, directions=2)
-    result = onnx_ood.plane(path, [saved(tmp_path, CORNERS)], settings)
-    outside = grid_points(result, CORNERS)[..., 0] < -1
-    assert 0 < outside.sum() < outside.size / 2
-    assert (np.array(result.classes.answers) < 0).tolist() == outside.tolist()
-    assert result.classes.unknown == result.probe.unknown == outside.sum()
-    assert sum(one.share for one in result.classes.found) == pytest.approx(1 - outside.mean())
-    norms = np.array(result.jacobian.norms, np.float64)
-    coarse = grid_points(result, CORNERS, result.jacobian.grid)[..., 0]
-    # A nudge may cross the border from a point within its length.
-    assert np.isnan(norms[coarse < -1 - result.jacobian.step]).all()
-    assert np.isfinite(norms[coarse > -1 + result.jacobian.step]).all()
-    assert result.jacobian.unknown == np.isnan(norms).sum() > 0
-    for line in result.probe.lines:
-        assert (at(result, CORNERS, points_of(line))[:, 0] > -1).all()
-    notes = " ".join(result.notes)
-    assert f"{outside.sum():,} of {outside.size:,} points have NaN or infinity in the output" in notes
-    assert "points have NaN or infinity in 'p'" in notes
-    assert f"{np.isnan(norms).sum():,} of {norms.size:,} Jacobian norms are NaN or infinite" in notes
-
-
-def test_points_where_one_of_several_values_is_not_finite_are_unknown(save, tmp_path: Path) -> None:
-    """One of 13 units and one of 4 outputs are NaN on the half-plane x0 < -1, by the definition of the logarithm."""
-    text = """
-        partly (float[N, 2] x) => (float[N, 4] y) {
-            g = Gemm (x, w, b)
-            s = Gemm (x, u, one)
-            l = Log (s)
-            p = Concat <axis = 1> (g, l)
-            h = Relu (p)
-            first, last = Split <axis = 1> (h, sizes)
-            scores = Gemm (first, v)
-            y = Concat <axis = 1> (scores, last)
-        }
-    """
-    weights = {
-        "w": W,
-        "b": B,
-        "v": HEAD,
-        "u": np.array([[1], [0]], np.float32),
-        "one": np.ones(1, np.float32),
-    }
-    path = save(small_models.build(text, weights | {"sizes": np.array([12, 1])}))
-    settings = onnx_ood.PlaneSettings(resolution=40, directions=0)
-    result = onnx_ood.plane(path, [saved(tmp_path, CORNERS)], settings)
-    outside = grid_points(result, CORNERS)[..., 0] < -1
-    assert 0 < outside.sum() < outside.size / 2
-    assert (np.array(result.classes.answers) < 0).tolist() == outside.tolist()
-    assert result.classes.unknown == result.probe.unknown == outside.sum()
 
 
 def two_inputs(save) -> Path:

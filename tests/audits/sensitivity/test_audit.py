@@ -8,24 +8,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from garment_arrays import garments, saved
 from onnx import numpy_helper
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.sensitivity.result import ModelSensitivity
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-
-
-def garments(count: int, start: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Every so many of the bundled garments, as the models take them, and their classes."""
-    images, labels = models.fashion_samples()
-    chosen = slice(start, None, len(images) // count)
-    return (images[chosen, np.newaxis] / 255).astype(np.float32)[:count], labels[chosen][:count]
-
-
-def saved(folder: Path, name: str, inputs: np.ndarray) -> str:
-    np.save(folder / name, inputs)
-    return str(folder / name)
 
 
 def exact_norms(path: Path, inputs: np.ndarray, step: float = 1e-3) -> np.ndarray:
@@ -58,49 +47,6 @@ def test_norms_are_those_of_all_pixels_within_their_standard_errors(tmp_path: Pa
     assert result.status == "measured"
 
 
-def test_transitions_are_those_of_a_plain_sweep(tmp_path: Path) -> None:
-    """The first ellipse through three of one class, at 4,096 points, with every ReLU marked."""
-    path = models.path("fashion_cnn")
-    inputs, _ = garments(12)
-    settings = onnx_ood.SensitivitySettings(trajectories=1, directions=2, tolerance=5e-4)
-    result = onnx_ood.sensitivity([path], [saved(tmp_path, "x.npy", inputs)], settings)
-    (model,) = result.models
-    found = {way.type: way for way in model.trajectories}
-    assert set(found) == {"translations", "same_class", "different_classes", "random"}
-    way = found["different_classes"]
-    first, second, third = (inputs[int(name.split("[")[1][:-1])].astype(np.float64) for name in way.inputs)
-    # Through three points at equal angles, the affine image of a circle; the first is at π/3.
-    theta = (np.linspace(0, 2 * np.pi, 4097) - np.pi / 3).reshape(-1, 1, 1, 1)
-    mean = (first + second + third) / 3
-    a, b = first - mean, (second - third) / np.sqrt(3)
-    points = (mean + np.cos(theta) * a + np.sin(theta) * b).astype(np.float32)
-    proto = onnx.load(path)
-    relus = [node.output[0] for node in proto.graph.node if node.op_type == "Relu"]
-    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in relus)
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    counts, switches = dict.fromkeys(relus, 0), np.zeros(4096)
-    for start in range(0, 4096, 256):
-        values = session.run(relus, {"image": points[start : start + 257]})
-        for name, value in zip(relus, values, strict=True):
-            changed = ((value[1:] > 0) != (value[:-1] > 0)).reshape(len(value) - 1, -1).sum(axis=1)
-            counts[name] += int(changed.sum())
-            switches[start : start + 256] += changed
-    assert way.transitions == pytest.approx(sum(counts.values()), rel=2e-3)
-    steps = np.linalg.norm(np.diff(points.astype(np.float64), axis=0).reshape(4096, -1), axis=1)
-    length = steps.sum()
-    assert way.length == pytest.approx(length, rel=1e-5)
-    for site in model.sites:
-        assert site.density["different_classes"] * length == pytest.approx(counts[site.name], rel=5e-3)
-        assert site.exact == "linear"
-    # The profile: what the sweep finds in each part of the angle, by the length of that part.
-    bounds, places = np.linspace(0, 1, len(way.profile) + 1), np.linspace(0, 1, 4097)
-    found_by, long = (
-        np.diff(np.interp(bounds, places, np.concatenate([[0], np.cumsum(values)])))
-        for values in (switches, steps)
-    )
-    assert way.profile == pytest.approx(found_by / long, rel=0.05)
-
-
 def test_the_norm_is_that_of_the_tensor_the_user_names(tmp_path: Path) -> None:
     inputs, _ = garments(2)
     path = models.path("fashion_cnn")
@@ -112,28 +58,6 @@ def test_the_norm_is_that_of_the_tensor_the_user_names(tmp_path: Path) -> None:
     for one, x in zip(model.inputs, inputs, strict=True):
         before, after = (session.run(["logits"], {"image": x + side * every})[0] for side in (-1, 1))
         assert one.jacobian == pytest.approx(np.linalg.norm((after - before) / 2e-3), rel=0.01)
-
-
-def test_ellipses_go_by_the_classes_of_a_file(tmp_path: Path) -> None:
-    """By classes that have nothing to do with what the model says."""
-    inputs, _ = garments(10)
-    file = saved(tmp_path, "x.npy", inputs)
-    given = {f"x.npy[{i}]": "abc"[i % 3] for i in range(9)}
-    (tmp_path / "classes.csv").write_text(
-        "class,input,weight\n" + "".join(f"{of},{name},1\n" for name, of in given.items())
-    )
-    settings = onnx_ood.SensitivitySettings(
-        classes=tmp_path / "classes.csv", trajectories=3, directions=2, tolerance=0.2
-    )
-    (model,) = onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).models
-    ways = {"same_class": 1, "different_classes": 3}
-    for kind, wanted in ways.items():
-        through = [way.inputs for way in model.trajectories if way.type == kind]
-        assert len(through) == 3
-        for ids in through:
-            assert len({given[Path(name).name] for name in ids}) == wanted
-    assert model.classes == str(tmp_path / "classes.csv")
-    assert any(note.startswith("1 of 10 inputs have no class") for note in model.notes)
 
 
 @pytest.mark.parametrize("name", ["fashion_cnn", "fashion_resnet"])
@@ -199,28 +123,6 @@ def test_models_are_ranked_by_their_norms(tmp_path: Path) -> None:
     # The same model twice has the same interval twice.
     twice = onnx_ood.sensitivity([paths[0], paths[0]], [saved(tmp_path, "y.npy", inputs)], settings)
     assert any("fashion_cnn.onnx and fashion_cnn.onnx overlap" in note for note in twice.notes)
-
-
-def test_exact_regions_are_given_on_request(tmp_path: Path) -> None:
-    inputs, _ = garments(2)
-    # Near each other, so that there are few.
-    inputs[1] = 0.99 * inputs[0] + 0.01 * inputs[1]
-    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=2, exact_regions=True)
-    file = saved(tmp_path, "x.npy", inputs)
-    (model,) = onnx_ood.sensitivity([models.path("fashion_cnn")], [file], settings).models
-    (way,) = model.regions
-    assert way.length == pytest.approx(np.linalg.norm(inputs[1].astype(float) - inputs[0]))
-    proto = onnx.load(models.path("fashion_cnn"))
-    relus = [node.output[0] for node in proto.graph.node if node.op_type == "Relu"]
-    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in relus)
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
-    t = np.linspace(0, 1, 1001).reshape(-1, 1, 1, 1)
-    points = (inputs[0].astype(float) + t * (inputs[1].astype(float) - inputs[0])).astype(np.float32)
-    seen = sum(
-        int(((value[1:] > 0) != (value[:-1] > 0)).sum()) for value in session.run(relus, {"image": points})
-    )
-    assert way.boundaries == pytest.approx(seen, rel=0.02)
-    assert all(one.nearest_boundary > 0 for one in model.inputs)
 
 
 @pytest.mark.parametrize(
