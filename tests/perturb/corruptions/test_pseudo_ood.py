@@ -15,9 +15,7 @@ from onnx_ood.perturb.corruptions import pseudo_ood
 
 def test_speckles_grow_with_brightness() -> None:
     for level in (0.2, 0.8):
-        noise = (pseudo_ood.speckle_noise(grey(level), generator(), 0.3) - level) / (
-            0.3 * level
-        )
+        noise = (pseudo_ood.speckle_noise(grey(level), generator(), 0.3) - level) / (0.3 * level)
         assert stats.kstest(noise.ravel()[:5000], "norm").pvalue > 1e-3
 
 
@@ -25,18 +23,14 @@ def test_speckles_grow_with_brightness() -> None:
 def test_saturating_is_the_saturation_of_hsv(colour: tuple[float, float, float], factor: float) -> None:
     hue, saturation, value = colorsys.rgb_to_hsv(*colour)
     expected = colorsys.hsv_to_rgb(hue, min(saturation * factor, 1), value)
-    vivid = pseudo_ood.saturate(
-        np.array(colour, np.float32).reshape(1, 1, 3), generator(), factor
-    )
+    vivid = pseudo_ood.saturate(np.array(colour, np.float32).reshape(1, 1, 3), generator(), factor)
     np.testing.assert_allclose(vivid[0, 0], expected, atol=1e-5)
 
 
 def test_posterizing_leaves_so_many_levels() -> None:
     ramp = np.linspace(0, 1, 300, dtype=np.float32).reshape(10, 30, 1)
     for levels in (2, 3, 8):
-        values, counts = np.unique(
-            pseudo_ood.posterize(ramp, generator(), levels), return_counts=True
-        )
+        values, counts = np.unique(pseudo_ood.posterize(ramp, generator(), levels), return_counts=True)
         np.testing.assert_allclose(values, np.arange(levels) / (levels - 1), atol=1e-6)
         assert np.ptp(counts) <= 1
 
@@ -44,9 +38,7 @@ def test_posterizing_leaves_so_many_levels() -> None:
 def test_inverting_solarizing_and_darkening_by_hand() -> None:
     image = np.array([[[0.0], [0.2]], [[0.5], [0.8]]], np.float32)
     inverted = [1.0, 0.8, 0.5, 0.2]
-    np.testing.assert_allclose(
-        pseudo_ood.invert(image, generator()).ravel(), inverted, atol=1e-7
-    )
+    np.testing.assert_allclose(pseudo_ood.invert(image, generator()).ravel(), inverted, atol=1e-7)
     np.testing.assert_allclose(
         pseudo_ood.solarize(image, generator(), 0.5).ravel(), [0, 0.2, 0.5, 0.2], atol=1e-7
     )
@@ -57,10 +49,7 @@ def test_inverting_solarizing_and_darkening_by_hand() -> None:
 
 def test_channels_are_swapped_in_all_five_ways() -> None:
     image = np.array([0.1, 0.2, 0.3], np.float32).reshape(1, 1, 3)
-    drawn = {
-        tuple(pseudo_ood.channel_swap(image, generator(seed)).ravel().tolist())
-        for seed in range(60)
-    }
+    drawn = {tuple(pseudo_ood.channel_swap(image, generator(seed)).ravel().tolist()) for seed in range(60)}
     assert len(drawn) == 5
     assert all(sorted(order) == image.ravel().tolist() for order in drawn)
     assert tuple(image.ravel().tolist()) not in drawn
@@ -95,9 +84,7 @@ def test_halves_are_swapped_along_one_axis(height: int, width: int, seed: int) -
 
 def test_upside_down_is_two_right_angles() -> None:
     image = picture(9, 14)
-    np.testing.assert_array_equal(
-        pseudo_ood.upside_down(image, generator()), np.rot90(image, 2)
-    )
+    np.testing.assert_array_equal(pseudo_ood.upside_down(image, generator()), np.rot90(image, 2))
 
 
 @given(st.integers(14, 40), st.integers(14, 40), st.integers(2, 7), seeds)
