@@ -3,11 +3,8 @@
 import base64
 import hashlib
 import json
-import math
 import re
 import shlex
-from io import BytesIO
-from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -15,66 +12,11 @@ import pytest
 from command import run
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
 from PIL import Image
+from score_pages import CNN, HOSTILE, SCHEMAS, listed, save_garments
 
 import onnx_ood
-from onnx_ood import models
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.reports.score.page import MAX_BYTES, command, score_page
-
-SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
-CNN = models.path("fashion_cnn")
-# A folder and a file whose path ends a script and begins others.
-HOSTILE = Path("a<") / "script><img src=x onerror=alert(1)>'\"&.png"
-
-
-def save_garments(folder, count, noise=0.0):
-    images, _ = models.fashion_samples()
-    rng = np.random.default_rng(0)
-    paths = [folder / f"g{i:04}.png" for i in range(count)]
-    for i, path in enumerate(paths):
-        pixels = images[i % len(images)] + rng.normal(0, noise * (i % 7), (28, 28))
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path)
-    return paths
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("garments")
-    paths = save_garments(folder, 14, noise=8)
-    (folder / HOSTILE).parent.mkdir()
-    paths[0].rename(folder / HOSTILE)
-    (folder / "broken.png").write_bytes(b"no picture")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def references(tmp_path_factory):
-    return save_garments(tmp_path_factory.mktemp("references"), 30)
-
-
-@pytest.fixture(scope="module")
-def result(folder, references):
-    settings = onnx_ood.ScoreSettings(detectors=("msp", "energy"), fpr=0.2)
-    return onnx_ood.score(CNN, [str(folder)], settings, reference=list(map(str, references)))
-
-
-@pytest.fixture(scope="module")
-def page(result):
-    return score_page(result)
-
-
-@pytest.fixture(scope="module")
-def tree(page):
-    return parsed(page)
-
-
-def listed(result, count):
-    """A result of as many inputs, all of them with other numbers."""
-    inputs = [
-        one.model_copy(update={"id": f"{i:05}/{one.id}", "rank": i + 1})
-        for i, one in enumerate(result.inputs[i % len(result.inputs)] for i in range(count))
-    ]
-    return result.model_copy(update={"inputs": tuple(inputs), "scored": count})
 
 
 def test_it_loads_nothing(page):
@@ -166,70 +108,6 @@ def test_failed_inputs_are_named(tree, folder):
     assert f"{folder.as_posix()}/broken.png: is not a picture" in words
 
 
-def test_each_input_has_a_card_with_its_numbers(tree, result):
-    cards = list(find(tree, "ol", id="gallery")[0])
-    assert len(cards) == len(result.inputs) == 14
-    for i, (card, entry) in enumerate(zip(cards, result.inputs, strict=True)):
-        assert card.get("id") == f"input-{i + 1}"
-        assert text(find(card, "b")[0]) == entry.id.rpartition("/")[2]
-        assert (
-            text(find(card, "span", class_="nums")[0]) == f"msp {entry.scores[0]:.2f} · p {entry.p_value:.3f}"
-        )
-        assert bool(find(card, "span", class_="flag")) == entry.flagged
-        assert entry.prediction.label in text(find(card, "span", class_="guess")[0])
-
-
-def test_thumbnails_are_the_inputs(tree, result):
-    card = list(find(tree, "ol", id="gallery")[0])[3]
-    (picture,) = find(card, "img")
-    kept = Image.open(BytesIO(base64.b64decode(picture.get("src").partition(",")[2])))
-    original = np.asarray(Image.open(result.inputs[3].id), dtype=float)
-    assert kept.size == (28, 28)
-    assert np.abs(np.asarray(kept.convert("L"), dtype=float) - original).mean() < 12
-
-
-def test_no_thumbnails_reads_no_input(result):
-    gone = listed(result, 20)
-    tree = parsed(score_page(gone, thumbnails=False))
-    assert not find(tree, "img")
-    assert "no thumbnail" in text(find(tree, "ol", id="gallery")[0])
-
-
-def test_an_input_that_is_gone_has_a_tile_that_says_so(result):
-    gone = listed(result, 3)
-    tiles = find(parsed(score_page(gone)), "span", class_="tile")
-    assert [text(one) for one in tiles] == ["can't be read any more"] * 3
-    assert "no such file" in tiles[0].get("title")
-
-
-def test_the_profile_is_drawn_to_scale(tree, result):
-    (chart,) = find(tree, "svg", class_="profile")
-    points = find(chart, "circle")
-    assert len(points) == len(result.probes)
-    drops = [probe.drop_median for probe in result.probes]
-    heights = [float(one.get("cy")) for one in points]
-    # On a logarithmic scale places go linearly with logarithms: two points give the line, the marks of the axis too.
-    slope = (heights[-1] - heights[0]) / math.log(drops[-1] / drops[0])
-    for drop, height in zip(drops, heights, strict=True):
-        assert height == pytest.approx(heights[0] + slope * math.log(drop / drops[0]), abs=0.1)
-    ticks = [one for one in find(chart, "text", class_="tick") if one.get("text-anchor") == "end"]
-    assert len(ticks) >= 3
-    for tick in ticks:
-        place = heights[0] + slope * math.log(float(tick.text) / drops[0])
-        assert float(tick.get("y")) == pytest.approx(place, abs=0.1)
-    (band,) = find(chart, "path", class_="band")
-    corners = [float(y) for y in re.findall(r"[ML][\d.]+ ([\d.]+)", band.get("d"))]
-    bounds = [probe.drop_high for probe in result.probes] + [
-        probe.drop_low for probe in reversed(result.probes)
-    ]
-    for corner, bound in zip(corners, bounds, strict=True):
-        assert corner == pytest.approx(heights[0] + slope * math.log(bound / drops[0]), abs=0.1)
-    places = [float(one.get("cx")) for one in points]
-    assert places == sorted(places)
-    for p, (point, probe) in enumerate(zip(find(chart, "g", class_="point"), result.probes, strict=True)):
-        assert point.get("aria-label").startswith(f"[{p + 1}] {probe.name}: median ")
-
-
 def test_histograms_count_all_inputs(tree, result):
     charts = find(tree, "svg", class_="histogram")
     assert [text(one) for one in find(tree, "h3") if "Histogram" in text(one)] == [
@@ -282,16 +160,6 @@ def test_a_thousand_inputs_at_a_dozen_probes_fit_too(result, tmp_path):
     if not all(pictured):
         (words,) = {one.get("title") for one in find(parsed(page), "span", class_="tile")}
         assert "Only the first and the last inputs" in words
-
-
-def test_of_more_inputs_both_ends_are_listed_and_it_says_so(result):
-    many = listed(result, 1200)
-    tree = parsed(score_page(many, thumbnails=False))
-    kept = [one["id"] for one in data(tree)["inputs"]]
-    assert kept == [one.id for one in (*many.inputs[:500], *many.inputs[-500:])]
-    assert "1,000 of the 1,200 scored inputs are listed: the first 500 and the last 500" in text(tree)
-    jsonschema.validate(data(tree), json.loads((SCHEMAS / "score.json").read_text()))
-    assert find(tree, "svg", class_="histogram")
 
 
 def test_a_streamed_result_says_that_it_lists_fewer(result):
