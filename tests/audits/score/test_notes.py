@@ -1,0 +1,67 @@
+"""Notes of a score: when each is given."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.audits.score import notes
+from onnx_ood.inputs import open_inputs
+
+
+def summary(**values: object) -> SimpleNamespace:
+    given = {"fpr": 0.05, "flags": True, "smallest_p": 0.01, "reference": "given"} | values
+    return SimpleNamespace(detectors=(SimpleNamespace(name="energy"),), **given)
+
+
+def test_inputs_that_cannot_be_compared_are_noted() -> None:
+    compared, listed, ranked = (
+        SimpleNamespace(deviation=deviation, rank=rank)
+        for deviation, rank in ((1.0, 1), (None, None), (None, 1))
+    )
+    assert notes.rank_notes([]) == notes.rank_notes([compared]) == []
+    assert "listed as given, without a rank" in notes.rank_notes([listed])[0]
+    assert "have no deviation" in notes.rank_notes([ranked])[0]
+
+
+def test_references_that_are_too_few_or_among_the_inputs_are_noted() -> None:
+    nothing = open_inputs([])
+    assert notes.detector_notes(None, nothing) == notes.detector_notes(summary(), nothing) == []
+    (note,) = notes.detector_notes(summary(flags=False, smallest_p=1 / 11), nothing)
+    assert "no p-value is below 0.091" in note
+    photo = models.photos()[0]
+    (note,) = notes.detector_notes(summary(reference="bundled"), open_inputs([str(photo), "other.png"]))
+    assert note.startswith("1 of the inputs")
+
+
+def test_flags_out_of_the_order_of_ranks_are_explained() -> None:
+    def inputs(*flags: bool | None) -> list[SimpleNamespace]:
+        return [SimpleNamespace(flagged=flag) for flag in flags]
+
+    assert notes.order_notes(summary(), inputs(True, True, False)) == []
+    assert notes.order_notes(summary(), inputs(None, None)) == []
+    assert "p-values use only part" in notes.order_notes(summary(), inputs(True, False, True))[0]
+
+
+def test_runs_that_differ_from_the_settings_are_noted() -> None:
+    plain, tf32 = onnx_ood.ScoreSettings(provider="cpu"), onnx_ood.ScoreSettings(provider="cuda", tf32=True)
+    run = SimpleNamespace(tf32=False, fallback_nodes=())
+    assert notes.run_notes(plain, run) == []
+    assert "TF32 was requested" in notes.run_notes(tf32, run)[0]
+    assert "added" in notes.run_notes(plain, SimpleNamespace(tf32=False, fallback_nodes=("added",)))[0]
+
+
+def test_advice_is_explained_or_missed() -> None:
+    asked = onnx_ood.ScoreSettings(advise=True)
+    assert notes.advice_notes(onnx_ood.ScoreSettings(), ()) == []
+    assert "takes at least" in notes.advice_notes(asked, None)[0]
+    assert "without labels" in notes.advice_notes(asked, ())[0]
+
+
+def test_inputs_that_a_stream_has_alone_are_counted() -> None:
+    stream = SimpleNamespace(scored=5000, done=SimpleNamespace(left=2))
+    listed, left = notes.stream_notes(stream, 100)
+    assert listed.startswith("Of 5,000 scored inputs, 100 are listed")
+    assert left.startswith("2 inputs of the resumed run")
+    assert notes.stream_notes(SimpleNamespace(scored=5, done=SimpleNamespace(left=0)), 5) == []
