@@ -20,7 +20,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
 class Sums:
     """Measures the sum of each input."""
 
-    def read(self, batch: np.ndarray, others: object = None) -> np.ndarray:
+    def read(self, batch: np.ndarray, others: object = None) -> np.ndarray:  # noqa: ARG002
         return batch.reshape(len(batch), -1).sum(axis=1, dtype=np.float64)
 
     def joined(self, parts: list[np.ndarray]) -> np.ndarray:
@@ -79,7 +79,7 @@ def test_synthetic_sets_are_left_out_for_a_given_name_or_values_that_are_not_fin
     class Nan(Sums):
         """NaN for pictures of one colour, as the set `constant` has them."""
 
-        def read(self, batch: np.ndarray, others: object = None) -> np.ndarray:
+        def read(self, batch: np.ndarray, others: object = None) -> np.ndarray:  # noqa: ARG002
             rows = batch.reshape(*batch.shape[:2], -1)
             return np.where(np.ptp(rows, axis=2).max(axis=1) == 0, np.nan, super().read(batch))
 
@@ -91,7 +91,7 @@ def test_synthetic_sets_are_left_out_for_a_given_name_or_values_that_are_not_fin
     assert sum(steps) == 15
     expected = {*list_corruptions("demo"), *synthetic_ood()} - {"scribble", "constant"}
     assert set(found.synthetic) == expected
-    assert list(found.ood)[0] == "scribble"
+    assert next(iter(found.ood)) == "scribble"
     assert any(note.startswith("The set scribble is the given one") for note in found.notes)
     assert any(note.startswith("The synthetic set constant is left out") for note in found.notes)
 

@@ -236,23 +236,6 @@ def test_what_is_no_plane_is_refused(
         onnx_ood.plane(flat(save), arguments, onnx_ood.PlaneSettings(resolution=8))
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"directions": 1},
-        {"resolution": 7},
-        {"extent": -1.0},
-        {"extent": float("nan")},
-        {"seed": -1},
-        {"units": 0},
-    ],
-    ids=str,
-)
-def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match=next(iter(wrong))):
-        onnx_ood.PlaneSettings(**wrong)
-
-
 def two_inputs(save) -> Path:
     """The flat network after scaling by one input and adding another."""
     text = """

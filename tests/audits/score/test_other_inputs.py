@@ -8,9 +8,7 @@ from scipy.io import wavfile
 from small_models import build, normal
 
 import onnx_ood
-from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings
-from onnx_ood.exceptions import ModelError
 
 COPIES, SEED, SCALE = 3, 7, 0.05
 
@@ -100,27 +98,3 @@ def test_rows_of_a_table(tmp_path, save):
         (f"{path.as_posix()}[4]", "column 'w' is empty (null)")
     ]
     assert result.preprocessing is None
-
-
-@pytest.mark.parametrize("bad", [0, 3])
-def test_a_row_that_the_model_does_not_run_fails_alone(tmp_path, bad):
-    """The embedding has no such token."""
-    rows = np.stack([models.encode(text[:30]) for text in models.sentences()["in_distribution"][:6]])
-    broken = rows.copy()
-    broken[bad, 4] = 10_000
-    for name, values in (("good", rows), ("broken", broken)):
-        np.save(tmp_path / f"{name}.npy", values)
-    path = models.path("char_transformer")
-    good, result = (onnx_ood.score(path, [f"{tmp_path}/{name}.npy"]) for name in ("good", "broken"))
-    assert [failure.id.rsplit("[")[-1] for failure in result.failed] == [f"{bad}]"]
-    assert "onnxruntime cannot run it" in result.failed[0].reason
-    expected = {entry.id.rsplit("[")[-1]: entry for entry in good.inputs}
-    assert len(result.inputs) == 5
-    for entry in result.inputs:
-        assert entry.drop == pytest.approx(expected[entry.id.rsplit("[")[-1]].drop, rel=1e-3)
-
-
-def test_a_model_that_runs_no_input_is_an_error(tmp_path):
-    np.save(tmp_path / "rows.npy", np.full((4, 20), 10_000))
-    with pytest.raises(ModelError, match="onnxruntime cannot run it"):
-        onnx_ood.score(models.path("char_transformer"), [str(tmp_path / "rows.npy")])

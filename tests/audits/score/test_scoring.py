@@ -256,13 +256,6 @@ def test_what_does_not_fit_is_said_in_one_line(folders, settings, reference, mes
     assert "\n" not in str(error.value)
 
 
-def test_settings_that_contradict_are_refused():
-    with pytest.raises(UsageError, match="name it alone"):
-        ScoreSettings(detectors=("auto", "deviation"))
-    with pytest.raises(UsageError, match="fpr"):
-        ScoreSettings(fpr=1)
-
-
 def test_the_result_with_a_verdict_follows_its_schema(judged, schema):
     jsonschema.validate(json.loads(judged.model_dump_json(by_alias=True)), schema("score"))
 

@@ -64,12 +64,12 @@ def test_sites_have_the_density_of_each_type() -> None:
 
 
 def test_what_a_reader_should_know_is_noted() -> None:
-    def notes(*exact: str, ids: int = 3, count: Counted = counted()) -> str:
+    def notes(*exact: str, ids: int = 3, count: Counted | None = None) -> str:
         measured = SimpleNamespace(
             units=SimpleNamespace(sites=[SimpleNamespace(exact=one) for one in exact]),
             inputs=SimpleNamespace(ids=list(range(ids)), kept=[0, 1, 2]),
             classes=SimpleNamespace(note="1 of 3 inputs has no class"),
-            counted=count,
+            counted=count or Counted(),
         )
         return " ".join(building._notes(measured))
 

@@ -12,34 +12,13 @@ import jsonschema
 import numpy as np
 import pytest
 from command import run
+from hostile_names import HOSTILE
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
-from PIL import Image
 
-import onnx_ood
-from onnx_ood import models
 from onnx_ood.audits.directions.result import DirectionsResult
 from onnx_ood.reports.directions.page import command, directions_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
-HOSTILE = "<b>odd</b> & 'set'"
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    good, bad = tmp_path_factory.mktemp("good"), tmp_path_factory.mktemp("bad")
-    images, _ = models.fashion_samples()
-    for i in range(12):
-        Image.fromarray(images[7 * i]).save(good / f"{i:02}.png")
-        Image.fromarray(255 - images[7 * i]).save(bad / f"{i:02}.png")
-    (bad / "broken <i>.png").write_bytes(b"")
-    return good, bad
-
-
-@pytest.fixture(scope="module")
-def result(folders: tuple[Path, Path]) -> DirectionsResult:
-    good, bad = map(str, folders)
-    settings = onnx_ood.DirectionsSettings(scales=(0.02, 0.125), seed=2, limit=13, preprocess="unit")
-    return onnx_ood.directions(models.path("fashion_cnn"), [good], {HOSTILE: [bad]}, settings)
 
 
 @pytest.fixture(scope="module")

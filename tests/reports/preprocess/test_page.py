@@ -11,31 +11,11 @@ import jsonschema
 import pytest
 from command import run
 from page_parts import assert_loads_nothing, data, find, island, parsed, text
-from PIL import Image
 
-import onnx_ood
-from onnx_ood import models
 from onnx_ood.audits.preprocess.result import PreprocessResult
 from onnx_ood.reports.preprocess.page import command, preprocess_page
 
 SCHEMAS = Path(__file__).parents[3] / "docs" / "schemas"
-
-
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos")
-    images, _ = models.fashion_samples()
-    for i in range(52):
-        Image.fromarray(images[3 * i]).save(folder / f"{i:02}.png")
-    (folder / "broken <script>.png").write_bytes(b"")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def result(photos: Path) -> PreprocessResult:
-    return onnx_ood.preprocess(
-        models.path("fashion_cnn"), [str(photos)], onnx_ood.PreprocessSettings(limit=60, seed=1)
-    )
 
 
 @pytest.fixture(scope="module")

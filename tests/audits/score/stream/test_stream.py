@@ -1,6 +1,5 @@
 """Streamed runs against runs that are not, and resumed ones against those that were never interrupted."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -10,46 +9,15 @@ import numpy as np
 import onnx
 import pytest
 import small_models
-from PIL import Image
+from streams import lines, score
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
-from onnx_ood.audits.score.stream.summary import read_summary
 from onnx_ood.exceptions import InputTypeError, OutputError, UsageError
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.inputs.rows.arrays import ArrayRows
 from onnx_ood.runtime import Prober
-
-CNN = models.path("fashion_cnn")
-# Batches of four, so that a run has several.
-SETTINGS = ScoreSettings(batch_size=4, copies=2)
-
-
-@pytest.fixture
-def collection(garments, tmp_path):
-    """Pictures, rows of arrays, and what can't be read, in a folder."""
-    folder = tmp_path / "collection"
-    shutil.copytree(garments, folder)
-    (folder / "broken.png").write_bytes(b"\x89PNG")
-    images = np.stack([np.asarray(Image.open(path)) for path in sorted(garments.iterdir())])
-    rows = (images[:, np.newaxis] / 255).astype(np.float32)
-    rows[5, 0, 3, 3] = np.nan
-    np.save(folder / "rows.npy", rows[:7])
-    np.savez_compressed(folder / "more.npz", image=rows[7:])
-    np.save(folder / "one.npy", rows[0])
-    np.save(folder / "wrong.npy", rows[:, :, 2:])
-    return folder
-
-
-def score(inputs, stream=None, settings=SETTINGS, **streaming):
-    arguments = [str(path) for path in (inputs if isinstance(inputs, list) else [inputs])]
-    chosen = None if stream is None else Streaming(stream, **streaming)
-    return onnx_ood.score(CNN, [*arguments, "nowhere.png"], settings, streaming=chosen)
-
-
-def lines(path):
-    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def test_a_streamed_run_gives_what_one_in_memory_gives(collection, tmp_path):
@@ -83,35 +51,6 @@ def test_every_line_is_json_and_follows_the_published_schema(collection, tmp_pat
     assert {name.rsplit("/", 1)[-1] for name, _ in failed} == {
         "broken.png", "rows.npy[5]", "wrong.npy", "nowhere.png"
     }  # fmt: skip
-
-
-def test_strangeness_follows_from_the_stream_by_the_formula_in_the_docs(collection, tmp_path):
-    score(collection, tmp_path / "s.jsonl", SETTINGS.replaced(detectors=("deviation",)))
-    found = lines(tmp_path / "s.jsonl")
-    (floor,) = (
-        np.array([probe["noise_floor"] for probe in record["probes"]])
-        for record in found
-        if record["record"] == "calibration"
-    )
-    rows = [record for record in found if record["record"] == "scored"]
-    drops = np.maximum(np.array([row["drop"] for row in rows]), floor)
-    errors = np.array([row["drop_error"] for row in rows]) / drops
-    middle = np.median(np.log(drops), axis=0)
-    spread = 1.4826 * np.median(np.abs(np.log(drops) - middle), axis=0)
-    z = (np.log(drops) - middle) / np.sqrt(spread**2 + errors**2)
-    expected = dict(zip((row["id"] for row in rows), np.sqrt((z**2).mean(axis=1)), strict=True))
-    with read_summary(tmp_path / "s.jsonl") as summary:
-        entries = list(summary.everything())
-        ranked = summary.inputs()
-    assert [entry.id for entry in entries] == [
-        record["id"] for record in found if record["record"] in {"scored", "failed"}
-    ]
-    assert [entry.id for entry in ranked] == sorted(expected, key=expected.__getitem__, reverse=True)
-    for entry in ranked:
-        assert entry.deviation == pytest.approx(expected[entry.id], rel=1e-9)
-    assert {entry.id: entry for entry in entries if hasattr(entry, "rank")} == {
-        entry.id: entry for entry in ranked
-    }
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such locks")
@@ -305,25 +244,6 @@ def test_nothing_is_left_beside_the_stream(rows_model, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} == before | {"s.jsonl"}
 
 
-def test_a_long_run_lists_its_ends(collection, tmp_path):
-    whole = score(collection)
-    short = score(collection, tmp_path / "s.jsonl", most_listed=5)
-    assert short.inputs == (*whole.inputs[:3], *whole.inputs[-2:])
-    assert (short.scored, short.unscored) == (whole.scored, whole.unscored) == (24, 4)
-    assert short.probes == whole.probes
-    assert any(f"Of {whole.scored} scored inputs, 5 are listed" in note for note in short.notes)
-    fewer = score(collection, tmp_path / "t.jsonl", most_listed=2)
-    assert fewer.failed == whole.failed[:2]
-
-
-def test_a_file_that_broke_off_in_its_first_line_is_no_run(tmp_path):
-    (tmp_path / "s.jsonl").write_text('{"record":"hea')
-    with pytest.raises(OutputError, match="first line"), read_summary(tmp_path / "s.jsonl"):
-        pass
-    with pytest.raises(OutputError, match="No such file"), read_summary(tmp_path / "t.jsonl"):
-        pass
-
-
 def test_a_disk_that_is_full_is_one_line(rows_model, tmp_path, monkeypatch):
     def full(*arguments, **keywords):
         raise OSError(28, "No space left on device")
@@ -335,14 +255,6 @@ def test_a_disk_that_is_full_is_one_line(rows_model, tmp_path, monkeypatch):
     # The stream itself is whole: nothing has to be measured again.
     monkeypatch.setattr(Prober, "measure", full)
     assert rows_model(tmp_path / "s.jsonl", resume=True).scored == 38
-
-
-def test_a_run_that_grows_out_of_memory_goes_on_in_temporary_files(collection, monkeypatch):
-    whole = score(collection)
-    monkeypatch.setattr("onnx_ood.audits.score.stream.stream._IN_MEMORY", 1000)
-    monkeypatch.setattr("onnx_ood.audits.score.stream.summary._IN_MEMORY", 10)
-    monkeypatch.setattr("onnx_ood.audits.score.stream.column_store._BLOCK_BYTES", 500)
-    assert score(collection) == whole
 
 
 def test_a_stream_of_another_type_is_one_line(tmp_path):
