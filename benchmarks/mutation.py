@@ -226,7 +226,7 @@ def _importers() -> dict[str, list[Path]]:
 def _own_tests(module: Path) -> list[Path]:
     inside = module.relative_to(ROOT)
     inside = inside.relative_to("onnx_ood") if inside.parts[0] == "onnx_ood" else inside
-    own = ROOT / "tests" / inside.parent / f"test_{inside.stem}.py"
+    own = ROOT / "tests" / inside.parent / f"test_{inside.stem.lstrip('_')}.py"
     return [own] if own.exists() else []
 
 

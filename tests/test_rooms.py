@@ -198,3 +198,38 @@ def test_common_types_are_defined_once(name):
         or (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name)
     ]
     assert defined == ["onnx_ood._types"]
+
+
+def _tests_of(path: Path) -> Path:
+    inside = path.relative_to(ROOT)
+    inside = inside.relative_to("onnx_ood") if inside.parts[0] == "onnx_ood" else inside
+    return ROOT / "tests" / inside.parent / f"test_{inside.stem.lstrip('_')}.py"
+
+
+def _behaves(path: Path) -> bool:
+    """Return whether a module has code to test: a function or a method with more than a docstring."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(
+        not isinstance(line, ast.Expr)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, functions)
+        for line in node.body
+    )
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted([*_files(), *(ROOT / "onnx_ood").glob("*.py")]),
+    ids=lambda path: path.relative_to(ROOT).as_posix(),
+)
+def test_each_module_with_functions_has_a_test_file_of_its_name(path):
+    if path.name != "__init__.py" and _behaves(path):
+        assert _tests_of(path).exists(), f"missing: {_tests_of(path).relative_to(ROOT)}"
+
+
+def test_declarations_are_no_behaviour(tmp_path):
+    module = tmp_path / "module.py"
+    module.write_text('A = 1\nclass B(Protocol):\n    def f(self) -> int:\n        """Return a number."""\n')
+    assert not _behaves(module)
+    module.write_text("class B:\n    @property\n    def f(self):\n        return 1\n")
+    assert _behaves(module)

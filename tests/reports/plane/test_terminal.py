@@ -14,12 +14,11 @@ from onnx_ood.reports.report_options import ReportOptions
 
 def test_the_first_line_counts_classes_and_units(result: onnx_ood.PlaneResult) -> None:
     assert result.classes is not None
-    first = " ".join(report_of(print_plane, result, 200)[:1])
-    assert first.startswith(
-        f"{len(result.classes.found)} classes in the window, {result.probe.switching} of 12 units switch, Jacobian norm "
-    )
+    count, switching = len(result.classes.found), result.probe.switching
+    first = report_of(print_plane, result, 200)[0]
+    assert first.startswith(f"{count} classes in the window, {switching} of 12 units switch, Jacobian norm ")
     none = result.model_copy(update={"classes": None, "jacobian": None})
-    assert report_of(print_plane, none, 200)[0] == f"{result.probe.switching} of 12 units switch"
+    assert report_of(print_plane, none, 200)[0] == f"{switching} of 12 units switch"
 
 
 @pytest.mark.parametrize("count", [2, 6, 100])

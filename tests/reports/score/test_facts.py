@@ -1,0 +1,70 @@
+"""A score in words: its headline, warnings and circumstances."""
+
+from __future__ import annotations
+
+import onnx_ood
+from onnx_ood.reports.score.facts import score_facts, score_headline, score_warnings
+
+
+def changed(result: onnx_ood.ScoreResult, part: str, **values: object) -> onnx_ood.ScoreResult:
+    return result.model_copy(update={part: getattr(result, part).model_copy(update=values)})
+
+
+def test_the_headline_is_the_answer(result: onnx_ood.ScoreResult) -> None:
+    count = result.scored
+    words, style = score_headline(result)
+    assert (
+        words
+        == f"{result.flagged} of {count} inputs flagged: unlike the 30 references (false-positive rate 20%)"
+    )
+    assert style == ("red" if result.flagged else "")
+    none = result.model_copy(update={"status": "not_evaluated", "scored": 1, "unscored": 9})
+    assert score_headline(none) == ("Not evaluated: 1 of 10 inputs could be scored", "red")
+    few = result.model_copy(update={"flagged": None})
+    assert score_headline(few)[0].endswith("30 references are too few for a false-positive rate of 20%")
+    assert score_headline(result.model_copy(update={"detector_summary": None}))[0].startswith(
+        f"{count} inputs ranked by deviation"
+    )
+    unknown = changed(result, "detector_summary", fpr=None, reference="bundled")
+    assert score_headline(unknown)[0].endswith("not flagged: no --reference, only the bundled photos")
+
+
+def test_warnings_are_given_when_there_is_a_reason(result: onnx_ood.ScoreResult) -> None:
+    clear = tuple(one.model_copy(update={"above_floor": 1.0}) for one in result.probes)
+    fine = changed(result, "run", provider_note="", observer_effect=1e-6).model_copy(
+        update={
+            "failed": (),
+            "unscored": 0,
+            "notes": (),
+            "probes": clear,
+            "skipped_probes": {},
+            "ignored": (),
+        }
+    )
+    assert [one for one in score_warnings(fine) if one] == []
+    assert "Ran on the CPU: broken" in score_warnings(changed(fine, "run", provider_note="broken"))[-1]
+    assert not any(score_warnings(changed(fine, "run", provider_note="no GPU here")))
+    assert "by 0.010 of their size" in score_warnings(changed(fine, "run", observer_effect=0.01))[-1]
+    low = fine.model_copy(update={"probes": (clear[0].model_copy(update={"above_floor": 0.9}), *clear[1:])})
+    assert score_warnings(low)[-1].startswith(f"At 1 of {len(clear)} probes")
+    skipped = fine.model_copy(update={"skipped_probes": {"a": "is empty"}, "ignored": ("x.txt", "y.txt")})
+    assert score_warnings(skipped)[-2:] == [
+        "1 probe skipped; --verbose lists them",
+        "2 files of other types skipped",
+    ]
+    assert any("broken.png" in one for one in score_warnings(result))
+
+
+def test_circumstances_are_those_of_the_result(result: onnx_ood.ScoreResult) -> None:
+    facts = dict(score_facts(result))
+    assert facts["model"].startswith(result.model.path)
+    assert facts["inputs"].startswith(f"{result.scored} scored, 1 failed")
+    assert facts["detectors"].startswith("msp, energy, against 30 known-good inputs; ")
+    assert facts["nudge"] == "gaussian, std 0.02 in pixel space; 4 copies, seed 0, at image"
+    assert facts["copies"] == ""
+    assert facts["provider"].startswith("cpu (")
+    recipe = dict(score_facts(changed(result, "nudges", recipe="lesswrong", scale=1e-5, copies=1)))
+    assert recipe["nudge"].startswith("lesswrong recipe: gaussian of 1e-05*|x|")
+    assert "1 copy" in recipe["nudge"]
+    exact = dict(score_facts(changed(result, "run", observer_effect=0.0)))
+    assert exact["observer effect"] == "none: the outputs are bitwise the same"

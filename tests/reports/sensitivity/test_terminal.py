@@ -1,0 +1,56 @@
+"""Terminal report of a sensitivity audit, against the numbers of its result."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from printing import report_of
+
+import onnx_ood
+from onnx_ood.reports.report_options import ReportOptions
+from onnx_ood.reports.sensitivity.terminal import print_sensitivity
+
+
+@pytest.mark.parametrize("width", [80, 140])
+def test_models_are_ranked_with_their_norms(result: onnx_ood.SensitivityResult, width: int) -> None:
+    lines = report_of(print_sensitivity, result, width)
+    rows = [line for line in lines if ".onnx " in line and "±" in line][-2:]
+    for row, model in zip(rows, result.models, strict=True):
+        assert Path(model.model.path).name in row
+        norm = float(row.split("±")[0].split()[-1])
+        assert norm == pytest.approx(model.jacobian.norm.mean, rel=0.05)
+    assert Path(result.models[0].model.path).name in lines[0]
+    assert max(map(len, lines)) <= width
+
+
+def test_a_single_model_is_described_by_its_norm_and_density(result: onnx_ood.SensitivityResult) -> None:
+    model = result.models[0]
+    alone = result.model_copy(update={"models": (model,), "notes": ()})
+    first = report_of(print_sensitivity, alone, 200)[0]
+    assert first.startswith("Jacobian norm ")
+    assert float(first.split()[2]) == pytest.approx(model.jacobian.norm.mean, rel=0.05)
+    density = float(first.split(", ")[1].split()[0])
+    assert density == pytest.approx(model.density, rel=0.01)
+    flat = model.model_copy(update={"density": None, "trajectories": (), "trajectory_types": ()})
+    assert (
+        "transitions"
+        not in report_of(print_sensitivity, alone.model_copy(update={"models": (flat,)}), 200)[0]
+    )
+
+
+def test_warnings_name_their_model(result: onnx_ood.SensitivityResult) -> None:
+    first, second = result.models
+    warned = second.model_copy(update={"notes": ("a note of it",), "unread": {"t": "is in a loop"}})
+    text = "\n".join(
+        report_of(
+            print_sensitivity,
+            result.model_copy(update={"models": (first, warned)}),
+            200,
+            options=ReportOptions(verbose=True),
+        )
+    )
+    name = Path(second.model.path).name
+    assert f"{name}: a note of it" in text
+    assert f"{name}: units of 1 layer not read" in text
+    assert "is in a loop" in text
