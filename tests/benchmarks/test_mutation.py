@@ -74,6 +74,7 @@ def test_the_nearest_tests_come_first_and_none_twice(mutation: ModuleType) -> No
         path.relative_to(ROOT).as_posix() for path in (ROOT / "tests" / "graph").rglob("test_*.py")
     } <= set(flat)
     assert mutation.stages("cli/show.py")[0] == ["tests/cli/test_show.py"]
+    assert "tests/test_dialect.py" in mutation.stages("onnx_ood/_dialect.py")[0]
     (examples, *_) = mutation.stages("onnx_ood/metrics/ranking.py")[0]
     assert examples.endswith("[onnx_ood.metrics.ranking]")
 
