@@ -31,7 +31,8 @@ def reader(paths: list[Path], **changes: Any) -> Reader:
 
 
 def threads() -> int:
-    return sum(thread.name.startswith("onnx-ood") for thread in threading.enumerate())
+    """Number of threads of readers; those of the runtime are `onnx-ood_0` and so on."""
+    return sum(thread.name.startswith("onnx-ood-") for thread in threading.enumerate())
 
 
 def values(batch: Batch) -> list[int]:
