@@ -198,21 +198,20 @@ class Collector(Generic[Found]):
             return
         batch = batch.take(np.flatnonzero(finite))
         parts.append(self._reader.rows(found, np.flatnonzero(finite)))
+        pictures = self._pictures(batch.tensors) if alterations else None
         for name, alteration in alterations.items():
             generator = np.random.default_rng([self._seed, alteration.number, len(collected.ids)])
-            tensors = self._alter(batch.tensors, alteration.alter, generator)
+            tensors = self._tensors(alteration.alter(pictures, generator))
             altered[name].append(self._reader.read(tensors, self._prepared.feeding.others(batch)))
         collected.ids += batch.ids
 
-    def _alter(
-        self, tensors: NDArray[Any], alter: Alteration, generator: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _pictures(self, tensors: NDArray[Any]) -> NDArray[np.float32]:
         pixels = self._preprocessing.denormalise(tensors)
         if self._preprocessing.layout == "NCHW":
             pixels = np.moveaxis(pixels, 1, -1)
-        return self._tensors(alter(np.clip(pixels, 0, 1), generator))
+        return np.clip(pixels, 0, 1)
 
     def _tensors(self, pictures: NDArray[np.floating]) -> NDArray[np.float32]:
         if self._preprocessing.layout == "NCHW":
             pictures = np.moveaxis(pictures, -1, 1)
-        return np.ascontiguousarray(self._preprocessing.normalise(pictures))
+        return self._preprocessing.normalise(pictures)
