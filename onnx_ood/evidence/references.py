@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from threading import Event
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +19,7 @@ from onnx_ood.evidence.bundled_photos import bundled_photos
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
 from onnx_ood.exceptions import TooFewReferencesError, UsageError
 from onnx_ood.inputs import InputSource, Preprocessing, open_inputs
+from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
 
@@ -157,17 +160,27 @@ def measure_bundled_photos(
         return ReferenceSet(
             "none", note="the model takes grey pictures, so the bundled photos are not used as references"
         )
-    pictures = bundled_photos(preprocessing)
-    rng = np.random.default_rng(0)
-    features = collector.measure_pictures(pictures)
-    if augmenting is not None:
-        altering = augmenting()
-        altered = []
-        for alter in pseudo_ood_augmentations(preprocessing).values():
-            if progress:
-                progress(len(pictures))
-            altered.append(altering.measure_pictures(alter(pictures, rng)))
-        features = replace(features, altered=tuple(altered))
+    augmentations = pseudo_ood_augmentations(preprocessing) if augmenting is not None else {}
+
+    def versions(stop: Event) -> Generator[NDArray[np.float32]]:
+        pictures = bundled_photos(preprocessing)
+        yield pictures
+        rng = np.random.default_rng(0)
+        for alter in augmentations.values():
+            if not stop.is_set():
+                yield alter(pictures, rng)
+
+    # The model does not wait for the next version.
+    with closing(one_ahead(versions, name="onnx-ood-versions")) as ahead:
+        features = collector.measure_pictures(next(ahead))
+        if augmenting is not None:
+            altering = augmenting()
+            altered = []
+            for pictures in ahead:
+                if progress:
+                    progress(len(pictures))
+                altered.append(altering.measure_pictures(pictures))
+            features = replace(features, altered=tuple(altered))
     return ReferenceSet(
         "bundled",
         features,
