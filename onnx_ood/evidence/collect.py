@@ -18,6 +18,8 @@ from onnx_ood.results.base import Failure
 
 BATCH = 32
 """Inputs read at once."""
+# Pictures in memory measured at once: far more runs than workers, since these wait for the last run.
+_PICTURES = 128
 MIN_SET_SIZE = 10
 """Minimum number of inputs in a set for a meaningful AUROC."""
 _MAX_SYNTHETIC = 300
@@ -141,7 +143,10 @@ class Collector(Generic[Found]):
         """
         tensors = self._tensors(pictures)
         return self._reader.joined(
-            [self._reader.read(tensors[start : start + BATCH]) for start in range(0, len(tensors), BATCH)]
+            [
+                self._reader.read(tensors[start : start + _PICTURES])
+                for start in range(0, len(tensors), _PICTURES)
+            ]
         )
 
     def measure_synthetic(self, count: int) -> dict[str, Found]:
