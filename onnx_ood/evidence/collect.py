@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -87,7 +88,13 @@ class Collector(Generic[Found]):
     """Measures sets of inputs of one model."""
 
     def __init__(
-        self, reader: Measures[Found], prepared: PreparedModel, *, limit: int | None = None, seed: int = 0
+        self,
+        reader: Measures[Found],
+        prepared: PreparedModel,
+        *,
+        limit: int | None = None,
+        seed: int = 0,
+        altering: Callable[[], Measures[Found]] | None = None,
     ) -> None:
         """Store what measures and how.
 
@@ -96,9 +103,15 @@ class Collector(Generic[Found]):
             prepared: The model, with its preprocessing and feeds.
             limit: Maximum number of inputs of a set, or None.
             seed: Seed of samples and alterations.
+            altering: Makes what measures altered inputs, when the first are measured; None for `reader`.
         """
         self._reader, self._prepared = reader, prepared
         self._limit, self._seed = limit, seed
+        self._altering = altering
+
+    @cached_property
+    def _altered_reader(self) -> Measures[Found]:
+        return self._altering() if self._altering else self._reader
 
     def collect(
         self,
@@ -135,18 +148,17 @@ class Collector(Generic[Found]):
         collected.notes = tuple(reader.notes)
         return collected
 
-    def measure_pictures(self, pictures: NDArray[np.floating]) -> Found:
+    def measure_pictures(self, pictures: NDArray[np.floating], *, altered: bool = False) -> Found:
         """Measure pictures in memory.
 
         Args:
             pictures: [N, H, W, C] in [0, 1].
+            altered: True for altered pictures.
         """
+        reader = self._altered_reader if altered else self._reader
         tensors = self._tensors(pictures)
-        return self._reader.joined(
-            [
-                self._reader.read(tensors[start : start + _PICTURES])
-                for start in range(0, len(tensors), _PICTURES)
-            ]
+        return reader.joined(
+            [reader.read(tensors[start : start + _PICTURES]) for start in range(0, len(tensors), _PICTURES)]
         )
 
     def measure_synthetic(self, count: int) -> dict[str, Found]:
@@ -203,12 +215,15 @@ class Collector(Generic[Found]):
             return
         batch = batch.take(np.flatnonzero(finite))
         parts.append(self._reader.rows(found, np.flatnonzero(finite)))
-        pictures = self._pictures(batch.tensors) if alterations else None
-        for name, alteration in alterations.items():
-            generator = np.random.default_rng([self._seed, alteration.number, len(collected.ids)])
-            tensors = self._tensors(alteration.alter(pictures, generator))
-            altered[name].append(self._reader.read(tensors, self._prepared.feeding.others(batch)))
+        first = len(collected.ids)
         collected.ids += batch.ids
+        if not alterations:
+            return
+        pictures = self._pictures(batch.tensors)
+        for name, alteration in alterations.items():
+            generator = np.random.default_rng([self._seed, alteration.number, first])
+            tensors = self._tensors(alteration.alter(pictures, generator))
+            altered[name].append(self._altered_reader.read(tensors, self._prepared.feeding.others(batch)))
 
     def _pictures(self, tensors: NDArray[Any]) -> NDArray[np.float32]:
         pixels = self._preprocessing.denormalise(tensors)

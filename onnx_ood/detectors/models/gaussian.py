@@ -87,7 +87,7 @@ class ShrunkCovariance:
         features = roots.shape[1]
         if len(roots) > features:
             # The triangular factor has the same C in fewer rows.
-            roots = np.linalg.qr(roots, mode="r")
+            roots = np.asarray(np.linalg.qr(roots, mode="r"))
         _, singular, self._span = np.linalg.svd(roots, full_matrices=False)
         if not len(singular) or not singular[0] > 0:
             raise ValueError("features have no spread; give inputs that differ")

@@ -66,7 +66,8 @@ def over_channels(picture: Picture, ufunc: Callable[[Picture, Picture], Picture]
     Returns:
         float32 `[H, W, 1]`.
     """
-    return reduce(ufunc, np.moveaxis(picture, -1, 0))[..., np.newaxis]
+    reduced: Picture = reduce(ufunc, np.moveaxis(picture, -1, 0))[..., np.newaxis]
+    return reduced
 
 
 def luminance(picture: FloatArray) -> FloatArray:
