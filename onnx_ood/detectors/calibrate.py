@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 
 from onnx_ood._types import Float
-from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.calibration.conformal import full_p_values, p_values, two_sided_p_values
 from onnx_ood.detectors.features import Features, ModelInfo
@@ -83,9 +82,7 @@ def detector_p_values(info: ModelInfo, reference: Features, inputs: Features) ->
         uncertainty = Uncertainty().fit(info, None)
         scores = uncertainty(reference), uncertainty(inputs)
     if info.layers:
-        return full_p_values(
-            activity_profile(reference.layers), activity_profile(inputs.layers), scores=scores
-        )
+        return full_p_values(reference.activity, inputs.activity, scores=scores)
     if scores is None:
         raise ValueError("the model has neither class scores nor layers with readable activations")
     return p_values(*scores)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
+from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.runtime import ChannelStatistics
 
 
@@ -112,6 +114,11 @@ class Features:
             if value is not None and not isinstance(value, tuple):
                 return len(value)
         return 0
+
+    @cached_property
+    def activity(self) -> Float:
+        """Activity profile of the layers, float64 [N, 9·L]; see `activity_profile`."""
+        return activity_profile(self.layers)
 
     def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> Features:
         """Return the features of some of the inputs.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence, Sized
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -18,6 +19,8 @@ from onnx_ood.results.base import Failure
 
 BATCH = 32
 """Inputs read at once."""
+# Pictures in memory measured at once: far more runs than workers, since these wait for the last run.
+_PICTURES = 128
 MIN_SET_SIZE = 10
 """Minimum number of inputs in a set for a meaningful AUROC."""
 _MAX_SYNTHETIC = 300
@@ -85,7 +88,13 @@ class Collector(Generic[Found]):
     """Measures sets of inputs of one model."""
 
     def __init__(
-        self, reader: Measures[Found], prepared: PreparedModel, *, limit: int | None = None, seed: int = 0
+        self,
+        reader: Measures[Found],
+        prepared: PreparedModel,
+        *,
+        limit: int | None = None,
+        seed: int = 0,
+        altering: Callable[[], Measures[Found]] | None = None,
     ) -> None:
         """Store what measures and how.
 
@@ -94,9 +103,15 @@ class Collector(Generic[Found]):
             prepared: The model, with its preprocessing and feeds.
             limit: Maximum number of inputs of a set, or None.
             seed: Seed of samples and alterations.
+            altering: Makes what measures altered inputs, when the first are measured; None for `reader`.
         """
         self._reader, self._prepared = reader, prepared
         self._limit, self._seed = limit, seed
+        self._altering = altering
+
+    @cached_property
+    def _altered_reader(self) -> Measures[Found]:
+        return self._altering() if self._altering else self._reader
 
     def collect(
         self,
@@ -133,15 +148,17 @@ class Collector(Generic[Found]):
         collected.notes = tuple(reader.notes)
         return collected
 
-    def measure_pictures(self, pictures: NDArray[np.floating]) -> Found:
+    def measure_pictures(self, pictures: NDArray[np.floating], *, altered: bool = False) -> Found:
         """Measure pictures in memory.
 
         Args:
             pictures: [N, H, W, C] in [0, 1].
+            altered: True for altered pictures.
         """
+        reader = self._altered_reader if altered else self._reader
         tensors = self._tensors(pictures)
-        return self._reader.joined(
-            [self._reader.read(tensors[start : start + BATCH]) for start in range(0, len(tensors), BATCH)]
+        return reader.joined(
+            [reader.read(tensors[start : start + _PICTURES]) for start in range(0, len(tensors), _PICTURES)]
         )
 
     def measure_synthetic(self, count: int) -> dict[str, Found]:
@@ -198,21 +215,23 @@ class Collector(Generic[Found]):
             return
         batch = batch.take(np.flatnonzero(finite))
         parts.append(self._reader.rows(found, np.flatnonzero(finite)))
-        for name, alteration in alterations.items():
-            generator = np.random.default_rng([self._seed, alteration.number, len(collected.ids)])
-            tensors = self._alter(batch.tensors, alteration.alter, generator)
-            altered[name].append(self._reader.read(tensors, self._prepared.feeding.others(batch)))
+        first = len(collected.ids)
         collected.ids += batch.ids
+        if not alterations:
+            return
+        pictures = self._pictures(batch.tensors)
+        for name, alteration in alterations.items():
+            generator = np.random.default_rng([self._seed, alteration.number, first])
+            tensors = self._tensors(alteration.alter(pictures, generator))
+            altered[name].append(self._altered_reader.read(tensors, self._prepared.feeding.others(batch)))
 
-    def _alter(
-        self, tensors: NDArray[Any], alter: Alteration, generator: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def _pictures(self, tensors: NDArray[Any]) -> NDArray[np.float32]:
         pixels = self._preprocessing.denormalise(tensors)
         if self._preprocessing.layout == "NCHW":
             pixels = np.moveaxis(pixels, 1, -1)
-        return self._tensors(alter(np.clip(pixels, 0, 1), generator))
+        return np.clip(pixels, 0, 1)
 
     def _tensors(self, pictures: NDArray[np.floating]) -> NDArray[np.float32]:
         if self._preprocessing.layout == "NCHW":
             pictures = np.moveaxis(pictures, -1, 1)
-        return np.ascontiguousarray(self._preprocessing.normalise(pictures))
+        return self._preprocessing.normalise(pictures)

@@ -179,10 +179,12 @@ class DetectorPipeline:
             TooFewReferencesError: If fewer than 10 given references could be measured.
         """
         preprocessing = self.prepared.preprocessing
-        augmenting = (lambda: self._augmenting(limit)) if "altered" in self.needs else None
+        augment = "altered" in self.needs
         if source.given:
             self.prepared.check(source)
-            return measure_references(self.collector(limit), augmenting, source, preprocessing, progress)
+            return measure_references(
+                self._reference_collector(limit), source, preprocessing, progress, augment=augment
+            )
         if not (self._settings.bundled_reference and any(one.uses_reference for one in self.detectors)):
             return ReferenceSet("none")
         if self.prepared.other_inputs:
@@ -190,7 +192,9 @@ class DetectorPipeline:
                 "none",
                 note="the model has several inputs, so the bundled photos are not used as references",
             )
-        return measure_bundled_photos(self.collector(limit), augmenting, preprocessing, progress)
+        return measure_bundled_photos(
+            self._reference_collector(limit), preprocessing, progress, augment=augment
+        )
 
     def fit(self, references: ReferenceSet) -> FittedDetectors:
         """Fit the detectors.
@@ -218,7 +222,13 @@ class DetectorPipeline:
             self.not_applicable | unlearned,
         )
 
-    def _augmenting(self, limit: int | None) -> Collector[Features]:
-        # Detectors learn from the activity of altered references only.
+    def _reference_collector(self, limit: int | None) -> Collector[Features]:
         readers = self.cache.reader if self.cache else self._factory
-        return Collector(readers({"layers"}), self.prepared, limit=limit, seed=self._settings.seed)
+        return Collector(
+            self.cached_reader,
+            self.prepared,
+            limit=limit,
+            seed=self._settings.seed,
+            # Detectors learn from the activity of altered references only.
+            altering=lambda: readers({"layers"}),
+        )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
+from threading import Event
 from typing import Any, Literal
 
 import numpy as np
@@ -17,6 +19,7 @@ from onnx_ood.evidence.bundled_photos import bundled_photos
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
 from onnx_ood.exceptions import TooFewReferencesError, UsageError
 from onnx_ood.inputs import InputSource, Preprocessing, open_inputs
+from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
 
@@ -27,8 +30,6 @@ MIN_REFERENCES = 10
 # Severity of pseudo-OOD augmentations that have several.
 _SEVERITY = 4
 _GREY_LEVELS = 11
-
-CollectorFactory = Callable[[], Collector[Features]]
 
 
 @dataclass(frozen=True)
@@ -88,19 +89,20 @@ def open_references(reference: Any) -> InputSource:
 
 def measure_references(
     collector: Collector[Features],
-    augmenting: CollectorFactory | None,
     source: InputSource,
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
+    *,
+    augment: bool,
 ) -> ReferenceSet:
     """Measure known-good inputs.
 
     Args:
         collector: Measures the inputs.
-        augmenting: Makes a collector for altered inputs; None if no detector reads them.
         source: The inputs.
         preprocessing: Preprocessing of pictures; references are altered only with one.
         progress: Called with the number of inputs of each batch that is done.
+        augment: True if a detector reads altered references.
 
     Returns:
         The references.
@@ -108,7 +110,8 @@ def measure_references(
     Raises:
         TooFewReferencesError: If fewer than 10 could be measured.
     """
-    found = collector.collect(source, progress=progress)
+    augmentations = pseudo_ood_augmentations(preprocessing) if augment and preprocessing is not None else {}
+    found = collector.collect(source, numbered(augmentations), progress)
     if len(found.ids) < MIN_REFERENCES:
         first = (
             f" (the first that failed: {found.failed[0].id}: {found.failed[0].reason})"
@@ -119,11 +122,8 @@ def measure_references(
             f"{len(found.ids)} references could be measured, expected at least {MIN_REFERENCES}{first}; give more with "
             f"{named('reference')}"
         )
-    altered: tuple[Features, ...] = ()
-    if augmenting is not None and preprocessing is not None:
-        augmented = augmenting().collect(source, numbered(pseudo_ood_augmentations(preprocessing))).altered
-        # Nothing can be learned from an augmentation that makes the model return NaN.
-        altered = tuple(one for one in augmented.values() if one.finite().all())
+    # Nothing can be learned from an augmentation that makes the model return NaN.
+    altered = tuple(one for one in found.altered.values() if one.finite().all())
     return ReferenceSet(
         "given", replace(found.values, altered=altered), tuple(found.ids), failed=tuple(found.failed)
     )
@@ -131,9 +131,10 @@ def measure_references(
 
 def measure_bundled_photos(
     collector: Collector[Features],
-    augmenting: CollectorFactory | None,
     preprocessing: Preprocessing | None,
     progress: Callable[[int], None] | None = None,
+    *,
+    augment: bool,
 ) -> ReferenceSet:
     """Measure the bundled photos if the model takes colour pictures.
 
@@ -142,9 +143,9 @@ def measure_bundled_photos(
 
     Args:
         collector: Measures the photos.
-        augmenting: Makes a collector for altered photos; None if no detector reads them.
         preprocessing: Preprocessing of pictures, or None.
         progress: Called with the number of photos after each augmentation.
+        augment: True if a detector reads altered references.
 
     Returns:
         The references, or none and the reason.
@@ -157,16 +158,24 @@ def measure_bundled_photos(
         return ReferenceSet(
             "none", note="the model takes grey pictures, so the bundled photos are not used as references"
         )
-    pictures = bundled_photos(preprocessing)
-    rng = np.random.default_rng(0)
-    features = collector.measure_pictures(pictures)
-    if augmenting is not None:
-        altering = augmenting()
+    augmentations = pseudo_ood_augmentations(preprocessing) if augment else {}
+
+    def versions(stop: Event) -> Generator[NDArray[np.float32]]:
+        pictures = bundled_photos(preprocessing)
+        yield pictures
+        rng = np.random.default_rng(0)
+        for alter in augmentations.values():
+            if not stop.is_set():
+                yield alter(pictures, rng)
+
+    # The model does not wait for the next version.
+    with closing(one_ahead(versions, name="onnx-ood-versions")) as ahead:
+        features = collector.measure_pictures(next(ahead))
         altered = []
-        for alter in pseudo_ood_augmentations(preprocessing).values():
+        for pictures in ahead:
             if progress:
                 progress(len(pictures))
-            altered.append(altering.measure_pictures(alter(pictures, rng)))
+            altered.append(collector.measure_pictures(pictures, altered=True))
         features = replace(features, altered=tuple(altered))
     return ReferenceSet(
         "bundled",

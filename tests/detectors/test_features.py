@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from detector_inputs import classifier, probe_features, reference_features
 
-from onnx_ood.detectors import Features
+from onnx_ood.detectors import Features, activity_profile
 
 
 def everything(count: int = 6) -> Features:
@@ -42,6 +42,12 @@ def test_joined_rows_are_the_whole() -> None:
     np.testing.assert_array_equal(parts.altered[0].drops, whole.drops)
     assert Features.joined([]) == Features()
     assert len(Features()) == 0
+
+
+def test_the_activity_of_some_inputs_is_not_that_of_all() -> None:
+    whole = everything()
+    np.testing.assert_array_equal(whole.activity, activity_profile(whole.layers))
+    np.testing.assert_array_equal(whole.rows([4, 1]).activity, whole.activity[[4, 1]])
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

@@ -94,9 +94,12 @@ def test_alterations_draw_from_their_own_number(save):
     def add(pixels, generator):
         return (pixels + generator.uniform(0, 0.1, pixels.shape)).astype(np.float32)
 
-    found = Collector(Flat(), prepared, seed=7).collect(
+    reader, altering = Flat(), Flat()
+    found = Collector(reader, prepared, seed=7, altering=lambda: altering).collect(
         open_inputs(pictures), {"noise": SeededAlteration(3, add)}
     )
+    assert (reader.read_inputs, altering.read_inputs) == (5, 5)
+    np.testing.assert_allclose(found.values, pictures.reshape(5, 6) / 255, atol=1e-6)
     draws = np.random.default_rng([7, 3, 0]).uniform(0, 0.1, (5, 2, 3, 1))
     expected = pictures / 255 + draws
     np.testing.assert_allclose(found.altered["noise"], expected.reshape(5, 6), atol=1e-6)

@@ -112,11 +112,14 @@ def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress |
         step()
     references = replace(original.features, altered=tuple(altered_features))
     halves = _Halves(pipeline.detectors[0], reader.info, references)
+    original_scores = halves.scores(original.features)
     alterations = []
     for kind in list_corruptions("demo"):
         change = find_corruption(kind).at("demo")
         altered = measure([_altered(image, change, i, preprocessing) for i, image in enumerate(pixels)])
-        alterations.append(_compare(kind, original, altered, floor, halves))
+        alterations.append(
+            _compare(kind, original, altered, floor, original_scores, halves.scores(altered.features))
+        )
     return DemoResult(
         model=model.path.name,
         photos=len(photos),
@@ -178,7 +181,12 @@ def _changed(
 
 
 def _compare(
-    kind: str, original: _Measured, altered: _Measured, floor: Float, halves: _Halves
+    kind: str,
+    original: _Measured,
+    altered: _Measured,
+    floor: Float,
+    original_auto: Float,
+    altered_auto: Float,
 ) -> AlterationResult:
     ratio = altered.drops / original.drops
     return AlterationResult(
@@ -187,7 +195,7 @@ def _compare(
         rotated_less=int(np.sum(np.median(ratio, axis=1) < 1)),
         published=_area(published_score(original.drops, floor), published_score(altered.drops, floor)),
         two_sided=_area(_distances(original, original, floor), _distances(altered, original, floor)),
-        auto=_area(halves.scores(original.features), halves.scores(altered.features)),
+        auto=_area(original_auto, altered_auto),
         confidence=_area(-original.confidence, -altered.confidence),
         same_answer=float(np.mean(original.answers == altered.answers)),
     )

@@ -9,18 +9,30 @@ is not a p-value (see `onnx_ood.detectors.calibration.conformal`).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnx_ood._types import Float
-from onnx_ood.detectors.base import FittedDetector
-from onnx_ood.detectors.features import Features
 
 # Added to distances: a distance of exactly 0 has no logarithm.
 _EPSILON = 1e-12
 
 
-def held_out_scores(fit: Callable[[Features], FittedDetector], reference: Features, folds: int) -> Float:
+class Inputs(Protocol):
+    """Values of N inputs, such as `Features`."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self, which: NDArray[np.intp]) -> Self:
+        """Return the values of some of the inputs."""
+
+
+Known = TypeVar("Known", bound=Inputs)
+
+
+def held_out_scores(fit: Callable[[Known], Callable[[Known], Float]], reference: Known, folds: int) -> Float:
     """Score each reference by a scorer that did not learn from it (cross-validation).
 
     Reference i is in fold i mod `folds`; each fold is scored by a scorer fitted to all others. With as many folds as
@@ -28,7 +40,7 @@ def held_out_scores(fit: Callable[[Features], FittedDetector], reference: Featur
 
     Args:
         fit: Fits a scorer to references.
-        reference: Features of n references.
+        reference: Values of n references, such as their features.
         folds: Number of folds, from 2 to n.
 
     Returns:

@@ -7,7 +7,6 @@ from functools import partial
 from typing_extensions import override
 
 from onnx_ood._types import Float
-from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
@@ -32,9 +31,8 @@ class Activity(Detector):
 
     @override
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
-        layers = required(reference, "references").layers
-        return partial(_distances, ShrunkGaussian(activity_profile(layers)))
+        return partial(_distances, ShrunkGaussian(required(reference, "references").activity))
 
 
 def _distances(gaussian: ShrunkGaussian, features: Features) -> Float:
-    return gaussian.distances(activity_profile(features.layers))
+    return gaussian.distances(features.activity)

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 from typing_extensions import override
 
 from onnx_ood._types import Float
-from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores
 from onnx_ood.detectors.features import Features, ModelInfo
-from onnx_ood.detectors.methods.activity import Activity
 from onnx_ood.detectors.methods.uncertainty import Uncertainty, uncertainty_above_baseline
 from onnx_ood.detectors.models.discriminant import Discriminant
+from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 from onnx_ood.detectors.registry import register_detector
 
 # The bundled references hold several crops of each photo, as many places apart as there are photos. That number is a
@@ -59,20 +59,24 @@ class Auto(Detector):
             if info.baseline is not None:
                 return uncertainty_above_baseline(info, info.baseline)
             return Uncertainty().fit(info, None)
-        # Fits of the parts, and whether their scores are distances.
-        parts: list[tuple[Callable[[Features], FittedDetector], bool]] = []
+        scorers: list[FittedDetector] = []
+        held_out: list[Float] = []
+        distances: list[bool] = []
         if info.layers:
-            parts.append((partial(Activity().fit, info), True))
-            if reference.altered:
-                parts.append((_fit_discriminant, False))
+            profiles = _Profiles(reference.activity, tuple(one.activity for one in reference.altered))
+            folds = min(_FOLDS, len(reference))
+            for fit, distance in ((_fit_activity, True), (_fit_discriminant, False)):
+                if distance or profiles.altered:
+                    scorers.append(partial(_score_profiles, fit(profiles)))
+                    held_out.append(held_out_scores(fit, profiles, folds))
+                    distances.append(distance)
         if info.probabilities is not None:
-            parts.append((partial(Uncertainty().fit, info), False))
-        folds = min(_FOLDS, len(reference))
-        return _Combination(
-            tuple(fit(reference) for fit, _ in parts),
-            np.stack([held_out_scores(fit, reference, folds) for fit, _ in parts], axis=1),
-            tuple(distance for _, distance in parts),
-        )
+            # It learns nothing from references, so each of them is held out.
+            uncertainty = Uncertainty().fit(info, None)
+            scorers.append(uncertainty)
+            held_out.append(uncertainty(reference))
+            distances.append(False)
+        return _Combination(tuple(scorers), np.stack(held_out, axis=1), tuple(distances))
 
 
 @dataclass(frozen=True)
@@ -86,11 +90,39 @@ class _Combination:
         return combined_score(scores, self.held_out, self.distances)
 
 
-def _fit_discriminant(reference: Features) -> FittedDetector:
+@dataclass(frozen=True)
+class _Profiles:
+    """Activity profiles: all that the folds of the cross-validation take of the far larger features."""
+
+    inputs: Float
+    altered: tuple[Float, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    def rows(self, which: NDArray[np.intp]) -> _Profiles:
+        return _Profiles(self.inputs[which], tuple(one[which] for one in self.altered))
+
+
+_ProfileScorer = Callable[[_Profiles], Float]
+
+
+def _fit_activity(reference: _Profiles) -> _ProfileScorer:
+    return partial(_activity, ShrunkGaussian(reference.inputs))
+
+
+def _activity(gaussian: ShrunkGaussian, profiles: _Profiles) -> Float:
+    return gaussian.distances(profiles.inputs)
+
+
+def _fit_discriminant(reference: _Profiles) -> _ProfileScorer:
     """Learn to separate altered references from the references by their activity."""
-    altered = [activity_profile(one.layers) for one in reference.altered]
-    return partial(_discriminant_scores, Discriminant(activity_profile(reference.layers), altered))
+    return partial(_discriminant, Discriminant(reference.inputs, reference.altered))
 
 
-def _discriminant_scores(discriminant: Discriminant, features: Features) -> Float:
-    return discriminant.score(activity_profile(features.layers))
+def _discriminant(discriminant: Discriminant, profiles: _Profiles) -> Float:
+    return discriminant.score(profiles.inputs)
+
+
+def _score_profiles(scorer: _ProfileScorer, features: Features) -> Float:
+    return scorer(_Profiles(features.activity))

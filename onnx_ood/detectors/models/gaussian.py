@@ -84,8 +84,11 @@ class ShrunkCovariance:
         """
         if not 0 <= shrinkage <= 1:
             raise ValueError(f"shrinkage {shrinkage} is out of range; choose it from 0 to 1")
-        _, singular, self._span = np.linalg.svd(roots, full_matrices=False)
         features = roots.shape[1]
+        if len(roots) > features:
+            # The triangular factor has the same C in fewer rows.
+            roots = np.asarray(np.linalg.qr(roots, mode="r"))
+        _, singular, self._span = np.linalg.svd(roots, full_matrices=False)
         if not len(singular) or not singular[0] > 0:
             raise ValueError("features have no spread; give inputs that differ")
         if shrinkage == 0 and (len(singular) < features or singular[-1] <= _MIN_SINGULAR * singular[0]):

@@ -156,7 +156,14 @@ class Preprocessing(BaseModel):
     def normalise(self, pixels: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
         """(pixels - mean) / std, rounded once, to float32; any leading batch axes are kept."""
         # In float64 between: so `bytes` gives back whole numbers, which float32 throughout does not.
-        return ((pixels - self._spread(self.mean)) / self._spread(self.std)).astype(np.float32)
+        mean, std = self._spread(self.mean), self._spread(self.std)
+        tensors = np.empty(pixels.shape, np.float32)
+        # One sample at a time: float64 of a whole batch would not fit into the caches.
+        for source, target in zip(
+            pixels.reshape(-1, *pixels.shape[-3:]), tensors.reshape(-1, *pixels.shape[-3:]), strict=True
+        ):
+            np.divide(source - mean, std, out=target, casting="same_kind")
+        return tensors
 
     def denormalise(self, tensor: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.float32]:
         """Tensor * std + mean, rounded once, to float32; leading batch axes are kept. Nothing is clipped."""

@@ -13,7 +13,7 @@ from PIL import Image
 
 from onnx_ood._types import FloatArray
 from onnx_ood.perturb.corruptions.filters import displaced, gaussian
-from onnx_ood.perturb.corruptions.pictures import Picture
+from onnx_ood.perturb.corruptions.pictures import Picture, over_channels
 from onnx_ood.perturb.corruptions.registry import BySize, register_corruption
 
 
@@ -38,7 +38,7 @@ def brightness(picture: Picture, generator: Generator, more: float) -> FloatArra
     Returns:
         float64 `[H, W, C]`.
     """
-    value = picture.max(axis=-1, keepdims=True).astype(np.float64)
+    value = over_channels(picture, np.maximum).astype(np.float64)
     brighter = np.minimum(value + more, 1)
     black = value == 0
     shown: FloatArray = np.where(black, brighter, picture * (brighter / np.where(black, 1, value)))

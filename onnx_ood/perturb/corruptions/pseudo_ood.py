@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 
 from onnx_ood._types import FloatArray
-from onnx_ood.perturb.corruptions.pictures import Picture
+from onnx_ood.perturb.corruptions.pictures import Picture, over_channels
 from onnx_ood.perturb.corruptions.registry import ALL_OR_NOTHING, BySize, register_corruption
 
 
@@ -27,8 +27,8 @@ def saturate(picture: Picture, generator: Generator, factor: float) -> FloatArra
     Returns:
         float64 `[H, W, 3]`.
     """
-    value = picture.max(axis=-1, keepdims=True).astype(np.float64)
-    range_of = value - picture.min(axis=-1, keepdims=True)
+    value = over_channels(picture, np.maximum).astype(np.float64)
+    range_of = value - over_channels(picture, np.minimum)
     most = np.divide(value, range_of, out=np.ones_like(value), where=range_of > 0)
     vivid: FloatArray = value - (value - picture) * np.minimum(factor, most)
     return vivid

@@ -48,12 +48,14 @@ def _channel_sums(a):  # type: ignore[no-untyped-def]
             values = a[row, channel]
             first = np.float64(values[0])
             total, squares, on = 0.0, 0.0, 0
-            most = values[0]
             for i in range(places):
                 d = np.float64(values[i]) - first
                 total += d
                 squares += d * d
                 on += values[i] > 0
+            # In a loop of its own, since a NaN keeps the compiler from using vectors here: the sums have theirs.
+            most = values[0]
+            for i in range(places):
                 most = max(most, values[i])
             shift = total / places
             mean[row, channel] = first + shift
