@@ -188,7 +188,10 @@ def _sites(sites: Sequence[PatternSite], counted: Counted) -> tuple[SiteResult, 
 def _estimate(values: NDArray[np.float64]) -> MeanEstimate:
     found = mean_interval(values)
     return MeanEstimate(
-        count=len(values), mean=_number(found.value), low=_number(found.low), high=_number(found.high)
+        count=int((~np.isnan(values)).sum()),
+        mean=_number(found.value),
+        low=_number(found.low),
+        high=_number(found.high),
     )
 
 

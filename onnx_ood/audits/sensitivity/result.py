@@ -15,7 +15,7 @@ TrajectoryType = Literal["translations", "same_class", "different_classes", "ran
 class MeanEstimate(Part):
     """Mean over inputs or trajectories, with its confidence interval."""
 
-    count: int
+    count: int = Field(description="Values that are numbers; the mean is over them.")
     mean: Number
     low: Number = Field(description="Lower end of the 95% confidence interval of the mean, by Student's t.")
     high: Number

@@ -15,6 +15,8 @@ from onnx_ood.perturb.trajectories import Trajectory, ellipse_through, random_el
 _POSITIONS = 16
 # Draws per requested triple of inputs before giving up, if classes have too few inputs.
 _DRAWS = 50
+# Length, relative to the largest value, below which a trajectory is a point but for rounding.
+_ROUNDING = 1e-9
 
 
 class Chosen(NamedTuple):
@@ -73,7 +75,9 @@ def choose_trajectories(
                     "random", (), random_ellipse(centre, (float(norms[first]), float(norms[second])), drawn)
                 )
             )
-    return [one for one in chosen if one.trajectory.length > 0]
+    # An ellipse through three equal inputs has a length of rounding errors.
+    rounding = _ROUNDING * float(np.abs(values).max(initial=0))
+    return [one for one in chosen if one.trajectory.length > rounding]
 
 
 def _triples(

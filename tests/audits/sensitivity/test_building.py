@@ -43,6 +43,11 @@ def test_types_have_means_of_transitions_and_density() -> None:
     assert building._density([]) is None
 
 
+def test_inputs_without_a_norm_are_not_counted() -> None:
+    found = building._estimate(np.array([1.0, np.nan, 3.0]))
+    assert (found.count, found.mean) == (2, 2.0)
+
+
 def test_a_profile_is_transitions_per_length() -> None:
     chosen, transitions = way("random", 8)
     result = building._trajectory(chosen, transitions, ["a", "b", "c"])

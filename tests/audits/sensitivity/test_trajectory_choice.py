@@ -59,3 +59,6 @@ def test_classes_with_too_few_inputs_have_no_ellipses(classes: list[str | None])
 def test_trajectories_without_length_are_left_out() -> None:
     flat = np.full((3, 1, 4, 4), 0.5, np.float32)
     assert choose_trajectories(flat, [None] * 3, 2, 2, seed=0) == []
+    # Values for which rounding makes an ellipse through three equal inputs longer than 0.
+    equal = np.tile(np.linspace(0.1, 0.7, 16, dtype=np.float32), (3, 1)) / 3
+    assert choose_trajectories(equal, ["a"] * 3, None, 2, seed=0) == []
