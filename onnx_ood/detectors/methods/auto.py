@@ -71,7 +71,7 @@ class Auto(Detector):
                     held_out.append(held_out_scores(fit, profiles, folds))
                     distances.append(distance)
         if info.probabilities is not None:
-            # It learns nothing from references, so each of them is held out.
+            # It learns nothing from references, so all of these are held out.
             uncertainty = Uncertainty().fit(info, None)
             scorers.append(uncertainty)
             held_out.append(uncertainty(reference))
