@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,12 +19,14 @@ import pytest
 from hypothesis import settings
 from onnx import ModelProto
 from PIL import Image
+from shared import once
 
 from onnx_ood import models
 from onnx_ood.runtime.providers import cuda_problem
 
 Save = Callable[..., Path]
-SCHEMAS = Path(__file__).parents[1] / "docs" / "schemas"
+ROOT = Path(__file__).parents[1]
+SCHEMAS = ROOT / "docs" / "schemas"
 
 # `make test` tries the same examples every time; `make fuzz` tries new ones. The first example of some compiles code,
 # and machines are shared, so none has a deadline.
@@ -61,6 +66,27 @@ def garments(tmp_path_factory):
     for i, image in enumerate(images[::17][:12]):
         Image.fromarray(np.asarray(image)).save(folder / f"garment-{i:02}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def demo_run(tmp_path_factory) -> Path:
+    """A folder with what `make demo` prints, `stdout.txt`, and its result, `demo.json`: it runs once for all tests."""
+
+    def work(folder: Path) -> None:
+        program = ROOT / ".venv" / "bin" / "onnx-ood"
+        command = ["make", "demo", f"BIN={folder}"]
+        if shutil.which("make") is None or Path(sys.prefix) != ROOT / ".venv":
+            program = Path(sys.executable).with_name("onnx-ood")
+            command = [str(folder / "onnx-ood"), "demo"]
+        # The program as make calls it, with one option more.
+        script = folder / "onnx-ood"
+        script.write_text(f"#!/bin/sh\nexec '{program}' \"$@\" --provider cpu --json '{folder}/demo.json'\n")
+        script.chmod(0o755)
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout.txt").write_text(done.stdout)
+
+    return once(tmp_path_factory, "demo", work)
 
 
 @pytest.fixture(scope="session")

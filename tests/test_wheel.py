@@ -52,8 +52,8 @@ def test_the_demo_runs_from_the_wheel_outside_the_checkout(wheel, tmp_path):
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
-    # The test of the demo covers all photos; half of them show that it runs.
-    for photo in sorted((site / "onnx_ood" / "models" / "photos").glob("*.jpg"))[::2]:
+    # The test of the demo covers all photos; a few of them show that it runs.
+    for photo in sorted((site / "onnx_ood" / "models" / "photos").glob("*.jpg"))[6:]:
         photo.unlink()
     script = (
         "import onnx_ood; print(onnx_ood.__file__); from onnx_ood.cli.main import run; exit(run(['demo']))"

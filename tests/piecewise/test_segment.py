@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import networks
 import numpy as np
@@ -44,6 +45,30 @@ def assert_codes_change_where_they_should(found: Boundaries, at: np.ndarray, cod
             assert differs[changes == 1].all()
         seen += int(differs.sum())
     return seen
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {},
+        {"pads": [1, 2, 0, 1], "strides": [2, 1]},
+        {"pads": [1, 1, 1, 1], "group": 2, "dilations": [1, 2]},
+    ],
+)
+def test_convolutions_of_the_reference_are_those_of_onnx(attributes: dict[str, Any]) -> None:
+    rng = np.random.default_rng(11)
+    weight = rng.standard_normal((6, 4 // attributes.get("group", 1), 3, 2))
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["x", "w", "b"], ["y"], **attributes)],
+        "convolution",
+        [helper.make_tensor_value_info("x", TensorProto.DOUBLE, None)],
+        [helper.make_tensor_value_info("y", TensorProto.DOUBLE, None)],
+        [numpy_helper.from_array(weight, "w"), numpy_helper.from_array(rng.standard_normal(6), "b")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    feeds = {"x": rng.standard_normal((3, 4, 7, 9))}
+    (expected,) = networks.ReferenceEvaluator(model).run(None, feeds)
+    np.testing.assert_allclose(networks.reference(model).run(None, feeds)[0], expected, rtol=0, atol=1e-13)
 
 
 def dense(start: np.ndarray, end: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +165,7 @@ def test_between_boundaries_the_network_is_affine() -> None:
     found = boundaries(read_program(model, "image", (1, 1, 28, 28)), start, end)
     at = np.unique(np.concatenate([[0.0], found.at, [1.0]]))
     middle = (at[1:] + at[:-1]) / 2
-    run = networks.ReferenceEvaluator(in_float64(model)).run
+    run = networks.reference(in_float64(model)).run
     ends, middles = (
         run(None, {"image": start + t.reshape(-1, 1, 1, 1) * (end - start)})[0] for t in (at, middle)
     )

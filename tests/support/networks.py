@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from onnx.reference.op_run import OpRun
 
 from onnx_ood.graph import load
 from onnx_ood.graph.catalogue.model import Model
@@ -171,6 +172,54 @@ def save(writer: Writer, last: str, folder: Path) -> Model:
     return load(path)
 
 
+class Conv(OpRun):
+    """Convolution of pictures without a copy of each window, as onnx's reference makes."""
+
+    op_domain = ""
+
+    def _run(
+        self,
+        x: np.ndarray,
+        weight: np.ndarray,
+        bias: np.ndarray | None = None,
+        auto_pad: str | None = None,
+        dilations: list[int] | None = None,
+        group: int | None = None,
+        kernel_shape: list[int] | None = None,
+        pads: list[int] | None = None,
+        strides: list[int] | None = None,
+    ) -> tuple[np.ndarray]:
+        assert auto_pad in (None, "NOTSET")
+        assert kernel_shape is None or list(kernel_shape) == list(weight.shape[2:])
+        top, left, bottom, right = pads or (0, 0, 0, 0)
+        (down, across), (dy, dx) = strides or (1, 1), dilations or (1, 1)
+        padded = np.pad(x, [(0, 0), (0, 0), (top, bottom), (left, right)])
+        groups = group or 1
+        height, width = (
+            (padded.shape[axis] - step * (weight.shape[axis] - 1) - 1) // stride + 1
+            for axis, step, stride in ((2, dy, down), (3, dx, across))
+        )
+        kernel = weight.reshape(groups, -1, *weight.shape[1:])
+        total = np.zeros((len(x), groups, kernel.shape[1], height * width), x.dtype)
+        for i, j in np.ndindex(*weight.shape[2:]):
+            seen = padded[
+                :,
+                :,
+                dy * i : dy * i + down * (height - 1) + 1 : down,
+                dx * j : dx * j + across * (width - 1) + 1 : across,
+            ]
+            # Of strided arrays numpy takes a product without BLAS.
+            factor = np.ascontiguousarray(kernel[..., i, j])
+            total += factor @ np.ascontiguousarray(seen).reshape(len(x), groups, -1, height * width)
+        result = total.reshape(len(x), -1, height, width)
+        return (result if bias is None else result + bias.reshape(-1, 1, 1),)
+
+
+def reference(model: onnx.ModelProto) -> ReferenceEvaluator:
+    """Onnx's reference, with convolutions of pictures that take less time and memory."""
+    return ReferenceEvaluator(model, new_ops=[Conv])
+
+
 def codes(
     model: onnx.ModelProto, sites: dict[str, tuple[str, str, list[float]]], points: np.ndarray
 ) -> list[np.ndarray]:
@@ -184,7 +233,7 @@ def codes(
     found = dict(
         zip(
             [value.name for value in copy.graph.output],
-            ReferenceEvaluator(copy).run(None, feeds),
+            reference(copy).run(None, feeds),
             strict=True,
         )
     )

@@ -5,13 +5,13 @@ import json
 import jsonschema
 import pytest
 
-import onnx_ood
 from onnx_ood import models
+from onnx_ood.audits.demo.result import DemoResult
 
 
 @pytest.fixture(scope="module")
-def result():
-    return onnx_ood.demo(provider="cpu")
+def result(demo_run):
+    return DemoResult.model_validate_json((demo_run / "demo.json").read_text())
 
 
 def test_it_covers_all_photos_and_alterations(result, schema):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -191,13 +190,14 @@ def test_boundaries_are_those_found_in_float64_along_a_segment(slice_of_cnn: Pla
 
 def crossings(points: np.ndarray, start: np.ndarray, end: np.ndarray) -> list[float]:
     """Shares of the way from start to end at which a polyline crosses it."""
-    found = []
-    for a, b in pairwise(points):
-        matrix = np.stack([end - start, a - b], axis=1)
-        if abs(np.linalg.det(matrix)) > 1e-14:
-            share, along = np.linalg.solve(matrix, a - start)
-            if 0 <= share < 1 and 0 <= along < 1:
-                found.append(float(share))
+    pieces, (dx, dy), (x, y) = points[:-1] - points[1:], end - start, (points[:-1] - start).T
+    determinants = dx * pieces[:, 1] - dy * pieces[:, 0]
+    apart = np.abs(determinants) > 1e-14
+    # Cramer's rule; pieces that are parallel to the way are left out.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = (x * pieces[:, 1] - y * pieces[:, 0]) / determinants
+        along = (dx * y - dy * x) / determinants
+    found: list[float] = share[apart & (share >= 0) & (share < 1) & (along >= 0) & (along < 1)].tolist()
     return found
 
 

@@ -216,7 +216,7 @@ def test_norms_that_are_all_alike_are_one_area(result: PlaneResult, value: float
 
 def test_of_many_lines_those_of_fewer_units_are_drawn_and_it_says_so(result: PlaneResult) -> None:
     long = tuple(
-        line.model_copy(update={"x": line.x * 400, "y": line.y * 400, "index": 1000 * k + line.index})
+        line.model_copy(update={"x": line.x * 40, "y": line.y * 40, "index": 1000 * k + line.index})
         for k in range(5)
         for line in result.probe.lines
     )
