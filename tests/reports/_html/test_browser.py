@@ -21,8 +21,10 @@ def browser():
     if CHROMIUM is None:
         pytest.skip("there is no Chromium to open the page in")
     with playwright.sync_playwright() as driver:
-        # In containers there often is no user but root, for whom the sandbox doesn't start; the page is our own.
-        launched = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # In containers there often is no user but root, for whom the sandbox doesn't start; the page is our own. A GPU
+        # in software composes frames of an animated page all the time.
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-software-rasterizer"]
+        launched = driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
         yield launched
         launched.close()
 
