@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from onnx_ood.runtime.providers import cuda_problem
 
 Save = Callable[..., Path]
 ROOT = Path(__file__).parents[1]
+PROGRAM = ROOT / ".venv" / "bin" / "onnx-ood"
 SCHEMAS = ROOT / "docs" / "schemas"
 
 # `make test` tries the same examples every time; `make fuzz` tries new ones. The first example of some compiles code,
@@ -73,18 +75,18 @@ def demo_run(tmp_path_factory) -> Path:
     """A folder with what `make demo` prints, `stdout.txt`, and its result, `demo.json`: it runs once for all tests."""
 
     def work(folder: Path) -> None:
-        program = ROOT / ".venv" / "bin" / "onnx-ood"
-        command = ["make", "demo", f"BIN={folder}"]
+        options = ["--provider", "cpu", "--json", str(folder / "demo.json")]
         if shutil.which("make") is None or Path(sys.prefix) != ROOT / ".venv":
-            program = Path(sys.executable).with_name("onnx-ood")
-            command = [str(folder / "onnx-ood"), "demo"]
-        # The program as make calls it, with one option more.
-        script = folder / "onnx-ood"
-        script.write_text(f"#!/bin/sh\nexec '{program}' \"$@\" --provider cpu --json '{folder}/demo.json'\n")
-        script.chmod(0o755)
+            command = [sys.executable, "-m", "onnx_ood", "demo", *options]
+        else:
+            # The program that make calls, with options added.
+            script = folder / "onnx-ood"
+            script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(PROGRAM))} "$@" {shlex.join(options)}\n')
+            script.chmod(0o755)
+            command = ["make", "demo", f"BIN={folder}"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
         assert done.returncode == 0, done.stderr
-        (folder / "stdout.txt").write_text(done.stdout)
+        (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
 
     return once(tmp_path_factory, "demo", work)
 

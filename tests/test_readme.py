@@ -65,7 +65,7 @@ def test_python_blocks_run(code, checkout):
     reason="not run by make, from its .venv",
 )
 def test_make_demo_runs(demo_run):
-    assert "inverted" in (demo_run / "stdout.txt").read_text()
+    assert "inverted" in (demo_run / "stdout.txt").read_text(encoding="utf-8")
     plan = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert plan.splitlines()[-1] == ".venv/bin/onnx-ood demo"
     assert os.access(ROOT / ".venv" / "bin" / "onnx-ood", os.X_OK)

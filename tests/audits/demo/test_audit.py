@@ -11,7 +11,7 @@ from onnx_ood.audits.demo.result import DemoResult
 
 @pytest.fixture(scope="module")
 def result(demo_run):
-    return DemoResult.model_validate_json((demo_run / "demo.json").read_text())
+    return DemoResult.model_validate_json((demo_run / "demo.json").read_bytes())
 
 
 def test_it_covers_all_photos_and_alterations(result, schema):
