@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shlex
@@ -46,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if problem is not None:
         for item in marked:
             item.add_marker(pytest.mark.skip(reason=f"needs a GPU: {problem}"))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what is kept to the end: thousands of tests and their modules."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
