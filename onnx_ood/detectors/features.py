@@ -120,6 +120,10 @@ class Features:
         """Activity profile of the layers, float64 [N, 9·L]; see `activity_profile`."""
         return activity_profile(self.layers)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is measured, without the profile that follows from it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
     def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> Features:
         """Return the features of some of the inputs.
 
