@@ -141,7 +141,8 @@ class Run(Part):
     exact: bool = Field(description="True if the model ran without fusions.")
     tf32: bool = Field(description="True if TF32 was allowed on CUDA.")
     observer_effect: Number = Field(
-        description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run."
+        description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run, "
+        "or all outputs are NaN."
     )
     batching_note: str = Field(description="Reason why inputs were run one at a time, or empty.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from onnx_ood._arguments import checked
 from onnx_ood._audits import AUDITS
 from onnx_ood._paths import as_path
 from onnx_ood.exceptions import UsageError
@@ -39,6 +40,7 @@ def audit_of(result: BaseModel) -> str:
     return schema_of(type(result)).split("/")[1]
 
 
+@checked
 def read_result(path: str | Path) -> BaseModel:
     """Read a stored result.
 

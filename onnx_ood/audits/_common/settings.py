@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from onnx_ood._arguments import bind
 from onnx_ood._dialect import flag, named
 from onnx_ood._ids import kebab_id, snake_ids
 from onnx_ood._spelling import did_you_mean
@@ -293,23 +294,9 @@ def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]
 
         @functools.wraps(function)
         def call(*args: Any, **options: Any) -> R:
-            unknown = next((name for name in options if name not in signature.parameters), None)
-            if unknown is not None:
-                raise UsageError(
-                    f"{function.__name__}: unknown argument {unknown!r}; "
-                    f"{did_you_mean(unknown, signature.parameters)}"
-                )
             values = {name: options.pop(name) for name in fields if name in options}
-            try:
-                bound = own.bind(*args, **options)
-            except TypeError as error:
-                raise TypeError(f"{function.__name__}() {error}") from None
+            bound = bind(function, own, args, options, known=fields)
             settings = bound.arguments.get("settings")
-            if settings is not None and not isinstance(settings, kind):
-                raise UsageError(
-                    f"{function.__name__}: settings must be {kind.__name__}, found {type(settings).__name__}; "
-                    "give single settings by keyword"
-                )
             if values:
                 bound.arguments["settings"] = (
                     kind(**values) if settings is None else settings.replaced(**values)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from onnx_ood._arguments import checked
 from onnx_ood._dialect import dialect
 from onnx_ood._types import Progress
 from onnx_ood.audits.check.audit_runner import AuditRequest, AuditRunner
@@ -22,6 +23,7 @@ from onnx_ood.results.provenance import environment
 _PRECEDENCE: tuple[Outcome, ...] = get_args(Outcome)
 
 
+@checked
 def check(
     file: str | Path | CheckPlan | None = None,
     *,
