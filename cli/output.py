@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
+from onnx_ood._limits import MAX_INPUTS
 from onnx_ood.exceptions import OutputError
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.picture import write_picture
@@ -58,6 +59,7 @@ Top = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MAX_INPUTS,
         metavar="N",
         help="Number of entries to list. Default: as many as fit a terminal of 24 lines.",
         rich_help_panel="Output",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
+from math import isfinite
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -40,6 +41,19 @@ def audit_of(result: BaseModel) -> str:
     return schema_of(type(result)).split("/")[1]
 
 
+class _NotFiniteError(Exception):
+    """A number of a JSON text is NaN or infinite."""
+
+
+def _refuse(text: str) -> float:
+    raise _NotFiniteError(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if isfinite(value) else _refuse(text)
+
+
 @checked
 def read_result(path: str | Path) -> BaseModel:
     """Read a stored result.
@@ -59,7 +73,11 @@ def read_result(path: str | Path) -> BaseModel:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        schema = str(json.loads(text)["schema"])
+        schema = str(json.loads(text, parse_constant=_refuse, parse_float=_finite)["schema"])
+    except _NotFiniteError as error:
+        raise UsageError(
+            f"{path}: holds the number {error}, which is not finite; results have null instead"
+        ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UsageError(f"{path}: not a result of onnx-ood; name a file that --json wrote") from None
     kinds = {schema_of(kind): kind for kind in map(result_type, AUDITS)}

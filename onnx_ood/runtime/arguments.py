@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from onnx_ood._dialect import named
+from onnx_ood._limits import MAX_BATCH_SIZE
 from onnx_ood._types import Array, Float, FloatArray
-from onnx_ood.exceptions import UsageError
+from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
 
 # Element types that numpy can hold, nudge and reduce.
@@ -138,22 +139,35 @@ def first_input(model: Model, feeds: Collection[str] = ()) -> Tensor:
 
 
 def fixed_batch_size(fed: Tensor) -> int | None:
-    """Return the batch size fixed in the model; None if it accepts any."""
+    """Return the batch size fixed in the model; None if it accepts any.
+
+    Raises:
+        ModelError: If it is above `MAX_BATCH_SIZE`.
+    """
     first = fed.shape[0] if fed.shape else None
-    return first if isinstance(first, int) else None
+    if not isinstance(first, int):
+        return None
+    if first > MAX_BATCH_SIZE:
+        raise ModelError(
+            f"input {fed.name!r} has a fixed batch of {first}, and at most {MAX_BATCH_SIZE} inputs can be run at once; "
+            "export the model with a free or smaller batch axis"
+        )
+    return first
 
 
 def check_batch_size(batch_size: int | None) -> None:
-    """Refuse batch sizes below 1.
+    """Refuse batch sizes below 1 or above `MAX_BATCH_SIZE`.
 
     Args:
         batch_size: The user's choice of inputs in one run, or None.
 
     Raises:
-        UsageError: If it is below 1.
+        UsageError: If it is out of range.
     """
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"{named('batch_size', batch_size)} is too small; give at least 1")
+    if batch_size is not None and batch_size > MAX_BATCH_SIZE:
+        raise UsageError(f"{named('batch_size', batch_size)} is too large; give at most {MAX_BATCH_SIZE}")
 
 
 def check_batch(batch: ArrayLike, fed: Tensor) -> Array:

@@ -20,6 +20,7 @@ from pydantic.fields import FieldInfo
 from onnx_ood._arguments import bind
 from onnx_ood._dialect import flag, named
 from onnx_ood._ids import kebab_id, snake_ids
+from onnx_ood._limits import MAX_BATCH_SIZE, MAX_COPIES, MAX_INPUTS
 from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import UsageError
 
@@ -129,7 +130,9 @@ Scale = Annotated[
     Option("Nudge"),
 ]
 Copies = Annotated[
-    int | None, Field(ge=1, description="Nudged copies of each input."), Option("Nudge", default_text="4")
+    int | None,
+    Field(ge=1, le=MAX_COPIES, description="Nudged copies of each input."),
+    Option("Nudge", default_text="4"),
 ]
 Seed = Annotated[int, Field(ge=0, description="Seed of all random draws."), Option("Run")]
 Preprocess = Annotated[
@@ -156,12 +159,16 @@ Feeds = Annotated[
 Provider = Annotated[Literal["auto", "cuda", "cpu"], Field(description="Execution provider."), Option("Run")]
 BatchSize = Annotated[
     int | None,
-    Field(ge=1, description="Inputs in one run of the model."),
+    Field(ge=1, le=MAX_BATCH_SIZE, description="Inputs in one run of the model."),
     Option("Run", default_text="what memory allows"),
 ]
 Limit = Annotated[
     int | None,
-    Field(ge=1, description="Maximum number of inputs, or of inputs per set: a random sample of the files."),
+    Field(
+        ge=1,
+        le=MAX_INPUTS,
+        description="Maximum number of inputs, or of inputs per set: a random sample of the files.",
+    ),
     Option("Input", default_text="all"),
 ]
 Tf32 = Annotated[
