@@ -12,7 +12,7 @@ import typer
 from pydantic import BaseModel
 
 from onnx_ood._limits import MAX_INPUTS
-from onnx_ood.exceptions import OutputError
+from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.picture import write_picture
 from onnx_ood.reports.formats.writing import check_writable, write_text
@@ -20,6 +20,28 @@ from onnx_ood.reports.registry import print_result, result_page, result_picture
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 from .console import complain, elapsed, stdout
+
+STANDARD_OUTPUT = Path("-")
+"""File name of standard output."""
+
+
+def file_option(*flags: str, text: str) -> Any:
+    """Make an option that names a file to write.
+
+    Args:
+        flags: Its flags; none for the name of the parameter.
+        text: Help.
+    """
+
+    def refuse_standard_output(param: typer.CallbackParam, value: Any) -> Any:
+        if STANDARD_OUTPUT in (value if isinstance(value, list | tuple) else (value,)):
+            raise UsageError(f"{param.opts[0]} writes a file; name one, such as ./- for a file of that name")
+        return value
+
+    return typer.Option(
+        *flags, metavar="FILE", help=text, rich_help_panel="Output", callback=refuse_standard_output
+    )
+
 
 JsonFile = Annotated[
     Path | None,
@@ -32,12 +54,7 @@ JsonFile = Annotated[
 ]
 HtmlFile = Annotated[
     Path | None,
-    typer.Option(
-        "--html",
-        metavar="FILE",
-        help="Write the result as one HTML page that opens offline.",
-        rich_help_panel="Output",
-    ),
+    file_option("--html", text="Write the result as one HTML page that opens offline."),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress and no report.", rich_help_panel="Output")
@@ -48,12 +65,7 @@ Verbose = Annotated[
 ]
 PictureFiles = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--picture",
-        metavar="FILE",
-        help="Draw the charts of the page as .svg or .png. Repeatable.",
-        rich_help_panel="Output",
-    ),
+    file_option("--picture", text="Draw the charts of the page as .svg or .png. Repeatable."),
 ]
 Top = Annotated[
     int | None,
@@ -67,9 +79,6 @@ Top = Annotated[
 ]
 
 All = Annotated[bool, typer.Option("--all", help="List all inputs.", rich_help_panel="Output")]
-
-STANDARD_OUTPUT = Path("-")
-"""File name of standard output."""
 
 
 def check_outputs(*paths: Path | None) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from importlib import import_module
-from math import isfinite
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -41,6 +40,11 @@ def audit_of(result: BaseModel) -> str:
     return schema_of(type(result)).split("/")[1]
 
 
+# No activation or square of one is larger; charts could not place such a number.
+_MAX_NUMBER = 1e200
+_MAX_DIGITS = 20
+
+
 class _NotFiniteError(Exception):
     """A number of a JSON text is NaN or infinite."""
 
@@ -51,7 +55,11 @@ def _refuse(text: str) -> float:
 
 def _finite(text: str) -> float:
     value = float(text)
-    return value if isfinite(value) else _refuse(text)
+    return value if abs(value) < _MAX_NUMBER else _refuse(text)
+
+
+def _whole(text: str) -> int:
+    return int(text) if len(text) < _MAX_DIGITS else int(_refuse(text))
 
 
 @checked
@@ -73,10 +81,12 @@ def read_result(path: str | Path) -> BaseModel:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        schema = str(json.loads(text, parse_constant=_refuse, parse_float=_finite)["schema"])
+        schema = str(
+            json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)["schema"]
+        )
     except _NotFiniteError as error:
         raise UsageError(
-            f"{path}: holds the number {error}, which is not finite; results have null instead"
+            f"{path}: holds {error}, which is no number of a result; undefined numbers are null"
         ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UsageError(f"{path}: not a result of onnx-ood; name a file that --json wrote") from None

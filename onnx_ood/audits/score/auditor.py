@@ -119,6 +119,7 @@ class Auditor:
             ModelError: If the model cannot be run.
         """
         source = open_inputs(inputs)
+        source.check_missing()
         self._prepared.check(source)
         with open_stream(streaming) as stream:
             return self._run.score(
@@ -288,6 +289,7 @@ def fit(
     """
     settings = settings or ScoreSettings()
     references = open_references(reference)
+    references.check_missing()
     prepared = prepare_model(
         model,
         references,
