@@ -35,7 +35,7 @@ def file_option(*flags: str, text: str) -> Any:
 
     def refuse_standard_output(param: typer.CallbackParam, value: Any) -> Any:
         if STANDARD_OUTPUT in (value if isinstance(value, list | tuple) else (value,)):
-            raise UsageError(f"{param.opts[0]} writes a file; name one, such as ./- for a file of that name")
+            raise UsageError(f"{param.opts[0]} writes a file; name one")
         return value
 
     return typer.Option(

@@ -158,7 +158,11 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, _SCALARS[origin]) and not is_flag
     if origin is Literal:
         return any(value == one and type(value) is type(one) for one in args)
-    if origin is Any or not isinstance(origin, type) or getattr(origin, "_is_protocol", False):
+    if (
+        not isinstance(origin, type)
+        or origin.__module__ == "typing"
+        or getattr(origin, "_is_protocol", False)
+    ):
         return True
     if not isinstance(value, origin) or not args:
         return isinstance(value, origin)
