@@ -6,40 +6,39 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 # Before numpy is imported: threads of BLAS spin while they wait, and take the time of the threads that run the model.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-class Terminated(KeyboardInterrupt):
-    """The program was asked to end, by SIGTERM."""
+class Interrupted(BaseException):
+    """SIGINT (Ctrl-C) or SIGTERM. Unlike a KeyboardInterrupt it is not handled by libraries.
+
+    Attributes:
+        exit_code: Exit code of the program, as shells have it: 128 and the number of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.exit_code = 128 + number
 
 
 def main() -> None:
     """Run the program. SIGTERM and Ctrl-C end it with one line, during imports too."""
     try:
-        signal.signal(signal.SIGTERM, _terminate)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
         from .main import main as run  # noqa: PLC0415 - takes a while
 
         run()
-    except KeyboardInterrupt as error:
+    except Interrupted as error:
         sys.stderr.write("onnx-ood: interrupted\n")
-        sys.exit(exit_code(error))
+        sys.exit(error.exit_code)
 
 
-def exit_code(error: BaseException | None) -> int:
-    """Return the exit code of an interruption, as shells have it: 128 and the number of the signal.
-
-    Args:
-        error: The interruption, or what was raised from it.
-    """
-    while error is not None and not isinstance(error, Terminated):
-        error = error.__cause__ or error.__context__
-    return 128 + (signal.SIGINT if error is None else signal.SIGTERM)
-
-
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
+    raise Interrupted(number)
 
 
 __all__ = ["main"]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_ood.cli import Terminated
+from onnx_ood.cli import Interrupted
 from onnx_ood.cli.main import run
 
 from onnx_ood import models
@@ -48,7 +48,7 @@ def exit_in_a_broken_pipe() -> SystemExit:
         (OutputError("full"), OutputError.exit_code, "onnx-ood: full\n"),
         (NotEvaluatedError("little"), 3, "onnx-ood: little\n"),
         (KeyboardInterrupt(), 130, "onnx-ood: interrupted\n"),
-        (Terminated(), 143, "onnx-ood: interrupted\n"),
+        (Interrupted(signal.SIGTERM), 143, "onnx-ood: interrupted\n"),
     ],
 )
 def test_each_error_has_its_code_and_line(

@@ -37,7 +37,7 @@ _TRAJECTORIES: tuple[str, ...] = get_args(TrajectoryType)
 
 
 # A set of characters in a glob; the first character in it may be ].
-_CLOSED = re.compile(r"\[!?.[^]]*\]")
+_CLOSED = re.compile(r"\[!?+.[^]]*\]")
 
 
 def _known_metric(name: str) -> str:

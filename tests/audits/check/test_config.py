@@ -205,7 +205,7 @@ def test_a_file_of_any_name_is_read_as_a_whole(tmp_path: Path, name: str) -> Non
         ('metric = "operators"\nforbid = ["["]', "forbid: '[' has a [ without ]"),
         ('metric = "operators"\nforbid = ["Relu", "Co[nv"]', "forbid: 'Co[nv' has a [ without ]"),
         ('metric = "operators"\nforbid = ["[]"]', "forbid: '[]' has a [ without ]"),
-        ('metric = "operators"\nforbid = ["[!]a", "x[abc"]', "forbid: '[!]a' has a [ without ]"),
+        ('metric = "operators"\nforbid = ["[!a]", "[!]a"]', "forbid: '[!]a' has a [ without ]"),
         ('metric = "operators"\nforbid = ["[[]", "Co[nm]v", "[]]x", "[!]]", "*"]', None),
         ('metric = "provider"\nequals = "cpu"', None),
     ],
