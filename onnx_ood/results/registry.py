@@ -86,7 +86,7 @@ def read_result(path: str | Path) -> BaseModel:
         )
     except _NotFiniteError as error:
         raise UsageError(
-            f"{path}: holds {error}, which is no number of a result; undefined numbers are null"
+            f"{path}: holds {error}, outside the range of results; an undefined number is null"
         ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UsageError(f"{path}: not a result of onnx-ood; name a file that --json wrote") from None

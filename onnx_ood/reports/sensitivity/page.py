@@ -256,7 +256,7 @@ def _settings(result: SensitivityResult) -> Markup:
 def _unquoted(name: str) -> str:
     try:
         return str(literal_eval(name))
-    except (ValueError, SyntaxError):  # edited by hand
+    except (ValueError, SyntaxError):  # an edited result
         return name
 
 
