@@ -270,7 +270,7 @@ def test_no_thread_reads_on_behind_an_error(kind, garments, monkeypatch):
 
 def test_a_missing_model_is_named():
     with pytest.raises(ModelError, match=r"nowhere\.onnx: no such file"):
-        onnx_ood.score("nowhere.onnx", ["x.png"])
+        onnx_ood.score("nowhere.onnx", np.zeros((1, 1, 28, 28)))
 
 
 def test_the_observer_effect_is_reported_and_exact_takes_it_away(garments):
