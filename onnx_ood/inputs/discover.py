@@ -47,11 +47,8 @@ def discover(arguments: Sequence[str], *, stdin: TextIO | None = None) -> InputS
     walk = _Walk()
     for argument in arguments:
         if argument == "-":
-            lines = list(_lines(stdin if stdin is not None else sys.stdin))
-            for line in lines:
+            for line in _lines(stdin if stdin is not None else sys.stdin):
                 walk.argument(line, globs=False)
-            if not lines:
-                walk.miss(argument, "standard input names no file; write one path per line")
         else:
             walk.argument(argument, globs=True)
     return walk.found()
@@ -70,7 +67,7 @@ class _Walk:
     def argument(self, text: str, *, globs: bool) -> None:
         self._entered = set()
         if not text:  # Path("") would be the current folder
-            self.miss(text, "an empty argument names no file")
+            self._miss(text, "an empty argument names no file")
             return
         path = Path(text)
         try:
@@ -81,9 +78,9 @@ class _Walk:
             elif globs and any(sign in text for sign in _SIGNS):
                 self._glob(path, text)
             elif isinstance(error, FileNotFoundError):
-                self.miss(text, "no such file or folder; check the path")
+                self._miss(text, "no such file or folder; check the path")
             else:
-                self.miss(text, f"cannot be reached ({reason_of(error)})")
+                self._miss(text, f"cannot be reached ({reason_of(error)})")
             return
         if stat.S_ISDIR(mode):
             self._folder(path)
@@ -110,8 +107,7 @@ class _Walk:
         if key not in self.items:
             self.ignored.setdefault(key, path)
 
-    def miss(self, text: str, reason: str) -> None:
-        """Note an argument that names nothing."""
+    def _miss(self, text: str, reason: str) -> None:
         self.missing.setdefault(text, FailedInput(shown(text), reason))
 
     def _met(self, path: Path) -> None:
@@ -126,7 +122,7 @@ class _Walk:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self.miss(folder.as_posix(), f"{UNLISTED} ({reason_of(error)})")
+            self._miss(folder.as_posix(), f"{UNLISTED} ({reason_of(error)})")
             return []
 
     def _enter(self, folder: Path) -> bool:
@@ -163,7 +159,7 @@ class _Walk:
             else:
                 self._met(path)
         if not found:
-            self.miss(text, "the pattern matches nothing; check the path")
+            self._miss(text, "the pattern matches nothing; check the path")
 
     def _matches(self, base: Path, parts: tuple[str, ...]) -> Iterator[Path]:
         """Paths below `base` that match the pattern's remaining components, sorted.
