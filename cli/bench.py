@@ -19,7 +19,17 @@ from onnx_ood.reports.formats.writing import write_text
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
+from .output import (
+    HtmlFile,
+    JsonFile,
+    PictureFiles,
+    Quiet,
+    Top,
+    Verbose,
+    check_outputs,
+    file_option,
+    write_outputs,
+)
 from .progress import progress_bar
 from .sets import IdInputs, OodSets, read_sets
 
@@ -56,19 +66,15 @@ def bench(
     json: JsonFile = None,
     csv: Annotated[
         Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Write all metrics as CSV, one line per detector and set.",
-            rich_help_panel="Output",
-        ),
+        file_option(text="Write all metrics as CSV, one line per detector and set."),
     ] = None,
     markdown: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write AUROCs as a Markdown table.", rich_help_panel="Output"),
+        file_option(text="Write AUROCs as a Markdown table."),
     ] = None,
     latex: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write AUROCs as a LaTeX tabular.", rich_help_panel="Output"),
+        file_option(text="Write AUROCs as a LaTeX tabular."),
     ] = None,
     picture: PictureFiles = None,
     html: HtmlFile = None,

@@ -31,7 +31,17 @@ from onnx_ood.reports.registry import print_result, result_page
 from onnx_ood.reports.report_options import ReportOptions
 
 from .console import complain, elapsed, stdout
-from .output import STANDARD_OUTPUT, HtmlFile, JsonFile, Quiet, Verbose, attempt, check_outputs, print_json
+from .output import (
+    STANDARD_OUTPUT,
+    HtmlFile,
+    JsonFile,
+    Quiet,
+    Verbose,
+    attempt,
+    check_outputs,
+    file_option,
+    print_json,
+)
 from .progress import progress_bar
 
 EXAMPLES = (
@@ -41,7 +51,7 @@ EXAMPLES = (
 
 
 def _output_option(content: str) -> Any:
-    return typer.Option(metavar="FILE", help=f"Write {content}.", rich_help_panel="Output")
+    return file_option(text=f"Write {content}.")
 
 
 def check(
@@ -113,8 +123,9 @@ def check(
     success += [attempt(write_text, file, render(result)) for file, render in writable]
     if github and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         success.append(attempt(append_text, Path(summary), to_check_markdown(result)))
-    for problem in result.problems:
-        complain(printable(problem))
+    if quiet or json == STANDARD_OUTPUT:  # the report has them
+        for problem in result.problems:
+            complain(printable(problem))
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, verbose=verbose, github=github)
     raise typer.Exit(EXIT_CODES[result.status] if all(success) else OutputError.exit_code)
 

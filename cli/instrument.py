@@ -11,7 +11,7 @@ import onnx_ood
 from onnx_ood.exceptions import UsageError
 from onnx_ood.reports.report_options import ReportOptions
 
-from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, file_option, write_outputs
 
 EXAMPLES = (
     "onnx-ood instrument model.onnx --out watched.onnx --probe op:Relu",
@@ -23,9 +23,7 @@ def instrument(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="ONNX file.")],
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", "-o", metavar="FILE", help="Write the rewritten model.", rich_help_panel="Output"
-        ),
+        file_option("--out", "-o", text="Write the rewritten model."),
     ],
     probe: Annotated[
         list[str] | None,

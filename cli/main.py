@@ -21,6 +21,7 @@ from onnx_ood._dialect import dialect
 from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import OnnxOodError, OutputError, UsageError
 
+from . import Interrupted
 from .console import complain, start_clock, stderr, use_plain
 from .help import write_options
 
@@ -198,6 +199,8 @@ def run(arguments: list[str]) -> int:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "onnx-ood"
         return _fail(f"{_explain(error)}; see {command} --help", UsageError.exit_code)
+    except Interrupted as error:
+        return _fail("interrupted", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except BrokenPipeError:

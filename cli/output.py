@@ -11,7 +11,8 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from onnx_ood.exceptions import OutputError
+from onnx_ood._limits import MAX_INPUTS
+from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.picture import write_picture
 from onnx_ood.reports.formats.writing import check_writable, write_text
@@ -19,6 +20,28 @@ from onnx_ood.reports.registry import print_result, result_page, result_picture
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 from .console import complain, elapsed, stdout
+
+STANDARD_OUTPUT = Path("-")
+"""File name of standard output."""
+
+
+def file_option(*flags: str, text: str) -> Any:
+    """Make an option that names a file to write.
+
+    Args:
+        flags: Its flags; none for the name of the parameter.
+        text: Help.
+    """
+
+    def refuse_standard_output(param: typer.CallbackParam, value: Any) -> Any:
+        if STANDARD_OUTPUT in (value if isinstance(value, list | tuple) else (value,)):
+            raise UsageError(f"{param.opts[0]} writes a file; name one")
+        return value
+
+    return typer.Option(
+        *flags, metavar="FILE", help=text, rich_help_panel="Output", callback=refuse_standard_output
+    )
+
 
 JsonFile = Annotated[
     Path | None,
@@ -31,12 +54,7 @@ JsonFile = Annotated[
 ]
 HtmlFile = Annotated[
     Path | None,
-    typer.Option(
-        "--html",
-        metavar="FILE",
-        help="Write the result as one HTML page that opens offline.",
-        rich_help_panel="Output",
-    ),
+    file_option("--html", text="Write the result as one HTML page that opens offline."),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress and no report.", rich_help_panel="Output")
@@ -47,17 +65,13 @@ Verbose = Annotated[
 ]
 PictureFiles = Annotated[
     list[Path] | None,
-    typer.Option(
-        "--picture",
-        metavar="FILE",
-        help="Draw the charts of the page as .svg or .png. Repeatable.",
-        rich_help_panel="Output",
-    ),
+    file_option("--picture", text="Draw the charts of the page as .svg or .png. Repeatable."),
 ]
 Top = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MAX_INPUTS,
         metavar="N",
         help="Number of entries to list. Default: as many as fit a terminal of 24 lines.",
         rich_help_panel="Output",
@@ -65,9 +79,6 @@ Top = Annotated[
 ]
 
 All = Annotated[bool, typer.Option("--all", help="List all inputs.", rich_help_panel="Output")]
-
-STANDARD_OUTPUT = Path("-")
-"""File name of standard output."""
 
 
 def check_outputs(*paths: Path | None) -> None:

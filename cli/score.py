@@ -18,7 +18,7 @@ from onnx_ood.reports.formats.writing import write_text
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
+from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, file_option, write_outputs
 from .progress import progress_bar
 
 EXAMPLES = (
@@ -59,18 +59,14 @@ def score(
     json: JsonFile = None,
     csv: Annotated[
         Path | None,
-        typer.Option(
-            "--csv", metavar="FILE", help="Write one line per input as CSV.", rich_help_panel="Output"
-        ),
+        file_option("--csv", text="Write one line per input as CSV."),
     ] = None,
     jsonl: Annotated[
         Path | None,
-        typer.Option(
+        file_option(
             "--jsonl",
-            metavar="FILE",
-            help="Write each input to a file of JSON lines as the run goes, for runs of many inputs; the result then "
+            text="Write each input to a file of JSON lines as the run goes, for runs of many inputs; the result then "
             "lists at most 1000.",
-            rich_help_panel="Output",
         ),
     ] = None,
     resume: Annotated[
@@ -81,12 +77,7 @@ def score(
     ] = False,
     parquet: Annotated[
         Path | None,
-        typer.Option(
-            "--parquet",
-            metavar="FILE",
-            help="Write one row per input as Parquet, streamed like --jsonl.",
-            rich_help_panel="Output",
-        ),
+        file_option("--parquet", text="Write one row per input as Parquet, streamed like --jsonl."),
     ] = None,
     html: HtmlFile = None,
     thumbnails: Annotated[

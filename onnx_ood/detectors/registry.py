@@ -19,6 +19,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import TypeVar
 
+from onnx_ood._arguments import checked
 from onnx_ood._spelling import did_you_mean
 from onnx_ood.detectors.base import Detector
 from onnx_ood.detectors.per_probe import PerProbeDetector
@@ -68,6 +69,7 @@ def register_detector(detector: type[D]) -> type[D]:
     return detector
 
 
+@checked
 def list_detectors(pattern: str = "*") -> list[str]:
     """List the names of registered detectors.
 
@@ -85,6 +87,7 @@ def list_detectors(pattern: str = "*") -> list[str]:
     return [one.name for one in detectors if fnmatchcase(one.name, pattern)]
 
 
+@checked
 def find_detector(name: str) -> Detector:
     """Return the detector of a name.
 

@@ -10,7 +10,7 @@ from onnx_ood._dialect import named
 from onnx_ood._types import Progress
 from onnx_ood.evidence.collect import MIN_SET_SIZE, Collected, Collector, Found, numbered
 from onnx_ood.evidence.prepared_model import PreparedModel
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.exceptions import InputTypeError, NotEvaluatedError, UsageError
 from onnx_ood.inputs import InputSource, open_inputs
 from onnx_ood.perturb import find_corruption, list_corruptions
 
@@ -54,6 +54,11 @@ def open_sets(id_inputs: Any, ood: Any) -> SetSources:
         ood = {}
     elif not isinstance(ood, Mapping):
         ood = {"ood": ood}
+    for name in ood:
+        if not isinstance(name, str):
+            raise InputTypeError(f"ood: found a set named {name!r} ({type(name).__name__}); name sets by str")
+        if not name.strip():
+            raise UsageError(f"{named('ood')}: found a set without a name; name it, as in textures")
     return SetSources(
         open_inputs(id_inputs, name="id"),
         {name: open_inputs(inputs, name=f"ood[{name}]") for name, inputs in ood.items()},

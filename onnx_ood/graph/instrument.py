@@ -9,6 +9,7 @@ from pathlib import Path
 
 from onnx import ModelProto, TypeProto
 
+from onnx_ood._arguments import checked
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.catalogue.model import Model, load
 from onnx_ood.graph.catalogue.tensors import Tensor, dtype_name
@@ -47,6 +48,7 @@ class Instrumented:
     untyped: tuple[str, ...]
     source: Path
 
+    @checked
     def save(self, path: str | Path, *, embed: bool = False) -> None:
         """Write the model to a file atomically.
 
@@ -63,6 +65,7 @@ class Instrumented:
         save(self.model, self.source, Path(path), embed=embed)
 
 
+@checked
 def instrument(
     model: str | Path | Model,
     *,

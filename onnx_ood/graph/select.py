@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
+from onnx_ood._arguments import checked
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.nested import reached_from
@@ -33,6 +34,7 @@ _INDEX = re.compile(r"-?\d+")
 _SLICE = re.compile(r"(-?\d+)?:(-?\d+)?(?::(-?\d+)?)?")
 
 
+@checked
 def select(model: Model, selectors: str | Iterable[str], site: Tensor | None = None) -> tuple[Tensor, ...]:
     """Select tensors that can be measured.
 
@@ -113,6 +115,7 @@ def not_floating(model: Model, name: str, dtype: str) -> str:
     return f"{reason}, and no DequantizeLinear reads it"
 
 
+@checked
 def measurable(model: Model, site: Tensor | None = None) -> tuple[Tensor, ...]:
     """List all tensors that can be probes, in execution order and at any depth.
 

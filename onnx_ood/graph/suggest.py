@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from onnx_ood._arguments import checked
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.tensors import Tensor
@@ -31,6 +32,7 @@ class Suggestion:
     reason: str
 
 
+@checked
 def suggest_probes(
     model: Model, limit: int = DEFAULT_LIMIT, site: Tensor | None = None
 ) -> tuple[Suggestion, ...]:

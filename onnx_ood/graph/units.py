@@ -12,14 +12,14 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 
 from onnx_ood._types import Array
 from onnx_ood.graph.catalogue.activations import Activation, activations
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.nodes import attribute_values, producers
 from onnx_ood.graph.catalogue.order import execution_order
-from onnx_ood.graph.catalogue.tensors import Tensor
+from onnx_ood.graph.catalogue.tensors import Tensor, stored_array
 from onnx_ood.graph.select import why_not_measurable
 
 Exactness: TypeAlias = Literal["linear", "pattern", "sign"]
@@ -306,7 +306,7 @@ class _Scope:
             return None
         if np.prod(stored.dims) > _MAX_CONSTANT_ELEMENTS:
             return None
-        return numpy_helper.to_array(stored)
+        return stored_array(stored)
 
 
 _SIDE = {"Max": "largest", "Min": "smallest"}

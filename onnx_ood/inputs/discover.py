@@ -12,7 +12,7 @@ from typing import TextIO
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.files import FailedInput, reason_of, shown
 from onnx_ood.inputs.rows.file_types import SUFFIXES, is_picture
-from onnx_ood.inputs.source import FileRow, InputSource
+from onnx_ood.inputs.source import UNLISTED, FileRow, InputSource
 
 _SIGNS = "*?["  # what makes a word a pattern
 _ROW = re.compile(r"(?P<file>.+)\[(?P<row>\d{1,18})\]", re.DOTALL)
@@ -122,7 +122,7 @@ class _Walk:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            self._miss(folder.as_posix(), f"folder cannot be listed ({reason_of(error)})")
+            self._miss(folder.as_posix(), f"{UNLISTED} ({reason_of(error)})")
             return []
 
     def _enter(self, folder: Path) -> bool:

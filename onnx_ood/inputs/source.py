@@ -14,6 +14,10 @@ from onnx_ood.inputs.rows.file_types import is_archive
 from onnx_ood.inputs.rows.file_types import is_picture as is_picture_file
 from onnx_ood.inputs.rows.protocol import RowRequest
 
+UNLISTED = "folder cannot be listed"
+"""Beginning of the reason of a folder that exists and cannot be read."""
+_MAX_NAMED = 20
+
 
 @dataclass(frozen=True, slots=True)
 class FileRow:
@@ -91,11 +95,15 @@ class InputSource:
         """Refuse missing files and folders before anything is measured.
 
         Raises:
-            UsageError: If an argument matches nothing or a folder cannot be listed; names the first.
+            UsageError: If an argument matches nothing; names all of these. Folders that cannot be listed count as
+                failed inputs.
         """
-        if self.missing:
-            more = f" (and {len(self.missing) - 1} more)" if len(self.missing) > 1 else ""
-            raise UsageError(f"{self.missing[0].id}: {self.missing[0].reason}{more}")
+        reasons: dict[str, list[str]] = {}
+        for one in self.missing:
+            if not one.reason.startswith(UNLISTED):
+                reasons.setdefault(one.reason, []).append(one.id)
+        if reasons:
+            raise UsageError("; ".join(f"{_listed(ids)}: {reason}" for reason, ids in reasons.items()))
 
     def pictures(self, request: RowRequest) -> "InputSource":
         """Select the pictures; ignored and missing files are dropped.
@@ -169,3 +177,8 @@ def _identity(item: Item) -> object:
         return item.digest()
     except InputError:
         return item  # broken: equal to itself alone
+
+
+def _listed(names: list[str]) -> str:
+    more = [f"and {len(names) - _MAX_NAMED} more"] if len(names) > _MAX_NAMED else []
+    return ", ".join([*(name or "''" for name in names[:_MAX_NAMED]), *more])

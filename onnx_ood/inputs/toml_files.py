@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -89,13 +89,21 @@ def read_located(path: Path, schema: type[_Schema], under: tuple[str, ...] = ())
     text = text.replace("\r\n", "\n")
     try:
         values: Any = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # Python refuses integers of thousands of digits by ValueError
         raise UsageError(f"{name_of(path)}: is not TOML: {shown(error)}") from None
     for name in under:
         values = values.get(name) if isinstance(values, dict) else None
     if under and not isinstance(values, dict):
         raise UsageError(f"{name_of(path)}: has no table [{'.'.join(under)}]; add it or choose another file")
     lines = key_lines(text)
+    if (place := next(_null_characters(values), None)) is not None:
+        raise UsageError(
+            f"{name_of(path)}: line {_line((*under, *place), lines)}: {shown('.'.join(map(str, place)))}: has a null "
+            "character, which no name or path can have"
+        )
     try:
         return Located(schema.model_validate(values), lines, under)
     except ValidationError as error:
@@ -151,6 +159,16 @@ def key_lines(text: str) -> dict[_Keys, int]:
     if key.strip().startswith("["):
         _note(found, _header(key.strip(), tables), 0, line)
     return found
+
+
+def _null_characters(value: Any, place: _Keys = ()) -> Iterator[_Keys]:
+    """Find texts with null characters, by their paths."""
+    if isinstance(value, str) and "\0" in value:
+        yield place
+    if isinstance(value, dict | list):
+        for key, one in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from [place] if isinstance(key, str) and "\0" in key else ()
+            yield from _null_characters(one, (*place, key))
 
 
 class _Opened(NamedTuple):

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import onnx
-from onnx import NodeProto, inliner, numpy_helper
+from onnx import NodeProto, inliner
 from onnx.external_data_helper import load_external_data_for_model
 
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model
+from onnx_ood.graph.catalogue.tensors import stored_array
 from onnx_ood.piecewise.operators import Context, UnsupportedError, has_units, steps_of
 from onnx_ood.piecewise.steps import Affine, Program, Step, value_of
 
@@ -42,7 +43,7 @@ def read_program(model: Model, input_name: str, sample: tuple[int, ...]) -> Prog
     proto = inliner.inline_local_functions(proto)
     graph = proto.graph
     context = Context(
-        constants={tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer},
+        constants={tensor.name: stored_array(tensor) for tensor in graph.initializer},
         samples={input_name: sample},
         opsets={opset.domain: opset.version for opset in proto.opset_import},
     )

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 from rich.console import Console
 
+from onnx_ood._arguments import checked
 from onnx_ood.exceptions import UsageError
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.results.registry import audit_of
@@ -42,9 +43,9 @@ def result_page(result: BaseModel, **options: Any) -> str:
     """
     audit = audit_of(result)
     if find_spec(f"onnx_ood.reports.{audit}.page") is None:
-        return _text_page(audit, result)
+        return checked(_text_page)(audit, result, **options)
     page = getattr(import_module(f"onnx_ood.reports.{audit}.page"), f"{audit}_page")
-    return str(page(result, **options))
+    return str(checked(page)(result, **options))
 
 
 def result_picture(result: BaseModel) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -28,6 +28,22 @@ class Part(BaseModel):
     """Base of all parts of results."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, ser_json_inf_nan="null")
+
+
+def check_lengths(expected: int, of: str, lists: Mapping[str, Sized | None]) -> None:
+    """Refuse lists that do not match another one, entry by entry; for validators of results.
+
+    Args:
+        expected: Number of entries.
+        of: Entries of the other list, for the message.
+        lists: The lists by name; None is not a list.
+
+    Raises:
+        ValueError: If one has another number of entries.
+    """
+    for name, found in lists.items():
+        if found is not None and len(found) != expected:
+            raise ValueError(f"{name} has {len(found)} entries for {expected} {of}")
 
 
 class Result(Part):
@@ -141,7 +157,8 @@ class Run(Part):
     exact: bool = Field(description="True if the model ran without fusions.")
     tf32: bool = Field(description="True if TF32 was allowed on CUDA.")
     observer_effect: Number = Field(
-        description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run."
+        description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run, "
+        "or all outputs are NaN."
     )
     batching_note: str = Field(description="Reason why inputs were run one at a time, or empty.")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from onnx_ood._arguments import checked
 from onnx_ood._audits import AUDITS
 from onnx_ood._paths import as_path
 from onnx_ood.exceptions import UsageError
@@ -39,6 +40,29 @@ def audit_of(result: BaseModel) -> str:
     return schema_of(type(result)).split("/")[1]
 
 
+# No activation or square of one is larger; charts could not place such a number.
+_MAX_NUMBER = 1e200
+_MAX_DIGITS = 20
+
+
+class _NotFiniteError(Exception):
+    """A number of a JSON text is NaN or infinite."""
+
+
+def _refuse(text: str) -> float:
+    raise _NotFiniteError(text)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if abs(value) < _MAX_NUMBER else _refuse(text)
+
+
+def _whole(text: str) -> int:
+    return int(text) if len(text) < _MAX_DIGITS else int(_refuse(text))
+
+
+@checked
 def read_result(path: str | Path) -> BaseModel:
     """Read a stored result.
 
@@ -57,7 +81,13 @@ def read_result(path: str | Path) -> BaseModel:
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
     try:
-        schema = str(json.loads(text)["schema"])
+        schema = str(
+            json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)["schema"]
+        )
+    except _NotFiniteError as error:
+        raise UsageError(
+            f"{path}: holds {error}, outside the range of results; an undefined number is null"
+        ) from None
     except (ValueError, TypeError, KeyError, RecursionError):
         raise UsageError(f"{path}: not a result of onnx-ood; name a file that --json wrote") from None
     kinds = {schema_of(kind): kind for kind in map(result_type, AUDITS)}

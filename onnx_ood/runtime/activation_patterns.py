@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from onnx_ood._arguments import checked
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.graph import Model, PatternSite, find_cut, open_at, rewrite, with_pool_indices
@@ -94,6 +95,7 @@ class PatternReader:
         provider_note: Why the CPU is used although CUDA was looked for, or empty.
     """
 
+    @checked
     def __init__(
         self,
         model: Model,

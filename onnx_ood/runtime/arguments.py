@@ -10,14 +10,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from onnx_ood._dialect import named
-from onnx_ood._types import Array, FloatArray
-from onnx_ood.exceptions import UsageError
+from onnx_ood._limits import MAX_BATCH_SIZE
+from onnx_ood._types import Array, Float, FloatArray
+from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
 
 # Element types that numpy can hold, nudge and reduce.
 FLOATS = ("float16", "float32", "float64")
 _INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _NUMBERS = (*FLOATS, *_INTEGERS, "bool")
+# Kinds of numpy's dtypes that convert to these without losing a part.
+_REAL = "biuf"
 
 
 class Feed(NamedTuple):
@@ -136,22 +139,35 @@ def first_input(model: Model, feeds: Collection[str] = ()) -> Tensor:
 
 
 def fixed_batch_size(fed: Tensor) -> int | None:
-    """Return the batch size fixed in the model; None if it accepts any."""
+    """Return the batch size fixed in the model; None if it accepts any.
+
+    Raises:
+        ModelError: If it is above `MAX_BATCH_SIZE`.
+    """
     first = fed.shape[0] if fed.shape else None
-    return first if isinstance(first, int) else None
+    if not isinstance(first, int):
+        return None
+    if first > MAX_BATCH_SIZE:
+        raise ModelError(
+            f"input {fed.name!r} has a fixed batch of {first}, and at most {MAX_BATCH_SIZE} inputs can be run at once; "
+            "export the model with a free or smaller batch axis"
+        )
+    return first
 
 
 def check_batch_size(batch_size: int | None) -> None:
-    """Refuse batch sizes below 1.
+    """Refuse batch sizes below 1 or above `MAX_BATCH_SIZE`.
 
     Args:
         batch_size: The user's choice of inputs in one run, or None.
 
     Raises:
-        UsageError: If it is below 1.
+        UsageError: If it is out of range.
     """
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"{named('batch_size', batch_size)} is too small; give at least 1")
+    if batch_size is not None and batch_size > MAX_BATCH_SIZE:
+        raise UsageError(f"{named('batch_size', batch_size)} is too large; give at most {MAX_BATCH_SIZE}")
 
 
 def check_batch(batch: ArrayLike, fed: Tensor) -> Array:
@@ -167,15 +183,15 @@ def check_batch(batch: ArrayLike, fed: Tensor) -> Array:
     Raises:
         UsageError: If it is empty, its shape does not fit, or the dtype cannot represent it.
     """
-    try:
-        given = np.asarray(batch)
-        # An overflow of a small floating-point dtype shows as an infinite activation.
-        with np.errstate(over="ignore"):
-            values = given.astype(fed.dtype, copy=False) if fed.dtype in FLOATS else _converted(given, fed)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the batch for input {fed.name!r} is not an array of numbers: {error}") from None
+    what = f"the batch for input {fed.name!r}"
+    given = _array(batch, what)
+    if fed.dtype in _NUMBERS and given.dtype.kind not in _REAL:
+        raise UsageError(f"{what} is not an array of numbers: found {given.dtype}")
+    # An overflow of a small floating-point dtype shows as an infinite activation.
+    with np.errstate(over="ignore"):
+        values = given.astype(fed.dtype, copy=False) if fed.dtype in FLOATS else _converted(given, fed)
     if values.ndim == 0 or len(values) == 0:
-        raise UsageError(f"the batch for input {fed.name!r} is empty")
+        raise UsageError(f"{what} is empty")
     if fed.shape is not None:
         fits = len(fed.shape) == values.ndim and all(
             not isinstance(want, int) or want == got
@@ -186,6 +202,52 @@ def check_batch(batch: ArrayLike, fed: Tensor) -> Array:
                 f"input {fed.name!r} takes {format_shape(fed.shape)}, but the batch is {list(values.shape)}"
             )
     return values
+
+
+def refuse_nan(given: Mapping[str, ArrayLike]) -> None:
+    """Refuse NaN, which would make the statistics of an input NaN.
+
+    Args:
+        given: What a user gives, by name.
+
+    Raises:
+        UsageError: If there is a NaN.
+    """
+    for name, values in given.items():
+        array = _array(values, name)
+        if array.dtype.kind == "f" and (missing := int(np.isnan(array).sum())):
+            raise UsageError(
+                f"{name}: found {missing} NaN among {array.size} values; replace them, or leave out their inputs"
+            )
+
+
+def check_seed(seed: int) -> None:
+    """Refuse negative seeds.
+
+    Raises:
+        UsageError: If it is negative.
+    """
+    if seed < 0:
+        raise UsageError(f"seed must be 0 or larger, but is {seed}")
+
+
+def check_steps(step: ArrayLike, count: int) -> Float:
+    """Check steps of finite differences.
+
+    Args:
+        step: One for all inputs, or one for each.
+        count: N, the number of inputs.
+
+    Returns:
+        float64 [N]; NaN is kept.
+
+    Raises:
+        UsageError: If it is not made of positive numbers, or has another shape.
+    """
+    given = _array(step, "step")
+    if given.dtype.kind not in _REAL or given.shape not in {(), (count,)} or (given <= 0).any():
+        raise UsageError(f"step must be one positive number or [{count}], but is {given.tolist()}")
+    return np.broadcast_to(given.astype(np.float64), count)
 
 
 def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
@@ -201,7 +263,7 @@ def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
     Raises:
         UsageError: If they have another shape, are not floating-point numbers, or K is 0.
     """
-    values = np.asarray(nudges)
+    values = _array(nudges, "nudges")
     if not np.issubdtype(values.dtype, np.floating):
         raise UsageError(f"nudges must be floating-point numbers, but are {values.dtype}")
     if values.ndim == len(shape) and values.shape[1:] == shape[1:]:
@@ -255,17 +317,25 @@ def check_feeds(feeds: Mapping[str, ArrayLike], model: Model, fed: Tensor, count
 
 def _converted(values: ArrayLike, tensor: Tensor) -> Array:
     """Convert numbers to the model's dtype; types that numpy does not have are left to the runtime."""
-    given = np.asarray(values)
+    given = _array(values, f"input {tensor.name!r}")
     if tensor.dtype not in _NUMBERS or given.dtype == tensor.dtype:
         return given
     converted: Array
     with np.errstate(invalid="ignore", over="ignore"):
-        converted = given.astype(tensor.dtype) if given.dtype.kind in "biuf" else given
+        converted = given.astype(tensor.dtype) if given.dtype.kind in _REAL else given
     if converted is given or (tensor.dtype not in FLOATS and not np.array_equal(converted, given)):
         raise UsageError(
             f"input {tensor.name!r} takes {tensor.dtype}, which cannot represent the given values ({given.dtype})"
         )
     return converted
+
+
+def _array(values: ArrayLike, what: str) -> Array:
+    try:
+        return np.asarray(values)
+    # Ragged lists, and whatever the conversions of other types raise.
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{what} is not an array of numbers: {error}") from None
 
 
 def can_feed(tensor: Tensor) -> bool:

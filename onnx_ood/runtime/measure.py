@@ -7,14 +7,16 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from onnx_ood._arguments import checked
 from onnx_ood.graph import Model, load, select
-from onnx_ood.runtime.arguments import find_site
+from onnx_ood.runtime.arguments import find_site, refuse_nan
 from onnx_ood.runtime.measurement import Measurement
 from onnx_ood.runtime.prober import Prober
 
 
+@checked
 def measure(
-    model: Model | str | Path,
+    model: str | Path | Model,
     batch: ArrayLike,
     *,
     probes: str | Iterable[str],
@@ -47,7 +49,7 @@ def measure(
         Pair statistics of every input, copy and probe, and the model's own outputs for the clean inputs.
 
     Raises:
-        UsageError: If an argument is wrong; SelectorError for a probe.
+        UsageError: If an argument is wrong or has NaN; SelectorError for a probe.
         ModelError: If the model can't be read or run.
         ProviderError: If the provider can't run here.
 
@@ -59,11 +61,13 @@ def measure(
     >>> found.probes, found.cosine_drop().shape
     (('logits',), (2, 5, 1))
     """
+    refuse_nan({"batch": batch, "nudges": nudges, **(feeds or {})})
     return _prober(model, probes, site, provider, batch_size, feeds, exact).measure(batch, nudges, feeds)
 
 
+@checked
 def observer_effect(
-    model: Model | str | Path,
+    model: str | Path | Model,
     batch: ArrayLike,
     *,
     probes: str | Iterable[str],
@@ -93,15 +97,16 @@ def observer_effect(
         floats, the fraction of elements that differ for other types.
 
     Raises:
-        UsageError: If an argument is wrong; SelectorError for a probe.
+        UsageError: If an argument is wrong or has NaN; SelectorError for a probe.
         ModelError: If the model can't be read or run.
         ProviderError: If the provider can't run here.
     """
+    refuse_nan({"batch": batch, **(feeds or {})})
     return _prober(model, probes, site, provider, batch_size, feeds, exact).observer_effect(batch, feeds)
 
 
 def _prober(
-    model: Model | str | Path,
+    model: str | Path | Model,
     probes: str | Iterable[str],
     site: str | None,
     provider: str,

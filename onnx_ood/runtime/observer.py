@@ -21,9 +21,9 @@ def difference(plain: Array, watched: Array) -> float:
         watched: Output of the instrumented model for the same inputs.
 
     Returns:
-        ‖watched − plain‖ / ‖plain‖ in float64 for floats, without NaN and infinities at the same places of both; the
-        fraction of elements that differ for other types; infinity if shapes or the places of NaN or infinity differ,
-        or if only `plain` is zero.
+        ‖watched − plain‖ / ‖plain‖ in float64 for floats, without NaN and infinities at the same places of both, NaN if
+        both are NaN everywhere; the fraction of elements that differ for other types; infinity if shapes or the places
+        of NaN or infinity differ, or if only `plain` is zero.
 
     >>> difference(np.array([3.0, 4.0]), np.array([3.0, 4.5]))
     0.1
@@ -41,6 +41,8 @@ def difference(plain: Array, watched: Array) -> float:
         or not np.isfinite(after[finite]).all()
     ):
         return float("inf")
+    if before.size and np.isnan(before).all():
+        return float("nan")
     moved = float(np.linalg.norm(after[finite] - before[finite]))
     if moved == 0:
         return 0.0
@@ -49,5 +51,6 @@ def difference(plain: Array, watched: Array) -> float:
 
 
 def largest(differences: Iterable[float]) -> float:
-    """Largest of some differences; 0 if there are none."""
-    return max(differences, default=0.0)
+    """Largest of some differences; 0 if there are none, NaN if all are NaN."""
+    found = list(differences)
+    return max((one for one in found if not np.isnan(one)), default=float("nan") if found else 0.0)

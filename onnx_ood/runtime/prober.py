@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from onnx_ood._arguments import checked
 from onnx_ood._types import Array, Float, FloatArray
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.runtime.arguments import (
@@ -15,6 +16,7 @@ from onnx_ood.runtime.arguments import (
     check_batch_size,
     check_feeds,
     check_nudges,
+    check_seed,
     feed_arrays,
     find_input,
     find_site,
@@ -53,6 +55,7 @@ class Prober:
         tf32: True if CUDA may round products to TF32.
     """
 
+    @checked
     def __init__(
         self,
         model: Model,
@@ -159,6 +162,7 @@ class Prober:
         name = self.site.name
         return not layout.axes.get(name) and layout.shapes.get(name, ())[:1] == (1,)
 
+    @checked
     def measure(
         self, batch: ArrayLike, nudges: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None
     ) -> Measurement:
@@ -182,6 +186,7 @@ class Prober:
         values = check_nudges(nudges, (len(clean), *self._host.site_shape(layout, clean)))
         return self._runner.run(layout, lambda layout: self._measure(layout, clean, values, checked))
 
+    @checked
     def run_groups(
         self,
         batch: ArrayLike,
@@ -209,6 +214,7 @@ class Prober:
             layout, lambda layout: self._host.run_groups(layout, clean, checked, groups, nudges, reduce)
         )
 
+    @checked
     def noise_floor(
         self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None, seed: int = 0
     ) -> Float:
@@ -223,6 +229,7 @@ class Prober:
             The largest drop at each probe of nudges of one unit in the last place, float64 [P]; at least the drop of
             rounding each activation once to its dtype.
         """
+        check_seed(seed)
         clean = check_batch(batch, self.input)
         values = self.site_values(clean, feeds)
         drops = self.measure(clean, rounding_nudges(values, seed), feeds).cosine_drop()
@@ -231,6 +238,7 @@ class Prober:
         floor: Float = np.maximum(measured, stored)
         return floor
 
+    @checked
     def observer_effect(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> float:
         """Measure the change of the model's own outputs by instrumentation.
 
@@ -266,6 +274,7 @@ class Prober:
         ]
         return largest(differences)
 
+    @checked
     def site_values(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Array:
         """Compute the clean values of the site, to which nudges are added.
 
@@ -283,6 +292,7 @@ class Prober:
         clean, checked, layout = self._prepare(batch, feeds)
         return self._host.site_values(layout, clean, checked)
 
+    @checked
     def site_shape(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> tuple[int, ...]:
         """Shape of the site's values for one input, without the batch axis.
 

@@ -158,8 +158,17 @@ def test_all_exit_codes(small: Callable[[str], Path]) -> None:
     broken = check(folder)
     assert broken.returncode == 2
     assert broken.stdout.splitlines()[0] == "error: 1 error, 0 failed, 0 not evaluated, 0 passed"
-    (line,) = broken.stderr.splitlines()
+    assert broken.stdout.count("cnn.onnx: is not an ONNX model") == 1
+    assert broken.stderr == ""
+    quiet = check(folder, "--quiet")
+    (line,) = quiet.stderr.splitlines()
     assert line.startswith("onnx-ood: cnn: cnn.onnx: is not an ONNX model")
+    (folder / "onnx-ood.toml").write_text(
+        (folder / "onnx-ood.toml").read_text() + '[[gates]]\nmetric = "opset"\nmin = 18\n'
+    )
+    several = check(folder)
+    assert several.stdout.count("is not an ONNX model") == 1
+    assert "size, opset (lines 3, 6)" in several.stdout
 
     wrong = check(small(SIZE.replace("size", "sise")))
     assert (wrong.returncode, wrong.stdout) == (64, "")

@@ -152,8 +152,9 @@ def test_top_is_how_many_are_listed(garments):
         (["score", CNN, "x.png", "--preprocess", "imagenett"], "imagenet"),
     ],
 )
-def test_usage_errors_are_one_line_and_64(arguments, words):
-    assert words in one_line_error(run(*arguments), 64)
+def test_usage_errors_are_one_line_and_64(arguments, words, tmp_path):
+    Image.new("L", (28, 28)).save(tmp_path / "x.png")
+    assert words in one_line_error(run(*arguments, folder=tmp_path), 64)
 
 
 def _save(path, text, **changes):

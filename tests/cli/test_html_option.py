@@ -52,7 +52,8 @@ def test_thumbnails_can_be_left_out(garments, tmp_path):
 
 def test_too_little_has_a_page_and_its_exit_code(tmp_path):
     page = tmp_path / "report.html"
-    done = run("score", CNN, tmp_path / "gone.png", "--html", page, "--quiet")
+    (tmp_path / "empty.png").touch()
+    done = run("score", CNN, tmp_path / "empty.png", "--html", page, "--quiet")
     assert done.returncode == 3
     assert "Not evaluated" in page.read_text(encoding="utf-8")
 

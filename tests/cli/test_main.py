@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import errno
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx_ood.cli import Interrupted
 from onnx_ood.cli.main import run
 
+from onnx_ood import models
 from onnx_ood.exceptions import ModelError, NotEvaluatedError, OutputError, UsageError
 
 
@@ -42,6 +48,7 @@ def exit_in_a_broken_pipe() -> SystemExit:
         (OutputError("full"), OutputError.exit_code, "onnx-ood: full\n"),
         (NotEvaluatedError("little"), 3, "onnx-ood: little\n"),
         (KeyboardInterrupt(), 130, "onnx-ood: interrupted\n"),
+        (Interrupted(signal.SIGTERM), 143, "onnx-ood: interrupted\n"),
     ],
 )
 def test_each_error_has_its_code_and_line(
@@ -92,3 +99,35 @@ def test_the_help_imports_no_command() -> None:
     assert done.stderr == ""
     assert done.returncode == 0
     assert "Rank inputs" in done.stdout
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_the_program_with_one_line(sent: signal.Signals, code: int, tmp_path: Path) -> None:
+    """A run that takes long; its output file is checked before the model runs, and not left behind."""
+    rows = np.zeros((20_000, 1, 28, 28), np.float32)
+    np.save(tmp_path / "rows.npy", rows + np.arange(20_000)[:, None, None, None].astype(np.float32))
+    words = ["score", models.path("fashion_cnn"), tmp_path / "rows.npy", "--copies", "1000"]
+    with subprocess.Popen(
+        [sys.executable, "-P", "-m", "onnx_ood", *words, "--provider", "cpu", "--json", tmp_path / "r.json"],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        time.sleep(6)
+        process.send_signal(sent)
+        _, written = process.communicate(timeout=60)
+    assert process.returncode == code
+    assert written == "onnx-ood: interrupted\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
+
+
+@pytest.mark.parametrize(("sent", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_during_imports_ends_the_program_with_one_line(sent: str, code: int) -> None:
+    program = (
+        "import builtins, os, signal\nfrom onnx_ood.cli import main\nload = builtins.__import__\n"
+        "def late(name, *rest):\n"
+        f"    if name == 'typer': os.kill(os.getpid(), signal.{sent})\n"
+        "    return load(name, *rest)\n"
+        "builtins.__import__ = late\nmain()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, "onnx-ood: interrupted\n")

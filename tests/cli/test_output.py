@@ -6,9 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from command import run
 from onnx_ood.cli.output import attempt, check_outputs, write_json, write_outputs
 
 import onnx_ood
+from onnx_ood import models
 from onnx_ood.exceptions import OutputError
 
 
@@ -73,3 +75,50 @@ def test_files_that_cannot_be_written_are_found_before_the_work(tmp_path: Path) 
     check_outputs(None, Path("-"), tmp_path / "new.json")
     with pytest.raises(OutputError):
         check_outputs(tmp_path / "new.json", tmp_path / "missing" / "folder" / "r.json")
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("score", "--html"),
+        ("score", "--csv"),
+        ("score", "--jsonl"),
+        ("score", "--parquet"),
+        ("bench", "--latex"),
+        ("sensitivity", "--picture"),
+        ("instrument", "--out"),
+        ("check", "--junit"),
+        ("show", "--html"),
+    ],
+)
+def test_only_json_is_printed_to_standard_output(command, option, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = run(command, "x", *(["y"] if command in {"score", "sensitivity"} else []), option, "-")
+    assert (done.returncode, done.stderr) == (64, f"onnx-ood: {option} writes a file; name one\n")
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_inputs_are_refused_by_every_command_before_the_model_is_read(tmp_path):
+    (tmp_path / "c.toml").write_text(
+        '[models.a]\npath = "m.onnx"\ninputs = "gone"\n[[gates]]\nmetric = "size"\nmax = 1\n'
+    )
+    for words in (
+        ["score", "m.onnx", "gone", "--reference", "lost"],
+        ["bench", "m.onnx", "--id", "gone", "--ood", "a=lost"],
+        ["directions", "m.onnx", "--id", "gone", "--ood", "a=lost"],
+        ["sensitivity", "m.onnx", "gone"],
+        ["preprocess", "m.onnx", "gone"],
+        ["check", "c.toml"],
+    ):
+        done = run(*words, folder=tmp_path)
+        assert done.returncode == 64, words
+        assert "no such file or folder; check the path" in done.stderr
+        assert done.stderr.count("\n") == 1
+        assert ("gone, lost: " in done.stderr) == ("lost" in words[-1])
+
+
+def test_no_input_at_all_is_one_line():
+    done = run("score", "m.onnx", "")
+    assert (done.returncode, done.stderr) == (64, "onnx-ood: '': an empty argument names no file\n")
+    done = run("score", models.path("fashion_cnn"), "-", "--provider", "cpu", "--quiet")
+    assert (done.returncode, done.stderr.count("\n")) == (3, 1)

@@ -24,8 +24,8 @@ def garments(tmp_path: Path) -> Path:
     return tmp_path / "garments.npy"
 
 
-def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return command.run("sensitivity", *arguments)
+def run(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return command.run("sensitivity", *arguments, folder=folder)
 
 
 def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, tmp_path: Path) -> None:
@@ -67,8 +67,11 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
         ([models.path("fashion_cnn"), "x.npy", "--classes", "none.csv"], "none.csv: no such file"),
     ],
 )
-def test_mistakes_are_one_line_and_exit_with_64(arguments: list[object], message: str) -> None:
-    done = run(*arguments)
+def test_mistakes_are_one_line_and_exit_with_64(
+    arguments: list[object], message: str, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((3, 1, 28, 28), np.float32))
+    done = run(*arguments, folder=tmp_path)
     assert done.returncode == 64
     assert message in done.stderr
     assert done.stderr.count("\n") == 1

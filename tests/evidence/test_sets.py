@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import small_models
 
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.evidence.collect import Collected, Collector
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.sets import MeasuredSets, SetSources, check_sets, collect_sets, counting, open_sets
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.exceptions import InputTypeError, NotEvaluatedError, UsageError
 from onnx_ood.perturb import list_corruptions, synthetic_ood
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
@@ -109,3 +111,25 @@ def test_no_synthetic_sets_are_made_of_arrays(save) -> None:
     found = collect_sets(Collector(Sums(), model), model, sources, synthetic=True, progress=lambda _: None)
     assert found.synthetic == {}
     assert "Inputs are not pictures" in found.notes[-1]
+
+
+ROWS = np.zeros((3, 4))
+
+
+@pytest.mark.parametrize("name", [3, None, ("a", "b"), b"a"])
+def test_a_set_is_named_by_a_str(name):
+    with pytest.raises(InputTypeError, match=f"ood: found a set named .*{type(name).__name__}"):
+        open_sets(ROWS, {"good": ROWS, name: ROWS})
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_a_set_has_a_name(name):
+    with pytest.raises(UsageError, match="ood: found a set without a name"):
+        open_sets(ROWS, {name: ROWS})
+
+
+@pytest.mark.parametrize("audit", [onnx_ood.bench, onnx_ood.directions])
+@pytest.mark.parametrize("name", [3, ""])
+def test_audits_refuse_such_names(audit, name):
+    with pytest.raises(UsageError, match="ood: found a set"):
+        audit(models.path("fashion_cnn"), ROWS, {name: ROWS})

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import FileRow, InputSource, open_inputs
+from onnx_ood.inputs import FailedInput, FileRow, InputSource, open_inputs
 
 
 @pytest.fixture(autouse=True)
@@ -80,8 +80,21 @@ def test_names_and_paths_of_rows_are_their_file() -> None:
 
 def test_missing_folders_are_refused_by_name() -> None:
     open_inputs("a.png").check_missing()
-    with pytest.raises(UsageError, match=r"nowhere: no such file or folder; check the path \(and 1 more\)"):
-        open_inputs(["a.png", "nowhere", "gone*"]).check_missing()
+    with pytest.raises(UsageError) as error:
+        open_inputs(["a.png", "nowhere", "gone*", "neither"]).check_missing()
+    assert str(error.value) == (
+        "nowhere, neither: no such file or folder; check the path; gone*: the pattern matches nothing; check the path"
+    )
+
+
+def test_many_missing_files_are_counted() -> None:
+    with pytest.raises(UsageError, match=r"^0\.png, 1\.png, .*, 19\.png, and 5 more: no such file"):
+        open_inputs([f"{at}.png" for at in range(25)]).check_missing()
+
+
+def test_a_folder_that_cannot_be_listed_is_a_failed_input() -> None:
+    failed = FailedInput("folder", "folder cannot be listed (Permission denied)")
+    InputSource(missing=(failed,)).check_missing()
 
 
 def test_only_archives_and_mappings_can_feed_several_inputs() -> None:

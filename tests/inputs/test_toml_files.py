@@ -175,3 +175,20 @@ def test_files_that_are_none_are_told(tmp_path: Path) -> None:
     path.write_bytes(b" " * (MAX_BYTES + 1))
     with pytest.raises(UsageError, match="over the limit"):
         read_toml(path, Outer)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = " + "1" * 5000, "is not TOML: Exceeds the limit"),
+        ('x = 1\na = "b\\u0000c"', "line 2: a: has a null character"),
+        ('[t]\nx = ["a", "\\u0000"]', r"line 2: t\.x\.1: has a null character"),
+        ('"a\\u0000" = 1', "has a null character"),
+    ],
+)
+def test_numbers_and_texts_that_nothing_can_use_are_one_line(tmp_path: Path, text: str, message: str) -> None:
+    (path := tmp_path / "a.toml").write_text(text)
+    with pytest.raises(UsageError, match=message) as error:
+        read_toml(path, Outer)
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 400

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import onnxruntime
 import pytest
+import small_models
 
 import onnx_ood
 from onnx_ood import models
@@ -47,6 +48,26 @@ def test_the_same_nan_and_infinity_are_no_difference():
     values = np.array([np.nan, np.inf, -np.inf, 2.0])
     assert difference(values, values.copy()) == 0
     assert difference(values, np.array([np.nan, np.inf, -np.inf, 3.0])) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("values", [np.full(3, np.nan), np.full((2, 2), np.nan, np.float32)])
+def test_outputs_of_nan_cannot_be_compared(values):
+    assert math.isnan(difference(values, values.copy()))
+    assert difference(values, np.zeros_like(values)) == math.inf
+
+
+def test_nan_does_not_hide_other_outputs():
+    assert largest([0.25, math.nan, 0.5]) == 0.5
+    assert math.isnan(largest([math.nan, math.nan]))
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_the_effect_on_a_model_of_nan_is_nan(save, exact):
+    path = save(small_models.roots())
+    negative = -np.ones((2, 4), np.float32)
+    assert math.isnan(onnx_ood.observer_effect(path, negative, probes="all", exact=exact, provider="cpu"))
+    mixed = np.array([[-1, -1, -1, -1], [1, 2, 3, 4]], np.float32)
+    assert onnx_ood.observer_effect(path, mixed, probes="all", exact=True, provider="cpu") == 0
 
 
 def test_no_outputs_is_no_effect():

@@ -17,8 +17,10 @@ from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
+from onnx_ood._arguments import bind
 from onnx_ood._dialect import flag, named
 from onnx_ood._ids import kebab_id, snake_ids
+from onnx_ood._limits import MAX_BATCH_SIZE, MAX_COPIES, MAX_INPUTS
 from onnx_ood._spelling import did_you_mean
 from onnx_ood.exceptions import UsageError
 
@@ -128,7 +130,9 @@ Scale = Annotated[
     Option("Nudge"),
 ]
 Copies = Annotated[
-    int | None, Field(ge=1, description="Nudged copies of each input."), Option("Nudge", default_text="4")
+    int | None,
+    Field(ge=1, le=MAX_COPIES, description="Nudged copies of each input."),
+    Option("Nudge", default_text="4"),
 ]
 Seed = Annotated[int, Field(ge=0, description="Seed of all random draws."), Option("Run")]
 Preprocess = Annotated[
@@ -155,12 +159,16 @@ Feeds = Annotated[
 Provider = Annotated[Literal["auto", "cuda", "cpu"], Field(description="Execution provider."), Option("Run")]
 BatchSize = Annotated[
     int | None,
-    Field(ge=1, description="Inputs in one run of the model."),
+    Field(ge=1, le=MAX_BATCH_SIZE, description="Inputs in one run of the model."),
     Option("Run", default_text="what memory allows"),
 ]
 Limit = Annotated[
     int | None,
-    Field(ge=1, description="Maximum number of inputs, or of inputs per set: a random sample of the files."),
+    Field(
+        ge=1,
+        le=MAX_INPUTS,
+        description="Maximum number of inputs, or of inputs per set: a random sample of the files.",
+    ),
     Option("Input", default_text="all"),
 ]
 Tf32 = Annotated[
@@ -293,23 +301,9 @@ def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]
 
         @functools.wraps(function)
         def call(*args: Any, **options: Any) -> R:
-            unknown = next((name for name in options if name not in signature.parameters), None)
-            if unknown is not None:
-                raise UsageError(
-                    f"{function.__name__}: unknown argument {unknown!r}; "
-                    f"{did_you_mean(unknown, signature.parameters)}"
-                )
             values = {name: options.pop(name) for name in fields if name in options}
-            try:
-                bound = own.bind(*args, **options)
-            except TypeError as error:
-                raise TypeError(f"{function.__name__}() {error}") from None
+            bound = bind(function, own, args, options, known=fields)
             settings = bound.arguments.get("settings")
-            if settings is not None and not isinstance(settings, kind):
-                raise UsageError(
-                    f"{function.__name__}: settings must be {kind.__name__}, found {type(settings).__name__}; "
-                    "give single settings by keyword"
-                )
             if values:
                 bound.arguments["settings"] = (
                     kind(**values) if settings is None else settings.replaced(**values)

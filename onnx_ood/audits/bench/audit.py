@@ -60,9 +60,11 @@ def bench(
     settings = settings or BenchSettings()
     sources = open_sets(id, ood)
     references = open_references(reference)
+    given = InputSource.joined([sources.all, references])
+    given.check_missing()
     prepared = prepare_model(
         model,
-        InputSource.joined([sources.all, references]),
+        given,
         site=settings.site,
         feeds=settings.feeds,
         preprocess=settings.preprocess,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.metrics.estimates import percentile_interval
-from onnx_ood.results.base import Environment, Failure, Part, Result, dataframe
+from onnx_ood.results.base import Environment, Failure, Part, Result, check_lengths, dataframe
 from onnx_ood.results.provenance import ModelFacts
 
 
@@ -100,7 +100,7 @@ class CorruptionMetrics(Part):
     detector: str
     mean: BenchInterval = Field(description="Mean AUROC over corruptions and severities.")
     severities: tuple[BenchInterval, ...] = Field(
-        description="Mean AUROC over corruptions at each severity, beginning with 1."
+        min_length=1, description="Mean AUROC over corruptions at each severity, beginning with 1."
     )
     curves: tuple[CorruptionCurve, ...] = Field(
         description="One per corruption, in the order of `corruptions`."
@@ -111,12 +111,22 @@ class BenchCorruptions(Part):
     """AUROCs of detectors for corrupted pictures. Resamples draw a picture with all its corrupted versions."""
 
     inputs: int = Field(description="In-distribution pictures, each with all corruptions.")
-    corruptions: tuple[str, ...]
+    corruptions: tuple[str, ...] = Field(min_length=1)
     left_out: dict[str, str] = Field(
         description="Corruptions that do not apply to the pictures, with the reason."
     )
-    detectors: tuple[CorruptionMetrics, ...] = Field(description="The best first.")
+    detectors: tuple[CorruptionMetrics, ...] = Field(min_length=1, description="The best first.")
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for one in self.detectors:
+            if tuple(curve.corruption for curve in one.curves) != self.corruptions:
+                raise ValueError(f"the curves of {one.detector} are not those of the corruptions")
+            aurocs = {f"curve {curve.corruption} of {one.detector}": curve.aurocs for curve in one.curves}
+            severities = self.detectors[0].severities
+            check_lengths(len(severities), "severities", {one.detector: one.severities, **aurocs})
+        return self
 
 
 class BenchCache(Part):
@@ -165,6 +175,16 @@ class BenchResult(Result):
     not_applicable: dict[str, str] = Field(description="Detectors that were left out, with the reason.")
     cache: BenchCache | None = Field(default=None, description="None without a cache.")
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [one.name for one in self.sets]
+        for one in self.detectors:
+            if [metric.set for metric in one.metrics] != names:
+                raise ValueError(f"the metrics of {one.name} are not those of the sets {', '.join(names)}")
+            if one.scores is not None and list(one.scores.sets) != names:
+                raise ValueError(f"the scores of {one.name} are not those of the sets {', '.join(names)}")
+        return self
 
     def to_dataframe(self) -> Any:
         """Return the metrics as a pandas DataFrame: one row per detector and set.

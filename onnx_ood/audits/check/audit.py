@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple, get_args
 
+from onnx_ood._arguments import checked
 from onnx_ood._dialect import dialect
 from onnx_ood._types import Progress
 from onnx_ood.audits.check.audit_runner import AuditRequest, AuditRunner
@@ -15,13 +16,14 @@ from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.registry import MetricValue, measure
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
 from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
-from onnx_ood.inputs import shown
+from onnx_ood.inputs import InputSource, open_inputs, shown
 from onnx_ood.results.base import Environment
 from onnx_ood.results.provenance import environment
 
 _PRECEDENCE: tuple[Outcome, ...] = get_args(Outcome)
 
 
+@checked
 def check(
     file: str | Path | CheckPlan | None = None,
     *,
@@ -54,6 +56,7 @@ def check(
             f'{plan.path.as_posix()}: names no baseline; add baseline = "onnx-ood-baseline.json" at its top'
         )
     stored = read_baseline(plan.baseline) if plan.baseline is not None and not update_baseline else None
+    _check_inputs(plan)
     runners = _runners(plan, progress)
     with dialect("toml"):
         values = {
@@ -113,6 +116,18 @@ def _runners(plan: CheckPlan, progress: Progress | None) -> dict[str, AuditRunne
         )
         found[name] = AuditRunner(model, request, cache, progress)
     return found
+
+
+def _check_inputs(plan: CheckPlan) -> None:
+    """Refuse missing inputs of any model before the first one is run."""
+    for name, model in plan.config.models.items():
+        try:
+            InputSource.joined(
+                map(open_inputs, (model.inputs, model.reference, *model.ood.values()))
+            ).check_missing()
+        except UsageError as error:
+            line = plan.model_line(name)
+            raise UsageError(shown(f"{plan.path.as_posix()}: line {line}: models.{name}: {error}")) from None
 
 
 def _measure(

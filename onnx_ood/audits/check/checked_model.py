@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, Field
 
 from onnx_ood._ids import snake_id
+from onnx_ood._limits import MAX_DIRECTIONS, MAX_TRAJECTORIES
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Names, Settings
 from onnx_ood.audits._common.toml_models import NonEmptyStr, TomlModel
@@ -26,7 +27,9 @@ class CheckedModel(TomlModel):
     reference: Names = Field(
         default=(), description="Known-good inputs to learn from, none of them in `inputs`."
     )
-    ood: dict[str, Names] = Field(default={}, description="Out-of-distribution sets by name, for auroc.")
+    ood: dict[NonEmptyStr, Names] = Field(
+        default={}, description="Out-of-distribution sets by name, for auroc."
+    )
     synthetic_ood: common.SyntheticOod = True
     limit: common.Limit = None
     detector: Annotated[str, AfterValidator(snake_id)] = Field(
@@ -46,10 +49,10 @@ class CheckedModel(TomlModel):
     noise: common.Noise = "gaussian"
     scale: common.Scale = 0.02
     copies: common.Copies = 4
-    directions: Annotated[int, Field(ge=2)] = Field(
+    directions: Annotated[int, Field(ge=2, le=MAX_DIRECTIONS)] = Field(
         default=32, description="Directions along which Jacobian norms are estimated."
     )
-    trajectories: Annotated[int, Field(ge=1)] = Field(
+    trajectories: Annotated[int, Field(ge=1, le=MAX_TRAJECTORIES)] = Field(
         default=10, description="Trajectories of each type, for transition-density."
     )
     seed: common.Seed = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, get_args
@@ -9,6 +10,7 @@ from typing import Annotated, get_args
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from onnx_ood._ids import kebab_id, snake_id
+from onnx_ood._limits import MAX_INPUTS
 from onnx_ood._spelling import did_you_mean
 from onnx_ood.audits._common.settings import Names
 from onnx_ood.audits._common.toml_models import NonEmptyStr, TomlModel
@@ -32,6 +34,10 @@ _BOUNDS = {
 }
 """Keys that bound a metric, by the type of its value."""
 _TRAJECTORIES: tuple[str, ...] = get_args(TrajectoryType)
+
+
+# A set of characters in a glob; the first character in it may be ].
+_CLOSED = re.compile(r"\[!?+.[^]]*\]")
 
 
 def _known_metric(name: str) -> str:
@@ -78,7 +84,7 @@ class Gate(TomlModel):
         description="Largest accepted change for the worse against the baseline, in the metric's unit. Default: what "
         "noise explains.",
     )
-    min_inputs: Annotated[int, Field(ge=1)] | None = Field(
+    min_inputs: Annotated[int, Field(ge=1, le=MAX_INPUTS)] | None = Field(
         default=None,
         description="Fewest inputs (or trajectories) for the gate to be evaluated. Default: the file's min-inputs.",
     )
@@ -116,7 +122,7 @@ class CheckFile(TomlModel):
     baseline: NonEmptyStr | None = Field(
         default=None, description="Baseline file, written by onnx-ood check --update-baseline."
     )
-    min_inputs: Annotated[int, Field(ge=1)] = Field(
+    min_inputs: Annotated[int, Field(ge=1, le=MAX_INPUTS)] = Field(
         default=10, description="Fewest inputs (or trajectories) for a gate to be evaluated."
     )
     cache: NonEmptyStr | None = Field(
@@ -268,8 +274,16 @@ def _problem(gate: Gate, metric: Metric, config: CheckFile) -> tuple[str, str] |
         bound = getattr(gate, key)
         if isinstance(bound, float) and metric.upper_limit is not None and bound > metric.upper_limit:
             return key, f"{metric.name} ranges from 0 to {metric.upper_limit:g}; percentages are not accepted"
+        if isinstance(bound, float) and metric.lower_limit is not None and bound < metric.lower_limit:
+            return key, f"{metric.name} is at least {metric.lower_limit:g}, found {bound:g}"
     if gate.equals is not None and isinstance(gate.equals, str) != (metric.kind == "text"):
         return "equals", f"{metric.name} is a {metric.kind}, found {gate.equals!r}"
+    if isinstance(gate.equals, str) and metric.texts and gate.equals not in metric.texts:
+        return "equals", f"{metric.name} is never {gate.equals!r}; {did_you_mean(gate.equals, metric.texts)}"
+    if isinstance(gate.equals, float) and (gate.min is not None or gate.max is not None):
+        return "equals", "it leaves nothing to min and max; remove them, or equals"
+    if broken := next((one for one in gate.forbid if "[" in _CLOSED.sub("", one)), None):
+        return "forbid", f"{broken!r} has a [ without ]; close it, or write [[] for the character"
     if gate.tolerance is not None and (not gate.baseline or metric.kind != "number"):
         return "tolerance", "it needs baseline = true and a metric that is a number"
     if gate.baseline and config.baseline is None:

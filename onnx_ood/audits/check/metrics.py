@@ -256,6 +256,7 @@ def observer_effect(runner: AuditRunner) -> MetricValue:
         audit="score",
         advice="see what this machine can run with onnx-ood doctor",
         kind="text",
+        texts=("cpu", "cuda"),
         worse="change",
     )
 )

@@ -47,7 +47,9 @@ class Metric:
         advice: What to try when a gate on it fails.
         kind: Type of its value: a number, a text or names.
         unit: Unit of the number, or empty.
+        lower_limit: Smallest possible number; None without a limit.
         upper_limit: Largest possible number; None without a limit.
+        texts: Possible texts; empty for any.
         worse: Direction of deterioration; `"change"` if neither direction is better.
         target: What a gate on it must name; None for nothing.
         takes_set: True if a gate may name an out-of-distribution set.
@@ -60,7 +62,9 @@ class Metric:
     advice: str
     kind: Literal["number", "text", "names"] = "number"
     unit: str = ""
+    lower_limit: float | None = 0
     upper_limit: float | None = None
+    texts: tuple[str, ...] = ()
     worse: Literal["larger", "smaller", "change"] = "larger"
     target: Literal["detector", "probe", "trajectories"] | None = None
     takes_set: bool = False

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood import metrics
+from onnx_ood._arguments import checked
 from onnx_ood._types import Float, Progress
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
 from onnx_ood.audits.score.settings import ScoreSettings
@@ -52,6 +53,7 @@ class _Measured:
         return top
 
 
+@checked
 def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress | None = None) -> DemoResult:
     """Score the bundled photos and altered versions of them.
 

@@ -55,4 +55,4 @@ class DemoResult(Result):
         description="Added nodes that ran on the CPU although the model ran on CUDA: a bug."
     )
     answers: dict[str, str] = Field(description="The model's answer for each photo.")
-    alterations: tuple[AlterationResult, ...]
+    alterations: tuple[AlterationResult, ...] = Field(min_length=1)

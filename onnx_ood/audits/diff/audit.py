@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from onnx_ood._arguments import checked
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.audits.check.result import CheckResult
 from onnx_ood.audits.diff.benches import metrics_of_benches, unshared_of_benches
@@ -48,6 +49,7 @@ _RUN = ("provider", "exact", "tf32")
 _DESCRIPTIONS = ("formula", "source")
 
 
+@checked
 def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
     """Compare two results of the same audit: score, bench, sensitivity or check.
 

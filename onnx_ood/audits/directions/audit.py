@@ -54,6 +54,7 @@ def directions(
     """
     settings = settings or DirectionsSettings()
     sources = open_sets(id, ood)
+    sources.all.check_missing()
     prepared = prepare_model(
         model, sources.all, site=settings.site, feeds=settings.feeds, preprocess=settings.preprocess
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from itertools import product
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from onnx_ood.audits.directions.settings import DirectionsSettings
 from onnx_ood.results.base import Environment, Failure, Number, Part, Result
@@ -126,3 +127,13 @@ class DirectionsResult(Result):
     sets: tuple[SetDirections, ...]
     conclusion: str = Field(description="Conclusion in sentences.")
     notes: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        layers = [one.name for one in self.layers]
+        swept = set(product(layers, self.scales, self.noises, self.copies))
+        for one in self.sets:
+            found = {(at.layer, at.scale, at.noise, at.copies) for at in one.settings}
+            if found != swept or len(set(layers)) != len(layers):
+                raise ValueError(f"the settings of the set {one.name} are not those that were swept")
+        return self

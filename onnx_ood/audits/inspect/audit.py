@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from onnx_ood._arguments import checked
 from onnx_ood.audits.inspect.result import InspectResult, ProbeFacts, TensorFacts
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model, Tensor, load, subgraphs, suggest_probes
 from onnx_ood.results.provenance import model_facts
 
 
+@checked
 def inspect(model: str | Path | Model) -> InspectResult:
     """List the contents of a model file without running it.
 

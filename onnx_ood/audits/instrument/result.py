@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from onnx_ood.graph import Instrumented
 from onnx_ood.graph.catalogue.tensors import type_of
@@ -36,6 +36,12 @@ class InstrumentResult(Result):
     required_inputs: tuple[str, ...] = Field(
         description="Added inputs without a default, which have to be fed."
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if untyped := {*self.outputs.values(), *self.inputs.values()} - {*self.types}:
+            raise ValueError(f"types lacks {', '.join(sorted(untyped))}")
+        return self
 
     @classmethod
     def of(cls, instrumented: Instrumented, out: Path) -> Self:

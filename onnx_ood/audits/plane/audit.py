@@ -172,8 +172,7 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
     feeding = _feed(model, settings)
     taking = feeding.fed
     found = open_inputs(inputs)
-    if found.missing:
-        raise UsageError(f"{found.missing[0].id}: {found.missing[0].reason}")
+    found.check_missing()
     chosen = choose_preprocessing(model.by_name[taking.name], found, settings.preprocess, card)
     reader = Reader(
         found.sample(settings.limit, settings.seed),

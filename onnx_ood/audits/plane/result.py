@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from onnx_ood.results.base import Environment, Number, Part, Prediction, Result
+from onnx_ood.audits.plane.settings import MAX_RESOLUTION
+from onnx_ood.results.base import Environment, Number, Part, Prediction, Result, check_lengths
 from onnx_ood.results.provenance import ModelFacts
 
 
@@ -26,17 +28,33 @@ class PlaneGrid(Part):
 
     x: float = Field(description="Of the first column.")
     y: float = Field(description="Of the first row.")
-    step: float
-    columns: int
-    rows: int
+    step: float = Field(gt=0)
+    columns: int = Field(ge=1, le=MAX_RESOLUTION)
+    rows: int = Field(ge=1, le=MAX_RESOLUTION)
+
+    def check(self, name: str, rows: Sequence[Sequence[object]]) -> None:
+        """Refuse rows of values that are not those of the grid; for validators.
+
+        Raises:
+            ValueError: If there are more or fewer rows or columns.
+        """
+        check_lengths(self.rows, "rows of the grid", {name: rows})
+        check_lengths(
+            self.columns, "columns of the grid", {f"{name}.{at}": row for at, row in enumerate(rows)}
+        )
 
 
 class PlaneLine(Part):
     """A line through points of the plane."""
 
     index: int = Field(description="Unit, as an index into the flattened activation of one input; or class.")
-    x: tuple[float, ...]
+    x: tuple[float, ...] = Field(min_length=1)
     y: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        check_lengths(len(self.x), "values of x", {"y": self.y})
+        return self
 
 
 class PlaneProbe(Part):
@@ -100,6 +118,11 @@ class PlaneJacobian(Part):
     )
     note: str
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self.grid.check("norms", self.norms)
+        return self
+
 
 class PlaneResult(Result):
     """A model on the plane through three inputs."""
@@ -123,3 +146,9 @@ class PlaneResult(Result):
     classes: PlaneClasses | None = Field(description="Null if the first output is not a row of class scores.")
     jacobian: PlaneJacobian | None = Field(description="Null if not measured.")
     notes: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.classes is not None:
+            self.grid.check("classes.answers", self.classes.answers)
+        return self

@@ -6,10 +6,12 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from onnx_ood._limits import MAX_DIRECTIONS, MAX_UNITS
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Option, Settings
 
 MAX_RESOLUTION = 2000
+MAX_EXTENT = 1000
 
 
 class PlaneSettings(Settings):
@@ -44,7 +46,7 @@ class PlaneSettings(Settings):
     ] = None
     units: Annotated[
         int,
-        Field(ge=1, description="Most units whose boundaries are traced: a random sample."),
+        Field(ge=1, le=MAX_UNITS, description="Most units whose boundaries are traced: a random sample."),
         Option("Measurement"),
     ] = 256
     resolution: Annotated[
@@ -60,6 +62,7 @@ class PlaneSettings(Settings):
         float,
         Field(
             ge=0,
+            le=MAX_EXTENT,
             allow_inf_nan=False,
             description="Margin around the three inputs, as a fraction of the longer side of their bounding box.",
         ),
@@ -67,7 +70,11 @@ class PlaneSettings(Settings):
     ] = 0.5
     directions: Annotated[
         int,
-        Field(ge=0, description="Directions along which each Jacobian norm is estimated; 0 for no norms."),
+        Field(
+            ge=0,
+            le=MAX_DIRECTIONS,
+            description="Directions along which each Jacobian norm is estimated; 0 for no norms.",
+        ),
         Option("Measurement"),
     ] = 16
     limit: common.Limit = None

@@ -101,6 +101,8 @@ def preprocess(
         onnx_ood.preprocess("model.onnx", "photos/", limit=100).best.spec
     """
     settings = settings or PreprocessSettings()
+    source = open_inputs(photos, name="photos")
+    source.check_missing()
     loaded = model if isinstance(model, Model) else load(model)
     fed = first_input(loaded)
     shape = fed.shape or ()
@@ -119,7 +121,7 @@ def preprocess(
         )
     geometries = resize_candidates(values[0], shape)
     photos_read = _read(
-        open_inputs(photos, name="photos"),
+        source,
         [one.preprocessing for one in geometries],
         settings,
     )

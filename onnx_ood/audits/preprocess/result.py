@@ -48,7 +48,7 @@ class Question(Part):
     asks: Literal["values", "resize"]
     verdict: Literal["determined", "undetermined"]
     reason: str = Field(description="Reason for undetermined, or empty.")
-    candidates: tuple[TriedPreprocessing, ...] = Field(description="Best first.")
+    candidates: tuple[TriedPreprocessing, ...] = Field(min_length=1, description="Best first.")
 
     @property
     def leading(self) -> tuple[TriedPreprocessing, ...]:
@@ -71,7 +71,8 @@ class PreprocessResult(Result):
     photos: int
     failed: tuple[Failure, ...]
     questions: tuple[Question, ...] = Field(
-        description="Values (range, mean, deviation, order of channels) first; then resizing, with the first values."
+        min_length=1,
+        description="Values (range, mean, deviation, order of channels) first; then resizing, with the first values.",
     )
 
     @property

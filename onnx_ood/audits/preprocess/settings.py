@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from onnx_ood._limits import MAX_INPUTS
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Option, Settings
 
@@ -21,7 +22,9 @@ class PreprocessSettings(Settings):
     """
 
     limit: Annotated[
-        int, Field(ge=1, description="Most photos to use: a random sample of the files."), Option("Input")
+        int,
+        Field(ge=1, le=MAX_INPUTS, description="Most photos to use: a random sample of the files."),
+        Option("Input"),
     ] = 48
     seed: common.Seed = 0
     provider: common.Provider = "auto"

@@ -84,9 +84,11 @@ def score(
     settings = settings or ScoreSettings()
     source = open_inputs(inputs, stdin=stdin)
     references = open_references(reference)
+    given = InputSource.joined([source, references])
+    given.check_missing()
     prepared = prepare_model(
         model,
-        InputSource.joined([source, references]),
+        given,
         site=settings.site,
         feeds=settings.feeds,
         preprocess=settings.preprocess,

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from onnx_ood import _rendering
+from onnx_ood._arguments import checked
 from onnx_ood._paths import as_path
 from onnx_ood._types import Array, Progress
 from onnx_ood.audits._common.settings import takes_settings
@@ -98,6 +99,7 @@ class Auditor:
         """Number of references that the detectors learned from."""
         return 0 if self._scorer is None else len(self._scorer.fitted.references)
 
+    @checked
     def score(
         self, inputs: Any, *, streaming: Streaming | None = None, progress: Progress | None = None
     ) -> ScoreResult:
@@ -117,6 +119,7 @@ class Auditor:
             ModelError: If the model cannot be run.
         """
         source = open_inputs(inputs)
+        source.check_missing()
         self._prepared.check(source)
         with open_stream(streaming) as stream:
             return self._run.score(
@@ -129,6 +132,7 @@ class Auditor:
                 progress=progress,
             )
 
+    @checked
     def save(self, path: str | Path) -> None:
         """Save the auditor to one file, without pickle.
 
@@ -285,6 +289,7 @@ def fit(
     """
     settings = settings or ScoreSettings()
     references = open_references(reference)
+    references.check_missing()
     prepared = prepare_model(
         model,
         references,

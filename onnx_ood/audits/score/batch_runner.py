@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isnan
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -127,7 +129,8 @@ class BatchRunner:
             first = batch.part(0, _FIRST_INPUTS)
             first_others = self._feeding.others(first)
             self._floor = self._prober.noise_floor(first.tensors, first_others)
-            self._observer_effect = self._prober.observer_effect(first.tensors, first_others)
+            effect = self._prober.observer_effect(first.tensors, first_others)
+            self._observer_effect = None if isnan(effect) else effect
         others = self._feeding.others(batch)
         nudges = self._perturber.nudges(self._prober, batch.tensors, others)
         known = self._adaptive.known if self._adaptive else None

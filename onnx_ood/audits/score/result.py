@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.results.base import (
@@ -17,6 +17,7 @@ from onnx_ood.results.base import (
     Prediction,
     Result,
     Run,
+    check_lengths,
     dataframe,
 )
 from onnx_ood.results.provenance import ModelFacts
@@ -196,6 +197,16 @@ class ScoreResult(Result):
         description="Selected tensors that cannot be measured, with the reason."
     )
     notes: tuple[str, ...] = Field(description="Notes on how to read the numbers.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for at, one in enumerate(self.inputs):
+            check_lengths(len(self.detectors), "detectors", {f"inputs.{at}.scores": one.scores})
+            lists = ("drop", "drop_error", "distortion", "flip_rate", "probe_deviations")
+            check_lengths(
+                len(self.probes), "probes", {f"inputs.{at}.{name}": getattr(one, name) for name in lists}
+            )
+        return self
 
     @property
     def detectors(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from onnx_ood._arguments import check_fields
 from onnx_ood._dialect import named
 from onnx_ood._paths import as_path
 from onnx_ood.audits._common import settings as common
@@ -119,6 +120,7 @@ class Streaming:
     most_listed: int = 1000
 
     def __post_init__(self) -> None:
+        check_fields(self)
         object.__setattr__(self, "path", as_path(self.path, "path"))
         if self.most_listed < 1:
             raise UsageError(f"most_listed is {self.most_listed}; list at least 1 input")

@@ -77,6 +77,7 @@ def sensitivity(
         raise UsageError("no model given; name at least one ONNX file")
     models = [models] if isinstance(models, str | Path | Model) else models
     found = open_inputs(inputs)
+    found.check_missing()
     classes = None
     if settings.classes is not None:
         classes = read_classes(settings.classes)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from onnx_ood.results.base import Environment, Failure, Number, Part, Prediction, Result
+from onnx_ood.results.base import Environment, Failure, Number, Part, Prediction, Result, check_lengths
 from onnx_ood.results.provenance import ModelFacts
 
 TrajectoryType = Literal["translations", "same_class", "different_classes", "random"]
@@ -50,8 +50,9 @@ class TrajectoryResult(Part):
     converged: bool
     points: int = Field(description="Points evaluated.")
     profile: tuple[float, ...] = Field(
+        min_length=1,
         description="Transitions per unit of length in 40 parts of the trajectory: equal parts of the angle for "
-        "ellipses, of the number of segments for translations."
+        "ellipses, of the number of segments for translations.",
     )
 
 
@@ -129,6 +130,15 @@ class ModelSensitivity(Part):
     failed: tuple[Failure, ...]
     notes: tuple[str, ...]
 
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if missing := {one.type for one in self.trajectory_types} - {one.type for one in self.trajectories}:
+            raise ValueError(f"there is no trajectory of type {', '.join(sorted(missing))}")
+        profiles = {f"trajectories.{at}.profile": one.profile for at, one in enumerate(self.trajectories)}
+        for profile in list(profiles.values())[:1]:
+            check_lengths(len(profile), "parts", profiles)
+        return self
+
 
 class SensitivityResult(Result):
     """Stability of one or several models, and the comparison between them."""
@@ -142,5 +152,7 @@ class SensitivityResult(Result):
     limit: int | None = Field(default=None, description="Maximum number of inputs; null for all.")
     seed: int
     environment: Environment
-    models: tuple[ModelSensitivity, ...] = Field(description="Models in order of Jacobian rank.")
+    models: tuple[ModelSensitivity, ...] = Field(
+        min_length=1, description="Models in order of Jacobian rank."
+    )
     notes: tuple[str, ...]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from onnx_ood._limits import MAX_DIRECTIONS, MAX_TRAJECTORIES
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Option, Settings
 
@@ -43,11 +44,13 @@ class SensitivitySettings(Settings):
     ] = None
     directions: Annotated[
         int,
-        Field(ge=2, description="Directions along which each Jacobian norm is estimated."),
+        Field(ge=2, le=MAX_DIRECTIONS, description="Directions along which each Jacobian norm is estimated."),
         Option("Measurement"),
     ] = 32
     trajectories: Annotated[
-        int, Field(ge=0, description="Trajectories of each type; 0 for none."), Option("Measurement")
+        int,
+        Field(ge=0, le=MAX_TRAJECTORIES, description="Trajectories of each type; 0 for none."),
+        Option("Measurement"),
     ] = 4
     tolerance: Annotated[
         float,

@@ -83,7 +83,7 @@ def count_non_finite(model: Model) -> NonFinite:
                 nan += undefined
                 infinite += (count := int((~np.isfinite(values)).sum())) - undefined
                 found += count
-        except (OSError, ValueError):
+        except (OSError, KeyError, TypeError, ValueError):
             raise ModelError(
                 f"{model.path}: the stored values of tensor {tensor.name[:80]!r} do not fit its shape "
                 f"{list(tensor.dims[:8])}; the model is damaged: export or fetch it again"

@@ -10,6 +10,7 @@ from onnx import AttributeProto, GraphProto, NodeProto, TensorProto, TypeProto, 
 from onnx_ood._types import Array
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import is_standard
+from onnx_ood.graph.catalogue.tensors import stored_array
 from onnx_ood.graph.catalogue.type_protos import static_shape
 
 # Shapes and axes are small; larger values are not computed, so that a file cannot cost time or memory.
@@ -70,7 +71,7 @@ def stored_integers(graph: GraphProto) -> dict[str, Array]:
     found = {}
     for tensor in graph.initializer:
         if tensor.name not in inputs and _is_small(tensor):
-            value = numpy_helper.to_array(tensor)
+            value = stored_array(tensor)
             if _is_exact(value):
                 found[tensor.name] = value
     return found

@@ -12,6 +12,7 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto
 
+from onnx_ood._arguments import checked
 from onnx_ood._paths import as_path
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.calls import check_calls
@@ -154,6 +155,7 @@ def _tensor_of(nested: NestedTensor, index: int, depth: int) -> Tensor:
     )
 
 
+@checked
 def load(path: str | Path) -> Model:
     """Read a model; weights in external data files stay on disk.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from onnx import NodeProto, TensorProto, numpy_helper
+from onnx import NodeProto, TensorProto
 from onnx.external_data_helper import load_external_data_for_tensor
 
 from onnx_ood._types import Array
@@ -12,6 +12,7 @@ from onnx_ood.graph.catalogue.external import relocated
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import is_standard, producers
+from onnx_ood.graph.catalogue.tensors import stored_array
 
 # Operators that exporters put between a weight and its reader.
 _SIMPLE_OPS = frozenset(
@@ -54,10 +55,10 @@ class StoredValues:
 
     def _read(self, tensor: TensorProto) -> Array:
         if tensor.data_location != TensorProto.EXTERNAL:
-            return numpy_helper.to_array(tensor)
+            return stored_array(tensor)
         proto, folder = relocated(self._model.proto, self._model.path)
         found = next(one for one in proto.graph.initializer if one.name == tensor.name)
         copy = TensorProto()
         copy.CopyFrom(found)
         load_external_data_for_tensor(copy, str(folder))
-        return numpy_helper.to_array(copy)
+        return stored_array(copy)

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import onnx
-from onnx import TensorProto, TypeProto
+from onnx import TensorProto, TypeProto, numpy_helper
+
+from onnx_ood._types import Array
+from onnx_ood.exceptions import ModelError
 
 # Element types that can be nudged and measured.
 FLOAT_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -127,3 +130,18 @@ def format_shape(shape: Shape) -> str:
     if shape is None:
         return "[...]"
     return "[" + ", ".join("?" if d is None else str(d) for d in shape) + "]"
+
+
+def stored_array(tensor: TensorProto) -> Array:
+    """Read the values of a tensor that are in the model file itself.
+
+    Raises:
+        ModelError: If they do not fit its type and shape.
+    """
+    try:
+        return numpy_helper.to_array(tensor)
+    except (KeyError, TypeError, ValueError):  # an unknown type, a wrong number of bytes, a negative size
+        raise ModelError(
+            f"the stored values of tensor {tensor.name[:80]!r} do not fit its type {tensor.data_type} and shape "
+            f"{list(tensor.dims[:8])}; the model is damaged: export or fetch it again"
+        ) from None

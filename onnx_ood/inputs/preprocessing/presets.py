@@ -8,6 +8,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from onnx_ood._arguments import checked
 from onnx_ood._dialect import named
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.files import quoted
@@ -83,6 +84,7 @@ def guess(input_shape: Shape) -> Chosen:
     return Chosen(_build({}, None, input_shape), source)
 
 
+@checked
 def parse(text: str, input_shape: Shape) -> Preprocessing:
     """Parse a specification of preprocessing: words separated by commas, in any order and case.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console, Group
 from rich.table import Table
@@ -51,7 +51,7 @@ def print_check(console: Console, result: CheckResult, options: ReportOptions = 
         map(printable, notes),
         verbose=options.verbose,
     )
-    explained = [_explanation(gate, several=several) for gate in result.gates]
+    explained = [_explanation(gates, several=several) for gates in _alike(result.gates)]
     explained = [one for one in explained if one is not None]
     first = [gate for gate in result.gates if gate.outcome != "passed"]
     passed = [gate for gate in result.gates if gate.outcome == "passed"]
@@ -119,11 +119,22 @@ def _mark(outcome: Outcome, view: Marks) -> str:
     return {"error": "!", "failed": view.bad, "not_evaluated": "?", "passed": view.good}[outcome]
 
 
-def _explanation(gate: GateResult, *, several: bool) -> Group | None:
-    """Make the reason, the advice and the notes of a gate; None for a passed gate without notes."""
+def _alike(gates: Iterable[GateResult]) -> list[list[GateResult]]:
+    """Group gates that ended in the same error of one model."""
+    groups: dict[object, list[GateResult]] = {}
+    for number, gate in enumerate(gates):
+        same = (gate.model, gate.reason, gate.advice, gate.notes)
+        groups.setdefault(same if gate.outcome == "error" else number, []).append(gate)
+    return list(groups.values())
+
+
+def _explanation(gates: Sequence[GateResult], *, several: bool) -> Group | None:
+    """Make the reason, the advice and the notes of gates; None for a passed gate without notes."""
+    gate = gates[0]
     if gate.outcome == "passed" and not gate.notes:
         return None
-    name = f"{gate.title} of {gate.model}" if several else gate.title
+    name = ", ".join(one.title for one in gates) + (f" of {gate.model}" if several else "")
+    place = f"line{'s' * (len(gates) > 1)} {', '.join(str(one.line) for one in gates)}"
     lines = [
         ("why", gate.reason),
         ("interval", f"{gate.interval}, {gate.inputs} inputs" if gate.interval else ""),
@@ -131,6 +142,6 @@ def _explanation(gate: GateResult, *, several: bool) -> Group | None:
         *(("note", note) for note in gate.notes),
     ]
     return Group(
-        Text(printable(f"{name} (line {gate.line})"), style=_STYLES[gate.outcome]),
+        Text(printable(f"{name} ({place})"), style=_STYLES[gate.outcome]),
         facts((f"  {name}", printable(text)) for name, text in lines),
     )

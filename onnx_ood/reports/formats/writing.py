@@ -26,11 +26,10 @@ def check_writable(path: Path) -> None:
         if _is_special(path):
             return
         target = Path(os.path.realpath(path))
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        # Removed when closed, even if the program is interrupted.
+        tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent).close()
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from None
-    os.close(handle)
-    Path(name).unlink()
 
 
 @contextmanager

@@ -253,6 +253,13 @@ def _settings(result: SensitivityResult) -> Markup:
     )
 
 
+def _unquoted(name: str) -> str:
+    try:
+        return str(literal_eval(name))
+    except (ValueError, SyntaxError):  # an edited result
+        return name
+
+
 def command(result: SensitivityResult) -> str:
     """Command that repeats the measurement; the inputs have to be filled in."""
     first = result.models[0]
@@ -262,7 +269,7 @@ def command(result: SensitivityResult) -> str:
     counted = max((kind.density.count for kind in first.trajectory_types), default=0)
     words = ["onnx-ood", "sensitivity", *(one.model.path for one in result.models), "INPUTS..."]
     if len(of) == 1 and not first.jacobian.probe.startswith("softmax of "):
-        words += ["--probe", literal_eval(first.jacobian.probe)]
+        words += ["--probe", _unquoted(first.jacobian.probe)]
     words += ["--directions", f"{result.directions}", "--trajectories", f"{counted}"]
     words += ["--tolerance", f"{result.tolerance:g}"]
     words += ["--classes", first.classes] if first.classes not in {None, ANSWERS} else []

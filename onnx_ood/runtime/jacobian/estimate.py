@@ -7,6 +7,7 @@ from pathlib import Path
 
 from numpy.typing import ArrayLike
 
+from onnx_ood._arguments import checked
 from onnx_ood.graph import Model, load, select
 from onnx_ood.runtime.arguments import find_site
 from onnx_ood.runtime.jacobian.jacobian_prober import JacobianProber
@@ -14,8 +15,9 @@ from onnx_ood.runtime.jacobian.norms import JacobianNorms
 from onnx_ood.runtime.jacobian.probe import find_jacobian_probe
 
 
+@checked
 def jacobian_norms(
-    model: Model | str | Path,
+    model: str | Path | Model,
     batch: ArrayLike,
     *,
     probe: str | None = None,

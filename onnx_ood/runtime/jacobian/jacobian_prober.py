@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from onnx_ood import metrics
+from onnx_ood._arguments import checked
 from onnx_ood._types import Array, Float
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Tensor, gives_probabilities
 from onnx_ood.perturb.directions import Directions
+from onnx_ood.runtime.arguments import check_seed, check_steps
 from onnx_ood.runtime.jacobian.differences import Differences
 from onnx_ood.runtime.jacobian.norms import JacobianCheck, JacobianNorms
 from onnx_ood.runtime.jacobian.probe import first_measurable_output
@@ -54,6 +56,7 @@ class JacobianProber:
         patterns: Names of the pattern tensors.
     """
 
+    @checked
     def __init__(
         self,
         model: Model,
@@ -104,6 +107,7 @@ class JacobianProber:
         self._epsilon = max(_EPSILON[dtype or "float32"] for dtype in {self.prober.site.dtype, *computed})
         self._check_probes()
 
+    @checked
     def measure(
         self,
         batch: ArrayLike,
@@ -139,8 +143,7 @@ class JacobianProber:
         size = prod(site.shape[1:])
         if directions < min(2, size):
             raise UsageError(f"directions must be at least 2 to have a standard error, but is {directions}")
-        if seed < 0:
-            raise UsageError(f"seed must be 0 or larger, but is {seed}")
+        check_seed(seed)
         drawn = Directions(site.shape[1:], directions, seed)
         along = Differences(
             self.prober, self.probe, self.patterns, batch, drawn, feeds, softmax=self._softmax
@@ -148,7 +151,7 @@ class JacobianProber:
         if step is None:
             steps, disagreement = self._steps(site, along, drawn.count, seed)
         else:
-            steps = np.broadcast_to(np.asarray(step, np.float64), len(site))
+            steps = check_steps(step, len(site))
             disagreement = np.full(len(site), np.nan)
         flips = np.zeros((len(site), drawn.count), dtype=np.int64)
         norm, error = metrics.frobenius_norm(along.squares(np.arange(drawn.count), steps, flips), size)
@@ -163,6 +166,7 @@ class JacobianProber:
             note=self._note(),
         )
 
+    @checked
     def default_step(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Float:
         """Compute a usual step size, without the runs of a choice.
 
@@ -179,6 +183,7 @@ class JacobianProber:
         """
         return _scales(self.prober.site_values(batch, feeds)) * (sqrt(self._epsilon) * _DEFAULT_STEP)
 
+    @checked
     def check(
         self,
         batch: ArrayLike,

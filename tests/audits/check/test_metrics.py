@@ -22,7 +22,7 @@ from onnx_ood.audits.check.metrics import (
     nan_weights,
     transition_density,
 )
-from onnx_ood.exceptions import NotEvaluatedError
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
 
 
 @pytest.fixture(scope="module")
@@ -152,9 +152,15 @@ def test_inputs_that_fail_are_counted(folder: Path) -> None:
     garments[:7] = np.nan
     np.save(folder / "broken.npy", garments)
     text = MODEL.replace('inputs = "garments.npy"', 'inputs = ["broken.npy", "missing.npy"]')
-    (gate,) = run_check(folder, text + gates_toml('metric = "failed-inputs"\nmax = 0.1')).gates
+    gates = gates_toml('metric = "failed-inputs"\nmax = 0.1')
+    with pytest.raises(
+        UsageError, match=r"models\.cnn: .*missing\.npy: no such file or folder; check the path"
+    ):
+        run_check(folder, text + gates)
+    (folder / "missing.npy").write_bytes(b"")
+    (gate,) = run_check(folder, text + gates).gates
     assert (gate.outcome, gate.found, gate.inputs) == ("failed", 8 / 21, 21)
-    assert "missing.npy" in gate.notes[0]
+    assert "missing.npy" in gate.notes[0] or "broken.npy" in gate.notes[0]
 
 
 def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) -> None:

@@ -199,15 +199,15 @@ def test_bad_inputs_fail_by_name_and_the_others_are_scored(garments, tmp_path):
     (tmp_path / "broken.png").write_bytes(sorted(garments.iterdir())[0].read_bytes()[:100])
     (tmp_path / "text.jpg").write_text("not a picture")
     (tmp_path / "notes.txt").write_text("ignored")
-    result = onnx_ood.score(
-        models.path("fashion_cnn"), [str(garments), str(tmp_path), str(tmp_path / "missing.png")]
-    )
+    inputs = [str(garments), str(tmp_path)]
+    with pytest.raises(UsageError, match=r"missing\.png: no such file or folder; check the path"):
+        onnx_ood.score(models.path("fashion_cnn"), [*inputs, str(tmp_path / "missing.png")])
+    result = onnx_ood.score(models.path("fashion_cnn"), inputs)
     assert result.status == "scored"
     assert len(result.inputs) == 12
     assert {failure.id.rsplit("/", 1)[-1] for failure in result.failed} == {
         "broken.png",
         "text.jpg",
-        "missing.png",
     }
     assert [path.rsplit("/", 1)[-1] for path in result.ignored] == ["notes.txt"]
 
@@ -270,7 +270,7 @@ def test_no_thread_reads_on_behind_an_error(kind, garments, monkeypatch):
 
 def test_a_missing_model_is_named():
     with pytest.raises(ModelError, match=r"nowhere\.onnx: no such file"):
-        onnx_ood.score("nowhere.onnx", ["x.png"])
+        onnx_ood.score("nowhere.onnx", np.zeros((1, 1, 28, 28)))
 
 
 def test_the_observer_effect_is_reported_and_exact_takes_it_away(garments):

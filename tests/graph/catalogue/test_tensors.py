@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import TensorProto, TypeProto, helper
+from onnx import TensorProto, TypeProto, helper, numpy_helper
 
-from onnx_ood.graph.catalogue.tensors import Shape, dtype_name, format_shape, type_of
+from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.catalogue.tensors import Shape, dtype_name, format_shape, stored_array, type_of
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,26 @@ def test_shapes_as_text() -> None:
     assert format_shape(None) == "[...]"
     assert format_shape(()) == "[]"
     assert format_shape(("N", 3, None)) == "[N, 3, ?]"
+
+
+def test_stored_values_are_read():
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    np.testing.assert_array_equal(stored_array(numpy_helper.from_array(values, "w")), values)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"raw_data": b"1234567"},
+        {"raw_data": b""},
+        {"data_type": 99},
+        {"data_type": 0},
+        {"data_type": TensorProto.DOUBLE},
+    ],
+)
+def test_damaged_values_are_an_error_that_names_the_tensor(damage):
+    tensor = numpy_helper.from_array(np.ones((2, 3), np.float32), "w")
+    for field, value in damage.items():
+        setattr(tensor, field, value)
+    with pytest.raises(ModelError, match="stored values of tensor 'w' do not fit its type"):
+        stored_array(tensor)

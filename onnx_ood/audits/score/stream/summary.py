@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._arguments import checked
 from onnx_ood._types import Float
 from onnx_ood.audits.score.result import InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.stream.column_store import ColumnStore
@@ -269,6 +270,7 @@ def summarise(stream: Stream) -> Iterator[StreamSummary]:
 
 
 @contextmanager
+@checked
 def read_summary(path: Path) -> Iterator[StreamSummary]:
     """Summarise a run from the file that `score` streamed it to, without the model.
 
