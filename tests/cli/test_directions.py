@@ -81,7 +81,7 @@ def test_the_report_reads_without_colour(
 
 def test_mistakes_are_one_line(run: Callable[..., ProcessedIds], good: Path) -> None:
     for arguments, expected in (
-        (["--detectors", "msp"], "No such option: --detectors"),
+        (["--detectors", "msp"], "no such option --detectors"),
         (["--scales", "0.1,large"], "scales"),
         (["--probe", "op:Nothing"], "Nothing"),
     ):
