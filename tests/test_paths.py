@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 import onnx_ood
+from onnx_ood import models
 from onnx_ood._paths import as_path
 from onnx_ood.exceptions import InputTypeError, UsageError
 
@@ -13,7 +14,7 @@ CALLS = {
     "inspect": onnx_ood.inspect,
     "read_result": onnx_ood.read_result,
     "Auditor.load": onnx_ood.Auditor.load,
-    "score": lambda path: onnx_ood.score(path, "photos"),
+    "score": lambda path: onnx_ood.score(path, str(models.photos()[0])),
     "measure": lambda path: onnx_ood.measure(path, [[0.0]], probes="outputs", nudges=[[0.0]]),
 }
 

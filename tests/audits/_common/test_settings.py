@@ -56,7 +56,7 @@ def test_fields_are_arguments_that_override_the_settings() -> None:
     assert audit("m", settings, limit=9) == ("m", settings.replaced(limit=9))
     with pytest.raises(UsageError, match="audit: unknown argument 'sed'; did you mean 'seed'"):
         audit("m", sed=2)
-    with pytest.raises(UsageError, match="settings must be PreprocessSettings, found int"):
+    with pytest.raises(UsageError, match="settings: expected PreprocessSettings or None, found int"):
         audit("m", 3)
     with pytest.raises(TypeError, match=r"audit\(\) missing a required argument: 'model'"):
         audit(seed=2)

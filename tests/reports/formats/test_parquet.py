@@ -19,14 +19,15 @@ from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
 
 @pytest.fixture(params=[1, 3])
 def run(request, tmp_path):
-    """Twenty garments, one that holds no numbers, one that isn't there."""
+    """Twenty garments, one that holds no numbers, one that is no array."""
     images, _ = models.fashion_samples()
     rows = (np.asarray(images)[:21, np.newaxis] / 255).astype(np.float32)
     rows[4, 0, 0, 0] = np.nan
     np.save(tmp_path / "rows.npy", rows)
+    (tmp_path / "broken.npy").write_bytes(b"no array")
     result = onnx_ood.score(
         models.path("fashion_cnn"),
-        [str(tmp_path / "rows.npy"), "nowhere.npy"],
+        [str(tmp_path / "rows.npy"), str(tmp_path / "broken.npy")],
         ScoreSettings(copies=request.param, batch_size=6),
         streaming=Streaming(tmp_path / "s.jsonl"),
     )
