@@ -26,6 +26,7 @@ from onnx_ood.detectors import (
     ModelInfo,
     Need,
     RunningStatistics,
+    activity_profile,
     find_detector,
     list_detectors,
 )
@@ -133,7 +134,7 @@ def synthetic_features(info: ModelInfo, count: int, seed: int, *, far: bool = Fa
         drops = np.exp(rng.normal(-8 if far else -5, 0.5, shape))
         found = replace(
             found,
-            layers=tuple(_layer(rng, count, 1.0 if far else 0.0) for _ in info.layers),
+            activity=_activity(rng, info, count, 1.0 if far else 0.0),
             drops=drops,
             flips=rng.uniform(0.2, 0.3, shape) if far else rng.uniform(0, 0.1, shape),
             distortions=np.exp(rng.normal(-2 if far else 0, 0.3, shape)),
@@ -272,10 +273,12 @@ def _features(
     if not reference or "altered" not in detector.needs:
         return found
     rng = np.random.default_rng(seed)
-    altered = [
-        replace(found, layers=tuple(_layer(rng, count, shift) for _ in info.layers)) for shift in (0.5, -0.5)
-    ]
+    altered = [replace(found, activity=_activity(rng, info, count, shift)) for shift in (0.5, -0.5)]
     return replace(found, altered=tuple(altered))
+
+
+def _activity(rng: np.random.Generator, info: ModelInfo, count: int, shift: float) -> Float | None:
+    return activity_profile([_layer(rng, count, shift) for _ in info.layers]) if info.layers else None
 
 
 def _layer(rng: np.random.Generator, count: int, shift: float) -> ChannelStatistics:

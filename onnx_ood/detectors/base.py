@@ -19,7 +19,7 @@ Need = Literal[
     "logits",
     "features",
     "rank_1",
-    "layers",
+    "activity",
     "norms",
     "pooled",
     "pairs",

@@ -14,6 +14,7 @@ from onnx_ood.detectors.calibration.conformal import full_p_values, p_values, tw
 from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.auto import Auto
 from onnx_ood.detectors.methods.uncertainty import Uncertainty
+from onnx_ood.detectors.requirements import required
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def detector_p_values(info: ModelInfo, reference: Features, inputs: Features) ->
         uncertainty = Uncertainty().fit(info, None)
         scores = uncertainty(reference), uncertainty(inputs)
     if info.layers:
-        return full_p_values(reference.activity, inputs.activity, scores=scores)
+        known, new = (required(one.activity, "activity profiles") for one in (reference, inputs))
+        return full_p_values(known, new, scores=scores)
     if scores is None:
         raise ValueError("the model has neither class scores nor layers with readable activations")
     return p_values(*scores)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
-from onnx_ood.detectors.activity_profile import activity_profile
 from onnx_ood.runtime import ChannelStatistics
 
 
@@ -78,7 +76,7 @@ class Features:
         features: Input of the linear head, float64 [N, D].
         without_rank_1: The same after removing the first singular component of the feature map whose means it holds,
             float64 [N, D].
-        layers: Channel statistics of each layer in `ModelInfo.layers`.
+        activity: Activity profile of the layers in `ModelInfo.layers`, float64 [N, 9·L]; see `activity_profile`.
         norms: Channel statistics of the input of each node in `ModelInfo.norms`.
         pooled: Channel statistics of the feature map whose means the linear head reads.
         drops: Mean cosine drop over copies nudged with white noise, float64 [N, P], at least the noise floor. Probes
@@ -95,7 +93,7 @@ class Features:
     logits: Float | None = None
     features: Float | None = None
     without_rank_1: Float | None = None
-    layers: tuple[ChannelStatistics, ...] = ()
+    activity: Float | None = None
     norms: tuple[ChannelStatistics, ...] = ()
     pooled: ChannelStatistics | None = None
     drops: Float | None = None
@@ -114,15 +112,6 @@ class Features:
             if value is not None and not isinstance(value, tuple):
                 return len(value)
         return 0
-
-    @cached_property
-    def activity(self) -> Float:
-        """Activity profile of the layers, float64 [N, 9·L]; see `activity_profile`."""
-        return activity_profile(self.layers)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Return what is measured, without the profile that follows from it."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     def rows(self, which: Sequence[int] | NDArray[np.intp] | slice) -> Features:
         """Return the features of some of the inputs.

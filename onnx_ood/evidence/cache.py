@@ -20,12 +20,12 @@ from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
 # Increase when the same versions of all packages begin to measure something else.
-_FORMAT = 1
+_FORMAT = 2
 PARTS: Mapping[Need, tuple[str, ...]] = {
     "logits": ("logits",),
     "features": ("features",),
     "rank_1": ("without_rank_1",),
-    "layers": ("layers",),
+    "activity": ("activity",),
     "norms": ("norms",),
     "pooled": ("pooled",),
     "pairs": ("drops", "flips", "distortions"),

@@ -230,5 +230,5 @@ class DetectorPipeline:
             limit=limit,
             seed=self._settings.seed,
             # Detectors learn from the activity of altered references only.
-            altering=lambda: readers({"layers"}),
+            altering=lambda: readers({"activity"}),
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.detectors import Features, Need, find_feature_sources
+from onnx_ood.detectors import Features, Need, activity_profile, find_feature_sources
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.graph import Model, Tensor
@@ -87,7 +87,7 @@ class FeatureReader:
         self.info = self._sources.info
         self._needs = set(needs)
         wanted = self._sources
-        self._layers = self.info.layers if "layers" in self._needs else ()
+        self._layers = self.info.layers if "activity" in self._needs else ()
         self._norms = wanted.norms if "norms" in self._needs else ()
         self._scores = wanted.scores if {"logits"} & self._needs else None
         self._features = wanted.features if "features" in self._needs else None
@@ -146,7 +146,7 @@ class FeatureReader:
             logits=None if self._scores is None else self._logits(found.values[self._scores]),
             features=None if self._features is None else _rows(found.values[self._features]),
             without_rank_1=None if self._map is None else found.without_rank_1[self._map],
-            layers=tuple(statistics[name] for name in self._layers),
+            activity=activity_profile([statistics[name] for name in self._layers]) if self._layers else None,
             norms=tuple(statistics[name] for name in self._norms),
             pooled=None if self._pooled is None else statistics[self._pooled],
         )

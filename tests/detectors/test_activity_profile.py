@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from detector_inputs import reference_features, statistics
+from detector_inputs import reference_layers, statistics
 
 from onnx_ood.detectors import activity_profile
 from onnx_ood.runtime import ChannelStatistics
@@ -14,7 +14,7 @@ def test_it_is_that_of_loops() -> None:
     rng = np.random.default_rng(3)
     # Without a ReLU the largest value of each channel may be below 0.
     low = statistics(-np.exp(rng.normal(0, 1, (6, 5, 9))))
-    layers = (*reference_features(3, 6).layers, low)
+    layers = (*reference_layers(np.random.default_rng(3), 6), low)
     found = activity_profile(layers)
     assert found.shape == (6, 27)
     for i in range(6):

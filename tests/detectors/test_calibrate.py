@@ -12,7 +12,6 @@ from onnx_ood.detectors import (
     Features,
     LinearHead,
     ModelInfo,
-    activity_profile,
     calibrate,
     detector_p_values,
     find_detector,
@@ -61,9 +60,7 @@ def test_auto_has_the_p_values_of_activity_and_uncertainty() -> None:
         np.exp(one.logits) / np.exp(one.logits).sum(axis=1, keepdims=True) for one in (reference, inputs)
     ]
     scores = tuple(np.log(((p * (1 - p)) ** 0.1).sum(axis=1) + 1e-9) for p in shares)
-    expected = full_p_values(
-        activity_profile(reference.layers), activity_profile(inputs.layers), scores=scores
-    )
+    expected = full_p_values(reference.activity, inputs.activity, scores=scores)
     np.testing.assert_array_equal(detector_p_values(info, reference, inputs), expected)
     found = calibrate(find_detector("auto"), info, reference, seed=0)
     assert found.references == 24

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from detector_inputs import classifier, probe_features, reference_features
+from detector_inputs import classifier, probe_features, reference_layers
 
 from onnx_ood.detectors import Features, activity_profile
 
@@ -12,11 +12,11 @@ from onnx_ood.detectors import Features, activity_profile
 def everything(count: int = 6) -> Features:
     _, head = classifier(1)
     probes = probe_features(count)
-    layers = reference_features(2, count).layers
+    layers = reference_layers(np.random.default_rng(2), count)
     found = replace(
         head.rows(slice(count)),
-        layers=layers,
-        norms=layers[:1],
+        activity=activity_profile(layers),
+        norms=layers,
         drops=probes.drops,
         jacobian=probes.jacobian,
     )
@@ -27,7 +27,7 @@ def everything(count: int = 6) -> Features:
 def test_rows_are_those_of_each_part(which) -> None:
     found, whole = everything().rows(which), everything()
     np.testing.assert_array_equal(found.logits, whole.logits[which])
-    np.testing.assert_array_equal(found.layers[1].variance, whole.layers[1].variance[which])
+    np.testing.assert_array_equal(found.norms[1].variance, whole.norms[1].variance[which])
     np.testing.assert_array_equal(found.pooled.largest, whole.pooled.largest[which])
     np.testing.assert_array_equal(found.altered[1].jacobian, whole.jacobian[which])
     assert found.flips is None
@@ -38,26 +38,21 @@ def test_joined_rows_are_the_whole() -> None:
     whole = everything()
     parts = Features.joined([whole.rows(slice(0, 2)), whole.rows(slice(2, 6))])
     np.testing.assert_array_equal(parts.features, whole.features)
-    np.testing.assert_array_equal(parts.layers[0].active, whole.layers[0].active)
+    np.testing.assert_array_equal(parts.norms[0].active, whole.norms[0].active)
     np.testing.assert_array_equal(parts.altered[0].drops, whole.drops)
     assert Features.joined([]) == Features()
     assert len(Features()) == 0
 
 
-def test_the_activity_of_some_inputs_is_not_that_of_all() -> None:
-    whole = everything()
-    np.testing.assert_array_equal(whole.activity, activity_profile(whole.layers))
-    np.testing.assert_array_equal(whole.rows([4, 1]).activity, whole.activity[[4, 1]])
-
-
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("part", ["logits", "jacobian", "layers", "altered"])
+@pytest.mark.parametrize("part", ["logits", "jacobian", "activity", "norms", "altered"])
 def test_an_input_with_any_value_that_is_not_finite_is_masked(part: str, value: float) -> None:
     whole = everything()
     array = {
         "logits": whole.logits,
         "jacobian": whole.jacobian,
-        "layers": whole.layers[0].mean,
+        "activity": whole.activity,
+        "norms": whole.norms[1].mean,
         "altered": whole.altered[1].drops,
     }[part]
     array[3] = value

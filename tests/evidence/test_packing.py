@@ -28,7 +28,7 @@ def _same(one, other) -> bool:
 
 @pytest.fixture(scope="module")
 def features() -> Features:
-    needs = ("logits", "features", "layers", "norms", "pooled", "pairs", "jacobian")
+    needs = ("logits", "features", "activity", "norms", "pooled", "pairs", "jacobian")
     reader = FeatureReader(load(models.path("fashion_cnn")), needs, provider="cpu")
     images = models.fashion_samples()[0][:4]
     found = reader.read((np.asarray(images)[:, np.newaxis] / 255).astype(np.float32))
@@ -44,7 +44,6 @@ def test_features_are_restored_bit_by_bit(features):
     with np.load(file, allow_pickle=False) as arrays:
         restored = unpack(arrays, "reference")
     assert isinstance(restored, Features)
-    assert len(restored.layers) == len(features.layers) > 2
     assert _same(features, restored)
 
 

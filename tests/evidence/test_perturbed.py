@@ -181,7 +181,7 @@ def test_nothing_depends_on_the_batch(save: Save, batch_size: int) -> None:
 def test_a_part_depends_on_no_other(save: Save) -> None:
     path = save(small_models.classifier())
     batch = small_models.images(COUNT)
-    whole = read(path, batch, (*NUDGED, "logits", "layers"))
+    whole = read(path, batch, (*NUDGED, "logits", "activity"))
     own: dict[Need, tuple[str, ...]] = {
         "pairs": ("drops", "flips", "distortions"),
         "smooth": ("smooth_drops",),
@@ -255,7 +255,7 @@ def test_a_layer_without_units_keeps_the_others_in_place(save: Save) -> None:
 def test_tokens_are_nudged_where_they_become_floats() -> None:
     path = models.path("char_transformer")
     tokens = np.random.default_rng(0).integers(1, 40, (3, 12))
-    reader = FeatureReader(load(path), (*NUDGED, "layers"), provider="cpu")
+    reader = FeatureReader(load(path), (*NUDGED, "activity"), provider="cpu")
     found = reader.read(tokens)
     assert found.finite().all()
     site = "/embedding/Gather_output_0"

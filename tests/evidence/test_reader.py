@@ -9,11 +9,12 @@ import pytest
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.detectors import Features, find_detector, list_detectors
+from onnx_ood.detectors import Features, activity_profile, find_detector, list_detectors
 from onnx_ood.evidence.perturbed import COPIES, SCALE
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
 from onnx_ood.perturb import draw
+from onnx_ood.runtime import ChannelStatistics
 
 COUNT = 6
 
@@ -60,10 +61,14 @@ def test_everything_is_what_the_model_gives(batch: np.ndarray, evidence: Feature
     np.testing.assert_allclose(evidence.features, features, **close)
     np.testing.assert_allclose(evidence.pooled.largest, pooled.max(axis=(2, 3)), **close)
     # The input is the first layer.
-    for found, values in zip(evidence.layers, [batch, *relus], strict=True):
-        np.testing.assert_allclose(found.mean, values.mean(axis=(2, 3)), **close)
-        np.testing.assert_allclose(found.variance, values.var(axis=(2, 3)), rtol=1e-3, atol=1e-5)
-        np.testing.assert_allclose(found.active, (values > 0).mean(axis=(2, 3)), atol=1e-3)
+    layers = [
+        ChannelStatistics(
+            *(getattr(values, name)(axis=(2, 3)) for name in ("mean", "var", "max")),
+            (values > 0).mean(axis=(2, 3)),
+        )
+        for values in (one.astype(np.float64) for one in (batch, *relus))
+    ]
+    np.testing.assert_allclose(evidence.activity, activity_profile(layers), rtol=1e-3, atol=1e-3)
     for found, values in zip(evidence.norms, norms, strict=True):
         np.testing.assert_allclose(found.mean, values.mean(axis=(2, 3)), **close)
         np.testing.assert_allclose(found.variance, values.var(axis=(2, 3)), rtol=1e-3, atol=1e-5)
@@ -90,9 +95,7 @@ def test_parts_join_to_the_whole(batch: np.ndarray, evidence: Features) -> None:
     assert [len(part) for part in parts] == [2, 1, 3]
     whole = Features.joined(parts)
     np.testing.assert_array_equal(whole.logits, evidence.logits)
-    for one, other in zip(whole.layers, evidence.layers, strict=True):
-        np.testing.assert_array_equal(one.mean, other.mean)
-        np.testing.assert_array_equal(one.active, other.active)
+    np.testing.assert_array_equal(whole.activity, evidence.activity)
     both = Features.joined([Features(logits=whole.logits, altered=(whole,))] * 2)
     assert len(both) == len(both.altered[0]) == 2 * COUNT
     assert len(Features.joined([])) == 0
@@ -102,5 +105,5 @@ def test_only_what_is_needed_is_measured(batch: np.ndarray) -> None:
     found = FeatureReader(load(models.path("fashion_cnn")), {"logits"}, provider="cpu").read(batch)
     assert found.logits is not None
     assert found.features is None
-    assert found.layers == ()
+    assert found.activity is None
     assert found.drops is None

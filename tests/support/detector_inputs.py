@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnx_ood.detectors import Features, LinearHead, ModelInfo, find_detector
+from onnx_ood.detectors import Features, LinearHead, ModelInfo, activity_profile, find_detector
 from onnx_ood.runtime import ChannelStatistics
 
 CLASSES, FEATURES = 7, 40
@@ -60,13 +60,19 @@ def reference_info() -> ModelInfo:
     return ModelInfo(False, head, True, (), ("a", "b"))
 
 
-def reference_features(seed: int, count: int, *, far: float = 0) -> Features:
-    """In-distribution inputs; far ones are larger, sparser, and outside the subspace of features."""
-    rng = np.random.default_rng(seed)
+def reference_layers(rng: np.random.Generator, count: int, far: float = 0) -> tuple[ChannelStatistics, ...]:
+    """Two layers of in-distribution inputs; of far ones they are larger and sparser."""
     layers = []
     for channels in (4, 7):
         size = np.exp(rng.normal(far, 0.2, (count, channels, 1)))
         layers.append(statistics(np.maximum(size * rng.normal(0.5 - far / 4, 1, (count, channels, 16)), 0)))
+    return tuple(layers)
+
+
+def reference_features(seed: int, count: int, *, far: float = 0) -> Features:
+    """In-distribution inputs; far ones are larger, sparser, and outside the subspace of features."""
+    rng = np.random.default_rng(seed)
+    layers = reference_layers(rng, count, far)
     fixed = np.random.default_rng(7)
     centre, basis, shift = (
         fixed.normal(size=REFERENCE_FEATURES),
@@ -76,7 +82,7 @@ def reference_features(seed: int, count: int, *, far: float = 0) -> Features:
     noise = rng.normal(0, 0.3, (count, 4)), rng.normal(0, 0.1, (count, REFERENCE_FEATURES))
     return Features(
         features=centre + noise[0] @ basis + noise[1] + far * shift,
-        layers=tuple(layers),
+        activity=activity_profile(layers),
         drops=np.exp(rng.normal(-5 + far, 0.5, (count, 3))),
         flips=rng.uniform(0, 0.1, (count, 3)) * (1 + far),
     )

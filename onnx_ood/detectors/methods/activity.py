@@ -21,7 +21,7 @@ class Activity(Detector):
     name = "activity"
     formula = "Mahalanobis distance of nine numbers on the activity of each layer, covariance shrunk by ½"
     source = "onnx_ood; the distance after K. Lee et al., NeurIPS 2018, without classes"
-    needs = ("layers",)
+    needs = ("activity",)
     order = 230
     uses_reference = True
 
@@ -31,8 +31,12 @@ class Activity(Detector):
 
     @override
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
-        return partial(_distances, ShrunkGaussian(required(reference, "references").activity))
+        return partial(_distances, ShrunkGaussian(_profiles(required(reference, "references"))))
 
 
 def _distances(gaussian: ShrunkGaussian, features: Features) -> Float:
-    return gaussian.distances(features.activity)
+    return gaussian.distances(_profiles(features))
+
+
+def _profiles(features: Features) -> Float:
+    return required(features.activity, "activity profiles")

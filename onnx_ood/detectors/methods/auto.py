@@ -18,6 +18,7 @@ from onnx_ood.detectors.methods.uncertainty import Uncertainty, uncertainty_abov
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 from onnx_ood.detectors.registry import register_detector
+from onnx_ood.detectors.requirements import required
 
 # The bundled references hold several crops of each photo, as many places apart as there are photos. That number is a
 # multiple of this one, so that crops of one photo share a fold.
@@ -39,7 +40,7 @@ class Auto(Detector):
         "references uncertainty + uncertainty above baseline inputs"
     )
     source = "onnx_ood; choice explained in docs/detectors.md"
-    needs = ("layers", "logits", "features", "altered")
+    needs = ("activity", "logits", "features", "altered")
     order = 10
     uses_reference = True
 
@@ -63,7 +64,7 @@ class Auto(Detector):
         held_out: list[Float] = []
         distances: list[bool] = []
         if info.layers:
-            profiles = _Profiles(reference.activity, tuple(one.activity for one in reference.altered))
+            profiles = _Profiles(_activity_of(reference), tuple(map(_activity_of, reference.altered)))
             folds = min(_FOLDS, len(reference))
             for fit, distance in ((_fit_activity, True), (_fit_discriminant, False)):
                 if distance or profiles.altered:
@@ -125,4 +126,8 @@ def _discriminant(discriminant: Discriminant, profiles: _Profiles) -> Float:
 
 
 def _score_profiles(scorer: _ProfileScorer, features: Features) -> Float:
-    return scorer(_Profiles(features.activity))
+    return scorer(_Profiles(_activity_of(features)))
+
+
+def _activity_of(features: Features) -> Float:
+    return required(features.activity, "activity profiles")

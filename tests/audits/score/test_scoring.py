@@ -26,7 +26,7 @@ from onnx_ood.graph import load
 from onnx_ood.inputs import open_inputs, read_card
 
 FASHION = models.path("fashion_cnn")
-AUTO = ("layers", "logits", "features")
+AUTO = ("activity", "logits", "features")
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ def made(count: int, seed: int, shift: float = 0.0) -> Features:
         )
         layers.append(ChannelStatistics(values.mean(2), values.var(2), values.max(2), (values > 0.7).mean(2)))
     features = np.abs(rng.normal(size=(count, FEATURES)))
-    return Features(logits=features @ WEIGHT.T, features=features, layers=tuple(layers))
+    return Features(logits=features @ WEIGHT.T, features=features, activity=activity_profile(layers))
 
 
 WEIGHT = np.random.default_rng(9).normal(size=(CLASSES, FEATURES))
@@ -54,10 +54,8 @@ def _z(fit: object, distance: bool) -> np.ndarray:
 
 def test_auto_is_the_sum_of_its_parts() -> None:
     def discriminant(known: Features) -> FittedDetector:
-        found = Discriminant(
-            activity_profile(known.layers), [activity_profile(one.layers) for one in known.altered]
-        )
-        return lambda features: found.score(activity_profile(features.layers))
+        found = Discriminant(known.activity, [one.activity for one in known.altered])
+        return lambda features: found.score(features.activity)
 
     expected = (
         _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)

@@ -259,9 +259,7 @@ def test_a_disk_that_is_full_is_one_line(rows_model, tmp_path, monkeypatch):
 
 def test_a_stream_of_another_type_is_one_line(tmp_path):
     images = np.zeros((8, 28, 28), np.uint8)
-    with pytest.raises(
-        InputTypeError, match="streaming: expected Streaming or None, found str"
-    ):
+    with pytest.raises(InputTypeError, match="streaming: expected Streaming or None, found str"):
         onnx_ood.score(models.path("fashion_cnn"), images, streaming=str(tmp_path / "s.jsonl"))
     with pytest.raises(InputTypeError, match="expected a path, found int"):
         onnx_ood.Streaming(3)
