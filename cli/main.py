@@ -25,7 +25,7 @@ from . import Interrupted
 from .console import complain, start_clock, stderr, use_plain
 from .help import write_options
 
-COMMANDS = (*AUDITS, "show")
+COMMANDS = (*AUDITS, "show", "cache")
 """Names of the commands. A command is the function of its name in the module of its name; `EXAMPLES` there are shown
 in its help."""
 

@@ -6,6 +6,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -44,6 +45,8 @@ def takes_options(kind: type[S]) -> Callable[[Callable[..., None]], Callable[...
                 source = ctx.get_parameter_source(name)
                 if source is not None and source.name != "DEFAULT":
                     typed[name] = _value(value, option_of(field), field)
+                if values.pop(_off(name), False):
+                    typed[name] = False
             command(**values, settings=kind(**typed))
 
         mine = [parameter for name, parameter in own.parameters.items() if name != "settings"]
@@ -56,6 +59,7 @@ def takes_options(kind: type[S]) -> Callable[[Callable[..., None]], Callable[...
             )
             for name, field in fields.items()
         ]
+        made += [_off_switch(name, field) for name, field in fields.items() if _required(field).off]
         context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
         parameters = [
             one.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in [context, *mine, *made]
@@ -68,8 +72,26 @@ def takes_options(kind: type[S]) -> Callable[[Callable[..., None]], Callable[...
     return decorate
 
 
+def _off(name: str) -> str:
+    return f"no_{name}"
+
+
+def _off_switch(name: str, field: FieldInfo) -> inspect.Parameter:
+    """Make the flag that turns off what a setting names."""
+    option = typer.Option(
+        f"--no-{name.replace('_', '-')}",
+        help=f"Turn {flag(name)} off.",
+        rich_help_panel=_required(field).panel,
+    )
+    return inspect.Parameter(
+        _off(name), inspect.Parameter.POSITIONAL_OR_KEYWORD, default=False, annotation=Annotated[bool, option]
+    )
+
+
 def _kind(field: FieldInfo) -> Any:
     option = _required(field)
+    if option.off:
+        return Path | None
     if option.commas:
         return str | None
     if option.repeatable:
@@ -79,7 +101,11 @@ def _kind(field: FieldInfo) -> Any:
 
 def _default(field: FieldInfo) -> Any:
     option = _required(field)
-    return None if option.commas or option.repeatable else field.get_default(call_default_factory=True)
+    return (
+        None
+        if option.commas or option.repeatable or option.off
+        else field.get_default(call_default_factory=True)
+    )
 
 
 def _option(name: str, field: FieldInfo) -> Any:

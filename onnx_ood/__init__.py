@@ -26,6 +26,8 @@ _HOMES = {
     "Prober": "onnx_ood.runtime",
     "Streaming": "onnx_ood.audits.score.settings",
     "Tensor": "onnx_ood.graph",
+    "cache_info": "onnx_ood.evidence.user_cache",
+    "clear_cache": "onnx_ood.evidence.user_cache",
     "find_detector": "onnx_ood.detectors",
     "fit": "onnx_ood.audits.score.auditor",
     "instrument": "onnx_ood.graph",

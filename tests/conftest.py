@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 # Before numpy is imported, here and in processes that tests start: threads of BLAS spin while they wait, and with one
 # test process per core they take most of the time from each other.
@@ -24,6 +25,7 @@ from PIL import Image
 from shared import once
 
 from onnx_ood import models
+from onnx_ood.evidence.user_cache import VARIABLE
 from onnx_ood.runtime.providers import cuda_problem
 
 Save = Callable[..., Path]
@@ -36,6 +38,14 @@ SCHEMAS = ROOT / "docs" / "schemas"
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.register_profile("fuzz", derandomize=False, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep measured features apart from the user's; processes of one run share them."""
+    if VARIABLE not in os.environ:  # Workers take over what the first process has set.
+        folder = TemporaryDirectory(prefix="onnx-ood-test-cache-")
+        os.environ[VARIABLE] = folder.name
+        config.add_cleanup(folder.cleanup)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

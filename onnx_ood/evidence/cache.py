@@ -50,12 +50,14 @@ class FeatureCache:
         runs_on: `"cuda"` or `"cpu"`.
     """
 
-    def __init__(self, folder: Path, factory: ReaderFactory) -> None:
+    def __init__(self, folder: Path, factory: ReaderFactory, needs: Collection[Need] = ()) -> None:
         """Create the folder and hash the model's files.
 
         Args:
             folder: Folder of the cache.
             factory: Makes readers of features.
+            needs: Parts of the features that count as one: what was measured with other parts is not found, so that
+                earlier runs cannot change the last digits. Empty to combine what several runs measured.
 
         Raises:
             OutputError: If the folder cannot be created.
@@ -80,6 +82,7 @@ class FeatureCache:
             "provider": self.runs_on,
             "batch_size": factory.batch_size,
             "environment": environment().model_dump(),
+            "together": sorted(needs),
         }
 
     @property

@@ -27,7 +27,8 @@ from onnx_ood.evidence.references import (
     measure_references,
     with_baseline_inputs,
 )
-from onnx_ood.exceptions import UsageError
+from onnx_ood.evidence.user_cache import cache_folder, trim_cache
+from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.inputs import InputSource
 
 
@@ -47,8 +48,8 @@ class PipelineSettings(Protocol):
         """Inputs in one run."""
 
     @property
-    def cache(self) -> Path | None:
-        """Folder that keeps features between runs."""
+    def cache(self) -> Path | bool:
+        """Folder that keeps features between runs; True for that of the user."""
 
     @property
     def bundled_reference(self) -> bool:
@@ -134,7 +135,25 @@ class DetectorPipeline:
         self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
         self._named, self._settings = bool(names), settings
         self._factory = ReaderFactory(prepared, settings.seed, settings.provider, settings.batch_size)
-        self.cache = None if settings.cache is None else FeatureCache(settings.cache, self._factory)
+        self.cache = self._open_cache(settings.cache)
+
+    def _open_cache(self, choice: Path | bool) -> FeatureCache | None:
+        if isinstance(choice, Path):
+            return FeatureCache(choice, self._factory)
+        if not choice:
+            return None
+        folder = cache_folder()
+        try:
+            cache = FeatureCache(folder, self._factory, self.needs)
+        except OutputError:
+            return None  # Nobody asked for this cache: a home that cannot be written is no mistake.
+        trim_cache(folder)
+        return cache
+
+    @property
+    def chosen_cache(self) -> FeatureCache | None:
+        """Cache in a folder that the user named. Results report on no other: equal runs give equal results."""
+        return self.cache if isinstance(self._settings.cache, Path) else None
 
     @cached_property
     def reader(self) -> FeatureReader:

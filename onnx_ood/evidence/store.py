@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -14,6 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.exceptions import OutputError
+
+SUFFIX = ".measured"
+"""End of the names of stored files."""
 
 _DIGEST = sha256().digest_size
 
@@ -54,10 +58,13 @@ class Store:
         Returns:
             Arrays by name, identical bit by bit; None if there are none or the file is damaged.
         """
+        path = self._path(key)
         try:
-            content = self._path(key).read_bytes()
+            content = path.read_bytes()
         except OSError:
             return None
+        with suppress(OSError):
+            os.utime(path)  # Files used longest ago are removed first.
         digest, arrays = content[:_DIGEST], content[_DIGEST:]
         if digest != _digest(key, arrays):
             return None
@@ -91,7 +98,7 @@ class Store:
 
     def _path(self, key: str) -> Path:
         name = sha256(key.encode()).hexdigest()
-        return self._folder / name[:2] / f"{name[2:]}.measured"
+        return self._folder / name[:2] / f"{name[2:]}{SUFFIX}"
 
 
 def _digest(key: str, content: bytes) -> bytes:

@@ -37,6 +37,7 @@ class Option:
         default_text: Text after "Default: " if the audit chooses the default; empty for the value itself.
         repeatable: True if the flag may be given several times.
         commas: True if one value lists names with commas between them.
+        off: True for another flag, --no-NAME, that sets the value to False.
     """
 
     panel: Panel
@@ -44,6 +45,7 @@ class Option:
     default_text: str = ""
     repeatable: bool = False
     commas: bool = False
+    off: bool = False
 
 
 def _as_tuple(value: Any) -> Any:
@@ -99,10 +101,10 @@ Fpr = Annotated[
     Option("Detector"),
 ]
 Cache = Annotated[
-    Path | None,
+    Path | bool,
     BeforeValidator(_as_path),
-    Field(description="Folder that keeps measured features between runs."),
-    Option("Run", "DIR", "no cache"),
+    Field(description="Folder that keeps measured features between runs, or none."),
+    Option("Run", "DIR", "the user's, see onnx-ood cache", off=True),
 ]
 Probes = Annotated[
     Names,
@@ -221,7 +223,7 @@ class Settings(BaseModel):
     @property
     def stored(self) -> Self:
         """Copy for results, without the cache: it changes no number."""
-        return self.model_copy(update={"cache": None}) if "cache" in type(self).model_fields else self
+        return self.model_copy(update={"cache": True}) if "cache" in type(self).model_fields else self
 
     def arguments(self) -> list[str]:
         """Return the command-line arguments that state everything that is not a default."""

@@ -93,7 +93,7 @@ def bench(
         )
         names = [detector.name for detector in fitted.detectors]
         curves = corruption_curves(scoring, names, sources.id, corruptions, left_out, settings.seed)
-    cache = pipeline.cache
+    cache = pipeline.chosen_cache
     return BenchResult(
         status=sets.status,
         settings=settings.stored,

@@ -94,7 +94,7 @@ def read_bench_file(path: Path) -> BenchFile:
         "id": tuple(map(here, read.id)),
         "ood": {name: tuple(map(here, some)) for name, some in read.ood.items()},
         "reference": tuple(map(here, read.reference)),
-        "cache": read.cache and path.parent / read.cache,
+        "cache": path.parent / read.cache if isinstance(read.cache, Path) else read.cache,
     }
     # Fields that the file does not set stay unset, so that the command's defaults apply.
     return read.model_copy(update={name: places[name] for name in read.model_fields_set & set(places)})

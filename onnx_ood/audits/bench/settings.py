@@ -42,7 +42,7 @@ class BenchSettings(Settings):
         provider: Execution provider.
         batch_size: Inputs in one run; None for what memory allows.
         scores: True to keep the scores of all inputs in the result; histograms and ROC curves need them.
-        cache: Folder that keeps measured features between runs, or None.
+        cache: Folder that keeps measured features between runs; True for that of the user, False for none.
     """
 
     detectors: common.Detectors = ()
@@ -66,7 +66,7 @@ class BenchSettings(Settings):
     provider: common.Provider = "auto"
     batch_size: common.BatchSize = None
     scores: bool = False
-    cache: common.Cache = None
+    cache: common.Cache = True
 
     @model_validator(mode="after")
     def _check(self) -> Self:

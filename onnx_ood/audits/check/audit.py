@@ -104,7 +104,7 @@ class _Compared(NamedTuple):
 
 
 def _runners(plan: CheckPlan, progress: Progress | None) -> dict[str, AuditRunner]:
-    cache = None if plan.config.cache is None else Path(plan.config.cache)
+    cache = False if plan.config.cache is None else Path(plan.config.cache)
     found = {}
     for name, model in plan.config.models.items():
         gates = [gate for _, gate, applied in plan.applied() if applied == name]

@@ -105,7 +105,7 @@ class AuditRunner:
         self,
         config: CheckedModel,
         request: AuditRequest,
-        cache: Path | None = None,
+        cache: Path | bool = False,
         progress: Progress | None = None,
     ) -> None:
         """Store the plan; nothing is read yet.
@@ -113,7 +113,7 @@ class AuditRunner:
         Args:
             config: The model's table in the file.
             request: What the gates need.
-            cache: Folder that keeps measured features between runs, or None.
+            cache: Folder that keeps measured features between runs, or False.
             progress: Called by each audit with the number of inputs done and in all.
         """
         self.config = config

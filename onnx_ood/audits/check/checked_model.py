@@ -90,12 +90,12 @@ class CheckedModel(TomlModel):
             }
         )
 
-    def score_settings(self, probes: tuple[str, ...], cache: Path | None, *, flags: bool) -> ScoreSettings:
+    def score_settings(self, probes: tuple[str, ...], cache: Path | bool, *, flags: bool) -> ScoreSettings:
         """Make the settings of the score audit.
 
         Args:
             probes: Names of the tensors to watch; empty for the suggested ones.
-            cache: Folder that keeps measured features between runs, or None.
+            cache: Folder that keeps measured features between runs, or False.
             flags: True to flag inputs by the references.
         """
         detectors = (self.detector if flags else DEVIATION,)
@@ -114,12 +114,12 @@ class CheckedModel(TomlModel):
             preprocess=self.baseline_preprocess,
         )
 
-    def bench_settings(self, detectors: tuple[str, ...], cache: Path | None) -> BenchSettings:
+    def bench_settings(self, detectors: tuple[str, ...], cache: Path | bool) -> BenchSettings:
         """Make the settings of the bench audit.
 
         Args:
             detectors: Names of the detectors.
-            cache: Folder that keeps measured features between runs, or None.
+            cache: Folder that keeps measured features between runs, or False.
         """
         return self._settings(BenchSettings, detectors=detectors, bundled_reference=False, cache=cache)
 

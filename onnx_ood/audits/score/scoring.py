@@ -159,7 +159,7 @@ def fit_scorer(
         return None, (_fallback("on this model it requires references"), *known.notes)
     fitted = pipeline.fit(known)
     scorer = Scorer(reader, prepared.feeding, fitted, settings.fpr, settings.seed)
-    problem = pipeline.cache.problem if pipeline.cache else ""
+    problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
     return scorer, (*known.notes, *([f"{problem[0].upper()}{problem[1:]}."] if problem else []))
 
 

@@ -29,7 +29,7 @@ class ScoreSettings(Settings):
             their cosine drops. Empty for `auto` if it applies, else `"deviation"`.
         bundled_reference: True to use the bundled photos as references when none are given (RGB models only).
         fpr: False-positive rate at which inputs that differ from given references are flagged.
-        cache: Folder that keeps measured features between runs, or None.
+        cache: Folder that keeps measured features between runs; True for that of the user, False for none.
         probes: Selectors of the tensors to watch; empty for suggested ones (or the recipe's).
         noise: Distribution of the noise.
         space: `"pixel"` (before normalisation), `"tensor"` (as the model takes it), or `"auto"`: pixel if the
@@ -55,7 +55,7 @@ class ScoreSettings(Settings):
     detectors: common.Detectors = ()
     bundled_reference: common.BundledReference = True
     fpr: common.Fpr = 0.05
-    cache: common.Cache = None
+    cache: common.Cache = True
     probes: common.Probes = ()
     noise: common.Noise = "gaussian"
     space: common.Space = "auto"
