@@ -86,7 +86,7 @@ class _Commands(TyperGroup):
         plugin = _plugins().get(cmd_name)
         try:
             return None if plugin is None else _made(cmd_name, plugin.load(), None)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             complain(f"command {cmd_name!r} of {_source(plugin)} cannot be loaded: {error}")
             return None
 

@@ -6,6 +6,7 @@ OnnxOodError
 │   ├── InputTypeError  inputs are of a type that is not taken (a TypeError, too)
 │   └── TooFewReferencesError  fewer known-good inputs could be measured than there have to be
 ├── ModelError          the model file cannot be read, instrumented or run             → exit code 2
+├── DetectorError       a detector fails, or returns no score for an input             → exit code 2
 ├── ProviderError       the asked-for execution provider cannot run here               → exit code 2
 ├── InputError          one input cannot be read or does not fit the model; audits collect
 │                       these and continue with the other inputs
@@ -43,6 +44,10 @@ class TooFewReferencesError(UsageError):
 
 class ModelError(OnnxOodError):
     """A model file cannot be read, instrumented or run."""
+
+
+class DetectorError(OnnxOodError):
+    """A detector fails, or does not return one finite score per input."""
 
 
 class ProviderError(OnnxOodError):

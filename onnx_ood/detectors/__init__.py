@@ -12,6 +12,7 @@ from onnx_ood.detectors.calibration.early_stopping import (
     ScoreDistribution,
     plan_rounds,
 )
+from onnx_ood.detectors.checked import fit_detector, why_not
 from onnx_ood.detectors.deviation import (
     MIN_INPUTS,
     Deviations,
@@ -58,6 +59,7 @@ __all__ = [
     "deviation_score",
     "find_detector",
     "find_feature_sources",
+    "fit_detector",
     "flag",
     "full_p_values",
     "held_out_scores",
@@ -70,5 +72,6 @@ __all__ = [
     "robust_stats",
     "robust_z",
     "two_sided_p_values",
+    "why_not",
     "z_scores",
 ]

@@ -11,6 +11,7 @@ import numpy as np
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.calibration.conformal import full_p_values, p_values, two_sided_p_values
+from onnx_ood.detectors.checked import fit_detector
 from onnx_ood.detectors.features import Features, ModelInfo
 from onnx_ood.detectors.methods.auto import Auto
 from onnx_ood.detectors.methods.uncertainty import Uncertainty
@@ -53,7 +54,7 @@ def calibrate(detector: Detector, info: ModelInfo, reference: Features, seed: in
     learning = len(reference) // 2 if detector.uses_reference else 0
     # References come in the order of their file names, which may depend on their content.
     order = np.random.default_rng(seed).permutation(len(reference))
-    scorer = detector.fit(info, reference.rows(order[:learning]) if learning else None)
+    scorer = fit_detector(detector, info, reference.rows(order[:learning]) if learning else None)
     calibration = scorer(reference.rows(order[learning:]))
     ranked = two_sided_p_values if detector.two_sided else p_values
     return CalibratedScores(len(calibration), partial(_ranked, ranked, calibration, scorer))

@@ -131,6 +131,23 @@ class Features:
 
         return Features(**{field.name: some(getattr(self, field.name)) for field in fields(self)})
 
+    def read_only(self) -> Features:
+        """Return the same features in arrays that cannot be written, so that no detector changes those of others."""
+
+        def locked(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(map(locked, value))
+            if isinstance(value, Features):
+                return value.read_only()
+            if isinstance(value, ChannelStatistics):
+                return ChannelStatistics(*(locked(getattr(value, one.name)) for one in fields(value)))
+            if value is not None:
+                value = value.view()
+                value.flags.writeable = False
+            return value
+
+        return Features(**{field.name: locked(getattr(self, field.name)) for field in fields(self)})
+
     def finite(self) -> NDArray[np.bool_]:
         """Return a mask of the inputs without NaN or infinity in any part, bool [N]."""
         good = np.ones(len(self), np.bool_)

@@ -10,6 +10,7 @@ some:
 
 from __future__ import annotations
 
+import re
 import warnings
 from fnmatch import fnmatchcase
 from functools import cache
@@ -17,11 +18,11 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pkgutil import iter_modules
 from types import ModuleType
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from onnx_ood._arguments import checked
 from onnx_ood._spelling import did_you_mean
-from onnx_ood.detectors.base import Detector
+from onnx_ood.detectors.base import Detector, Need
 from onnx_ood.detectors.per_probe import PerProbeDetector
 from onnx_ood.exceptions import UsageError
 
@@ -30,6 +31,7 @@ ENTRY_POINTS = "onnx_ood.detectors"
 
 D = TypeVar("D", bound=Detector)
 
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _detectors: dict[str, Detector] = {}
 # Why entry points could not be loaded, by their name.
 _failures: dict[str, str] = {}
@@ -45,8 +47,8 @@ def register_detector(detector: type[D]) -> type[D]:
         The class.
 
     Raises:
-        TypeError: If it is not a concrete subclass of `Detector`.
-        ValueError: If another detector has its name, or the name contains `@`, the separator of probes.
+        TypeError: If it is not a concrete subclass of `Detector`, or lacks formula or source.
+        ValueError: If another detector has its name, the name is no identifier in snake_case, or a need is unknown.
 
     Example:
         ```python
@@ -59,8 +61,17 @@ def register_detector(detector: type[D]) -> type[D]:
     if not (isinstance(detector, type) and issubclass(detector, Detector)):
         raise TypeError(f"{detector!r} is not a subclass of onnx_ood.Detector")
     made = detector()
-    if "@" in made.name:
-        raise ValueError(f"detector name {made.name!r} contains '@', which separates a probe; rename it")
+    name = getattr(made, "name", None)
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise ValueError(
+            f"detector name {name!r} must be lower-case letters, digits and _, as in my_detector"
+        )
+    for attribute in ("formula", "source"):
+        if not isinstance(getattr(made, attribute, None), str):
+            raise TypeError(f"detector {name} needs {attribute}, a text")
+    unknown = set(made.needs) - set(get_args(Need))
+    if unknown:
+        raise ValueError(f"detector {name} has unknown needs: {', '.join(sorted(map(str, unknown)))}")
     known = type(_detectors.setdefault(made.name, made))
     if known is not detector:
         raise ValueError(
@@ -128,7 +139,7 @@ def _load() -> None:
             found = plugin.load()
             if not isinstance(found, ModuleType):
                 register_detector(found)
-        except Exception as error:  # whatever a third party's code raises
+        except (Exception, SystemExit) as error:  # whatever a third party's code raises
             package = f" of {plugin.dist.name}" if plugin.dist else ""
             _failures[plugin.name] = f"{plugin.value}{package}: {type(error).__name__}: {error}"
             warnings.warn(

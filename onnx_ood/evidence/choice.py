@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood._dialect import named
-from onnx_ood.detectors import Detector, ModelInfo, find_detector, find_feature_sources, list_detectors
+from onnx_ood.detectors import (
+    Detector,
+    ModelInfo,
+    find_detector,
+    find_feature_sources,
+    list_detectors,
+    why_not,
+)
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model
@@ -26,7 +33,7 @@ def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector]
     """
     info = find_feature_sources(model).info
     wanted = [find_detector(name) for name in dict.fromkeys(names) or list_detectors()]
-    reasons = {detector.name: detector.why_not(info) for detector in wanted}
+    reasons = {detector.name: why_not(detector, info) for detector in wanted}
     chosen = [detector for detector in wanted if reasons[detector.name] is None]
     not_applicable = {name: reason for name, reason in reasons.items() if reason is not None}
     if not_applicable and (names or not chosen):

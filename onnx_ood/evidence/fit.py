@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from onnx_ood._types import Float
-from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, Need
+from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, Need, fit_detector
 from onnx_ood.evidence.cache import CachedReader, FeatureCache
 from onnx_ood.evidence.choice import choose_detectors, without_unlearned
 from onnx_ood.evidence.collect import Collector
@@ -93,7 +93,7 @@ class FittedDetectors:
 
 def _fit(detector: Detector, info: ModelInfo, references: ReferenceSet) -> FittedDetector:
     try:
-        return detector.fit(info, references.features)
+        return fit_detector(detector, info, references.features)
     except ValueError as error:
         # Models of references raise it for data that nothing can be learned from, such as identical inputs.
         raise UsageError(f"detector {detector.name} cannot learn from these references: {error}") from None

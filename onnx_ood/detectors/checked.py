@@ -1,0 +1,86 @@
+"""Checks of what detectors return: plug-ins are code of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from onnx_ood._types import Float
+from onnx_ood.detectors.base import Detector, FittedDetector
+from onnx_ood.detectors.features import Features, ModelInfo
+from onnx_ood.exceptions import DetectorError, OnnxOodError
+
+
+def fit_detector(detector: Detector, info: ModelInfo, reference: Features | None) -> FittedDetector:
+    """Fit a detector whose scores are checked.
+
+    Args:
+        detector: The detector.
+        info: The model.
+        reference: Features of references, or None.
+
+    Returns:
+        The fitted detector. It gets features that it cannot change, and raises `DetectorError` if its scores are not
+        one finite number per input.
+
+    Raises:
+        ValueError: If nothing can be learned from the references.
+        DetectorError: If a plug-in fails.
+    """
+    with _named(detector, passing=(ValueError,)):
+        scorer = detector.fit(info, None if reference is None else reference.read_only())
+    return _CheckedDetector(detector, scorer)
+
+
+def why_not(detector: Detector, info: ModelInfo) -> str | None:
+    """Return why a detector does not apply to a model, or None.
+
+    Args:
+        detector: The detector.
+        info: The model.
+
+    Raises:
+        DetectorError: If a plug-in fails.
+    """
+    with _named(detector):
+        return detector.why_not(info)
+
+
+@dataclass(frozen=True)
+class _CheckedDetector:
+    detector: Detector
+    scorer: FittedDetector
+
+    def __call__(self, features: Features) -> Float:
+        with _named(self.detector):
+            scores: Any = self.scorer(features.read_only())
+        expected = f"one finite number for each of {len(features)} inputs"
+        if not isinstance(scores, np.ndarray):
+            raise self._wrong(expected, type(scores).__name__)
+        if scores.shape != (len(features),):
+            raise self._wrong(expected, f"an array of shape {list(scores.shape)}")
+        if not (np.issubdtype(scores.dtype, np.floating) or np.issubdtype(scores.dtype, np.integer)):
+            raise self._wrong(expected, f"an array of {scores.dtype}")
+        if not np.isfinite(scores).all():
+            raise self._wrong(expected, f"{scores[~np.isfinite(scores)][0]}")
+        checked: Float = scores.astype(np.float64, copy=False)
+        return checked
+
+    def _wrong(self, expected: str, found: str) -> DetectorError:
+        return DetectorError(f"detector {self.detector.name}: expected {expected}, found {found}")
+
+
+@contextmanager
+def _named(detector: Detector, passing: tuple[type[Exception], ...] = ()) -> Iterator[None]:
+    """Name the plug-in that fails; a failure of a detector of this package is a bug and keeps its type."""
+    try:
+        yield
+    except Exception as error:
+        own = type(detector).__module__.startswith("onnx_ood.")
+        if own or isinstance(error, (OnnxOodError, *passing)):
+            raise
+        raise DetectorError(f"detector {detector.name} failed: {type(error).__name__}: {error}") from error

@@ -1,0 +1,90 @@
+"""Plug-ins that break the rules are named, and change nothing of others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from detector_inputs import reference_features, reference_info
+
+from onnx_ood.detectors import Detector, Features, find_detector, fit_detector, why_not
+from onnx_ood.exceptions import DetectorError, UsageError
+
+INPUTS = reference_features(1, 5)
+
+
+class Plugin(Detector):
+    """A detector of a third party."""
+
+    name, formula, source, needs = "plugin", "f", "s", ("features",)
+
+    def __init__(self, scorer: Any) -> None:
+        self.scorer = scorer
+
+    def why_not(self, info):
+        raise ZeroDivisionError("no")
+
+    def fit(self, info, reference):
+        return self.scorer
+
+
+def scores(scorer: Any) -> np.ndarray:
+    return fit_detector(Plugin(scorer), reference_info(), None)(INPUTS)
+
+
+@pytest.mark.parametrize(
+    ("result", "found"),
+    [
+        (None, "NoneType"),
+        (np.zeros(1), r"shape \[1\]"),
+        (np.zeros((5, 2)), r"shape \[5,2\]|shape \[5, 2\]"),
+        (np.array(["a"] * 5), "<U1"),
+        (np.zeros(5, complex), "complex128"),
+        (np.array([0, 1, np.nan, 0, 0]), "nan"),
+        (np.array([0, 1, 2, 0, -np.inf]), "-inf"),
+        ([1.0] * 5, "list"),
+    ],
+)
+def test_scores_must_be_one_finite_number_per_input(result: Any, found: str) -> None:
+    with pytest.raises(
+        DetectorError, match=f"plugin: expected one finite number for each of 5 inputs, found .*{found}"
+    ):
+        scores(lambda _: result)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.float64])
+def test_numbers_of_other_types_are_float64(dtype: type) -> None:
+    found = scores(lambda features: np.arange(len(features)).astype(dtype))
+    assert found.dtype == np.float64
+    np.testing.assert_array_equal(found, [0, 1, 2, 3, 4])
+
+
+def test_a_failure_names_the_plugin() -> None:
+    with pytest.raises(DetectorError, match="detector plugin failed: ZeroDivisionError"):
+        scores(lambda features: 1 / 0)
+    with pytest.raises(DetectorError, match="detector plugin failed: ZeroDivisionError: no"):
+        why_not(Plugin(None), reference_info())
+
+
+def test_errors_on_purpose_and_of_this_package_keep_their_type() -> None:
+    def refuse(_: Features) -> None:
+        raise UsageError("give more")
+
+    with pytest.raises(UsageError, match="give more"):
+        scores(refuse)
+    with pytest.raises(ValueError, match="needs"):
+        fit_detector(find_detector("energy"), reference_info(), None)(Features())
+
+
+def test_features_of_others_cannot_be_changed() -> None:
+    before = INPUTS.features.copy()
+
+    def change(features: Features) -> np.ndarray:
+        features.features[:] = 0
+        return np.zeros(len(features))
+
+    with pytest.raises(DetectorError, match="read-only"):
+        scores(change)
+    np.testing.assert_array_equal(INPUTS.features, before)
+    assert INPUTS.features.flags.writeable
