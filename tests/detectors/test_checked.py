@@ -22,10 +22,10 @@ class Plugin(Detector):
     def __init__(self, scorer: Any) -> None:
         self.scorer = scorer
 
-    def why_not(self, info):
+    def why_not(self, _info):
         raise ZeroDivisionError("no")
 
-    def fit(self, info, reference):
+    def fit(self, _info, _reference):
         return self.scorer
 
 
@@ -62,7 +62,7 @@ def test_numbers_of_other_types_are_float64(dtype: type) -> None:
 
 def test_a_failure_names_the_plugin() -> None:
     with pytest.raises(DetectorError, match="detector plugin failed: ZeroDivisionError"):
-        scores(lambda features: 1 / 0)
+        scores(lambda _: 1 / 0)
     with pytest.raises(DetectorError, match="detector plugin failed: ZeroDivisionError: no"):
         why_not(Plugin(None), reference_info())
 

@@ -125,7 +125,7 @@ def test_a_taken_name_is_refused() -> None:
     # The same class again changes nothing.
     assert register_detector(type(taken)) is type(taken)
     Energy.name = "energy@probe"
-    with pytest.raises(ValueError, match="contains '@'"):
+    with pytest.raises(ValueError, match="must be lower-case letters"):
         register_detector(Energy)
 
 
@@ -208,3 +208,35 @@ def test_the_documentation_lists_all_detectors() -> None:
             ", ".join(reads),
             detector.source,
         )
+
+
+@pytest.mark.usefixtures("empty_registry")
+@pytest.mark.parametrize("name", ["", "a,b", "A b", "a@b", "1a", 3, None])
+def test_names_that_cannot_be_selected_are_refused(name: object) -> None:
+    made = type("Named", (type(find_detector("msp")),), {"name": name})
+    with pytest.raises(ValueError, match="must be lower-case letters"):
+        register_detector(made)
+
+
+@pytest.mark.usefixtures("empty_registry")
+@pytest.mark.parametrize(
+    ("wrong", "error", "message"),
+    [
+        ({"formula": None}, TypeError, "needs formula"),
+        ({"source": 3}, TypeError, "needs source"),
+        ({"needs": ("logits", "foo")}, ValueError, "unknown needs: foo"),
+    ],
+)
+def test_incomplete_classes_are_refused(wrong, error, message) -> None:
+    made = type("Incomplete", (type(find_detector("msp")),), {"name": "incomplete", **wrong})
+    with pytest.raises(error, match=message):
+        register_detector(made)
+    assert "incomplete" not in list_detectors()
+
+
+def test_a_plugin_that_exits_does_not_end_the_program(install) -> None:
+    install({"quitter": "quits"}, {"quits": "import sys; sys.exit(0)"})
+    with pytest.warns(RuntimeWarning, match="'quitter' cannot be loaded: .*SystemExit"):
+        list_detectors()
+    with pytest.raises(UsageError, match="SystemExit"):
+        find_detector("quitter")
