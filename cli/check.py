@@ -88,10 +88,8 @@ def check(
 ) -> None:
     """Check models against gates: passed (exit code 0), failed (1), not evaluated (3), or an error (2)."""
     if init:
-        if update_baseline:
-            raise UsageError(
-                "--init checks nothing, so there is no baseline to update; remove one of the two options"
-            )
+        if any((update_baseline, json, junit, sarif, gitlab, markdown, html, github)):
+            raise UsageError("--init checks nothing, so there is nothing to write or update; give it alone")
         path = config or Path(FILE_NAMES[0])
         write_new(path, STARTER)
         if not quiet:

@@ -39,6 +39,7 @@ from onnx_ood.detectors import list_detectors as list_detectors
 from onnx_ood.detectors import register_detector as register_detector
 from onnx_ood.evidence.user_cache import cache_info as cache_info
 from onnx_ood.evidence.user_cache import clear_cache as clear_cache
+from onnx_ood.exceptions import DetectorError as DetectorError
 from onnx_ood.exceptions import InputError as InputError
 from onnx_ood.exceptions import InputTypeError as InputTypeError
 from onnx_ood.exceptions import ModelError as ModelError

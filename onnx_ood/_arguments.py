@@ -126,7 +126,9 @@ def check_type(value: Any, hint: Any, name: str) -> Any:
     if isinstance(value, Iterable) and not isinstance(value, Collection) and _takes_items(hint):
         value = tuple(value)
     if not _fits(value, hint):
-        raise InputTypeError(f"{name}: expected {_expected(hint)}, found {_found(value)}")
+        choices = any(get_origin(arm) is Literal for arm in _arms(hint))
+        found = repr(value) if choices and isinstance(value, str) else _found(value)
+        raise InputTypeError(f"{name}: expected {_expected(hint)}, found {found}")
     return value
 
 

@@ -11,9 +11,14 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
 
     >>> did_you_mean("sice", ["size", "opset"])
     "did you mean 'size'?"
+    >>> did_you_mean("--cop", ["--top", "--copies"])
+    "did you mean '--copies'?"
     >>> did_you_mean("x", ["size", "opset"])
     'choose from size, opset'
     """
     names = list(known)
-    close = get_close_matches(wrong, names, n=1)
+    # What was cut short is meant more likely than what is spelt similarly.
+    close = [name for name in names if wrong and name.startswith(wrong)] or get_close_matches(
+        wrong, names, n=1
+    )
     return f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(names)}"

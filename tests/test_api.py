@@ -12,6 +12,7 @@ import onnx_ood
 BUILDING_BLOCKS = {
     "Auditor",
     "Detector",
+    "DetectorError",
     "InputError",
     "InputTypeError",
     "Instrumented",
@@ -29,6 +30,8 @@ BUILDING_BLOCKS = {
     "TooFewReferencesError",
     "UsageError",
     "__version__",
+    "cache_info",
+    "clear_cache",
     "find_detector",
     "fit",
     "list_detectors",

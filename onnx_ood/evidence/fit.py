@@ -146,7 +146,7 @@ class DetectorPipeline:
         try:
             cache = FeatureCache(folder, self._factory, self.needs)
         except OutputError:
-            return None  # Nobody asked for this cache: a home that cannot be written is no mistake.
+            return None  # Nobody asked for this cache: an unwritable home is not a mistake.
         trim_cache(folder)
         return cache
 

@@ -59,6 +59,8 @@ class MemoryInput:
             InputError: If the image is broken, too large, or of a mode without a stated white level.
         """
         if isinstance(self.value, Image.Image):
+            if 0 in self.value.size:
+                raise InputError(f"has no pixels ({self.value.width}x{self.value.height})")
             with _loading:
                 return convert_image(self.value, channels)
         assert isinstance(self.value, np.ndarray)

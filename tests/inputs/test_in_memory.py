@@ -112,6 +112,13 @@ def test_rows_that_cannot_be_used_fail_by_name() -> None:
     assert batch.failed == (FailedInput("inputs[1]", reason),)
 
 
+@pytest.mark.parametrize("size", [(0, 0), (0, 5), (5, 0)])
+def test_images_without_pixels_fail(size: tuple[int, int]) -> None:
+    (batch,) = read([Image.new("L", size), Image.new("L", (4, 4))], GREY)
+    assert batch.failed == (FailedInput("inputs[0]", f"has no pixels ({size[0]}x{size[1]})"),)
+    assert len(batch) == 1
+
+
 def test_broken_images_fail_by_name(tmp_path: Path) -> None:
     path = tmp_path / "x.png"
     Image.fromarray(np.random.default_rng(5).integers(0, 256, (90, 90, 3), np.uint8)).save(path)

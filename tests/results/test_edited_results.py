@@ -127,6 +127,7 @@ EDITS = [
     ("directions", ("layers",), [], "are not those that were swept"),
     ("sensitivity", ("models",), [], "at models"),
     ("sensitivity", ("models", 0, "trajectories"), [], "no trajectory of type"),
+    ("sensitivity", ("models", 0, "sites", 0, "density"), {}, "has no density of type"),
     ("sensitivity", ("models", 0, "trajectories", 1, "profile"), [1.0], "has 1 entries for 40 parts"),
     ("preprocess", ("questions", 0, "candidates"), [], "candidates"),
     ("plane", ("classes", "answers"), [], "classes.answers has 0 entries for 8 rows of the grid"),

@@ -66,9 +66,11 @@ def _split(value: Any) -> Any:
 
 
 def _as_path(value: Any) -> Any:
-    """Take a string as a path, as TOML writes it."""
+    """Take a string as a path, as TOML writes it, and None as no folder."""
     if value == "":
         raise ValueError("an empty path names no folder; leave it out, or name one")
+    if value is None:
+        return False
     return Path(value) if isinstance(value, str) else value
 
 

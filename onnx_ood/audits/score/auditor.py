@@ -33,7 +33,7 @@ from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, file_hash
 
-FORMAT = "onnx-ood/auditor/1"
+FORMAT = "onnx-ood/auditor/2"
 """Format of saved auditors: an .npz archive of arrays, and of JSON under the name `auditor`. It holds no pickle."""
 _JSON, _FEATURES = "auditor", "reference"
 
@@ -246,13 +246,11 @@ class Auditor:
             saved.reference_failed,
             saved.reference_note,
         )
-        complete = len(references) == len(saved.reference_ids) or saved.reference != "given"
-        if not complete or (references.features is None) != (saved.reference == "none"):
-            raise UsageError(f"{name}: is damaged: references are missing; fit again")
         try:
+            _check_references(saved, references)
             scorer = restore_scorer(prepared, saved.settings, references) if saved.fitted else None
             files = InputSource(tuple(map(Path, saved.reference_files)))
-        # Arrays that were edited fail wherever a detector first computes with them.
+        # Arrays that were edited fail wherever something first computes with them.
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise UsageError(f"{name}: is damaged: {error}; fit again") from None
         return cls(prepared, saved.settings, scorer, files, tuple(dict.fromkeys(notes)))
@@ -304,6 +302,14 @@ def fit(
 
 def _unpickled(content: bytes) -> Auditor:
     return Auditor._unpacked(content, "auditor", None)
+
+
+def _check_references(saved: _Saved, references: ReferenceSet) -> None:
+    complete = len(references) == len(saved.reference_ids) or saved.reference != "given"
+    if not complete or (references.features is None) != (saved.reference == "none"):
+        raise ValueError("references are missing")
+    if references.features is not None and not references.features.finite().all():
+        raise ValueError("references are not finite")
 
 
 def _read(content: bytes, name: str) -> tuple[_Saved, Mapping[str, Array]]:

@@ -134,6 +134,10 @@ class ModelSensitivity(Part):
     def _check(self) -> Self:
         if missing := {one.type for one in self.trajectory_types} - {one.type for one in self.trajectories}:
             raise ValueError(f"there is no trajectory of type {', '.join(sorted(missing))}")
+        kinds = {one.type for one in self.trajectory_types}
+        for site in self.sites:
+            if missing := kinds - set(site.density):
+                raise ValueError(f"sites: {site.name!r} has no density of type {', '.join(sorted(missing))}")
         profiles = {f"trajectories.{at}.profile": one.profile for at, one in enumerate(self.trajectories)}
         for profile in list(profiles.values())[:1]:
             check_lengths(len(profile), "parts", profiles)

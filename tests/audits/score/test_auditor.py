@@ -137,6 +137,18 @@ def test_a_damaged_file_is_one_line(auditor, damage, tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("edited", [np.array(3), np.full((40, 10), np.nan), np.zeros((0, 10)), np.zeros(3)])
+def test_references_that_were_edited_are_refused(auditor, edited, tmp_path):
+    path = tmp_path / "auditor.npz"
+    auditor.save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    name = next(one for one in arrays if "logits" in one)
+    np.savez(path, **arrays | {name: edited})
+    with pytest.raises(UsageError, match=r"auditor\.npz: is damaged: .*fit again"):
+        onnx_ood.Auditor.load(path)
+
+
 def test_an_auditor_that_cannot_be_written_or_read(auditor, tmp_path):
     with pytest.raises(OutputError, match="cannot be written"):
         auditor.save(tmp_path / "no folder" / "auditor.npz")
