@@ -76,6 +76,7 @@ class FeatureCache:
             "format": _FORMAT,
             "model": [file_hash(path) for path in (model.path, *model.data_files)],
             "fed": prepared.fed.name,
+            "batch_axis": prepared.fed.choice,
             "site": prepared.site.name,
             "preprocessing": None if preprocessing is None else preprocessing.model_dump(mode="json"),
             "seed": factory.seed,

@@ -9,22 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named_feed
+from onnx_ood.evidence.preprocessing_choice import row_request
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.graph import Model, Tensor, format_shape
 from onnx_ood.inputs import FEED_GRAMMAR, Batch, InputSource, RowRequest, SharedValue
 from onnx_ood.results.base import FROM_FILES
-from onnx_ood.runtime import batch_axis, can_feed
+from onnx_ood.runtime import FedInput, batch_axis, can_feed
 
 
 class Feeding:
     """Sources of the values of a model's inputs.
 
     Attributes:
-        fed: Request for the model input that takes the rows.
+        input: The model input that takes the rows.
+        fed: Request for its rows.
         from_files: Requests for the model inputs whose values come with each row; None if the model has one input.
     """
 
-    def __init__(self, model: Model, fed: Tensor, feeds: Mapping[str, str]) -> None:
+    def __init__(self, model: Model, fed: FedInput, feeds: Mapping[str, str]) -> None:
         """Check all that does not take an input.
 
         Args:
@@ -35,7 +37,7 @@ class Feeding:
         Raises:
             UsageError: If a value does not fit, or an input cannot be fed.
         """
-        self._model = model
+        self._model, self.input = model, fed
         self.fed = _wanted(model, fed, fed)
         others = [tensor for tensor in model.inputs if tensor.name != fed.name]
         wanted = [_wanted(model, tensor, fed) for tensor in others]
@@ -118,7 +120,7 @@ def check_names(model: Model, feeds: Mapping[str, str]) -> None:
         )
 
 
-def _wanted(model: Model, tensor: Tensor, fed: Tensor) -> RowRequest:
+def _wanted(model: Model, tensor: Tensor, fed: FedInput) -> RowRequest:
     if tensor.shape is None:
         raise UsageError(
             f"{model.path} does not state the rank of input {tensor.name!r}; use onnx_ood.measure"
@@ -127,6 +129,7 @@ def _wanted(model: Model, tensor: Tensor, fed: Tensor) -> RowRequest:
         raise UsageError(
             f"input {tensor.name!r} of {model.path} takes {tensor.dtype}, not numbers that numpy holds"
         )
-    return RowRequest(
-        tensor.name, tensor.shape, np.dtype(tensor.dtype), batch_axis(tensor, fed, len(tensor.shape))
-    )
+    if tensor is fed:
+        return row_request(fed)
+    axis = batch_axis(tensor, fed, len(tensor.shape))
+    return RowRequest(tensor.name, tensor.shape, np.dtype(tensor.dtype), axis)

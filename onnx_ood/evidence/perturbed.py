@@ -20,7 +20,7 @@ from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.graph import Model, Tensor, measurable
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
-from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
+from onnx_ood.runtime import FedInput, JacobianProber, Measurement, Prober, ring_transitions
 
 Others = Mapping[str, NDArray[Any]] | None
 
@@ -50,7 +50,7 @@ class PerturbedFeatureReader:
         model: Model,
         sources: FeatureSources,
         needs: Collection[Need],
-        fed: Tensor,
+        fed: FedInput,
         *,
         site: Tensor | None = None,
         preprocessing: Preprocessing | None,
@@ -85,7 +85,11 @@ class PerturbedFeatureReader:
             return
         others = [tensor.name for tensor in model.inputs if tensor.name != fed.name]
         if site is None:
-            site = fed if fed.floating else choose_site(model, None, dict.fromkeys(others, ""))[0]
+            site = (
+                model.by_name[fed.name]
+                if fed.floating
+                else choose_site(model, None, dict.fromkeys(others, ""))[0]
+            )
         pictures = preprocessing if site.is_input else None
         self._gain: NDArray[np.floating] | float = 1.0 if pictures is None else pictures.gain
         self._channels_last = pictures is not None and pictures.layout == "NHWC"
@@ -96,13 +100,25 @@ class PerturbedFeatureReader:
                 reached = tuple(name for name in self._layers if name in after)
             probes = [model.by_name[name] for name in reached]
             self._prober = Prober(
-                model, probes, site=site.name, provider=provider, batch_size=batch_size, feeds=others
+                model,
+                probes,
+                site=site.name,
+                provider=provider,
+                batch_size=batch_size,
+                feeds=others,
+                batch_axis=fed.choice,
             )
             self.provider = self._prober.provider
         if of_answer:
             of = None if sources.scores else model.by_name[self._layers[-1]]
             self._jacobian = JacobianProber(
-                model, of, site=site.name, provider=provider, batch_size=batch_size, feeds=others
+                model,
+                of,
+                site=site.name,
+                provider=provider,
+                batch_size=batch_size,
+                feeds=others,
+                batch_axis=fed.choice,
             )
             self.provider = self._jacobian.prober.provider
 

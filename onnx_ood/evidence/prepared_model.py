@@ -15,7 +15,7 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Tensor, load
 from onnx_ood.inputs import Card, Chosen, InputSource, Preprocessing, Reader, choose, read_card
 from onnx_ood.results.provenance import ModelFacts, model_facts
-from onnx_ood.runtime import decoding_threads, find_input
+from onnx_ood.runtime import FedInput, decoding_threads, find_fed_input, find_input
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class PreparedModel:
     Attributes:
         model: The model.
         site: Tensor to nudge.
-        fed: Model input that takes the inputs.
+        fed: Model input that takes the inputs, with its batch axis first.
         feeding: Sources of the values of all model inputs.
         card: The model's card, or None.
         chosen: Preprocessing of pictures and its source, or None.
@@ -34,7 +34,7 @@ class PreparedModel:
 
     model: Model
     site: Tensor
-    fed: Tensor
+    fed: FedInput
     feeding: Feeding
     card: Card | None
     chosen: Chosen | None
@@ -65,6 +65,7 @@ class PreparedModel:
         """Notes on the site, the feeds and the preprocessing."""
         return (
             *self.site_note,
+            *filter(None, [self.fed.note]),
             *self.feeding.notes,
             *preprocessing_notes(self.chosen, self.card, self.facts),
         )
@@ -105,6 +106,7 @@ class PreparedModel:
             preprocessing=self.preprocessing,
             input_name=request.name,
             input_shape=request.shape,
+            batch_axis=request.stored_axis,
             dtype=request.dtype,
             others=self.feeding.from_files,
             batch=batch,
@@ -120,6 +122,7 @@ def prepare_model(
     site: str | None = None,
     feeds: Mapping[str, str] | None = None,
     preprocess: str | None = None,
+    batch_axis: str | None = None,
     assume_pictures: bool = False,
 ) -> PreparedModel:
     """Load a model and choose its site, feeds and preprocessing.
@@ -131,6 +134,7 @@ def prepare_model(
         feeds: Values of other model inputs by name, the same for all inputs.
         preprocess: Specification of the preprocessing, as `onnx_ood.inputs.parse` takes it; None for the card's or a
             guess.
+        batch_axis: The batch axis of the model input that takes the inputs, `"none"`, or None to find it.
         assume_pictures: True to guess a preprocessing for an input with four axes even if no pictures are given yet.
 
     Returns:
@@ -143,7 +147,7 @@ def prepare_model(
     loaded = model if isinstance(model, Model) else load(model)
     feeds = feeds or {}
     tensor, note = choose_site(loaded, site, feeds)
-    fed = find_input(loaded, tensor, feeds)
+    fed = find_fed_input(loaded, find_input(loaded, tensor, feeds), batch_axis)
     feeding = Feeding(loaded, fed, feeds)
     card = read_card(loaded.path)
     chosen = choose_preprocessing(fed, source, preprocess, card)

@@ -7,6 +7,7 @@ import numpy as np
 from onnx_ood.graph import Tensor
 from onnx_ood.inputs import Card, Chosen, InputSource, RowRequest, choose
 from onnx_ood.results.provenance import ModelFacts
+from onnx_ood.runtime import FedInput
 
 
 def choose_preprocessing(
@@ -34,7 +35,8 @@ def choose_preprocessing(
 
 def row_request(fed: Tensor) -> RowRequest:
     """Return the request for rows of a model input, by which pictures are recognised."""
-    return RowRequest(fed.name, fed.shape or (), np.dtype(fed.dtype or "float32"))
+    stored_axis = fed.batch_axis or 0 if isinstance(fed, FedInput) else 0
+    return RowRequest(fed.name, fed.shape or (), np.dtype(fed.dtype or "float32"), stored_axis=stored_axis)
 
 
 def preprocessing_notes(chosen: Chosen | None, card: Card | None, facts: ModelFacts) -> tuple[str, ...]:

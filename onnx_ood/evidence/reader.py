@@ -14,7 +14,7 @@ from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.inputs import Preprocessing
-from onnx_ood.runtime import ChannelReader, Channels, first_input
+from onnx_ood.runtime import ChannelReader, Channels, FedInput, find_fed_input, first_input
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class FeatureReader:
         model: Model,
         needs: Collection[Need],
         *,
-        fed: Tensor | None = None,
+        fed: FedInput | None = None,
         site: Tensor | None = None,
         preprocessing: Preprocessing | None = None,
         seed: int = 0,
@@ -93,7 +93,7 @@ class FeatureReader:
         self._features = wanted.features if "features" in self._needs else None
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank_1" in self._needs else None
-        fed = fed or first_input(model)
+        fed = fed or find_fed_input(model, first_input(model))
         # An input of floats counts as a layer.
         if self._layers and fed.floating:
             self._layers = (fed.name, *self._layers)
@@ -106,6 +106,7 @@ class FeatureReader:
                 values=values,
                 without_rank_1=_known(self._map),
                 fed=fed,
+                batch_axis=fed.choice,
                 provider=provider,
                 batch_size=batch_size,
             )

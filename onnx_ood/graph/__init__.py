@@ -8,7 +8,7 @@ from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, subgraphs
-from onnx_ood.graph.catalogue.tensors import Tensor, format_shape
+from onnx_ood.graph.catalogue.tensors import Dim, Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
 from onnx_ood.graph.heads import (
@@ -19,6 +19,7 @@ from onnx_ood.graph.heads import (
     gives_probabilities,
 )
 from onnx_ood.graph.instrument import Instrumented, instrument
+from onnx_ood.graph.randomness import batch_statistics, random_operators
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
@@ -37,6 +38,7 @@ __all__ = [
     "ChannelAxes",
     "ClassScores",
     "Cut",
+    "Dim",
     "Instrumented",
     "LinearLayer",
     "Model",
@@ -52,6 +54,7 @@ __all__ = [
     "Units",
     "all_operators",
     "attribute_values",
+    "batch_statistics",
     "count_non_finite",
     "downstream_model",
     "element_type",
@@ -71,6 +74,7 @@ __all__ = [
     "not_floating",
     "nudgeable",
     "open_at",
+    "random_operators",
     "reached_from",
     "relocated",
     "rewrite",

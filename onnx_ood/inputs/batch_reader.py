@@ -64,6 +64,7 @@ class Reader:
         input_name: str,
         input_shape: Sequence[int | str | None],
         dtype: npt.DTypeLike = np.float32,
+        batch_axis: int = 0,
         others: Sequence[RowRequest] | None = None,
         batch: int = 32,
         threads: int | None = None,
@@ -78,6 +79,7 @@ class Reader:
             input_name: Name of the model's input. It selects the array of an .npz.
             input_shape: Shape of the model's input with its batch axis (axis 0, any size).
             dtype: Type of the model's input.
+            batch_axis: The axis of stored arrays along which inputs lie; `input_shape` has it first.
             others: Further inputs of the model whose values come with each row, from the same .npz or mapping under
                 their names; None for a model of one input.
             batch: Tensors per batch.
@@ -97,7 +99,9 @@ class Reader:
         self.input_shape = tuple(input_shape)
         self.others = None if others is None else tuple(others)
         # Where an .npz holds several inputs, no array of another name is taken for one of them.
-        self._request = RowRequest(input_name, self.input_shape, self.dtype, exact=bool(self.others))
+        self._request = RowRequest(
+            input_name, self.input_shape, self.dtype, exact=bool(self.others), stored_axis=batch_axis
+        )
         self.batch = _at_least_one("batch", batch)
         self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
         self.queue = _at_least_one("queue", batch if queue is None else queue)

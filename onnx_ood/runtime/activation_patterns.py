@@ -23,6 +23,7 @@ from onnx_ood.runtime.arguments import (
     find_site,
     fixed_batch_size,
 )
+from onnx_ood.runtime.batching.batch_axis import find_fed_input
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.pattern_bits import channel_places, differing_bits, pack, packed_bytes
 from onnx_ood.runtime.origin import with_outputs
@@ -104,6 +105,7 @@ class PatternReader:
         site: str | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
+        batch_axis: str | int | None = None,
     ) -> None:
         """Add the tensors as outputs, and create the session.
 
@@ -114,6 +116,7 @@ class PatternReader:
                 one entry per input on its first axis; None for the only floating-point input.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Points in one run; None lets memory decide. A model with a fixed batch size keeps its own.
+            batch_axis: As in `Prober`.
 
         Raises:
             SelectorError: If there are no units, or one does not depend on the site.
@@ -159,6 +162,7 @@ class PatternReader:
                 raise ModelError(
                     f"{model.path}: {name!r} holds {session.element(name)}; choose units of type {', '.join(FLOATS)}"
                 )
+        self.input = find_fed_input(model, find_input(model, self.site), batch_axis)
         self._runner = TensorRunner(
             session,
             model.path,
@@ -167,7 +171,8 @@ class PatternReader:
             fetched=list(self._shapes.values()),
             finish=self._count_in_channels,
             batch_size=batch_size,
-            fixed=fixed_batch_size(find_input(model, self.site)),
+            fixed=fixed_batch_size(self.input),
+            arrange=self.input.arrange if self.site.is_input else lambda values: values,
         )
 
     @property
@@ -205,8 +210,9 @@ class PatternReader:
             UsageError: If a shape doesn't fit, or an input is missing.
             ModelError: If a run fails, gives NaN at a site, or a site has another number of units for another point.
         """
-        values = check_batch(points, self.site)
-        checked = check_feeds(feeds or {}, self.model, self.site, len(values))
+        fed = self.input if self.site.is_input else self.site
+        values = check_batch(points, fed)
+        checked = check_feeds(feeds or {}, self.model, fed, len(values))
 
         def begin(layout: Layout) -> ActivationPatterns:
             return ActivationPatterns(

@@ -14,6 +14,7 @@ from onnx_ood._limits import MAX_BATCH_SIZE
 from onnx_ood._types import Array, Float, FloatArray
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
+from onnx_ood.runtime.batching.fed_input import FedInput
 
 # Element types that numpy can hold, nudge and reduce.
 FLOATS = ("float16", "float32", "float64")
@@ -354,9 +355,9 @@ def batch_axis(tensor: Tensor, fed: Tensor, rank: int) -> int | None:
     Returns:
         The first axis as a rule. If the model gives its size, and that is not the model's fixed batch size, the axis
         with the symbol of the batch (the state of a recurrent net, `[layers, batch, units]`) or else the only axis of
-        unknown size. None if there is no such axis.
+        unknown size. None if there is no such axis, or the model's inputs have no batch axis.
     """
-    if rank == 0 or tensor.shape == ():
+    if rank == 0 or tensor.shape == () or (isinstance(fed, FedInput) and fed.batch_axis is None):
         return None
     if tensor.shape is None or len(tensor.shape) != rank or not isinstance(tensor.shape[0], int):
         return 0

@@ -20,6 +20,7 @@ from onnx_ood.runtime.arguments import (
     first_input,
     fixed_batch_size,
 )
+from onnx_ood.runtime.batching.batch_axis import find_fed_input
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.kernels.channel_sums import channel_sums
 from onnx_ood.runtime.providers import resolve
@@ -102,6 +103,7 @@ class ChannelReader:
         fed: Tensor | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
+        batch_axis: str | int | None = None,
     ) -> None:
         """Add the tensors as outputs, and create the session.
 
@@ -113,6 +115,7 @@ class ChannelReader:
             fed: The graph input that the batch feeds; None for the first that a batch can feed.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None lets memory decide.
+            batch_axis: As in `Prober`.
 
         Raises:
             UsageError: If the provider or the batch size is wrong, or no tensor is given.
@@ -126,7 +129,7 @@ class ChannelReader:
         self.model = model
         self._tensors, self._values = tuple(dict.fromkeys(tensors)), tuple(dict.fromkeys(values))
         self._maps = tuple(dict.fromkeys(without_rank_1))
-        self.input = fed or first_input(model)
+        self.input = find_fed_input(model, fed or first_input(model), batch_axis)
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         axes = ChannelAxes(model)
@@ -145,6 +148,7 @@ class ChannelReader:
             self._read,
             batch_size=batch_size,
             fixed=fixed_batch_size(self.input),
+            arrange=self.input.arrange,
         )
 
     @property

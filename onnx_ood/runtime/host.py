@@ -12,6 +12,7 @@ from onnx_ood._types import Array, FloatArray
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model, Tensor
 from onnx_ood.runtime.arguments import Feed, feed_arrays
+from onnx_ood.runtime.batching.fed_input import FedInput
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.instrumented_model import InstrumentedModel, Stage
 from onnx_ood.runtime.measurement import RunStatistics
@@ -68,16 +69,25 @@ class _RunState(NamedTuple):
 class HostRuns:
     """Runs an instrumented model stage by stage."""
 
-    def __init__(self, model: Model, site: Tensor, instrumented: InstrumentedModel, workers: Workers) -> None:
+    def __init__(
+        self,
+        model: Model,
+        fed: FedInput,
+        site: Tensor,
+        instrumented: InstrumentedModel,
+        workers: Workers,
+    ) -> None:
         """Take a model.
 
         Args:
             model: The model as loaded.
+            fed: The input that the batch feeds.
             site: The tensor that is nudged.
             instrumented: The model with its probes, on a provider.
             workers: Threads for runs and reductions.
         """
-        self._path, self._site, self._instrumented, self._workers = model.path, site, instrumented, workers
+        self._path, self._fed, self._site = model.path, fed, site
+        self._instrumented, self._workers = instrumented, workers
 
     def site_shape(self, layout: Layout, clean: Array) -> tuple[int, ...]:
         """Shape of the site's values for one input, without the batch axis.
@@ -271,9 +281,11 @@ class HostRuns:
         inputs: list[int],
     ) -> _RunState:
         """Bring the inputs of one run to the site."""
-        start = self._instrumented.origin.start(clean[inputs], feed_arrays(feeds, inputs))
-        site = start.site
+        fed = self._fed.arrange(clean[inputs])
+        start = self._instrumented.origin.start(fed, feed_arrays(feeds, inputs))
+        site = clean[inputs]
         if not self._site.is_input:
+            site = start.site
             site = layout.split(self._site.name, site, len(inputs)).reshape(len(inputs), *shape)
         return _RunState(inputs, start, site)
 
@@ -284,7 +296,9 @@ class HostRuns:
 
     def _known(self, layout: Layout, state: _RunState, site: Array) -> dict[str, Array]:
         """Collect the feeds of the first stage; `site` is [R, *site]."""
-        if not self._site.is_input:
+        if self._site.is_input:
+            site = self._fed.arrange(site)
+        else:
             site = layout.join(self._site.name, site.reshape(len(site), *layout.shapes[self._site.name]))
         return self._instrumented.known(state.start, site)
 

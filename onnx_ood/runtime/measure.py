@@ -26,6 +26,7 @@ def measure(
     batch_size: int | None = None,
     feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
+    batch_axis: str | int | None = None,
 ) -> Measurement:
     """Measure the change of activations when inputs are nudged.
 
@@ -44,6 +45,8 @@ def measure(
             as they are. Repeated for every copy.
         exact: True to run without fusions, so that the model's outputs stay bit-equal to those of the plain model run
             without fusions; slower.
+        batch_axis: The batch axis of the input that the batch feeds, as the model has it; `"none"` if it has none,
+            and None to find it. In `batch` it is the first.
 
     Returns:
         Pair statistics of every input, copy and probe, and the model's own outputs for the clean inputs.
@@ -62,7 +65,9 @@ def measure(
     (('logits',), (2, 5, 1))
     """
     refuse_nan({"batch": batch, "nudges": nudges, **(feeds or {})})
-    return _prober(model, probes, site, provider, batch_size, feeds, exact).measure(batch, nudges, feeds)
+    return _prober(model, probes, site, provider, batch_size, feeds, exact, batch_axis).measure(
+        batch, nudges, feeds
+    )
 
 
 @checked
@@ -76,6 +81,7 @@ def observer_effect(
     batch_size: int | None = None,
     feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
+    batch_axis: str | int | None = None,
 ) -> float:
     """Measure the change of a model's own outputs by instrumentation.
 
@@ -91,6 +97,7 @@ def observer_effect(
         batch_size: As in `measure`.
         feeds: As in `measure`.
         exact: True to run both without fusions: then the effect is 0.
+        batch_axis: As in `measure`.
 
     Returns:
         The largest relative difference of an output over the batch: ‖instrumented − plain‖ / ‖plain‖ in float64 for
@@ -102,7 +109,9 @@ def observer_effect(
         ProviderError: If the provider can't run here.
     """
     refuse_nan({"batch": batch, **(feeds or {})})
-    return _prober(model, probes, site, provider, batch_size, feeds, exact).observer_effect(batch, feeds)
+    return _prober(model, probes, site, provider, batch_size, feeds, exact, batch_axis).observer_effect(
+        batch, feeds
+    )
 
 
 def _prober(
@@ -113,6 +122,7 @@ def _prober(
     batch_size: int | None,
     feeds: Mapping[str, ArrayLike] | None,
     exact: bool,
+    batch_axis: str | int | None,
 ) -> Prober:
     loaded = model if isinstance(model, Model) else load(model)
     return Prober(
@@ -123,4 +133,5 @@ def _prober(
         batch_size=batch_size,
         exact=exact,
         feeds=feeds or (),
+        batch_axis=batch_axis,
     )

@@ -22,6 +22,7 @@ from onnx_ood.runtime.arguments import (
     find_site,
     fixed_batch_size,
 )
+from onnx_ood.runtime.batching.batch_axis import find_fed_input
 from onnx_ood.runtime.batching.layout import MAX_STAGE_BYTES, Layout
 from onnx_ood.runtime.host import GroupNudges, HostRuns, PerturbationGroup
 from onnx_ood.runtime.in_graph import InGraph, can_be_in_graph
@@ -68,6 +69,7 @@ class Prober:
         tf32: bool = False,
         in_order: bool = False,
         feeds: Collection[str] = (),
+        batch_axis: str | int | None = None,
     ) -> None:
         """Instrument the model and create its session.
 
@@ -85,6 +87,8 @@ class Prober:
                 theirs as the runtime keeps them, which is faster and makes no difference to statistics.
             feeds: Names of inputs that the batch doesn't feed. It feeds the site if that is an input, else the first
                 input not in `feeds`.
+            batch_axis: The batch axis of that input in the model, `"none"` if it has none, or None to find it. Batches
+                are given with the batch axis first, whatever the model has.
 
         Raises:
             UsageError: If the site, the provider or the batch size is wrong.
@@ -95,7 +99,7 @@ class Prober:
         check_batch_size(batch_size)
         self.model = model
         self.site = find_site(model, site)
-        self.input = find_input(model, self.site, feeds)
+        self.input = find_fed_input(model, find_input(model, self.site, feeds), batch_axis)
         resolved = resolve(provider)
         self.provider, self.provider_note = resolved.provider, resolved.reason
         self._batch_size = batch_size
@@ -120,7 +124,7 @@ class Prober:
             inner_site=not self.site.is_input,
             found=self._adopt,
         )
-        self._host = HostRuns(model, self.site, self._instrumented, self._runner.workers)
+        self._host = HostRuns(model, self.input, self.site, self._instrumented, self._runner.workers)
         self._in_graph: InGraph | None = None
 
     @property
@@ -262,7 +266,8 @@ class Prober:
         outputs = [name for name in self.model.outputs if plain.is_tensor(name) and name in instrumented]
         samples: dict[str, list[Array]] = {name: [] for name in outputs}
         for inputs in layout.runs(len(clean)):
-            arrays = plain.run(outputs, {self.input.name: clean[inputs], **feed_arrays(checked, inputs)})
+            fed = {self.input.name: self.input.arrange(clean[inputs]), **feed_arrays(checked, inputs)}
+            arrays = plain.run(outputs, fed)
             for name, array in zip(outputs, arrays, strict=True):
                 samples[name] += list(layout.split(name, array, len(inputs)))
         differences = [
@@ -317,7 +322,7 @@ class Prober:
     def _run_trial(self, values: Array, fed: Mapping[str, Array]) -> dict[str, Array]:
         self._in_graph = None
         self._instrumented.load()
-        return self._instrumented.run_clean(values, fed)
+        return self._instrumented.run_clean(self.input.arrange(values), fed)
 
     def _adopt(self, layout: Layout) -> None:
         """Leave out empty probes and split the model as a new layout demands."""
@@ -351,7 +356,7 @@ class Prober:
         if self._in_graph is not None and self._in_graph.copies >= min(copies, self._in_graph.max_copies):
             return self._in_graph
         opened = self._instrumented.origin.opened(self.probes)
-        if not can_be_in_graph(layout, self.site, opened.carriers, opened.proto):
+        if self.input.moved or not can_be_in_graph(layout, self.site, opened.carriers, opened.proto):
             return None
         # One set of weights on the device is enough.
         self._in_graph = None

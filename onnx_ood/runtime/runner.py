@@ -138,6 +138,7 @@ class TensorRunner(Runner):
         finish: Callable[[Found], None] = lambda _: None,
         batch_size: int | None,
         fixed: int | None,
+        arrange: Callable[[Array], Array] = lambda values: values,
     ) -> None:
         """Take a session.
 
@@ -150,6 +151,7 @@ class TensorRunner(Runner):
             finish: Changes the tensors of a run before they are split.
             batch_size: Inputs in one run; None lets memory decide.
             fixed: The batch size that is written into the model, or None.
+            arrange: Arranges inputs [R, *input] as the model takes them.
         """
         super().__init__(
             self._run,
@@ -159,7 +161,7 @@ class TensorRunner(Runner):
             batch_size=batch_size,
             fixed=fixed,
         )
-        self._session, self._entry, self._finish = session, entry, finish
+        self._session, self._entry, self._arrange, self._finish = session, entry, arrange, finish
         self._names = [*read, *fetched]
 
     def reduce(
@@ -196,7 +198,7 @@ class TensorRunner(Runner):
         return self.run(self.plan(values, feeds), body)
 
     def _run(self, values: Array, feeds: Mapping[str, Array]) -> Found:
-        arrays = self._session.run(self._names, {self._entry: values, **feeds})
+        arrays = self._session.run(self._names, {self._entry: self._arrange(values), **feeds})
         found = dict(zip(self._names, arrays, strict=True))
         self._finish(found)
         return found

@@ -279,7 +279,9 @@ class _Points:
     ) -> None:
         """Read one point, for the size of its patterns."""
         self._reader, self._trajectories = reader, trajectories
-        self._feeds = check_feeds(feeds, reader.model, reader.site, len(trajectories))
+        self._feeds = check_feeds(
+            feeds, reader.model, reader.input if reader.site.is_input else reader.site, len(trajectories)
+        )
         self._chunk = 1
         (patterns,) = self.read([(0, 0.0)])
         self.bytes_each = patterns.bytes_each

@@ -74,6 +74,11 @@ def _as_path(value: Any) -> Any:
     return Path(value) if isinstance(value, str) else value
 
 
+def _as_axis(value: Any) -> Any:
+    """Take the number of an axis as text."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 _Name = Annotated[str, Field(min_length=1)]
 Names = Annotated[
     tuple[_Name, ...], BeforeValidator(_as_tuple, json_schema_input_type=_Name | tuple[_Name, ...])
@@ -146,6 +151,15 @@ Preprocess = Annotated[
         "'imagenet,BGR,NHWC,stretch,size=299'."
     ),
     Option("Input", "TEXT", "the model card's, or a guess"),
+]
+BatchAxis = Annotated[
+    str | None,
+    BeforeValidator(_as_axis, json_schema_input_type=str | int | None),
+    Field(
+        pattern="^(none|[0-9])$",
+        description="Batch axis of the model input that takes the inputs, counted from 0; none: it has none.",
+    ),
+    Option("Input", "AXIS", "found by its name or by trial runs"),
 ]
 Site = Annotated[
     str | None,

@@ -68,6 +68,7 @@ def bench(
         site=settings.site,
         feeds=settings.feeds,
         preprocess=settings.preprocess,
+        batch_axis=settings.batch_axis,
     )
     more_needs = find_detector("auto").needs if references.given else ()
     pipeline = DetectorPipeline(prepared, settings.detectors, settings, more_needs=more_needs)

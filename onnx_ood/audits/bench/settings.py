@@ -39,6 +39,8 @@ class BenchSettings(Settings):
         feeds: Values of the model's other inputs by name, the same for all inputs.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
+        batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
+            to find it by its name or by trial runs.
         provider: Execution provider.
         batch_size: Inputs in one run; None for what memory allows.
         scores: True to keep the scores of all inputs in the result; histograms and ROC curves need them.
@@ -61,6 +63,7 @@ class BenchSettings(Settings):
     limit: common.Limit = None
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
+    batch_axis: common.BatchAxis = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

@@ -44,6 +44,7 @@ class CheckedModel(TomlModel):
         description="Preprocessing of pictures for the baseline model. Default: its card's, or a guess.",
     )
     preprocess: common.Preprocess = None
+    batch_axis: common.BatchAxis = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     noise: common.Noise = "gaussian"

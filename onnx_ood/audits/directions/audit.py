@@ -56,7 +56,12 @@ def directions(
     sources = open_sets(id, ood)
     sources.all.check_missing()
     prepared = prepare_model(
-        model, sources.all, site=settings.site, feeds=settings.feeds, preprocess=settings.preprocess
+        model,
+        sources.all,
+        site=settings.site,
+        feeds=settings.feeds,
+        preprocess=settings.preprocess,
+        batch_axis=settings.batch_axis,
     )
     check_sets(prepared, sources, synthetic=settings.synthetic_ood)
     site = prepared.site

@@ -34,6 +34,8 @@ class DirectionsSettings(Settings):
         seed: Seed of samples, alterations and nudges.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
+        batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
+            to find it by its name or by trial runs.
         site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.
         feeds: Values of the model's other inputs by name, the same for all inputs.
         provider: Execution provider.
@@ -51,6 +53,7 @@ class DirectionsSettings(Settings):
     limit: common.Limit = None
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
+    batch_axis: common.BatchAxis = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

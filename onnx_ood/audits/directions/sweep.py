@@ -60,6 +60,7 @@ class Sweep:
             provider=provider,
             batch_size=batch_size,
             feeds=prepared.other_inputs,
+            batch_axis=prepared.fed.choice,
         )
         preprocessing = prepared.site_preprocessing
         self.noises = (*FAMILIES, *(() if preprocessing is None else ("pink",)))

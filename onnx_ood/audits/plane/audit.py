@@ -40,7 +40,7 @@ from onnx_ood.graph import Model, load
 from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, open_inputs, read_card
 from onnx_ood.perturb import Grid, Plane, plane_through
 from onnx_ood.results.provenance import environment, model_facts
-from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads
+from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads, find_fed_input
 
 # The Jacobian norm takes two runs per direction and point, so its grid has fewer points per side, by this factor.
 _COARSER = 4
@@ -109,6 +109,7 @@ def plane(
             provider=settings.provider,
             batch_size=settings.batch_size,
             feeds=settings.feeds,
+            batch_axis=read.feeding.input.choice,
         )
         norms = prober.measure(read.points, settings.directions, settings.seed, _beside(read, read.points))
     classes = answers.classes if answers else 0
@@ -173,12 +174,13 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
     taking = feeding.fed
     found = open_inputs(inputs)
     found.check_missing()
-    chosen = choose_preprocessing(model.by_name[taking.name], found, settings.preprocess, card)
+    chosen = choose_preprocessing(feeding.input, found, settings.preprocess, card)
     reader = Reader(
         found.sample(settings.limit, settings.seed),
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=taking.name,
         input_shape=taking.shape,
+        batch_axis=taking.stored_axis,
         dtype=taking.dtype,
         threads=decoding_threads(),
     )
@@ -209,7 +211,9 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
     for name, point in zip(ids, points, strict=True):
         if not np.isfinite(point).all():
             raise UsageError(f"{name}: holds NaN or infinity; choose another input")
-    return _Inputs(ids, points, chosen, feeding, (*feeding.notes, *reader.notes))
+    return _Inputs(
+        ids, points, chosen, feeding, (*filter(None, [feeding.input.note]), *feeding.notes, *reader.notes)
+    )
 
 
 def _feed(model: Model, settings: PlaneSettings) -> Feeding:
@@ -217,7 +221,7 @@ def _feed(model: Model, settings: PlaneSettings) -> Feeding:
     site, _ = choose_site(model, settings.site, settings.feeds)
     if not site.is_input:
         raise UsageError(f"a plane lies among values of a model input, but {site.name!r} is inside the model")
-    feeding = Feeding(model, site, settings.feeds)
+    feeding = Feeding(model, find_fed_input(model, site, settings.batch_axis), settings.feeds)
     if feeding.from_files:
         listed = ", ".join(one.name for one in feeding.from_files)
         raise UsageError(

@@ -30,6 +30,8 @@ class PlaneSettings(Settings):
         seed: Seed of all random draws.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
+        batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
+            to find it by its name or by trial runs.
         site: Model input that the plane lies in; None for the only input of floats.
         feeds: Values of the model's other inputs by name, the same for all points, in the grammar of
             `onnx_ood.inputs.SharedValue`.
@@ -80,6 +82,7 @@ class PlaneSettings(Settings):
     limit: common.Limit = None
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
+    batch_axis: common.BatchAxis = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

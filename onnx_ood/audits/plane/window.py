@@ -77,6 +77,7 @@ class InstrumentedModel:
             batch_size=settings.batch_size,
             in_order=True,
             feeds=settings.feeds,
+            batch_axis=feeding.input.choice,
         )
 
     def values(self, points: NDArray[Any], units: NDArray[np.int64] | None = None) -> Values:

@@ -29,7 +29,7 @@ from onnx_ood.metrics.mutual_information import entropy, mutual_information_boun
 from onnx_ood.perturb import mild_augmentations
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, model_facts
-from onnx_ood.runtime import decoding_threads, first_input
+from onnx_ood.runtime import decoding_threads, find_fed_input, first_input
 
 # With fewer photos the bootstrap underestimates noise.
 _MIN_PHOTOS = 10
@@ -104,7 +104,7 @@ def preprocess(
     source = open_inputs(photos, name="photos")
     source.check_missing()
     loaded = model if isinstance(model, Model) else load(model)
-    fed = first_input(loaded)
+    fed = find_fed_input(loaded, first_input(loaded))
     shape = fed.shape or ()
     values = value_candidates(shape)
     if fed.dtype not in _FLOATS:
@@ -112,7 +112,7 @@ def preprocess(
             f"{loaded.path}: its input holds {fed.dtype}, so the range is known; use {named('preprocess', 'bytes')}"
         )
     reader = FeatureReader(
-        loaded, {"logits", "norms"}, provider=settings.provider, batch_size=settings.batch_size
+        loaded, {"logits", "norms"}, fed=fed, provider=settings.provider, batch_size=settings.batch_size
     )
     if reader.info.probabilities is None and not reader.info.norms:
         raise UsageError(

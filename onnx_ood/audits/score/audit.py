@@ -92,6 +92,7 @@ def score(
         site=settings.site,
         feeds=settings.feeds,
         preprocess=settings.preprocess,
+        batch_axis=settings.batch_axis,
     )
     prepared.check(source)
     run = ScoreRun(prepared, settings)
@@ -166,6 +167,7 @@ class ScoreRun:
             exact=settings.exact,
             tf32=settings.tf32,
             feeds=settings.feeds,
+            batch_axis=prepared.fed.choice,
         )
         adaptive = None
         if settings.adaptive:

@@ -214,6 +214,7 @@ class Auditor:
                 InputSource(),
                 site=saved.settings.site,
                 feeds=saved.settings.feeds,
+                batch_axis=saved.settings.batch_axis,
             )
         except ModelError as error:
             if model is None:
@@ -294,6 +295,7 @@ def fit(
         site=settings.site,
         feeds=settings.feeds,
         preprocess=settings.preprocess,
+        batch_axis=settings.batch_axis,
         assume_pictures=not references.given,
     )
     scorer, notes = fit_scorer(prepared, settings, references, counting(progress) if progress else None)

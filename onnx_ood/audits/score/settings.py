@@ -42,6 +42,8 @@ class ScoreSettings(Settings):
         recipe: A published recipe in place of noise, space and scale, or None.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
+        batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
+            to find it by its name or by trial runs.
         site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.
         feeds: Values of the model's other inputs by name, the same for all inputs: `"zeros"`, `"ones"`, a number or the
             path of an .npy file, as text. Inputs without a value take theirs from .npz files.
@@ -76,6 +78,7 @@ class ScoreSettings(Settings):
         Option("Nudge"),
     ] = None
     preprocess: common.Preprocess = None
+    batch_axis: common.BatchAxis = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

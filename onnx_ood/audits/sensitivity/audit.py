@@ -31,7 +31,7 @@ from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, 
 from onnx_ood.inputs import Classes, InputSource, Reader, open_inputs, read_card, read_classes
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, model_facts
-from onnx_ood.runtime import JacobianProber, decoding_threads, find_input, find_jacobian_probe
+from onnx_ood.runtime import JacobianProber, decoding_threads, find_fed_input, find_input, find_jacobian_probe
 
 # Inputs read at once.
 _READ_BATCH = 32
@@ -136,11 +136,12 @@ def _measure(
             f"exact boundaries need a model input as the site, found {site.name!r}; "
             f"leave out {named('exact_regions', True)}"
         )
-    feeding = Feeding(model, find_input(model, site, settings.feeds), settings.feeds)
+    given = find_fed_input(model, find_input(model, site, settings.feeds), settings.batch_axis)
+    feeding = Feeding(model, given, settings.feeds)
     feeding.check(found)
     fed = feeding.fed
     card, facts = read_card(model.path), model_facts(model)
-    chosen = choose_preprocessing(model.by_name[fed.name], found, settings.preprocess, card)
+    chosen = choose_preprocessing(given, found, settings.preprocess, card)
     units = _units_behind(model, site)
     linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
     prober = JacobianProber(
@@ -151,12 +152,14 @@ def _measure(
         provider=settings.provider,
         batch_size=settings.batch_size,
         feeds=settings.feeds,
+        batch_axis=given.choice,
     )
     reader = Reader(
         found.sample(settings.limit, settings.seed),
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=fed.name,
         input_shape=fed.shape,
+        batch_axis=fed.stored_axis,
         dtype=fed.dtype,
         others=feeding.from_files,
         batch=_READ_BATCH,
@@ -198,7 +201,13 @@ def _measure(
             counted=counted,
             feeds=feeding.described,
             regions=regions,
-            notes=(*preprocessing_notes(chosen, card, facts), *site_note, *feeding.notes, *reader.notes),
+            notes=(
+                *preprocessing_notes(chosen, card, facts),
+                *site_note,
+                *filter(None, [given.note]),
+                *feeding.notes,
+                *reader.notes,
+            ),
         )
     )
 

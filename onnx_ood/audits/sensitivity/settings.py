@@ -29,6 +29,8 @@ class SensitivitySettings(Settings):
         seed: Seed of all random draws.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.
+        batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
+            to find it by its name or by trial runs.
         site: Tensor to differentiate by and to vary: a model input or an inner tensor of floats; None for the only
             input of floats, or else the first inner tensor of floats.
         feeds: Values of the model's other inputs by name, the same for all inputs, in the grammar of
@@ -73,6 +75,7 @@ class SensitivitySettings(Settings):
     limit: common.Limit = None
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
+    batch_axis: common.BatchAxis = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

@@ -77,7 +77,12 @@ def count(
     if not ways:
         return Counted()
     reader = PatternReader(
-        prober.model, sites, site=site.name, provider=settings.provider, batch_size=settings.batch_size
+        prober.model,
+        sites,
+        site=site.name,
+        provider=settings.provider,
+        batch_size=settings.batch_size,
+        batch_axis=prober.input.choice,
     )
     differs = _differs(reader, feeding)
     if differs:

@@ -55,6 +55,7 @@ class ArrayRows:
         closer: ExitStack,
         *,
         single: bool = False,
+        axis: int = 0,
         member: str | None = None,
         others: tuple[str, ...] = (),
         notes: tuple[str, ...] = (),
@@ -64,7 +65,9 @@ class ArrayRows:
         self.member = member
         self.others = others
         self.single = single
-        self.shape = (1, *header.shape) if single else header.shape
+        self._stored_shape = (1, *header.shape) if single else header.shape
+        self._axis = 0 if single else axis
+        self.shape = _first(self._stored_shape, self._axis)
         self.dtype: np.dtype[np.generic] = header.dtype.newbyteorder("=")
         self._stream = stream
         self._stored = header.dtype
@@ -103,10 +106,11 @@ class ArrayRows:
         """
         if not 0 <= start <= stop <= len(self):
             raise IndexError(f"rows {start}:{stop} of {len(self)}")
-        if self._by_columns:
+        if self._by_columns or self._axis:
             if self._whole is None:
-                flat = self._read(0, len(self))
-                self._whole = flat.reshape(self.shape[::-1]).transpose()
+                flat, shape = self._read(0, len(self)), self._stored_shape
+                stored = flat.reshape(shape[::-1]).transpose() if self._by_columns else flat.reshape(shape)
+                self._whole = np.moveaxis(stored, self._axis, 0)
             return np.array(self._whole[start:stop], order="C")
         return self._read(start, stop).reshape(stop - start, *self.row_shape)
 
@@ -136,6 +140,7 @@ def open_array(
     input_name: str | None = None,
     input_shape: Sequence[int | str | None] | None = None,
     exact: bool = False,
+    axis: int = 0,
 ) -> ArrayRows:
     """Open an .npy or .npz file; only headers are read.
 
@@ -148,6 +153,7 @@ def open_array(
         input_name: The model input's name.
         input_shape: The model input's shape with its batch axis; other axes than positive integers accept any size.
         exact: Take no other array of an .npz than `input_name`.
+        axis: The stored axis of rows, which `input_shape` has first.
 
     Raises:
         InputError: If the file is missing, unreadable, truncated or longer than its header says, holds
@@ -164,7 +170,7 @@ def open_array(
             else:
                 stream, length = file, os.fstat(file.fileno()).st_size
             header = read_header(stream)
-            single = _check(header, length, input_shape)
+            single = _check(header, length, input_shape, axis)
         except InputError as error:
             where = f"{name}: " if member is None else f"{name}: array {quoted(member)} "
             raise InputError(f"{where}{error}") from None
@@ -175,7 +181,15 @@ def open_array(
         chosen = bool(others) and member != input_name
         notes = (f"{name}: of several arrays, {quoted(member)} was taken",) if chosen else ()
         return ArrayRows(
-            path, stream, header, closer.pop_all(), single=single, member=member, others=others, notes=notes
+            path,
+            stream,
+            header,
+            closer.pop_all(),
+            single=single,
+            axis=axis,
+            member=member,
+            others=others,
+            notes=notes,
         )
 
 
@@ -262,7 +276,7 @@ def shape_text(shape: Sequence[int | str | None]) -> str:
     return "[" + ",".join("?" if axis is None or axis == "" else shown(axis) for axis in shape) + "]"
 
 
-def _check(header: Header, length: int, input_shape: Sequence[int | str | None] | None) -> bool:
+def _check(header: Header, length: int, input_shape: Sequence[int | str | None] | None, axis: int) -> bool:
     """Return whether the array is a single row; InputError if header, file and input disagree."""
     shape = header.shape
     if 0 in shape:
@@ -271,14 +285,26 @@ def _check(header: Header, length: int, input_shape: Sequence[int | str | None] 
         trouble = "is truncated" if length < header.stream_bytes else "goes on after its last value"
         raise InputError(f"{trouble}: its header promises {header.stream_bytes:,} bytes, it has {length:,}")
     single = not shape if input_shape is None else len(shape) == len(input_shape) - 1
+    if not single and len(shape) > axis:
+        shape = _first(shape, axis)
     if input_shape is not None:
         check_row_shape(shape if single else shape[1:], input_shape)
     row_bytes = math.prod(shape if single else shape[1:]) * header.dtype.itemsize
     if row_bytes > MAX_ROW_BYTES:
         raise InputError(f"has rows of {row_bytes:,} bytes, over the limit of {MAX_ROW_BYTES:,}")
-    if header.by_columns and math.prod(shape) * header.dtype.itemsize > MAX_ROW_BYTES:
+    size = math.prod(shape) * header.dtype.itemsize
+    if header.by_columns and size > MAX_ROW_BYTES:
         raise InputError("is large and stored column by column; save it with numpy.ascontiguousarray first")
+    if axis and not single and size > MAX_ROW_BYTES:
+        raise InputError(
+            f"is {size:,} bytes large, over the limit of {MAX_ROW_BYTES:,}; save each input in a file"
+        )
     return single
+
+
+def _first(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    """Move the axis of rows to the front of a shape."""
+    return (shape[axis], *shape[:axis], *shape[axis + 1 :])
 
 
 def _member(

@@ -11,7 +11,9 @@ from onnx_ood.inputs.rows.protocol import RowRequest, Rows
 
 
 def _open_array(path: Path, wanted: RowRequest) -> Rows:
-    rows = arrays.open_array(path, input_name=wanted.name, input_shape=wanted.shape, exact=wanted.exact)
+    rows = arrays.open_array(
+        path, input_name=wanted.name, input_shape=wanted.shape, exact=wanted.exact, axis=wanted.stored_axis
+    )
     try:
         arrays.check_type(rows.dtype, wanted.dtype)
     except InputError as error:

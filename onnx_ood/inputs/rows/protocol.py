@@ -20,6 +20,7 @@ class RowRequest:
         dtype: Its type.
         axis: The batch axis; None if all inputs of a batch share one value.
         exact: True to take no array of an .npz but the one of this name.
+        stored_axis: The axis of stored arrays along which inputs lie; `shape` has it first.
     """
 
     name: str
@@ -27,6 +28,7 @@ class RowRequest:
     dtype: np.dtype[Any]
     axis: int | None = 0
     exact: bool = False
+    stored_axis: int = 0
 
     @property
     def share(self) -> tuple[int | str | None, ...]:

@@ -34,6 +34,8 @@ class Layout:
         note: Why inputs are run one at a time or an output is left out, or empty.
         even: True if runs may have fewer inputs than `batch_size`, so that several can run concurrently.
         axes: The axis along which the inputs of a run lie, for tensors where it is not the first.
+        dependent: Tensors in which an input depended on its company in trial runs.
+        random: Tensors that differed between two runs of the same inputs.
     """
 
     batch_size: int
@@ -43,6 +45,8 @@ class Layout:
     note: str = ""
     even: bool = False
     axes: Mapping[str, int] = field(default_factory=dict)
+    dependent: frozenset[str] = frozenset()
+    random: frozenset[str] = frozenset()
 
     def runs(self, count: int, concurrent: int = 1) -> list[list[int]]:
         """Distribute inputs over runs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,26 +49,41 @@ def find_layout(
         ModelError: If a run fails, or a probe of a fixed batch cannot be split by input.
     """
     first = [0] * (fixed or 1)
-    alone = {name: sample(array, len(first), 0) for name, array in run(clean[first], first).items()}
+
+    def run_first() -> Mapping[str, Array]:
+        return run(clean[first], first)
+
+    whole = run_first()
     chosen, note = fixed or batch_size, ""
     axes: Mapping[str, int] = {}
-    if fixed is not None:
-        dependent, axes = _batch_axes(run, clean, alone, fixed)
-        for name in dependent:
-            if name in probes:
-                raise _fixed_batch_error(path, fixed, name)
-            del alone[name]
-            note = f"output {name!r} is left out: it cannot be split by input"
-    elif chosen != 1 or inner_site:
+    dependent: Collection[str] = ()
+    random: frozenset[str] = frozenset()
+    left_out: set[str] = set()
+    if fixed not in (None, 1) or (fixed is None and (chosen != 1 or inner_site)):
         try:
-            dependent, axes = _batch_axes(run, clean, alone, 2)
+            dependent, axes = batch_axes(run, clean, whole, len(first), fixed or 2)
+            if dependent:
+                random = _random_tensors(whole, run_first())
+            if random:
+                dependent, axes = batch_axes(run, clean, whole, len(first), fixed or 2, random)
         except ModelError:
+            if fixed is not None:
+                raise
             if chosen != 1:
                 chosen, note = 1, "one input at a time: the model doesn't run several"
         else:
-            if dependent and chosen != 1:
-                chosen, note = 1, _one_at_a_time_note(dependent[0])
-    samples = {name: array for name, array in alone.items() if array is not None}
+            if fixed is not None:
+                for name in dependent:
+                    if name in probes:
+                        raise _fixed_batch_error(path, fixed, name)
+                    left_out.add(name)
+                    note = f"output {name!r} is left out: it cannot be split by input"
+            elif dependent and chosen != 1:
+                chosen, note = 1, _one_at_a_time_note(next(iter(dependent)))
+    else:
+        random = _random_tensors(whole, run_first())
+    parts = {name: sample(array, len(first), 0, axes.get(name, 0)) for name, array in whole.items()}
+    samples = {name: array for name, array in parts.items() if array is not None and name not in left_out}
     sizes = {name: samples[name].nbytes for name in probes}
     return Layout(
         batch_size=choose_batch_size(sum(sizes.values()), provider) if chosen is None else chosen,
@@ -78,6 +93,8 @@ def find_layout(
         note=note,
         even=chosen is None,
         axes=axes,
+        dependent=frozenset(dependent),
+        random=random,
     )
 
 
@@ -100,13 +117,29 @@ def one_at_a_time(layout: Layout, name: str, path: Path) -> Layout:
     return replace(layout, batch_size=1, note=_one_at_a_time_note(name))
 
 
-def _batch_axes(
-    run: TrialRun, clean: Array, alone: Mapping[str, Array | None], batch_size: int
+def batch_axes(
+    run: TrialRun,
+    clean: Array,
+    alone: Mapping[str, Array],
+    alone_size: int,
+    batch_size: int,
+    random: Collection[str] = (),
 ) -> tuple[list[str], dict[str, int]]:
     """Find tensors in which the first input depends on its company, and the batch axis of the rest.
 
     The first input is run before others and behind others: a model that reads the batch as time lets an input see only
-    those before it. A batch axis that is the first is not listed.
+    those before it.
+
+    Args:
+        run: Runs the model.
+        clean: Inputs [N, *input].
+        alone: Tensors of a run of the first input alone, or repeated to fill a fixed batch.
+        alone_size: Inputs of that run.
+        batch_size: Inputs of the runs to make.
+        random: Tensors that differ between runs of the same inputs; only their shapes are compared.
+
+    Returns:
+        Names of the dependent tensors, and the batch axis of the others if it is not the first.
     """
     dependent: dict[str, None] = {}  # An ordered set.
     axes: dict[str, int] = {}
@@ -116,18 +149,28 @@ def _batch_axes(
         arrays = run(values, [0 if i == index else len(clean) - 1 for i in range(batch_size)])
         for name, array in arrays.items():
             expected = alone[name]
-            if expected is not None and expected.size == 0 == array.size:
+            if expected.size == 0 == array.size:
                 continue  # Nothing to compare in a branch that isn't taken.
             tried = [axes[name]] if name in axes else range(max(array.ndim, 1))
-            axis = next(
-                (i for i in tried if equal_but_for_rounding(expected, sample(array, batch_size, index, i))),
-                None,
-            )
+
+            def equal(axis: int, name: str = name, array: Array = array, expected: Array = expected) -> bool:
+                one = sample(expected, alone_size, 0, axis)
+                found = sample(array, batch_size, index, axis)  # noqa: B023 - called in this iteration
+                if name in random:
+                    return one is not None and found is not None and one.shape == found.shape
+                return equal_but_for_rounding(one, found)
+
+            axis = next((i for i in tried if equal(i)), None)
             if axis is None:
                 dependent[name] = None
             else:
                 axes[name] = axis
     return list(dependent), {name: axis for name, axis in axes.items() if axis}
+
+
+def _random_tensors(one: Mapping[str, Array], other: Mapping[str, Array]) -> frozenset[str]:
+    """Return the tensors that differ between two runs of the same inputs."""
+    return frozenset(name for name, array in one.items() if not equal_but_for_rounding(array, other[name]))
 
 
 def _one_at_a_time_note(name: str) -> str:

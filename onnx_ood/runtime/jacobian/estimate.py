@@ -29,6 +29,7 @@ def jacobian_norms(
     batch_size: int | None = None,
     feeds: Mapping[str, ArrayLike] | None = None,
     exact: bool = False,
+    batch_axis: str | int | None = None,
 ) -> JacobianNorms:
     """Estimate the Jacobian norm ‖∂f/∂x‖_F at each input, by forward passes alone.
 
@@ -50,6 +51,7 @@ def jacobian_norms(
         batch_size: See there.
         feeds: See there.
         exact: See there.
+        batch_axis: See there.
 
     Returns:
         The norms with standard errors and error estimates of the differences.
@@ -77,5 +79,6 @@ def jacobian_norms(
         batch_size=batch_size,
         exact=exact,
         feeds=feeds or (),
+        batch_axis=batch_axis,
     )
     return prober.measure(batch, directions, seed, feeds)

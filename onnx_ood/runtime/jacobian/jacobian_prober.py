@@ -68,6 +68,7 @@ class JacobianProber:
         batch_size: int | None = None,
         exact: bool = False,
         feeds: Collection[str] = (),
+        batch_axis: str | int | None = None,
     ) -> None:
         """Instrument the model and create its session.
 
@@ -82,6 +83,7 @@ class JacobianProber:
             batch_size: See there.
             exact: See there.
             feeds: See there.
+            batch_axis: See there.
 
         Raises:
             UsageError: If no output can be measured, or as in `Prober`.
@@ -102,6 +104,7 @@ class JacobianProber:
             batch_size=batch_size,
             exact=exact,
             feeds=feeds,
+            batch_axis=batch_axis,
         )
         computed = {tensor.dtype for tensor in model.tensors if tensor.floating and not tensor.constant}
         self._epsilon = max(_EPSILON[dtype or "float32"] for dtype in {self.prober.site.dtype, *computed})
@@ -173,6 +176,7 @@ class JacobianProber:
         Args:
             batch: As in `measure`.
             feeds: See there.
+            batch_axis: See there.
 
         Returns:
             √ε·‖x‖/8 of each input x, float64 [N]; ε is the rounding unit of what the model computes in.
@@ -198,6 +202,7 @@ class JacobianProber:
             directions: See there.
             seed: See there.
             feeds: See there.
+            batch_axis: See there.
 
         Returns:
             Both.
