@@ -68,12 +68,12 @@ def robust_stats(columns: Iterable[Values], floor: Float) -> RobustStats | None:
         floor: Noise floor of each probe, float64 [P], above 0; smaller drops count as the floor.
 
     Returns:
-        The statistics, or None for fewer than `MIN_INPUTS` inputs or if no probe has any spread.
+        The statistics, or None if no probe has `MIN_INPUTS` inputs and any spread.
     """
     centre, spread = np.zeros(len(floor)), np.zeros(len(floor))
     for p, drops in enumerate(columns):
         if drops.count < MIN_INPUTS:
-            return None
+            continue
         logs = drops.map(partial(_log, floor=floor[p]))
         centre[p] = logs.median()
         spread[p] = _MAD_TO_SIGMA * logs.map(partial(_distance, centre=centre[p])).median()
@@ -88,7 +88,7 @@ def robust_z(drops: Float, errors: Float, stats: RobustStats) -> Deviations:
     error of the log drop over copies: the less certain a drop, the less it counts.
 
     Args:
-        drops: Mean cosine drops over copies, float64 [N, P].
+        drops: Mean cosine drops over copies, float64 [N, P]; NaN is left out of the score.
         errors: Their standard errors, float64 [N, P]; NaN (a single copy) counts as 0.
         stats: Statistics at the P probes.
 
@@ -99,7 +99,12 @@ def robust_z(drops: Float, errors: Float, stats: RobustStats) -> Deviations:
     raised = np.maximum(drops, stats.floor)
     scale = np.sqrt(stats.spread**2 + (np.nan_to_num(errors) / raised) ** 2)
     deviations = np.divide(np.log(raised) - stats.centre, scale, out=np.zeros_like(raised), where=used)
-    score = np.sqrt(np.mean(deviations[:, used] ** 2, axis=1))
+    squares = deviations[:, used] ** 2
+    known = ~np.isnan(squares)
+    if known.all():
+        score = np.sqrt(np.mean(squares, axis=1))
+    else:
+        score = np.sqrt(np.where(known, squares, 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1))
     return Deviations(score, deviations, used)
 
 

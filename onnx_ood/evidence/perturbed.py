@@ -153,7 +153,7 @@ class PerturbedFeatureReader:
             measured = prober.measure(batch, white.astype(np.float32), others)
             found = Features(
                 drops=self._placed(prober, _drops(measured), _MIN_DROP),
-                flips=self._placed(prober, measured.flip_rate().mean(axis=1), 0),
+                flips=self._placed(prober, _means(measured, measured.flip_rate(), 0), 0),
                 distortions=self._placed(prober, _distortions(measured), 1),
             )
         if "smooth" in self._needs:
@@ -178,12 +178,22 @@ class PerturbedFeatureReader:
 
 def _drops(measured: Measurement) -> Float:
     """Mean cosine drops over copies, [N, P]."""
-    drops: Float = np.maximum(measured.cosine_drop().mean(axis=1), _MIN_DROP)
+    drops: Float = np.maximum(_means(measured, measured.cosine_drop(), _MIN_DROP), _MIN_DROP)
     return drops
 
 
 def _distortions(measured: Measurement) -> Float:
     """Mean distortions over copies, [N, P]."""
     angle, at_site = (np.maximum(angles, _MIN_ANGLE) for angles in (measured.angle(), measured.site_angle()))
-    mean: Float = metrics.distortion(angle, at_site[:, :, np.newaxis]).mean(axis=1)
-    return mean
+    return _means(measured, metrics.distortion(angle, at_site[:, :, np.newaxis]), 1)
+
+
+def _means(measured: Measurement, values: Float, nothing: float) -> Float:
+    """Means over the comparable copies, [N, P]; `nothing` where none is."""
+    comparable = measured.comparable
+    if comparable.all():
+        return np.asarray(values.mean(axis=1))
+    counted = comparable.sum(axis=1)
+    sums = np.where(comparable, values, 0.0).sum(axis=1)
+    means: Float = np.where(counted, sums / np.maximum(counted, 1), nothing)
+    return means

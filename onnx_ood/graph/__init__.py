@@ -19,7 +19,7 @@ from onnx_ood.graph.heads import (
     gives_probabilities,
 )
 from onnx_ood.graph.instrument import Instrumented, instrument
-from onnx_ood.graph.randomness import batch_statistics, random_operators
+from onnx_ood.graph.randomness import random_operators
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
 from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
@@ -54,7 +54,6 @@ __all__ = [
     "Units",
     "all_operators",
     "attribute_values",
-    "batch_statistics",
     "count_non_finite",
     "downstream_model",
     "element_type",

@@ -24,22 +24,13 @@ def random_operators(model: Model) -> tuple[str, ...]:
         model: The model.
 
     Returns:
-        Distinct types, sorted. Dropout counts in training mode, or if its mode is not stored in the file.
+        Distinct types, sorted. Dropout counts in training mode, or if its mode is not stored in the file;
+        BatchNormalization in training mode, in which outputs also depend on the other inputs of a run.
     """
     stored = StoredValues(model)
     bodies = [model.proto.graph.node, *(function.node for function in model.proto.functions)]
     found = (name for body in bodies for node in _nodes(body) if (name := _random(node, stored)))
     return tuple(sorted(set(found)))
-
-
-def batch_statistics(model: Model) -> bool:
-    """Return whether a BatchNormalization of the model uses statistics of the batch: it is in training mode."""
-    bodies = [model.proto.graph.node, *(function.node for function in model.proto.functions)]
-    return any(
-        node.op_type == "BatchNormalization" and bool(attribute_values(node).get("training_mode", 0))
-        for body in bodies
-        for node in _nodes(body)
-    )
 
 
 def _nodes(nodes: Iterable[NodeProto]) -> Iterator[NodeProto]:
@@ -58,4 +49,7 @@ def _random(node: NodeProto, stored: StoredValues) -> str:
     if name in _DROPOUT_OPS and len(node.input) > 2 and node.input[-1]:
         mode = stored.value(node.input[-1])
         return "" if mode is not None and not np.any(mode) else f"{name} in training mode"
+    if name == "BatchNormalization" and attribute_values(node).get("training_mode", 0):
+        # The runtime fuses it with statistics that change at each run.
+        return f"{name} in training mode"
     return ""

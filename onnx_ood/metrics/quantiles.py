@@ -45,6 +45,13 @@ class Values:
         """Apply an elementwise function."""
         return Values(self.count, lambda: map(function, self.blocks()))
 
+    def known(self) -> Values:
+        """Leave out NaN."""
+        count = sum(int((~np.isnan(block)).sum()) for block in self.blocks())
+        if count == self.count:
+            return self
+        return Values(count, lambda: (block[~np.isnan(block)] for block in self.blocks()))
+
     def median(self) -> float:
         """Median as in `numpy.median`; NaN if a number is NaN."""
         middle = self.count // 2

@@ -160,6 +160,11 @@ class Run(Part):
         description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run, "
         "or all outputs are NaN."
     )
+    random_operators: tuple[str, ...] = Field(
+        default=(),
+        description="Operators that give other results at each run of the model on the same input; empty if two runs "
+        "agreed.",
+    )
     batching_note: str = Field(description="Reason why inputs were run one at a time, or empty.")
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnx_ood._types import Array, FloatArray
 from onnx_ood.exceptions import ModelError
@@ -128,7 +130,7 @@ class HostRuns:
             The statistics of each run.
 
         Raises:
-            ModelError: If a run fails, or a probe has another size for another input.
+            ModelError: If a run fails.
         """
         self._instrumented.load()
         concurrent = self._workers.runs
@@ -166,7 +168,7 @@ class HostRuns:
             reduce: See there.
 
         Raises:
-            ModelError: If a run fails, or a probe has another size for another input.
+            ModelError: If a run fails.
         """
         shape = self.site_shape(layout, clean)
         self._instrumented.load()
@@ -207,14 +209,20 @@ class HostRuns:
         So the clean activations of a stage are still in cache when copies are compared with them.
         """
         instrumented, copies = self._instrumented, nudges.shape[1]
-        outputs = [self._split_known(layout, state.start.outputs, len(state.inputs)) for state in states]
+        # Sizes that differ from the layout's, by the first input of the run.
+        sizes: dict[int, dict[str, int]] = {state.inputs[0]: {} for state in states}
+        outputs = [self._split(layout, state.start.outputs, len(state.inputs)) for state in states]
 
         def run_clean(
             stage: Stage, state: _RunState, own: dict[str, Array], known: dict[str, Array]
         ) -> list[CleanActivations]:
             found = self._split(layout, stage.run(known, outputs=True), len(state.inputs))
             own.update((name, found[name]) for name in stage.outputs if name in found)
-            return self._workers.map_reductions(prepare_clean, [found[name] for name in stage.probes])
+            clean = self._workers.map_reductions(prepare_clean, [found[name] for name in stage.probes])
+            for name, one in zip(stage.probes, clean, strict=True):
+                if one.values.shape[1] != layout.units(name):
+                    sizes[state.inputs[0]][name] = one.values.shape[1]
+            return clean
 
         def run_copy(
             stage: Stage,
@@ -259,9 +267,16 @@ class HostRuns:
                 self._at_site(state, nudges),
                 tabulate([[column[at] for at in order] for column in columns]),
                 own,
+                self._sizes(layout, sizes[state.inputs[0]]),
             )
             for state, columns, own in zip(states, at_probes, outputs, strict=True)
         ]
+
+    def _sizes(self, layout: Layout, differing: Mapping[str, int]) -> NDArray[np.int64] | None:
+        """Units of the probes in a run; None if they are those of the layout."""
+        if not differing:
+            return None
+        return np.array([differing.get(name, layout.units(name)) for name in self._instrumented.probes])
 
     def _at_site(self, state: _RunState, nudges: FloatArray) -> PairStatistics:
         clean = prepare_clean(state.site)
@@ -286,7 +301,13 @@ class HostRuns:
         site = clean[inputs]
         if not self._site.is_input:
             site = start.site
-            site = layout.split(self._site.name, site, len(inputs)).reshape(len(inputs), *shape)
+            site = layout.split(self._site.name, site, len(inputs))
+            if site[0].size != prod(shape):
+                raise ModelError(
+                    f"{self._path}: the site {self._site.name!r} has {prod(shape)} values for one input and "
+                    f"{site[0].size} for another; choose another site"
+                )
+            site = site.reshape(len(inputs), *shape)
         return _RunState(inputs, start, site)
 
     def _passes(self, copies: int) -> list[range]:
@@ -302,24 +323,16 @@ class HostRuns:
             site = layout.join(self._site.name, site.reshape(len(site), *layout.shapes[self._site.name]))
         return self._instrumented.known(state.start, site)
 
-    def _split_known(self, layout: Layout, found: Mapping[str, Array], batch_size: int) -> dict[str, Array]:
-        """Split the tensors that the layout knows."""
+    def _split(self, layout: Layout, found: Mapping[str, Array], batch_size: int) -> dict[str, Array]:
+        """Split the tensors that the layout knows into one sample per input, [R, *sample].
+
+        The sample in a run of one input may differ in size from those of other inputs and copies.
+        """
         return {
             name: layout.split(name, array, batch_size)
             for name, array in found.items()
             if name in layout.shapes
         }
-
-    def _split(self, layout: Layout, found: Mapping[str, Array], batch_size: int) -> dict[str, Array]:
-        """Split the tensors of a run into one sample per input, [R, *sample]."""
-        split = self._split_known(layout, found, batch_size)
-        for name, samples in split.items():
-            if name in self._instrumented.probes and samples[0].size != layout.units(name):
-                raise ModelError(
-                    f"{self._path}: probe {name!r} has {layout.units(name)} values for one input and "
-                    f"{samples[0].size} for another, so they cannot be compared; choose other probes"
-                )
-        return split
 
 
 def _nudged(clean: Array, nudge: FloatArray) -> FloatArray:

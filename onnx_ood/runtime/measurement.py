@@ -27,15 +27,17 @@ class Measurement:
         aa: Squared norm ‖a‖² of the clean activation, float64 [N, K, P].
         ad: ⟨a, d⟩ with d = nudged − clean activation, float64 [N, K, P].
         dd: ‖d‖², float64 [N, K, P].
-        flips: Units whose sign pattern [a > 0] changed, int64 [N, K, P].
+        flips: Units whose sign pattern [a > 0] changed, int64 [N, K, P]; −1 if the pair is not comparable, for which
+            `ad` and `dd` are NaN: the activation of the copy has another size, which depends on the data.
         active: Units with a > 0 in the clean activation, int64 [N, K, P].
-        size: Units of each probe, int64 [P].
+        size: Units of each probe, int64 [P]; those of the first input if inputs differ.
         site_aa: ‖x‖² of the clean site, float64 [N, K].
         site_ad: ⟨x, δ⟩ with the nudge δ as added in the site's dtype, float64 [N, K].
         site_dd: ‖δ‖², float64 [N, K].
         outputs: The model's own outputs for the clean inputs, [N, ...] each, by name: those that are tensors and can be
             split by input. An object array of N arrays if their shape differs from input to input (boxes of an object
             detector).
+        sizes: Units of each probe for each input, int64 [N, P]; None if all inputs have `size`.
     """
 
     probes: tuple[str, ...]
@@ -51,6 +53,12 @@ class Measurement:
     site_ad: Float
     site_dd: Float
     outputs: Mapping[str, NDArray[np.generic]]
+    sizes: Int | None = None
+
+    @property
+    def comparable(self) -> NDArray[np.bool_]:
+        """Pairs whose activations have one size, bool [N, K, P]."""
+        return np.asarray(self.flips >= 0)
 
     def cosine_drop(self) -> Float:
         """1 − cos(clean, nudged) at each probe, [N, K, P]."""
@@ -69,8 +77,12 @@ class Measurement:
         return metrics.distortion(self.angle(), self.site_angle()[:, :, np.newaxis])
 
     def flip_rate(self) -> Float:
-        """Fraction of units whose sign pattern changed, [N, K, P]."""
-        return metrics.flip_rate(self.flips, self.size)
+        """Fraction of units whose sign pattern changed, [N, K, P]; NaN if the pair is not comparable."""
+        if self.sizes is None and self.comparable.all():
+            return metrics.flip_rate(self.flips, self.size)
+        sizes = np.broadcast_to(self.size, self.flips[:, 0].shape) if self.sizes is None else self.sizes
+        rates = metrics.flip_rate(self.flips, np.maximum(sizes, 1)[:, np.newaxis])
+        return np.where(self.comparable, rates, np.nan)
 
 
 class RunStatistics(NamedTuple):
@@ -80,11 +92,13 @@ class RunStatistics(NamedTuple):
         at_site: Pair statistics at the site, [R, K, 1].
         at_probes: Pair statistics at the P probes, [R, K, P].
         outputs: Samples of each output, [R, *sample].
+        sizes: Units of the P probes, int64 [P]; None if they are those of the layout.
     """
 
     at_site: PairStatistics
     at_probes: PairStatistics
     outputs: Mapping[str, Array]
+    sizes: Int | None = None
 
 
 def assemble(
@@ -113,7 +127,13 @@ def assemble(
     def joined(where: str, field: str) -> NDArray[Any]:
         return np.concatenate([getattr(getattr(run, where), field) for run in runs])[:count]
 
+    sizes = None
+    if any(run.sizes is not None for run in runs):
+        each = [np.asarray(size) if run.sizes is None else run.sizes for run in runs]
+        lengths = [len(run.at_probes.aa) for run in runs]
+        sizes = np.repeat(each, lengths, axis=0)[:count]
     return Measurement(
+        sizes=sizes,
         probes=probes,
         site=site,
         provider=provider,

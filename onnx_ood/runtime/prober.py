@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from onnx_ood._arguments import checked
 from onnx_ood._types import Array, Float, FloatArray
-from onnx_ood.graph import Model, Tensor
+from onnx_ood.graph import Model, Tensor, random_operators
 from onnx_ood.runtime.arguments import (
     Feed,
     check_batch,
@@ -126,6 +126,7 @@ class Prober:
         )
         self._host = HostRuns(model, self.input, self.site, self._instrumented, self._runner.workers)
         self._in_graph: InGraph | None = None
+        self._adopted = False
 
     @property
     def probes(self) -> tuple[str, ...]:
@@ -158,6 +159,13 @@ class Prober:
         return self._runner.note
 
     @property
+    def random_operators(self) -> tuple[str, ...]:
+        """Operators that make two runs of the same input differ, as far as runs have shown; empty if they agreed."""
+        if self._runner.layout is None or not self._runner.layout.random:
+            return ()
+        return random_operators(self.model) or ("an unknown operator",)
+
+    @property
     def site_has_batch_axis(self) -> bool:
         """True if the site has one entry per input on its first axis, as far as runs have shown."""
         layout = self._runner.layout
@@ -184,7 +192,7 @@ class Prober:
 
         Raises:
             UsageError: If a shape doesn't fit, or an input is missing.
-            ModelError: If a run fails, or a probe has another size for another input.
+            ModelError: If a run fails.
         """
         clean, checked, layout = self._prepare(batch, feeds)
         values = check_nudges(nudges, (len(clean), *self._host.site_shape(layout, clean)))
@@ -211,7 +219,7 @@ class Prober:
 
         Raises:
             UsageError: If a shape doesn't fit, or an input is missing.
-            ModelError: If a run fails, or a probe has another size for another input.
+            ModelError: If a run fails.
         """
         clean, checked, layout = self._prepare(batch, feeds)
         self._runner.run(
@@ -253,7 +261,8 @@ class Prober:
             feeds: As in `measure`.
 
         Returns:
-            The largest relative difference of an output of one input, as `observer.difference` defines it.
+            The largest relative difference of an output of one input, as `observer.difference` defines it; NaN if no
+            output can be split by input, or the model is random.
 
         Raises:
             UsageError: If a shape doesn't fit, or an input is missing.
@@ -264,6 +273,8 @@ class Prober:
         instrumented = self.measure(clean, np.zeros(shape, dtype=np.float32), feeds).outputs
         plain = Session(self.model.proto, self.model.path, self.provider, exact=self._exact, tf32=self.tf32)
         outputs = [name for name in self.model.outputs if plain.is_tensor(name) and name in instrumented]
+        if layout.random or not outputs:
+            return float("nan")
         samples: dict[str, list[Array]] = {name: [] for name in outputs}
         for inputs in layout.runs(len(clean)):
             fed = {self.input.name: self.input.arrange(clean[inputs]), **feed_arrays(checked, inputs)}
@@ -326,8 +337,10 @@ class Prober:
 
     def _adopt(self, layout: Layout) -> None:
         """Leave out empty probes and split the model as a new layout demands."""
-        empty = [name for name in self.probes if not layout.units(name)]
-        self._instrumented.skip(dict.fromkeys(empty, _EMPTY))
+        if not self._adopted:  # Later, a probe that is empty for an input is not comparable for it.
+            empty = [name for name in self.probes if not layout.units(name)]
+            self._instrumented.skip(dict.fromkeys(empty, _EMPTY))
+            self._adopted = True
         sizes = {name: layout.batch_size * layout.bytes_per_sample[name] for name in self.probes}
         self._instrumented.split(sizes, MAX_STAGE_BYTES[self.provider])
         trim_heap()

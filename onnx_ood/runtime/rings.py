@@ -38,7 +38,7 @@ def ring_transitions(
 
     Returns:
         Transitions per unit at the probes of the prober, float64 [N, P]; a unit counts at every change. NaN if an
-        activation is not finite.
+        activation is not finite. If points differ in the number of units, from the steps without a difference alone.
 
     Raises:
         UsageError: If a shape doesn't fit, or an input is missing.
@@ -49,18 +49,28 @@ def ring_transitions(
     columns = {name: column for column, name in enumerate(prober.probes)}
     found = np.full((ceil(len(ring) / _STEPS), len(np.asarray(batch)), len(columns)), np.nan)
 
+    compared = np.ones(found.shape, np.bool_)
+
     def nudges(inputs: list[int], number: int) -> list[FloatArray]:
         places = range(number * _STEPS, min((number + 1) * _STEPS, len(ring)) + 1)
         return [np.broadcast_to(ring[at % len(ring)], (len(inputs), *ring.shape[1:])) for at in places]
 
     def reduce(group: PerturbationGroup) -> None:
+        at = (group.number, group.inputs, columns[group.probe])
+        if len({one.shape for one in group.values}) > 1 or not group.values[0].size:
+            compared[at] = False
+            return
         pairs = [pair_statistics(prepare_clean(one), other) for one, other in pairwise(group.values)]
         rates = [
             np.where(np.isfinite(pair.dd), flip_rate(pair.flips, group.values[0][0].size), np.nan)
             for pair in pairs
         ]
-        found[group.number, group.inputs, columns[group.probe]] = np.sum(rates, axis=0)
+        found[at], compared[at] = np.sum(rates, axis=0), True
 
     prober.run_groups(batch, len(found), nudges, reduce, feeds)
     total: Float = found.sum(axis=0)
-    return total
+    if compared.all():
+        return total
+    counted = compared.sum(axis=0)
+    partial: Float = np.where(compared, found, 0.0).sum(axis=0) * len(found) / np.maximum(counted, 1)
+    return partial

@@ -22,7 +22,7 @@ class PairStatistics(NamedTuple):
         aa: ‖a‖², float64 [R].
         ad: ⟨a, b − a⟩, float64 [R].
         dd: ‖b − a‖², float64 [R].
-        flips: #{i : [aᵢ > 0] ≠ [bᵢ > 0]}, int64 [R].
+        flips: #{i : [aᵢ > 0] ≠ [bᵢ > 0]}, int64 [R]; −1 if a and b differ in size, so that they are not comparable.
         active: #{i : aᵢ > 0}, int64 [R].
     """
 
@@ -70,13 +70,18 @@ def pair_statistics(clean: CleanActivations, nudged: NDArray[Any]) -> PairStatis
         nudged: Activations of their nudged copies, [R, ...], in the dtype of the clean ones.
 
     Returns:
-        The statistics of each pair. A NaN or infinite activation makes `aa`, `ad` or `dd` of its pair non-finite.
+        The statistics of each pair. A NaN or infinite activation makes `aa`, `ad` or `dd` of its pair non-finite. If
+        sizes differ or are 0, `ad` and `dd` are NaN and `flips` is −1.
 
     >>> pair = pair_statistics(prepare_clean(np.array([[3.0, -4.0]])), np.array([[2.0, 1.0]]))
     >>> [field.item() for field in pair]
     [25.0, -23.0, 26.0, 1, 1]
     """
-    return PairStatistics(clean.aa, *kernels.pair_sums(clean.values, flatten(nudged)), clean.active)
+    values = flatten(nudged)
+    if values.shape != clean.values.shape or values.shape[1] == 0:
+        unknown = np.full(len(clean.aa), np.nan)
+        return PairStatistics(clean.aa, unknown, unknown, np.full(len(clean.aa), -1), clean.active)
+    return PairStatistics(clean.aa, *kernels.pair_sums(clean.values, values), clean.active)
 
 
 def tabulate(columns: Sequence[Sequence[PairStatistics]]) -> PairStatistics:

@@ -153,10 +153,9 @@ Preprocess = Annotated[
     Option("Input", "TEXT", "the model card's, or a guess"),
 ]
 BatchAxis = Annotated[
-    str | None,
+    Annotated[str, Field(pattern="^(none|[0-9])$")] | None,
     BeforeValidator(_as_axis, json_schema_input_type=str | int | None),
     Field(
-        pattern="^(none|[0-9])$",
         description="Batch axis of the model input that takes the inputs, counted from 0; none: it has none.",
     ),
     Option("Input", "AXIS", "found by its name or by trial runs"),

@@ -14,6 +14,7 @@ from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.detectors import find_detector
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.fit import DetectorPipeline
+from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
@@ -125,6 +126,7 @@ def bench(
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
         notes=(
             *prepared.notes,
+            *stored_randomness_notes(prepared.model),
             *overlap_notes(sources.id.shared_with(references)),
             *sets.notes,
             *filter(None, (known.note, cache.problem if cache else "")),

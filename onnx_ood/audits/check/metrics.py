@@ -154,8 +154,8 @@ def above_noise(runner: AuditRunner, probe: str) -> MetricValue:
     """Measure the share of inputs whose cosine drop is above the noise floor of a probe."""
     result, place = _at_probe(runner, probe)
     floor = result.probes[place].noise_floor
-    drops = [entry.drop[place] for entry in result.inputs]
-    above = sum(drop is not None and drop > floor for drop in drops)
+    drops = [drop for entry in result.inputs if (drop := entry.drop[place]) is not None]
+    above = sum(drop > floor for drop in drops)
     return replace(_share(above, len(drops)), detail=f"noise floor: {floor:.2g}")
 
 

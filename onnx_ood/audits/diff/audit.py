@@ -23,6 +23,7 @@ from onnx_ood.audits.diff.sensitivities import (
 )
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.audits.sensitivity.result import SensitivityResult
+from onnx_ood.evidence.model_notes import randomness_notes
 from onnx_ood.exceptions import UsageError
 from onnx_ood.results.registry import read_result
 
@@ -75,6 +76,9 @@ def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
         notes = (
             "Intervals are Student's, for the mean change over the inputs of both; they hold for other inputs like "
             "these.",
+        )
+        notes += randomness_notes(
+            tuple(dict.fromkeys([*before.run.random_operators, *after.run.random_operators]))
         )
         unshared = unshared_of_scores(before, after)
         if any(len(one.inputs) < one.scored for one in (before, after)):

@@ -43,6 +43,8 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
                 np.maximum(np.array([entry.drop[at] for entry in entries], np.float64), floor)
                 for at, entries in zip(places, pairs, strict=True)
             ]
+            known = ~np.isnan(drops).any(axis=0)  # Not comparable in one of the runs.
+            drops = [one[known] for one in drops]
             change = np.log10(drops[1] / drops[0])
             yield _paired(f"drop {name}", drops[0], drops[1], change)
 

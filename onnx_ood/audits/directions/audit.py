@@ -14,6 +14,7 @@ from onnx_ood.audits.directions.result import DirectionsResult, SweptLayer
 from onnx_ood.audits.directions.settings import COPIES, DirectionsSettings
 from onnx_ood.audits.directions.sweep import Sweep
 from onnx_ood.evidence.collect import Collector
+from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
 from onnx_ood.graph import Model, select, suggest_probes
@@ -128,5 +129,5 @@ def directions(
         factors=factors,
         sets=results,
         conclusion=conclude(counts, results, factors),
-        notes=(*prepared.notes, *sets.notes),
+        notes=(*prepared.notes, *stored_randomness_notes(prepared.model), *sets.notes),
     )

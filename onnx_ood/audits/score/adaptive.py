@@ -16,7 +16,7 @@ from onnx_ood.detectors import MIN_COPIES, TOLERANCE, CopyEffects, ScoreDistribu
 from onnx_ood.exceptions import UsageError
 
 # Drops of an input and their standard errors, at the P probes.
-Scored = tuple[Sequence[float], Sequence[float | None]]
+Scored = tuple[Sequence[float | None], Sequence[float | None]]
 
 # Inputs that get all copies. Effects of copies and scores of inputs are estimated from them.
 _FIRST = 32

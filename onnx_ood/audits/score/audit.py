@@ -15,6 +15,7 @@ from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.score.batch_runner import BatchRunner
 from onnx_ood.audits.score.notes import (
     advice_notes,
+    comparison_notes,
     detector_notes,
     order_notes,
     rank_notes,
@@ -194,7 +195,11 @@ class ScoreRun:
         )
         if adaptive and known:
             floor = np.array([probe.noise_floor for probe in known.probes])
-            entries = (entry for entry in stream.entries() if isinstance(entry, ScoredInput))
+            entries = (
+                entry
+                for entry in stream.entries()
+                if isinstance(entry, ScoredInput) and None not in entry.drop
+            )
             adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
         total = reader.count() if progress else None
         if total is not None and settings.limit is not None:
@@ -218,7 +223,7 @@ class ScoreRun:
             probe_results, results = summary.probe_results(), summary.inputs(most)
             advice = summary.advice() if settings.advise else None
             used = _copies_used(adaptive, summary, writer.scored) if adaptive else None
-            flagged = summary.flagged
+            flagged, pairs = summary.flagged, summary.copies
             failures = summary.failed(most)
         detectors = stream.header.detector_summary
         return ScoreResult(
@@ -251,6 +256,7 @@ class ScoreRun:
                 *order_notes(detectors, results),
                 *overlap_notes(sampled.shared_with(references)),
                 *run_notes(settings, run),
+                *comparison_notes(probe_results, pairs),
                 *advice_notes(settings, advice),
                 *stream_notes(stream, len(results)),
             ),

@@ -101,6 +101,7 @@ class BatchRunner:
             tf32=prober.tf32,
             observer_effect=self._observer_effect,
             batching_note=prober.batching_note,
+            random_operators=prober.random_operators,
         )
 
     def calibration(self) -> Calibration | None:
@@ -139,7 +140,8 @@ class BatchRunner:
         if not self._writer.scored:
             self._names, self._units = measured.probes, measured.size
             # All copies have the same clean activation.
-            self._active = (measured.active[:, 0] / measured.size).mean(axis=0)
+            sizes = measured.size if measured.sizes is None else np.maximum(measured.sizes, 1)
+            self._active = (measured.active[:, 0] / sizes).mean(axis=0)
         if lost := [name for name in self._names if name not in measured.probes]:
             raise ModelError(
                 f"probe {lost[0]!r} is empty for it or for an earlier input, but not for the first; choose other probes"
@@ -153,7 +155,7 @@ class BatchRunner:
             if scores is not None:
                 usable &= scores.finite
             self._adaptive.add(
-                [(entry.drop, entry.drop_error) for entry in scored],
+                [(entry.drop, entry.drop_error) for entry in scored if None not in entry.drop],
                 self._floor,
                 None if known else found.drop[usable],
             )
@@ -174,7 +176,9 @@ class BatchRunner:
         while unconverged:
             rows, found, clean_runs = unconverged.pop()
             copies = found.drop.shape[1]
-            wanted = known.effects.copies_needed(found.drop, known.reference, known.rounds)
+            wanted = known.effects.copies_needed(
+                np.where(found.comparable, found.drop, 0.0), known.reference, known.rounds
+            )
             for more in np.unique(wanted).tolist():
                 alike = wanted == more
                 chosen, so_far = rows[alike], found.at(alike)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood import models
-from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice
+from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.audits.score.stream.stream import Stream
 from onnx_ood.detectors import MIN_INPUTS, find_detector
+from onnx_ood.evidence.model_notes import randomness_notes
 from onnx_ood.inputs import InputSource
 from onnx_ood.results.base import Run
 from onnx_ood.results.provenance import fallback_report
@@ -58,12 +59,27 @@ def order_notes(summary: DetectorSummary | None, results: Sequence[InputResult])
 
 def run_notes(settings: ScoreSettings, run: Run) -> list[str]:
     """Note how the model ran if it differs from the settings."""
-    notes = []
+    notes = [*randomness_notes(run.random_operators)]
     if settings.tf32 and not run.tf32:
         notes.append("TF32 was requested, but the model ran on the CPU, which has none.")
     if run.fallback_nodes:
         notes.append(fallback_report(run.fallback_nodes))
     return notes
+
+
+def comparison_notes(probes: Sequence[ProbeResult], pairs: int) -> list[str]:
+    """Note pairs that are not comparable.
+
+    Args:
+        probes: Results of the probes.
+        pairs: Number of pairs of an input and a copy at each probe.
+    """
+    return [
+        f"At probe {probe.name}, {probe.not_comparable:,} of {pairs:,} pairs of an input and a copy are not "
+        "comparable: their activations differ in size, which depends on the data. They are left out."
+        for probe in probes
+        if probe.not_comparable
+    ]
 
 
 def advice_notes(settings: ScoreSettings, advice: tuple[ProbeAdvice, ...] | None) -> list[str]:

@@ -23,18 +23,24 @@ class PerturbedBatches:
         drop: Cosine drop, [N, k, P].
         distortion: Angle at the probe divided by angle at the site, [N, k, P].
         flip_rate: Fraction of units that switched, [N, k, P].
+        comparable: Copies whose activations have the size of the input's, bool [N, k, P]; NaN in the rest of others.
     """
 
     drop: Float
     distortion: Float
     flip_rate: Float
+    comparable: NDArray[np.bool_]
 
     @staticmethod
     def of(measured: Measurement) -> PerturbedBatches:
         """Take the values from a measurement."""
-        values = (measured.cosine_drop(), measured.distortion(), measured.flip_rate())
         # The memory layout determines the order of summation over copies, which must not depend on the source.
-        return PerturbedBatches(*map(np.ascontiguousarray, values))
+        return PerturbedBatches(
+            np.ascontiguousarray(measured.cosine_drop()),
+            np.ascontiguousarray(measured.distortion()),
+            np.ascontiguousarray(measured.flip_rate()),
+            measured.comparable,
+        )
 
     def at(self, rows: NDArray[np.bool_]) -> PerturbedBatches:
         """Select inputs by a mask."""
@@ -57,10 +63,11 @@ class PerturbationStats:
     Attributes:
         copies: Nudged copies, [N].
         forwards: Forward passes, including those of the clean input, [N].
-        drop: Cosine drop, [N, P]; not finite if that of any copy is not.
+        drop: Cosine drop, [N, P]; not finite if that of any comparable copy is not, or no copy is comparable.
         drop_error: Its standard error, [N, P]; NaN for one copy.
         distortion: Angle at the probe divided by angle at the site, [N, P].
         flip_rate: Fraction of units that switched, [N, P].
+        not_comparable: Copies whose activations differ in size from the input's, [N, P].
     """
 
     copies: Int
@@ -69,6 +76,7 @@ class PerturbationStats:
     drop_error: Float
     distortion: Float
     flip_rate: Float
+    not_comparable: Int
 
     @staticmethod
     def of(
@@ -85,13 +93,23 @@ class PerturbationStats:
         factor = np.ones(probes) if scale is None else scale
         # `ResultWriter` reports values that are not finite.
         with np.errstate(invalid="ignore"):
+            drop, error = measured.drop.mean(axis=1), standard_error(measured.drop)
+            distortion, flip_rate = measured.distortion.mean(axis=1), measured.flip_rate.mean(axis=1)
+            for i, p in np.argwhere(~measured.comparable.all(axis=1)):
+                kept = measured.comparable[i, :, p]
+                if kept.any():
+                    drop[i, p] = measured.drop[i, kept, p].mean()
+                    error[i, p] = standard_error(measured.drop[i : i + 1, kept, p : p + 1])[0, 0]
+                    distortion[i, p] = measured.distortion[i, kept, p].mean()
+                    flip_rate[i, p] = measured.flip_rate[i, kept, p].mean()
             return PerturbationStats(
                 np.full(count, copies),
                 np.full(count, copies + clean_runs),
-                measured.drop.mean(axis=1) * factor,
-                standard_error(measured.drop) * factor,
-                measured.distortion.mean(axis=1),
-                measured.flip_rate.mean(axis=1),
+                drop * factor,
+                error * factor,
+                distortion,
+                flip_rate,
+                (~measured.comparable).sum(axis=1),
             )
 
     @staticmethod

@@ -76,6 +76,11 @@ class ProbeResult(Part):
     drop_high: Number = Field(description="95th percentile of the cosine drop.")
     distortion_median: Number
     flip_rate_median: Number
+    not_comparable: int = Field(
+        default=0,
+        description="Pairs of an input and a copy whose activations differ in size, which depends on the data; "
+        "they are left out.",
+    )
     compared: bool = Field(description="True if the probe contributes to the deviation.")
 
 

@@ -24,6 +24,7 @@ from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResu
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.audits.sensitivity.trajectory_counts import count
 from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
@@ -205,6 +206,7 @@ def _measure(
                 *preprocessing_notes(chosen, card, facts),
                 *site_note,
                 *filter(None, [given.note]),
+                *stored_randomness_notes(model),
                 *feeding.notes,
                 *reader.notes,
             ),

@@ -55,9 +55,11 @@ def score_warnings(result: ScoreResult) -> list[str]:
         moved = numbers.number(run.observer_effect)
         warnings.append(f"Watching changed the model's outputs by {moved} of their size; use --exact")
     if low := sum(probe.above_floor < 1 for probe in probes):
-        warnings.append(
-            f"At {low} of {counted(len(probes), 'probe')} drops can be rounding noise; use a larger --scale"
-        )
+        of = f"At {low} of {counted(len(probes), 'probe')} drops"
+        if run.random_operators:
+            warnings.append(f"{of} are not above the model's own randomness")
+        else:
+            warnings.append(f"{of} can be rounding noise; use a larger --scale")
     if result.skipped_probes:
         warnings.append(f"{counted(len(result.skipped_probes), 'probe')} skipped; --verbose lists them")
     if result.ignored:
@@ -83,7 +85,7 @@ def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
         ("nudge", _nudge(result.nudges, result.site)),
         ("copies", _copies_used(result)),
         ("provider", _provider(run)),
-        ("noise floor", _above_floor(result.probes)),
+        ("noise floor", _above_floor(result.probes, run)),
         ("observer effect", _observer_effect(run)),
     ]
 
@@ -130,12 +132,14 @@ def _provider(run: Run) -> str:
     return f"{text}; {run.batching_note}" if run.batching_note else text
 
 
-def _above_floor(probes: Sequence[ProbeResult]) -> str:
+def _above_floor(probes: Sequence[ProbeResult], run: Run) -> str:
     if not probes:
         return ""
     clear = sum(probe.above_floor == 1 for probe in probes)
     text = f"{clear} of {len(probes)} probes are above it for all inputs"
-    if clear < len(probes):
+    if run.random_operators:
+        text += "; it is the model's own randomness"
+    elif clear < len(probes):
         text += "; a drop below it is rounding noise: use a larger --scale"
     return text
 

@@ -128,7 +128,7 @@ def _beginning(model: Model, shape: Sequence[Dim]) -> int | None:
         or any(dim in symbols for dims in outputs for dim in dims[1:])
     ):
         return None
-    return [*shape].index(*firsts)
+    return shape.index(firsts.pop())
 
 
 def _tried(axis: int) -> str:

@@ -73,6 +73,8 @@ class Differences:
 
         def reduce(group: PerturbationGroup) -> None:
             before, after = group.values
+            if before.shape != after.shape:
+                return  # Not comparable: the size depends on the data.
             at = (group.inputs, group.number)
             if group.probe in switched:
                 switched[group.probe][at] = pair_statistics(prepare_clean(before), after).flips

@@ -77,14 +77,17 @@ class ScoredInput(Part):
     published_score: float = Field(
         description="−mean log10 cosine drop: the published reading, often inverted."
     )
-    drop: tuple[float, ...] = Field(description=DROP)
+    drop: tuple[Number, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(
         description="Standard error of the drop over copies; null for one copy."
     )
     distortion: tuple[Number, ...] = Field(
         description="Angle at the probe divided by angle at the site, mean over copies."
     )
-    flip_rate: tuple[float, ...]
+    flip_rate: tuple[Number, ...]
+    not_comparable: tuple[int, ...] = Field(
+        default=(), description="Copies whose activations differ in size from the input's; empty for none."
+    )
     prediction: Prediction | None
     batch_end: bool = Field(default=False, description="True for the last line of a batch.")
 

@@ -59,7 +59,8 @@ class ResultWriter:
 
         Args:
             ids: Ids of the N inputs.
-            reduced: Their statistics; inputs with a drop that is not finite are recorded as failed.
+            reduced: Their statistics; inputs with a drop that is not finite are recorded as failed, unless their copies
+                are not comparable at that probe, and are at another.
             measured: Their measurement, for its probes and the model's own outputs.
             floor: Noise floor of each probe, [P].
             scores: Scores by detectors; None without detectors.
@@ -67,9 +68,16 @@ class ResultWriter:
         Returns:
             The scored inputs, in order.
         """
-        finite = np.isfinite(reduced.drop)
+        compared = reduced.not_comparable < reduced.copies[:, np.newaxis]
+        finite = np.isfinite(reduced.drop) | ~compared
         usable: NDArray[np.bool_] = finite.min(axis=1)
-        for i in np.flatnonzero(~usable).tolist():
+        for i in np.flatnonzero(usable & ~compared.any(axis=1)).tolist():
+            self.fail(
+                ids[i], "not comparable with its copies: their activations differ in size at every probe"
+            )
+            usable[i] = False
+            finite[i] = True
+        for i in np.flatnonzero(~finite.min(axis=1)).tolist():
             probe = measured.probes[int(np.argmin(finite[i]))]
             self.fail(ids[i], f"the model computes NaN or infinity for it, first seen at probe {probe!r}")
         if scores is not None:
@@ -88,10 +96,11 @@ class ResultWriter:
                 p_value=None if scores is None or scores.p_values is None else float(scores.p_values[i]),
                 flagged=None if scores is None or scores.flagged is None else bool(scores.flagged[i]),
                 published_score=float(score),
-                drop=tuple(reduced.drop[i].tolist()),
+                drop=_numbers(reduced.drop[i]),
                 drop_error=_numbers(reduced.drop_error[i]),
                 distortion=_numbers(reduced.distortion[i]),
-                flip_rate=tuple(reduced.flip_rate[i].tolist()),
+                flip_rate=_numbers(reduced.flip_rate[i]),
+                not_comparable=tuple(counts.tolist()) if (counts := reduced.not_comparable[i]).any() else (),
                 prediction=None if answers is None else answers.prediction(i, self._labels),
             )
             for i, score in zip(good.tolist(), published, strict=True)

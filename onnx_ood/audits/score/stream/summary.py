@@ -64,6 +64,7 @@ class StreamSummary:
         self._with_scores = stream.header.detector_summary is not None
         self._columns = ColumnStore(file, max(1, 4 * count + self._with_scores))
         self.copies = self.forwards = self.flagged = 0
+        self._not_comparable: NDArray[np.int64] = np.zeros(count, np.int64)
         for entry in stream.entries():
             if isinstance(entry, ScoredInput):
                 self.copies += entry.copies
@@ -71,7 +72,9 @@ class StreamSummary:
                 self.flagged += bool(entry.flagged)
                 numbers = (*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate)
                 self._columns.append((*numbers, *entry.scores[:1]))
-        columns = (self._columns.column(p) for p in range(count))
+                if entry.not_comparable:
+                    self._not_comparable += entry.not_comparable
+        columns = (self._columns.column(p).known() for p in range(count))
         self._usual = robust_stats(columns, self._floor) if count else None
 
     def _ranked(self, most: int | None) -> NDArray[np.int64]:
@@ -119,9 +122,14 @@ class StreamSummary:
 
     def _probe(self, p: int, chosen: StreamProbe, measured: CalibratedProbe) -> ProbeResult:
         count = len(self.probes)
-        drops = self._columns.column(p)
-        low, middle, high = drops.quantiles([0.05, 0.5, 0.95])
-        above = sum(int((block > measured.noise_floor).sum()) for block in drops.blocks()) / drops.count
+        drops, flips = self._columns.column(p).known(), self._columns.column(3 * count + p).known()
+        low, middle, high = drops.quantiles([0.05, 0.5, 0.95]) if drops.count else [np.nan] * 3
+        above = sum(int((block > measured.noise_floor).sum()) for block in drops.blocks()) / max(
+            drops.count, 1
+        )
+        distortions = self._columns.column(2 * count + p)
+        if self._not_comparable[p]:
+            distortions = distortions.known()
         return ProbeResult(
             name=chosen.name,
             op=chosen.op,
@@ -130,11 +138,12 @@ class StreamSummary:
             reason=chosen.reason,
             noise_floor=measured.noise_floor,
             above_floor=above,
-            drop_low=low,
-            drop_median=middle,
-            drop_high=high,
-            distortion_median=_number(self._columns.column(2 * count + p).median()),
-            flip_rate_median=self._columns.column(3 * count + p).median(),
+            drop_low=_number(low),
+            drop_median=_number(middle),
+            drop_high=_number(high),
+            distortion_median=_number(distortions.median()) if distortions.count else None,
+            flip_rate_median=_number(flips.median()) if flips.count else None,
+            not_comparable=int(self._not_comparable[p]),
             compared=bool(self._usual is not None and self._usual.used[p]),
         )
 
@@ -149,6 +158,9 @@ class StreamSummary:
             kept.append(block[-start % step :: step, : 2 * count])
             start += len(block)
         rows = np.concatenate(kept)
+        rows = rows[np.isfinite(rows[:, :count]).all(axis=1)]
+        if len(rows) < MIN_INPUTS:
+            return None
         return advise(rows[:, :count], rows[:, count:], self.probes)
 
     def inputs(self, most: int | None = None) -> tuple[InputResult, ...]:
@@ -239,13 +251,13 @@ def _result(
         p_value=entry.p_value,
         flagged=entry.flagged,
         deviation=score,
-        rotation=None if deviation is None else "more" if deviation.mean() > 0 else "less",
+        rotation=None if deviation is None else "more" if np.nanmean(deviation) > 0 else "less",
         published_score=entry.published_score,
         drop=entry.drop,
         drop_error=entry.drop_error,
         distortion=entry.distortion,
         flip_rate=entry.flip_rate,
-        probe_deviations=None if deviation is None else tuple(deviation.tolist()),
+        probe_deviations=None if deviation is None else tuple(map(_number, deviation.tolist())),
         prediction=entry.prediction,
     )
 
