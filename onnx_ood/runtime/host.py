@@ -234,9 +234,7 @@ class HostRuns:
             if not known:
                 known.update(self._known(layout, state, _nudged(state.site, nudges[state.inputs, copy])))
             found = self._split(layout, stage.run(known, outputs=False), len(state.inputs))
-            return self._workers.map_reductions(
-                pair_statistics, clean, [found[name] for name in stage.probes]
-            )
+            return self._workers.map_reductions(_compared, clean, [found[name] for name in stage.probes])
 
         at_probes: list[list[list[PairStatistics]]] = [[[] for _ in range(copies)] for _ in states]
         for together in self._passes(copies):
@@ -333,6 +331,14 @@ class HostRuns:
             for name, array in found.items()
             if name in layout.shapes
         }
+
+
+def _compared(clean: CleanActivations, nudged: Array) -> PairStatistics:
+    found = pair_statistics(clean, nudged)
+    # Without elements there is nothing to compare, although another input may have some.
+    return (
+        found if clean.values.size else found._replace(flips=np.full(len(clean.aa), -1), dd=found.dd + np.nan)
+    )
 
 
 def _nudged(clean: Array, nudge: FloatArray) -> FloatArray:

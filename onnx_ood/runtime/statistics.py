@@ -71,14 +71,14 @@ def pair_statistics(clean: CleanActivations, nudged: NDArray[Any]) -> PairStatis
 
     Returns:
         The statistics of each pair. A NaN or infinite activation makes `aa`, `ad` or `dd` of its pair non-finite. If
-        sizes differ or are 0, `ad` and `dd` are NaN and `flips` is −1.
+        sizes differ, `ad` and `dd` are NaN and `flips` is −1.
 
     >>> pair = pair_statistics(prepare_clean(np.array([[3.0, -4.0]])), np.array([[2.0, 1.0]]))
     >>> [field.item() for field in pair]
     [25.0, -23.0, 26.0, 1, 1]
     """
     values = flatten(nudged)
-    if values.shape != clean.values.shape or values.shape[1] == 0:
+    if values.shape != clean.values.shape:
         unknown = np.full(len(clean.aa), np.nan)
         return PairStatistics(clean.aa, unknown, unknown, np.full(len(clean.aa), -1), clean.active)
     return PairStatistics(clean.aa, *kernels.pair_sums(clean.values, values), clean.active)

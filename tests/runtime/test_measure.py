@@ -14,7 +14,6 @@ from measuring import Feeds, Save, assert_same, measure, ready
 from onnx import ModelProto
 
 import onnx_ood
-from onnx_ood import ModelError
 from onnx_ood.perturb import draw
 from onnx_ood.runtime import jacobian_norms
 from onnx_ood.runtime.batching import layout
@@ -236,18 +235,31 @@ class TestFixedBatches:
         np.testing.assert_allclose(found.outputs["logits"], free.outputs["logits"], rtol=1e-4, atol=1e-5)
 
     @pytest.mark.parametrize("rows", [2, 3])
-    def test_with_the_batch_on_another_axis_are_refused(self, rows: int, save: Save) -> None:
-        path, batch = save(small_models.transposed(rows)), small_models.normal(4, 6, 4)
-        with pytest.raises(
-            ModelError, match=f"takes batches of {rows}, and 'inner' cannot be split by input"
-        ):
-            measure(path, batch, np.zeros((1, 6, 4)), probes="op:Relu")
+    def test_may_have_the_batch_on_another_axis_inside(self, rows: int, save: Save) -> None:
+        batch, nudges = small_models.normal(4, 6, 4), small_models.normal(2, 6, 4, seed=5, scale=0.1)
+        free = measure(save(small_models.transposed()), batch, nudges, probes="op:Relu")
+        found = measure(save(small_models.transposed(rows)), batch, nudges, probes="op:Relu")
+        assert_same(found, free, rtol=1e-5)
+        np.testing.assert_allclose(found.outputs["inner"], free.outputs["inner"], rtol=1e-5)
 
-    def test_leave_out_outputs_that_cannot_be_told_apart(self, save: Save) -> None:
-        prober = ready(save(small_models.transposed(3)), "y")
-        found = prober.measure(small_models.normal(4, 6, 4), np.full((1, 6, 4), 0.1))
-        assert {name: array.shape for name, array in found.outputs.items()} == {"y": (4, 6, 4)}
-        assert prober.batching_note == "output 'inner' is left out: it cannot be split by input"
+    def test_leave_out_outputs_that_mix_the_inputs(self, save: Save) -> None:
+        path = save(
+            small_models.build(
+                "mixed (float[4, 8] x) => (float[1, 16] y)"
+                "{ h = MatMul (x, w) r = Relu (h) y = ReduceMean <axes = [0]> (r) }",
+                {"w": small_models.normal(8, 16, seed=3)},
+            )
+        )
+        batch, nudges = small_models.normal(10, 8), small_models.normal(2, 8, seed=5, scale=0.1)
+        prober = ready(path, "r")
+        found = prober.measure(batch, nudges)
+        weights = small_models.normal(8, 16, seed=3)
+        for k in range(2):
+            a, b = (np.maximum(x @ weights, 0) for x in (batch, batch + nudges[k]))
+            np.testing.assert_allclose(found.cosine_drop()[:, k, 0], reference_drop(a, b), rtol=1e-3)
+        assert not found.outputs
+        assert prober.batching_note == "output 'y' is left out: it cannot be split by input"
+        assert np.isnan(prober.observer_effect(batch))
 
 
 class TestOtherInputs:
@@ -276,16 +288,21 @@ class TestOtherInputs:
             rtol=0,
         )
 
-    def test_that_are_scalars_cannot_be_the_site(self, save: Save) -> None:
-        """A scalar has no batch axis, so it can't be nudged for each input."""
-        with pytest.raises(onnx_ood.UsageError, match="'temperature' takes"):
-            measure(
-                save(small_models.two_inputs()),
-                [1.0],
-                [[0.1]],
-                site="temperature",
-                feeds={"embedding": np.zeros((1, 4, 6)), "mask": np.ones((1, 4))},
+    def test_a_scalar_may_be_the_site(self, save: Save) -> None:
+        """A scalar has no batch axis, so inputs are run one at a time."""
+        path, others = (
+            save(small_models.two_inputs()),
+            {"embedding": np.ones((1, 4, 6)), "mask": np.ones((1, 4))},
+        )
+        found = measure(path, [1.0, 2.0], [0.5], probes="y", site="temperature", feeds=others)
+        fed = {"embedding": np.ones((1, 4, 6), np.float32), "mask": np.ones((1, 4), np.int64)}
+        for i, (clean, nudged) in enumerate([(1, 1.5), (2, 2.5)]):
+            a, b = (
+                run_plain(path, ["y"], fed | {"temperature": np.array(t, np.float32)})["y"].astype(np.float64)
+                for t in (clean, nudged)
             )
+            np.testing.assert_allclose(found.aa[i, 0, 0], (a**2).sum(), rtol=1e-6)
+            np.testing.assert_allclose(found.dd[i, 0, 0], ((b - a) ** 2).sum(), rtol=1e-6)
 
 
 class TestModelsThatMixInputs:
@@ -428,15 +445,38 @@ class TestDetectors:
         assert prober.batching_note == "one input at a time: 'found' cannot be split by input"
         assert [len(array) for array in found.outputs["found"]] == [1, 1, 3, 0, 5]
 
-    @pytest.mark.parametrize("order", [[0, 2], [0]])
-    def test_what_is_found_cannot_be_a_probe_where_its_size_changes(
-        self, order: list[int], save: Save
-    ) -> None:
-        nudges = np.where(np.arange(5) == 4, 5.0, 0.0)[:, None] * np.ones((1, 5, 4))
-        with pytest.raises(
-            ModelError, match=r"probe 'found' has \d+ values for one input and \d+ for another"
-        ):
-            measure(save(small_models.detector()), self.batch()[order], nudges, probes="found")
+    def test_what_is_found_is_compared_with_the_copies_that_find_as_much(self, save: Save) -> None:
+        """One copy finds a row more, another one none more: only the second is comparable."""
+        path, order = save(small_models.detector()), [0, 2, 3]
+        batch = self.batch()[order]
+        more = np.where(np.arange(5) == 4, 5.0, 0.0)[:, None] * np.ones((5, 4))
+        some = small_models.normal(5, 4, seed=9, scale=0.01)
+        found = measure(path, batch, np.stack([more, some]), probes="found")
+        # The second input finds all five rows already.
+        assert found.comparable[:, :, 0].tolist() == [[False, True], [True, True], [False, True]]
+        assert found.sizes is not None
+        np.testing.assert_array_equal(found.sizes[:, 0], 4 * self.boxes[order])
+        missing = ~found.comparable
+        for values in (found.cosine_drop(), found.angle(), found.flip_rate(), found.distortion()):
+            np.testing.assert_array_equal(np.isnan(values), missing)
+        for i, n in enumerate(self.boxes[order]):
+            a, b = (
+                run_plain(path, ["found"], {"x": x[np.newaxis].astype(np.float32)})["found"]
+                for x in (batch[i], batch[i] + some)
+            )
+            assert len(a) == len(b) == n
+            drop = reference_drop(a.reshape(1, -1), b.reshape(1, -1))[0]
+            np.testing.assert_allclose(found.cosine_drop()[i, 1, 0], drop, rtol=1e-3, atol=1e-12)
+            flips = ((a > 0) != (b > 0)).sum() / a.size
+            assert found.flip_rate()[i, 1, 0] == pytest.approx(flips)
+
+    def test_an_input_for_which_nothing_is_found_is_not_comparable(self, save: Save) -> None:
+        found = measure(
+            save(small_models.detector()), self.batch()[[0, 1]], np.zeros((1, 5, 4)), probes="found"
+        )
+        assert found.comparable[:, 0, 0].tolist() == [True, False]
+        assert found.cosine_drop()[0, 0, 0] == 0
+        assert np.isnan(found.cosine_drop()[1, 0, 0])
 
     def test_as_many_for_every_input_are_stacked(self, save: Save) -> None:
         found = measure(save(small_models.detector()), self.batch()[[0, 0]], np.zeros((1, 5, 4)), probes="h")

@@ -96,9 +96,11 @@ def _find(model: Model, tensor: Tensor) -> tuple[int | None, str]:
             return None, f"its only axis has the fixed size {first}"
         # Without positions that a batch axis could be mistaken for, a size above the limit is an error of its own.
         tried = [0, *open_axes] if first <= MAX_BATCH_SIZE else open_axes
-        found = _by_trial(model, tensor, tried)
+        found, ran = _by_trial(model, tensor, tried)
         if found is not None:
             return found, "" if found == 0 else _tried(found)
+        if not ran:
+            return 0, ""
         return None, f"the values along axis 0, of fixed size {first}, depend on each other"
     others = [one.name for one in model.inputs if one.name != tensor.name]
     if any(_GRAPH_INPUT.search(name) for name in others):
@@ -111,7 +113,7 @@ def _find(model: Model, tensor: Tensor) -> tuple[int | None, str]:
     axis = _beginning(model, shape)
     if axis is not None and not (axis == 0 and position):
         return axis, "" if axis == 0 else f"axis {axis} ({shape[axis]}) begins the model's outputs"
-    found = _by_trial(model, tensor, open_axes)
+    found, _ = _by_trial(model, tensor, open_axes)
     if found is not None:
         return found, "" if found == 0 else _tried(found)
     return (None, f"axis 0 is called {first!r}") if position else (0, "")
@@ -135,33 +137,37 @@ def _tried(axis: int) -> str:
     return f"in trial runs, only entries along axis {axis} did not depend on each other"
 
 
-def _by_trial(model: Model, tensor: Tensor, axes: Sequence[int]) -> int | None:
+def _by_trial(model: Model, tensor: Tensor, axes: Sequence[int]) -> tuple[int | None, bool]:
     """Run the model on random values, to find an axis along which inputs don't depend on each other.
 
     Returns:
-        The first such axis; None if there is none, if the model is random, or if it runs on no values tried.
+        The first such axis, or None; and whether the model ran on the values and gave the same twice.
     """
     if tensor.dtype is None:
-        return None
+        return None, False
     try:
         np.dtype(tensor.dtype)
         probes = [one.tensor.name for one in suggest_probes(model, site=tensor)]
         rewritten = rewrite(model, probes)
         session = Session(rewritten.proto, model.path, "cpu", carriers=rewritten.outputs)
     except (TypeError, OnnxOodError):
-        return None
+        return None, False
     names = [*probes, *(name for name in model.outputs if session.is_tensor(name) and name not in probes)]
+    ran = False
     for size in _OPEN_SIZES:
         for axis in axes:
             try:
                 independent = _independent(model, tensor, session, names, axis, size)
             except (ModelError, UsageError):
                 continue
+            ran = True
             fixed = tensor.shape is not None and isinstance(tensor.shape[axis], int)
             # An output of a fixed batch may mix its inputs (a mean over them), which probes don't see.
             if independent.issuperset(probes if fixed else names):
-                return axis
-    return None
+                return axis, True
+        if ran:
+            break
+    return None, ran
 
 
 def _independent(
@@ -181,7 +187,7 @@ def _independent(
     def draw(dims: Sequence[Dim], dtype: str | None) -> Array:
         sizes = [dim if isinstance(dim, int) else size for dim in dims]
         kind = np.dtype(dtype or "float32")
-        values: Array = rng.uniform(0, 1, sizes).astype(kind) if kind.kind == "f" else np.zeros(sizes, kind)
+        values: Array = rng.uniform(0, 1, sizes).astype(kind) if kind.kind == "f" else np.ones(sizes, kind)
         return values
 
     def values_of(other: Tensor) -> Feed:
