@@ -166,9 +166,10 @@ class MemoryRows:
         assert not isinstance(one.value, Image.Image)
         if isinstance(one.value, Mapping):
             return one.value
-        # A list of batches of one input each is common.
-        batch_of_one = one.value.ndim == len(self._request.share) + 1 and len(one.value) == 1
-        return {self._request.name: one.value[0] if batch_of_one else one.value}
+        # A list of batches of one input each, as the model takes them, is common.
+        axis = self._request.stored_axis
+        batch_of_one = one.value.ndim == len(self._request.share) + 1 and one.value.shape[axis] == 1
+        return {self._request.name: np.take(one.value, 0, axis) if batch_of_one else one.value}
 
     def _check(self, values: Mapping[str, Array]) -> None:
         names = [request.name for request in self._requests]
@@ -183,6 +184,12 @@ class MemoryRows:
             raise InputError(f"holds an array {quoted(extra[0])}; expected: {listed(names)}")
         for request in self._requests:
             value = values[request.name]
+            axis = request.stored_axis
+            if axis and fits(value.shape, request.share) and value.shape[axis - 1] == 1:
+                raise InputError(
+                    f"has shape {shape_text(value.shape)}: axis 0 of an array counts the inputs, but the model has "
+                    f"them on axis {axis}; give the array with that axis first, or a list with an array for each input"
+                )
             if not fits(value.shape, request.share):
                 hint = (
                     "pictures are uint8 arrays [N,H,W,3] or [N,H,W]"

@@ -28,6 +28,9 @@ from onnx_ood.runtime.runner import Found, TensorRunner
 from onnx_ood.runtime.session import Session
 from onnx_ood.runtime.statistics import flatten
 
+# Axes of a picture without a batch axis: a tensor of more has rows first, such as the regions of a detector.
+_MAX_UNBATCHED_AXES = 3
+
 
 @dataclass(frozen=True)
 class ChannelStatistics:
@@ -175,7 +178,7 @@ class ChannelReader:
         checked = check_feeds(feeds or {}, self.model, self.input, len(values))
 
         def begin(layout: Layout) -> Channels:
-            channels = {name: self._channels(name, layout.sample_shape(name)) for name in self._read}
+            channels = {name: self._channels(layout, name) for name in self._read}
             return Channels(
                 {name: ChannelStatistics.empty(len(values), channels[name]) for name in self._tensors},
                 {name: np.empty((len(values), *layout.sample_shape(name))) for name in self._values},
@@ -189,7 +192,7 @@ class ChannelReader:
                     self._put(name, out.values[name], inputs, samples)
                 if name not in out.statistics and name not in out.without_rank_1:
                     continue
-                by_channel = self._by_channel(name, samples)
+                by_channel = self._by_channel(layout, name, samples)
                 if name in out.statistics:
                     statistics = out.statistics[name]
                     for field, part in zip(fields(statistics), channel_sums(by_channel), strict=True):
@@ -199,19 +202,33 @@ class ChannelReader:
 
         return self._runner.reduce(values, checked, begin, take)
 
-    def _channels(self, name: str, shape: tuple[int, ...]) -> int:
+    def _channels(self, layout: Layout, name: str) -> int:
         """Count the channels of a sample; a single number is one."""
+        if self._found(layout, name):
+            return layout.shapes[name][1] if len(layout.shapes[name]) > 1 else 1
+        shape = layout.sample_shape(name)
         return shape[-1 if name in self._last else 0] if shape else 1
+
+    def _found(self, layout: Layout, name: str) -> bool:
+        """Return whether a tensor has rows that the model found in an input, [rows, C, ...], in place of inputs."""
+        if name in self._last or name in self._values:
+            return False
+        one_input = layout.fixed and layout.batch_size == 1
+        return name in layout.dependent or (one_input and len(layout.shapes[name]) > _MAX_UNBATCHED_AXES)
 
     def _samples(self, layout: Layout, name: str, array: Array, batch_size: int) -> Array:
         """Split a tensor by input, without a batch axis of size 1; [B, *sample]."""
         samples = layout.split(name, array, batch_size)
+        if self._found(layout, name):
+            return samples
         axis = layout.axes.get(name, 0) + 1
         return samples.squeeze(axis) if samples.shape[axis : axis + 1] == (1,) else samples
 
-    def _by_channel(self, name: str, samples: Array) -> NDArray[Any]:
+    def _by_channel(self, layout: Layout, name: str, samples: Array) -> NDArray[Any]:
         """Reshape samples to [B, C, S], float64 or float32, contiguous."""
-        if samples.ndim == 1:
+        if self._found(layout, name):
+            samples = np.moveaxis(samples, 2, 1) if samples.ndim > 2 else samples[:, np.newaxis]
+        elif samples.ndim == 1:
             samples = samples[:, np.newaxis]
         if name in self._last:
             samples = np.moveaxis(samples, -1, 1)

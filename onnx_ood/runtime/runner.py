@@ -160,6 +160,8 @@ class TensorRunner(Runner):
             provider=session.provider,
             batch_size=batch_size,
             fixed=fixed,
+            # Which tensors have an axis of inputs must not depend on the batch size.
+            inner_site=True,
         )
         self._session, self._entry, self._arrange, self._finish = session, entry, arrange, finish
         self._names = [*read, *fetched]

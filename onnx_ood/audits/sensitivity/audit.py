@@ -138,6 +138,12 @@ def _measure(
             f"leave out {named('exact_regions', True)}"
         )
     given = find_fed_input(model, find_input(model, site, settings.feeds), settings.batch_axis)
+    if settings.exact_regions and given.moved:
+        raise UsageError(
+            f"exact boundaries need a model input with the batch axis first, and {given.name!r} has "
+            f"{'none' if given.batch_axis is None else f'it as axis {given.batch_axis}'}; leave out "
+            f"{named('exact_regions', True)}"
+        )
     feeding = Feeding(model, given, settings.feeds)
     feeding.check(found)
     fed = feeding.fed
