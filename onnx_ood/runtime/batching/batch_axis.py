@@ -28,6 +28,8 @@ _POSITIONS = re.compile(
     re.IGNORECASE,
 )
 _GRAPH_INPUT = re.compile(r"edge|adjacen|^adj", re.IGNORECASE)
+_COLOURS = 3
+_PICTURE_AXES = 3
 # Sizes tried for axes whose size the model leaves open.
 _OPEN_SIZES = (16, 64)
 # Inputs in a trial run: an odd number, since many tensors can be halved by chance.
@@ -99,6 +101,8 @@ def _find(model: Model, tensor: Tensor) -> tuple[int | None, str]:
         found, ran = _by_trial(model, tensor, tried)
         if found is not None:
             return found, "" if found == 0 else _tried(found)
+        if not ran and len(shape) == _PICTURE_AXES and _COLOURS in (first, shape[-1]):
+            return None, "it has the shape of a colour picture"
         if not ran:
             return 0, ""
         return None, f"the values along axis 0, of fixed size {first}, depend on each other"
@@ -210,5 +214,7 @@ def _independent(
     whole, again = run(clean[first], first), run(clean[first], first)
     if not all(equal_but_for_rounding(whole[name], again[name]) for name in names):
         raise ModelError("the model is random")
+    if not any(array.size for array in whole.values()):
+        raise ModelError("the model finds nothing in these values")
     dependent, _ = batch_axes(run, clean, whole, len(first), count)
     return {name for name in names if name not in dependent}
