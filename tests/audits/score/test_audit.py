@@ -376,3 +376,177 @@ def test_a_bad_file_of_classes_is_found_before_anything_is_measured(tmp_path, mo
     monkeypatch.setattr("onnx_ood.audits.score.audit.fit_scorer", measured)
     with pytest.raises(UsageError, match=r"classes.*missing\.txt"):
         onnx_ood.score(tmp_path / "model.onnx", images[:8], reference=images[8:30])
+
+
+def _saved(folder, model):
+    path = folder / "model.onnx"
+    onnx.save(model, path)
+    return path
+
+
+def _found_rows():
+    """A row for each positive value: their number depends on the data."""
+    return small_models.build(
+        """
+        found (float[N, 8] x) => (float[] y) {
+            h = MatMul (x, w)
+            r1 = Relu (h)
+            wanted = Greater (h, zero)
+            at = NonZero (wanted)
+            rows = Transpose (at)
+            picked = GatherND (h, rows)
+            column = Unsqueeze (picked, one)
+            wide = MatMul (column, v)
+            r2 = Relu (wide)
+            y = ReduceMax <axes = [0], keepdims = 1> (r2)
+        }
+        """,
+        {
+            "w": small_models.normal(8, 16, seed=1),
+            "v": small_models.normal(1, 4, seed=2),
+            "zero": np.array(0, np.float32),
+            "one": np.array([1]),
+        },
+    )
+
+
+def test_inputs_are_compared_with_the_copies_of_their_own_size(tmp_path):
+    path, batch = _saved(tmp_path, _found_rows()), small_models.normal(30, 8, seed=4)
+    result = onnx_ood.score(path, batch, probes=("r1", "r2"), copies=4, scale=0.05, detectors="deviation")
+    noise = np.stack([_stream(0, k).standard_normal(8) for k in range(4)]) * 0.05
+    weights = small_models.normal(8, 16, seed=1)
+    clean = (batch @ weights > 0).sum(axis=1)
+    copies = ((batch[:, np.newaxis] + noise.astype(np.float32)) @ weights > 0).sum(axis=2)
+    differ = (copies != clean[:, np.newaxis]).sum(axis=1)
+    assert 0 < differ.sum() < 120
+    assert len(set(clean.tolist())) > 1
+    assert [probe.not_comparable for probe in result.probes] == [0, differ.sum()]
+    assert (result.status, result.scored, result.failed) == ("scored", 30, ())
+    assert any(f"{differ.sum()} of 120 pairs" in note and "probe r2" in note for note in result.notes)
+    drops = {one.id: one.drop for one in result.inputs}
+    for i, count in enumerate(differ):
+        assert drops[f"inputs[{i}]"][0] > 0
+        assert (drops[f"inputs[{i}]"][1] is None) == (count == 4)
+    result.to_html(tmp_path / "page.html")
+    result.to_json(tmp_path / "result.json")
+    assert onnx_ood.read_result(tmp_path / "result.json") == result
+    (tmp_path / "streamed.jsonl").unlink(missing_ok=True)
+    streamed = onnx_ood.score(
+        path,
+        batch,
+        probes=("r1", "r2"),
+        copies=4,
+        scale=0.05,
+        detectors="deviation",
+        streaming=onnx_ood.Streaming(tmp_path / "streamed.jsonl"),
+    )
+    assert streamed.inputs == result.inputs
+    adaptive = onnx_ood.score(
+        path, small_models.normal(80, 8, seed=4), probes=("r1", "r2"), copies=16, adaptive=True, scale=0.05,
+        detectors="deviation",
+    )  # fmt: skip
+    assert adaptive.scored == 80
+
+
+def test_a_random_model_is_said_to_be_one(tmp_path):
+    model = small_models.build(
+        """
+        noisy (float[N, 8] x) => (float[N, 3] y) {
+            h = MatMul (x, w)
+            r1 = Relu (h)
+            e = RandomNormalLike <scale = 0.5> (r1)
+            s = Add (r1, e)
+            r2 = Relu (s)
+            y = MatMul (r2, v)
+        }
+        """,
+        {"w": small_models.normal(8, 16, seed=1), "v": small_models.normal(16, 3, seed=2)},
+    )
+    path, batch = _saved(tmp_path, model), small_models.normal(12, 8, seed=4)
+    for size in (None, 1):
+        result = onnx_ood.score(
+            path, batch, probes=("r1", "r2"), detectors="deviation", scale=1e-3, batch_size=size
+        )
+        assert result.run.random_operators == ("RandomNormalLike",)
+        assert (result.run.batching_note, result.run.observer_effect) == ("", None)
+        assert any("different outputs for the same input (RandomNormalLike)" in note for note in result.notes)
+        # The drop between two runs of an input, as numpy draws them: hidden by it are the drops of the nudges.
+        rng = np.random.default_rng(0)
+        first = np.maximum(batch @ small_models.normal(8, 16, seed=1), 0)
+        one, other = (np.maximum(first + rng.normal(0, 0.5, first.shape), 0) for _ in range(2))
+        drops = 1 - (one * other).sum(1) / np.linalg.norm(one, axis=1) / np.linalg.norm(other, axis=1)
+        assert drops.min() < result.probes[1].noise_floor < 3 * drops.max()
+        assert result.probes[0].noise_floor < 1e-9
+        text = repr(result)
+        assert "use a larger --scale" not in text
+        assert "--exact" not in text
+    again = onnx_ood.score(path, batch, probes=("r1", "r2"), detectors="deviation", scale=1e-3)
+    assert any("differ from run to run" in note for note in onnx_ood.diff(result, again).notes)
+    calm = onnx_ood.score(_saved(tmp_path, small_models.residual()), small_models.normal(12, 4))
+    assert calm.run.random_operators == ()
+    assert not any("differ from run to run" in note for note in calm.notes)
+
+
+@pytest.mark.parametrize(("axis", "count"), [(None, 1), ("1", 1), (0, 20)])
+def test_a_recording_with_time_first_is_one_input(tmp_path, axis, count):
+    model = small_models.build(
+        """
+        steps (float[seq_len, batch, 5] x) => (float[batch, 3] y) {
+            h = MatMul (x, w)
+            r = Relu (h)
+            y = ReduceMean <axes = [0], keepdims = 0> (r)
+        }
+        """,
+        {"w": small_models.normal(5, 3, seed=1)},
+    )
+    path, recording = _saved(tmp_path, model), small_models.normal(20, 1, 5, seed=4)
+    np.save(tmp_path / "x.npy", recording)
+    result = onnx_ood.score(path, tmp_path / "x.npy", batch_axis=axis, detectors="deviation")
+    assert result.scored == count
+    if count == 1:
+        expected = np.maximum(recording[:, 0] @ small_models.normal(5, 3, seed=1), 0).mean(axis=0)
+        (one,) = result.inputs
+        assert one.prediction.index == expected.argmax()
+        np.testing.assert_allclose(one.prediction.value, expected.max(), rtol=1e-5)
+        assert any("batch axis of the model input x is axis 1" in note for note in result.notes)
+        # Arrays in memory: one for each input, or with the batch axis first.
+        for given in ([recording], recording.transpose(1, 0, 2)):
+            in_memory = onnx_ood.score(path, given, batch_axis=axis, detectors="deviation")
+            assert in_memory.inputs[0].prediction == one.prediction
+        with pytest.raises(
+            UsageError, match="axis 0 of an array counts the inputs, but the model has them on axis 1"
+        ):
+            onnx_ood.score(path, recording, batch_axis=axis, detectors="deviation")
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_pictures_go_to_models_without_a_batch_axis(tmp_path, last):
+    dims, turn = ("32, 32, 3", "Transpose <perm = [2, 0, 1]>") if last else ("3, height, width", "Identity")
+    model = small_models.build(
+        f"""
+        one (float[{dims}] x) => (float[1, 4] y) {{
+            t = {turn} (x)
+            wide = Unsqueeze (t, zero)
+            c = Conv (wide, w)
+            r = Relu (c)
+            p = GlobalAveragePool (r)
+            f = Flatten (p)
+            y = MatMul (f, v)
+        }}
+        """,
+        {
+            "zero": np.array([0]),
+            "w": small_models.normal(8, 3, 3, 3, seed=1, scale=0.4),
+            "v": small_models.normal(8, 4, seed=2),
+        },
+    )
+    path = _saved(tmp_path, model)
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 32, 32, 3), dtype=np.uint8)
+    result = onnx_ood.score(path, pictures, preprocess="unit,size=32", bundled_reference=False)
+    assert result.scored == 9
+    assert any("no batch axis" in note and "one at a time" in note for note in result.notes)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    for one in result.inputs:
+        picture = pictures[int(one.id[7:-1])].astype(np.float32) / 255
+        (expected,) = session.run(None, {"x": picture if last else picture.transpose(2, 0, 1)})
+        np.testing.assert_allclose(one.prediction.value, expected.max(), rtol=1e-4)

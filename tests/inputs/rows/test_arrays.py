@@ -481,3 +481,20 @@ def test_conversions_that_are_not_by_value_are_refused(source: str, target: str)
 )
 def test_conversions_by_value_pass(source: str, target: str) -> None:
     check_type(np.dtype(source), np.dtype(target))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("suffix", ["npy", "npz"])
+def test_rows_along_another_axis(tmp_path: Path, order: Any, suffix: str) -> None:
+    stored = np.asarray(np.random.default_rng(0).random((20, 3, 5)), order=order)
+    path = tmp_path / f"x.{suffix}"
+    np.save(path, stored) if suffix == "npy" else np.savez(path, x=stored)
+    with open_array(path, input_shape=("batch", "time", 5), axis=1) as rows:
+        assert (len(rows), rows.row_shape, rows.single) == (3, (20, 5), False)
+        np.testing.assert_array_equal(everything(rows), stored.transpose(1, 0, 2))
+        np.testing.assert_array_equal(rows.rows(1, 2)[0], stored[:, 1])
+    np.save(tmp_path / "one.npy", stored[:, 1])
+    with open_array(tmp_path / "one.npy", input_shape=("batch", "time", 5), axis=1) as rows:
+        assert rows.single
+        np.testing.assert_array_equal(everything(rows), stored[np.newaxis, :, 1])
+    assert "rows of shape [3,5]" in refused(path, input_shape=("time", "batch", 6), axis=0)
