@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import run_files
+from onnx_ood._writing import write_text
 from onnx_ood.audits.bench.config import BenchFile, read_bench_file
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports import words
 from onnx_ood.reports.formats.csv import bench_csv
 from onnx_ood.reports.formats.latex import bench_latex
 from onnx_ood.reports.formats.markdown_tables import bench_markdown
 from onnx_ood.reports.formats.picture import check_pictures
-from onnx_ood.reports.formats.writing import write_text
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
@@ -102,8 +106,17 @@ def bench(
         raise UsageError("no model given: use onnx-ood bench MODEL, or name it in a --config file")
     if not plan.id:
         raise UsageError("no in-distribution inputs given: use --id PATH, or the key id in a --config file")
-    check_outputs(json, csv, markdown, latex, html)
     pictures = picture or []
+    check_outputs(
+        _used(plan, config),
+        quiet=quiet,
+        json=json,
+        csv=csv,
+        markdown=markdown,
+        latex=latex,
+        html=html,
+        picture=pictures,
+    )
     check_pictures(*pictures)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = onnx_ood.bench(
@@ -128,3 +141,13 @@ def bench(
     if result.status == "not_evaluated":
         sizes = ((one.name, one.inputs) for one in result.sets)
         raise NotEvaluatedError(f"not evaluated: {words.too_few(result.id, sizes)}")
+
+
+def _used(plan: BenchFile, config: Path | None) -> Iterator[tuple[str, Path]]:
+    """List the files that a benchmark reads."""
+    inputs = open_inputs([*plan.id, *chain.from_iterable(plan.ood.values())])
+    references = open_inputs(plan.reference)
+    used = {"an input": inputs.paths, "a reference": references.paths}
+    yield from run_files(Path(plan.model or ""), used, plan.feeds)
+    if config is not None:
+        yield "the --config file", config

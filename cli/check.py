@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import check_writable, model_files, run_files
+from onnx_ood._writing import append_text, write_new, write_text
 from onnx_ood.audits.check.baseline import to_baseline
 from onnx_ood.audits.check.config import FILE_NAMES, CheckPlan, find_check_file, read_check_file
 from onnx_ood.audits.check.result import EXIT_CODES, CheckResult
 from onnx_ood.audits.check.starter import STARTER
 from onnx_ood.exceptions import OutputError, UsageError
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.check.gate_text import printable
 from onnx_ood.reports.check.github import muted, to_annotations
 from onnx_ood.reports.check.gitlab import to_gitlab
@@ -26,7 +30,6 @@ from onnx_ood.reports.check.junit import to_junit
 from onnx_ood.reports.check.markdown import to_check_markdown
 from onnx_ood.reports.check.sarif import to_sarif
 from onnx_ood.reports.formats.json import to_json
-from onnx_ood.reports.formats.writing import append_text, check_writable, write_new, write_text
 from onnx_ood.reports.registry import print_result, result_page
 from onnx_ood.reports.report_options import ReportOptions
 
@@ -101,18 +104,22 @@ def check(
         )
     plan = read_check_file(find_check_file(config))
     renderings: tuple[tuple[str, Path | None, Callable[[CheckResult], str]], ...] = (
-        ("--json", None if json == STANDARD_OUTPUT else json, to_json),
-        ("--junit", junit, partial(to_junit, when=_time_of_run())),
-        ("--sarif", sarif, to_sarif),
-        ("--gitlab", gitlab, to_gitlab),
-        ("--markdown", markdown, to_check_markdown),
-        ("--html", html, result_page),
+        ("json", None if json == STANDARD_OUTPUT else json, to_json),
+        ("junit", junit, partial(to_junit, when=_time_of_run())),
+        ("sarif", sarif, to_sarif),
+        ("gitlab", gitlab, to_gitlab),
+        ("markdown", markdown, to_check_markdown),
+        ("html", html, result_page),
     )
     outputs = {option: (file, render) for option, file, render in renderings if file is not None}
-    _check_distinct({option: file for option, (file, _) in outputs.items()}, plan)
     # A run that cannot update its baseline is useless; one that cannot write an output still has the others.
-    check_outputs(plan.baseline if update_baseline else None)
-    writable = [(file, render) for file, render in outputs.values() if attempt(check_writable, file)]
+    baseline = plan.baseline if update_baseline else None
+    check_outputs(quiet=quiet, baseline=baseline)
+    failed = [option for option, (file, _) in outputs.items() if not attempt(check_writable, file)]
+    files = {option: file for option, (file, _) in outputs.items() if option not in failed}
+    reserved = {} if update_baseline or plan.baseline is None else {"the baseline": plan.baseline}
+    check_outputs(_used(plan), quiet=quiet, reserved=reserved, baseline=baseline, **files)
+    writable = [outputs[option] for option in files]
     success = [len(writable) == len(outputs)]
     with progress_bar("checking", quiet=quiet) as progress:
         result = onnx_ood.check(plan, update_baseline=update_baseline, progress=progress)
@@ -141,19 +148,16 @@ def _time_of_run() -> datetime:
         ) from None
 
 
-def _check_distinct(outputs: Mapping[str, Path], plan: CheckPlan) -> None:
-    """Refuse to overwrite an input of the check, or one output with another."""
-    taken = {plan.path.resolve(): "the file of gates"}
+def _used(plan: CheckPlan) -> Iterator[tuple[str, Path]]:
+    """List the files that a check reads."""
+    yield "the file of gates", plan.path
     for name, model in plan.config.models.items():
-        taken[Path(model.path).resolve()] = f"models.{name}"
+        inputs = open_inputs([*model.inputs, *chain.from_iterable(model.ood.values())])
+        references = open_inputs(model.reference)
+        used = {f"an input of {name}": inputs.paths, f"a reference of {name}": references.paths}
+        yield from run_files(Path(model.path), used, model.feeds)
         if model.baseline_model is not None:
-            taken[Path(model.baseline_model).resolve()] = f"the baseline model of {name}"
-    files = outputs if plan.baseline is None else {"the baseline": plan.baseline, **outputs}
-    for option, file in files.items():
-        place = file.resolve()
-        if place in taken:
-            raise UsageError(f"{option} {file.as_posix()}: already used as {taken[place]}; name another file")
-        taken[place] = option
+            yield from model_files(Path(model.baseline_model))
 
 
 def _print(result: CheckResult, *, json: bool, quiet: bool, verbose: bool, github: bool) -> None:

@@ -28,7 +28,7 @@ def demo(
     verbose: Verbose = False,
 ) -> None:
     """Score bundled photos and altered versions of them, and report which alterations are detected."""
-    check_outputs(json, html)
+    check_outputs(quiet=quiet, json=json, html=html)
     with progress_bar("measuring", quiet=quiet) as progress:
         result = onnx_ood.demo(provider, progress)
     write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))

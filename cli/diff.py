@@ -31,6 +31,6 @@ def diff(
     verbose: Verbose = False,
 ) -> None:
     """Compare two stored results: changed outcomes of gates, settings, and metrics beyond noise."""
-    check_outputs(json, html)
+    check_outputs([("an input", a), ("an input", b)], quiet=quiet, json=json, html=html)
     result = onnx_ood.diff(a, b)
     write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(top=top, verbose=verbose))

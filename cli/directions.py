@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import run_files
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports import words
 from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
@@ -44,10 +47,13 @@ def directions(
     if not id_inputs:
         raise UsageError("no in-distribution inputs given: use --id PATH")
     pictures = picture or []
-    check_outputs(json, html)
+    sets = read_sets(ood_sets or [])
+    given = open_inputs([*id_inputs, *chain.from_iterable(sets.values())])
+    used = run_files(model, {"an input": given.paths}, settings.feeds)
+    check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = onnx_ood.directions(model, id_inputs, read_sets(ood_sets or []), settings, progress=progress)
+        result = onnx_ood.directions(model, id_inputs, sets, settings, progress=progress)
     write_outputs(
         result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)
     )

@@ -19,7 +19,7 @@ def doctor(
     json: JsonFile = None, html: HtmlFile = None, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Check versions, runtimes and execution providers, with a remedy for each problem."""
-    check_outputs(json, html)
+    check_outputs(quiet=quiet, json=json, html=html)
     result = onnx_ood.doctor()
     write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))
     if not result.healthy:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import model_files
 from onnx_ood.reports.report_options import ReportOptions
 
 from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
@@ -26,6 +27,6 @@ def inspect(
     verbose: Verbose = False,
 ) -> None:
     """List the contents of a model file and suggest probes. The model is not run."""
-    check_outputs(json, html)
+    check_outputs(model_files(model), quiet=quiet, json=json, html=html)
     result = onnx_ood.inspect(model)
     write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))

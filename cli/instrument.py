@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import model_files
 from onnx_ood.exceptions import UsageError
 from onnx_ood.reports.report_options import ReportOptions
 
@@ -63,7 +64,7 @@ def instrument(
     """Write a copy of a model with more outputs, and inputs for nudges. The model is not run."""
     if not probe and not site:
         raise UsageError("no tensor is named; use --probe to watch one or --site to nudge one")
-    check_outputs(json, html)
+    check_outputs(model_files(model), quiet=quiet, out=out, json=json, html=html)
     result = onnx_ood.instrument(
         model, probes=probe or (), sites=site or (), keep_outputs=not only_probes, prune=only_probes
     )

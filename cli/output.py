@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel
 
+from onnx_ood._dialect import flag
 from onnx_ood._limits import MAX_INPUTS
+from onnx_ood._outputs import Files
+from onnx_ood._outputs import check_outputs as _check_outputs
+from onnx_ood._writing import write_text
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.picture import write_picture
-from onnx_ood.reports.formats.writing import check_writable, write_text
 from onnx_ood.reports.registry import print_result, result_page, result_picture
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
@@ -81,15 +85,37 @@ Top = Annotated[
 All = Annotated[bool, typer.Option("--all", help="List all inputs.", rich_help_panel="Output")]
 
 
-def check_outputs(*paths: Path | None) -> None:
-    """Check before the work that all output files can be written.
+def check_outputs(
+    inputs: Files = (),
+    *,
+    quiet: bool = False,
+    reserved: Mapping[str, Path] | None = None,
+    **outputs: Path | Sequence[Path] | None,
+) -> None:
+    """Check before the work that all output files can be written, and overwrite neither inputs nor each other.
+
+    Args:
+        inputs: Files that the command reads, with their roles; only consumed if an output exists already.
+        quiet: True if nothing is printed.
+        reserved: Files that another run writes, with their roles.
+        outputs: Output files by the names of their options.
 
     Raises:
-        OutputError: If one cannot.
+        UsageError: If an output is an input or another output.
+        OutputError: If one cannot be written.
     """
-    for path in paths:
-        if path is not None and path != STANDARD_OUTPUT:
-            check_writable(path)
+    files: list[tuple[str, Path]] = []
+    printed = not quiet
+    for name, value in outputs.items():
+        for path in value if isinstance(value, list | tuple) else (value,):
+            if path == STANDARD_OUTPUT:
+                printed = True
+            elif path is not None:
+                files.append((flag(name), path))
+    others: dict[str, int | Path] = {"standard error": 2, **(reserved or {})}
+    if printed:
+        others["standard output"] = 1
+    _check_outputs(files, chain(inputs, [("standard input", 0)]), others)
 
 
 def attempt(action: Callable[..., None], *arguments: object) -> bool:

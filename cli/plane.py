@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import run_files
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
@@ -43,10 +44,12 @@ def plane(
 ) -> None:
     """Show classes, boundaries of units and Jacobian norms on the plane through three inputs."""
     pictures = picture or []
-    check_outputs(json, html)
+    source = open_inputs(inputs, stdin=sys.stdin)
+    used = run_files(model, {"an input": source.paths}, settings.feeds)
+    check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
     with progress_bar("running points", quiet=quiet) as progress:
-        result = onnx_ood.plane(model, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress)
+        result = onnx_ood.plane(model, source, settings, progress=progress)
     write_outputs(
         result,
         json=json,

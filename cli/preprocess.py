@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import run_files
 from onnx_ood.exceptions import NotEvaluatedError
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
@@ -42,10 +44,12 @@ def preprocess(
 ) -> None:
     """Find how a model expects its pictures to be preprocessed."""
     pictures = picture or []
-    check_outputs(json, html)
+    source = open_inputs(photos, name="photos")
+    used = run_files(model, {"an input": source.paths})
+    check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
     with progress_bar("trying", quiet=quiet) as progress:
-        result = onnx_ood.preprocess(model, photos, settings, progress=progress)
+        result = onnx_ood.preprocess(model, source, settings, progress=progress)
     write_outputs(
         result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)
     )

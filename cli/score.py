@@ -11,10 +11,13 @@ from typing import Annotated
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import run_files
+from onnx_ood._writing import write_text
+from onnx_ood.evidence.references import open_references
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.formats.csv import score_csv
 from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
-from onnx_ood.reports.formats.writing import write_text
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
@@ -100,17 +103,18 @@ def score(
         raise UsageError(
             "--csv writes the listed inputs, with --jsonl or --parquet not all of them; leave it out"
         )
-    check_outputs(json, csv, jsonl, parquet, html)
+    source, references = open_inputs(inputs, stdin=sys.stdin), open_references(reference or None)
+    used = run_files(model, {"an input": source.paths, "a reference": references.paths}, settings.feeds)
+    check_outputs(used, quiet=quiet, json=json, csv=csv, jsonl=jsonl, parquet=parquet, html=html)
     with ExitStack() as closer:
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * (top or 0))
         with progress_bar("scoring", quiet=quiet) as progress:
             result = onnx_ood.score(
                 model,
-                inputs,
+                source,
                 settings,
-                reference=reference or None,
+                reference=references if reference else None,
                 streaming=streaming,
-                stdin=sys.stdin,
                 progress=progress,
             )
         if streaming is not None and parquet is not None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import onnx_ood
+from onnx_ood._outputs import run_files
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.formats.picture import check_pictures
@@ -52,12 +54,14 @@ def sensitivity(
         raise UsageError("no model given: name at least one file that ends in .onnx")
     if not inputs:
         raise UsageError("no inputs given: name pictures, arrays, folders or globs after the models")
-    check_outputs(json, html)
+    source = open_inputs(inputs, stdin=sys.stdin)
+    used = chain.from_iterable(
+        run_files(model, {"an input": source.paths}, settings.feeds) for model in models
+    )
+    check_outputs(used, quiet=quiet, json=json, html=html, picture=picture)
     check_pictures(*(picture or ()))
     with progress_bar("measuring", quiet=quiet) as progress:
-        result = onnx_ood.sensitivity(
-            models, open_inputs(inputs, stdin=sys.stdin), settings, progress=progress
-        )
+        result = onnx_ood.sensitivity(models, source, settings, progress=progress)
     report = ReportOptions(top=top, verbose=verbose)
     write_outputs(result, json=json, html=html, pictures=picture or (), quiet=quiet, report=report)
     if result.status == "not_evaluated":

@@ -33,7 +33,8 @@ def show(
 ) -> None:
     """Show a stored result as the command that made it did, or as a page (--html) or a picture (--picture)."""
     pictures = picture or []
-    check_outputs(json, html)
+    quiet = quiet or html is not None or bool(pictures)
+    check_outputs([("an input", result)], quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
     stored = onnx_ood.read_result(result)
     write_outputs(
@@ -41,6 +42,6 @@ def show(
         json=json,
         html=html,
         pictures=pictures,
-        quiet=quiet or html is not None or bool(pictures),
+        quiet=quiet,
         report=ReportOptions(top=top, everything=everything, verbose=verbose),
     )

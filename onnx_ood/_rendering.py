@@ -9,7 +9,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from onnx_ood._outputs import check_output_of
 from onnx_ood._paths import as_path
+from onnx_ood._writing import write_text
 
 _HEIGHT = 640
 
@@ -41,11 +43,12 @@ def write_picture(path: str | Path, result: BaseModel) -> None:
         result: Result of an audit with charts.
 
     Raises:
-        UsageError: If the path ends otherwise, or the result has no charts.
+        UsageError: If the path ends otherwise or is a file that the result names, or the result has no charts.
         OutputError: If the file cannot be written.
     """
     formats = import_module("onnx_ood.reports.formats.picture")
     path = as_path(path, "path")
+    check_output_of(result, path)
     formats.check_pictures(path)
     formats.write_picture(path, import_module("onnx_ood.reports.registry").result_picture(result))
 
@@ -55,32 +58,35 @@ def report_text(result: BaseModel) -> str:
     return str(import_module("onnx_ood.reports.registry").result_text(result))
 
 
-def write(path: str | Path, text: str) -> None:
-    """Write a rendering to a file, atomically.
+def write_page(path: str | Path, result: BaseModel, **options: Any) -> None:
+    """Write a result as one HTML page, atomically.
 
     Args:
         path: Path of the file.
-        text: Content.
+        result: Result of any audit.
+        options: Options of the page of this audit.
 
     Raises:
+        UsageError: If the path is a file that the result names, such as the model or an input.
         OutputError: If the file cannot be written.
     """
-    import_module("onnx_ood.reports.formats.writing").write_text(as_path(path, "path"), text)
+    path = as_path(path, "path")
+    check_output_of(result, path)
+    write_text(path, html_page(result, **options))
 
 
-def write_bytes(path: str | Path, content: bytes) -> None:
-    """Write a file, atomically.
+def write_json(path: str | Path, result: BaseModel) -> None:
+    """Write a result as JSON, atomically.
 
     Args:
         path: Path of the file.
-        content: Content.
+        result: Result of any audit.
 
     Raises:
+        UsageError: If the path is a file that the result names, such as the model or an input.
         OutputError: If the file cannot be written.
     """
-    import_module("onnx_ood.reports.formats.writing").write_bytes(as_path(path, "path"), content)
-
-
-def json_text(result: BaseModel) -> str:
-    """Render a result as JSON, as `--json` writes it."""
-    return str(import_module("onnx_ood.reports.formats.json").to_json(result))
+    path = as_path(path, "path")
+    check_output_of(result, path)
+    text = import_module("onnx_ood.reports.formats.json").to_json(result)
+    write_text(path, text)

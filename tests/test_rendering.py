@@ -27,7 +27,7 @@ def test_a_notebook_frames_the_page(result: onnx_ood.InspectResult) -> None:
 
 
 def test_json_and_text_are_those_of_the_commands(result: onnx_ood.InspectResult, tmp_path: Path) -> None:
-    _rendering.write(tmp_path / "x.json", _rendering.json_text(result))
+    result.to_json(tmp_path / "x.json")
     assert read_result(tmp_path / "x.json") == result
     text = _rendering.report_text(result)
     assert "fashion_cnn.onnx" in text
@@ -35,10 +35,9 @@ def test_json_and_text_are_those_of_the_commands(result: onnx_ood.InspectResult,
 
 
 def test_files_are_written_or_refused(result: onnx_ood.InspectResult, tmp_path: Path) -> None:
-    _rendering.write_bytes(tmp_path / "x", b"\x00\xff")
-    assert (tmp_path / "x").read_bytes() == b"\x00\xff"
-    with pytest.raises(OutputError):
-        _rendering.write(tmp_path / "missing" / "x", "text")
+    for write in (_rendering.write_json, _rendering.write_page):
+        with pytest.raises(OutputError):
+            write(tmp_path / "missing" / "x", result)
     with pytest.raises(UsageError, match=r"x\.txt"):
         _rendering.write_picture(tmp_path / "x.txt", result)
     with pytest.raises(UsageError, match="no charts"):

@@ -8,6 +8,9 @@ from typing import BinaryIO
 
 from onnx_ood.exceptions import InputError
 
+_MAX_BYTES = 1 << 31
+_CHUNK = 1 << 20
+
 
 @dataclass(frozen=True, slots=True)
 class FailedInput:
@@ -73,6 +76,27 @@ def open_regular(path: Path, *, max_bytes: int | None = None) -> BinaryIO:
         file.close()
         raise InputError(f"{name}: is {status.st_size:,} bytes large, over the limit of {max_bytes:,}")
     return file
+
+
+def read_file(path: Path) -> bytes:
+    """Read a regular file, or a pipe to its end, as a shell makes one of `<(command)`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: If it cannot be read, is a folder or a device, or is larger than 2 GiB.
+    """
+    try:
+        with path.open("rb") if stat.S_ISFIFO(path.stat().st_mode) else open_regular(path) as file:
+            content = bytearray()
+            while chunk := file.read(_CHUNK):
+                content += chunk
+                if len(content) > _MAX_BYTES:
+                    raise InputError(f"{name_of(path)}: is larger than 2 GiB")
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name_of(path)}: cannot be read: {reason_of(error)}") from None
+    return bytes(content)
 
 
 def reason_of(error: BaseException) -> str:

@@ -57,9 +57,10 @@ class Result(Part):
             options: Options of the page of this audit, such as `thumbnails=False` for score.
 
         Raises:
+            UsageError: If the file is one that the result names, such as the model or an input.
             OutputError: If the file cannot be written.
         """
-        _rendering.write(path, _rendering.html_page(self, **options))
+        _rendering.write_page(path, self, **options)
 
     def to_picture(self, path: str | Path) -> None:
         """Draw the charts of the HTML page into one file, as `--picture` does.
@@ -68,7 +69,7 @@ class Result(Part):
             path: Path of the file; .svg needs nothing, .png the package resvg-py. An existing file is replaced.
 
         Raises:
-            UsageError: If the path ends otherwise, or the result has no charts.
+            UsageError: If the path ends otherwise or is a file that the result names, or the result has no charts.
             OutputError: If the file cannot be written.
         """
         _rendering.write_picture(path, self)
@@ -80,9 +81,10 @@ class Result(Part):
             path: Path of the file; an existing file is replaced.
 
         Raises:
+            UsageError: If the file is one that the result names, such as the model or an input.
             OutputError: If the file cannot be written.
         """
-        _rendering.write(path, _rendering.json_text(self))
+        _rendering.write_json(path, self)
 
     def _repr_html_(self) -> str:
         return _rendering.notebook_html(self)

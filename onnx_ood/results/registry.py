@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from onnx_ood._arguments import checked
 from onnx_ood._audits import AUDITS
 from onnx_ood._paths import as_path
-from onnx_ood.exceptions import UsageError
+from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.inputs.files import read_file
 
 
 def result_type(audit: str) -> type[BaseModel]:
@@ -77,9 +78,9 @@ def read_result(path: str | Path) -> BaseModel:
     """
     path = as_path(path, "path")
     try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+        text = read_file(path)
+    except InputError as error:
+        raise UsageError(str(error)) from None
     try:
         schema = str(
             json.loads(text, parse_constant=_refuse, parse_float=_finite, parse_int=_whole)["schema"]

@@ -381,11 +381,11 @@ def test_a_baseline_is_not_overwritten_by_what_broke(small: Callable[[str], Path
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--json", "onnx-ood.toml"], "--json onnx-ood.toml: already used as the file of gates"),
-        (["--junit", "cnn.onnx"], "--junit cnn.onnx: already used as models.cnn"),
-        (["--sarif", "./b.json"], "--sarif b.json: already used as the baseline"),
-        (["--html", "link.html"], "--html link.html: already used as models.cnn"),
-        (["--markdown", "r", "--gitlab", "r"], "--markdown r: already used as --gitlab"),
+        (["--json", "onnx-ood.toml"], "--json onnx-ood.toml: is the file of gates"),
+        (["--junit", "cnn.onnx"], "--junit cnn.onnx: is the model"),
+        (["--sarif", "./b.json"], "--sarif b.json: is already written as the baseline"),
+        (["--html", "link.html"], "--html link.html: is the model"),
+        (["--markdown", "r", "--gitlab", "r"], "--markdown r: is already written as --gitlab"),
     ],
 )
 def test_nothing_that_is_read_is_written_over(
@@ -402,7 +402,7 @@ def test_nothing_that_is_read_is_written_over(
         (folder / "onnx-ood.toml").read_text().replace("b.json", "cnn.onnx")
     )
     result = check(folder, "--update-baseline")
-    assert "the baseline cnn.onnx: already used as models.cnn" in result.stderr
+    assert "--baseline cnn.onnx: is the model" in result.stderr
     assert (folder / "cnn.onnx").read_bytes() == before["cnn.onnx"]
 
 

@@ -9,6 +9,7 @@ from typing import Any, TextIO
 import numpy as np
 
 from onnx_ood._dialect import named
+from onnx_ood._outputs import run_files
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
@@ -28,7 +29,7 @@ from onnx_ood.audits.score.scoring import Scorer, fit_scorer
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
 from onnx_ood.audits.score.stream.records import Header, ScoredInput, StreamProbe
 from onnx_ood.audits.score.stream.result_writer import ResultWriter
-from onnx_ood.audits.score.stream.stream import Stream, open_stream
+from onnx_ood.audits.score.stream.stream import Stream, check_stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import open_references, overlap_notes
@@ -96,6 +97,8 @@ def score(
         batch_axis=settings.batch_axis,
     )
     prepared.check(source)
+    used = {"an input": source.paths, "a reference": references.paths}
+    check_stream(streaming, run_files(prepared.model.path, used, settings.feeds))
     run = ScoreRun(prepared, settings)
     with open_stream(streaming) as stream:
         scorer, notes = fit_scorer(prepared, settings, references, counting(progress) if progress else None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
@@ -12,24 +11,26 @@ from typing import Any, cast
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from onnx_ood import _rendering
 from onnx_ood._arguments import checked
+from onnx_ood._outputs import check_outputs, run_files
 from onnx_ood._paths import as_path
 from onnx_ood._types import Array, Progress
+from onnx_ood._writing import write_bytes
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.score.audit import ScoreRun
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.audits.score.scoring import Scorer, fit_scorer, restore_scorer
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
-from onnx_ood.audits.score.stream.stream import open_stream
+from onnx_ood.audits.score.stream.stream import check_stream, open_stream
 from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import ReferenceSet, ReferenceSource, open_references
 from onnx_ood.evidence.sets import counting
-from onnx_ood.exceptions import ModelError, UsageError
+from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import Model
 from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
+from onnx_ood.inputs.files import read_file
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, file_hash
 
@@ -121,6 +122,7 @@ class Auditor:
         source = open_inputs(inputs)
         source.check_missing()
         self._prepared.check(source)
+        check_stream(streaming, run_files(self.model, {"an input": source.paths}, self.settings.feeds))
         with open_stream(streaming) as stream:
             return self._run.score(
                 source,
@@ -140,15 +142,13 @@ class Auditor:
             path: Path of the file, by convention `.npz`; an existing file is replaced.
 
         Raises:
-            UsageError: If the path is the model or a reference.
+            UsageError: If the path is the model, a file that belongs to it, or a reference.
             OutputError: If the file cannot be written.
         """
         path = as_path(path, "path")
-        model = self._prepared.model
-        for used in (model.path, *model.data_files, *self._references.paths):
-            if os.path.exists(path) and used.exists() and path.samefile(used):  # noqa: PTH110 - takes any name
-                raise UsageError(f"{path}: is {used}, which this auditor was fitted from; name another file")
-        _rendering.write_bytes(path, self._packed())
+        references = {"a reference": self._references.paths}
+        check_outputs([("", path)], run_files(self.model, references, self.settings.feeds))
+        write_bytes(path, self._packed())
 
     @classmethod
     def load(cls, path: str | Path, model: str | Path | Model | None = None) -> Auditor:
@@ -167,9 +167,9 @@ class Auditor:
         """
         path = as_path(path, "path")
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise UsageError(f"{path}: cannot be read: {error.strerror}") from None
+            content = read_file(path)
+        except InputError as error:
+            raise UsageError(str(error)) from None
         return cls._unpacked(content, str(path), model)
 
     def __reduce__(self) -> tuple[Any, ...]:

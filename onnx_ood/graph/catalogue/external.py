@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from os.path import commonpath
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from google.protobuf.message import DecodeError
 from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
 
 from onnx_ood.exceptions import ModelError
@@ -74,6 +75,20 @@ def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
             end = _number(fields, "offset", model_path) + _number(fields, "length", model_path)
             needed[location] = max(needed.get(location, 0), end)
     return tuple(_check_file(model_path, location, end) for location, end in needed.items())
+
+
+def named_files(path: Path) -> tuple[Path, ...]:
+    """List the external data files that a model file names, unchecked; none if it is not a model.
+
+    Args:
+        path: A file, perhaps damaged or missing.
+    """
+    try:
+        model = ModelProto.FromString(path.read_bytes()) if path.is_file() else ModelProto()
+        names = [external_fields(tensor).get("location", "") for tensor in stored_tensors(model)]
+    except (DecodeError, OSError, ValueError):
+        return ()
+    return tuple(path.parent / name for name in dict.fromkeys(names) if name)
 
 
 def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:

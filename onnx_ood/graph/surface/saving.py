@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from onnx import ModelProto, TensorProto
 
+from onnx_ood._outputs import check_outputs, model_files
+from onnx_ood._writing import write_bytes
 from onnx_ood.exceptions import ModelError, OutputError
 from onnx_ood.graph.catalogue.external import external_fields, relocated, stored_tensors
 from onnx_ood.graph.catalogue.model import MAX_FILE_BYTES
@@ -25,33 +25,17 @@ def save(proto: ModelProto, source: Path, path: Path, *, embed: bool) -> None:
         embed: Put external weights into the file.
 
     Raises:
-        OutputError: If the file cannot be written, is the model itself or its data, or cannot refer to its data files.
+        UsageError: If the file is the model itself or belongs to it.
+        OutputError: If the file cannot be written, or cannot refer to its data files.
         ModelError: If the model is too large for one file.
     """
-    data = {
-        (source.absolute().parent / location).resolve()
-        for tensor in stored_tensors(proto)
-        if (location := external_fields(tensor).get("location", ""))
-    }
-    if _resolved(path) in {source.resolve(), *data}:
-        raise OutputError(f"{path}: is the source model or its data; choose another file name")
+    check_outputs([("", path)], model_files(source))
+    data = any(external_fields(tensor) for tensor in stored_tensors(proto))
     if data:
         proto = _embedded(proto, source) if embed else _referring(proto, source, path)
     if proto.ByteSize() >= MAX_FILE_BYTES:
         raise ModelError(f"{path}: would be larger than 2 GiB, the limit of the ONNX format")
-    _write(path, proto.SerializeToString())
-
-
-def _resolved(path: Path) -> Path:
-    try:
-        if b"\0" in os.fsencode(path):
-            raise OutputError(f"{str(path)!r}: is not a valid file name: it has a NUL character")
-        return path.resolve()
-    except UnicodeEncodeError:
-        raise OutputError(f"{str(path)!r}: is not a valid file name on this system") from None
-    except (OSError, RuntimeError) as error:
-        # Before Python 3.13, a cycle of links raises RuntimeError.
-        raise OutputError(f"{path}: cannot be written: {error}") from None
+    write_bytes(path, proto.SerializeToString())
 
 
 def _referring(proto: ModelProto, source: Path, path: Path) -> ModelProto:
@@ -95,24 +79,3 @@ def _embedded(proto: ModelProto, source: Path) -> ModelProto:
         del tensor.external_data[:]
         tensor.data_location = TensorProto.DEFAULT
     return copy
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file in it")
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        temporary = Path(name)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            # mkstemp creates files readable by the owner only; apply the usual mask instead.
-            mask = os.umask(0)
-            os.umask(mask)
-            temporary.chmod(0o666 & ~mask)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None

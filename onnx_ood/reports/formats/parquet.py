@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from onnx_ood._writing import replacing
 from onnx_ood.audits.score.result import InputResult
 from onnx_ood.audits.score.stream.summary import StreamSummary
 from onnx_ood.exceptions import OutputError
-from onnx_ood.reports.formats.writing import replacing
 from onnx_ood.results.base import Failure
 
 _ROWS_IN_GROUP = 5000

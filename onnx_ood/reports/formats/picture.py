@@ -5,8 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from pathlib import Path
 
+from onnx_ood._outputs import check_writable
+from onnx_ood._writing import write_bytes, write_text
 from onnx_ood.exceptions import OutputError, UsageError
-from onnx_ood.reports.formats.writing import check_writable, write_bytes, write_text
 
 SUFFIXES = (".svg", ".png")
 """Formats of pictures."""

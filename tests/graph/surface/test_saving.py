@@ -17,7 +17,7 @@ from onnx import TensorProto
 from onnx.external_data_helper import convert_model_to_external_data
 
 import onnx_ood
-from onnx_ood import ModelError, OutputError
+from onnx_ood import ModelError, OutputError, UsageError
 
 Save = Callable[..., Path]
 IMAGES = small_models.images(2)
@@ -97,7 +97,7 @@ def test_the_model_and_its_data_are_never_written_over(tmp_path: Path) -> None:
     result = onnx_ood.instrument(external(tmp_path), probes="relu1")
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     for name in before:
-        with pytest.raises(OutputError, match="choose another file name"):
+        with pytest.raises(UsageError, match="do not overwrite inputs"):
             result.save(tmp_path / name)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -115,7 +115,7 @@ def test_places_that_are_none_are_refused(save: Save, tmp_path: Path) -> None:
 def test_names_that_no_file_can_have_are_refused(tmp_path: Path, name: str, embed: bool) -> None:
     result = onnx_ood.instrument(external(tmp_path / "model"), probes="relu1")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
-    with pytest.raises(OutputError, match=r"is not a valid file name|cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written"):
         result.save(tmp_path / name, embed=embed)
     assert {path.name for path in tmp_path.iterdir()} == {"model", "circle"}
 

@@ -13,6 +13,7 @@ from typing import BinaryIO, cast
 from pydantic import ValidationError
 
 from onnx_ood._dialect import named
+from onnx_ood._outputs import Files, check_outputs
 from onnx_ood.audits.score.result import DetectorSummary
 from onnx_ood.audits.score.settings import Streaming
 from onnx_ood.audits.score.stream.processed_ids import ProcessedIds
@@ -24,7 +25,8 @@ from onnx_ood.audits.score.stream.records import (
     StreamRecord,
     UnscoredInput,
 )
-from onnx_ood.exceptions import InputTypeError, OutputError, UsageError
+from onnx_ood.exceptions import InputError, InputTypeError, OutputError, UsageError
+from onnx_ood.inputs import open_regular
 from onnx_ood.results.base import Number
 
 # A stream without a file is kept in memory up to this size, in a temporary file beyond.
@@ -180,6 +182,24 @@ class Stream:
             raise _unwritable(self.path, error) from None
 
 
+def check_stream(streaming: Streaming | None, used: Files) -> None:
+    """Check before a run that its stream is a file of its own.
+
+    Args:
+        streaming: File and mode; None for a temporary stream.
+        used: Files that the run reads, with their roles.
+
+    Raises:
+        UsageError: If the stream is not a regular file, or is a file that the run reads.
+        OutputError: If it cannot be written.
+    """
+    if not isinstance(streaming, Streaming):
+        return  # `open_stream` names another type
+    if streaming.path.exists() and not streaming.path.is_file() and not streaming.path.is_dir():
+        raise UsageError(f"{streaming.path}: is not a regular file, and a stream needs one; name a file")
+    check_outputs([("", streaming.path)], used)
+
+
 @contextmanager
 def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
     """Open the stream of a run.
@@ -218,9 +238,10 @@ def open_stream(streaming: Streaming | None) -> Iterator[Stream]:
             _lock(file, path)
             yield Stream(file, path)
     finally:
-        # Errors in the settings are found before anything is written.
-        if not old and path.stat().st_size == 0:
-            path.unlink()
+        # Errors in the settings are found before anything is written. The file may have been deleted meanwhile.
+        with suppress(OSError):
+            if not old and path.stat().st_size == 0:
+                path.unlink()
 
 
 @contextmanager
@@ -263,9 +284,9 @@ def read_stream(path: Path) -> Iterator[Stream]:
         OutputError: If it cannot be read, is not a stream, or is damaged.
     """
     try:
-        file = path.open("rb")
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be read: {error.strerror}") from None
+        file = open_regular(path)
+    except InputError as error:
+        raise OutputError(str(error)) from None
     with file:
         stream = Stream(file, path, remember=False)
         if not stream.begun:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from onnx_ood._outputs import check_writable
+from onnx_ood._writing import replacing, write_text
 from onnx_ood.exceptions import OutputError
-from onnx_ood.reports.formats.writing import check_writable, replacing, write_text
 
 
 def test_a_link_stays_a_link(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Atomic writing of result files, and a check before the work."""
+"""Atomic writing of result files."""
 
 from __future__ import annotations
 
@@ -9,27 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from onnx_ood.exceptions import OutputError, UsageError
-
-
-def check_writable(path: Path) -> None:
-    """Check before a long run that a file can be written.
-
-    Args:
-        path: Path of the file.
-
-    Raises:
-        OutputError: If its folder is missing or read-only, or the path is a folder.
-    """
-    try:
-        if path.is_dir():
-            raise OutputError(f"{path}: is a folder; name a file in it")
-        if _is_special(path):
-            return
-        target = Path(os.path.realpath(path))
-        # Removed when closed, even if the program is interrupted.
-        tempfile.NamedTemporaryFile(prefix=f".{target.name}.", dir=target.parent).close()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}; choose another folder") from None
 
 
 @contextmanager
@@ -53,7 +32,7 @@ def replacing(path: Path) -> Iterator[Path]:
             yield path
             return
         target = Path(os.path.realpath(path))
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        handle, name = tempfile.mkstemp(prefix=".", dir=target.parent)
         os.close(handle)
         new = Path(name)
         yield new
