@@ -7,8 +7,13 @@ reads a graph, `select` picks tensors, `instrument` rewrites the graph, `measure
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import Any
+
+# Before onnxruntime is imported, here and in programs started from here: it would write an identifier of the machine to
+# the user's cache, and send events with names in the model. A value that the user has set is kept.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from onnx_ood import exceptions
 from onnx_ood._audits import public_names

@@ -232,8 +232,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _lines(stream: TextIO) -> Iterator[str]:
     try:
-        for line in stream:
-            path = line.rstrip("\r\n")
+        for number, line in enumerate(stream):
+            # Editors on Windows begin a text with a byte order mark.
+            path = line.removeprefix("\ufeff" if number == 0 else "").rstrip("\r\n")
             if path:
                 yield path
     except UnicodeDecodeError:

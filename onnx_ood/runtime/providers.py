@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from io import StringIO
 from pathlib import Path
+from types import FunctionType
 from typing import Literal, get_args
 
 import numpy as np
@@ -71,8 +68,8 @@ def resolve(choice: str) -> Resolved:
 def cuda_problem() -> str | None:
     """Reason why the CUDA execution provider can't run here, or None if it can.
 
-    Checks the build of onnxruntime, then the driver and its devices, and last a session on CUDA. So nothing that makes
-    onnxruntime print is tried on a machine without a GPU.
+    Checks the build of onnxruntime, the driver and its devices, the libraries, and last a session on CUDA. So nothing
+    that makes onnxruntime print is tried on a machine without a GPU.
     """
     if EXECUTION_PROVIDERS["cuda"] not in onnxruntime.get_available_providers():
         return "this onnxruntime is built without CUDA (onnxruntime-gpu has it)"
@@ -81,44 +78,22 @@ def cuda_problem() -> str | None:
         return "no NVIDIA driver is installed"
     if count == 0:
         return "the NVIDIA driver shows no GPU"
+    # Asked first: the runtime would write the reason to the terminal.
+    if problem := missing_cuda_library():
+        return problem
     preload_cuda()
-    if session_works("cuda"):
-        return None
-    return missing_cuda_library() or "onnxruntime could not create a session on CUDA"
-
-
-class _Silence:
-    """Standard output while onnxruntime's Python code prints; the same for all threads that are in it."""
-
-    def __init__(self) -> None:
-        self._lock, self._inside, self._before = threading.Lock(), 0, sys.stdout
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Drop what is printed. The last thread to leave restores what the first one found."""
-        with self._lock:
-            if not self._inside:
-                self._before, sys.stdout = sys.stdout, StringIO()
-            self._inside += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._inside -= 1
-                if not self._inside:
-                    sys.stdout = self._before
-
-
-_silenced = _Silence()
+    return None if session_works("cuda") else "onnxruntime could not create a session on CUDA"
 
 
 @cache
 def preload_cuda() -> None:
     """Load CUDA and cuDNN from Python packages, where the dynamic linker does not look."""
     if hasattr(onnxruntime, "preload_dlls"):
-        # It prints what it can't find; `missing_cuda_library` is more precise.
-        with _silenced():
-            onnxruntime.preload_dlls()
+        # It prints what it can't find; `missing_cuda_library` is more precise. The copy prints nothing, while standard
+        # output stays that of the program and its other threads.
+        found = onnxruntime.preload_dlls
+        silent = {**found.__globals__, "print": lambda *_, **__: None}
+        FunctionType(found.__code__, silent, found.__name__, found.__defaults__)()
 
 
 def session_works(provider: Provider) -> bool:
@@ -131,10 +106,11 @@ def session_works(provider: Provider) -> bool:
     options.log_severity_level = 4
     wanted = EXECUTION_PROVIDERS[provider]
     try:
-        with quiet_runtime():
-            session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=[wanted])
-            session.disable_fallback()
-            (result,) = session.run(None, {"x": np.array([1.0], dtype=np.float32)})
+        # Without a fallback the runtime prints nothing.
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), options, providers=[wanted], enable_fallback=0
+        )
+        (result,) = session.run(None, {"x": np.array([1.0], dtype=np.float32)})
     except Exception:
         # `missing_cuda_library` and the doctor look for the reason.
         return False
@@ -168,14 +144,3 @@ def missing_cuda_library() -> str | None:
     if message:
         return f"a CUDA library cannot be loaded ({message})"
     return None if found.returncode == 0 else "the CUDA libraries crash when they are loaded"
-
-
-@contextmanager
-def quiet_runtime() -> Iterator[None]:
-    """Keep onnxruntime from writing to the terminal; failures come as exceptions."""
-    onnxruntime.set_default_logger_severity(4)
-    try:
-        with _silenced():
-            yield
-    finally:
-        onnxruntime.set_default_logger_severity(2)

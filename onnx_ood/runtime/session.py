@@ -20,7 +20,7 @@ from onnx_ood.exceptions import ModelError, ProviderError
 from onnx_ood.graph import PREFIX, relocated
 from onnx_ood.runtime.blocked_layout import keep_blocked
 from onnx_ood.runtime.memory import trim_heap
-from onnx_ood.runtime.providers import EXECUTION_PROVIDERS, Provider, quiet_runtime
+from onnx_ood.runtime.providers import EXECUTION_PROVIDERS, Provider
 from onnx_ood.runtime.threads import run_threads
 
 # Floating-point tensor types of the runtime, in numpy's spelling.
@@ -166,11 +166,10 @@ class Session:
             cuda = {**_CUDA_OPTIONS, "use_tf32": "1" if self._tf32 else "0"}
             providers.insert(0, (EXECUTION_PROVIDERS["cuda"], cuda))
         try:
-            with quiet_runtime():
-                session = onnxruntime.InferenceSession(
-                    model.SerializeToString(), options, providers=providers
-                )
-                session.disable_fallback()
+            # Without a fallback the runtime prints nothing; failures are raised.
+            session = onnxruntime.InferenceSession(
+                model.SerializeToString(), options, providers=providers, enable_fallback=0
+            )
         except Exception as error:
             raise ModelError(f"{self._path}: onnxruntime cannot load it: {_reason(error)}") from error
         trim_heap()
@@ -180,7 +179,12 @@ class Session:
         self, model: ModelProto, folder: Path, unordered: Collection[str]
     ) -> onnxruntime.InferenceSession:
         """Create a session whose outputs stay in blocked order where possible."""
-        with TemporaryDirectory(prefix="onnx_ood-", ignore_cleanup_errors=True) as name:
+        try:
+            temporary = TemporaryDirectory(prefix="onnx_ood-", ignore_cleanup_errors=True)
+        except OSError:  # a read-only file system
+            return self._create(model, folder)
+        # The files are gone as soon as the session has read them.
+        with temporary as name:
             written_to = Path(name) / "optimized.onnx"
             try:
                 session = self._create(model, folder, written_to=written_to)

@@ -280,3 +280,10 @@ def test_rows_that_there_are_not_fail_by_name(rows: Path) -> None:
     reason = "there is no such row; rows are counted from 0"
     assert batch.ids == ("x.npy[9]",)
     assert batch.failed == (FailedInput("x.npy[10]", reason), FailedInput("one.npy[0]", reason))
+
+
+def test_a_list_may_begin_with_a_byte_order_mark(tmp_path):
+    (tmp_path / "a.png").touch()
+    (tmp_path / "\ufeffb.png").touch()
+    found = discover(["-"], stdin=io.StringIO(f"\ufeff{tmp_path}/a.png\r\n{tmp_path}/\ufeffb.png\n"))
+    assert found.paths == (tmp_path / "a.png", tmp_path / "\ufeffb.png")

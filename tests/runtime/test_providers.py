@@ -8,14 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import small_models
 
 import onnx_ood
-from onnx_ood import ProviderError, UsageError
+from onnx_ood import ModelError, ProviderError, UsageError
 from onnx_ood.perturb import draw
 from onnx_ood.runtime import Prober, providers
-from onnx_ood.runtime.providers import quiet_runtime
+from onnx_ood.runtime.session import Session
 
 Save = Callable[..., Path]
 
@@ -67,7 +69,7 @@ def test_cuda_is_refused_where_it_cannot_run() -> None:
             r"cannot be loaded \(libx\)",
         ),
         (["CUDAExecutionProvider"], 1, False, None, "could not create a session on CUDA"),
-        (["CUDAExecutionProvider"], 1, True, "not asked", None),
+        (["CUDAExecutionProvider"], 1, True, None, None),
     ],
 )
 def test_problems_are_looked_for_from_the_outside_in(
@@ -148,20 +150,28 @@ def test_a_working_gpu_is_what_auto_takes() -> None:
     assert providers.resolve("auto") == providers.Resolved("cuda", "")
 
 
-def test_threads_leave_standard_output_as_it_was():
-    before, inside, leave = sys.stdout, threading.Event(), threading.Event()
+def test_standard_output_and_the_log_level_stay_those_of_the_program(capfd, monkeypatch, tmp_path):
+    levels = []
+    monkeypatch.setattr(onnxruntime, "set_default_logger_severity", levels.append)
+    before, seen, done = sys.stdout, set(), threading.Event()
 
-    def first():
-        with quiet_runtime():
-            inside.set()
-            leave.wait(30)
+    def watch():
+        while not done.is_set():
+            seen.add(id(sys.stdout))
 
-    one = threading.Thread(target=first)
-    one.start()
-    assert inside.wait(30)
-    with quiet_runtime():
-        # The first thread leaves while the second is inside, in neither order of nesting.
-        leave.set()
-        one.join(30)
-        assert sys.stdout is not before
-    assert sys.stdout is before
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        for _ in range(20):
+            assert providers.session_works("cpu")
+            assert not providers.session_works("cuda") or providers.cuda_problem() is None
+        providers.preload_cuda.__wrapped__()
+        (tmp_path / "bad.onnx").write_bytes(b"")
+        with pytest.raises(ModelError):
+            Session(onnx.ModelProto(), tmp_path / "bad.onnx", "cpu")
+    finally:
+        done.set()
+        watcher.join()
+    assert seen == {id(before)}
+    assert levels == []
+    assert capfd.readouterr().out == ""

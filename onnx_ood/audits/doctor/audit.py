@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from importlib.metadata import PackageNotFoundError, distributions, version
@@ -43,6 +44,8 @@ _TRIED = "fashion_cnn"
 _TRIED_INPUTS = 2
 _REPORT = "report it as a bug, with this whole output"
 
+# Keeps onnxruntime from sending usage data.
+_TELEMETRY = "ORT_DISABLE_TELEMETRY"
 _PIP = f"{sys.executable} -m pip"
 
 
@@ -58,6 +61,7 @@ def doctor() -> DoctorResult:
             _check_gpu(),
             _check_cuda_libraries(),
             _check_cuda(),
+            _check_telemetry(),
             _check_placement(),
         ),
     )
@@ -137,6 +141,18 @@ def _check_cuda() -> Check:
         state="note" if problem else "good",
         found=f"not usable: {problem}; audits run on the CPU" if problem else "sessions can be created",
         remedy="see the two lines above" if problem else "",
+    )
+
+
+def _check_telemetry() -> Check:
+    """Read the setting of onnxruntime that `import onnx_ood` makes unless the user has made it."""
+    value = os.environ.get(_TELEMETRY, "")
+    sends = value.strip().lower() in {"", "0", "false"}
+    return Check(
+        name="telemetry",
+        state="note" if sends else "good",
+        found=f"onnxruntime {'may send' if sends else 'sends no'} usage data ({_TELEMETRY}={value})",
+        remedy=f"export {_TELEMETRY}=1" if sends else "",
     )
 
 

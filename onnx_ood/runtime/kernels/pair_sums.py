@@ -57,10 +57,19 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     import numba  # noqa: PLC0415
 
     try:
-        return numba.njit(cache=True, nogil=True, fastmath=_FAST_MATH)(function)
+        made = numba.njit(cache=True, nogil=True, fastmath=_FAST_MATH)(function)
     except RuntimeError:
         # Neither the package's folder nor the user's can be written to.
         return numba.njit(nogil=True, fastmath=_FAST_MATH)(function)
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return made(*arguments)
+        except OSError:
+            # Compiled, but not stored, as on a full disk. It is not compiled again.
+            return made(*arguments)
+
+    return call
 
 
 def _clean_sums(a):  # type: ignore[no-untyped-def]

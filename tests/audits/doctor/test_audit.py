@@ -31,6 +31,7 @@ def test_versions_are_those_of_the_modules_that_run(schema):
         "gpu",
         "cuda libraries",
         "cuda",
+        "telemetry",
         "nodes",
     ]
     jsonschema.validate(json.loads(result.model_dump_json(by_alias=True)), schema("doctor"))
@@ -108,3 +109,11 @@ def test_a_model_that_cannot_be_measured_is_said(monkeypatch):
     check = onnx_ood.doctor().checks[-1]
     assert check.state == "bad"
     assert "no such kernel" in check.found
+
+
+@pytest.mark.parametrize(("value", "state"), [("1", "good"), ("true", "good"), ("0", "note"), ("", "note")])
+def test_telemetry_that_the_user_allows_is_said(value, state, monkeypatch):
+    monkeypatch.setenv("ORT_DISABLE_TELEMETRY", value)
+    check = module._check_telemetry()
+    assert (check.state, bool(check.remedy)) == (state, state == "note")
+    assert f"ORT_DISABLE_TELEMETRY={value}" in check.found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numba.core.caching import CacheImpl
+from numba.core.caching import FunctionCache as _Cache
 
 from onnx_ood.runtime.kernels import pair_sums as kernels
 
@@ -21,3 +22,19 @@ def test_without_a_writable_folder_loops_are_compiled_all_the_same(monkeypatch: 
         kernels.compiled.cache_clear()
     assert (squares[0], active[0]) == (14, 2)
     assert (products[0], distances[0], flips[0]) == (-2 + 6, 4 + 4, 1)
+
+
+def test_loops_that_cannot_be_stored_are_compiled_once_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored: list[object] = []
+
+    def full(_: object, signature: object, *__: object) -> None:
+        stored.append(signature)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_Cache, "save_overload", full)
+    monkeypatch.setattr(_Cache, "load_overload", lambda *_: None)
+    loop = kernels.compiled.__wrapped__(kernels._clean_sums)
+    for _ in range(2):
+        squares, active = loop(np.array([[1.0, -2.0, 3.0]], np.float32))
+        assert (squares[0], active[0]) == (14, 2)
+    assert len(stored) == 1
