@@ -16,6 +16,7 @@ import typer
 
 import onnx_ood
 from onnx_ood._outputs import check_writable, model_files, run_files
+from onnx_ood._printable import shown
 from onnx_ood._writing import append_text, write_new, write_text
 from onnx_ood.audits.check.baseline import to_baseline
 from onnx_ood.audits.check.config import FILE_NAMES, CheckPlan, find_check_file, read_check_file
@@ -23,7 +24,6 @@ from onnx_ood.audits.check.result import EXIT_CODES, CheckResult
 from onnx_ood.audits.check.starter import STARTER
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.inputs import open_inputs
-from onnx_ood.reports.check.gate_text import printable
 from onnx_ood.reports.check.github import muted, to_annotations
 from onnx_ood.reports.check.gitlab import to_gitlab
 from onnx_ood.reports.check.junit import to_junit
@@ -130,7 +130,7 @@ def check(
         success.append(attempt(append_text, Path(summary), to_check_markdown(result)))
     if quiet or json == STANDARD_OUTPUT:  # the report has them
         for problem in result.problems:
-            complain(printable(problem))
+            complain(shown(problem))
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, verbose=verbose, github=github)
     raise typer.Exit(EXIT_CODES[result.status] if all(success) else OutputError.exit_code)
 

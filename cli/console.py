@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from io import TextIOWrapper
 from time import perf_counter
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from typing_extensions import override
+
+from onnx_ood._printable import escape_controls, shown
 
 # Width of a report in a file or a pipe.
 _PIPE_WIDTH = 120
@@ -18,6 +22,13 @@ _started = perf_counter()
 
 class _Console(Console):
     """A console that leaves a broken pipe to its caller; rich's own ends the program."""
+
+    @override
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        # Texts are escaped where they are shown; this holds for those of libraries too, such as tracebacks.
+        for segment in super().render(renderable, options):
+            safe = segment.control or segment.text.isprintable() or segment.text == "\n"
+            yield segment if safe else segment._replace(text=escape_controls(segment.text))
 
     @override
     def on_broken_pipe(self) -> None:
@@ -63,9 +74,11 @@ def stdout() -> Console:
 
 def complain(message: str) -> None:
     """Print an error as one line on standard error."""
-    stderr().print(f"onnx-ood: {message}", style="bold red", markup=False, highlight=False, soft_wrap=True)
+    stderr().print(
+        f"onnx-ood: {shown(message)}", style="bold red", markup=False, highlight=False, soft_wrap=True
+    )
 
 
 def stderr() -> Console:
     """Make a console on standard error, for progress and errors."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return _Console(stderr=True, highlight=False, markup=False, emoji=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json as json_module
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -137,8 +138,20 @@ def attempt(action: Callable[..., None], *arguments: object) -> bool:
 
 
 def print_json(result: BaseModel) -> None:
-    """Print a result as JSON."""
-    sys.stdout.write(to_json(result))
+    """Print a result as JSON; what a terminal would obey or the output cannot encode is escaped as JSON has it."""
+    text = to_json(result)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if not (text.isascii() and text.replace("\n", "").isprintable()):
+        text = "".join(one if _is_plain(one, encoding) else json_module.dumps(one)[1:-1] for one in text)
+    sys.stdout.write(text)
+
+
+def _is_plain(character: str, encoding: str) -> bool:
+    try:
+        character.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return character == "\n" or character.isprintable()
 
 
 def write_json(result: BaseModel, path: Path | None) -> bool:

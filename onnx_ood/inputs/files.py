@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError
 
 _MAX_BYTES = 1 << 31
@@ -23,18 +24,6 @@ class FailedInput:
 
     id: str
     reason: str
-
-
-def shown(text: object) -> str:
-    r"""`text` safe to print on one line: what is not printable is escaped (`\n`, `\x1b`, `\udcff`).
-
-    File and array names are untrusted: unescaped, a newline would fake a second message,
-    an escape sequence would drive the terminal, and a lone surrogate would crash the print.
-    """
-    raw = str(text)
-    if raw.isprintable():
-        return raw
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in raw)
 
 
 def quoted(text: object) -> str:

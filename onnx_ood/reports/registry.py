@@ -13,6 +13,7 @@ from rich.console import Console
 
 from onnx_ood._arguments import checked
 from onnx_ood.exceptions import UsageError
+from onnx_ood.reports.escaping import escaped
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.results.registry import audit_of
 
@@ -22,7 +23,7 @@ _TOP = 20
 
 
 def print_result(console: Console, result: BaseModel, options: ReportOptions = DEFAULTS) -> None:
-    """Print a result as the command that made it does.
+    """Print a result as the command that made it does; texts from models and file names are escaped.
 
     Args:
         console: Console to print to.
@@ -31,7 +32,7 @@ def print_result(console: Console, result: BaseModel, options: ReportOptions = D
     """
     audit = audit_of(result)
     printer = getattr(import_module(f"onnx_ood.reports.{audit}.terminal"), f"print_{audit}")
-    printer(console, result, options)
+    printer(console, escaped(result), options)
 
 
 def result_page(result: BaseModel, **options: Any) -> str:

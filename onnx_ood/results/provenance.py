@@ -15,6 +15,7 @@ from pydantic import Field
 
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Model
+from onnx_ood.inputs.files import name_of
 from onnx_ood.results.base import Environment, Part
 
 _MAX_NAMED_NODES = 3
@@ -38,7 +39,7 @@ def model_facts(model: Model) -> ModelFacts:
         ModelError: If the file can't be read.
     """
     return ModelFacts(
-        path=model.path.as_posix(),
+        path=name_of(model.path),
         sha256=file_hash(model.path),
         size=model.size,
         parameters=model.parameters,

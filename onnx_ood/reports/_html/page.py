@@ -9,8 +9,10 @@ from hashlib import sha256
 from importlib.resources import files
 
 from pydantic import BaseModel
+from pydantic_core import PydanticSerializationError
 
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
+from onnx_ood.reports.escaping import escaped
 from onnx_ood.results.base import Failure
 
 # In JSON text these occur in strings only, where an escape means the same. Without them, no string can end the element
@@ -151,7 +153,11 @@ def _section(fragment: str, name: str, content: Child) -> Markup:
 
 
 def _json(result: BaseModel) -> str:
-    return result.model_dump_json(by_alias=True).translate(_ESCAPES)
+    try:
+        text = result.model_dump_json(by_alias=True)
+    except PydanticSerializationError:  # bytes of a file name that are not UTF-8
+        text = escaped(result).model_dump_json(by_alias=True)
+    return text.translate(_ESCAPES)
 
 
 def _hash(content: str) -> str:

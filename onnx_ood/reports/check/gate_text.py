@@ -5,17 +5,6 @@ from __future__ import annotations
 from onnx_ood.audits.check.result import GateResult, Outcome
 
 
-def printable(text: str) -> str:
-    r"""Escape characters that are not printable.
-
-    Names in a model are untrusted, and some formats forbid control characters.
-
-    >>> printable("a\x1b[31m")
-    'a\\x1b[31m'
-    """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
-
-
 def outcome_text(outcome: Outcome) -> str:
     """Write an outcome in words.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckResult
-from onnx_ood.reports.check.gate_text import explanation, outcome_text, printable, sentence
+from onnx_ood.reports.check.gate_text import explanation, outcome_text, sentence
 from onnx_ood.reports.formats.json import to_json
 
 
@@ -22,9 +23,9 @@ def to_annotations(result: CheckResult) -> str:
     for gate in result.gates:
         if gate.outcome != "passed":
             kind = "warning" if gate.outcome == "not_evaluated" else "error"
-            title = printable(f"{gate.title} {outcome_text(gate.outcome)}")
+            title = shown(f"{gate.title} {outcome_text(gate.outcome)}")
             where = f"file={_value(result.file)},line={gate.line},title={_value(title)}"
-            text = "\n".join(map(printable, [sentence(gate), *explanation(gate)]))
+            text = "\n".join(map(shown, [sentence(gate), *explanation(gate)]))
             lines.append(f"::{kind} {where}::{_message(text)}\n")
     return "".join(lines)
 

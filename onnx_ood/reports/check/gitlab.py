@@ -7,8 +7,9 @@ from hashlib import sha256
 from pathlib import PurePath
 from typing import Any
 
+from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckResult, GateResult
-from onnx_ood.reports.check.gate_text import printable, sentence
+from onnx_ood.reports.check.gate_text import sentence
 
 
 def to_gitlab(result: CheckResult) -> str:
@@ -27,7 +28,7 @@ def to_gitlab(result: CheckResult) -> str:
 def _issue(result: CheckResult, gate: GateResult) -> dict[str, Any]:
     advice = f"; try: {gate.advice}" if gate.advice else ""
     return {
-        "description": printable(sentence(gate) + advice),
+        "description": shown(sentence(gate) + advice),
         "check_name": gate.metric,
         "fingerprint": sha256(f"{result.file}\n{gate.model}\n{gate.title}".encode()).hexdigest(),
         "severity": "minor" if gate.outcome == "not_evaluated" else "major",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from xml.etree import ElementTree as Xml
 
+from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult
-from onnx_ood.reports.check.gate_text import explanation, printable, sentence
+from onnx_ood.reports.check.gate_text import explanation, sentence
 
 # Gates are not timed: several share one audit.
 _TIME = "0"
@@ -43,7 +44,7 @@ def _add_suite(
         "testsuite",
         id=str(number),
         package="onnx-ood",
-        name=printable(model.name),
+        name=shown(model.name),
         # The format has no time zones.
         timestamp=when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S"),
         hostname=_HOST,
@@ -60,19 +61,17 @@ def _add_suite(
         "provider": model.provider or "not run",
     }
     for name, value in facts.items():
-        Xml.SubElement(properties, "property", name=printable(name), value=printable(value))
+        Xml.SubElement(properties, "property", name=shown(name), value=shown(value))
     for gate in gates:
         _add_case(suite, result, gate)
-    Xml.SubElement(suite, "system-out").text = "\n".join(map(printable, model.notes))
+    Xml.SubElement(suite, "system-out").text = "\n".join(map(shown, model.notes))
     Xml.SubElement(suite, "system-err")
 
 
 def _add_case(suite: Xml.Element, result: CheckResult, gate: GateResult) -> None:
-    case = Xml.SubElement(
-        suite, "testcase", name=printable(gate.title), classname=printable(gate.model), time=_TIME
-    )
+    case = Xml.SubElement(suite, "testcase", name=shown(gate.title), classname=shown(gate.model), time=_TIME)
     if gate.outcome == "passed":
         return
     kind = "failure" if gate.outcome == "failed" else "error"
-    problem = Xml.SubElement(case, kind, type=gate.outcome, message=printable(sentence(gate)))
-    problem.text = "\n".join([f"{printable(result.file)}:{gate.line}", *map(printable, explanation(gate))])
+    problem = Xml.SubElement(case, kind, type=gate.outcome, message=shown(sentence(gate)))
+    problem.text = "\n".join([f"{shown(result.file)}:{gate.line}", *map(shown, explanation(gate))])

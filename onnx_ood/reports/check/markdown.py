@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
-from onnx_ood.reports.check.gate_text import explanation, outcome_text, printable
+from onnx_ood.reports.check.gate_text import explanation, outcome_text
 
 _MARKS: dict[Outcome, str] = {"error": "❗", "passed": "✅", "failed": "❌", "not_evaluated": "❔"}
 # Characters with a meaning in Markdown, or in HTML inside it.
@@ -57,4 +58,4 @@ def _hash(one: CheckedModelResult) -> str:
 
 
 def _plain(text: str) -> str:
-    return printable(text).translate(_SPECIAL)
+    return shown(text).translate(_SPECIAL)

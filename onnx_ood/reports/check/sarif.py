@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from onnx_ood._printable import shown
 from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.result import CheckResult, GateResult
-from onnx_ood.reports.check.gate_text import explanation, outcome_text, printable, sentence
+from onnx_ood.reports.check.gate_text import explanation, outcome_text, sentence
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
@@ -45,7 +46,7 @@ def to_sarif(result: CheckResult) -> str:
 
 
 def _invocation(result: CheckResult) -> dict[str, Any]:
-    errors = [{"level": "error", "message": {"text": printable(problem)}} for problem in result.problems]
+    errors = [{"level": "error", "message": {"text": shown(problem)}} for problem in result.problems]
     return {
         "executionSuccessful": not errors,
         "exitCodeDescription": outcome_text(result.status),
@@ -69,7 +70,7 @@ def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
         "ruleId": gate.metric,
         "ruleIndex": rule,
         "level": "warning" if gate.outcome == "not_evaluated" else "error",
-        "message": {"text": "\n".join(map(printable, [sentence(gate), *explanation(gate)]))},
+        "message": {"text": "\n".join(map(shown, [sentence(gate), *explanation(gate)]))},
         "locations": [
             {
                 "physicalLocation": {

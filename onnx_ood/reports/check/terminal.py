@@ -8,6 +8,7 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckResult, GateResult, Outcome
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_layout import (
@@ -20,7 +21,7 @@ from onnx_ood.reports._terminal.report_layout import (
     print_report,
 )
 from onnx_ood.reports._terminal.report_tables import facts, table
-from onnx_ood.reports.check.gate_text import outcome_text, printable
+from onnx_ood.reports.check.gate_text import outcome_text
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted
 
@@ -48,7 +49,7 @@ def print_check(console: Console, result: CheckResult, options: ReportOptions = 
     head = Answer(
         f"{outcome_text(result.status)}: {result.summary}",
         _STYLES[result.status].removeprefix("bold "),
-        map(printable, notes),
+        map(shown, notes),
         verbose=options.verbose,
     )
     explained = [_explanation(gates, several=several) for gates in _alike(result.gates)]
@@ -64,9 +65,7 @@ def print_check(console: Console, result: CheckResult, options: ReportOptions = 
         head,
         _gates([*first, *passed[:count]], view, console.width, several=several),
         *explained,
-        facts((printable(name), printable(value)) for name, value in _models(result))
-        if options.verbose
-        else None,
+        facts((shown(name), shown(value)) for name, value in _models(result)) if options.verbose else None,
         foot=closing(
             console,
             f"{left_out} more passed: -v, or --html report.html" if left_out else "",
@@ -112,7 +111,7 @@ def _gates(gates: Sequence[GateResult], view: Marks, width: int, *, several: boo
 
 def _plain(text: str) -> Text:
     """Text without control characters: names in a model are untrusted."""
-    return Text(printable(text))
+    return Text(shown(text))
 
 
 def _mark(outcome: Outcome, view: Marks) -> str:
@@ -142,6 +141,6 @@ def _explanation(gates: Sequence[GateResult], *, several: bool) -> Group | None:
         *(("note", note) for note in gate.notes),
     ]
     return Group(
-        Text(printable(f"{name} ({place})"), style=_STYLES[gate.outcome]),
-        facts((f"  {name}", printable(text)) for name, text in lines),
+        Text(shown(f"{name} ({place})"), style=_STYLES[gate.outcome]),
+        facts((f"  {name}", shown(text)) for name, text in lines),
     )

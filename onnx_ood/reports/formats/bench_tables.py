@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onnx_ood.audits.bench.result import BenchCorruptions, BenchInterval, BenchResult
+from onnx_ood.reports.escaping import escaped
 
 # Detectors with a table of AUROC per corruption and severity; CSV has all of them.
 _MAX_DETECTORS = 3
@@ -33,6 +34,7 @@ def bench_tables(result: BenchResult, *, bounds: bool) -> list[BenchTable]:
         result: Benchmark.
         bounds: Add the 95% bootstrap interval to means.
     """
+    result = escaped(result)
     names = [one.name for one in result.sets]
     rows = [
         (one.name, [_mean(one.macro, bounds), *_figures([each.auroc for each in one.metrics])])

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Iterable
 from io import StringIO
 
 from onnx_ood.audits.bench.result import BenchInterval, BenchResult
 from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.reports.escaping import cell
+
+
+def _writer(text: StringIO) -> Callable[[Iterable[object]], object]:
+    """Return a function that writes a row whose texts are safe to open in a spreadsheet."""
+    writer = csv.writer(text, lineterminator="\n")
+    return lambda row: writer.writerow(list(map(cell, row)))
 
 
 def score_csv(result: ScoreResult) -> str:
@@ -15,8 +23,8 @@ def score_csv(result: ScoreResult) -> str:
     measures = ("drop", "drop_error", "distortion", "flip_rate")
     detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
+    write_row = _writer(text)
+    write_row(
         ["input", "copies", "rank", *(f"score:{name}" for name in detectors), "p_value", "flagged"]
         + ["deviation", "rotation", "published_score", "prediction", "probability"]
         + [f"{measure}:{name}" for name in names for measure in measures]
@@ -24,7 +32,7 @@ def score_csv(result: ScoreResult) -> str:
     )
     for entry in result.inputs:
         guess = entry.prediction
-        writer.writerow(
+        write_row(
             [entry.id, entry.copies, entry.rank, *entry.scores, entry.p_value, entry.flagged]
             + [entry.deviation, entry.rotation, entry.published_score]
             + ([guess.label or guess.index, guess.probability] if guess else [None, None])
@@ -33,7 +41,7 @@ def score_csv(result: ScoreResult) -> str:
         )
     for failure in result.failed:
         empty = 9 + len(detectors) + len(names) * len(measures)
-        writer.writerow([failure.id] + [None] * empty + [failure.reason])
+        write_row([failure.id] + [None] * empty + [failure.reason])
     return text.getvalue()
 
 
@@ -47,15 +55,15 @@ def bench_csv(result: BenchResult) -> str:
         CSV text in full precision. Means over sets have `set` = "mean"; only lines of corruptions have a severity.
     """
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(
+    write_row = _writer(text)
+    write_row(
         ["detector", "set", "severity", "auroc", "auroc_low", "auroc_high", "aupr_in", "aupr_out", "fpr95"]
     )
 
     def write(
         detector: str, name: str, severity: int | None, area: BenchInterval, *others: float | None
     ) -> None:
-        writer.writerow([detector, name, severity, area.value, area.low, area.high, *others])
+        write_row([detector, name, severity, area.value, area.low, area.high, *others])
 
     none = (None,) * 3
     for one in result.detectors:

@@ -6,7 +6,11 @@ from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.reports.formats.bench_tables import BenchTable, bench_tables
 
 # Characters with a meaning in LaTeX.
-_ESCAPES = {"_": r"\_", "%": r"\%", "&": r"\&", "#": r"\#", "$": r"\$"}
+_ESCAPES = {mark: f"\\{mark}" for mark in "_%&#${}"} | {
+    "\\": r"\textbackslash{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+}
 
 
 def bench_latex(result: BenchResult) -> str:

@@ -18,8 +18,13 @@ def bench_markdown(result: BenchResult) -> str:
 def _table(table: BenchTable) -> str:
     lines = [f"{table.title}:", ""] if table.title else []
     lines += [
-        "| " + " | ".join(table.head) + " |",
+        "| " + " | ".join(map(_plain, table.head)) + " |",
         "|" + "|".join(["---", *["---:"] * (len(table.head) - 1)]) + "|",
-        *("| " + " | ".join([f"`{name}`", *cells]) + " |" for name, cells in table.rows),
+        *("| " + " | ".join([f"`{_plain(name)}`", *cells]) + " |" for name, cells in table.rows),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _plain(name: str) -> str:
+    """Escape what would end a cell or be markup; also right between backquotes."""
+    return name.replace("`", "'").replace("|", "\\|").replace("<", "‹").replace("[", "(").replace("]", ")")
