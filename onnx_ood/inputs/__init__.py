@@ -3,11 +3,12 @@
 `open_inputs` finds the inputs, `choose` determines the preprocessing of pictures, `Reader` streams batches.
 """
 
+from onnx_ood._printable import shown
 from onnx_ood.inputs.assembly import Batch
 from onnx_ood.inputs.batch_reader import Reader
 from onnx_ood.inputs.classes import Classes, read_classes
 from onnx_ood.inputs.discover import discover
-from onnx_ood.inputs.files import FailedInput, open_regular, shown
+from onnx_ood.inputs.files import FailedInput, open_regular
 from onnx_ood.inputs.images import Channels, as_channels, read_image
 from onnx_ood.inputs.in_memory import MemoryInput
 from onnx_ood.inputs.open_inputs import open_inputs

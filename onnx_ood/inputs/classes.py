@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from io import StringIO
 from pathlib import Path, PurePosixPath
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of, shown
+from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of
 
 MAX_CLASSES_BYTES = 1 << 28
 """A file of classes larger than 256 MiB is refused."""

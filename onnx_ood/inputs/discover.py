@@ -9,8 +9,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TextIO
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs.files import FailedInput, reason_of, shown
+from onnx_ood.inputs.files import FailedInput, reason_of
 from onnx_ood.inputs.rows.file_types import SUFFIXES, is_picture
 from onnx_ood.inputs.source import UNLISTED, FileRow, InputSource
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from onnx_ood._printable import shown
 from onnx_ood._spelling import did_you_mean
-from onnx_ood.inputs.files import shown
 
 
 def first_error(error: ValidationError, schema: type[BaseModel]) -> str:

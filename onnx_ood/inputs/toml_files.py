@@ -11,8 +11,9 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs.files import name_of, open_regular, shown
+from onnx_ood.inputs.files import name_of, open_regular
 from onnx_ood.inputs.schema_errors import first_error
 
 MAX_BYTES = 1 << 20

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError
-from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_in, reason_of, shown
+from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_in, reason_of
 
 
 @given(st.text(st.characters(exclude_categories=())))

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs.files import name_of, open_regular, quoted, shown
+from onnx_ood.inputs.files import name_of, open_regular, quoted
 from onnx_ood.inputs.preprocessing.presets import Chosen, guess, parse
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.schema_errors import first_error

@@ -13,8 +13,9 @@ from typing import IO, Any, BinaryIO, Self, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError
-from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of, shown
+from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of
 from onnx_ood.inputs.rows.npy import Header, read_header
 
 T = TypeVar("T")

@@ -15,8 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError
-from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of, shown
+from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of
 from onnx_ood.inputs.rows.arrays import check_type, shape_text, to_type
 from onnx_ood.inputs.rows.protocol import RowError
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckResult
 from onnx_ood.reports.check.gate_text import explanation, outcome_text, sentence
+from onnx_ood.reports.check.repository import repository_path
 from onnx_ood.reports.formats.json import to_json
 
 
@@ -24,7 +25,7 @@ def to_annotations(result: CheckResult) -> str:
         if gate.outcome != "passed":
             kind = "warning" if gate.outcome == "not_evaluated" else "error"
             title = shown(f"{gate.title} {outcome_text(gate.outcome)}")
-            where = f"file={_value(result.file)},line={gate.line},title={_value(title)}"
+            where = f"file={_value(repository_path(result.file))},line={gate.line},title={_value(title)}"
             text = "\n".join(map(shown, [sentence(gate), *explanation(gate)]))
             lines.append(f"::{kind} {where}::{_message(text)}\n")
     return "".join(lines)

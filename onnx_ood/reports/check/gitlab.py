@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from hashlib import sha256
-from pathlib import PurePath
 from typing import Any
 
 from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckResult, GateResult
 from onnx_ood.reports.check.gate_text import sentence
+from onnx_ood.reports.check.repository import repository_path
 
 
 def to_gitlab(result: CheckResult) -> str:
@@ -30,8 +30,10 @@ def _issue(result: CheckResult, gate: GateResult) -> dict[str, Any]:
     return {
         "description": shown(sentence(gate) + advice),
         "check_name": gate.metric,
-        "fingerprint": sha256(f"{result.file}\n{gate.model}\n{gate.title}".encode()).hexdigest(),
+        "fingerprint": sha256(
+            f"{repository_path(result.file)}\n{gate.model}\n{gate.title}".encode()
+        ).hexdigest(),
         "severity": "minor" if gate.outcome == "not_evaluated" else "major",
         # GitLab expects paths relative to the repository, without a leading ./
-        "location": {"path": PurePath(result.file).as_posix(), "lines": {"begin": gate.line}},
+        "location": {"path": repository_path(result.file), "lines": {"begin": gate.line}},
     }

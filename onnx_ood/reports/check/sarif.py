@@ -12,6 +12,7 @@ from onnx_ood._printable import shown
 from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.result import CheckResult, GateResult
 from onnx_ood.reports.check.gate_text import explanation, outcome_text, sentence
+from onnx_ood.reports.check.repository import repository_path
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/os/schemas/sarif-schema-2.1.0.json"
 
@@ -65,7 +66,8 @@ def _rule(name: str) -> dict[str, Any]:
 
 def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
     # Without line and value, an alert stays the same when the file or the model changes.
-    fingerprint = sha256("\n".join((result.file, gate.model, gate.title)).encode()).hexdigest()
+    file = repository_path(result.file)
+    fingerprint = sha256("\n".join((file, gate.model, gate.title)).encode()).hexdigest()
     return {
         "ruleId": gate.metric,
         "ruleIndex": rule,
@@ -74,7 +76,7 @@ def _result(result: CheckResult, gate: GateResult, rule: int) -> dict[str, Any]:
         "locations": [
             {
                 "physicalLocation": {
-                    "artifactLocation": _location(Path(result.file)),
+                    "artifactLocation": _location(Path(file)),
                     "region": {"startLine": gate.line},
                 }
             }
