@@ -6,7 +6,7 @@
 # make lists       writes what follows from registries: tables in docs/, schemas, public names for type checkers
 # make docs        builds the documentation site into build/site; warnings are errors
 # make mutation    mutation score of the tests, on a seeded sample of 300 mutants
-# make lock        pins requirements/*.lock anew (needs the network)
+# make lock        pins requirements/*.lock anew, with hashes (needs the network)
 
 # The first Python that is 3.11 or newer.
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
@@ -54,16 +54,16 @@ lint: .venv/test.stamp
 	$(PYTHON) -m venv .venv
 
 .venv/run.stamp: requirements/run.lock pyproject.toml | .venv/bin/python
-	$(PIP) install --quiet --requirement requirements/run.lock
+	$(PIP) install --quiet --require-hashes --requirement requirements/run.lock
 	$(PIP) install --quiet --no-build-isolation --no-deps --editable .
 	@touch $@
 
 .venv/test.stamp: requirements/test.lock .venv/run.stamp
-	$(PIP) install --quiet --requirement requirements/test.lock
+	$(PIP) install --quiet --require-hashes --requirement requirements/test.lock
 	@touch $@
 
 .venv/docs.stamp: requirements/docs.lock .venv/run.stamp
-	$(PIP) install --quiet --requirement requirements/docs.lock
+	$(PIP) install --quiet --require-hashes --requirement requirements/docs.lock
 	@touch $@
 
 .venv/real.stamp: requirements/real-models.txt .venv/test.stamp
@@ -73,11 +73,11 @@ lint: .venv/test.stamp
 lock:
 	$(PIP) install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --extra test --universal --python-version 3.11 \
-		--upgrade --no-header --quiet --output-file requirements/test.lock
+		--upgrade --generate-hashes --no-header --quiet --output-file requirements/test.lock
 	$(BIN)/uv pip compile pyproject.toml requirements/build.in --constraint requirements/test.lock --universal \
-		--python-version 3.11 --upgrade --no-header --quiet --output-file requirements/run.lock
+		--python-version 3.11 --upgrade --generate-hashes --no-header --quiet --output-file requirements/run.lock
 	$(BIN)/uv pip compile pyproject.toml --extra docs --constraint requirements/test.lock --universal \
-		--python-version 3.11 --upgrade --no-header --quiet --output-file requirements/docs.lock
+		--python-version 3.11 --upgrade --generate-hashes --no-header --quiet --output-file requirements/docs.lock
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

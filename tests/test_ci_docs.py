@@ -123,3 +123,47 @@ def test_the_action_s_step_runs(tmp_path: Path, least: int, code: int) -> None:
     }
     assert ("::error file=my gates.toml,line=3," in done.stdout) == bool(code)
     assert "| size | cnn |" in summary.read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "fires"),
+    [
+        ("m.onnx", True),
+        ("models/m.onnx.data", True),
+        ("m.onnx_data", True),
+        ("m.onnx_data_1", True),
+        ("weights/model.data", True),
+        ("weights.bin", True),
+        ("decoder.weights", True),
+        ("sub/onnx-ood.toml", True),
+        ("pyproject.toml", True),
+        ("onnx-ood-baseline.json", True),
+        ("README.md", False),
+        ("onnx.py", False),
+        ("src/data.py", False),
+        ("not-onnx-ood.toml", False),
+    ],
+)
+def test_the_hook_fires_for_models_their_weights_and_gates(name: str, fires: bool) -> None:
+    (pattern,) = re.findall("files: '(.*)'", HOOKS)
+    assert bool(re.search(pattern, name)) == fires
+
+
+def test_what_is_installed_is_pinned_by_hash() -> None:
+    for name in ("run", "test", "docs"):
+        text = (ROOT / "requirements" / f"{name}.lock").read_text()
+        packages = re.split(r"^(?=[a-z0-9])", text, flags=re.MULTILINE)[1:]
+        assert len(packages) > 10
+        assert all("--hash=sha256:" in one and "==" in one for one in packages)
+        for text in (
+            ACTION,
+            (ROOT / "Makefile").read_text(),
+            (ROOT / ".github/workflows/ci.yml").read_text(),
+        ):
+            for line in text.splitlines():
+                assert (
+                    f"requirements/{name}.lock" not in line
+                    or " install " not in line
+                    or "--require-hashes" in line
+                )
+    assert 'install --quiet "$GITHUB_ACTION_PATH"' not in ACTION
