@@ -214,7 +214,12 @@ class Collector(Generic[Found]):
         if not finite.any():
             return
         batch = batch.take(np.flatnonzero(finite))
-        parts.append(self._reader.rows(found, np.flatnonzero(finite)))
+        found = self._reader.rows(found, np.flatnonzero(finite))
+        if parts and not self._alike(parts[0], found):
+            reason = "its features have other sizes than those of the inputs before it"
+            collected.failed += [Failure(id=one, reason=reason) for one in batch.ids]
+            return
+        parts.append(found)
         first = len(collected.ids)
         collected.ids += batch.ids
         if not alterations:
@@ -224,6 +229,14 @@ class Collector(Generic[Found]):
             generator = np.random.default_rng([self._seed, alteration.number, first])
             tensors = self._tensors(alteration.alter(pictures, generator))
             altered[name].append(self._altered_reader.read(tensors, self._prepared.feeding.others(batch)))
+
+    def _alike(self, one: Found, other: Found) -> bool:
+        """Return whether the values of two batches can be joined; sizes of layers may depend on the input's."""
+        try:
+            self._reader.joined([one, other])
+        except ValueError:
+            return False
+        return True
 
     def _pictures(self, tensors: NDArray[Any]) -> NDArray[np.float32]:
         pixels = self._preprocessing.denormalise(tensors)

@@ -61,5 +61,9 @@ class ChannelAxes:
                 return False
             if node.op_type in _CHANNELS_LAST_OPS:
                 return True
-            node = self._producer.get(node.input[0])
+            # A bias or a scale may come first; the data comes from a node.
+            node = next((self._producer[one] for one in node.input if self._computed(one)), None)
         return False
+
+    def _computed(self, name: str) -> bool:
+        return name in self._producer and self._producer[name].op_type != "Constant"

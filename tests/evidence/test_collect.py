@@ -103,3 +103,21 @@ def test_alterations_draw_from_their_own_number(save):
     draws = np.random.default_rng([7, 3, 0]).uniform(0, 0.1, (5, 2, 3, 1))
     expected = pictures / 255 + draws
     np.testing.assert_allclose(found.altered["noise"], expected.reshape(5, 6), atol=1e-6)
+
+
+def test_inputs_with_features_of_other_sizes_fail_by_name(tmp_path, prepared):
+    class Growing(Echo):
+        def read(self, batch, others=None):
+            found = super().read(batch, others)
+            return np.c_[found, found] if (batch == 7).any() else found
+
+    np.save(tmp_path / "a.npy", np.ones((2, 3), np.float32))
+    np.save(tmp_path / "b.npy", np.full((BATCH, 3), 7, np.float32))
+    np.save(tmp_path / "c.npy", np.ones((BATCH, 3), np.float32))
+    source = open_inputs([tmp_path / name for name in ("c.npy", "b.npy", "a.npy")])
+    found = Collector(Growing(), prepared).collect(source)
+    assert len(found.values) == len(found.ids) == BATCH + 2
+    assert {one.reason for one in found.failed} == {
+        "its features have other sizes than those of the inputs before it"
+    }
+    assert len(found.failed) == BATCH

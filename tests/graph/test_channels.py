@@ -19,6 +19,9 @@ from onnx_ood.graph import ChannelAxes
         ("m = MatMul (x, w) y = Conv (m, k)", False),
         ("c = Conv (x, k) y = LayerNormalization (c, w)", True),
         ("c = Conv (x, k) y = Add (w, c)", False),
+        # A bias or a scale comes first.
+        ("m = MatMul (x, w) y = Add (w, m)", True),
+        ("m = MatMul (x, w) h = Constant <value = float[1] {0.5}> () y = Mul (h, m)", True),
         # Nothing before it defines an axis.
         ("y = Relu (x)", False),
         ("y = Identity (w)", False),

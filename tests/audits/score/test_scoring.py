@@ -287,3 +287,19 @@ def test_references_are_measured_once_if_there_is_a_cache(folders, judged, tmp_p
     assert onnx_ood.score(FASHION, inputs, settings, reference=reference) == judged
     # The inputs themselves, and nothing of the references.
     assert sum(read) == 30
+
+
+def test_references_of_different_lengths_are_learned_from(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(12):
+        np.save(tmp_path / f"{number:02}.npy", rng.integers(0, 60, (1, 20 + number)))
+    np.save(tmp_path / "new.npy", rng.integers(0, 60, (1, 50)))
+    result = onnx_ood.score(
+        models.path("char_transformer"),
+        tmp_path / "new.npy",
+        reference=tmp_path / "[01]*.npy",
+        provider="cpu",
+    )
+    assert result.scored == 1
+    assert result.detector_summary.references == 12
+    assert np.isfinite(result.inputs[0].scores).all()
