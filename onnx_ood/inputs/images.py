@@ -22,6 +22,7 @@ from PIL import (
 
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of, open_regular, reason_of
+from onnx_ood.inputs.other_files import advice_on
 from onnx_ood.inputs.quiet_pillow import quiet_pillow
 
 Channels = Literal["RGB", "BGR", "L"]
@@ -103,7 +104,8 @@ def read_image(path: Path, channels: Channels, *, min_side: int | None = None) -
         try:
             return _decode(file, channels, min_side)
         except InputError as error:
-            raise InputError(f"{name_of(path)}: {error}") from None
+            advice = f"; {found}" if (found := advice_on(path)) else ""
+            raise InputError(f"{name_of(path)}: {error}{advice}") from None
 
 
 def convert_image(image: Image.Image, channels: Channels) -> Image.Image:
