@@ -138,7 +138,7 @@ def attempt(action: Callable[..., None], *arguments: object) -> bool:
 
 
 def print_json(result: BaseModel) -> None:
-    """Print a result as JSON; what a terminal would obey or the output cannot encode is escaped as JSON has it."""
+    """Print a result as JSON; control and unencodable characters are escaped."""
     text = to_json(result)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     if not (text.isascii() and text.replace("\n", "").isprintable()):

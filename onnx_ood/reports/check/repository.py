@@ -22,7 +22,7 @@ def repository_path(file: str) -> str:
     path = Path(file).resolve()
     named = [Path(root).resolve() for name in _ROOTS if (root := os.environ.get(name))]
     nearest = [folder for folder in path.parents if (folder / ".git").exists()]
-    for root in (*named, *nearest[:1]):
-        if path.is_relative_to(root):
-            return path.relative_to(root).as_posix()
+    for folder in (*named, *nearest[:1]):
+        if path.is_relative_to(folder):
+            return path.relative_to(folder).as_posix()
     return Path(file).as_posix()
