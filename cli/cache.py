@@ -27,7 +27,7 @@ def cache(
     verbose: Verbose = False,
 ) -> None:
     """Show the folder and size of the cache of measured features, or empty it."""
-    check_outputs(json)
+    check_outputs(quiet=quiet, json=json)
     freed = onnx_ood.clear_cache() if clear else None
     found = onnx_ood.cache_info()
     printed = write_json(found, json)
