@@ -56,6 +56,7 @@ class ModelInfo:
         pooled: True if those features are means of a feature map.
         norms: BatchNormalization nodes.
         layers: Names of the activations to read, in graph order.
+        no_scores: Reason why there are no class scores, or empty.
         baseline: Features of content-free inputs; None if inputs are not images or it was not requested.
     """
 
@@ -64,6 +65,7 @@ class ModelInfo:
     pooled: bool
     norms: tuple[RunningStatistics, ...]
     layers: tuple[str, ...]
+    no_scores: str = ""
     baseline: Features | None = None
 
 

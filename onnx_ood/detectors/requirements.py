@@ -29,7 +29,10 @@ def required(part: T | None, name: str) -> T:
 
 def why_no_classes(info: ModelInfo) -> str | None:
     """Return why a model has no class probabilities, or None."""
-    return "the model's output is not a vector of class scores" if info.probabilities is None else None
+    if info.probabilities is not None:
+        return None
+    reason = f": {info.no_scores}" if info.no_scores else ""
+    return f"the model's output is not a vector of class scores{reason}"
 
 
 def why_no_logits(info: ModelInfo) -> str | None:

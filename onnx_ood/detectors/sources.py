@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from onnx_ood.detectors.features import LinearHead, ModelInfo, RunningStatistics
-from onnx_ood.graph import Model, find_batch_norms, find_class_scores, find_linear_layer, why_not_measurable
+from onnx_ood.graph import (
+    Model,
+    find_answer,
+    find_batch_norms,
+    find_linear_layer,
+    why_no_scores,
+    why_not_measurable,
+)
 
 
 @dataclass(frozen=True)
@@ -27,11 +34,12 @@ class FeatureSources:
     norms: tuple[str, ...]
 
 
-def find_feature_sources(model: Model) -> FeatureSources:
+def find_feature_sources(model: Model, answer: str | None = None) -> FeatureSources:
     """Find the tensors of a model that features are read from.
 
     Args:
         model: The model. Only the weights of its last linear layer and running statistics are read.
+        answer: Output with class scores; None to find it.
 
     Returns:
         The tensors. Layers are the outputs of activation functions in the main graph; without any, of all operators
@@ -41,13 +49,10 @@ def find_feature_sources(model: Model) -> FeatureSources:
     def readable(name: str | None) -> bool:
         return name in model.by_name and why_not_measurable(model, model.by_name[name]) is None
 
-    scores = find_class_scores(model)
-    if scores is not None and not (readable(scores.name) and _is_row(model, scores.name)):
-        scores = None
+    found = find_answer(model, answer)
+    # An output of neither a softmax nor a linear layer holds features of a truncated model, or a regression.
+    scores = None if found is None else found.scores
     head = None if scores is None else find_linear_layer(model, scores.name)
-    if scores is not None and head is None and not scores.probabilities:
-        # An output of neither a softmax nor a linear layer holds features of a truncated model, or a regression.
-        scores = None
     if head is not None and not readable(head.features):
         head = None
     pooled = head.pooled if head is not None and readable(head.pooled) else None
@@ -65,6 +70,7 @@ def find_feature_sources(model: Model) -> FeatureSources:
         pooled=pooled is not None,
         norms=tuple(RunningStatistics(one.reads, one.mean, one.variance, one.epsilon) for one in norms),
         layers=tuple(layers),
+        no_scores="" if scores is not None else why_no_scores(model, answer) or "",
     )
     return FeatureSources(
         info,
@@ -73,9 +79,3 @@ def find_feature_sources(model: Model) -> FeatureSources:
         pooled,
         tuple(one.reads for one in norms),
     )
-
-
-def _is_row(model: Model, name: str) -> bool:
-    """Return whether a tensor is a vector of two or more numbers per input, as far as the file tells."""
-    shape = model.by_name[name].shape
-    return shape is not None and len(shape) == 2 and shape[1] != 1

@@ -67,7 +67,8 @@ class FeatureCache:
         self.factory = factory
         prepared = factory.prepared
         model = prepared.model
-        self._info = find_feature_sources(model).info
+        sources = find_feature_sources(model, prepared.answer)
+        self._info = sources.info
         self._store = Store(folder)
         self._new: set[str] = set()
         self.runs_on = resolve(factory.provider).provider
@@ -78,6 +79,7 @@ class FeatureCache:
             "fed": prepared.fed.name,
             "batch_axis": prepared.fed.choice,
             "site": prepared.site.name,
+            "scores": sources.scores,
             "preprocessing": None if preprocessing is None else preprocessing.model_dump(mode="json"),
             "seed": factory.seed,
             "provider": self.runs_on,

@@ -18,12 +18,15 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model
 
 
-def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector], dict[str, str]]:
+def choose_detectors(
+    model: Model, names: Sequence[str], answer: str | None = None
+) -> tuple[list[Detector], dict[str, str]]:
     """Choose the detectors that apply to a model.
 
     Args:
         model: The model.
         names: Names of detectors; empty for all.
+        answer: Output of the model with class scores; None to find it.
 
     Returns:
         The detectors, and the reasons why others do not apply, by name.
@@ -31,7 +34,7 @@ def choose_detectors(model: Model, names: Sequence[str]) -> tuple[list[Detector]
     Raises:
         UsageError: If a named detector is unknown or does not apply, or none applies.
     """
-    info = find_feature_sources(model).info
+    info = find_feature_sources(model, answer).info
     wanted = [find_detector(name) for name in dict.fromkeys(names) or list_detectors()]
     reasons = {detector.name: why_not(detector, info) for detector in wanted}
     chosen = [detector for detector in wanted if reasons[detector.name] is None]

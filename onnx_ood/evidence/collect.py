@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood.evidence.prepared_model import PreparedModel
+from onnx_ood.evidence.preprocessing_choice import row_request
 from onnx_ood.exceptions import ModelError
-from onnx_ood.inputs import Batch, InputSource, Preprocessing
+from onnx_ood.inputs import Batch, InputSource, Preprocessing, picture_to_type
 from onnx_ood.perturb import synthetic_ood
 from onnx_ood.results.base import Failure
 
@@ -244,7 +245,11 @@ class Collector(Generic[Found]):
             pixels = np.moveaxis(pixels, 1, -1)
         return np.clip(pixels, 0, 1)
 
-    def _tensors(self, pictures: NDArray[np.floating]) -> NDArray[np.float32]:
+    def _tensors(self, pictures: NDArray[np.floating]) -> NDArray[Any]:
+        """Pictures as the model takes them; a model of integers gets them rounded, as from files."""
         if self._preprocessing.layout == "NCHW":
             pictures = np.moveaxis(pictures, -1, 1)
-        return self._preprocessing.normalise(pictures)
+        tensors = self._preprocessing.normalise(pictures)
+        if self._prepared.fed.floating:
+            return tensors
+        return picture_to_type(tensors, row_request(self._prepared.fed).dtype)

@@ -75,6 +75,13 @@ class FittedDetectors:
     not_applicable: dict[str, str]
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """Note on a term that the default detector lacks."""
+        if self.info.probabilities is not None or not any(one.name == "auto" for one in self.detectors):
+            return ()
+        return (f"auto is used without its uncertainty term: {self.info.no_scores or 'no class scores'}.",)
+
+    @property
     def by_name(self) -> dict[str, FittedDetector]:
         """Fitted detectors by name."""
         return {one.name: fitted for one, fitted in zip(self.detectors, self.fitted, strict=True)}
@@ -131,7 +138,7 @@ class DetectorPipeline:
             OutputError: If the folder of the cache cannot be created.
         """
         self.prepared = prepared
-        self.detectors, self.not_applicable = choose_detectors(prepared.model, names)
+        self.detectors, self.not_applicable = choose_detectors(prepared.model, names, prepared.answer)
         self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
         self._named, self._settings = bool(names), settings
         self._factory = ReaderFactory(prepared, settings.seed, settings.provider, settings.batch_size)

@@ -17,7 +17,7 @@ from onnx_ood import metrics
 from onnx_ood._types import Float
 from onnx_ood.detectors import Features, FeatureSources, Need
 from onnx_ood.evidence.site_choice import choose_site
-from onnx_ood.graph import Model, Tensor, measurable
+from onnx_ood.graph import Model, Tensor, holds_input, measurable
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
 from onnx_ood.runtime import FedInput, JacobianProber, Measurement, Prober, ring_transitions
@@ -57,6 +57,7 @@ class PerturbedFeatureReader:
         seed: int,
         provider: str,
         batch_size: int | None,
+        answer: str | None = None,
     ) -> None:
         """Create the sessions.
 
@@ -70,6 +71,7 @@ class PerturbedFeatureReader:
             seed: Seed of the nudges.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None for what memory allows.
+            answer: Output of the model with class scores; None to find it.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -90,7 +92,7 @@ class PerturbedFeatureReader:
                 if fed.floating
                 else choose_site(model, None, dict.fromkeys(others, ""))[0]
             )
-        pictures = preprocessing if site.is_input else None
+        pictures = preprocessing if holds_input(model, site) else None
         self._gain: NDArray[np.floating] | float = 1.0 if pictures is None else pictures.gain
         self._channels_last = pictures is not None and pictures.layout == "NHWC"
         if at_layers:
@@ -119,6 +121,7 @@ class PerturbedFeatureReader:
                 batch_size=batch_size,
                 feeds=others,
                 batch_axis=fed.choice,
+                answer=answer,
             )
             self.provider = self._jacobian.prober.provider
 

@@ -12,7 +12,7 @@ from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes, row_request
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
-from onnx_ood.graph import Model, Tensor, load
+from onnx_ood.graph import Model, Tensor, find_answer, holds_input, load
 from onnx_ood.inputs import Card, Chosen, InputSource, Preprocessing, Reader, choose, read_card
 from onnx_ood.results.provenance import ModelFacts, model_facts
 from onnx_ood.runtime import FedInput, decoding_threads, find_fed_input, find_input
@@ -30,6 +30,7 @@ class PreparedModel:
         card: The model's card, or None.
         chosen: Preprocessing of pictures and its source, or None.
         site_note: Note on a site that was chosen inside the model.
+        answer: Output of the model that the user named as its answer, or None.
     """
 
     model: Model
@@ -39,6 +40,7 @@ class PreparedModel:
     card: Card | None
     chosen: Chosen | None
     site_note: tuple[str, ...]
+    answer: str | None = None
 
     @property
     def preprocessing(self) -> Preprocessing | None:
@@ -47,8 +49,13 @@ class PreparedModel:
 
     @property
     def site_preprocessing(self) -> Preprocessing | None:
-        """Preprocessing if the site takes pictures: it gives nudges their units. None at an inner site."""
-        return self.preprocessing if self.site.is_input else None
+        """Preprocessing if the site holds pictures: it gives nudges their units. None elsewhere inside the model."""
+        return self.preprocessing if self.site_holds_input else None
+
+    @property
+    def site_holds_input(self) -> bool:
+        """True if the site is the fed input, or a cast of it."""
+        return holds_input(self.model, self.site)
 
     @property
     def other_inputs(self) -> tuple[str, ...]:
@@ -123,6 +130,7 @@ def prepare_model(
     feeds: Mapping[str, str] | None = None,
     preprocess: str | None = None,
     batch_axis: str | None = None,
+    answer: str | None = None,
     assume_pictures: bool = False,
 ) -> PreparedModel:
     """Load a model and choose its site, feeds and preprocessing.
@@ -135,6 +143,7 @@ def prepare_model(
         preprocess: Specification of the preprocessing, as `onnx_ood.inputs.parse` takes it; None for the card's or a
             guess.
         batch_axis: The batch axis of the model input that takes the inputs, `"none"`, or None to find it.
+        answer: Output of the model that is its answer; None to find it.
         assume_pictures: True to guess a preprocessing for an input with four axes even if no pictures are given yet.
 
     Returns:
@@ -146,14 +155,21 @@ def prepare_model(
     """
     loaded = model if isinstance(model, Model) else load(model)
     feeds = feeds or {}
+    if answer is not None:
+        find_answer(loaded, answer)
     tensor, note = choose_site(loaded, site, feeds)
     fed = find_fed_input(loaded, find_input(loaded, tensor, feeds), batch_axis)
     feeding = Feeding(loaded, fed, feeds)
     card = read_card(loaded.path)
     chosen = choose_preprocessing(fed, source, preprocess, card)
-    if chosen is None and assume_pictures and fed.floating and len(fed.shape or ()) == 4:
+    if (
+        chosen is None
+        and assume_pictures
+        and (fed.floating or fed.dtype == "uint8")
+        and len(fed.shape or ()) == 4
+    ):
         try:
-            chosen = choose(fed.shape or (), card=card)
+            chosen = choose(fed.shape or (), card=card, dtype=fed.dtype)
         except UsageError:  # four axes, but not a picture
             chosen = None
-    return PreparedModel(loaded, tensor, fed, feeding, card, chosen, note)
+    return PreparedModel(loaded, tensor, fed, feeding, card, chosen, note, answer)

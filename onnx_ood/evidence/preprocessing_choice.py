@@ -30,7 +30,7 @@ def choose_preprocessing(
     stated = text is not None or (card is not None and card.preprocessing is not None)
     if not stated and not source.pictures(row_request(fed)).items:
         return None
-    return choose(fed.shape or (), text=text, card=card)
+    return choose(fed.shape or (), text=text, card=card, dtype=fed.dtype)
 
 
 def row_request(fed: Tensor) -> RowRequest:

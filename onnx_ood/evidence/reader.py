@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._dialect import named
 from onnx_ood.detectors import Features, Need, activity_profile, find_feature_sources
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
-from onnx_ood.graph import Model, Tensor
+from onnx_ood.exceptions import UsageError
+from onnx_ood.graph import Model, Tensor, row_size
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.runtime import ChannelReader, Channels, FedInput, find_fed_input, first_input
 
@@ -44,6 +46,7 @@ class ReaderFactory:
             seed=self.seed,
             provider=self.provider,
             batch_size=self.batch_size,
+            answer=self.prepared.answer,
         )
 
 
@@ -66,6 +69,7 @@ class FeatureReader:
         seed: int = 0,
         provider: str = "auto",
         batch_size: int | None = None,
+        answer: str | None = None,
     ) -> None:
         """Create the sessions.
 
@@ -78,12 +82,13 @@ class FeatureReader:
             seed: Seed of the nudges.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None for what memory allows.
+            answer: Output of the model with class scores; None to find it.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider cannot run here.
         """
-        self._sources = find_feature_sources(model)
+        self._sources = find_feature_sources(model, answer)
         self.info = self._sources.info
         self._needs = set(needs)
         wanted = self._sources
@@ -123,6 +128,7 @@ class FeatureReader:
             seed=seed,
             provider=provider,
             batch_size=batch_size,
+            answer=answer,
         )
         self.provider = (self._reader or self._nudged).provider or "cpu"
 
@@ -165,6 +171,11 @@ class FeatureReader:
         return found.rows(which)
 
     def _logits(self, scores: NDArray[Any]) -> NDArray[np.float64]:
+        if row_size(scores.shape[1:]) is None:
+            raise UsageError(
+                f"{self._scores!r} has shape {list(scores.shape[1:])} for each input, not one row of class scores; "
+                f"name another output with {named('answer')}"
+            )
         rows = _rows(scores)
         if not self.info.probabilities:
             return rows

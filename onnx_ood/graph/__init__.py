@@ -1,5 +1,14 @@
 """Reading, selecting and rewriting ONNX graphs. Uses onnx, never onnxruntime."""
 
+from onnx_ood.graph.answer import (
+    Answer,
+    ClassScores,
+    find_answer,
+    gives_probabilities,
+    row_size,
+    why_no_answer,
+    why_no_scores,
+)
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
 from onnx_ood.graph.catalogue.contents import NonFinite, all_operators, count_non_finite
 from onnx_ood.graph.catalogue.external import relocated
@@ -11,17 +20,11 @@ from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, subgra
 from onnx_ood.graph.catalogue.tensors import Dim, Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
-from onnx_ood.graph.heads import (
-    ClassScores,
-    LinearLayer,
-    find_class_scores,
-    find_linear_layer,
-    gives_probabilities,
-)
+from onnx_ood.graph.heads import LinearLayer, find_linear_layer
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.randomness import random_operators
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
-from onnx_ood.graph.sites import nearest_floats, nudgeable, why_not_nudged
+from onnx_ood.graph.sites import holds_input, nearest_floats, nudgeable, rounding_step, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
 from onnx_ood.graph.surface.cut import Cut, downstream_model, find_cut
 from onnx_ood.graph.surface.pair_statistics import MAX_UNITS, PairGraph, with_pair_statistics
@@ -34,6 +37,7 @@ __all__ = [
     "DEFAULT_LIMIT",
     "MAX_UNITS",
     "PREFIX",
+    "Answer",
     "BatchNorm",
     "ChannelAxes",
     "ClassScores",
@@ -58,13 +62,14 @@ __all__ = [
     "downstream_model",
     "element_type",
     "evaluate_node",
+    "find_answer",
     "find_batch_norms",
-    "find_class_scores",
     "find_cut",
     "find_linear_layer",
     "find_units",
     "format_shape",
     "gives_probabilities",
+    "holds_input",
     "instrument",
     "is_standard",
     "load",
@@ -77,10 +82,14 @@ __all__ = [
     "reached_from",
     "relocated",
     "rewrite",
+    "rounding_step",
+    "row_size",
     "select",
     "subgraphs",
     "suggest_probes",
     "tensor_type",
+    "why_no_answer",
+    "why_no_scores",
     "why_not_measurable",
     "why_not_nudged",
     "with_pair_statistics",

@@ -1,4 +1,4 @@
-"""Heads of classifiers: the tensor with the class scores, and the linear layer that computes it."""
+"""Heads of classifiers: the linear layer that computes a tensor."""
 
 from __future__ import annotations
 
@@ -13,15 +13,9 @@ from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.nodes import attribute_values, producers
 from onnx_ood.graph.catalogue.stored import StoredValues
 
-# Operators with probabilities as results. The softmax of a LogSoftmax is the distribution, so it counts as logits.
-_PROBABILITY_OPS = frozenset(
-    {"LinearClassifier", "Normalizer", "SVMClassifier", "Sigmoid", "Softmax", "TreeEnsembleClassifier"}
-)
-# Operators that keep values and their order, up to dtype and shape.
-_RESHAPING_OPS = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
-# Between probabilities and the output, axes may also be permuted.
-_AFTER_PROBABILITIES = _RESHAPING_OPS | {"Transpose"}
-_IDENTITY_OPS = _RESHAPING_OPS | {"Dropout"}
+RESHAPING_OPS = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze"})
+"""Operators that keep values and their order, up to dtype and shape."""
+_IDENTITY_OPS = RESHAPING_OPS | {"DequantizeLinear", "Dropout", "QuantizeLinear"}
 # Operators with a non-negative result for a non-negative input.
 _SIGN_PRESERVING_OPS = _IDENTITY_OPS | {
     "AveragePool",
@@ -33,19 +27,6 @@ _SIGN_PRESERVING_OPS = _IDENTITY_OPS | {
     "ReduceMean",
 }
 _NON_NEGATIVE_OPS = frozenset({"HardSigmoid", "Relu", "Sigmoid", "Softmax", "Softplus"})
-
-
-@dataclass(frozen=True)
-class ClassScores:
-    """The scores of a classifier.
-
-    Attributes:
-        name: The tensor to read: logits, the input of a final Softmax included, or else probabilities.
-        probabilities: True if it holds probabilities.
-    """
-
-    name: str
-    probabilities: bool
 
 
 @dataclass(frozen=True)
@@ -65,46 +46,6 @@ class LinearLayer:
     bias: Float
     rectified: bool
     pooled: str | None
-
-
-def gives_probabilities(model: Model, name: str) -> bool:
-    """Return True if a tensor holds probabilities.
-
-    Args:
-        model: The model.
-        name: A tensor of the main graph.
-
-    Returns:
-        True for the result of a Softmax, a Sigmoid or a classifier of `ai.onnx.ml`, also cast, reshaped or
-        transposed. Operators inside a branch or function are not recognized.
-    """
-    node = _origin(producers(model.proto.graph.node), name, _AFTER_PROBABILITIES)
-    return node is not None and node.op_type in _PROBABILITY_OPS
-
-
-def find_class_scores(model: Model) -> ClassScores | None:
-    """Find the class scores behind the first output of a classifier.
-
-    Args:
-        model: The model.
-
-    Returns:
-        The scores; None if the model has no output.
-
-    Examples:
-        >>> from onnx_ood import load, models
-        >>> find_class_scores(load(models.path("fashion_cnn")))
-        ClassScores(name='logits', probabilities=False)
-    """
-    if not model.outputs:
-        return None
-    name = model.outputs[0]
-    if not gives_probabilities(model, name):
-        return ClassScores(name, probabilities=False)
-    node = _origin(producers(model.proto.graph.node), name, _IDENTITY_OPS)
-    if node is not None and node.op_type == "Softmax":
-        return ClassScores(node.input[0], probabilities=False)
-    return ClassScores(name, probabilities=True)
 
 
 def find_linear_layer(model: Model, scores: str) -> LinearLayer | None:
@@ -177,8 +118,8 @@ def _weight_and_bias(node: NodeProto, stored: StoredValues) -> tuple[Float, Arra
 
 
 def _pooled_map(producer: Mapping[str, NodeProto], stored: StoredValues, name: str) -> str | None:
-    """Find the feature map whose mean over all positions is a tensor."""
-    node = _origin(producer, name, _IDENTITY_OPS)
+    """Find the feature map whose mean over all positions is a tensor, without rounding."""
+    node = _origin(producer, name, _IDENTITY_OPS - {"DequantizeLinear", "QuantizeLinear"})
     if node is None or not node.input:
         return None
     if node.op_type == "GlobalAveragePool":

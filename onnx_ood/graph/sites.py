@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
+import numpy as np
+
 from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.nodes import producers, reads
+from onnx_ood.graph.catalogue.stored import StoredValues
 from onnx_ood.graph.catalogue.tensors import Tensor
 from onnx_ood.graph.surface.open_site import MIN_OPSET
+
+# Operators that keep values, up to dtype, shape and order.
+_MOVING_OPS = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 
 
 def nudgeable(model: Model) -> tuple[Tensor, ...]:
@@ -35,6 +44,63 @@ def why_not_nudged(model: Model, tensor: Tensor) -> str | None:
     if nested is not None and nested.argument:
         return "is an argument of a loop body; nudge the tensor that computes it"
     return None
+
+
+def holds_input(model: Model, tensor: Tensor) -> bool:
+    """Return whether a tensor is a model input, or a cast of one: the same numbers in the same places.
+
+    Args:
+        model: The model.
+        tensor: One of its tensors.
+    """
+    if tensor.is_input:
+        return True
+    producer = producers(model.proto.graph.node)
+    inputs = {one.name for one in model.inputs}
+    node = producer.get(tensor.name)
+    # Bounded, because a damaged file may hold a cycle.
+    for _ in range(len(producer)):
+        if node is None or node.op_type not in {"Cast", "Identity"} or not node.input:
+            return False
+        if node.input[0] in inputs:
+            return True
+        node = producer.get(node.input[0])
+    return False
+
+
+def rounding_step(model: Model, tensor: Tensor) -> float | None:
+    """Return the step to which a model rounds a tensor.
+
+    Args:
+        model: The model.
+        tensor: A tensor of the main graph.
+
+    Returns:
+        The largest scale of the QuantizeLinear nodes that read it, directly or after changes of shape and dtype; None
+        if other nodes read it too, or a scale is not stored.
+    """
+    readers = defaultdict(list)
+    for node in model.proto.graph.node:
+        for name in reads(node):
+            readers[name].append(node)
+    stored, scales = StoredValues(model), []
+    waiting, seen = [tensor.name], {tensor.name}
+    while waiting:
+        name = waiting.pop()
+        if not readers[name] or name in model.outputs:
+            return None
+        for node in readers[name]:
+            if node.op_type == "QuantizeLinear" and node.input[0] == name:
+                scale = stored.value(node.input[1])
+                if scale is None:
+                    return None
+                scales.append(float(np.max(scale)))
+            elif node.op_type in _MOVING_OPS and node.input[0] == name:
+                waiting += [one for one in node.output if one not in seen]
+                seen.update(node.output)
+            else:
+                return None
+    return max(scales, default=None)
 
 
 def nearest_floats(model: Model, tensor: Tensor | None = None) -> str:

@@ -5,7 +5,7 @@
 
 from onnx_ood._printable import shown
 from onnx_ood.inputs.assembly import Batch
-from onnx_ood.inputs.batch_reader import Reader
+from onnx_ood.inputs.batch_reader import Reader, picture_to_type
 from onnx_ood.inputs.classes import Classes, read_classes
 from onnx_ood.inputs.discover import discover
 from onnx_ood.inputs.files import FailedInput, open_regular
@@ -61,6 +61,7 @@ __all__ = [
     "open_table",
     "open_waveform",
     "parse",
+    "picture_to_type",
     "read_card",
     "read_classes",
     "read_image",

@@ -303,7 +303,7 @@ class Reader:
             else:
                 image = item.image(self.preprocessing.channels)
                 tensor = self.preprocessing.normalise(self.preprocessing.pixels(image))
-            tensor = _picture_to_type(tensor, self.dtype)
+            tensor = picture_to_type(tensor, self.dtype)
         except InputError as error:
             return Piece(failed=[FailedInput(name, reason_in(error, name))])
         return Piece([name], tensor[np.newaxis])
@@ -338,7 +338,7 @@ def _at_least_one(name: str, value: int) -> int:
     return value
 
 
-def _picture_to_type(tensor: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+def picture_to_type(tensor: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """Convert a picture's tensor to the model's type; integers are rounded."""
     if dtype.kind in "iu":
         tensor = np.rint(tensor)

@@ -171,14 +171,32 @@ class Run(Part):
 
 
 class Prediction(Part):
-    """Largest value of the model's output for the clean input."""
+    """The model's answer for the clean input: its largest class score, or its label."""
 
-    index: int
+    index: int | None = Field(description="Position among the class scores; null for a label without one.")
     label: str | None
-    value: float = Field(description="Value of the output at the index.")
+    value: Number = Field(description="Class score at the index; null for a label without scores.")
     probability: Number = Field(
-        description="Softmax at the index, or the value itself if the output is a distribution."
+        description="Softmax at the index, or the value itself if the scores are probabilities."
     )
+    own_label: bool = Field(default=False, description="True if the model itself returns the label.")
+
+    def agrees(self, other: Prediction) -> bool:
+        """Return whether two predictions are of one class: by labels if both models return these, else by index."""
+        if (self.own_label and other.own_label) or self.index is None or other.index is None:
+            return self.label is not None and self.label == other.label
+        return self.index == other.index
+
+
+class ModelAnswer(Part):
+    """Outputs that predictions are read from."""
+
+    outputs: tuple[str, ...] = Field(description="Class scores, then labels; empty without predictions.")
+    kind: str = Field(
+        description="Values of the class scores: `logits`, `log_probabilities`, `distribution`, `independent` "
+        "(sigmoids) or `unknown`."
+    )
+    reason: str = Field(description="Reason why there are no predictions, or empty.")
 
 
 class Failure(Part):

@@ -9,7 +9,7 @@ from onnx_ood.runtime.host import PerturbationGroup
 from onnx_ood.runtime.jacobian.estimate import jacobian_norms
 from onnx_ood.runtime.jacobian.jacobian_prober import JacobianProber
 from onnx_ood.runtime.jacobian.norms import JacobianCheck, JacobianNorms
-from onnx_ood.runtime.jacobian.probe import find_jacobian_probe
+from onnx_ood.runtime.jacobian.probe import answer_tensor, find_jacobian_probe
 from onnx_ood.runtime.measure import measure, observer_effect
 from onnx_ood.runtime.measurement import Measurement
 from onnx_ood.runtime.prober import Prober
@@ -31,6 +31,7 @@ __all__ = [
     "PerturbationGroup",
     "Prober",
     "Transitions",
+    "answer_tensor",
     "batch_axis",
     "can_feed",
     "count_transitions",

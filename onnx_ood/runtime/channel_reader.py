@@ -246,8 +246,14 @@ class ChannelReader:
 
 
 def _without_rank_1(by_channel: NDArray[Any]) -> Float:
-    """Means of the channels of X − s₁·u₁·v₁ᵀ, [B, C], for matrices X = [C, S]."""
+    """Means of the channels of X − s₁·u₁·v₁ᵀ, [B, C], for matrices X = [C, S]; NaN without a decomposition."""
     wide = by_channel.astype(np.float64)
-    u, s, v = np.linalg.svd(wide, full_matrices=False)
+    try:
+        u, s, v = np.linalg.svd(wide, full_matrices=False)
+    except np.linalg.LinAlgError:
+        # NaN, infinity or values of very different sizes in one of them.
+        if len(wide) == 1:
+            return np.full(wide.shape[:2], np.nan)
+        return np.concatenate([_without_rank_1(one[np.newaxis]) for one in wide])
     means: Float = wide.mean(axis=2) - s[:, :1] * u[:, :, 0] * v[:, 0].mean(axis=1, keepdims=True)
     return means

@@ -121,3 +121,26 @@ def test_inputs_with_features_of_other_sizes_fail_by_name(tmp_path, prepared):
         "its features have other sizes than those of the inputs before it"
     }
     assert len(found.failed) == BATCH
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64"])
+def test_pictures_for_models_of_integers_are_rounded_in_one_place(save, dtype) -> None:
+    """What is measured is what a picture file of the rounded pixels would be read as."""
+    text = f"net ({dtype}[N, 2, 3, 1] x) => (float[N, 2, 3, 1] y) {{ f = Cast <to = 1> (x) y = Relu (f) }}"
+    pixels = np.random.default_rng(0).uniform(0, 1, (4, 2, 3, 1)).astype(np.float32)
+    files = np.rint(pixels * 255).astype(np.uint8)
+    prepared = prepare_model(save(small.build(text)), open_inputs(files), preprocess="bytes")
+    assert prepared.preprocessing is not None
+    assert prepared.preprocessing.std == (1 / 255,)
+    assert prepared.site_preprocessing is prepared.preprocessing
+
+    class Fed(Echo):
+        def read(self, batch, others=None):  # noqa: ARG002
+            assert batch.dtype == dtype
+            return super().read(batch.reshape(len(batch), -1))
+
+        def joined(self, parts):
+            return np.concatenate([np.empty((0, 6)), *parts])
+
+    found = Collector(Fed(), prepared).measure_pictures(pixels)
+    np.testing.assert_array_equal(found, files.reshape(4, 6))

@@ -6,41 +6,7 @@ import small_models
 from onnx.reference import ReferenceEvaluator
 
 import onnx_ood
-from onnx_ood.graph import ClassScores, find_class_scores, find_linear_layer, gives_probabilities
-
-
-def model(body: str, save, domains: tuple[str, ...] = ()) -> onnx_ood.Model:
-    text = f"net (float[N, 4] x) => (y) {{ h = Gemm (x, w) {body} }}"
-    weights = {"w": small_models.normal(4, 4), "shape": np.array([-1, 4], np.int64)}
-    return onnx_ood.load(save(small_models.build(text, weights, domains)))
-
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        "y = Softmax (h)",
-        "y = Sigmoid (h)",
-        "p = Softmax (h) q = Identity (p) y = Cast <to = 11> (q)",
-        "p = Softmax (h) y = Reshape (p, shape)",
-    ],
-)
-def test_a_softmax_or_sigmoid_gives_probabilities_in_whatever_shape(body: str, save) -> None:
-    assert gives_probabilities(model(body, save), "y")
-
-
-def test_so_does_a_classifier_of_the_other_domain(save) -> None:
-    assert gives_probabilities(
-        model('y = ai.onnx.ml.Normalizer <norm = "L1"> (h)', save, ("ai.onnx.ml",)), "y"
-    )
-
-
-@pytest.mark.parametrize("body", ["y = Relu (h)", "y = LogSoftmax (h)", "p = Softmax (h) y = Gemm (p, w)"])
-def test_everything_else_does_not(body: str, save) -> None:
-    assert not gives_probabilities(model(body, save), "y")
-
-
-def test_an_input_does_not(save) -> None:
-    assert not gives_probabilities(model("y = Identity (x)", save), "y")
+from onnx_ood.graph import find_linear_layer
 
 
 def values_in(loaded: onnx_ood.Model, names: list[str], feeds: dict[str, np.ndarray]) -> list[np.ndarray]:
@@ -204,21 +170,3 @@ def test_the_pooled_map_has_the_features_as_its_mean(pool: str, opset: int, pool
     if pooled:
         found, features = values_in(loaded, [pooled, layer.features], {"x": small_models.normal(2, 2, 3, 5)})
         np.testing.assert_allclose(found.mean(axis=(2, 3)), features.reshape(2, 4), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("body", "scores", "probabilities"),
-    [
-        ("y = Identity (h)", "y", False),
-        ("y = Softmax (h)", "h", False),
-        ("p = Softmax (h) y = Identity (p)", "h", False),
-        # The order of the classes differs after a Transpose, so the logits can't be read in its place.
-        ("p = Softmax (h) y = Transpose (p)", "y", True),
-        ("y = Sigmoid (h)", "y", True),
-        ("y = LogSoftmax (h)", "y", False),
-    ],
-)
-def test_class_scores_are_logits_where_there_are_any(
-    body: str, scores: str, probabilities: bool, save
-) -> None:
-    assert find_class_scores(model(body, save)) == ClassScores(scores, probabilities=probabilities)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 import small_models
 
 import onnx_ood
 from onnx_ood.graph import nudgeable, why_not_nudged
-from onnx_ood.graph.sites import nearest_floats
+from onnx_ood.graph.sites import holds_input, nearest_floats, rounding_step
 
 TEXT = """net (float[N, 4] x, int64[N] ids, bool go) => (float[N, 4] y, int64[2] n) {
     c = Constant <value = float[1] {2.0}> ()
@@ -76,3 +77,35 @@ def test_arguments_of_a_body_cannot_be_nudged(save) -> None:
     model = onnx_ood.load(save(small_models.with_loop()))
     tensor = next(one for one in model.all_tensors if one.name == "n1/body/state")
     assert "is an argument of a loop body" in str(why_not_nudged(model, tensor))
+
+
+def test_a_cast_input_holds_the_input_and_nothing_else_does(save) -> None:
+    text = """net (uint8[N, 4] x) => (float[N, 4] y) {
+        i = Identity (x)
+        f = Cast <to = 1> (i)
+        t = Neg (f)
+        y = Cast <to = 1> (t)
+    }"""
+    model = onnx_ood.load(save(small_models.build(text)))
+    held = {name for name in ("x", "i", "f", "t", "y") if holds_input(model, model.by_name[name])}
+    assert held == {"x", "i", "f"}
+
+
+@pytest.mark.parametrize(
+    ("body", "step"),
+    [
+        ("q = QuantizeLinear (x, s, z) y = DequantizeLinear (q, s, z)", 0.25),
+        ("t = Transpose (x) q = QuantizeLinear (t, s, z) y = DequantizeLinear (q, s, z)", 0.25),
+        (
+            "q = QuantizeLinear (x, s, z) r = QuantizeLinear (x, u, z) a = DequantizeLinear (q, s, z) "
+            "b = DequantizeLinear (r, u, z) y = Add (a, b)",
+            0.5,
+        ),
+        ("q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z) y = Add (d, x)", None),
+        ("y = Relu (x)", None),
+    ],
+)
+def test_the_step_of_a_rounded_tensor_is_that_of_all_its_readers(body, step, save) -> None:
+    weights = {"s": np.float32(0.25), "u": np.float32(0.5), "z": np.uint8(128)}
+    model = onnx_ood.load(save(small_models.build(f"net (float[N, 4] x) => (y) {{ {body} }}", weights)))
+    assert rounding_step(model, model.by_name["x"]) == step

@@ -18,6 +18,7 @@ from onnx_ood import models
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import load
 from onnx_ood.runtime import ChannelReader
+from onnx_ood.runtime.channel_reader import _without_rank_1
 from onnx_ood.runtime.kernels.channel_sums import channel_sums
 
 Save = Callable[..., Path]
@@ -128,3 +129,13 @@ def test_what_cannot_be_read_is_said(save: Save) -> None:
     whole = next(name for name in labels.outputs if labels.by_name[name].dtype == "int64")
     with pytest.raises(ModelError, match=r"int64.*choose tensors of float16"):
         ChannelReader(labels, [whole], provider="cpu")
+
+
+def test_an_input_without_a_decomposition_is_nan_and_the_others_are_as_alone() -> None:
+    maps = np.random.default_rng(0).normal(size=(3, 4, 6))
+    maps[1, 2, 3] = np.nan
+    found = _without_rank_1(maps)
+    assert np.isnan(found[1]).all()
+    for i in (0, 2):
+        u, s, v = np.linalg.svd(maps[i])
+        np.testing.assert_allclose(found[i], (maps[i] - s[0] * np.outer(u[:, 0], v[0])).mean(axis=1))

@@ -1,4 +1,4 @@
-"""Predictions of a classifier: the largest value of its output."""
+"""Predictions of a classifier: the largest of its class scores, or its label."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
-from onnx_ood.results.base import Prediction
+from onnx_ood.graph import Answer, Model, find_answer, row_size, why_no_answer
+from onnx_ood.results.base import ModelAnswer, Prediction
 
 
 class Answers(NamedTuple):
-    """The largest output of each of N inputs.
+    """Answers for N inputs.
 
     Attributes:
-        position: Where it is, int64 [N].
-        value: What it is, float64 [N].
-        probability: Its softmax, or the value itself if the output is a distribution; float64 [N], NaN where an
-            output is not finite.
-        classes: Length of the output.
+        position: Index of each class, int64 [N]; -1 if unknown.
+        value: Class score there, float64 [N]; NaN without scores.
+        probability: Its probability, float64 [N]; NaN if scores are missing or not finite.
+        classes: Number of classes; 0 without scores.
+        labels: Labels that the model itself returns, or None.
     """
 
     position: NDArray[np.int64]
     value: Float
     probability: Float
     classes: int
+    labels: tuple[str, ...] | None = None
 
     def prediction(self, i: int, labels: Sequence[str] | None) -> Prediction:
         """One input's answer with its name.
@@ -36,38 +38,170 @@ class Answers(NamedTuple):
             labels: Class names by index; None, or a list of another length, leaves answers without names.
         """
         index = int(self.position[i])
-        named = labels is not None and len(labels) == self.classes
+        own = None if self.labels is None else self.labels[i]
+        named = labels is not None and len(labels) == self.classes and 0 <= index < self.classes
         return Prediction(
-            index=index,
-            label=labels[index] if named and labels is not None else None,
-            value=float(self.value[i]),
-            probability=None if np.isnan(self.probability[i]) else float(self.probability[i]),
+            index=None if index < 0 else index,
+            label=own if own is not None or not named or labels is None else labels[index],
+            value=_number(self.value[i]),
+            probability=_number(self.probability[i]),
+            own_label=own is not None,
         )
 
 
-def read_answers(outputs: Mapping[str, NDArray[np.generic]]) -> Answers | None:
+def read_answers(outputs: Mapping[str, NDArray[np.generic]], answer: Answer | None) -> Answers | None:
     """Read the predictions of a classifier from its outputs.
 
     Args:
         outputs: The model's own outputs, [N, ...] each.
+        answer: The output that is the answer; None for none.
 
     Returns:
-        The answers, or None if the model's first output is not a vector of two or more floats an input.
+        The predictions; None if the answer is not among the outputs or holds no row per input (`why_unread`).
     """
-    values = next(iter(outputs.values()), None)
-    if values is None or values.dtype == object or not np.issubdtype(values.dtype, np.floating):
+    if answer is None or why_unread(outputs, answer):
         return None
-    rows: Float = values.reshape(len(values), -1).astype(np.float64)
-    classes = rows.shape[1]
-    # A feature map is not a vector, whatever its size.
-    if classes < 2 or classes != max(values.shape[1:], default=1):
-        return None
+    scores = None
+    if answer.output is not None:
+        values = outputs[answer.output]
+        scores = _read_scores(values.reshape(len(values), -1).astype(np.float64), answer)
+    if answer.label is None:
+        return scores
+    return _read_labels(outputs[answer.label].reshape(-1).tolist(), outputs, answer, scores)
+
+
+def why_unread(outputs: Mapping[str, NDArray[np.generic]], answer: Answer | None) -> str:
+    """Return why outputs hold no predictions, or an empty text.
+
+    Args:
+        outputs: The model's own outputs, [N, ...] each.
+        answer: The output that is the answer; None for none.
+    """
+    if answer is None:
+        return ""
+    for name in (answer.output, answer.label):
+        if name is None:
+            continue
+        values = outputs.get(name)
+        if values is None:
+            return f"output {name!r} cannot be split by input"
+        size = None if values.dtype == object and _is_ragged(values) else row_size(values.shape[1:])
+        wanted = name == answer.label
+        if (
+            size is None
+            or (size == 1) != wanted
+            or (not wanted and not np.issubdtype(values.dtype, np.floating))
+        ):
+            shape = (
+                "several sizes" if _is_ragged(values) else f"shape {list(values.shape[1:])} of {values.dtype}"
+            )
+            return f"output {name!r} has {shape} for each input, not {'a label' if wanted else 'a row of class scores'}"
+    return ""
+
+
+def finite_outputs(outputs: Mapping[str, NDArray[np.generic]], count: int) -> NDArray[np.bool_]:
+    """Return a mask of the inputs with usable outputs.
+
+    Args:
+        outputs: The model's own outputs, [N, ...] each, or N arrays.
+        count: N.
+
+    Returns:
+        False for NaN or +infinity in any output of floats, and for -infinity alone; bool [N]. Among finite numbers
+        -infinity is a masked score or the logarithm of a probability of 0.
+
+    >>> finite_outputs({"y": np.array([[1, 2], [np.nan, 2], [-np.inf, 2], [-np.inf, -np.inf]])}, 4)
+    array([ True, False,  True, False])
+    """
+    good = np.ones(count, np.bool_)
+    for values in outputs.values():
+        for i, one in enumerate(values):
+            numbers = np.asarray(one)
+            if np.issubdtype(numbers.dtype, np.floating) and numbers.size:
+                largest = numbers.max()
+                good[i] &= bool(np.isfinite(largest))
+    return good
+
+
+def describe_answer(model: Model, name: str | None, problem: str = "") -> ModelAnswer:
+    """Describe the answer of a model for results.
+
+    Args:
+        model: The model.
+        name: Output that the user named, or None.
+        problem: Why the outputs hold no predictions, or empty.
+    """
+    answer = find_answer(model, name)
+    reason = problem or ("" if answer is not None else why_no_answer(model) or "")
+    used = () if answer is None or problem else (answer.output, answer.label)
+    return ModelAnswer(
+        outputs=tuple(one for one in used if one is not None),
+        kind=answer.kind if answer is not None else "unknown",
+        reason=reason,
+    )
+
+
+def _read_scores(rows: Float, answer: Answer) -> Answers:
     position: NDArray[np.int64] = rows.argmax(axis=1)
     value = np.take_along_axis(rows, position[:, np.newaxis], axis=1)[:, 0]
+    probability = _probability(rows, value, answer)
+    probability[np.isnan(rows).any(axis=1) | np.isposinf(rows).any(axis=1) | ~np.isfinite(value)] = np.nan
+    return Answers(position, value, probability, rows.shape[1])
+
+
+def _probability(rows: Float, value: Float, answer: Answer) -> Float:
+    """Probability at one class score of each row."""
+    if answer.kind in {"distribution", "independent"}:
+        return value.copy()
     with np.errstate(invalid="ignore", over="ignore"):
-        softmax = 1 / np.exp(rows - value[:, np.newaxis]).sum(axis=1)
+        if answer.kind == "log_probabilities":
+            found: Float = np.exp(value)
+            return found
+        softmax: Float = np.exp(value) if len(rows) == 0 else 1 / _powers(rows, value)
+        if answer.kind == "logits":
+            return softmax
         # An output that is a distribution has its softmax inside.
         distribution = (rows.min(axis=1) >= 0) & (np.abs(rows.sum(axis=1) - 1) < 1e-3)
-    probability = np.where(distribution, value, softmax)
-    probability[~np.isfinite(rows).all(axis=1)] = np.nan
-    return Answers(position, value, probability, classes)
+    return np.where(distribution, value, softmax)
+
+
+def _powers(rows: Float, value: Float) -> Float:
+    total: Float = np.exp(rows - value[:, np.newaxis]).sum(axis=1)
+    return total
+
+
+def _read_labels(
+    labels: Sequence[object],
+    outputs: Mapping[str, NDArray[np.generic]],
+    answer: Answer,
+    scores: Answers | None,
+) -> Answers:
+    """Read labels, with the class scores of each if the model returns scores."""
+    known = {str(name): index for index, name in enumerate(answer.classes)}
+    strings = any(isinstance(one, str | bytes) for one in labels)
+    texts = tuple(one.decode(errors="replace") if isinstance(one, bytes) else str(one) for one in labels)
+    if known:
+        found = [known.get(one, -1) for one in texts]
+    elif strings:
+        found = [-1] * len(texts) if scores is None else scores.position.tolist()
+    else:
+        found = [int(one) for one in texts]
+    position = np.array(found, np.int64)
+    value, probability = np.full(len(texts), np.nan), np.full(len(texts), np.nan)
+    if scores is not None and answer.output is not None:
+        rows = outputs[answer.output].reshape(len(texts), -1).astype(np.float64)
+        within = (position >= 0) & (position < scores.classes)
+        value[within] = rows[within, position[within]]
+        probability[within] = _probability(rows[within], value[within], answer)
+        probability[~np.isfinite(scores.value)] = np.nan
+    # A number that counts the classes from 0 is an index and no name.
+    named = strings or any(str(index) != str(name) for index, name in enumerate(answer.classes))
+    return Answers(position, value, probability, scores.classes if scores else 0, texts if named else None)
+
+
+def _is_ragged(values: NDArray[np.generic]) -> bool:
+    return values.dtype == object and any(isinstance(one, np.ndarray) for one in values.reshape(-1)[:1])
+
+
+def _number(value: float | np.float64) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -160,6 +160,11 @@ BatchAxis = Annotated[
     ),
     Option("Input", "AXIS", "found by its name or by trial runs"),
 ]
+Answer = Annotated[
+    str | None,
+    Field(description="Output of the model that is its answer: class scores or labels."),
+    Option("Input", "NAME", "the one with class scores"),
+]
 Site = Annotated[
     str | None,
     Field(description="Tensor to nudge: a model input or an inner tensor."),

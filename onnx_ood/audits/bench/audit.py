@@ -70,6 +70,7 @@ def bench(
         feeds=settings.feeds,
         preprocess=settings.preprocess,
         batch_axis=settings.batch_axis,
+        answer=settings.answer,
     )
     more_needs = find_detector("auto").needs if references.given else ()
     pipeline = DetectorPipeline(prepared, settings.detectors, settings, more_needs=more_needs)
@@ -129,6 +130,7 @@ def bench(
             *stored_randomness_notes(prepared.model),
             *overlap_notes(sources.id.shared_with(references)),
             *sets.notes,
+            *fitted.notes,
             *filter(None, (known.note, cache.problem if cache else "")),
         ),
     )

@@ -35,6 +35,7 @@ class BenchSettings(Settings):
         fpr: False-positive rate at which inputs that differ from the references are flagged.
         limit: Most inputs to take of a set, a random sample of its files; None for all.
         seed: Seed of samples, alterations, nudges and resamples.
+        answer: Output of the model that is its answer: class scores or labels; None to find it.
         site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.
         feeds: Values of the model's other inputs by name, the same for all inputs.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
@@ -64,6 +65,7 @@ class BenchSettings(Settings):
     seed: common.Seed = 0
     preprocess: common.Preprocess = None
     batch_axis: common.BatchAxis = None
+    answer: common.Answer = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

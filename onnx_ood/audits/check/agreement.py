@@ -25,11 +25,17 @@ def compare_answers(one: ScoreResult, other: ScoreResult) -> tuple[int, int]:
     for result in (one, other):
         predictions = {entry.id: entry.prediction for entry in result.inputs}
         if any(prediction is None for prediction in predictions.values()):
-            raise NotEvaluatedError(f"{result.model.path}: its first output is not a vector of class scores")
-        answers.append({name: prediction.index for name, prediction in predictions.items() if prediction})
+            raise NotEvaluatedError(
+                f"{result.model.path}: {result.answer.reason or 'it gives neither class scores nor labels'}"
+            )
+        answers.append({name: prediction for name, prediction in predictions.items() if prediction})
     first, second = answers
+    if {one.index is None for one in [*first.values(), *second.values()]} == {False, True} and not all(
+        one.label is not None for one in [*first.values(), *second.values()]
+    ):
+        raise NotEvaluatedError("one model returns labels and the other class scores without names")
     compared = first.keys() | second.keys()
     if not compared:
         raise NotEvaluatedError("neither model could answer any input")
-    same = sum(name in first and name in second and first[name] == second[name] for name in compared)
+    same = sum(name in first and name in second and first[name].agrees(second[name]) for name in compared)
     return same, len(compared)

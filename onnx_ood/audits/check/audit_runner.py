@@ -12,6 +12,7 @@ from onnx_ood.audits.bench.audit import bench
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.audits.check.checked_model import CheckedModel
 from onnx_ood.audits.score.audit import score
+from onnx_ood.audits.score.notes import NOT_EVALUATED
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.audits.sensitivity.audit import sensitivity
 from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResult
@@ -185,10 +186,11 @@ class AuditRunner:
     def why_no_detector(self, name: str) -> str | None:
         """Explain why a detector cannot be used on the model; None if it can."""
         try:
-            (detector,), _ = choose_detectors(self.model, (name,))
+            (detector,), _ = choose_detectors(self.model, (name,), self.config.answer)
         except UsageError as error:
             return str(error)
-        if not self.config.reference and detector.requires_reference(find_feature_sources(self.model).info):
+        info = find_feature_sources(self.model, self.config.answer).info
+        if not self.config.reference and detector.requires_reference(info):
             return f"{name} learns from references, and none are given"
         return None
 
@@ -260,7 +262,8 @@ def require_evaluated(result: ScoreResult) -> ScoreResult:
         NotEvaluatedError: If too few inputs could be scored.
     """
     if result.status != "scored":
-        raise NotEvaluatedError(_too_few(result.scored, result.unscored, result.failed))
+        note = next((note for note in result.notes if note.startswith(NOT_EVALUATED)), None)
+        raise NotEvaluatedError(note or _too_few(result.scored, result.unscored, result.failed))
     return result
 
 

@@ -43,8 +43,13 @@ class CheckedModel(TomlModel):
         default=None,
         description="Preprocessing of pictures for the baseline model. Default: its card's, or a guess.",
     )
+    baseline_answer: NonEmptyStr | None = Field(
+        default=None,
+        description="Output that is the baseline model's answer. Default: the one with class scores.",
+    )
     preprocess: common.Preprocess = None
     batch_axis: common.BatchAxis = None
+    answer: common.Answer = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     noise: common.Noise = "gaussian"
@@ -113,6 +118,7 @@ class CheckedModel(TomlModel):
             probes=("outputs",),
             copies=1,
             preprocess=self.baseline_preprocess,
+            answer=self.baseline_answer,
         )
 
     def bench_settings(self, detectors: tuple[str, ...], cache: Path | bool) -> BenchSettings:

@@ -71,6 +71,10 @@ class InputsDiff(Part):
         description="Spearman's correlation of the ranking scores, over the inputs of both; null if undefined."
     )
     agreement: Agreement | None = Field(description="Null if the models predict no classes.")
+    changed_answers: tuple[str, ...] = Field(
+        default=(),
+        description="Inputs of both results with another predicted class, in the order of the first.",
+    )
     newly_flagged: tuple[str, ...]
     no_longer_flagged: tuple[str, ...]
     changes: tuple[InputChange, ...] = Field(

@@ -111,6 +111,11 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
         only_b=len({entry.id for entry in b.inputs}) - len(before),
         rank_correlation=_number(rank_correlation(*scores)),
         agreement=_agreement(answered),
+        changed_answers=tuple(
+            one.id
+            for one, other in zip(before, after, strict=True)
+            if one.prediction and other.prediction and not one.prediction.agrees(other.prediction)
+        ),
         newly_flagged=tuple(name for name, one, other in flags if other and one is False),
         no_longer_flagged=tuple(name for name, one, other in flags if one and other is False),
         changes=tuple(
@@ -127,14 +132,14 @@ def _score(entry: InputResult) -> float:
 def _agreement(answered: Sequence[tuple[Prediction, Prediction]]) -> Agreement | None:
     if not answered:
         return None
-    same = sum(one.index == other.index for one, other in answered)
+    same = sum(one.agrees(other) for one, other in answered)
     share, low, high = fraction_interval(same, len(answered))
     return Agreement(inputs=len(answered), share=share, low=low, high=high)
 
 
 def _change(a: InputResult, b: InputResult, rank_a: float, rank_b: float) -> InputChange:
     answers = _answer(a.prediction), _answer(b.prediction)
-    if a.prediction and b.prediction and a.prediction.index == b.prediction.index:
+    if a.prediction and b.prediction and a.prediction.agrees(b.prediction):
         # One of the models may have no class names.
         answers = (a.prediction.label or answers[1], b.prediction.label or answers[0])
     return InputChange(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
 from onnx_ood._types import Progress
-from onnx_ood.audits._common.predictions import Answers, read_answers
+from onnx_ood.audits._common.predictions import Answers, describe_answer, read_answers
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.plane.layer import Shown, choose_layer
 from onnx_ood.audits.plane.result import (
@@ -98,7 +98,12 @@ def plane(
     done(0)
     watched = InstrumentedModel(loaded, shown, read.feeding, settings)
     clean = watched.values(read.points)
-    answers = read_answers({"output": clean.outputs}) if clean.outputs is not None else None
+    read_from = watched.answer
+    answers = (
+        read_answers({read_from.output or "": clean.outputs}, read_from)
+        if read_from is not None and clean.outputs is not None
+        else None
+    )
     units = _sample(clean.layer.shape[1], settings)
     prober, norms, jacobian = None, None, None
     if settings.directions:
@@ -110,6 +115,7 @@ def plane(
             batch_size=settings.batch_size,
             feeds=settings.feeds,
             batch_axis=read.feeding.input.choice,
+            answer=settings.answer,
         )
         norms = prober.measure(read.points, settings.directions, settings.seed, _beside(read, read.points))
     classes = answers.classes if answers else 0
@@ -145,6 +151,7 @@ def plane(
         jacobian=jacobian,
         notes=preprocessing_notes(read.chosen, card, facts)
         + read.notes
+        + _answer_notes(loaded, settings, known=answers is not None)
         + _notes(shown, clean, len(units), window, watched.prober.batching_note)
         + _unknown_notes(grid, shown, window, jacobian),
     )
@@ -321,6 +328,17 @@ def _jacobian(
         norms=tuple(tuple(map(_number, row)) for row in rows),
         note=norms.note,
     )
+
+
+def _answer_notes(model: Model, settings: PlaneSettings, *, known: bool) -> tuple[str, ...]:
+    """Note why no classes are shown."""
+    if known:
+        return ()
+    reason = (
+        describe_answer(model, settings.answer).reason
+        or "the answer is not one row of class scores per input"
+    )
+    return (f"No classes are shown: {reason}.",)
 
 
 def _notes(shown: Shown, clean: Values, looked_at: int, window: Window, layout_note: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -15,7 +15,7 @@ from onnx_ood.audits.plane.result import PlaneLine
 from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph import Model, why_not_measurable
+from onnx_ood.graph import Answer, Model, find_answer, why_not_measurable
 from onnx_ood.inputs import Batch
 from onnx_ood.metrics.contours import ZeroLines, joined, polylines, simplified, zero_lines
 from onnx_ood.perturb import Grid, Plane
@@ -36,7 +36,7 @@ class Values:
 
     Attributes:
         layer: Pre-activations of the traced units, [M, U].
-        outputs: The model's first output, [M, ...], or None if it cannot be measured.
+        outputs: Class scores, [M, ...], or None if they cannot be measured.
     """
 
     layer: NDArray[Any]
@@ -44,10 +44,11 @@ class Values:
 
 
 class InstrumentedModel:
-    """A model with its probe and its first output watched.
+    """A model with its probe and its class scores watched.
 
     Attributes:
         prober: Runs the model.
+        answer: Tensor that predictions are read from, or None.
     """
 
     def __init__(self, model: Model, shown: Shown, feeding: Feeding, settings: PlaneSettings) -> None:
@@ -65,9 +66,10 @@ class InstrumentedModel:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider cannot run here.
         """
-        first = model.by_name[model.outputs[0]]
-        self._layer, self._output = shown.read.name, first.name
-        answers = [first] if why_not_measurable(model, first) is None else []
+        self.answer = _read_from(find_answer(model, settings.answer))
+        self._layer, self._output = shown.read.name, self.answer.output if self.answer else None
+        read = model.by_name.get(self._output or "")
+        answers = [read] if read is not None and why_not_measurable(model, read) is None else []
         self._feeding = feeding
         self.prober = Prober(
             model,
@@ -118,6 +120,16 @@ class InstrumentedModel:
         return Values(np.stack(rows), np.stack(answers) if answers else None)
 
 
+def _read_from(answer: Answer | None) -> Answer | None:
+    """Return where class scores are read: the output, or else the tensor behind labels."""
+    if answer is None or answer.output is not None:
+        return answer and replace(answer, label=None)
+    if answer.scores is None:
+        return None
+    kind = answer.kind if answer.scores.probabilities else "logits"
+    return Answer(answer.scores.name, None, kind, answer.scores)
+
+
 @dataclass(frozen=True)
 class Window:
     """Lines and predictions on a grid of R rows and C columns.
@@ -154,7 +166,7 @@ def look(
         grid: The points.
         thresholds: Thresholds of the pre-activations.
         units: Traced units, ascending, [U].
-        classes: Length of the model's first output; 0 if it is not a row of class scores.
+        classes: Number of class scores; 0 without a row of them.
         done: Called with the number of points run.
 
     Returns:

@@ -10,20 +10,25 @@ import numpy as np
 
 from onnx_ood._dialect import named
 from onnx_ood._outputs import run_files
-from onnx_ood._types import Progress
+from onnx_ood._types import Float, Progress
+from onnx_ood.audits._common.predictions import describe_answer
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.score.batch_runner import BatchRunner
 from onnx_ood.audits.score.notes import (
+    NOT_EVALUATED,
     advice_notes,
+    answer_notes,
     comparison_notes,
     detector_notes,
     order_notes,
     rank_notes,
+    rounding_notes,
     run_notes,
+    spread_notes,
     stream_notes,
 )
-from onnx_ood.audits.score.nudging import Perturber
+from onnx_ood.audits.score.nudging import Perturber, feature_spread
 from onnx_ood.audits.score.result import CopiesUsed, ScoreResult
 from onnx_ood.audits.score.scoring import Scorer, fit_scorer
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
@@ -35,7 +40,7 @@ from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import counting
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph import Model, Suggestion, Tensor, select, suggest_probes
+from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, rounding_step, select, suggest_probes
 from onnx_ood.inputs import InputSource, open_inputs
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.provenance import environment
@@ -95,6 +100,7 @@ def score(
         feeds=settings.feeds,
         preprocess=settings.preprocess,
         batch_axis=settings.batch_axis,
+        answer=settings.answer,
     )
     prepared.check(source)
     used = {"an input": source.paths, "a reference": references.paths}
@@ -108,7 +114,11 @@ def score(
 
 
 class ScoreRun:
-    """Scoring of inputs with a model, settings and probes that are fixed."""
+    """Scoring of inputs with a model, settings and probes that are fixed.
+
+    Attributes:
+        spread: Spread of features over the references; None without references or for other inputs than tables.
+    """
 
     def __init__(self, prepared: PreparedModel, settings: ScoreSettings) -> None:
         """Choose probes and check the settings against the model.
@@ -121,14 +131,36 @@ class ScoreRun:
             UsageError: If a setting does not fit the model.
         """
         self._prepared, self._settings = prepared, settings
+        self.spread: Float | None = None
+        self._measured = False
         self._probes = choose_probes(prepared.model, settings, prepared.site)
         # Read here, so that a bad file of classes is found before anything is measured.
         self._classes = prepared.card.class_names() if prepared.card else None
-        self._perturber = Perturber(settings, prepared.chosen, inner=not prepared.site.is_input)
+        self._answer = find_answer(prepared.model, settings.answer)
+        self._step = rounding_step(prepared.model, prepared.site)
+        self._perturber = Perturber(
+            settings, prepared.chosen, inner=not prepared.site_holds_input, step=self._step
+        )
         if settings.advise and self._perturber.copies < 2:
             raise UsageError(
                 f"advice compares copies of an input with each other; give {named('copies', 2)} or more"
             )
+
+    def set_spread(self, spread: Float) -> None:
+        """Use the spread of features that was measured before."""
+        self.spread, self._measured = spread, True
+
+    def learn_spread(self, references: InputSource) -> Float | None:
+        """Measure the spread of features on the references, once.
+
+        Args:
+            references: The references.
+
+        Returns:
+            The spread, as `feature_spread` gives it.
+        """
+        self.spread, self._measured = feature_spread(self._prepared, references), True
+        return self.spread
 
     def score(
         self,
@@ -155,8 +187,12 @@ class ScoreRun:
         Returns:
             The result.
         """
-        prepared, settings, perturber = self._prepared, self._settings, self._perturber
+        prepared, settings = self._prepared, self._settings
         sampled = source.sample(settings.limit, settings.seed)
+        spread = self.spread if references.given else feature_spread(prepared, sampled)
+        if references.given and not self._measured:
+            spread = self.learn_spread(references)
+        perturber = self._perturber.scaled_by(spread)
         known = stream.calibration
         prober = Prober(
             prepared.model,
@@ -183,7 +219,7 @@ class ScoreRun:
             skip=stream.done.take if stream.begun else None,
         )
         stream.begin(self._header(prober, scorer))
-        writer = ResultWriter(stream, self._classes)
+        writer = ResultWriter(stream, self._classes, self._answer)
         for missing in source.missing:
             writer.fail(missing.id, missing.reason)
         runner = BatchRunner(
@@ -229,14 +265,19 @@ class ScoreRun:
             flagged, pairs = summary.flagged, summary.copies
             failures = summary.failed(most)
         detectors = stream.header.detector_summary
+        answer = describe_answer(prepared.model, settings.answer, writer.answer_problem)
+        enough = bool(results) and 2 * writer.scored >= writer.seen
+        rounding = rounding_notes(prepared.site.name, self._step, settings, perturber, results)
+        rounded = any(note.startswith(NOT_EVALUATED) for note in rounding)
         return ScoreResult(
-            status="scored" if results and 2 * writer.scored >= writer.seen else "not_evaluated",
+            status="scored" if enough and not rounded else "not_evaluated",
             settings=settings.stored,
             model=prepared.facts,
             nudges=perturber.described,
             site=prober.site.name,
             feeds=prepared.feeding.described,
             preprocessing=stream.header.preprocessing,
+            answer=answer,
             detector_summary=detectors,
             environment=environment(),
             run=run,
@@ -251,10 +292,13 @@ class ScoreRun:
             ignored=tuple(path.as_posix() for path in source.ignored),
             skipped_probes=calibration.skipped_probes if calibration else prober.skipped,
             notes=(
+                *rounding,
+                *spread_notes(spread, given=references.given),
                 *prepared.notes,
                 *reader.notes,
                 *rank_notes(results),
                 *notes,
+                *answer_notes(answer),
                 *detector_notes(detectors, source),
                 *order_notes(detectors, results),
                 *overlap_notes(sampled.shared_with(references)),
@@ -273,6 +317,7 @@ class ScoreRun:
             site=prepared.site.name,
             feeds=prepared.feeding.described,
             preprocessing=prepared.chosen.describe() if prepared.chosen else None,
+            answer=describe_answer(prepared.model, settings.answer).outputs,
             detector_summary=scorer.described if scorer else None,
             probes=tuple(map(_described, self._probes)),
             provider=prober.provider,

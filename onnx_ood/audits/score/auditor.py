@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from onnx_ood._arguments import checked
 from onnx_ood._outputs import check_outputs, run_files
 from onnx_ood._paths import as_path
-from onnx_ood._types import Array, Progress
+from onnx_ood._types import Array, Float, Progress
 from onnx_ood._writing import write_bytes
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.score.audit import ScoreRun
@@ -59,6 +59,7 @@ class _Saved(BaseModel):
     reference_files: tuple[str, ...]
     reference_failed: tuple[Failure, ...]
     reference_note: str
+    spread: tuple[float, ...] | None = None
 
 
 class Auditor:
@@ -79,11 +80,16 @@ class Auditor:
         scorer: Scorer | None,
         references: InputSource,
         notes: tuple[str, ...],
+        spread: Float | None = None,
     ) -> None:
         """Store what `fit` made; see `onnx_ood.fit`."""
         self.settings, self.notes = settings, notes
         self._prepared, self._scorer, self._references = prepared, scorer, references
         self._run = ScoreRun(prepared, settings)
+        if spread is not None:
+            self._run.set_spread(spread)
+        elif references.given:
+            self._run.learn_spread(references)
 
     @property
     def model(self) -> Path:
@@ -198,6 +204,7 @@ class Auditor:
             reference_files=tuple(str(one.resolve()) for one in self._references.paths),
             reference_failed=references.failed,
             reference_note=references.note,
+            spread=None if self._run.spread is None else tuple(self._run.spread.tolist()),
         )
         arrays = pack(references.features, _FEATURES)
         arrays[_JSON] = np.frombuffer(saved.model_dump_json().encode(), np.uint8)
@@ -215,6 +222,7 @@ class Auditor:
                 site=saved.settings.site,
                 feeds=saved.settings.feeds,
                 batch_axis=saved.settings.batch_axis,
+                answer=saved.settings.answer,
             )
         except ModelError as error:
             if model is None:
@@ -254,7 +262,8 @@ class Auditor:
         # Arrays that were edited fail wherever something first computes with them.
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise UsageError(f"{name}: is damaged: {error}; fit again") from None
-        return cls(prepared, saved.settings, scorer, files, tuple(dict.fromkeys(notes)))
+        spread = None if saved.spread is None else np.array(saved.spread, np.float64)
+        return cls(prepared, saved.settings, scorer, files, tuple(dict.fromkeys(notes)), spread)
 
 
 @takes_settings(ScoreSettings)
@@ -296,6 +305,7 @@ def fit(
         feeds=settings.feeds,
         preprocess=settings.preprocess,
         batch_axis=settings.batch_axis,
+        answer=settings.answer,
         assume_pictures=not references.given,
     )
     scorer, notes = fit_scorer(prepared, settings, references, counting(progress) if progress else None)

@@ -7,6 +7,7 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood.audits._common.predictions import finite_outputs
 from onnx_ood.audits.score.adaptive import Adaptive, MeasuredInputs
 from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.perturbation_stats import PerturbationStats, PerturbedBatches
@@ -151,7 +152,7 @@ class BatchRunner:
         scores = self._scorer.score(batch) if self._scorer else None
         scored = self._writer.add(batch.ids, reduced, measured, self._floor, scores)
         if self._adaptive:
-            usable = np.isfinite(reduced.drop).all(axis=1)
+            usable = np.isfinite(reduced.drop).all(axis=1) & finite_outputs(measured.outputs, len(batch))
             if scores is not None:
                 usable &= scores.finite
             self._adaptive.add(

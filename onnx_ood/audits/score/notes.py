@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood import models
+from onnx_ood._types import Float
+from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.audits.score.stream.stream import Stream
 from onnx_ood.detectors import MIN_INPUTS, find_detector
 from onnx_ood.evidence.model_notes import randomness_notes
-from onnx_ood.inputs import InputSource
-from onnx_ood.results.base import Run
+from onnx_ood.inputs import InputSource, shown
+from onnx_ood.results.base import ModelAnswer, Run
 from onnx_ood.results.provenance import fallback_report
+
+NOT_EVALUATED = "Not evaluated"
+"""Beginning of notes on numbers that say nothing."""
 
 
 def rank_notes(results: Sequence[InputResult]) -> list[str]:
@@ -42,6 +47,43 @@ def detector_notes(summary: DetectorSummary | None, source: InputSource) -> list
                 "photos, they look more typical than they are."
             )
     return notes
+
+
+def answer_notes(answer: ModelAnswer) -> list[str]:
+    """Note that no predictions are listed."""
+    return [f"No predictions are listed: {answer.reason}."] if answer.reason else []
+
+
+def rounding_notes(
+    site: str,
+    step: float | None,
+    settings: ScoreSettings,
+    perturber: Perturber,
+    results: Sequence[InputResult],
+) -> list[str]:
+    """Note nudges that the model rounds away, or that were enlarged to its steps."""
+    if step is None:
+        return []
+    rounds = f"the model rounds {site!r} to steps of {step:.3g}"
+    if results and not any(drop for entry in results for drop in entry.drop):
+        return [
+            f"{NOT_EVALUATED}: {rounds}, so nudges change nothing; choose a larger scale or a later site."
+        ]
+    if perturber.scale > settings.scale:
+        return [
+            f"{rounds[0].upper()}{rounds[1:]}: nudges have a standard deviation of {perturber.scale:.3g} in place of "
+            f"{settings.scale:.3g}."
+        ]
+    return []
+
+
+def spread_notes(spread: Float | None, *, given: bool) -> list[str]:
+    """Note the unit of nudges of a table."""
+    if spread is None:
+        return []
+    return [
+        f"Nudges are scaled by the standard deviation of each feature over the {'references' if given else 'inputs'}."
+    ]
 
 
 def order_notes(summary: DetectorSummary | None, results: Sequence[InputResult]) -> list[str]:
@@ -101,6 +143,10 @@ def stream_notes(stream: Stream, listed: int) -> list[str]:
         notes.append(
             f"Of {stream.scored:,} scored inputs, {listed:,} are listed: half the most unusual, half the least. The "
             "stream has all."
+        )
+    if stream.path is not None and not stream.path.exists():
+        notes.append(
+            f"The stream {shown(stream.path)} was deleted during the run: this result is all that is left of it."
         )
     if stream.done.left:
         notes.append(

@@ -11,6 +11,7 @@ from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.results.base import (
     Environment,
     Failure,
+    ModelAnswer,
     NudgeSettings,
     Number,
     Part,
@@ -175,6 +176,10 @@ class ScoreResult(Result):
     )
     preprocessing: str | None = Field(
         description="Preprocessing of pictures and its source; null without pictures."
+    )
+    answer: ModelAnswer = Field(
+        default=ModelAnswer(outputs=(), kind="unknown", reason=""),
+        description="Output that predictions are read from.",
     )
     detector_summary: DetectorSummary | None = Field(
         description="Null if inputs are compared with each other only."

@@ -144,7 +144,7 @@ def fit_scorer(
             )
         return None, ()
     asked = bool(settings.detectors) or references.given
-    info = find_feature_sources(prepared.model).info
+    info = find_feature_sources(prepared.model, prepared.answer).info
     if not asked and (reason := find_detector(DEFAULT).why_not(info)):
         return None, (_fallback(reason),)
     pipeline = DetectorPipeline(prepared, settings.detectors or (DEFAULT,), settings)
@@ -160,7 +160,11 @@ def fit_scorer(
     fitted = pipeline.fit(known)
     scorer = Scorer(reader, prepared.feeding, fitted, settings.fpr, settings.seed)
     problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
-    return scorer, (*known.notes, *([f"{problem[0].upper()}{problem[1:]}."] if problem else []))
+    return scorer, (
+        *known.notes,
+        *fitted.notes,
+        *([f"{problem[0].upper()}{problem[1:]}."] if problem else []),
+    )
 
 
 def restore_scorer(prepared: PreparedModel, settings: ScoreSettings, references: ReferenceSet) -> Scorer:

@@ -15,6 +15,7 @@ import numpy as np
 
 from onnx_ood._dialect import named
 from onnx_ood._types import Progress
+from onnx_ood.audits._common.predictions import describe_answer
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.sensitivity.building import Measured, build
 from onnx_ood.audits.sensitivity.exact_regions import ExactRegions, find_regions
@@ -28,11 +29,28 @@ from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
-from onnx_ood.graph import Model, PatternSite, Tensor, Units, find_units, load, measurable
+from onnx_ood.graph import (
+    Model,
+    PatternSite,
+    Tensor,
+    Units,
+    find_answer,
+    find_units,
+    load,
+    measurable,
+    rounding_step,
+)
 from onnx_ood.inputs import Classes, InputSource, Reader, open_inputs, read_card, read_classes
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, model_facts
-from onnx_ood.runtime import JacobianProber, decoding_threads, find_fed_input, find_input, find_jacobian_probe
+from onnx_ood.runtime import (
+    JacobianProber,
+    answer_tensor,
+    decoding_threads,
+    find_fed_input,
+    find_input,
+    find_jacobian_probe,
+)
 
 # Inputs read at once.
 _READ_BATCH = 32
@@ -131,7 +149,9 @@ def _measure(
     settings: SensitivitySettings,
     progress: Progress | None,
 ) -> ModelSensitivity:
+    answer = find_answer(model, settings.answer)
     site, site_note = choose_site(model, settings.site, settings.feeds)
+    rounding = rounding_step(model, site)
     if settings.exact_regions and not site.is_input:
         raise UsageError(
             f"exact boundaries need a model input as the site, found {site.name!r}; "
@@ -160,6 +180,7 @@ def _measure(
         batch_size=settings.batch_size,
         feeds=settings.feeds,
         batch_axis=given.choice,
+        answer=settings.answer,
     )
     reader = Reader(
         found.sample(settings.limit, settings.seed),
@@ -172,7 +193,7 @@ def _measure(
         batch=_READ_BATCH,
         threads=decoding_threads(),
     )
-    inputs = MeasuredInputs(prober, feeding, settings, card.class_names() if card else None)
+    inputs = MeasuredInputs(prober, feeding, settings, card.class_names() if card else None, answer, rounding)
     inputs.failed += [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
     total = reader.count() if progress else None
     if total is not None and settings.limit is not None:
@@ -188,6 +209,11 @@ def _measure(
     if not inputs.ids:
         reason = inputs.failed[0].reason if inputs.failed else "there is none"
         raise NotEvaluatedError(f"{model.path}: no input could be measured: {reason}")
+    if rounding is not None and not inputs.all("norm").any():
+        raise NotEvaluatedError(
+            f"{model.path}: the model rounds {site.name!r} to steps of {rounding:.3g}, and differences of that size "
+            "are all zero"
+        )
     preprocessing = chosen.preprocessing if chosen else None
     ids = [inputs.ids[i] for i in inputs.kept]
     known = classes_of(ids, [inputs.predictions[i] for i in inputs.kept], classes)
@@ -215,9 +241,29 @@ def _measure(
                 *stored_randomness_notes(model),
                 *feeding.notes,
                 *reader.notes,
+                *_answer_notes(model, settings),
+                *_rounding_notes(site, rounding),
             ),
         )
     )
+
+
+def _answer_notes(model: Model, settings: SensitivitySettings) -> list[str]:
+    """Note what is differentiated if no output is the answer."""
+    reason = describe_answer(model, settings.answer).reason
+    if not reason or settings.probe is not None:
+        return []
+    return [f"The Jacobian is that of output {answer_tensor(model).name!r}, not of a prediction: {reason}."]
+
+
+def _rounding_notes(site: Tensor, step: float | None) -> list[str]:
+    """Note differences over the steps of a quantized model."""
+    if step is None:
+        return []
+    return [
+        f"The model rounds {site.name!r} to steps of {step:.3g}: Jacobian norms are of differences over such steps, "
+        "and not comparable with those of models without rounding."
+    ]
 
 
 def _units_behind(model: Model, site: Tensor) -> Units:

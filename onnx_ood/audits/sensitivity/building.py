@@ -106,9 +106,15 @@ def _jacobian(measured: Measured) -> JacobianResult:
         directions=first.directions,
         norm=_estimate(inputs.all("norm")),
         within_region=float(inputs.all("exact_fraction").mean()) if measured.whole_regions else None,
-        disagreement=_number(float(np.nanmedian(inputs.all("disagreement")))),
+        disagreement=_number(_median(inputs.all("disagreement"))),
         note=first.note,
     )
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Median without NaN; NaN if nothing else is left, as with steps that are given."""
+    known = values[~np.isnan(values)]
+    return float(np.median(known)) if len(known) else float("nan")
 
 
 def _inputs(inputs: MeasuredInputs, regions: ExactRegions) -> tuple[SensitivityInput, ...]:

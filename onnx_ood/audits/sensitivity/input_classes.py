@@ -43,7 +43,9 @@ def classes_of(
         UsageError: If what the user says is ambiguous for an input.
     """
     if given is None:
-        of = tuple(None if one is None else str(one.index) for one in predictions)
+        of = tuple(
+            None if one is None else one.label if one.index is None else str(one.index) for one in predictions
+        )
         return InputClasses(of, ANSWERS if any(of) else None, "")
     of = tuple(given.of(name) for name in ids)
     left = of.count(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from onnx_ood.audits._common.predictions import read_answers
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.exceptions import ModelError
+from onnx_ood.graph import Answer
 from onnx_ood.inputs import Batch
 from onnx_ood.results.base import Failure, Prediction
 from onnx_ood.runtime import JacobianNorms, JacobianProber
@@ -39,6 +41,8 @@ class MeasuredInputs:
         feeding: Feeding,
         settings: SensitivitySettings,
         labels: Sequence[str] | None,
+        answer: Answer | None = None,
+        rounding: float | None = None,
     ) -> None:
         """Begins without inputs.
 
@@ -47,8 +51,11 @@ class MeasuredInputs:
             feeding: Gives what the model's other inputs take.
             settings: The user's settings.
             labels: Names of the model's classes, if known.
+            answer: Output that predictions are read from, or None.
+            rounding: Step to which the model rounds the site, at least the step of differences; None without rounding.
         """
-        self._prober, self._feeding, self._settings, self._labels = prober, feeding, settings, labels
+        self._prober, self._feeding, self._settings = prober, feeding, settings
+        self._labels, self._answer, self._rounding = labels, answer, rounding
         self.ids: list[str] = []
         self.norms: list[JacobianNorms] = []
         self.predictions: list[Prediction | None] = []
@@ -72,10 +79,14 @@ class MeasuredInputs:
         """
         prober, others = self._prober, self._feeding.others(batch)
         try:
-            norms = prober.measure(batch.tensors, self._settings.directions, self._settings.seed, others)
             points = prober.prober.site_values(batch.tensors, others)
+            # Directions have norm 1: so the elements of a nudge are as large as the step, on average.
+            step = None if self._rounding is None else self._rounding * prod(points.shape[1:]) ** 0.5
+            norms = prober.measure(
+                batch.tensors, self._settings.directions, self._settings.seed, others, step=step
+            )
             zero = np.zeros((1, *points.shape[1:]), np.float32)
-            answers = read_answers(prober.prober.measure(batch.tensors, zero, others).outputs)
+            answers = read_answers(prober.prober.measure(batch.tensors, zero, others).outputs, self._answer)
         except ModelError as error:
             if len(batch) > 1:
                 for i in range(len(batch)):

@@ -145,7 +145,11 @@ def read_card(model_path: Path) -> Card | None:
 
 
 def choose(
-    input_shape: Sequence[int | str | None], *, text: str | None = None, card: Card | None = None
+    input_shape: Sequence[int | str | None],
+    *,
+    text: str | None = None,
+    card: Card | None = None,
+    dtype: str | None = None,
 ) -> Chosen:
     """Choose the preprocessing: stated by the user, else by the card, else guessed.
 
@@ -153,6 +157,7 @@ def choose(
         input_shape: The model input's shape, with its batch axis.
         text: Specification given by the user, as `parse` takes it.
         card: The model's card.
+        dtype: Element type of the model's input; None if unknown.
 
     Raises:
         UsageError: If none can be had, or it does not suit the model's input.
@@ -165,7 +170,7 @@ def choose(
         except UsageError as error:
             raise UsageError(f"{name_of(card.path)}: {error}") from None
         return Chosen(card.preprocessing, f"card {name_of(card.path)}")
-    return guess(input_shape)
+    return guess(input_shape, dtype)
 
 
 def _read_text(path: Path, prefix: str) -> str:

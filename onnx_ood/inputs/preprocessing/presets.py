@@ -44,6 +44,7 @@ _MIN_CROPPED_SIDE = 64
 
 
 _GUESSED = "guessed"
+_INTEGERS = frozenset({"int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,23 @@ class Chosen:
         return self.source.startswith(_GUESSED)
 
 
-def guess(input_shape: Shape) -> Chosen:
+def guess(input_shape: Shape, dtype: str | None = None) -> Chosen:
     """Guess the most common preprocessing for an input of this shape.
 
     Three channels of at least 64 x 64 pixels: `imagenet`. Smaller: the same values, stretched. One
-    channel: `unit`. An unknown height or width counts as 224.
+    channel: `unit`. Integers: `bytes`, certain for uint8. An unknown height or width counts as 224.
 
     Args:
         input_shape: The model input's shape with its batch axis, NCHW or NHWC.
+        dtype: Element type of the input; None if unknown.
 
     Raises:
         UsageError: If the shape is none of pictures, or is ambiguous.
     """
+    if dtype in _INTEGERS:
+        known = f"the input holds {dtype}, so values are 0 to 255"
+        source = known if dtype == "uint8" else f"{_GUESSED}: {known}; check it"
+        return Chosen(_build({}, "bytes", input_shape), source)
     source = f"{_GUESSED} from input shape {shape_text(input_shape)}: not stated by the file, check it"
     return Chosen(_build({}, None, input_shape), source)
 

@@ -35,6 +35,7 @@ def print_diff(console: Console, result: DiffResult, options: ReportOptions = DE
     print_report(
         console,
         Answer(_headline(result), warnings=result.notes, verbose=options.verbose),
+        _changed_answers(console, result.inputs, options.top or _TOP) if result.inputs else None,
         _gates(result.gates) if result.gates else None,
         facts(_input_facts(result.inputs)) if result.inputs else None,
         _metrics(console, signs, metrics) if metrics else None,
@@ -51,8 +52,16 @@ def print_diff(console: Console, result: DiffResult, options: ReportOptions = DE
 def _headline(result: DiffResult) -> str:
     changed = sum(bool(metric.beyond_noise) for metric in result.metrics)
     flagged = len(result.inputs.newly_flagged) if result.inputs else 0
+    inputs = result.inputs
     return ", ".join(
         [
+            *(
+                [
+                    f"{len(inputs.changed_answers):,} of {words.counted(inputs.agreement.inputs, 'answer')} changed"
+                ]
+                if inputs and inputs.agreement and inputs.changed_answers
+                else []
+            ),
             *(
                 [f"{words.counted(len(result.gates), 'gate')} with a different outcome"]
                 if result.audit == "check"
@@ -82,6 +91,26 @@ def _input_facts(inputs: InputsDiff) -> list[tuple[str, str]]:
         ("newly flagged", _named(inputs.newly_flagged)),
         ("no longer", _named(inputs.no_longer_flagged)),
     ]
+
+
+def _changed_answers(console: Console, inputs: InputsDiff, most: int) -> Table | None:
+    """List inputs with another predicted class, by name."""
+    names = inputs.changed_answers
+    if not names:
+        return None
+    by_id = {one.id: one for one in inputs.changes}
+    shown = [by_id[name] for name in names[:most] if name in by_id]
+    more = f"; {len(names) - len(shown):,} more in the JSON" if len(names) > len(shown) else ""
+
+    def build(_level: int, length: int) -> Table:
+        view = table(f"Changed answers{more}")
+        view.add_column("input", no_wrap=True)
+        view.add_column("class", overflow="fold")
+        for one in shown:
+            view.add_row(words.shorten(one.id, length), Text(_answers(one)))
+        return view
+
+    return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=0))
 
 
 def _named(names: Sequence[str], most: int = 5) -> str:

@@ -22,7 +22,7 @@ from onnx_ood.perturb.directions import Directions
 from onnx_ood.runtime.arguments import check_seed, check_steps
 from onnx_ood.runtime.jacobian.differences import Differences
 from onnx_ood.runtime.jacobian.norms import JacobianCheck, JacobianNorms
-from onnx_ood.runtime.jacobian.probe import first_measurable_output
+from onnx_ood.runtime.jacobian.probe import answer_tensor
 from onnx_ood.runtime.prober import Prober
 from onnx_ood.runtime.statistics import prepare_clean
 
@@ -69,13 +69,15 @@ class JacobianProber:
         exact: bool = False,
         feeds: Collection[str] = (),
         batch_axis: str | int | None = None,
+        answer: str | None = None,
     ) -> None:
         """Instrument the model and create its session.
 
         Args:
             model: The model.
-            probe: The tensor to take the Jacobian of, as it is; None for the model's first output of floats, through a
-                softmax if it has one row of two or more values for each input and isn't made of probabilities already.
+            probe: The tensor to take the Jacobian of, as it is; None for the model's answer, or else its first output
+                of floats, through a softmax if it has one row of two or more values for each input and isn't made of
+                probabilities already.
             patterns: Tensors whose signs identify the linear region: the outputs of all ReLUs. Bends that leave no sign
                 (the upper bound of a Clip, the choice of a MaxPool) are not seen.
             site: As in `Prober`, as all that follow.
@@ -84,6 +86,7 @@ class JacobianProber:
             exact: See there.
             feeds: See there.
             batch_axis: See there.
+            answer: Output of the model that is its answer; None to find it.
 
         Raises:
             UsageError: If no output can be measured, or as in `Prober`.
@@ -91,7 +94,7 @@ class JacobianProber:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider can't run here.
         """
-        target = first_measurable_output(model) if probe is None else probe
+        target = answer_tensor(model, answer) if probe is None else probe
         patterns = tuple(patterns)
         self.probe = target.name
         self._softmax = probe is None and not gives_probabilities(model, target.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx_ood._dialect import named
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph import Model, Tensor, select, why_not_measurable
+from onnx_ood.graph import Model, Tensor, find_answer, select, why_not_measurable
 
 
 def find_jacobian_probe(model: Model, probe: str | None, site: Tensor) -> Tensor | None:
@@ -32,20 +32,24 @@ def find_jacobian_probe(model: Model, probe: str | None, site: Tensor) -> Tensor
     return target
 
 
-def first_measurable_output(model: Model) -> Tensor:
-    """Find the first output that can be measured.
+def answer_tensor(model: Model, answer: str | None = None) -> Tensor:
+    """Find the model's answer, or else the first output, that can be measured.
 
     Args:
         model: The model.
+        answer: Output that is the answer; None to find it.
 
     Raises:
         UsageError: If there is none.
     """
-    reasons = {name: why_not_measurable(model, model.by_name[name]) for name in model.outputs}
-    found = next((name for name, reason in reasons.items() if reason is None), None)
-    if found is None:
+    found = find_answer(model, answer)
+    first = [] if found is None or found.output is None else [found.output]
+    outputs = [name for name in dict.fromkeys([*first, *model.outputs]) if name in model.by_name]
+    reasons = {name: why_not_measurable(model, model.by_name[name]) for name in outputs}
+    chosen = next((name for name, reason in reasons.items() if reason is None), None)
+    if chosen is None:
         listed = "; ".join(f"{name!r} {reason}" for name, reason in reasons.items())
         raise UsageError(
             f"{model.path}: no output has a Jacobian ({listed}); name a tensor with {named('probe')}"
         )
-    return model.by_name[found]
+    return model.by_name[chosen]

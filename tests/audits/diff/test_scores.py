@@ -71,3 +71,13 @@ def test_classes_of_one_number_have_one_name(folder: Path, found: onnx_ood.DiffR
         assert b[one.id]["prediction"]["label"] is None
         assert one.prediction_a == a[one.id]["prediction"]["label"]
         assert (one.prediction_a == one.prediction_b) == (index_a == index_b)
+
+
+def test_inputs_with_another_answer_are_named(folder: Path, found: onnx_ood.DiffResult) -> None:
+    a, b = ({one["id"]: one for one in read_json(folder, name)["inputs"]} for name in "ab")
+    assert found.inputs is not None
+    changed = [
+        name for name in a if name in b and a[name]["prediction"]["index"] != b[name]["prediction"]["index"]
+    ]
+    assert changed
+    assert list(found.inputs.changed_answers) == changed

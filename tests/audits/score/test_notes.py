@@ -60,8 +60,20 @@ def test_advice_is_explained_or_missed() -> None:
 
 
 def test_inputs_that_a_stream_has_alone_are_counted() -> None:
-    stream = SimpleNamespace(scored=5000, done=SimpleNamespace(left=2))
+    stream = SimpleNamespace(scored=5000, done=SimpleNamespace(left=2), path=None)
     listed, left = notes.stream_notes(stream, 100)
     assert listed.startswith("Of 5,000 scored inputs, 100 are listed")
     assert left.startswith("2 inputs of the resumed run")
-    assert notes.stream_notes(SimpleNamespace(scored=5, done=SimpleNamespace(left=0)), 5) == []
+    assert notes.stream_notes(SimpleNamespace(scored=5, done=SimpleNamespace(left=0), path=None), 5) == []
+
+
+def test_rounding_is_noted_only_where_it_matters() -> None:
+    settings = onnx_ood.ScoreSettings(scale=0.02)
+    moved, still = (SimpleNamespace(drop=drop) for drop in ((0.0, 0.1), (0.0, 0.0)))
+    enlarged, plain = SimpleNamespace(scale=0.5), SimpleNamespace(scale=0.02)
+    assert notes.rounding_notes("x", None, settings, plain, [still]) == []
+    assert notes.rounding_notes("x", 0.01, settings, plain, [moved]) == []
+    (note,) = notes.rounding_notes("x", 0.5, settings, enlarged, [moved])
+    assert "steps of 0.5" in note
+    (note,) = notes.rounding_notes("x", 0.5, settings, plain, [still])
+    assert note.startswith("Not evaluated: the model rounds 'x' to steps of 0.5")

@@ -8,9 +8,10 @@ import small_models
 from measuring import Save, ready
 
 import onnx_ood
-from onnx_ood.audits.score.nudging import Perturber
+from onnx_ood.audits.score.nudging import Perturber, feature_spread
+from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Chosen, parse
+from onnx_ood.inputs import Chosen, open_inputs, parse
 from onnx_ood.perturb import draw
 
 SHAPE = (3, 8, 8)
@@ -61,3 +62,31 @@ def test_nudges_are_selected_by_copy() -> None:
     nudges = np.arange(6.0).reshape(3, 2)
     np.testing.assert_array_equal(perturber.some(nudges, slice(1, 3), np.array([0])), nudges[1:3])
     assert Perturber(onnx_ood.ScoreSettings(), None, inner=False).copies == 4
+
+
+def test_nudges_are_at_least_as_large_as_the_steps_of_a_quantized_model(save: Save) -> None:
+    prober = ready(save(small_models.classifier()))
+    noise = draw("gaussian", SHAPE, 3, 7)
+    enlarged = Perturber(settings(), None, inner=False, step=2.0)
+    assert enlarged.described.scale == 2.0
+    np.testing.assert_allclose(enlarged.nudges(prober, IMAGES, {}), 2 * noise, rtol=1e-6)
+    assert Perturber(settings(), None, inner=False, step=0.1).described.scale == 0.5
+    in_pixels = Perturber(settings(), CHOSEN, inner=False, step=4.0)
+    assert in_pixels.described.scale == pytest.approx(4 * 0.229)
+
+
+@pytest.mark.parametrize("scales", [(1, 1000, 0.01, 30), (1, 1, 1, 1)])
+def test_nudges_of_a_table_have_the_spread_of_each_feature(save: Save, scales: tuple[float, ...]) -> None:
+    model = save(small_models.build("net (float[N, 4] x) => (float[N, 4] y) { y = Relu (x) }"))
+    rows = small_models.normal(40, 4, seed=3) * np.float32(scales)
+    source = open_inputs(rows)
+    prepared = prepare_model(model, source)
+    spread = feature_spread(prepared, source)
+    if len(set(scales)) == 1:
+        assert spread is None
+        return
+    np.testing.assert_allclose(spread, rows.astype(np.float64).std(axis=0, ddof=1))
+    perturber = Perturber(settings(), None, inner=False).scaled_by(spread)
+    nudges = perturber.nudges(ready(model), rows, {})
+    np.testing.assert_allclose(nudges, 0.5 * draw("gaussian", (4,), 3, 7) * spread, rtol=1e-5)
+    assert feature_spread(prepared, open_inputs(rows[:9])) is None

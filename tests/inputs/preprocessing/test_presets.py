@@ -157,3 +157,11 @@ def test_two_readings_are_not_guessed_between(shape: list[Any]) -> None:
     with pytest.raises(UsageError, match="may be NCHW or NHWC; choose one, as in preprocess='NCHW'"):
         guess(shape)
     assert parse("NCHW", shape).layout == "NCHW"
+
+
+def test_integers_hold_bytes_which_is_no_guess_for_uint8() -> None:
+    for dtype, guessed in (("uint8", False), ("int64", True)):
+        chosen = guess((None, 32, 32, 3), dtype)
+        assert chosen.guessed == guessed
+        assert chosen.preprocessing == parse("bytes", (None, 32, 32, 3))
+    assert guess((None, 32, 32, 3), "float32") == guess((None, 32, 32, 3))

@@ -96,3 +96,15 @@ def test_nothing_changed_is_said() -> None:
 @pytest.mark.parametrize("width", [60, 80, 120])
 def test_the_report_fits(width: int) -> None:
     assert max(map(len, shown(RESULT, width=width).splitlines())) <= width
+
+
+def test_changed_answers_come_first_by_name() -> None:
+    assert RESULT.inputs is not None
+    inputs = RESULT.inputs.model_copy(update={"changed_answers": ("x.png",)})
+    lines = shown(RESULT.model_copy(update={"inputs": inputs})).splitlines()
+    assert lines[0].startswith("1 of 2 answers changed")
+    (row,) = [line for line in lines if "bag > coat" in line][:1]
+    assert "x.png" in row
+    text = "\n".join(lines)
+    assert text.index("Changed answers") < text.index("Metrics")
+    assert "Changed answers" not in shown(RESULT)

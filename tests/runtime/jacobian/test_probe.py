@@ -7,7 +7,7 @@ import small_models
 
 import onnx_ood
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.runtime.jacobian.probe import find_jacobian_probe, first_measurable_output
+from onnx_ood.runtime.jacobian.probe import answer_tensor, find_jacobian_probe
 
 
 def test_a_selector_has_to_match_one_tensor(save) -> None:
@@ -25,7 +25,7 @@ def test_the_first_output_of_floats_is_taken(save) -> None:
     labels = "g (float[N, 4] x) => (int64[N] best, float[N, 4] y) {{ {} y = Relu (x) }}"
     text = labels.format("best = ArgMax <axis = 1, keepdims = 0> (x)")
     model = onnx_ood.load(save(small_models.build(text)))
-    assert first_measurable_output(model).name == "y"
+    assert answer_tensor(model).name == "y"
     text = "g (float[N, 4] x) => (int64[N] best) { best = ArgMax <axis = 1, keepdims = 0> (x) }"
     with pytest.raises(UsageError, match=r"no output has a Jacobian \('best' holds int64"):
-        first_measurable_output(onnx_ood.load(save(small_models.build(text))))
+        answer_tensor(onnx_ood.load(save(small_models.build(text))))

@@ -30,6 +30,7 @@ class Header(Part):
     site: str
     feeds: dict[str, str]
     preprocessing: str | None
+    answer: tuple[str, ...] = Field(default=(), description="Outputs that predictions are read from.")
     detector_summary: DetectorSummary | None
     probes: tuple[StreamProbe, ...]
     provider: Literal["cuda", "cpu"]

@@ -8,28 +8,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
-from onnx_ood.audits._common.predictions import read_answers
+from onnx_ood.audits._common.predictions import finite_outputs, read_answers, why_unread
 from onnx_ood.audits.score.perturbation_stats import PerturbationStats
 from onnx_ood.audits.score.scoring import Scores
 from onnx_ood.audits.score.stream.records import Calibration, Entry, ScoredInput, UnscoredInput
 from onnx_ood.audits.score.stream.stream import Stream
 from onnx_ood.detectors import published_score
+from onnx_ood.graph import Answer
 from onnx_ood.results.base import Number
 from onnx_ood.runtime import Measurement
 
+NOT_FINITE = "the model gives NaN or infinity for it"
+"""Reason of failed inputs with NaN or infinity in the model's own output."""
+
 
 class ResultWriter:
-    """Collects records of a run; they are kept in the stream only."""
+    """Collects records of a run; they are kept in the stream only.
 
-    def __init__(self, stream: Stream, labels: Sequence[str] | None) -> None:
+    Attributes:
+        answer_problem: Why the model's outputs hold no predictions, or empty.
+    """
+
+    def __init__(self, stream: Stream, labels: Sequence[str] | None, answer: Answer | None = None) -> None:
         """Start with the contents of the stream.
 
         Args:
             stream: Stream to write to.
             labels: Class names of the model's output, or None.
+            answer: Output that predictions are read from, or None.
         """
         self._stream = stream
-        self._labels = labels
+        self._labels, self._answer = labels, answer
+        self.answer_problem = ""
         self._batch: list[Entry] = []
 
     @property
@@ -61,7 +71,8 @@ class ResultWriter:
             ids: Ids of the N inputs.
             reduced: Their statistics; inputs with a drop that is not finite are recorded as failed, unless their copies
                 are not comparable at that probe, and are at another.
-            measured: Their measurement, for its probes and the model's own outputs.
+            measured: Their measurement, for its probes and the model's own outputs; inputs with NaN or infinity in an
+                output are recorded as failed.
             floor: Noise floor of each probe, [P].
             scores: Scores by detectors; None without detectors.
 
@@ -71,6 +82,7 @@ class ResultWriter:
         compared = reduced.not_comparable < reduced.copies[:, np.newaxis]
         finite = np.isfinite(reduced.drop) | ~compared
         usable: NDArray[np.bool_] = finite.min(axis=1)
+        own = finite_outputs(measured.outputs, len(ids))
         for i in np.flatnonzero(usable & ~compared.any(axis=1)).tolist():
             self.fail(
                 ids[i], "not comparable with its copies: their activations differ in size at every probe"
@@ -80,11 +92,15 @@ class ResultWriter:
         for i in np.flatnonzero(~finite.min(axis=1)).tolist():
             probe = measured.probes[int(np.argmin(finite[i]))]
             self.fail(ids[i], f"the model computes NaN or infinity for it, first seen at probe {probe!r}")
+        for i in np.flatnonzero(usable & ~own).tolist():
+            self.fail(ids[i], NOT_FINITE)
+        usable = usable & own
         if scores is not None:
             for i in np.flatnonzero(usable & ~scores.finite).tolist():
                 self.fail(ids[i], "the model computes NaN or infinity for it, in features of the detectors")
             usable = usable & scores.finite
-        answers = read_answers(measured.outputs)
+        answers = read_answers(measured.outputs, self._answer)
+        self.answer_problem = self.answer_problem or why_unread(measured.outputs, self._answer)
         good = np.flatnonzero(usable)
         published = published_score(reduced.drop[good], floor)
         scored = [

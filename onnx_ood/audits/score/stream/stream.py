@@ -316,6 +316,7 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
         yield name, getattr(old.nudges, name), getattr(new.nudges, name)
     yield "site", old.site, new.site
     yield "feeds", old.feeds, new.feeds
+    yield "answer", list(old.answer), list(new.answer)
     yield "preprocessing", old.preprocessing, new.preprocessing
     # Descriptions of detectors may change; their computation may not, within a version.
     summaries = [_detector_facts(header.detector_summary) for header in (old, new)]
