@@ -275,9 +275,9 @@ def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
         or len(values) != shape[0]
         or values.shape[1] == 0
     ):
-        dims = ", ".join(map(str, shape[1:]))
+        dims = "".join(f", {size}" for size in shape[1:])
         raise UsageError(
-            f"nudges must be [K, {dims}] or [{shape[0]}, K, {dims}] with K ≥ 1, but are {list(np.shape(nudges))}"
+            f"nudges must be [K{dims}] or [{shape[0]}, K{dims}] with K ≥ 1, but are {list(np.shape(nudges))}"
         )
     return values
 
