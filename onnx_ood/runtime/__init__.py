@@ -1,9 +1,9 @@
 """The one place that runs models: plan, instrumented model, stages, session, statistics (see README.md)."""
 
+from onnx_ood.graph import FedInput
 from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.arguments import batch_axis, can_feed, find_input, find_site, first_input
 from onnx_ood.runtime.batching.batch_axis import find_fed_input
-from onnx_ood.runtime.batching.fed_input import FedInput
 from onnx_ood.runtime.channel_reader import ChannelReader, Channels, ChannelStatistics
 from onnx_ood.runtime.host import PerturbationGroup
 from onnx_ood.runtime.jacobian.estimate import jacobian_norms

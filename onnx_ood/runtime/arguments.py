@@ -13,8 +13,7 @@ from onnx_ood._dialect import named
 from onnx_ood._limits import MAX_BATCH_SIZE
 from onnx_ood._types import Array, Float, FloatArray
 from onnx_ood.exceptions import ModelError, UsageError
-from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
-from onnx_ood.runtime.batching.fed_input import FedInput
+from onnx_ood.graph import FedInput, Model, Tensor, format_shape, nearest_floats, why_not_nudged
 
 # Element types that numpy can hold, nudge and reduce.
 FLOATS = ("float16", "float32", "float64")
