@@ -1,6 +1,5 @@
 """The one place that runs models: plan, instrumented model, stages, session, statistics (see README.md)."""
 
-from onnx_ood.graph import FedInput
 from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.arguments import batch_axis, can_feed, find_input, find_site, first_input
 from onnx_ood.runtime.batching.batch_axis import find_fed_input
@@ -22,7 +21,6 @@ __all__ = [
     "ChannelReader",
     "ChannelStatistics",
     "Channels",
-    "FedInput",
     "JacobianCheck",
     "JacobianNorms",
     "JacobianProber",
