@@ -75,6 +75,7 @@ def test_measure_is_a_function_not_a_module() -> None:
         "batch_size",
         "feeds",
         "exact",
+        "batch_axis",
     ]
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from onnx_ood._dialect import named_feed
 from onnx_ood.evidence.preprocessing_choice import row_request
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.graph import Model, Tensor, format_shape
+from onnx_ood.graph import FedInput, Model, Tensor, format_shape
 from onnx_ood.inputs import FEED_GRAMMAR, Batch, InputSource, RowRequest, SharedValue
 from onnx_ood.results.base import FROM_FILES
-from onnx_ood.runtime import FedInput, batch_axis, can_feed
+from onnx_ood.runtime import batch_axis, can_feed
 
 
 class Feeding:

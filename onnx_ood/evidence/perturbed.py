@@ -17,10 +17,10 @@ from onnx_ood import metrics
 from onnx_ood._types import Float
 from onnx_ood.detectors import Features, FeatureSources, Need
 from onnx_ood.evidence.site_choice import choose_site
-from onnx_ood.graph import Model, Tensor, holds_input, measurable
+from onnx_ood.graph import FedInput, Model, Tensor, holds_input, measurable
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
-from onnx_ood.runtime import FedInput, JacobianProber, Measurement, Prober, ring_transitions
+from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
 
 Others = Mapping[str, NDArray[Any]] | None
 

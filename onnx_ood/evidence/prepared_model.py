@@ -12,10 +12,10 @@ from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes, row_request
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
-from onnx_ood.graph import Model, Tensor, find_answer, holds_input, load
+from onnx_ood.graph import FedInput, Model, Tensor, find_answer, holds_input, load
 from onnx_ood.inputs import Card, Chosen, InputSource, Preprocessing, Reader, choose, read_card
 from onnx_ood.results.provenance import ModelFacts, model_facts
-from onnx_ood.runtime import FedInput, decoding_threads, find_fed_input, find_input
+from onnx_ood.runtime import decoding_threads, find_fed_input, find_input
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnx_ood.graph import Tensor
+from onnx_ood.graph import FedInput, Tensor
 from onnx_ood.inputs import Card, Chosen, InputSource, RowRequest, choose
 from onnx_ood.results.provenance import ModelFacts
-from onnx_ood.runtime import FedInput
 
 
 def choose_preprocessing(

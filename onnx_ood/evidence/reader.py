@@ -14,9 +14,9 @@ from onnx_ood.detectors import Features, Need, activity_profile, find_feature_so
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import UsageError
-from onnx_ood.graph import Model, Tensor, row_size
+from onnx_ood.graph import FedInput, Model, Tensor, row_size
 from onnx_ood.inputs import Preprocessing
-from onnx_ood.runtime import ChannelReader, Channels, FedInput, find_fed_input, first_input
+from onnx_ood.runtime import ChannelReader, Channels, find_fed_input, first_input
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, subgra
 from onnx_ood.graph.catalogue.tensors import Dim, Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
+from onnx_ood.graph.fed_input import FedInput
 from onnx_ood.graph.heads import LinearLayer, find_linear_layer
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.randomness import random_operators
@@ -43,6 +44,7 @@ __all__ = [
     "ClassScores",
     "Cut",
     "Dim",
+    "FedInput",
     "Instrumented",
     "LinearLayer",
     "Model",

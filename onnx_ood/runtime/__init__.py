@@ -3,7 +3,6 @@
 from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
 from onnx_ood.runtime.arguments import batch_axis, can_feed, find_input, find_site, first_input
 from onnx_ood.runtime.batching.batch_axis import find_fed_input
-from onnx_ood.runtime.batching.fed_input import FedInput
 from onnx_ood.runtime.channel_reader import ChannelReader, Channels, ChannelStatistics
 from onnx_ood.runtime.host import PerturbationGroup
 from onnx_ood.runtime.jacobian.estimate import jacobian_norms
@@ -22,7 +21,6 @@ __all__ = [
     "ChannelReader",
     "ChannelStatistics",
     "Channels",
-    "FedInput",
     "JacobianCheck",
     "JacobianNorms",
     "JacobianProber",

@@ -13,8 +13,7 @@ from onnx_ood._dialect import named
 from onnx_ood._limits import MAX_BATCH_SIZE
 from onnx_ood._types import Array, Float, FloatArray
 from onnx_ood.exceptions import ModelError, UsageError
-from onnx_ood.graph import Model, Tensor, format_shape, nearest_floats, why_not_nudged
-from onnx_ood.runtime.batching.fed_input import FedInput
+from onnx_ood.graph import FedInput, Model, Tensor, format_shape, nearest_floats, why_not_nudged
 
 # Element types that numpy can hold, nudge and reduce.
 FLOATS = ("float16", "float32", "float64")
@@ -275,9 +274,9 @@ def check_nudges(nudges: ArrayLike, shape: tuple[int, ...]) -> FloatArray:
         or len(values) != shape[0]
         or values.shape[1] == 0
     ):
-        dims = ", ".join(map(str, shape[1:]))
+        dims = "".join(f", {size}" for size in shape[1:])
         raise UsageError(
-            f"nudges must be [K, {dims}] or [{shape[0]}, K, {dims}] with K ≥ 1, but are {list(np.shape(nudges))}"
+            f"nudges must be [K{dims}] or [{shape[0]}, K{dims}] with K ≥ 1, but are {list(np.shape(nudges))}"
         )
     return values
 

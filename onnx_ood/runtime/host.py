@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from onnx_ood._types import Array, FloatArray
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph import Model, Tensor
+from onnx_ood.graph import FedInput, Model, Tensor
 from onnx_ood.runtime.arguments import Feed, feed_arrays
-from onnx_ood.runtime.batching.fed_input import FedInput
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.instrumented_model import InstrumentedModel, Stage
 from onnx_ood.runtime.measurement import RunStatistics

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onnx_ood.detectors import MIN_INPUTS, Deviations, deviation_score
+from onnx_ood.detectors import MIN_INPUTS, Deviations, deviation_score, robust_stats, robust_z
+from onnx_ood.metrics.quantiles import Values
 
 FLOOR = 1e-12
 
@@ -154,3 +155,20 @@ def test_statistics_may_come_from_other_inputs() -> None:
     np.testing.assert_array_equal(score(reference, reference=reference).score, score(reference).score)
     floor = np.full(4, FLOOR)
     assert deviation_score(reference, np.zeros_like(reference), floor, reference[: MIN_INPUTS - 1]) is None
+
+
+def test_drops_that_are_missing_are_left_out() -> None:
+    rng = np.random.default_rng(3)
+    drops = np.exp(rng.normal(-6, 1, (20, 3)))
+    errors, floor = np.zeros_like(drops), np.full(3, 1e-12)
+    missing = drops.copy()
+    missing[4, 1] = np.nan
+    stats = robust_stats(map(Values.of, drops.T), floor)
+    assert stats is not None
+    whole, some = (robust_z(values, errors, stats) for values in (drops, missing))
+    np.testing.assert_array_equal(np.delete(some.score, 4), np.delete(whole.score, 4))
+    np.testing.assert_allclose(some.score[4], np.sqrt((whole.deviations[4, [0, 2]] ** 2).mean()))
+    columns = [Values.of(drops[:, 0]), Values.of(drops[:4, 1]), Values.of(drops[:, 2])]
+    fewer = robust_stats(columns, floor)
+    assert fewer is not None
+    assert fewer.used.tolist() == [True, False, True]

@@ -58,3 +58,10 @@ def test_many_in_small_blocks():
     logs = np.log(values)
     assert found.median() == np.median(logs)
     assert found.quantiles([0.05, 0.95]) == np.percentile(logs, [5, 95]).tolist()
+
+
+def test_nan_can_be_left_out() -> None:
+    numbers = np.array([3.0, np.nan, 1.0, np.nan, 7.0])
+    known = Values.of(numbers).known()
+    assert (known.count, known.median()) == (3, float(np.nanmedian(numbers)))
+    assert Values.of(numbers[::2]).known().count == 3

@@ -150,6 +150,12 @@ def test_the_observer_effect_is_of_these_outputs(save: Save, monkeypatch: pytest
     [
         (lambda: small_models.mixing("mean"), (4,)),
         (small_models.transposed, (6, 4)),
+        (
+            lambda: small_models.build(
+                "time_first (float[seq_len, batch, 4] x) => (float[seq_len, batch, 4] y) { h = Sin (x) y = Relu (h) }"
+            ),
+            (6, 4),
+        ),
         (lambda: small_models.classifier(rows=2), (3, 8, 8)),
     ],
 )

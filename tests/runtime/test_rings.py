@@ -71,3 +71,21 @@ def test_what_is_undefined_is_nan(save: Save) -> None:
     )
     found = ring_transitions(prober_of(save(model)), np.array([[2.0, 2], [2, 0.5]]), circle(8))
     assert np.isnan(found[:, 0]).tolist() == [False, True]
+
+
+def test_steps_between_points_of_different_sizes_are_left_out(save: Save) -> None:
+    """A value that is positive is kept: at one of the points it isn't, so that two steps of four have no pairs."""
+    model = load(
+        save(
+            small_models.build(
+                "kept (double[N, 2] x) => (double[] act) { on = Greater (x, zero) flat = Reshape (x, all)"
+                " flags = Reshape (on, all) some = Compress (flat, flags) act = Relu (some) }",
+                {"zero": np.array(0.0), "all": np.array([-1])},
+            )
+        )
+    )
+    prober = Prober(model, [model.by_name["act"]], provider="cpu")
+    ring = np.array([[0.0, 0.0], [0.5, 0.0], [0.0, 0.5], [-3.0, 0.0]])
+    found = ring_transitions(prober, np.ones((1, 2)), ring)
+    # What is left are positive values, none of which switches.
+    assert found.tolist() == [[0.0]]

@@ -243,10 +243,14 @@ def failed_inputs(runner: AuditRunner) -> MetricValue:
 )
 def observer_effect(runner: AuditRunner) -> MetricValue:
     """Measure the observer effect."""
-    effect = runner.evaluated_score().run.observer_effect
-    if effect is None:
+    run = runner.evaluated_score().run
+    if run.observer_effect is None and run.random_operators:
+        raise NotEvaluatedError(
+            f"the model gives different outputs for the same input ({', '.join(run.random_operators)})"
+        )
+    if run.observer_effect is None:
         raise NotEvaluatedError("the model was not run without probes")
-    return MetricValue(effect)
+    return MetricValue(run.observer_effect)
 
 
 @register_metric(

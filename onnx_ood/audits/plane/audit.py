@@ -33,6 +33,7 @@ from onnx_ood.audits.plane.result import (
 from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
 from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
@@ -152,6 +153,7 @@ def plane(
         notes=preprocessing_notes(read.chosen, card, facts)
         + read.notes
         + _answer_notes(loaded, settings, known=answers is not None)
+        + stored_randomness_notes(loaded)
         + _notes(shown, clean, len(units), window, watched.prober.batching_note)
         + _unknown_notes(grid, shown, window, jacobian),
     )

@@ -153,8 +153,8 @@ def _floor_words(probes: Sequence[ProbeResult], scale: Scale) -> str:
     low, high = number(min(floors)), number(max(floors))
     span = low if low == high else f"{low} to {high}"
     if max(floors) < scale.low:
-        return f"Noise floor: {span}, far below the chart; drops are above rounding noise."
-    return f"Dashed: the noise floor, {span}; below it a drop is rounding noise."
+        return f"Noise floor: {span}, far below the chart; drops are above it."
+    return f"Dashed: the noise floor, {span}; a drop below it is noise."
 
 
 def _point(p: int, probe: ProbeResult, x: float, scale: Scale) -> Markup:

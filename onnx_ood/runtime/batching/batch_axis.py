@@ -12,9 +12,8 @@ from onnx_ood._dialect import named
 from onnx_ood._limits import MAX_BATCH_SIZE
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError, OnnxOodError, UsageError
-from onnx_ood.graph import Dim, Model, Tensor, format_shape, rewrite, suggest_probes
+from onnx_ood.graph import Dim, FedInput, Model, Tensor, format_shape, rewrite, suggest_probes
 from onnx_ood.runtime.arguments import FLOATS, Feed, batch_axis, feed_arrays
-from onnx_ood.runtime.batching.fed_input import FedInput
 from onnx_ood.runtime.batching.independence import equal_but_for_rounding
 from onnx_ood.runtime.batching.trial import batch_axes
 from onnx_ood.runtime.session import Session
@@ -33,7 +32,7 @@ _PICTURE_AXES = 3
 # Sizes tried for axes whose size the model leaves open.
 _OPEN_SIZES = (16, 64)
 # Inputs in a trial run: an odd number, since many tensors can be halved by chance.
-_TOGETHER = 3
+_TRIAL_BATCH_SIZE = 3
 
 
 def find_fed_input(model: Model, tensor: Tensor, choice: str | int | None = None) -> FedInput:
@@ -79,7 +78,7 @@ def _parsed(tensor: Tensor, choice: str) -> int | None:
 
 
 def _find(model: Model, tensor: Tensor) -> tuple[int | None, str]:
-    """Find the axis and the reason, which is empty for the first axis without doubt."""
+    """Find the axis and the reason, which is empty for the first axis as usual."""
     shape = tensor.shape
     if shape is None:
         return 0, ""
@@ -185,7 +184,7 @@ def _independent(
     """
     fed = find_fed_input(model, tensor, axis)
     shape = fed.shape or ()
-    count = shape[0] if isinstance(shape[0], int) else _TOGETHER
+    count = shape[0] if isinstance(shape[0], int) else _TRIAL_BATCH_SIZE
     rng = np.random.default_rng(0)
 
     def draw(dims: Sequence[Dim], dtype: str | None) -> Array:

@@ -11,7 +11,7 @@ from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.exceptions import ModelError
 
 
-def test_inputs_at_which_a_probe_gets_lost_fail_by_name(tmp_path):
+def test_inputs_at_which_a_probe_is_empty_are_not_comparable_there(tmp_path):
     graph = "g (float[N, T] x) => (float[N, T] y) { late = Slice (x, from, to, axis)  y = Relu (x) }"
     weights = {"from": np.array([4]), "to": np.array([99]), "axis": np.array([1])}
     onnx.save(small_models.build(graph, weights), tmp_path / "m.onnx")
@@ -19,9 +19,14 @@ def test_inputs_at_which_a_probe_gets_lost_fail_by_name(tmp_path):
     np.save(tmp_path / "b.npy", small_models.normal(3, 4))
     result = onnx_ood.score(tmp_path / "m.onnx", [str(tmp_path)], ScoreSettings(probes=("late", "y")))
     assert [probe.name for probe in result.probes] == ["late", "y"]
-    assert len(result.inputs) == 9
-    assert [failure.id.rsplit("/", 1)[-1] for failure in result.failed] == [f"b.npy[{i}]" for i in range(3)]
-    assert "'late' is empty" in result.failed[0].reason
+    assert (len(result.inputs), result.failed) == (12, ())
+    assert [probe.not_comparable for probe in result.probes] == [3 * 4, 0]
+    for one in result.inputs:
+        assert (one.drop[0] is None) == ("b.npy" in one.id)
+        known = [
+            np.log10(max(drop, probe.noise_floor)) for drop, probe in zip(one.drop, result.probes) if drop
+        ]
+        assert one.published_score == pytest.approx(-np.mean(known))
 
 
 @pytest.mark.parametrize("bad", [0, 3])

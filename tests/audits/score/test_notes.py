@@ -46,10 +46,13 @@ def test_flags_out_of_the_order_of_ranks_are_explained() -> None:
 
 def test_runs_that_differ_from_the_settings_are_noted() -> None:
     plain, tf32 = onnx_ood.ScoreSettings(provider="cpu"), onnx_ood.ScoreSettings(provider="cuda", tf32=True)
-    run = SimpleNamespace(tf32=False, fallback_nodes=())
+    run = SimpleNamespace(tf32=False, fallback_nodes=(), random_operators=())
     assert notes.run_notes(plain, run) == []
     assert "TF32 was requested" in notes.run_notes(tf32, run)[0]
-    assert "added" in notes.run_notes(plain, SimpleNamespace(tf32=False, fallback_nodes=("added",)))[0]
+    run.fallback_nodes = ("added",)
+    assert "added" in notes.run_notes(plain, run)[0]
+    run.random_operators = ("Bernoulli",)
+    assert "different outputs for the same input (Bernoulli)" in notes.run_notes(plain, run)[0]
 
 
 def test_advice_is_explained_or_missed() -> None:
@@ -77,3 +80,9 @@ def test_rounding_is_noted_only_where_it_matters() -> None:
     assert "steps of 0.5" in note
     (note,) = notes.rounding_notes("x", 0.5, settings, plain, [still])
     assert note.startswith("Not evaluated: the model rounds 'x' to steps of 0.5")
+
+
+def test_pairs_that_are_not_comparable_are_noted() -> None:
+    probes = [SimpleNamespace(name=name, not_comparable=count) for name, count in (("a", 0), ("b", 3))]
+    (note,) = notes.comparison_notes(probes, 40)
+    assert note.startswith("At probe b, 3 of 40 pairs of an input and a copy are not comparable")

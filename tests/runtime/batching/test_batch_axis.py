@@ -13,8 +13,8 @@ from measuring import Save, measure, ready
 from onnx import ModelProto
 
 import onnx_ood
-from onnx_ood.graph import find_units
-from onnx_ood.runtime import ChannelReader, FedInput, PatternReader, find_fed_input
+from onnx_ood.graph import FedInput, find_units
+from onnx_ood.runtime import ChannelReader, PatternReader, find_fed_input
 
 
 def lstm(dims: str, result: str = "[S, B, 3]") -> ModelProto:

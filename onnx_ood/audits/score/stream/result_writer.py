@@ -103,6 +103,9 @@ class ResultWriter:
         self.answer_problem = self.answer_problem or why_unread(measured.outputs, self._answer)
         good = np.flatnonzero(usable)
         published = published_score(reduced.drop[good], floor)
+        for row, i in enumerate(good.tolist()):
+            if not compared[i].all():
+                published[row] = published_score(reduced.drop[i : i + 1, compared[i]], floor[compared[i]])[0]
         scored = [
             ScoredInput(
                 id=ids[i],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from onnx_ood._types import Array
-from onnx_ood.graph import Tensor
+from onnx_ood.graph.catalogue.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class FedInput(Tensor):
     Attributes:
         batch_axis: The batch axis of the model's input; None if the model takes one input without a batch axis, for
             which `shape` has a first axis of size 1.
-        reason: Why it is that axis; empty if it is the first without doubt.
+        reason: Why it is that axis; empty if it is the first, as usual.
     """
 
     batch_axis: int | None = 0
