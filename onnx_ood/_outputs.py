@@ -18,6 +18,8 @@ from onnx_ood.exceptions import OutputError, UsageError
 Files = Iterable[tuple[str, Path | int]]
 """Files, or open file descriptors, with their roles in a run, such as "the model"."""
 
+# First bytes of a stream.
+_STREAM = b'{"record":"header","schema":"onnx-ood/score-stream/'
 # Longer texts name no file.
 _MAX_PATH = 4096
 
@@ -160,6 +162,11 @@ def check_output_of(result: BaseModel, path: Path) -> None:
         OutputError: If it cannot be written.
     """
     check_outputs([("", path)], result_files(result))
+    # The result does not name the stream of its run, which took hours perhaps.
+    if _regular(path) is not None:
+        with path.open("rb") as file:
+            if file.read(len(_STREAM)) == _STREAM:
+                raise UsageError(f"{path}: is a stream of onnx-ood score; name another file")
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -12,6 +12,7 @@ import small_models
 import onnx_ood
 from onnx_ood._outputs import check_outputs, check_writable, model_files, result_files
 from onnx_ood.exceptions import OutputError, UsageError
+from onnx_ood.reports.formats.parquet import write_parquet
 
 
 @pytest.fixture
@@ -141,3 +142,25 @@ def test_names_of_any_length_that_the_system_takes_are_accepted(tmp_path: Path) 
     check_writable(tmp_path / ("x" * 255))
     with pytest.raises(OutputError):
         check_writable(tmp_path / ("x" * 256))
+
+
+def test_streams_are_written_over_neither_by_results_nor_by_tables(scored) -> None:
+    folder, _ = scored
+    result = onnx_ood.score(
+        folder / "m.onnx",
+        folder / "x.npy",
+        detectors="deviation",
+        bundled_reference=False,
+        provider="cpu",
+        streaming=onnx_ood.Streaming(folder / "s.jsonl"),
+    )
+    before = (folder / "s.jsonl").read_bytes()
+    for write in (result.to_json, result.to_html):
+        with pytest.raises(UsageError, match="is a stream"):
+            write(folder / "s.jsonl")
+    with (
+        onnx_ood.read_summary(folder / "s.jsonl") as summary,
+        pytest.raises(UsageError, match="is the stream"),
+    ):
+        write_parquet(folder / "s.jsonl", summary)
+    assert (folder / "s.jsonl").read_bytes() == before

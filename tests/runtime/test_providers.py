@@ -156,7 +156,7 @@ def test_standard_output_and_the_log_level_stay_those_of_the_program(capfd, monk
     before, seen, done = sys.stdout, set(), threading.Event()
 
     def watch():
-        while not done.is_set():
+        while not done.wait(0.0002):
             seen.add(id(sys.stdout))
 
     watcher = threading.Thread(target=watch)

@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from onnx_ood._outputs import check_outputs
 from onnx_ood._writing import replacing
 from onnx_ood.audits.score.result import InputResult
 from onnx_ood.audits.score.stream.summary import StreamSummary
@@ -39,8 +40,10 @@ def write_parquet(path: Path, summary: StreamSummary) -> None:
         summary: Summary of the run.
 
     Raises:
+        UsageError: If the path is the stream itself.
         OutputError: If the file cannot be written.
     """
+    check_outputs([("", path)], [("the stream", summary.path)] if summary.path else [])
     import pyarrow  # noqa: PLC0415 - optional, and slow to import
     from pyarrow import parquet  # noqa: PLC0415
 

@@ -41,6 +41,7 @@ class StreamSummary:
     """Summary of a run.
 
     Attributes:
+        path: File of the stream; None for a temporary one.
         header: Settings of the run.
         probes: The measured probes.
         copies: Nudged copies of all scored inputs.
@@ -56,6 +57,7 @@ class StreamSummary:
             file: An empty file for the numbers of all inputs, for exclusive use.
         """
         self._stream = stream
+        self.path = stream.path
         self.header = stream.header
         self.probes: tuple[CalibratedProbe, ...] = stream.calibration.probes if stream.calibration else ()
         self._floor = np.array([probe.noise_floor for probe in self.probes])
