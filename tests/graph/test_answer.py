@@ -218,3 +218,28 @@ def test_a_single_row_is_an_answer_whose_scores_are_unknown(save) -> None:
     assert (answer.output, answer.scores) == ("y", None)
     assert why_no_answer(loaded) is None
     assert "neither a softmax nor a linear layer" in (why_no_scores(loaded) or "")
+
+
+TREE = """{name} = ai.onnx.ml.TreeEnsembleClassifier <
+    nodes_treeids = [0, 0, 0], nodes_nodeids = [0, 1, 2], nodes_featureids = [1, 0, 0],
+    nodes_values = [0.5, 0.0, 0.0], nodes_modes = ["BRANCH_LEQ", "LEAF", "LEAF"],
+    nodes_truenodeids = [1, 0, 0], nodes_falsenodeids = [2, 0, 0],
+    class_treeids = [0, 0, 0, 0], class_nodeids = [1, 1, 2, 2], class_ids = [0, 1, 0, 2],
+    class_weights = [0.75, 0.25, 0.125, 0.875], classlabels_strings = ["ant", "bee", "cow"],
+    post_transform = "NONE"> (x)"""
+
+
+def test_a_tree_ensemble_answers_with_labels_and_probabilities(save) -> None:
+    text = f"net (float[N, 4] x) => (string[N] label, float[N, 3] p) {{ {TREE.format(name='label, p')} }}"
+    loaded = onnx_ood.load(save(small_models.build(text, domains=("ai.onnx.ml",))))
+    answer = find_answer(loaded)
+    assert answer is not None
+    assert (answer.output, answer.label, answer.kind) == ("p", "label", "distribution")
+    assert (answer.scores, answer.classes) == (ClassScores("p", probabilities=True), ("ant", "bee", "cow"))
+    result = onnx_ood.score(loaded, X, detectors="msp", provider="cpu")
+    right = np.where(X[:, 1] <= 0.5, "ant", "cow")
+    for entry in result.inputs:
+        row = int(entry.id.removeprefix("inputs[").removesuffix("]"))
+        assert entry.prediction is not None
+        assert entry.prediction.label == right[row]
+        assert entry.prediction.probability == {"ant": 0.75, "cow": 0.875}[str(right[row])]
