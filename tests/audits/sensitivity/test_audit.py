@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import small_models
 from garment_arrays import garments, saved
 from onnx import numpy_helper
 
@@ -178,3 +179,25 @@ def test_arrays_in_memory_and_rows_of_files_are_measured(tmp_path: Path) -> None
     (row,) = onnx_ood.sensitivity(models.path("fashion_cnn"), f"{name}[2]", settings).models
     assert [one.jacobian for one in memory.inputs] == [one.jacobian for one in whole.inputs]
     assert [one.id for one in row.inputs] == [f"{name}[2]"]
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.0])
+def test_a_quantized_model_is_never_stable_for_its_rounding(save, factor: float) -> None:
+    """Differences over steps see a linear map; a map that gives 0 for all of them is not evaluated."""
+    weights = {
+        "s": np.float32(0.25),
+        "z": np.uint8(128),
+        "w": small_models.normal(4, 3, seed=1) * np.float32(factor),
+    }
+    text = """net (float[N, 4] x) => (float[N, 3] y) {
+        q = QuantizeLinear (x, s, z) d = DequantizeLinear (q, s, z) h = MatMul (d, w) y = Relu (h) }"""
+    model = save(small_models.build(text, weights))
+    rows = np.rint(small_models.normal(12, 4, seed=2) * 4).astype(np.float32) / 4
+    if factor == 0:
+        with pytest.raises(NotEvaluatedError, match=r"rounds 'x' to steps of 0\.25"):
+            onnx_ood.sensitivity(model, rows, trajectories=0, provider="cpu")
+        return
+    (found,) = onnx_ood.sensitivity(model, rows, trajectories=0, probe="h", provider="cpu").models
+    assert any("steps of 0.25" in note for note in found.notes)
+    # All four unit vectors, over steps that the rounding keeps: the norm is that of the weights.
+    assert found.jacobian.norm.mean == pytest.approx(np.linalg.norm(weights["w"]), rel=1e-5)
