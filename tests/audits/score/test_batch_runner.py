@@ -24,7 +24,9 @@ def test_inputs_at_which_a_probe_is_empty_are_not_comparable_there(tmp_path):
     for one in result.inputs:
         assert (one.drop[0] is None) == ("b.npy" in one.id)
         known = [
-            np.log10(max(drop, probe.noise_floor)) for drop, probe in zip(one.drop, result.probes) if drop
+            np.log10(max(drop, probe.noise_floor))
+            for drop, probe in zip(one.drop, result.probes, strict=True)
+            if drop
         ]
         assert one.published_score == pytest.approx(-np.mean(known))
 
