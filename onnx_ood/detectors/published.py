@@ -14,7 +14,7 @@ def published_score(drops: Float, floor: Float) -> Float:
     The score is reported for comparison only.
 
     Args:
-        drops: Mean cosine drop of each input at each probe, float64 [N, P]; NaN is left out.
+        drops: Mean cosine drop of each input at each probe, float64 [N, P].
         floor: Noise floor of each probe, float64 [P], above 0; smaller drops count as the floor.
 
     Returns:
@@ -23,9 +23,5 @@ def published_score(drops: Float, floor: Float) -> Float:
     >>> published_score(np.array([[1e-3, 1e-5]]), np.array([1e-12, 1e-12]))
     array([4.])
     """
-    logs = np.log10(np.maximum(drops, floor))
-    known = ~np.isnan(drops)
-    score: Float = -logs.mean(axis=1)
-    if not known.all():
-        score = -np.where(known, logs, 0.0).sum(axis=1) / known.sum(axis=1)
+    score: Float = -np.log10(np.maximum(drops, floor)).mean(axis=1)
     return score

@@ -23,11 +23,8 @@ def test_inputs_at_which_a_probe_is_empty_are_not_comparable_there(tmp_path):
     assert [probe.not_comparable for probe in result.probes] == [3 * 4, 0]
     for one in result.inputs:
         assert (one.drop[0] is None) == ("b.npy" in one.id)
-        known = [
-            np.log10(max(drop, probe.noise_floor))
-            for drop, probe in zip(one.drop, result.probes, strict=True)
-            if drop
-        ]
+        pairs = zip(one.drop, result.probes, strict=True)
+        known = [np.log10(max(drop, probe.noise_floor)) for drop, probe in pairs if drop is not None]
         assert one.published_score == pytest.approx(-np.mean(known))
 
 
