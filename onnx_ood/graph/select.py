@@ -109,9 +109,8 @@ def not_floating(model: Model, name: str, dtype: str) -> str:
     reason = f"holds {dtype} values; only floating-point tensors can be measured"
     if dtype not in _QUANTIZED_DTYPES:
         return reason
-    for node in model.proto.graph.node:
-        if node.op_type == "DequantizeLinear" and name in node.input[:1]:
-            return f"{reason}; use {node.output[0]!r}, its dequantized values"
+    if name in model.dequantized:
+        return f"{reason}; use {model.dequantized[name]!r}, its dequantized values"
     return f"{reason}, and no DequantizeLinear reads it"
 
 

@@ -101,6 +101,15 @@ class Model:
         return sizes_only(self.proto)
 
     @cached_property
+    def dequantized(self) -> Mapping[str, str]:
+        """Result of the first DequantizeLinear in the main graph that reads a tensor, by the tensor's name."""
+        return {
+            node.input[0]: node.output[0]
+            for node in reversed(self.proto.graph.node)
+            if node.op_type == "DequantizeLinear" and node.input and node.output
+        }
+
+    @cached_property
     def output_plans(self) -> OutputPlans:
         """Output plan of each tensor, or the reason for its refusal."""
         return OutputPlans(self.nested, self.opsets.get("ai.onnx", 1))

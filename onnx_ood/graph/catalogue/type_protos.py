@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 from onnx import GraphProto, TensorProto, TypeProto
 
 from onnx_ood.exceptions import UsageError
@@ -42,6 +44,16 @@ def types_in(graph: GraphProto) -> dict[str, TypeProto]:
 def kind_of(type_proto: TypeProto | None) -> str | None:
     """Name the kind of a type, such as `"tensor_type"` or `"sequence_type"`; None if unknown."""
     return type_proto.WhichOneof("value") if type_proto is not None else None
+
+
+def has_element_type(type_proto: TypeProto | None) -> TypeGuard[TypeProto]:
+    """Return whether a type is known as far as its elements go, whatever its shape."""
+    kind = kind_of(type_proto)
+    return (
+        type_proto is not None
+        and kind is not None
+        and (kind != "tensor_type" or type_proto.tensor_type.elem_type != TensorProto.UNDEFINED)
+    )
 
 
 def rank_of(type_proto: TypeProto | None) -> int | None:
