@@ -113,9 +113,5 @@ def nearest_floats(model: Model, tensor: Tensor | None = None) -> str:
     Returns:
         The end of a message, empty if there is no such tensor.
     """
-    names = [other.name for other in model.all_tensors]
-    following = model.all_tensors[names.index(tensor.name) + 1 :] if tensor else model.all_tensors
-    for other in following:
-        if other.floating and not (other.is_input or other.constant or other.name in model.sizes):
-            return f"; the nearest inner floating-point tensor is {other.name!r}"
-    return ""
+    nearest = model.next_floats.get(tensor.name if tensor else "")
+    return f"; the nearest inner floating-point tensor is {nearest!r}" if nearest else ""

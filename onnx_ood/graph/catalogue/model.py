@@ -101,6 +101,17 @@ class Model:
         return sizes_only(self.proto)
 
     @cached_property
+    def next_floats(self) -> Mapping[str, str]:
+        """First inner floating-point tensor with data after each tensor, by the tensor's name; the first of all by ""."""
+        found: dict[str, str] = {}
+        following = ""
+        for tensor in reversed(self.all_tensors):
+            found[tensor.name] = following
+            if tensor.floating and not (tensor.is_input or tensor.constant or tensor.name in self.sizes):
+                following = tensor.name
+        return {**found, "": following}
+
+    @cached_property
     def dequantized(self) -> Mapping[str, str]:
         """Result of the first DequantizeLinear in the main graph that reads a tensor, by the tensor's name."""
         return {

@@ -13,7 +13,7 @@ from onnx_ood.graph.surface.open_site import (
     declare_nudge,
     declare_values,
     nudge_argument,
-    nudge_result,
+    nudge_results,
     read_instead,
     replace_result,
 )
@@ -34,7 +34,7 @@ def run(model: ModelProto, **feeds: np.ndarray) -> dict[str, np.ndarray]:
 
 def test_readers_of_a_nudged_result_get_the_sum() -> None:
     model = small_models.build(TEXT)
-    nudge_result(model.graph, "a", "nudge", "before")
+    nudge_results(model.graph, {"a": ("nudge", "before")})
     declare_nudge(model, "nudge", helper.make_tensor_type_proto(TensorProto.FLOAT, ["N", 4]))
     onnx.checker.check_model(model, full_check=True)
     found = run(model, nudge=NUDGE)
