@@ -19,8 +19,12 @@ def qualified_op(node: NodeProto) -> str:
 
 
 def attribute_values(node: NodeProto) -> dict[str, Any]:
-    """Attributes of a node as Python values, by name."""
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    """Attributes of a node as Python values, by name; references to attributes of a call are left out."""
+    return {
+        attribute.name: helper.get_attribute_value(attribute)
+        for attribute in node.attribute
+        if not attribute.ref_attr_name
+    }
 
 
 def subgraphs(node: NodeProto) -> Iterator[GraphProto]:
