@@ -11,7 +11,7 @@ from onnx_ood.graph.answer import (
 )
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
 from onnx_ood.graph.catalogue.contents import NonFinite, all_operators, count_non_finite
-from onnx_ood.graph.catalogue.external import relocated
+from onnx_ood.graph.catalogue.external import embed_values, relocated
 from onnx_ood.graph.catalogue.model import Model, load
 from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
@@ -63,6 +63,7 @@ __all__ = [
     "count_non_finite",
     "downstream_model",
     "element_type",
+    "embed_values",
     "evaluate_node",
     "find_answer",
     "find_batch_norms",

@@ -166,7 +166,9 @@ def matching(
     else:
         found = [tensor for tensor in candidates if fnmatchcase(tensor.name, selector)]
     if not found:
-        raise SelectorError(_why_none(by_name, refusal, selector) or _nothing_matches(file, candidates, selector))
+        raise SelectorError(
+            _why_none(by_name, refusal, selector) or _nothing_matches(file, candidates, selector)
+        )
     return found
 
 

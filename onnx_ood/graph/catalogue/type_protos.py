@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from onnx import GraphProto, TensorProto, TypeProto
+from onnx import GraphProto, TensorProto, TensorShapeProto, TypeProto
 
 from onnx_ood.exceptions import UsageError
 
@@ -149,12 +149,18 @@ def unsized_type(type_proto: TypeProto) -> TypeProto:
     return tensor_type(type_proto.tensor_type.elem_type, rank_of(type_proto) or None)
 
 
+def symbol_of(dim: TensorShapeProto.Dimension) -> str:
+    """Read the symbol of a size, which protobuf gives as bytes if a damaged file holds no text there."""
+    symbol: str | bytes = dim.dim_param
+    return symbol.decode("utf-8", errors="replace") if isinstance(symbol, bytes) else symbol
+
+
 def declarable_type(type_proto: TypeProto) -> TypeProto:
     """Copy a type without meaningless sizes: symbols invented by inference, and −1 as some exporters write it."""
     copy = _copied(type_proto)
     if kind_of(copy) == "tensor_type":
         for dim in copy.tensor_type.shape.dim:
-            if dim.dim_param.startswith("unk__") or dim.dim_value < 0:
+            if symbol_of(dim).startswith("unk__") or dim.dim_value < 0:
                 dim.Clear()
     return copy
 

@@ -109,9 +109,7 @@ def hoist(location: TensorLocation, plan: OutputPlan, names: Names, declared: De
 class _Hoist:
     """One tensor being hoisted. Levels count from the innermost graph."""
 
-    def __init__(
-        self, location: TensorLocation, plan: OutputPlan, names: Names, declared: Declared
-    ) -> None:
+    def __init__(self, location: TensorLocation, plan: OutputPlan, names: Names, declared: Declared) -> None:
         self._location, self._names, self._declared = location, names, declared
         self._exits = plan.exits
         innermost = location.graphs[-1]
@@ -199,9 +197,7 @@ class _Hoist:
         depth = len(self._exits) - level
         graph, steps = self._location.graphs[depth], self._location.steps[:depth]
         if steps not in self._declared:
-            self._declared[steps] = {
-                value.name for values in (graph.output, graph.input) for value in values
-            }
+            self._declared[steps] = {value.name for values in (graph.output, graph.input) for value in values}
         name = self._current
         if name in self._declared[steps]:
             # It is a result already, at another position.

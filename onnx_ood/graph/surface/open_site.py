@@ -41,7 +41,9 @@ def nudge_results(graph: GraphProto, nudges: Mapping[str, tuple[str, str]]) -> N
         graph: The graph that computes them; it is changed, and its nodes are new objects.
         nudges: For each result, the tensor to add and the new name of the node's own result.
     """
-    _insert_after(graph, {name: (unnudged, _add(unnudged, nudge, name)) for name, (nudge, unnudged) in nudges.items()})
+    _insert_after(
+        graph, {name: (unnudged, _add(unnudged, nudge, name)) for name, (nudge, unnudged) in nudges.items()}
+    )
 
 
 def nudge_argument(graph: GraphProto, name: str, nudge: str, nudged: str) -> None:
@@ -130,10 +132,11 @@ def _insert_after(graph: GraphProto, changes: Mapping[str, tuple[str, NodeProto]
         nodes.append(producer)
         for j, output in enumerate(producer.output):
             following: list[NodeProto] = []
-            while output in changes:  # A result may be nudged twice, by two of its paths.
-                output, node = changes[output]
+            name = output
+            while name in changes:  # A result may be nudged twice, by two of its paths.
+                name, node = changes[name]
                 following.insert(0, node)
-            producer.output[j] = output
+            producer.output[j] = name
             nodes += following
     del graph.node[:]
     graph.node.extend(nodes)

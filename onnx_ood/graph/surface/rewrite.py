@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto
 
+from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.catalogue.expand import TensorRequest, expand
 from onnx_ood.graph.catalogue.names import Names
 from onnx_ood.graph.catalogue.paths import Step
-from onnx_ood.graph.catalogue.type_protos import cast_type, declarable_type, tensor_type
+from onnx_ood.graph.catalogue.type_protos import cast_type, declarable_type, has_element_type, tensor_type
 from onnx_ood.graph.surface.hoist import Declared, TensorLocation, add_cast, hoist, locate
 from onnx_ood.graph.surface.open_site import (
     declare_nudge,
@@ -96,7 +97,8 @@ class _Rewriting:
         self.proto.CopyFrom(model.proto)
         self._names = Names(model.proto)
         self._model = model
-        self._types = dict(model.nested.types)
+        # Functions are expanded for the second, by which onnx may infer more or less.
+        self._types = {**model.types, **model.nested.types}
         for tensor in model.proto.graph.initializer:
             stored = tensor_type(tensor.data_type, 0)
             for size in tensor.dims:
@@ -171,7 +173,7 @@ class _Rewriting:
                 while name in nudges:  # Two paths of one tensor: the second nudges what the first left.
                     name = nudges[name][1]
                 nudges[name] = nudge, self._names.fresh(f"{site}@unnudged")
-            declare_nudge(self.proto, nudge, known or self._types[site])
+            declare_nudge(self.proto, nudge, known or self._type_of(site))
         # The innermost first: nodes of a graph are new objects afterwards, with all that they hold.
         for steps in sorted(results, key=len, reverse=True):
             nudge_results(*results[steps])
@@ -183,5 +185,13 @@ class _Rewriting:
         entry = self._names.fresh(f"{site}@values")
         replace_result(graph, name, entry, self._names.fresh(f"{site}@computed"))
         known = type_proto or (location.type if location else None)
-        declare_values(self.proto, entry, known or self._types[site])
+        declare_values(self.proto, entry, known or self._type_of(site))
         return entry
+
+    def _type_of(self, site: str) -> TypeProto:
+        if not has_element_type(self._types.get(site)):
+            raise SelectorError(
+                f"tensor {site!r} has a type that neither onnx nor onnxruntime can infer, so no input can be declared "
+                "for its nudge; choose another site"
+            )
+        return self._types[site]
