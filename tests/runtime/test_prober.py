@@ -65,10 +65,10 @@ class TestProber:
         assert prober.probes == ("h", "r", "back", "y")
 
     def test_needs_one_probe_that_can_be(self, save: Save) -> None:
+        model = onnx_ood.load(save(small_models.contrib()))
         with pytest.raises(
             SelectorError, match="none of the selected tensors can be measured; 'codes' holds uint8"
         ):
-            model = onnx_ood.load(save(small_models.contrib()))
             Prober(model, [model.by_name["codes"]], provider="cpu")
         with pytest.raises(SelectorError, match="no probes are selected"):
             Prober(onnx_ood.load(save(small_models.classifier())), [], provider="cpu")

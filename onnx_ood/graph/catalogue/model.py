@@ -24,7 +24,7 @@ from onnx_ood.graph.catalogue.nested import NestedTensor, NestedTensors, find_ne
 from onnx_ood.graph.catalogue.nodes import qualified_op
 from onnx_ood.graph.catalogue.order import sizes_only
 from onnx_ood.graph.catalogue.output_plans import OutputPlans
-from onnx_ood.graph.catalogue.tensors import Tensor, type_of
+from onnx_ood.graph.catalogue.tensors import Shape, Tensor, dtype_name, type_of
 from onnx_ood.graph.catalogue.texts import check_texts
 from onnx_ood.graph.catalogue.type_protos import types_in
 
@@ -105,7 +105,7 @@ class Model:
 
     @cached_property
     def next_floats(self) -> Mapping[str, str]:
-        """First inner floating-point tensor with data after each tensor, by the tensor's name; the first of all by ""."""
+        """First inner tensor of floats with data after each tensor, by the tensor's name; the first of all by ""."""
         found: dict[str, str] = {}
         following = ""
         for tensor in reversed(self.all_tensors):
@@ -132,6 +132,20 @@ class Model:
     def inputs(self) -> tuple[Tensor, ...]:
         """The inputs to feed: graph inputs without an initializer."""
         return tuple(tensor for tensor in self.tensors if tensor.is_input)
+
+    @cached_property
+    def initializers(self) -> tuple[Tensor, ...]:
+        """The initializers of the main graph, as constant tensors outside the execution order."""
+        return tuple(
+            _constant(stored.name, "Initializer", dtype_name(stored.data_type), tuple(stored.dims))
+            for stored in self.proto.graph.initializer
+        )
+
+    @cached_property
+    def output_tensors(self) -> tuple[Tensor, ...]:
+        """The tensors that are the model's outputs, in file order; an output may also be an input or an initializer."""
+        known = {tensor.name: tensor for tensor in (*self.initializers, *self.tensors)}
+        return tuple(known.get(name) or _constant(name, "", None, None) for name in self.outputs)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -175,6 +189,23 @@ def _tensor_of(nested: NestedTensor, index: int, depth: int) -> Tensor:
         output=False,
         consumers=0,
         scope=nested.scope,
+    )
+
+
+def _constant(name: str, op: str, dtype: str | None, shape: Shape) -> Tensor:
+    return Tensor(
+        name=name,
+        op=op,
+        domain="",
+        node="",
+        dtype=dtype,
+        shape=shape,
+        index=0,
+        depth=0,
+        activation=False,
+        constant=True,
+        output=False,
+        consumers=0,
     )
 
 
@@ -255,7 +286,8 @@ def _refuse_other_formats(path: Path, content: bytes) -> None:
         raise ModelError(f"{path}: is not an ONNX model but a web page; download the file itself")
     if content.startswith(b"PK\x03\x04"):
         raise ModelError(
-            f"{path}: is not an ONNX model but a zip archive (as torch.save writes too); unpack it, or export the model to ONNX"
+            f"{path}: is not an ONNX model but a zip archive (as torch.save writes too); unpack it, or export the "
+            "model to ONNX"
         )
 
 

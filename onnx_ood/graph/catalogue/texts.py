@@ -1,7 +1,7 @@
 """Names in a model file that are not text.
 
-protobuf hands over a string that is not valid UTF-8 as bytes, or raises when it is written elsewhere; both would show far
-from the cause.
+protobuf hands over a string that is not valid UTF-8 as bytes, or raises when it is written elsewhere; both would show
+far from the cause.
 """
 
 from __future__ import annotations
