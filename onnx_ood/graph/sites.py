@@ -36,8 +36,6 @@ def why_not_nudged(model: Model, tensor: Tensor) -> str | None:
         )
     if tensor.name in model.sizes:
         return f"holds sizes, not data; sizes cannot be nudged{nearest_floats(model, tensor)}"
-    if model.opsets.get("ai.onnx", 1) < MIN_OPSET:
-        return f"cannot be nudged: nudges require operators of version {MIN_OPSET} or newer"
     nested = model.nested_by_path.get(tensor.name)
     if nested is not None and nested.refusal:
         return nested.refusal
@@ -101,6 +99,16 @@ def rounding_step(model: Model, tensor: Tensor) -> float | None:
             else:
                 return None
     return max(scales, default=None)
+
+
+def why_no_nudge_input(model: Model) -> str | None:
+    """Explain why no input for nudges can be added to a model's file; None if it can. Nudges of runs need none."""
+    if model.standard_opset < MIN_OPSET:
+        return (
+            f"cannot be nudged in a file: an added input requires operators of version {MIN_OPSET} or newer, the model "
+            f"has {model.standard_opset}"
+        )
+    return None
 
 
 def nearest_floats(model: Model, tensor: Tensor | None = None) -> str:

@@ -274,7 +274,7 @@ class _Scope:
     def _pool(self, units: PatternSite) -> PatternSite:
         if self._nested:
             raise _UnreadError("is a MaxPool inside a function or control flow")
-        if self._model.opsets.get("ai.onnx", 1) < _MIN_OPSET_POOL_INDICES:
+        if self._model.standard_opset < _MIN_OPSET_POOL_INDICES:
             raise _UnreadError("is a MaxPool of an operator set older than 8, which has no indices")
         return replace(units, thresholds=(), above=(), read="")
 

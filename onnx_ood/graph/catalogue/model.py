@@ -21,7 +21,7 @@ from onnx_ood.graph.catalogue.catalogue import catalogue
 from onnx_ood.graph.catalogue.external import data_files, stored_tensors
 from onnx_ood.graph.catalogue.inference import infer_types
 from onnx_ood.graph.catalogue.nested import NestedTensor, NestedTensors, find_nested_tensors
-from onnx_ood.graph.catalogue.nodes import qualified_op
+from onnx_ood.graph.catalogue.nodes import qualified_op, standard_opset
 from onnx_ood.graph.catalogue.order import sizes_only
 from onnx_ood.graph.catalogue.output_plans import OutputPlans
 from onnx_ood.graph.catalogue.tensors import Shape, Tensor, dtype_name, type_of
@@ -126,7 +126,7 @@ class Model:
     @cached_property
     def output_plans(self) -> OutputPlans:
         """Output plan of each tensor, or the reason for its refusal."""
-        return OutputPlans(self.nested, self.opsets.get("ai.onnx", 1))
+        return OutputPlans(self.nested, self.standard_opset)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -156,6 +156,11 @@ class Model:
     def opsets(self) -> dict[str, int]:
         """Opset version by domain; the standard domain is `"ai.onnx"`."""
         return {entry.domain or "ai.onnx": entry.version for entry in self.proto.opset_import}
+
+    @property
+    def standard_opset(self) -> int:
+        """Version of the standard operators; in a file without any, one that they can be added in."""
+        return standard_opset(self.proto)
 
     @cached_property
     def parameters(self) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from onnx import NodeProto, TensorProto
 
 from onnx_ood._types import Array
+from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.external import with_values
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
@@ -64,9 +65,13 @@ class StoredValues:
             if tensor is not None:
                 return self._read(tensor)
         try:
-            return evaluate_node(node, values, [("", self._model.opsets.get("ai.onnx", 1))])[0]
+            return evaluate_node(node, values, [("", self._model.standard_opset)])[0]
         except Exception:
             return None  # A damaged node: onnxruntime gives the reason when it loads the model.
 
     def _read(self, tensor: TensorProto) -> Array:
-        return stored_array(with_values(tensor, self._model.path))
+        values = with_values(tensor, self._model.path)
+        try:
+            return stored_array(values)
+        except ModelError as error:
+            raise ModelError(f"{self._model.path}: {error}") from None

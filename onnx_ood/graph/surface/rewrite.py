@@ -11,6 +11,7 @@ from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.catalogue.expand import TensorRequest, expand
 from onnx_ood.graph.catalogue.names import Names
+from onnx_ood.graph.catalogue.nodes import is_standard
 from onnx_ood.graph.catalogue.paths import Step
 from onnx_ood.graph.catalogue.type_protos import cast_type, declarable_type, has_element_type, tensor_type
 from onnx_ood.graph.surface.hoist import Declared, TensorLocation, add_cast, hoist, locate
@@ -95,6 +96,8 @@ class _Rewriting:
     def __init__(self, model: Model, keep_outputs: bool) -> None:
         self.proto = ModelProto()
         self.proto.CopyFrom(model.proto)
+        if all(not is_standard(entry.domain) for entry in self.proto.opset_import):
+            self.proto.opset_import.add(domain="", version=model.standard_opset)
         self._names = Names(model.proto)
         self._model = model
         # Functions are expanded for the second, by which onnx may infer more or less.
