@@ -49,7 +49,7 @@ def type_named(name: str, shape: Iterable[int | str | None] = ()) -> TypeProto |
         shape: Sizes of a tensor. An empty one is left open: onnxruntime reports scalars and unknown ranks alike.
 
     Returns:
-        The type, None if it is no tensor or sequence of tensors.
+        The type, None unless it is a tensor or a sequence of tensors.
 
     Examples:
         >>> type_named("tensor(float)", ["N", 8]).tensor_type.elem_type

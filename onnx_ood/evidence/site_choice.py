@@ -29,7 +29,7 @@ def choose_site(model: Model, name: str | None, feeds: Mapping[str, str]) -> tup
     if name is not None:
         return find_site(model, name), ()
     free = [tensor for tensor in model.inputs if tensor.name not in feeds]
-    # Scales, speeds and lengths beside data: one number for a run or an input.
+    # Scales, speeds and lengths come with data: they have one number for a run or an input.
     data = [tensor for tensor in free if tensor.shape is None or len(tensor.shape) > 1]
     floats = [tensor for tensor in data or free if tensor.floating]
     if len(floats) > 1:

@@ -16,7 +16,7 @@ from onnx_ood.graph.catalogue.type_protos import has_element_type, types_in
 
 
 class Place(NamedTuple):
-    """Where a tensor of a flat model is in the original.
+    """Place in the original of a tensor of a flat model.
 
     Attributes:
         steps: Steps from the main graph to its graph.
