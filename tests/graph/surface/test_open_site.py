@@ -118,3 +118,12 @@ def test_subgraphs_read_the_other_tensor_unless_they_define_the_name() -> None:
     assert then.output[0].name == "third"
     read_instead(outer, "c", "flag")
     assert list(outer.input) == ["flag"]
+
+
+def test_a_result_is_nudged_by_two_of_its_paths() -> None:
+    model = small_models.build(TEXT)
+    nudge_results(model.graph, {"a": ("first", "before"), "before": ("second", "own")})
+    for name in ("first", "second"):
+        declare_nudge(model, name, helper.make_tensor_type_proto(TensorProto.FLOAT, ["N", 4]))
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_allclose(run(model, first=NUDGE, second=2 * NUDGE)["a"], -X + 3 * NUDGE, rtol=1e-5)
