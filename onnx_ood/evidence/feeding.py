@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 
 from onnx_ood._dialect import named_feed
 from onnx_ood.evidence.preprocessing_choice import row_request
-from onnx_ood.exceptions import InputError, UsageError
+from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import FedInput, Model, Tensor, format_shape
 from onnx_ood.inputs import FEED_GRAMMAR, Batch, InputSource, RowRequest, SharedValue
 from onnx_ood.results.base import FROM_FILES
 from onnx_ood.runtime import batch_axis, can_feed
+
+# Axes of an array in numpy.
+MAX_AXES = 64
 
 
 class Feeding:
@@ -124,6 +127,10 @@ def _wanted(model: Model, tensor: Tensor, fed: FedInput) -> RowRequest:
     if tensor.shape is None:
         raise UsageError(
             f"{model.path} does not state the rank of input {tensor.name!r}; use onnx_ood.measure"
+        )
+    if len(tensor.shape) > MAX_AXES:
+        raise ModelError(
+            f"{model.path}: input {tensor.name!r} has {len(tensor.shape)} axes, and arrays have at most {MAX_AXES}"
         )
     if not can_feed(tensor):
         raise UsageError(

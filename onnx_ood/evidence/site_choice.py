@@ -8,7 +8,7 @@ from onnx_ood._dialect import named
 from onnx_ood.evidence.feeding import check_names
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, Tensor, measurable
-from onnx_ood.runtime import find_site, first_input
+from onnx_ood.runtime import find_site, first_input, why_no_site
 
 
 def choose_site(model: Model, name: str | None, feeds: Mapping[str, str]) -> tuple[Tensor, tuple[str, ...]]:
@@ -28,7 +28,10 @@ def choose_site(model: Model, name: str | None, feeds: Mapping[str, str]) -> tup
     check_names(model, feeds)
     if name is not None:
         return find_site(model, name), ()
-    floats = [tensor for tensor in model.inputs if tensor.floating and tensor.name not in feeds]
+    free = [tensor for tensor in model.inputs if tensor.name not in feeds]
+    # Scales, speeds and lengths come with data: they have one number for a run or an input.
+    data = [tensor for tensor in free if tensor.shape is None or len(tensor.shape) > 1]
+    floats = [tensor for tensor in data or free if tensor.floating]
     if len(floats) > 1:
         raise UsageError(
             f"{model.path} has several inputs of floats ({', '.join(tensor.name for tensor in floats)}); name the one "
@@ -39,11 +42,18 @@ def choose_site(model: Model, name: str | None, feeds: Mapping[str, str]) -> tup
         return find_site(model, floats[0].name), ()
     # Only tensors that depend on the fed input: one that depends on another input alone (a mask) is not a site.
     candidates = measurable(model, first_input(model, feeds)) if model.inputs else ()
-    inside = [tensor for tensor in candidates if tensor.floating and not tensor.output]
+    inside = [
+        tensor
+        for tensor in candidates
+        if tensor.floating and not tensor.output and why_no_site(model, tensor) is None
+    ]
     if not inside:
         return find_site(model, None), ()
-    takes_floats = any(tensor.floating for tensor in model.inputs)
-    reason = "has no free input of floats" if takes_floats else "takes no floats"
-    return inside[0], (
-        f"The model {reason}; it was nudged at {inside[0].name}, the first inner tensor of floats.",
-    )
+    # A tensor without a second axis is a scale or a length, computed from the data.
+    site = next((tensor for tensor in inside if tensor.shape is None or len(tensor.shape) > 1), inside[0])
+    reason = "takes no floats"
+    if any(tensor.floating for tensor in model.inputs):
+        settings = [tensor.name for tensor in free if tensor.floating]
+        listed = f" but settings ({', '.join(settings)})" if settings else ""
+        reason = f"has no free input of floats{listed}"
+    return site, (f"The model {reason}; it was nudged at {site.name}, the first inner tensor of floats.",)

@@ -11,12 +11,12 @@ from onnx_ood.graph.answer import (
 )
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
 from onnx_ood.graph.catalogue.contents import NonFinite, all_operators, count_non_finite
-from onnx_ood.graph.catalogue.external import relocated
+from onnx_ood.graph.catalogue.external import embed_values, relocated
 from onnx_ood.graph.catalogue.model import Model, load
 from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
-from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, subgraphs
+from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, standard_opset, subgraphs
 from onnx_ood.graph.catalogue.tensors import Dim, Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
@@ -28,6 +28,7 @@ from onnx_ood.graph.select import measurable, not_floating, select, why_not_meas
 from onnx_ood.graph.sites import holds_input, nearest_floats, nudgeable, rounding_step, why_not_nudged
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
 from onnx_ood.graph.surface.cut import Cut, downstream_model, find_cut
+from onnx_ood.graph.surface.open_site import MIN_OPSET as MIN_NUDGE_OPSET
 from onnx_ood.graph.surface.pair_statistics import MAX_UNITS, PairGraph, with_pair_statistics
 from onnx_ood.graph.surface.pool_indices import PoolIndices, with_pool_indices
 from onnx_ood.graph.surface.rewrite import Rewritten, open_at, rewrite
@@ -37,6 +38,7 @@ from onnx_ood.graph.units import PatternSite, Units, find_units
 __all__ = [
     "DEFAULT_LIMIT",
     "MAX_UNITS",
+    "MIN_NUDGE_OPSET",
     "PREFIX",
     "Answer",
     "BatchNorm",
@@ -63,6 +65,7 @@ __all__ = [
     "count_non_finite",
     "downstream_model",
     "element_type",
+    "embed_values",
     "evaluate_node",
     "find_answer",
     "find_batch_norms",
@@ -87,6 +90,7 @@ __all__ = [
     "rounding_step",
     "row_size",
     "select",
+    "standard_opset",
     "subgraphs",
     "suggest_probes",
     "tensor_type",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -12,10 +12,10 @@ from onnx import ModelProto, TypeProto
 from onnx_ood._arguments import checked
 from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.catalogue.model import Model, load
-from onnx_ood.graph.catalogue.tensors import Tensor, dtype_name
+from onnx_ood.graph.catalogue.tensors import Tensor
 from onnx_ood.graph.catalogue.type_protos import kind_of
 from onnx_ood.graph.select import matching
-from onnx_ood.graph.sites import nudgeable, why_not_nudged
+from onnx_ood.graph.sites import nudgeable, why_no_nudge_input, why_not_nudged
 from onnx_ood.graph.surface.optional import MIN_OPSET as MIN_OPSET_OPTIONALS
 from onnx_ood.graph.surface.optional import as_optionals
 from onnx_ood.graph.surface.prune import prune as remove_unneeded
@@ -108,7 +108,7 @@ def instrument(
     watched, refused = _to_watch(model, probes)
     rewritten = rewrite(model, watched, _to_nudge(model, sites), keep_outputs=keep_outputs)
     proto, outputs = rewritten.proto, dict(rewritten.outputs)
-    if model.opsets.get("ai.onnx", 1) >= MIN_OPSET_OPTIONALS:
+    if model.standard_opset >= MIN_OPSET_OPTIONALS:
         renamed = as_optionals(proto, set(outputs.values()) - set(model.outputs))
         outputs = {name: renamed.get(output, output) for name, output in outputs.items()}
     if prune:
@@ -130,7 +130,7 @@ def _complete(type_proto: TypeProto) -> bool:
 
 def _to_watch(model: Model, selectors: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Resolve selectors of probes; return the tensors to watch, and reasons for the others that patterns match."""
-    known = {tensor.name: tensor for tensor in chain(_stored(model), model.all_tensors)}
+    known = {tensor.name: tensor for tensor in chain(model.initializers, model.all_tensors)}
     candidates = [tensor for tensor in model.all_tensors if not tensor.constant and not tensor.is_input]
     names: dict[str, None] = {}
     refused: dict[str, str] = {}
@@ -160,8 +160,8 @@ def _to_nudge(model: Model, selectors: Sequence[str]) -> list[str]:
     """Resolve selectors of sites."""
     names: dict[str, None] = {}
     if selectors:
-        known = {tensor.name: tensor for tensor in chain(_stored(model), model.all_tensors)}
-        candidates = [tensor for tensor in nudgeable(model) if tensor.dtype is not None]
+        known = {tensor.name: tensor for tensor in chain(model.initializers, model.all_tensors)}
+        candidates = [tensor for tensor in nudgeable(model) if _unnudgeable(model)(tensor) is None]
         for selector in selectors:
             found = matching(selector, known, candidates, _unnudgeable(model), model.path.name)
             names.update(dict.fromkeys(tensor.name for tensor in found))
@@ -172,25 +172,6 @@ def _unnudgeable(model: Model) -> Callable[[Tensor], str | None]:
     def reason(tensor: Tensor) -> str | None:
         if tensor.dtype is None and not tensor.constant:
             return "has a type that onnx cannot infer, so no input can be declared for its nudge"
-        return why_not_nudged(model, tensor)
+        return why_not_nudged(model, tensor) or why_no_nudge_input(model)
 
     return reason
-
-
-def _stored(model: Model) -> Iterator[Tensor]:
-    """Yield the initializers of the main graph as tensors."""
-    for stored in model.proto.graph.initializer:
-        yield Tensor(
-            name=stored.name,
-            op="Initializer",
-            domain="",
-            node="",
-            dtype=dtype_name(stored.data_type),
-            shape=tuple(stored.dims),
-            index=0,
-            depth=0,
-            activation=False,
-            constant=True,
-            output=False,
-            consumers=0,
-        )

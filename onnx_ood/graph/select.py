@@ -109,9 +109,8 @@ def not_floating(model: Model, name: str, dtype: str) -> str:
     reason = f"holds {dtype} values; only floating-point tensors can be measured"
     if dtype not in _QUANTIZED_DTYPES:
         return reason
-    for node in model.proto.graph.node:
-        if node.op_type == "DequantizeLinear" and name in node.input[:1]:
-            return f"{reason}; use {node.output[0]!r}, its dequantized values"
+    if name in model.dequantized:
+        return f"{reason}; use {model.dequantized[name]!r}, its dequantized values"
     return f"{reason}, and no DequantizeLinear reads it"
 
 
@@ -167,7 +166,9 @@ def matching(
     else:
         found = [tensor for tensor in candidates if fnmatchcase(tensor.name, selector)]
     if not found:
-        raise SelectorError(_nothing_matches(file, candidates, selector))
+        raise SelectorError(
+            _why_none(by_name, refusal, selector) or _nothing_matches(file, candidates, selector)
+        )
     return found
 
 
@@ -192,6 +193,20 @@ def _by_operator(candidates: Sequence[Tensor], selector: str) -> Sequence[Tensor
             f"selector {selector!r} is malformed: put an index or start:stop:step in the brackets"
         )
     return found[slice(*(None if bound is None else int(bound) for bound in bounds.groups()))]
+
+
+def _why_none(
+    by_name: Mapping[str, Tensor], refusal: Callable[[Tensor], str | None], selector: str
+) -> str | None:
+    """Explain why results of an operator that the model has are not among the candidates; None if it has none."""
+    parsed = _OP.fullmatch(selector)
+    if parsed is None:
+        return None
+    for tensor in by_name.values():
+        reason = refusal(tensor) if fnmatchcase(tensor.op, parsed["type"]) else None
+        if reason:
+            return f"selector {selector!r} matches no tensor that can be chosen: {tensor.name!r} {reason}"
+    return None
 
 
 def _nothing_matches(file: str, candidates: Sequence[Tensor], selector: str) -> str:

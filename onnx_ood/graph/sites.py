@@ -36,8 +36,6 @@ def why_not_nudged(model: Model, tensor: Tensor) -> str | None:
         )
     if tensor.name in model.sizes:
         return f"holds sizes, not data; sizes cannot be nudged{nearest_floats(model, tensor)}"
-    if model.opsets.get("ai.onnx", 1) < MIN_OPSET:
-        return f"cannot be nudged: nudges require operators of version {MIN_OPSET} or newer"
     nested = model.nested_by_path.get(tensor.name)
     if nested is not None and nested.refusal:
         return nested.refusal
@@ -103,6 +101,16 @@ def rounding_step(model: Model, tensor: Tensor) -> float | None:
     return max(scales, default=None)
 
 
+def why_no_nudge_input(model: Model) -> str | None:
+    """Explain why no input for nudges can be added to a model's file; None if it can. Nudges of runs need none."""
+    if model.standard_opset < MIN_OPSET:
+        return (
+            f"cannot be nudged in a file: an added input requires operators of version {MIN_OPSET} or newer, the model "
+            f"has {model.standard_opset}"
+        )
+    return None
+
+
 def nearest_floats(model: Model, tensor: Tensor | None = None) -> str:
     """Suggest the first inner floating-point tensor after another, as the end of a message.
 
@@ -113,9 +121,5 @@ def nearest_floats(model: Model, tensor: Tensor | None = None) -> str:
     Returns:
         The end of a message, empty if there is no such tensor.
     """
-    names = [other.name for other in model.all_tensors]
-    following = model.all_tensors[names.index(tensor.name) + 1 :] if tensor else model.all_tensors
-    for other in following:
-        if other.floating and not (other.is_input or other.constant or other.name in model.sizes):
-            return f"; the nearest inner floating-point tensor is {other.name!r}"
-    return ""
+    nearest = model.next_floats.get(tensor.name if tensor else "")
+    return f"; the nearest inner floating-point tensor is {nearest!r}" if nearest else ""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from onnx import NodeProto, TensorProto, helper
+from onnx import NodeProto, TensorProto
 
 from onnx_ood._types import Array
 from onnx_ood.graph.catalogue.activations import Activation, activations
@@ -274,7 +274,7 @@ class _Scope:
     def _pool(self, units: PatternSite) -> PatternSite:
         if self._nested:
             raise _UnreadError("is a MaxPool inside a function or control flow")
-        if self._model.opsets.get("ai.onnx", 1) < _MIN_OPSET_POOL_INDICES:
+        if self._model.standard_opset < _MIN_OPSET_POOL_INDICES:
             raise _UnreadError("is a MaxPool of an operator set older than 8, which has no indices")
         return replace(units, thresholds=(), above=(), read="")
 
@@ -298,7 +298,7 @@ class _Scope:
             return self._constant(node.input[0])
         stored = self._stored.get(name)
         if node is not None and node.op_type == "Constant":
-            value = helper.get_attribute_value(node.attribute[0]) if node.attribute else None
+            value = next(iter(attribute_values(node).values()), None)
             if not isinstance(value, TensorProto):
                 return np.asarray(value) if isinstance(value, float | int | list | tuple) else None
             stored = value

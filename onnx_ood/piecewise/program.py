@@ -7,11 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 import onnx
 from onnx import NodeProto, inliner
-from onnx.external_data_helper import load_external_data_for_model
 
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph import Model
+from onnx_ood.graph import Model, embed_values
 from onnx_ood.graph.catalogue.tensors import stored_array
 from onnx_ood.piecewise.operators import Context, UnsupportedError, has_units, steps_of
 from onnx_ood.piecewise.steps import Affine, Program, Step, value_of
@@ -39,7 +38,7 @@ def read_program(model: Model, input_name: str, sample: tuple[int, ...]) -> Prog
     """
     proto = onnx.ModelProto()
     proto.CopyFrom(model.proto)
-    load_external_data_for_model(proto, str(model.path.absolute().parent))
+    embed_values(proto, model.path)
     proto = inliner.inline_local_functions(proto)
     graph = proto.graph
     context = Context(

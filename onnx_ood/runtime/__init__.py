@@ -1,7 +1,14 @@
 """The one place that runs models: plan, instrumented model, stages, session, statistics (see README.md)."""
 
 from onnx_ood.runtime.activation_patterns import ActivationPatterns, PatternReader, distances
-from onnx_ood.runtime.arguments import batch_axis, can_feed, find_input, find_site, first_input
+from onnx_ood.runtime.arguments import (
+    batch_axis,
+    can_feed,
+    find_input,
+    find_site,
+    first_input,
+    why_no_site,
+)
 from onnx_ood.runtime.batching.batch_axis import find_fed_input
 from onnx_ood.runtime.channel_reader import ChannelReader, Channels, ChannelStatistics
 from onnx_ood.runtime.host import PerturbationGroup
@@ -44,4 +51,5 @@ __all__ = [
     "measure",
     "observer_effect",
     "ring_transitions",
+    "why_no_site",
 ]

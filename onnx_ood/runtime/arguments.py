@@ -87,19 +87,28 @@ def find_site(model: Model, name: str | None) -> Tensor:
         close = get_close_matches(name, [tensor.name for tensor in model.all_tensors], n=3, cutoff=0.4)
         near = f"; nearest names: {', '.join(close)}" if close else ""
         raise UsageError(f"{name!r} is not a tensor of {model.path}{known}{near}")
-    reason = why_not_nudged(model, site)
-    inner_site = model.nested_by_path.get(name)
-    if reason is None and inner_site is not None:
-        reason = model.output_plans.refusal(name)
-        if not {"Loop", "Scan"}.isdisjoint(inner_site.around):
-            reason = (
-                "is in a loop and would be nudged in every iteration; choose a tensor that the loop reads"
-            )
-    if reason is None and site.dtype == "bfloat16":
-        reason = "holds bfloat16, which numpy does not support, so no nudged value can be fed"
+    reason = why_no_site(model, site)
     if reason is not None:
         raise UsageError(f"{name!r} {reason}{known}")
     return site
+
+
+def why_no_site(model: Model, tensor: Tensor) -> str | None:
+    """Explain why runs cannot be nudged at a tensor; None if they can.
+
+    Args:
+        model: The model.
+        tensor: One of its tensors. An unknown dtype is accepted.
+    """
+    reason = why_not_nudged(model, tensor)
+    nested = model.nested_by_path.get(tensor.name)
+    if reason is None and nested is not None:
+        if not {"Loop", "Scan"}.isdisjoint(nested.around):
+            return "is in a loop and would be nudged in every iteration; choose a tensor that the loop reads"
+        reason = model.output_plans.refusal(tensor.name)
+    if reason is None and tensor.dtype == "bfloat16":
+        return "holds bfloat16, which numpy does not support, so no nudged value can be fed"
+    return reason
 
 
 def find_input(model: Model, site: Tensor, feeds: Collection[str] = ()) -> Tensor:

@@ -14,7 +14,7 @@ from onnx import ModelProto
 from onnxruntime import OrtValue
 
 from onnx_ood._types import Array, FloatArray
-from onnx_ood.graph import MAX_UNITS, Tensor, with_pair_statistics
+from onnx_ood.graph import MAX_UNITS, MIN_NUDGE_OPSET, Tensor, standard_opset, with_pair_statistics
 from onnx_ood.runtime.arguments import FLOATS
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.gpu_driver import free_memory
@@ -56,6 +56,7 @@ def can_be_in_graph(layout: Layout, site: Tensor, carriers: Mapping[str, str], p
         and layout.axes.keys().isdisjoint(carriers)
         and sequences.isdisjoint(carriers.values())
         and all(layout.units(name) < MAX_UNITS for name in carriers)
+        and standard_opset(proto) >= MIN_NUDGE_OPSET
     )
 
 

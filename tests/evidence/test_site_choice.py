@@ -60,3 +60,64 @@ def test_a_tensor_that_no_input_reaches_is_no_site(save) -> None:
     site, (note,) = choose_site(model(save, text), None, {"x": "zeros"})
     assert site.name == "f"
     assert "has no free input of floats" in note
+
+
+def test_what_is_chosen_is_never_computed_from_sizes_nor_a_single_number(save) -> None:
+    """Scales of resizing and of dynamic quantisation come first in many exports."""
+    text = """
+        g (uint8[N, 3, 8, 8] img) => (float[N, 3, 8, 8] y) {
+            s = Shape (img)
+            sf = Cast <to = 1> (s)
+            f = Cast <to = 1> (img)
+            codes, scale, zero = DynamicQuantizeLinear (f)
+            h = Mul (f, scale)
+            m = ReduceMax <keepdims = 0> (sf)
+            g = Div (h, m)
+            y = Relu (g)
+        }
+    """
+    site, _ = choose_site(model(save, text), None, {})
+    assert site.name == "f"
+    text = """
+        g (uint8[N, 4] k) => (float[N, 4] y) {
+            largest = ReduceMax <keepdims = 0> (k)
+            top = Cast <to = 11> (largest)
+            k64 = Cast <to = 11> (k)
+            h = Mul (k64, top)
+            f = Cast <to = 1> (h)
+            y = Relu (f)
+        }
+    """
+    assert choose_site(model(save, text), None, {})[0].name == "k64"
+
+
+def test_settings_beside_data_are_no_sites(save) -> None:
+    speech = """
+        g (int64[N, T] ids, int64[N] lengths, float[3] scales) => (float[N, T, 3] y) {
+            e = Gather (table, ids)
+            h = Mul (e, scales)
+            y = Relu (h)
+        }
+    """
+    one = model(save, speech, table=small_models.normal(9, 3))
+    site, (note,) = choose_site(one, None, {})
+    assert site.name == "e"
+    assert "no free input of floats but settings (scales)" in note
+    assert choose_site(one, "scales", {})[0].name == "scales"
+    diffusion = "g (float[N, 4] sample, float[1] time) => (float[N, 4] y) { y = Mul (sample, time) }"
+    assert choose_site(model(save, diffusion), None, {})[0].name == "sample"
+    # Without other data, a vector is the data.
+    vector = "g (float[4] x) => (float[4] y) { y = Relu (x) }"
+    assert choose_site(model(save, vector), None, {})[0].name == "x"
+
+
+def test_what_is_chosen_is_not_refused(save) -> None:
+    """Nor a tensor of a loop, nor one that numpy cannot hold."""
+    text = """
+        g (int64[N, 4] k) => (float[N, 4] y) {
+            b = Cast <to = 16> (k)
+            f = Cast <to = 1> (b)
+            y = Relu (f)
+        }
+    """
+    assert choose_site(model(save, text), None, {})[0].name == "f"

@@ -378,10 +378,19 @@ class TestTypes:
             maybe = values["n2/then_branch/maybe"]
             assert same_bits(maybe, X) if taken else maybe is None
 
-    def test_that_onnx_cant_infer_are_listed(self, save: Save) -> None:
+    def test_of_the_runtimes_own_operators_are_those_of_the_runtime(self, save: Save) -> None:
         result, values = watched(small_models.contrib(), save, {"x": X})
-        assert set(result.untyped) == {"h", "r", "codes", "back"}
-        assert values["codes"].dtype == np.uint8
+        assert result.untyped == ()
+        types = {value.name: value.type.tensor_type.elem_type for value in result.model.graph.output[1:]}
+        assert {name: onnx.helper.tensor_dtype_to_np_dtype(kind) for name, kind in types.items()} == {
+            name: values[name].dtype for name in result.outputs if name != "y"
+        }
+
+    def test_that_nobody_can_infer_are_listed(self, save: Save) -> None:
+        model = small_models.build(
+            "g (float[N, 4] x) => (float[N, 4] y) { h = nobodys.Own (x) y = Relu (h) }", domains=["nobodys"]
+        )
+        assert onnx_ood.instrument(save(model), probes="op:Own").untyped == ("h",)
 
     @pytest.mark.parametrize("opset", [13, 15, 21])
     def test_whose_rank_depends_on_what_is_fed_are_optional_values(self, save: Save, opset: int) -> None:

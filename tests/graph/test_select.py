@@ -217,9 +217,9 @@ class TestErrors:
             select(model, "all")
 
 
-def test_what_can_be_measured_is_floats_and_the_unknown(save: Save) -> None:
+def test_what_can_be_measured_is_floats(save: Save) -> None:
     model = onnx_ood.load(save(small_models.contrib()))
-    assert names(measurable(model)) == ["h", "r", "codes", "back", "y"]
+    assert names(measurable(model)) == ["h", "r", "back", "y"]
     model = onnx_ood.load(save(small_models.sequence()))
     assert names(measurable(model)) == ["y"]
     assert why_not_measurable(model, model.by_name["y"]) is None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
 import small_models
 
 import onnx_ood
 from onnx_ood.graph import nudgeable, why_not_nudged
-from onnx_ood.graph.sites import holds_input, nearest_floats, rounding_step
+from onnx_ood.graph.sites import holds_input, nearest_floats, rounding_step, why_no_nudge_input
 
 TEXT = """net (float[N, 4] x, int64[N] ids, bool go) => (float[N, 4] y, int64[2] n) {
     c = Constant <value = float[1] {2.0}> ()
@@ -65,12 +67,13 @@ def test_the_nearest_tensor_is_the_next_one_inside(model: onnx_ood.Model) -> Non
 
 
 @pytest.mark.parametrize(("opset", "refused"), [(6, True), (7, False)])
-def test_old_operators_cannot_be_nudged(opset: int, refused: bool, save) -> None:
+def test_old_operators_cannot_be_nudged_in_a_file(opset: int, refused: bool, save) -> None:
     """Add broadcasts as numpy does from version 7 on."""
     model = onnx_ood.load(
         save(small_models.build("g (float[N] x) => (float[N] y) { y = Relu (x) }", opset=opset))
     )
-    assert bool(nudgeable(model)) is not refused
+    assert nudgeable(model)  # in runs, which feed the nudged values
+    assert bool(why_no_nudge_input(model)) is refused
 
 
 def test_arguments_of_a_body_cannot_be_nudged(save) -> None:
@@ -109,3 +112,26 @@ def test_the_step_of_a_rounded_tensor_is_that_of_all_its_readers(body, step, sav
     weights = {"s": np.float32(0.25), "u": np.float32(0.5), "z": np.uint8(128)}
     model = onnx_ood.load(save(small_models.build(f"net (float[N, 4] x) => (y) {{ {body} }}", weights)))
     assert rounding_step(model, model.by_name["x"]) == step
+
+
+def test_inputs_of_files_without_standard_operators_can_be_nudged_in_runs_and_in_files(save) -> None:
+    """r13: only `ai.onnx.ml` is imported."""
+    text = """
+        <ir_version: 8, opset_import: ["ai.onnx.ml" : 3]>
+        g (float[N, 4] x) => (float[N, 1] y) {
+            y = ai.onnx.ml.LinearRegressor <coefficients = [0.5, 1.0, 2.0, 4.0], intercepts = [1.0], targets = 1> (x)
+        }
+    """
+    path = save(onnx.parser.parse_model(text))
+    batch = np.ones((2, 4), np.float32)
+    nudges = np.full((1, 4), 0.5, np.float32)
+    measured = onnx_ood.measure(path, batch, probes="y", nudges=nudges, provider="cpu")
+    # 7.5 + 1, and 11.25 + 1 with every coordinate at 1.5.
+    np.testing.assert_allclose(measured.dd[:, 0, 0], (12.25 - 8.5) ** 2, rtol=1e-6)
+    result = onnx_ood.instrument(path, probes=(), sites="x")
+    onnx.checker.check_model(result.model, full_check=True)
+    session = onnxruntime.InferenceSession(
+        result.model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    (found,) = session.run(None, {"x": batch, result.inputs["x"]: nudges})
+    np.testing.assert_allclose(found, np.full((2, 1), 12.25), rtol=1e-6)

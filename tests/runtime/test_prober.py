@@ -58,16 +58,18 @@ class TestProber:
             assert found.size.tolist() == [2 * (side - 2) ** 2] * 2 + [2]
 
     def test_names_what_cannot_be_measured(self, save: Save) -> None:
-        prober = ready(save(small_models.contrib()))
+        model = onnx_ood.load(save(small_models.contrib()))
+        prober = Prober(model, [tensor for tensor in model.tensors if not tensor.is_input], provider="cpu")
         assert list(prober.skipped) == ["codes"]
         assert prober.skipped["codes"].startswith("holds uint8 values; only floating-point tensors")
         assert prober.probes == ("h", "r", "back", "y")
 
     def test_needs_one_probe_that_can_be(self, save: Save) -> None:
+        model = onnx_ood.load(save(small_models.contrib()))
         with pytest.raises(
             SelectorError, match="none of the selected tensors can be measured; 'codes' holds uint8"
         ):
-            ready(save(small_models.contrib()), "codes")
+            Prober(model, [model.by_name["codes"]], provider="cpu")
         with pytest.raises(SelectorError, match="no probes are selected"):
             Prober(onnx_ood.load(save(small_models.classifier())), [], provider="cpu")
 

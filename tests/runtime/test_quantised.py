@@ -88,7 +88,7 @@ def test_quantised_values_themselves_are_refused_with_the_way_out(quantised):
 
 
 def test_what_can_be_measured_is_suggested(quantised):
-    """In the operator format every inner type is unknown to onnx; only the last tensor surely holds floats."""
+    """In the operator format every inner tensor holds integers, but for the last."""
     assert {probe.tensor.dtype for probe in onnx_ood.inspect(quantised["QDQ"]).suggested_probes} == {
         "float32"
     }

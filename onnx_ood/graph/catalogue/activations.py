@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from onnx import NodeProto
 
-from onnx_ood.graph.catalogue.nodes import producers
+from onnx_ood.graph.catalogue.nodes import is_standard, producers
 
 # Elementwise nonlinear operators of the ONNX standard and of onnxruntime's contrib domain. Softmax is left out: it is a
 # head or an attention weight, without units that are active or not.
@@ -102,12 +102,20 @@ def activations(nodes: Sequence[NodeProto]) -> dict[str, Activation]:
 
 
 def activation_outputs(nodes: Sequence[NodeProto]) -> frozenset[str]:
-    """Names of the tensors that `activations` finds.
+    """Names of the tensors that `activations` finds, and of results of operators with a fused activation.
 
     Args:
         nodes: The nodes of one graph in execution order.
     """
-    return frozenset(activations(nodes))
+    fused = {node.output[0] for node in nodes if node.output and _has_fused_activation(node)}
+    return frozenset(fused.union(activations(nodes)))
+
+
+def _has_fused_activation(node: NodeProto) -> bool:
+    """Return whether onnxruntime's optimiser has put an activation into an operator (FusedConv, FusedGemm, …)."""
+    return not is_standard(node.domain) and any(
+        attribute.name == "activation" and attribute.s for attribute in node.attribute
+    )
 
 
 def _gate_of(mul: NodeProto, producer: Mapping[str, NodeProto]) -> NodeProto | None:

@@ -7,20 +7,25 @@ followed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import prod
 from os.path import commonpath
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from google.protobuf.message import DecodeError
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, helper
 
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph.catalogue.nodes import subgraphs
+
+# Element types of less than a byte, several of which share one.
+_BITS = {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}
 
 
 def stored_tensors(model: ModelProto) -> Iterator[TensorProto]:
     """Yield every tensor stored in the file: initializers and constants, at any depth."""
     yield from _in_graph(model.graph)
     for function in model.functions:
+        yield from _in_node_attributes(function.attribute_proto)
         for node in function.node:
             yield from _in_node_attributes(node.attribute)
             for graph in subgraphs(node):
@@ -44,6 +49,9 @@ def _in_node_attributes(attributes: Iterable[AttributeProto]) -> Iterator[Tensor
             yield attribute.t
         elif attribute.type == AttributeProto.TENSORS:
             yield from attribute.tensors
+        elif attribute.type == AttributeProto.SPARSE_TENSOR:
+            yield attribute.sparse_tensor.values
+            yield attribute.sparse_tensor.indices
 
 
 def external_fields(tensor: TensorProto) -> dict[str, str]:
@@ -72,7 +80,7 @@ def data_files(model: ModelProto, model_path: Path) -> tuple[Path, ...]:
             fields = external_fields(tensor)
             location = fields.get("location", "")
             _check_location(location, model_path, tensor.name)
-            end = _number(fields, "offset", model_path) + _number(fields, "length", model_path)
+            end = _number(fields, "offset", model_path) + _length(tensor, fields, model_path)
             needed[location] = max(needed.get(location, 0), end)
     return tuple(_check_file(model_path, location, end) for location, end in needed.items())
 
@@ -89,6 +97,76 @@ def named_files(path: Path) -> tuple[Path, ...]:
     except (DecodeError, OSError, ValueError):
         return ()
     return tuple(path.parent / name for name in dict.fromkeys(names) if name)
+
+
+def with_values(tensor: TensorProto, model_path: Path) -> TensorProto:
+    """Copy a stored tensor with its values in the message, as onnxruntime reads them.
+
+    Args:
+        tensor: The tensor, at any depth of the model.
+        model_path: Path of the model's file, whose folder its data is relative to; the data has passed `data_files`.
+
+    Returns:
+        The copy; the tensor itself if its values are in the model file.
+
+    Raises:
+        ModelError: If the data cannot be read.
+    """
+    fields = external_fields(tensor)
+    if not fields:
+        return tensor
+    copy = TensorProto()
+    copy.CopyFrom(tensor)
+    del copy.external_data[:]
+    copy.data_location = TensorProto.DEFAULT
+    # onnx reads up to the end of the file without a length, and attributes from the working folder.
+    try:
+        with (model_path.absolute().parent / fields["location"]).open("rb") as file:
+            file.seek(_number(fields, "offset", model_path))
+            copy.raw_data = file.read(_length(tensor, fields, model_path))
+    except OSError as error:
+        raise ModelError(
+            f"{model_path}: external data file {fields['location'][:40]!r} cannot be read: {error.strerror}"
+        ) from None
+    return copy
+
+
+def embed_values(model: ModelProto, model_path: Path) -> None:
+    """Put the values of all external data into a model.
+
+    Args:
+        model: The model; it is changed.
+        model_path: As in `with_values`.
+
+    Raises:
+        ModelError: See there.
+    """
+    for tensor in stored_tensors(model):
+        if external_fields(tensor):
+            tensor.CopyFrom(with_values(tensor, model_path))
+
+
+def _length(tensor: TensorProto, fields: dict[str, str], model_path: Path) -> int:
+    """Bytes of a tensor's external data. A length of 0 counts as not stated, as in onnxruntime."""
+    stated, needed = _number(fields, "length", model_path), stored_bytes(tensor)
+    if stated and needed is not None and stated != needed:
+        raise ModelError(
+            f"{model_path}: tensor {tensor.name[:80]!r} has {stated} bytes of external data, but its type and shape "
+            f"need {needed}; export or fetch it again"
+        )
+    return stated or needed or 0
+
+
+def stored_bytes(tensor: TensorProto) -> int | None:
+    """Bytes that the values of a tensor take by its type and shape; None for strings and types that onnx lacks."""
+    try:
+        name = TensorProto.DataType.Name(tensor.data_type)
+        bits = _BITS.get(name) or 8 * helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+    except (KeyError, TypeError, ValueError):
+        return None
+    if name in {"STRING", "UNDEFINED"} or min(tensor.dims, default=0) < 0:
+        return None
+    return (prod(tensor.dims) * bits + 7) // 8
 
 
 def relocated(model: ModelProto, model_path: Path) -> tuple[ModelProto, Path]:

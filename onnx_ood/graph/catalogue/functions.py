@@ -89,13 +89,19 @@ def body_of_call(
         copy.CopyFrom(node)
         if copy.name:
             copy.name = f"{path}/{copy.name}"
-        _rename_node(copy, renamed)
+        rename_node(copy, renamed)
         _bind(copy, attributes)
         body.append(copy)
     return [*body, *nodes], renamed
 
 
-def _rename_node(node: NodeProto, renamed: Mapping[str, str]) -> None:
+def rename_node(node: NodeProto, renamed: Mapping[str, str]) -> None:
+    """Rename what a node reads and computes, in its subgraphs too.
+
+    Args:
+        node: The node; it is changed.
+        renamed: New names by the old.
+    """
     _rename(node.input, renamed)
     _rename(node.output, renamed)
     for graph in subgraphs(node):
@@ -116,7 +122,7 @@ def _rename_graph(graph: GraphProto, renamed: Mapping[str, str]) -> None:
     for sparse in graph.sparse_initializer:
         sparse.values.name = renamed.get(sparse.values.name, sparse.values.name)
     for node in graph.node:
-        _rename_node(node, renamed)
+        rename_node(node, renamed)
 
 
 def _bind(node: NodeProto, attributes: Mapping[str, AttributeProto]) -> None:

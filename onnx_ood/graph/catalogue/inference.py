@@ -2,7 +2,8 @@
 
 onnx's inference stops at a shape that is computed, even from constants and known sizes, and at some operators
 whose rank is obvious. Here such shapes are folded (`folding`) and such ranks filled in (`ranks`), and onnx infers
-again. Nothing is guessed: a rank that depends on the values fed stays unknown.
+again. Operators that onnx does not know, of onnxruntime's own domains, are typed by onnxruntime, which is asked only
+then. Nothing is guessed: a rank that depends on the values fed stays unknown.
 """
 
 from __future__ import annotations
@@ -13,11 +14,14 @@ from math import prod
 
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, TypeProto, shape_inference
 
+from onnx_ood._runtime_types import runtime_types
 from onnx_ood._types import Array
+from onnx_ood.graph.catalogue.flatten import flatten
 from onnx_ood.graph.catalogue.folding import Folder, stored_integers
 from onnx_ood.graph.catalogue.order import execution_order
+from onnx_ood.graph.catalogue.paths import graph_at
 from onnx_ood.graph.catalogue.ranks import is_ranked, result_type
-from onnx_ood.graph.catalogue.type_protos import types_in
+from onnx_ood.graph.catalogue.type_protos import has_element_type, types_in
 
 # Initializers up to this many elements are kept (the target shape of a Reshape is one); of larger ones, the weights,
 # only dtype and shape matter.
@@ -51,6 +55,24 @@ def infer_types(model: ModelProto) -> GraphProto:
 
 def _inferred(model: ModelProto) -> GraphProto:
     """Infer the types of a model whose nodes are in execution order; the model is changed."""
+    graph = _completed(model)
+    if _all_typed(graph) or not _ask_runtime(model, graph):
+        return graph
+    return _completed(model)
+
+
+def _ask_runtime(model: ModelProto, typed: GraphProto) -> bool:
+    """Add the types that onnxruntime knows beyond onnx to a model; return whether there are any."""
+    flat, places = flatten(model, typed)
+    found = runtime_types(flat)
+    for name, known in found.items():
+        steps, own = places[name]
+        graph_at(model.graph, steps).value_info.add(name=own).type.CopyFrom(known)
+    return bool(found)
+
+
+def _completed(model: ModelProto) -> GraphProto:
+    """Infer types from what the file says; the model is changed."""
     graph = _infer_with_onnx(model)
     completion = _Completion(model)
     for _ in range(_MAX_ROUNDS):
@@ -101,6 +123,15 @@ def _all_ranked(graph: GraphProto) -> bool:
     return all(
         all(is_ranked(types.get(name)) for name in node.output if name)
         and all(map(_all_ranked, _subgraphs_by_attribute(node).values()))
+        for node in graph.node
+    )
+
+
+def _all_typed(graph: GraphProto) -> bool:
+    types = types_in(graph)
+    return all(
+        all(has_element_type(types.get(name)) for name in node.output if name)
+        and all(map(_all_typed, _subgraphs_by_attribute(node).values()))
         for node in graph.node
     )
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -20,10 +21,11 @@ from onnx_ood.graph.catalogue.catalogue import catalogue
 from onnx_ood.graph.catalogue.external import data_files, stored_tensors
 from onnx_ood.graph.catalogue.inference import infer_types
 from onnx_ood.graph.catalogue.nested import NestedTensor, NestedTensors, find_nested_tensors
-from onnx_ood.graph.catalogue.nodes import qualified_op
+from onnx_ood.graph.catalogue.nodes import qualified_op, standard_opset
 from onnx_ood.graph.catalogue.order import sizes_only
 from onnx_ood.graph.catalogue.output_plans import OutputPlans
-from onnx_ood.graph.catalogue.tensors import Tensor, type_of
+from onnx_ood.graph.catalogue.tensors import Shape, Tensor, dtype_name, type_of
+from onnx_ood.graph.catalogue.texts import check_texts
 from onnx_ood.graph.catalogue.type_protos import types_in
 
 # Size limit of a protobuf message.
@@ -45,13 +47,14 @@ class Model:
     data_files: tuple[Path, ...]
 
     @cached_property
-    def _types(self) -> Mapping[str, TypeProto]:
+    def types(self) -> Mapping[str, TypeProto]:
+        """Types of the main graph's values by name, as onnx and onnxruntime infer them."""
         return types_in(infer_types(self.proto))
 
     @cached_property
     def tensors(self) -> tuple[Tensor, ...]:
         """Tensors of the main graph: graph inputs, then results of nodes in execution order."""
-        return catalogue(self.proto, self._types)
+        return catalogue(self.proto, self.types)
 
     @cached_property
     def by_name(self) -> dict[str, Tensor]:
@@ -61,7 +64,7 @@ class Model:
     @cached_property
     def nested(self) -> NestedTensors:
         """The tensors inside control flow and functions in detail, and the types of those in the main graph."""
-        return find_nested_tensors(self.proto, self._types)
+        return find_nested_tensors(self.proto, self.types)
 
     @cached_property
     def nested_tensors(self) -> tuple[Tensor, ...]:
@@ -101,14 +104,48 @@ class Model:
         return sizes_only(self.proto)
 
     @cached_property
+    def next_floats(self) -> Mapping[str, str]:
+        """First inner tensor of floats with data after each tensor, by the tensor's name; the first of all by ""."""
+        found: dict[str, str] = {}
+        following = ""
+        for tensor in reversed(self.all_tensors):
+            found[tensor.name] = following
+            if tensor.floating and not (tensor.is_input or tensor.constant or tensor.name in self.sizes):
+                following = tensor.name
+        return {**found, "": following}
+
+    @cached_property
+    def dequantized(self) -> Mapping[str, str]:
+        """Result of the first DequantizeLinear in the main graph that reads a tensor, by the tensor's name."""
+        return {
+            node.input[0]: node.output[0]
+            for node in reversed(self.proto.graph.node)
+            if node.op_type == "DequantizeLinear" and node.input and node.output
+        }
+
+    @cached_property
     def output_plans(self) -> OutputPlans:
         """Output plan of each tensor, or the reason for its refusal."""
-        return OutputPlans(self.nested, self.opsets.get("ai.onnx", 1))
+        return OutputPlans(self.nested, self.standard_opset)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """The inputs to feed: graph inputs without an initializer."""
         return tuple(tensor for tensor in self.tensors if tensor.is_input)
+
+    @cached_property
+    def initializers(self) -> tuple[Tensor, ...]:
+        """The initializers of the main graph, as constant tensors outside the execution order."""
+        return tuple(
+            _constant(stored.name, "Initializer", dtype_name(stored.data_type), tuple(stored.dims))
+            for stored in self.proto.graph.initializer
+        )
+
+    @cached_property
+    def output_tensors(self) -> tuple[Tensor, ...]:
+        """The tensors that are the model's outputs, in file order; an output may also be an input or an initializer."""
+        known = {tensor.name: tensor for tensor in (*self.initializers, *self.tensors)}
+        return tuple(known.get(name) or _constant(name, "", None, None) for name in self.outputs)
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -119,6 +156,11 @@ class Model:
     def opsets(self) -> dict[str, int]:
         """Opset version by domain; the standard domain is `"ai.onnx"`."""
         return {entry.domain or "ai.onnx": entry.version for entry in self.proto.opset_import}
+
+    @property
+    def standard_opset(self) -> int:
+        """Version of the standard operators; in a file without any, one that they can be added in."""
+        return standard_opset(self.proto)
 
     @cached_property
     def parameters(self) -> int:
@@ -155,6 +197,23 @@ def _tensor_of(nested: NestedTensor, index: int, depth: int) -> Tensor:
     )
 
 
+def _constant(name: str, op: str, dtype: str | None, shape: Shape) -> Tensor:
+    return Tensor(
+        name=name,
+        op=op,
+        domain="",
+        node="",
+        dtype=dtype,
+        shape=shape,
+        index=0,
+        depth=0,
+        activation=False,
+        constant=True,
+        output=False,
+        consumers=0,
+    )
+
+
 @checked
 def load(path: str | Path) -> Model:
     """Read a model; weights in external data files stay on disk.
@@ -178,6 +237,7 @@ def load(path: str | Path) -> Model:
     """
     path = as_path(path, "model")
     content = _read(path)
+    _refuse_other_formats(path, content)
     proto = ModelProto()
     try:
         proto.ParseFromString(content)
@@ -188,18 +248,52 @@ def load(path: str | Path) -> Model:
     # Random bytes can parse as an empty message, so check for fields that every model has.
     if not proto.ir_version or not proto.opset_import or not (proto.graph.node or proto.graph.output):
         raise ModelError(f"{path}: is not an ONNX model: it has no graph")
-    model = Model(path, proto, data_files(proto, path))
-    try:
+    with _naming(path):
+        check_texts(proto)
         check_calls(proto)
+    model = Model(path, proto, data_files(proto, path))
+    with _naming(path):
         # Computed now, so that an invalid graph is reported on loading.
         _ = model.tensors
+    return model
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Put the file's name before the messages of errors."""
+    try:
+        yield
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
-    except UnicodeDecodeError:
+
+
+# The way back from onnxruntime's own format.
+_FROM_ORT = (
+    "export the original model again, or turn this one back by `import onnxruntime as o; s = o.SessionOptions(); "
+    "s.graph_optimization_level = o.GraphOptimizationLevel.ORT_DISABLE_ALL; "
+    "s.optimized_model_filepath = 'model.onnx'; "
+    "s.add_session_config_entry('session.save_model_format', 'ONNX'); o.InferenceSession({name!r}, s)`"
+)
+
+
+def _refuse_other_formats(path: Path, content: bytes) -> None:
+    """Refuse files that are known by their first bytes, with what to do instead."""
+    start = content[:512].lstrip()
+    if content[4:8] == b"ORTM":
         raise ModelError(
-            f"{path}: is damaged: a name in it is not valid UTF-8; export or fetch it again"
-        ) from None
-    return model
+            f"{path}: is not an ONNX model but in onnxruntime's own format (.ort); {_FROM_ORT.format(name=path.name)}"
+        )
+    if start.startswith(b"version https://git-lfs"):
+        raise ModelError(
+            f"{path}: is not an ONNX model but a pointer of Git LFS; fetch the model by `git lfs pull`"
+        )
+    if start[:15].lower().startswith((b"<!doctype html", b"<html")):
+        raise ModelError(f"{path}: is not an ONNX model but a web page; download the file itself")
+    if content.startswith(b"PK\x03\x04"):
+        raise ModelError(
+            f"{path}: is not an ONNX model but a zip archive (as torch.save writes too); unpack it, or export the "
+            "model to ONNX"
+        )
 
 
 def _read(path: Path) -> bytes:

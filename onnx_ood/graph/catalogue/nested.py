@@ -93,11 +93,15 @@ def find_nested_tensors(model: ModelProto, types: Mapping[str, TypeProto]) -> Ne
             request.add(tensor.path, tensor.steps, tensor.local)
     request = expand(expanded, request, Names(expanded))
     typed = infer_types(expanded)
-    by_path = {
-        path: inferred
-        for path, steps, name in request
-        if (inferred := types_in(graph_at(typed, steps)).get(name)) is not None
-    }
+    # Collected once for each graph: some hold thousands of tensors.
+    types_at: dict[tuple[Step, ...], Mapping[str, TypeProto]] = {}
+    by_path = {}
+    for path, steps, name in request:
+        if steps not in types_at:
+            types_at[steps] = types_in(graph_at(typed, steps))
+        inferred = types_at[steps].get(name)
+        if inferred is not None:
+            by_path[path] = inferred
     return NestedTensors(
         tuple(replace(tensor, type=by_path.get(tensor.path)) for tensor in walk.found), types_in(typed)
     )

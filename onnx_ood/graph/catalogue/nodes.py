@@ -5,12 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from onnx import AttributeProto, GraphProto, NodeProto, helper
+from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper
+
+# Given to files without standard operators; every onnxruntime in use knows it.
+_NEWEST_FREE_OPSET = 17
 
 
 def is_standard(domain: str) -> bool:
     """Return whether a domain is the standard one, which has two spellings."""
     return domain in {"", "ai.onnx"}
+
+
+def standard_opset(model: ModelProto) -> int:
+    """Version of the standard operators in a model.
+
+    A file that imports none (with operators of `ai.onnx.ml` alone) may be given any: the newest that its IR version
+    allows.
+    """
+    stated = [entry.version for entry in model.opset_import if is_standard(entry.domain)]
+    if stated:
+        return stated[0]
+    allowed = [
+        version
+        for (domain, version), ir_version in helper.OP_SET_ID_VERSION_MAP.items()
+        if is_standard(domain) and ir_version <= model.ir_version and version <= _NEWEST_FREE_OPSET
+    ]
+    return max(allowed, default=1)
 
 
 def qualified_op(node: NodeProto) -> str:
@@ -19,8 +39,12 @@ def qualified_op(node: NodeProto) -> str:
 
 
 def attribute_values(node: NodeProto) -> dict[str, Any]:
-    """Attributes of a node as Python values, by name."""
-    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+    """Attributes of a node as Python values, by name; references to attributes of a call are left out."""
+    return {
+        attribute.name: helper.get_attribute_value(attribute)
+        for attribute in node.attribute
+        if not attribute.ref_attr_name
+    }
 
 
 def subgraphs(node: NodeProto) -> Iterator[GraphProto]:

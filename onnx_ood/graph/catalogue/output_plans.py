@@ -21,6 +21,7 @@ from onnx_ood.graph.catalogue.type_protos import (
     kind_of,
     sequence_type,
     stacked_type,
+    symbol_of,
     unsized_type,
 )
 
@@ -210,6 +211,6 @@ def _is_constant_shape(type_proto: TypeProto | None, symbols: bool) -> bool:
         return False
     return all(
         (dim.HasField("dim_value") and dim.dim_value >= 0)
-        or (symbols and dim.dim_param and not dim.dim_param.startswith("unk__"))
+        or (symbols and dim.dim_param and not symbol_of(dim).startswith("unk__"))
         for dim in type_proto.tensor_type.shape.dim
     )

@@ -9,6 +9,7 @@ from onnx import TensorProto, TypeProto, numpy_helper
 
 from onnx_ood._types import Array
 from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.catalogue.type_protos import symbol_of
 
 # Element types that can be nudged and measured.
 FLOAT_DTYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
@@ -113,10 +114,7 @@ def _dim(dim: onnx.TensorShapeProto.Dimension) -> Dim:
         # Some exporters write 0 or -1 for "any size".
         return dim.dim_value if dim.dim_value > 0 else None
     # Inference invents a symbol for each unknown size.
-    symbol: str | bytes = dim.dim_param
-    if isinstance(symbol, bytes):
-        # protobuf returns bytes for text that is not UTF-8, in a damaged file.
-        symbol = symbol.decode("utf-8", errors="replace")
+    symbol = symbol_of(dim)
     return None if symbol.startswith("unk__") else symbol or None
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from onnx import GraphProto, TensorProto, TypeProto
+from typing import TypeGuard
+
+from onnx import GraphProto, TensorProto, TensorShapeProto, TypeProto
 
 from onnx_ood.exceptions import UsageError
 
@@ -42,6 +44,16 @@ def types_in(graph: GraphProto) -> dict[str, TypeProto]:
 def kind_of(type_proto: TypeProto | None) -> str | None:
     """Name the kind of a type, such as `"tensor_type"` or `"sequence_type"`; None if unknown."""
     return type_proto.WhichOneof("value") if type_proto is not None else None
+
+
+def has_element_type(type_proto: TypeProto | None) -> TypeGuard[TypeProto]:
+    """Return whether a type is known as far as its elements go, whatever its shape."""
+    kind = kind_of(type_proto)
+    return (
+        type_proto is not None
+        and kind is not None
+        and (kind != "tensor_type" or type_proto.tensor_type.elem_type != TensorProto.UNDEFINED)
+    )
 
 
 def rank_of(type_proto: TypeProto | None) -> int | None:
@@ -137,12 +149,18 @@ def unsized_type(type_proto: TypeProto) -> TypeProto:
     return tensor_type(type_proto.tensor_type.elem_type, rank_of(type_proto) or None)
 
 
+def symbol_of(dim: TensorShapeProto.Dimension) -> str:
+    """Read the symbol of a size, which protobuf gives as bytes if a damaged file holds no text there."""
+    symbol: str | bytes = dim.dim_param
+    return symbol.decode("utf-8", errors="replace") if isinstance(symbol, bytes) else symbol
+
+
 def declarable_type(type_proto: TypeProto) -> TypeProto:
     """Copy a type without meaningless sizes: symbols invented by inference, and −1 as some exporters write it."""
     copy = _copied(type_proto)
     if kind_of(copy) == "tensor_type":
         for dim in copy.tensor_type.shape.dim:
-            if dim.dim_param.startswith("unk__") or dim.dim_value < 0:
+            if symbol_of(dim).startswith("unk__") or dim.dim_value < 0:
                 dim.Clear()
     return copy
 

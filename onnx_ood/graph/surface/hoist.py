@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from onnx import GraphProto, NodeProto, TensorProto, TypeProto, helper
 
@@ -32,6 +33,7 @@ class TensorLocation:
         attributes: The attributes that hold them.
         local: Its name in the last of the graphs.
         type: Its type, None if unknown.
+        steps: Steps from the main graph, as they were when it was located.
     """
 
     path: str
@@ -40,6 +42,7 @@ class TensorLocation:
     attributes: tuple[str, ...]
     local: str
     type: TypeProto | None
+    steps: tuple[Step, ...] = ()
 
 
 def locate(
@@ -59,7 +62,7 @@ def locate(
         holders.append(graphs[-1].node[i])
         graphs.append(subgraph(holders[-1], attribute))
     attributes = tuple(attribute for _, attribute in steps)
-    return TensorLocation(path, tuple(graphs), tuple(holders), attributes, local, type_proto)
+    return TensorLocation(path, tuple(graphs), tuple(holders), attributes, local, type_proto, tuple(steps))
 
 
 def add_cast(graph: GraphProto, name: str, type_proto: TypeProto | None, path: str, names: Names) -> str:
@@ -84,25 +87,30 @@ def add_cast(graph: GraphProto, name: str, type_proto: TypeProto | None, path: s
     return cast
 
 
-def hoist(location: TensorLocation, plan: OutputPlan, names: Names) -> str:
+# Names of the inputs and outputs of each graph, by the steps to it.
+Declared: TypeAlias = dict[tuple[Step, ...], set[str]]
+
+
+def hoist(location: TensorLocation, plan: OutputPlan, names: Names, declared: Declared | None = None) -> str:
     """Pass a tensor out into the main graph.
 
     Args:
         location: The tensor; its proto is changed.
         plan: How it leaves each graph.
         names: Source of fresh names.
+        declared: Kept from call to call for one proto, empty at first, so that no graph is read for each tensor.
 
     Returns:
         Name of the tensor in the main graph that holds its values.
     """
-    return _Hoist(location, plan, names).run()
+    return _Hoist(location, plan, names, {} if declared is None else declared).run()
 
 
 class _Hoist:
     """One tensor being hoisted. Levels count from the innermost graph."""
 
-    def __init__(self, location: TensorLocation, plan: OutputPlan, names: Names) -> None:
-        self._location, self._names = location, names
+    def __init__(self, location: TensorLocation, plan: OutputPlan, names: Names, declared: Declared) -> None:
+        self._location, self._names, self._declared = location, names, declared
         self._exits = plan.exits
         innermost = location.graphs[-1]
         self._current = add_cast(innermost, location.local, location.type, f"{location.path}@cast", names)
@@ -128,7 +136,7 @@ class _Hoist:
                 self._collect(level, holder, graph, outer)
             else:
                 _name_unused_outputs(holder, graph, self._names)
-                self._export(graph, len(graph.output))
+                self._export(level, len(graph.output))
                 holder.output.append(outer)
                 _extend_scan(holder)
                 self._type = stacked_type(self._type)
@@ -141,7 +149,7 @@ class _Hoist:
         other = subgraph(holder, "else_branch" if attribute == "then_branch" else "then_branch")
         assert self._type is not None
         _name_unused_outputs(holder, graph, self._names)
-        self._export(graph, len(graph.output))
+        self._export(level, len(graph.output))
         empty = self._names.fresh(f"{self._location.path}@{level}not_taken")
         so_far = self._collected_outside(level)
         if so_far and kind_of(self._type) == "sequence_type" and Exit.COLLECT in self._exits[:level]:
@@ -162,12 +170,14 @@ class _Hoist:
             body.node.add(op_type="SequenceInsert", input=[so_far, self._current], output=[longer])
             self._current, self._type = longer, sequence_type(self._type.tensor_type.elem_type)
         value = body.input.add(name=so_far)
+        if (steps := self._location.steps[: len(self._exits) - level]) in self._declared:
+            self._declared[steps].add(so_far)
         assert self._type is not None
         value.type.CopyFrom(self._type)
         # Results of a Loop are its states, then its stacks; its inputs begin with trip count and condition.
         _name_unused_outputs(holder, body, self._names)
         states = len(holder.input) - 2
-        self._export(body, 1 + states)
+        self._export(level, 1 + states)
         holder.output.insert(states, outer)
         before = self._collected_outside(level)
         if not before:
@@ -182,14 +192,19 @@ class _Hoist:
         outside = [further for further in self._so_far if further > level]
         return self._so_far[min(outside)] if outside else ""
 
-    def _export(self, graph: GraphProto, position: int) -> None:
-        """Make the current tensor a result of a graph."""
+    def _export(self, level: int, position: int) -> None:
+        """Make the current tensor a result of the graph at a level."""
+        depth = len(self._exits) - level
+        graph, steps = self._location.graphs[depth], self._location.steps[:depth]
+        if steps not in self._declared:
+            self._declared[steps] = {value.name for values in (graph.output, graph.input) for value in values}
         name = self._current
-        if name in {value.name for values in (graph.output, graph.input) for value in values}:
+        if name in self._declared[steps]:
             # It is a result already, at another position.
             copy = self._names.fresh(f"{self._location.path}@copy")
             graph.node.add(op_type="Identity", input=[name], output=[copy])
             name = copy
+        self._declared[steps].add(name)
         _declare(graph, name, self._type, position)
 
 

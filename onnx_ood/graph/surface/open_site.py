@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, TypeProto
 
 from onnx_ood.graph.catalogue.nodes import defined_in, subgraphs
@@ -28,21 +30,20 @@ def replace_result(graph: GraphProto, name: str, values: str, computed: str) -> 
         values: The replacement.
         computed: New name of the node's own result.
     """
-    _insert_after(
-        graph, name, computed, NodeProto(op_type="Identity", name=values, input=[values], output=[name])
-    )
+    identity = NodeProto(op_type="Identity", name=values, input=[values], output=[name])
+    _insert_after(graph, {name: (computed, identity)})
 
 
-def nudge_result(graph: GraphProto, name: str, nudge: str, unnudged: str) -> None:
-    """Nudge the result of a node; readers of the name get the nudged value.
+def nudge_results(graph: GraphProto, nudges: Mapping[str, tuple[str, str]]) -> None:
+    """Nudge results of nodes; readers of their names get the nudged values.
 
     Args:
-        graph: The graph that computes it; it is changed.
-        name: The tensor.
-        nudge: The tensor to add.
-        unnudged: New name of the node's own result.
+        graph: The graph that computes them; it is changed, and its nodes are new objects.
+        nudges: For each result, the tensor to add and the new name of the node's own result.
     """
-    _insert_after(graph, name, unnudged, _add(unnudged, nudge, name))
+    _insert_after(
+        graph, {name: (unnudged, _add(unnudged, nudge, name)) for name, (nudge, unnudged) in nudges.items()}
+    )
 
 
 def nudge_argument(graph: GraphProto, name: str, nudge: str, nudged: str) -> None:
@@ -123,14 +124,22 @@ def read_instead(node: NodeProto, name: str, other: str) -> None:
                     value.name = other
 
 
-def _insert_after(graph: GraphProto, name: str, renamed: str, node: NodeProto) -> None:
-    """Rename a node's result, and insert a node after it that computes the old name."""
-    for i, producer in enumerate(graph.node):
+def _insert_after(graph: GraphProto, changes: Mapping[str, tuple[str, NodeProto]]) -> None:
+    """Rename results of nodes, and insert a node after each that computes the old name."""
+    # In one pass: a model may have as many sites as nodes.
+    nodes: list[NodeProto] = []
+    for producer in graph.node:
+        nodes.append(producer)
         for j, output in enumerate(producer.output):
-            if output == name:
-                producer.output[j] = renamed
-                graph.node.insert(i + 1, node)
-                return
+            following: list[NodeProto] = []
+            name = output
+            while name in changes:  # A result may be nudged twice, by two of its paths.
+                name, node = changes[name]
+                following.insert(0, node)
+            producer.output[j] = name
+            nodes += following
+    del graph.node[:]
+    graph.node.extend(nodes)
 
 
 def _add(name: str, nudge: str, total: str) -> NodeProto:

@@ -22,7 +22,7 @@ from onnx import ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, num
 
 from onnx_ood._types import Array
 from onnx_ood.graph.catalogue.names import Names
-from onnx_ood.graph.catalogue.nodes import is_standard
+from onnx_ood.graph.catalogue.nodes import standard_opset
 from onnx_ood.graph.surface.open_site import read_instead
 
 # Counts are exact in float32 up to this number of units.
@@ -99,7 +99,7 @@ class _Writer:
         self._proto.CopyFrom(model)
         self._names = Names(model)
         self._group = 1 + copies
-        self._opset = next(entry.version for entry in model.opset_import if is_standard(entry.domain))
+        self._opset = standard_opset(model)
         self._constants: dict[tuple[str, tuple[int, ...], bytes], str] = {}
 
     def write(self, site: str, carriers: Sequence[str], outputs: Collection[str]) -> PairGraph:

@@ -6,17 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from onnx import ModelProto, TypeProto, ValueInfoProto
+from onnx import GraphProto, ModelProto, TypeProto, ValueInfoProto
 
+from onnx_ood.exceptions import SelectorError
 from onnx_ood.graph.catalogue.expand import TensorRequest, expand
 from onnx_ood.graph.catalogue.names import Names
-from onnx_ood.graph.catalogue.type_protos import cast_type, declarable_type, tensor_type
-from onnx_ood.graph.surface.hoist import TensorLocation, add_cast, hoist, locate
+from onnx_ood.graph.catalogue.nodes import is_standard
+from onnx_ood.graph.catalogue.paths import Step
+from onnx_ood.graph.catalogue.type_protos import cast_type, declarable_type, has_element_type, tensor_type
+from onnx_ood.graph.surface.hoist import Declared, TensorLocation, add_cast, hoist, locate
 from onnx_ood.graph.surface.open_site import (
     declare_nudge,
     declare_values,
     nudge_argument,
-    nudge_result,
+    nudge_results,
     replace_result,
 )
 
@@ -62,7 +65,7 @@ def rewrite(
     probes, sites = dict.fromkeys(probes), dict.fromkeys(sites)
     locations = rewriting.locate([*probes, *sites])
     outputs = rewriting.watch(probes, locations)
-    inputs = {site: rewriting.nudge(locations.get(site), site) for site in sites}
+    inputs = rewriting.nudge(sites, locations)
     return Rewritten(rewriting.proto, outputs, inputs)
 
 
@@ -93,9 +96,12 @@ class _Rewriting:
     def __init__(self, model: Model, keep_outputs: bool) -> None:
         self.proto = ModelProto()
         self.proto.CopyFrom(model.proto)
+        if all(not is_standard(entry.domain) for entry in self.proto.opset_import):
+            self.proto.opset_import.add(domain="", version=model.standard_opset)
         self._names = Names(model.proto)
         self._model = model
-        self._types = dict(model.nested.types)
+        # Functions are expanded for the second, by which onnx may infer more or less.
+        self._types = {**model.types, **model.nested.types}
         for tensor in model.proto.graph.initializer:
             stored = tensor_type(tensor.data_type, 0)
             for size in tensor.dims:
@@ -125,10 +131,11 @@ class _Rewriting:
         outputs = {
             name: self._cast_output(name, name, self._types.get(name)) for name in main if name in probes
         }
+        declared: Declared = {}
         for path, (_, plan) in self._model.output_plans.nested(probes).items():
             location = locations[path]
             if location.holders:
-                outputs[path] = self._output(hoist(location, plan, self._names), plan.type)
+                outputs[path] = self._output(hoist(location, plan, self._names, declared), plan.type)
             else:
                 outputs[path] = self._cast_output(location.local, path, location.type)
         return outputs
@@ -148,19 +155,32 @@ class _Rewriting:
                 value.type.CopyFrom(declarable_type(type_proto))
         return name
 
-    def nudge(self, location: TensorLocation | None, site: str) -> str:
-        """Add the input of a nudge; return its name."""
+    def nudge(self, sites: Iterable[str], locations: Mapping[str, TensorLocation]) -> dict[str, str]:
+        """Add the input of each site's nudge; return their names."""
         main = self.proto.graph
-        graph, name, known = (
-            (location.graphs[-1], location.local, location.type) if location else (main, site, None)
-        )
-        nudge = self._names.fresh(f"{site}@nudge")
-        if any(value.name == name for value in main.input) and not (location and location.holders):
-            nudge_argument(main, name, nudge, self._names.fresh(f"{site}@nudged"))
-        else:
-            nudge_result(graph, name, nudge, self._names.fresh(f"{site}@unnudged"))
-        declare_nudge(self.proto, nudge, known or self._types[site])
-        return nudge
+        arguments = {value.name for value in main.input}
+        inputs: dict[str, str] = {}
+        # By the steps to the graph that computes them.
+        results: dict[tuple[Step, ...], tuple[GraphProto, dict[str, tuple[str, str]]]] = {}
+        for site in sites:
+            location = locations.get(site)
+            graph, name, known = (
+                (location.graphs[-1], location.local, location.type) if location else (main, site, None)
+            )
+            inputs[site] = nudge = self._names.fresh(f"{site}@nudge")
+            if name in arguments and not (location and location.holders):
+                nudge_argument(main, name, nudge, self._names.fresh(f"{site}@nudged"))
+            else:
+                steps = location.steps if location else ()
+                _, nudges = results.setdefault(steps, (graph, {}))
+                while name in nudges:  # Two paths of one tensor: the second nudges what the first left.
+                    name = nudges[name][1]
+                nudges[name] = nudge, self._names.fresh(f"{site}@unnudged")
+            declare_nudge(self.proto, nudge, known or self._type_of(site))
+        # The innermost first: nodes of a graph are new objects afterwards, with all that they hold.
+        for steps in sorted(results, key=len, reverse=True):
+            nudge_results(*results[steps])
+        return inputs
 
     def open(self, location: TensorLocation | None, site: str, type_proto: TypeProto | None) -> str:
         """Add an input that replaces a tensor; return its name."""
@@ -168,5 +188,13 @@ class _Rewriting:
         entry = self._names.fresh(f"{site}@values")
         replace_result(graph, name, entry, self._names.fresh(f"{site}@computed"))
         known = type_proto or (location.type if location else None)
-        declare_values(self.proto, entry, known or self._types[site])
+        declare_values(self.proto, entry, known or self._type_of(site))
         return entry
+
+    def _type_of(self, site: str) -> TypeProto:
+        if not has_element_type(self._types.get(site)):
+            raise SelectorError(
+                f"tensor {site!r} has a type that neither onnx nor onnxruntime can infer, so no input can be declared "
+                "for its nudge; choose another site"
+            )
+        return self._types[site]

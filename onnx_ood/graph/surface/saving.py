@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from onnx import ModelProto, TensorProto
+from onnx import ModelProto
 
 from onnx_ood._outputs import check_outputs, model_files
 from onnx_ood._writing import write_bytes
 from onnx_ood.exceptions import ModelError, OutputError
-from onnx_ood.graph.catalogue.external import external_fields, relocated, stored_tensors
+from onnx_ood.graph.catalogue.external import (
+    embed_values,
+    external_fields,
+    relocated,
+    stored_bytes,
+    stored_tensors,
+)
 from onnx_ood.graph.catalogue.model import MAX_FILE_BYTES
 
 
@@ -59,23 +65,12 @@ def _referring(proto: ModelProto, source: Path, path: Path) -> ModelProto:
 
 def _embedded(proto: ModelProto, source: Path) -> ModelProto:
     """Copy a model with external weights embedded."""
-    resolved, home = relocated(proto, source)
     copy = ModelProto()
-    copy.CopyFrom(resolved)
-    external = [tensor for tensor in stored_tensors(copy) if external_fields(tensor)]
-    spans = []
-    for tensor in external:
-        fields = external_fields(tensor)
-        file, offset = home / fields["location"], int(fields.get("offset", "0"))
-        spans.append((file, offset, int(fields.get("length", file.stat().st_size - offset))))
-    if proto.ByteSize() + sum(length for _, _, length in spans) >= MAX_FILE_BYTES:
+    copy.CopyFrom(proto)
+    external = sum(stored_bytes(tensor) or 0 for tensor in stored_tensors(copy) if external_fields(tensor))
+    if proto.ByteSize() + external >= MAX_FILE_BYTES:
         raise ModelError(
             f"{source}: its weights do not fit into one ONNX file (limit 2 GiB); keep them external"
         )
-    for tensor, (file, offset, length) in zip(external, spans, strict=True):
-        with file.open("rb") as stream:
-            stream.seek(offset)
-            tensor.raw_data = stream.read(length)
-        del tensor.external_data[:]
-        tensor.data_location = TensorProto.DEFAULT
+    embed_values(copy, source)
     return copy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import small_models
+from onnx import helper
 
 from onnx_ood.graph.catalogue.activations import ACTIVATION_OPS, activation_outputs
 
@@ -58,3 +59,12 @@ def test_damaged_nodes_are_passed_over() -> None:
     for node in graph.node:
         del node.input[:]
     assert activation_outputs(graph.node) == frozenset()
+
+
+def test_an_activation_that_the_optimiser_has_fused_counts() -> None:
+    nodes = [
+        helper.make_node("FusedConv", ["x", "w"], ["fused"], domain="com.microsoft", activation="Relu"),
+        helper.make_node("FusedConv", ["fused", "w"], ["plain"], domain="com.microsoft"),
+        helper.make_node("Conv", ["plain", "w"], ["standard"]),
+    ]
+    assert activation_outputs(nodes) == {"fused"}

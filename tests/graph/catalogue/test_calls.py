@@ -60,6 +60,14 @@ def test_functions_that_call_themselves_are_refused(bodies: dict[str, list[str]]
         check_calls(model(bodies, "f"))
 
 
-def test_long_chains_are_no_problem() -> None:
-    bodies = {f"f{i}": [f"f{i + 1}"] for i in range(5000)}
-    check_calls(model({**bodies, "f5000": ["Relu"]}, "f0"))
+@pytest.mark.parametrize(
+    ("length", "message"), [(99, None), (100, "nest 101 deep"), (5000, "nest 5001 deep")]
+)
+def test_long_chains_are_refused_not_followed(length: int, message: str | None) -> None:
+    bodies = {f"f{i}": [f"f{i + 1}"] for i in range(length)}
+    made = model({**bodies, f"f{length}": ["Relu"]}, "f0")
+    if message is None:
+        check_calls(made)
+    else:
+        with pytest.raises(ModelError, match=message):
+            check_calls(made)

@@ -168,11 +168,23 @@ def test_what_is_no_tensor_of_floats() -> None:
     assert (parts.dtype, parts.shape, parts.floating) == ("sequence", None, False)
 
 
-def test_types_behind_a_foreign_operator_are_unknown_not_guessed() -> None:
+def test_types_behind_operators_of_the_runtime_are_as_it_infers_them() -> None:
     tensors = {t.name: t for t in listed(small_models.contrib())}
-    assert (tensors["h"].domain, tensors["h"].dtype, tensors["h"].shape) == ("com.microsoft", None, None)
+    assert (tensors["h"].domain, tensors["h"].dtype, tensors["h"].shape) == (
+        "com.microsoft",
+        "float32",
+        ("N", 4),
+    )
     assert tensors["h"].activation
-    assert tensors["codes"].dtype is None
+    assert tensors["codes"].dtype == "uint8"
+
+
+def test_types_behind_an_operator_of_nobody_are_unknown_not_guessed() -> None:
+    model = small_models.build(
+        "g (float[N, 4] x) => (float[N, 4] y) { h = nobodys.Own (x) y = Relu (h) }", domains=["nobodys"]
+    )
+    tensors = {t.name: t for t in listed(model)}
+    assert (tensors["h"].dtype, tensors["h"].shape) == (None, None)
 
 
 def test_sizes_that_are_no_sizes_are_unknown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,21 @@ import small_models
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph.catalogue.external import data_files, external_fields, relocated, stored_tensors
+from onnx_ood.graph.catalogue.external import (
+    data_files,
+    embed_values,
+    external_fields,
+    relocated,
+    stored_bytes,
+    stored_tensors,
+    with_values,
+)
 
 
-def placed(name: str, location: str, **fields: object) -> TensorProto:
-    tensor = TensorProto(name=name, data_type=TensorProto.FLOAT, dims=[2], data_location=TensorProto.EXTERNAL)
+def placed(name: str, location: str, dims: Sequence[int] = (2,), **fields: object) -> TensorProto:
+    tensor = TensorProto(
+        name=name, data_type=TensorProto.FLOAT, dims=dims, data_location=TensorProto.EXTERNAL
+    )
     for key, value in ({"location": location} | fields).items():
         entry = tensor.external_data.add()
         entry.key, entry.value = key, str(value)
@@ -71,9 +82,9 @@ def test_a_file_reaches_to_the_last_byte_of_all_its_tensors(tmp_path: Path, size
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "more").write_bytes(b"")
     made = model(
-        placed("a", "data", offset=8, length=8),
-        placed("b", "sub/more"),
-        placed("c", "data", length=8),
+        placed("a", "data", [2], offset=8, length=8),
+        placed("b", "sub/more", [0]),
+        placed("c", "data", [2], length=0),
         numpy_helper.from_array(np.zeros(2, np.float32), "own"),
     )
     path = tmp_path / "model.onnx"
@@ -108,8 +119,12 @@ def test_paths_out_of_the_folder_are_refused(tmp_path: Path, location: str) -> N
 @pytest.mark.parametrize("key", ["offset", "length"])
 def test_bytes_are_counted_by_plain_numbers(tmp_path: Path, key: str, text: str, valid: bool) -> None:
     (tmp_path / "data").write_bytes(b"")
-    message = "is truncated" if valid else f"external data has {key} '{text[:40]}', not a number of bytes"
-    made = model(placed("w", "data", **{key: text}))
+    message = (
+        r"is truncated|has 9+ bytes of external data, but its type and shape need 0"
+        if valid
+        else f"external data has {key} '{text[:40]}', not a number of bytes"
+    )
+    made = model(placed("w", "data", [0], **{key: text}))
     if text == "0":
         assert data_files(made, tmp_path / "model.onnx") == (tmp_path / "data",)
     else:
@@ -165,3 +180,41 @@ def test_without_links_the_model_stays_itself(tmp_path: Path) -> None:
     found, folder = relocated(made, tmp_path / "model.onnx")
     assert found is made
     assert folder == tmp_path
+
+
+@pytest.mark.parametrize("fields", [{}, {"length": 0}, {"length": 8}])
+def test_values_reach_as_far_as_type_and_shape_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fields: dict[str, int]
+) -> None:
+    """As onnxruntime reads them: from the model's folder, whatever the working folder, and no further than needed."""
+    folder, elsewhere = tmp_path / "model", tmp_path / "elsewhere"
+    for place in (folder, elsewhere):
+        place.mkdir()
+        (place / "data").write_bytes(
+            np.array([9, 1, 2, 9], np.float32).tobytes() if place == folder else bytes(16)
+        )
+    monkeypatch.chdir(elsewhere)
+    tensor = placed("w", "data", offset=4, **fields)
+    found = with_values(tensor, Path("../model/model.onnx"))
+    np.testing.assert_array_equal(numpy_helper.to_array(found), np.array([1, 2], np.float32))
+    assert external_fields(tensor)  # the tensor itself is as it was
+    made = model(tensor)
+    made.graph.node.append(helper.make_node("Constant", [], ["k"], value=tensor))
+    embed_values(made, folder / "model.onnx")
+    assert [numpy_helper.to_array(one).tolist() for one in stored_tensors(made)] == [[1, 2], [1, 2]]
+
+
+def test_a_length_that_does_not_fit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(bytes(16))
+    with pytest.raises(ModelError, match="'w' has 12 bytes of external data, but its type and shape need 8"):
+        data_files(model(placed("w", "data", length=12)), tmp_path / "model.onnx")
+
+
+@pytest.mark.parametrize(("kind", "dims", "size"), [("INT4", [3], 2), ("BFLOAT16", [3], 6), ("BOOL", [], 1)])
+def test_small_types_share_bytes(kind: str, dims: list[int], size: int) -> None:
+    assert stored_bytes(TensorProto(data_type=TensorProto.DataType.Value(kind), dims=dims)) == size
+
+
+@pytest.mark.parametrize(("kind", "dims"), [("STRING", [3]), ("UNDEFINED", [3]), ("FLOAT", [-1])])
+def test_bytes_of_what_has_no_size_are_unknown(kind: str, dims: list[int]) -> None:
+    assert stored_bytes(TensorProto(data_type=TensorProto.DataType.Value(kind), dims=dims)) is None

@@ -268,6 +268,20 @@ class TestABadFile:
         with pytest.raises(ModelError, match="is not an ONNX model"):
             onnx_ood.load(tmp_path / "model.onnx")
 
+    @pytest.mark.parametrize(
+        ("content", "way_out"),
+        [
+            (b"\x14\0\0\0ORTM\x0c", r"own format \(\.ort\).*export the original model again"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n", "git lfs pull"),
+            (b"\n<!DOCTYPE html><p>404</p>", "web page; download"),
+            (b"PK\x03\x04\x14", "zip archive.*export the model to ONNX"),
+        ],
+    )
+    def test_of_another_kind_is_named(self, content: bytes, way_out: str, tmp_path: Path) -> None:
+        (tmp_path / "model.onnx").write_bytes(content)
+        with pytest.raises(ModelError, match=f"is not an ONNX model but.*{way_out}"):
+            onnx_ood.load(tmp_path / "model.onnx")
+
     @given(content=st.binary(max_size=200))
     def test_of_random_bytes(self, content: bytes, save: Save) -> None:
         model = ModelProto()
@@ -404,6 +418,6 @@ def test_a_name_that_is_not_text_is_said_to_be_damaged(save: Save, monkeypatch: 
     def read(_: ModelProto) -> None:
         b"\xff".decode()
 
-    monkeypatch.setattr("onnx_ood.graph.catalogue.model.check_calls", read)
+    monkeypatch.setattr("onnx_ood.graph.catalogue.texts._texts", read)
     with pytest.raises(ModelError, match="is damaged: a name in it is not valid UTF-8"):
         onnx_ood.load(save(small_models.residual()))

@@ -8,6 +8,7 @@ import small_models
 from onnx import ModelProto, helper
 
 from onnx_ood.exceptions import ModelError
+from onnx_ood.graph.catalogue import nested
 from onnx_ood.graph.catalogue.nested import NestedTensor, find_nested_tensors, reached_from
 
 TEXT = """
@@ -182,3 +183,21 @@ def test_without_nesting_there_is_nothing() -> None:
     plain = small_models.classifier()
     assert find_nested_tensors(plain, {"a": onnx.TypeProto()}).tensors == ()
     assert set(find_nested_tensors(plain, {"a": onnx.TypeProto()}).types) == {"a"}
+
+
+def test_types_of_a_branch_are_collected_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A branch of thousands of nodes is read once, not for each of its tensors."""
+    chain = " ".join(f"a{k} = Neg ({f'a{k - 1}' if k else 'x'})" for k in range(60))
+    model = small_models.build(
+        f"""g (float[N, 4] x, bool c) => (float[N, 4] y) {{
+            y = If (c) <then_branch = t () => (float[N, 4] v) {{ {chain} v = Neg (a59) }},
+                        else_branch = e () => (float[N, 4] v) {{ v = Neg (x) }}>
+        }}"""
+    )
+    calls = []
+    real = nested.types_in
+    monkeypatch.setattr(nested, "types_in", lambda graph: calls.append(graph) or real(graph))
+    found = nested.find_nested_tensors(model, {})
+    assert len(found.tensors) == 62
+    assert {tensor.type is not None for tensor in found.tensors} == {True}
+    assert len(calls) <= 3

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+import onnx
+import pytest
 import small_models
+from onnx import helper
 
-from onnx_ood.graph.catalogue.nodes import attribute_values, defined_in, producers, qualified_op, reads
+from onnx_ood.graph.catalogue.nodes import (
+    attribute_values,
+    defined_in,
+    producers,
+    qualified_op,
+    reads,
+    standard_opset,
+)
 
 NESTED = """
 g (float[N, 4] x, bool a, bool b) => (float[N, 4] y) {
@@ -48,3 +58,24 @@ def test_attributes_and_operators() -> None:
     )
     assert attribute_values(model.graph.node[0]) == {"alpha": 0.5}
     assert [qualified_op(node) for node in model.graph.node] == ["LeakyRelu", "com.microsoft::Gelu"]
+
+
+def test_references_to_attributes_of_a_call_have_no_value() -> None:
+    node = helper.make_node("Gemm", ["a", "b"], ["c"], beta=2.0)
+    node.attribute.add(name="alpha", type=onnx.AttributeProto.FLOAT, ref_attr_name="scale")
+    assert attribute_values(node) == {"beta": 2.0}
+
+
+@pytest.mark.parametrize(
+    ("stated", "ir_version", "version"), [(13, 8, 13), (6, 3, 6), (None, 3, 8), (None, 7, 14), (None, 10, 17)]
+)
+def test_a_model_without_standard_operators_may_be_given_any(
+    stated: int | None, ir_version: int, version: int
+) -> None:
+    """By the table of onnx, IR version 3 goes with operators up to version 8, and 7 with up to 14."""
+    domains = [helper.make_opsetid("ai.onnx.ml", 3)]
+    if stated:
+        domains.append(helper.make_opsetid("", stated))
+    graph = helper.make_graph([], "g", [], [])
+    made = helper.make_model(graph, opset_imports=domains, ir_version=ir_version)
+    assert standard_opset(made) == version

@@ -70,3 +70,31 @@ def test_external_values_are_read_from_their_file(tmp_path: Path) -> None:
     stored = StoredValues(onnx_ood.load(path))
     np.testing.assert_array_equal(stored.value("t"), WEIGHTS["w"].T)
     np.testing.assert_array_equal(stored.value("codes"), WEIGHTS["codes"])
+
+
+def test_values_of_constants_are_read_from_the_models_folder(tmp_path: Path, monkeypatch) -> None:
+    """A file of the same name in the working folder is another model's."""
+    value = onnx.numpy_helper.from_array(WEIGHTS["w"], "k")
+    model = small_models.build("g (float[N, 4] x) => (float[N, 4] y) { y = Neg (x) }")
+    model.graph.node.append(onnx.helper.make_node("Constant", [], ["k"], value=value))
+    folder, elsewhere = tmp_path / "model", tmp_path / "elsewhere"
+    folder.mkdir()
+    elsewhere.mkdir()
+    onnx.save_model(
+        model, folder / "m.onnx", save_as_external_data=True, location="data", size_threshold=0,
+        convert_attribute=True,
+    )  # fmt: skip
+    (elsewhere / "data").write_bytes(bytes((folder / "data").stat().st_size))
+    monkeypatch.chdir(elsewhere)
+    np.testing.assert_array_equal(StoredValues(onnx_ood.load("../model/m.onnx")).value("k"), WEIGHTS["w"])
+
+
+def test_long_chains_and_damaged_nodes_have_no_value(save: Save) -> None:
+    chain = " ".join(f"i{k} = Identity ({f'i{k - 1}' if k else 'w'})" for k in range(2000))
+    text = (
+        f"net (float[N, 4] x) => (float[N, 4] y) {{ {chain} b = Transpose <perm = [0, 0]> (w) y = Neg (x) }}"
+    )
+    stored = StoredValues(onnx_ood.load(save(small_models.build(text, WEIGHTS))))
+    assert stored.value("i10") is not None
+    assert stored.value("i1999") is None
+    assert stored.value("b") is None

@@ -13,7 +13,7 @@ from onnx_ood.graph.surface.open_site import (
     declare_nudge,
     declare_values,
     nudge_argument,
-    nudge_result,
+    nudge_results,
     read_instead,
     replace_result,
 )
@@ -34,7 +34,7 @@ def run(model: ModelProto, **feeds: np.ndarray) -> dict[str, np.ndarray]:
 
 def test_readers_of_a_nudged_result_get_the_sum() -> None:
     model = small_models.build(TEXT)
-    nudge_result(model.graph, "a", "nudge", "before")
+    nudge_results(model.graph, {"a": ("nudge", "before")})
     declare_nudge(model, "nudge", helper.make_tensor_type_proto(TensorProto.FLOAT, ["N", 4]))
     onnx.checker.check_model(model, full_check=True)
     found = run(model, nudge=NUDGE)
@@ -118,3 +118,12 @@ def test_subgraphs_read_the_other_tensor_unless_they_define_the_name() -> None:
     assert then.output[0].name == "third"
     read_instead(outer, "c", "flag")
     assert list(outer.input) == ["flag"]
+
+
+def test_a_result_is_nudged_by_two_of_its_paths() -> None:
+    model = small_models.build(TEXT)
+    nudge_results(model.graph, {"a": ("first", "before"), "before": ("second", "own")})
+    for name in ("first", "second"):
+        declare_nudge(model, name, helper.make_tensor_type_proto(TensorProto.FLOAT, ["N", 4]))
+    onnx.checker.check_model(model, full_check=True)
+    np.testing.assert_allclose(run(model, first=NUDGE, second=2 * NUDGE)["a"], -X + 3 * NUDGE, rtol=1e-5)

@@ -1,0 +1,73 @@
+"""Kinds of models that people run: types, default probes and site of each, against what onnxruntime returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+from families import FAMILIES, optimised, ort_format
+
+import onnx_ood
+from onnx_ood import models
+from onnx_ood.evidence.site_choice import choose_site
+from onnx_ood.graph import suggest_probes
+
+each = pytest.mark.parametrize("name", FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    folder = tmp_path_factory.mktemp("families")
+    return {name: family.make(folder) for name, family in FAMILIES.items()}
+
+
+@each
+def test_every_type_is_that_of_the_values(name: str, written: Mapping[str, Path]) -> None:
+    model = onnx_ood.load(written[name])
+    watched = onnx_ood.instrument(model, probes="all")
+    assert not watched.refused
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    session = onnxruntime.InferenceSession(
+        watched.model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    values = dict(
+        zip(
+            [output.name for output in session.get_outputs()],
+            session.run(None, FAMILIES[name].feeds()),
+            strict=True,
+        )
+    )
+    known = {tensor.name: tensor for tensor in model.all_tensors}
+    assert {path: known[path].dtype for path in watched.outputs} == {
+        path: str(values[output].dtype) for path, output in watched.outputs.items()
+    }
+    for path, output in watched.outputs.items():
+        shape = known[path].shape
+        # A branch that is not taken gives an empty value.
+        assert shape is None or len(shape) == values[output].ndim or not values[output].size
+
+
+@each
+def test_default_probes_and_site_are_found(name: str, written: Mapping[str, Path]) -> None:
+    model = onnx_ood.load(written[name])
+    assert len(suggest_probes(model)) == FAMILIES[name].probes
+    assert choose_site(model, None, {})[0].name == FAMILIES[name].site
+
+
+def test_the_format_of_the_runtime_is_named_and_its_way_back_works(tmp_path: Path) -> None:
+    path = ort_format(tmp_path)
+    with pytest.raises(onnx_ood.ModelError, match=r"own format \(\.ort\)") as refused:
+        onnx_ood.load(path)
+    for part in ("ORT_DISABLE_ALL", "optimized_model_filepath", "'session.save_model_format', 'ONNX'"):
+        assert part in str(refused.value)
+    back = optimised(path, tmp_path / "back.onnx", "ORT_DISABLE_ALL", session__save_model_format="ONNX")
+    feeds = FAMILIES["QOperator residual network"].feeds()
+    found = [
+        onnxruntime.InferenceSession(str(one), providers=["CPUExecutionProvider"]).run(None, feeds)[0]
+        for one in (onnx_ood.load(back).path, models.path("fashion_resnet"))
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,42 @@
+"""Every selector `op:X` of every model at hand, at default settings and with all probes: no tracebacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from every_selector import scored
+from families import FAMILIES, garments
+from packaged import all_packaged
+
+from onnx_ood import models
+
+pytestmark = pytest.mark.real
+
+PACKAGED = {model.name: model for model in all_packaged()}
+BUNDLED = {
+    "fashion_cnn": lambda: garments(2),
+    "fashion_resnet": lambda: garments(2),
+    "char_transformer": lambda: {"tokens": np.random.default_rng(0).integers(1, 40, (2, 12))},
+    "efficientnet_lite0": lambda: {
+        "image": np.random.default_rng(0).normal(size=(2, 3, 224, 224)).astype(np.float32)
+    },
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_of_kinds_that_people_run(name: str, tmp_path: Path) -> None:
+    family = FAMILIES[name]
+    assert scored(family.make(tmp_path), family.feeds(), tmp_path)["measured"]
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_of_bundled_models(name: str, tmp_path: Path) -> None:
+    assert scored(models.path(name), BUNDLED[name](), tmp_path)["measured"]
+
+
+@pytest.mark.parametrize("name", PACKAGED)
+def test_of_packaged_models(name: str, tmp_path: Path) -> None:
+    model = PACKAGED[name]
+    assert scored(model.path, model.feeds(), tmp_path, site=model.site)["measured"]
