@@ -52,24 +52,38 @@ def bench_csv(result: BenchResult) -> str:
         result: Benchmark.
 
     Returns:
-        CSV text in full precision. Means over sets have `set` = "mean"; only lines of corruptions have a severity.
+        CSV text in full precision. Means over sets have `set` = "mean"; only lines of corruptions have a severity, only
+        sets that are too small to count in means a note.
     """
     text = StringIO()
     write_row = _writer(text)
     write_row(
-        ["detector", "set", "severity", "auroc", "auroc_low", "auroc_high", "aupr_in", "aupr_out", "fpr95"]
+        [
+            "detector",
+            "set",
+            "severity",
+            "auroc",
+            "auroc_low",
+            "auroc_high",
+            "aupr_in",
+            "aupr_out",
+            "fpr95",
+            "note",
+        ]
     )
+    notes = {one.name: one.too_few for one in result.sets}
 
     def write(
-        detector: str, name: str, severity: int | None, area: BenchInterval, *others: float | None
+        detector: str, name: str, severity: int | None, area: BenchInterval, *others: float | str | None
     ) -> None:
         write_row([detector, name, severity, area.value, area.low, area.high, *others])
 
-    none = (None,) * 3
+    none = (None,) * 4
     for one in result.detectors:
-        write(one.name, "mean", None, one.macro, *none)
+        if result.evaluated_sets:
+            write(one.name, "mean", None, one.macro, *none)
         for figures in one.metrics:
-            others = figures.aupr_in, figures.aupr_out, figures.fpr95
+            others = figures.aupr_in, figures.aupr_out, figures.fpr95, notes[figures.set] or None
             write(one.name, figures.set, None, figures.auroc, *others)
     for curves in result.corruptions.detectors if result.corruptions else ():
         lines = [("mean", curves.severities), *((each.corruption, each.aurocs) for each in curves.curves)]
