@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from onnx_ood import _rendering
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.evidence.collect import MIN_SET_SIZE
 from onnx_ood.metrics.estimates import percentile_interval
@@ -211,6 +213,17 @@ class BenchResult(Result):
         """
         counted = {one.name for one in self.evaluated_sets or self.sets}
         return min((one for one in detector.metrics if one.set in counted), key=lambda one: one.auroc.value)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write all metrics as CSV, as `--csv` does.
+
+        Args:
+            path: Path of the file; an existing file is replaced.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        _rendering.write_csv(path, "bench_csv", self)
 
     def to_dataframe(self) -> Any:
         """Return the metrics as a pandas DataFrame: one row per detector and set.

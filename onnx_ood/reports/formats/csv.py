@@ -8,6 +8,7 @@ from io import StringIO
 
 from onnx_ood.audits.bench.result import BenchInterval, BenchResult
 from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.score.table import table_columns
 from onnx_ood.reports.escaping import cell
 
 
@@ -19,29 +20,11 @@ def _writer(text: StringIO) -> Callable[[Iterable[object]], object]:
 
 def score_csv(result: ScoreResult) -> str:
     """Render a score result as CSV: one line per input, most unusual first, then failed inputs."""
-    names = [probe.name for probe in result.probes]
-    measures = ("drop", "drop_error", "distortion", "flip_rate")
-    detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     text = StringIO()
     write_row = _writer(text)
-    write_row(
-        ["input", "copies", "rank", *(f"score:{name}" for name in detectors), "p_value", "flagged"]
-        + ["deviation", "rotation", "published_score", "prediction", "probability"]
-        + [f"{measure}:{name}" for name in names for measure in measures]
-        + ["failed"]
-    )
-    for entry in result.inputs:
-        guess = entry.prediction
-        write_row(
-            [entry.id, entry.copies, entry.rank, *entry.scores, entry.p_value, entry.flagged]
-            + [entry.deviation, entry.rotation, entry.published_score]
-            + ([guess.label or guess.index, guess.probability] if guess else [None, None])
-            + [getattr(entry, measure)[p] for p in range(len(names)) for measure in measures]
-            + [None]
-        )
-    for failure in result.failed:
-        empty = 9 + len(detectors) + len(names) * len(measures)
-        write_row([failure.id] + [None] * empty + [failure.reason])
+    write_row(table_columns(result.detectors, (probe.name for probe in result.probes)))
+    for row in result.rows():
+        write_row(row.values())
     return text.getvalue()
 
 
