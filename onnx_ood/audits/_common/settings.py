@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import UnionType
+from types import GenericAlias, UnionType
 from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -312,7 +312,7 @@ def _unwrapped(hint: Any) -> Any:
     if get_origin(hint) is UnionType:
         return functools.reduce(operator.or_, map(_unwrapped, get_args(hint)))
     if get_origin(hint) is tuple:
-        return tuple[tuple(one if one is ... else _unwrapped(one) for one in get_args(hint))]
+        return GenericAlias(tuple, tuple(map(_unwrapped, get_args(hint))))
     return hint
 
 

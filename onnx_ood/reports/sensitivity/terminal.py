@@ -291,6 +291,7 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
     errors = [numbers.relative_error(one.jacobian, one.jacobian_error) for one in shown]
     # With all directions the norm is exact.
     inexact = any(error not in {"", "0.0%"} for error in errors)
+    bounded = any(one.nearest_boundary for one in shown)
 
     def build(_level: int, width: int) -> Table:
         which = "" if len(shown) == len(known) else f", the {top} largest and the {top} smallest"
@@ -299,7 +300,8 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
         grid.add_column("norm", justify="right", no_wrap=True)
         if inexact:
             grid.add_column("", no_wrap=True)
-        grid.add_column("nearest boundary", justify="right", no_wrap=True)
+        if bounded:
+            grid.add_column("nearest boundary", justify="right", no_wrap=True)
         grid.add_column("prediction", no_wrap=True)
         for one, error in zip(shown, errors, strict=True):
             answer = "" if one.prediction is None else one.prediction.label or f"#{one.prediction.index}"
@@ -307,11 +309,13 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
                 Text(words.shorten(one.id, width)),
                 Text(numbers.number(one.jacobian, 3)),
                 *([Text(f"{view.plus_minus} {error}", style="dim")] if inexact else []),
-                Text(numbers.number(one.nearest_boundary) if one.nearest_boundary is not None else ""),
+                *(
+                    [Text("" if one.nearest_boundary is None else numbers.number(one.nearest_boundary))]
+                    if bounded
+                    else []
+                ),
                 Text(answer),
             )
-        if not any(one.nearest_boundary for one in shown):
-            del grid.columns[3]
         return grid
 
     return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=1))

@@ -84,8 +84,8 @@ def test_changes_are_shown_with_their_noise() -> None:
 def test_as_many_inputs_are_listed_as_asked_for() -> None:
     rows = [line for line in shown(RESULT, top=1).splitlines() if line.startswith(("x.png", "y.png"))]
     assert len(rows) == 1
-    assert "bag > coat" in rows[0]
-    assert "no > " in rows[0]
+    assert "bag → coat" in rows[0]
+    assert "no → " in rows[0]
 
 
 def test_nothing_changed_is_said() -> None:
