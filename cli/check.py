@@ -135,7 +135,7 @@ def check(
             complain(shown(problem))
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, verbose=verbose, github=github)
     if updated and not quiet:
-        typer.echo(f"Baseline written to {printable(str(plan.baseline))}", err=json == STANDARD_OUTPUT)
+        typer.echo(f"Baseline written to {shown(str(plan.baseline))}", err=json == STANDARD_OUTPUT)
     raise typer.Exit(EXIT_CODES[result.status] if all(success) else OutputError.exit_code)
 
 
