@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import GenericAlias, UnionType
-from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar, get_args, get_origin
+from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -309,7 +309,7 @@ def _unwrapped(hint: Any) -> Any:
     """Return a type without the metadata of `Annotated`, at any depth."""
     if get_origin(hint) is Annotated:
         return _unwrapped(get_args(hint)[0])
-    if get_origin(hint) is UnionType:
+    if get_origin(hint) in (Union, UnionType):
         return functools.reduce(operator.or_, map(_unwrapped, get_args(hint)))
     if get_origin(hint) is tuple:
         return GenericAlias(tuple, tuple(map(_unwrapped, get_args(hint))))
