@@ -107,7 +107,7 @@ def _changed_answers(console: Console, inputs: InputsDiff, most: int) -> Table |
         view.add_column("input", no_wrap=True)
         view.add_column("class", overflow="fold")
         for one in shown:
-            view.add_row(words.shorten(one.id, length), Text(_answers(one)))
+            view.add_row(words.shorten(one.id, length), Text(_answers(Marks(console), one)))
         return view
 
     return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=0))
