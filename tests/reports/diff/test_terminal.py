@@ -103,7 +103,7 @@ def test_changed_answers_come_first_by_name() -> None:
     inputs = RESULT.inputs.model_copy(update={"changed_answers": ("x.png",)})
     lines = shown(RESULT.model_copy(update={"inputs": inputs})).splitlines()
     assert lines[0].startswith("1 of 2 answers changed")
-    (row,) = [line for line in lines if "bag > coat" in line][:1]
+    (row,) = [line for line in lines if "bag → coat" in line][:1]
     assert "x.png" in row
     text = "\n".join(lines)
     assert text.index("Changed answers") < text.index("Metrics")
