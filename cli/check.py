@@ -121,10 +121,12 @@ def check(
     check_outputs(_used(plan), quiet=quiet, reserved=reserved, baseline=baseline, **files)
     writable = [outputs[option] for option in files]
     success = [len(writable) == len(outputs)]
+    updated = False
     with progress_bar("checking", quiet=quiet) as progress:
         result = onnx_ood.check(plan, update_baseline=update_baseline, progress=progress)
     if update_baseline and plan.baseline is not None and result.status != "error":
-        success.append(attempt(write_text, plan.baseline, to_json(to_baseline(result))))
+        updated = attempt(write_text, plan.baseline, to_json(to_baseline(result)))
+        success.append(updated)
     success += [attempt(write_text, file, render(result)) for file, render in writable]
     if github and (summary := os.environ.get("GITHUB_STEP_SUMMARY")):
         success.append(attempt(append_text, Path(summary), to_check_markdown(result)))
@@ -132,6 +134,8 @@ def check(
         for problem in result.problems:
             complain(shown(problem))
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, verbose=verbose, github=github)
+    if updated and not quiet:
+        typer.echo(f"Baseline written to {shown(str(plan.baseline))}", err=json == STANDARD_OUTPUT)
     raise typer.Exit(EXIT_CODES[result.status] if all(success) else OutputError.exit_code)
 
 

@@ -44,8 +44,8 @@ def score(
         list[str] | None,
         typer.Option(
             metavar="PATH",
-            help="Known-good inputs (at least 10): file, folder or glob. Inputs that differ from them are flagged. "
-            "Repeatable.",
+            help="Known-good inputs: file, folder or glob. Inputs that differ from them are flagged. At least 10 to "
+            "learn from; to flag, at least 1/fpr - 1: 19 at the default --fpr. Repeatable.",
             rich_help_panel="Input",
         ),
     ] = None,
@@ -132,7 +132,13 @@ def score(
     )
     if result.status == "not_evaluated":
         count = result.scored + result.unscored
-        reason = f"; the first: {result.failed[0].id}: {result.failed[0].reason}" if result.failed else ""
+        # The report has it, too.
+        shown = not quiet and str(json) != "-"
+        reason = (
+            f"; the first: {result.failed[0].id}: {result.failed[0].reason}"
+            if result.failed and not shown
+            else ""
+        )
         raise NotEvaluatedError(
             f"not evaluated: {result.scored:,} of {count:,} inputs could be scored{reason}"
         )

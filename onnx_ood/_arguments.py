@@ -29,6 +29,8 @@ _SCALARS: dict[Any, tuple[type, ...]] = {
     NoneType: (NoneType,),
 }
 _NAMES: dict[Any, str] = {Path: "a path", NoneType: "None", Callable: "a function"}
+# Types of the content of a file.
+_CONTENTS = ("ModelProto", "bytes")
 _LISTS = ("Iterable", "Collection", "Sequence")
 
 
@@ -88,7 +90,11 @@ def bind(
     try:
         bound = signature.bind(*args, **options)
     except TypeError as error:
-        raise TypeError(f"{name}() {error}") from None
+        advice = ""
+        if str(error) == "too many positional arguments":
+            keywords = [one.name for one in parameters.values() if one.kind is one.KEYWORD_ONLY]
+            advice = f"; name them: {', '.join(f'{one}=' for one in keywords[:3])}" if keywords else ""
+        raise TypeError(f"{name}() {error}{advice}") from None
     hints = _hints(inspect.unwrap(function))
     for parameter, value in bound.arguments.items():
         if parameter in hints and parameters[parameter].kind not in (
@@ -128,7 +134,9 @@ def check_type(value: Any, hint: Any, name: str) -> Any:
     if not _fits(value, hint):
         choices = any(get_origin(arm) is Literal for arm in _arms(hint))
         found = repr(value) if choices and isinstance(value, str) else _found(value)
-        raise InputTypeError(f"{name}: expected {_expected(hint)}, found {found}")
+        content = type(value).__name__ in _CONTENTS and Path in _arms(hint)
+        advice = "; save it to a file first" if content else ""
+        raise InputTypeError(f"{name}: expected {_expected(hint)}, found {found}{advice}")
     return value
 
 

@@ -90,3 +90,20 @@ def write_json(path: str | Path, result: BaseModel) -> None:
     check_output_of(result, path)
     text = import_module("onnx_ood.reports.formats.json").to_json(result)
     write_text(path, text)
+
+
+def write_csv(path: str | Path, function: str, result: BaseModel) -> None:
+    """Write a result as CSV, as `--csv` does.
+
+    Args:
+        path: Path of the file.
+        function: Name of a function of `onnx_ood.reports.formats.csv`.
+        result: The result.
+
+    Raises:
+        UsageError: If the path is a file that the result names, such as the model or an input.
+        OutputError: If the file cannot be written.
+    """
+    path = as_path(path, "path")
+    check_output_of(result, path)
+    write_text(path, getattr(import_module("onnx_ood.reports.formats.csv"), function)(result))

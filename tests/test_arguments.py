@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import ArrayLike
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood._arguments import check_fields, check_type, checked
-from onnx_ood.exceptions import InputTypeError, OnnxOodError, UsageError
+from onnx_ood.exceptions import InputTypeError, ModelError, OnnxOodError, UsageError
 from onnx_ood.graph import suggest_probes
 from onnx_ood.inputs import open_inputs, parse
 from onnx_ood.runtime import JacobianProber, jacobian_norms
@@ -245,3 +246,20 @@ class TestNumbers:
         function, arguments = calls["Prober.noise_floor"]
         with pytest.raises(UsageError, match="seed must be 0 or larger, but is -1"):
             function(**{**arguments, "seed": -1})
+
+
+def test_content_of_a_model_is_refused_with_advice() -> None:
+    path = models.path("fashion_cnn")
+    for content in (onnx.load(path), path.read_bytes()):
+        with pytest.raises(
+            InputTypeError, match=r"^model: expected a path or Model, found .*; save it to a file"
+        ):
+            onnx_ood.inspect(content)
+    with pytest.raises(TypeError, match=r"too many positional arguments; name them: probes=, sites="):
+        onnx_ood.instrument(path, ["op:Relu"])
+
+
+def test_a_stored_result_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "result.json").write_text('{"schema": "onnx-ood/score/2"}')
+    with pytest.raises(ModelError, match=r"result.json: holds JSON.*onnx_ood.read_result"):
+        onnx_ood.load(tmp_path / "result.json")

@@ -213,7 +213,7 @@ class DetectorPipeline:
             )
         if not (self._settings.bundled_reference and any(one.uses_reference for one in self.detectors)):
             return ReferenceSet("none")
-        if self.prepared.other_inputs:
+        if self.prepared.other_inputs and preprocessing is not None:
             return ReferenceSet(
                 "none",
                 note="the model has several inputs, so the bundled photos are not used as references",

@@ -148,12 +148,10 @@ def measure_bundled_photos(
         augment: True if a detector reads altered references.
 
     Returns:
-        The references, or none and the reason.
+        The references, or none; for pictures with the reason.
     """
     if preprocessing is None:
-        return ReferenceSet(
-            "none", note="inputs are not pictures, so the bundled photos are not used as references"
-        )
+        return ReferenceSet("none")
     if preprocessing.channels == "L":
         return ReferenceSet(
             "none", note="the model takes grey pictures, so the bundled photos are not used as references"

@@ -46,6 +46,7 @@ def open_sets(id_inputs: Any, ood: Any) -> SetSources:
 
     Raises:
         InputTypeError: If inputs are of other types.
+        UsageError: If there are no inputs, or a set has none or no name.
 
     >>> sorted(open_sets("photos", "textures").ood)
     ['ood']
@@ -60,8 +61,11 @@ def open_sets(id_inputs: Any, ood: Any) -> SetSources:
         if not name.strip():
             raise UsageError(f"{named('ood')}: found a set without a name; name it, as in textures")
     return SetSources(
-        open_inputs(id_inputs, name="id"),
-        {name: open_inputs(inputs, name=f"ood[{name}]") for name, inputs in ood.items()},
+        open_inputs(id_inputs, name="id").require("in-distribution inputs"),
+        {
+            name: open_inputs(inputs, name=f"ood[{name}]").require(f"inputs of {name}")
+            for name, inputs in ood.items()
+        },
     )
 
 

@@ -15,6 +15,7 @@ from onnx_ood.inputs.files import FailedInput, reason_of
 from onnx_ood.inputs.rows.file_types import SUFFIXES, is_picture
 from onnx_ood.inputs.source import UNLISTED, FileRow, InputSource
 
+_NOTHING = "contains no supported file (JPEG, PNG, .npy, .npz, .wav, .parquet and so on)"
 _SIGNS = "*?["  # what makes a word a pattern
 _ROW = re.compile(r"(?P<file>.+)\[(?P<row>\d{1,18})\]", re.DOTALL)
 
@@ -64,9 +65,11 @@ class _Walk:
         self.ignored: dict[str, Path] = {}
         self.missing: dict[str, FailedInput] = {}
         self._entered: set[tuple[int, int]] = set()
+        # True once the argument has given a file, or a folder that cannot be listed.
+        self._reached = False
 
     def argument(self, text: str, *, globs: bool) -> None:
-        self._entered = set()
+        self._entered, self._reached = set(), False
         if not text:  # Path("") would be the current folder
             self._miss(text, "an empty argument names no file")
             return
@@ -85,6 +88,8 @@ class _Walk:
             return
         if stat.S_ISDIR(mode):
             self._folder(path)
+            if not self._reached:
+                self._miss(text, _NOTHING)
         else:
             self._take(path)
 
@@ -99,6 +104,7 @@ class _Walk:
 
     def _take(self, item: Path | FileRow) -> None:
         path = item if isinstance(item, Path) else item.path
+        self._reached = True
         key = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links
         self.items.setdefault(key if isinstance(item, Path) else (key, item.row), item)
         self.ignored.pop(key, None)  # named by the user after a folder had passed over it
@@ -123,6 +129,7 @@ class _Walk:
             with os.scandir(folder) as entries:
                 return sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
+            self._reached = True
             self._miss(folder.as_posix(), f"{UNLISTED} ({reason_of(error)})")
             return []
 

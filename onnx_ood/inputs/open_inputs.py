@@ -89,7 +89,8 @@ def _sequence(items: list[Any], name: str, stdin: TextIO | None) -> InputSource:
     found = [next((kind for kind, is_one in types.items() if is_one(item)), None) for item in items]
     for at, item in enumerate(items):
         if found[at] is None:
-            raise InputTypeError(f"{name}[{at}]: found {_type(item)}; expected {TAKEN}")
+            hint = f"; for numbers use np.asarray({name})" if isinstance(item, int | float | list) else ""
+            raise InputTypeError(f"{name}[{at}]: found {_type(item)}; expected {TAKEN}{hint}")
         if found[at] != found[0]:
             raise InputTypeError(
                 f"{name}: mixes {found[0]} ({name}[0] is {_type(items[0])}) and {found[at]} ({name}[{at}] is "

@@ -28,12 +28,14 @@ def first_error(error: ValidationError, schema: type[BaseModel]) -> str:
     ...     print(first_error(error, Size))
     widht: unknown key; did you mean 'width'?
     """
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    first = error.errors(include_url=False, include_context=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         known = _keys(schema, first["loc"][:-1])
         message = f"unknown key; {did_you_mean(str(first['loc'][-1]), known)}" if known else "unknown key"
+    elif first["type"] != "value_error" and isinstance(first["input"], str | int | float):
+        message += f", found {first['input']!r}"
     return shown(f"{key}: {message}" if key else message)
 
 

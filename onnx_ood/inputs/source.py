@@ -91,6 +91,19 @@ class InputSource:
             for item in self.items
         )
 
+    def require(self, name: str) -> "InputSource":
+        """Return the source itself, if it holds anything.
+
+        Args:
+            name: Name of the argument, for the message.
+
+        Raises:
+            UsageError: If no input is given.
+        """
+        if not self.given:
+            raise UsageError(f"{name} are empty; give at least one")
+        return self
+
     def check_missing(self) -> None:
         """Refuse missing files and folders before anything is measured.
 

@@ -60,6 +60,10 @@ class Measurement:
         """Pairs whose activations have one size, bool [N, K, P]."""
         return np.asarray(self.flips >= 0)
 
+    def __repr__(self) -> str:
+        inputs, copies, probes = self.aa.shape
+        return f"Measurement({inputs=}, {copies=}, {probes=}, site={self.site!r}, provider={self.provider!r})"
+
     def cosine_drop(self) -> Float:
         """1 − cos(clean, nudged) at each probe, [N, K, P]."""
         return metrics.cosine_drop(self.aa, self.ad, self.dd)

@@ -54,6 +54,8 @@ def released(example: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> P
     example.write_example(folder)
     result = check(folder, "--update-baseline")
     assert result.returncode == 0, result.stdout + result.stderr
+    (written,) = [line for line in result.stdout.splitlines() if line.startswith("Baseline written to ")]
+    assert Path(folder, written.removeprefix("Baseline written to ")).is_file()
     return folder
 
 

@@ -84,7 +84,7 @@ def test_json_and_csv_say_the_same(garments, tmp_path):
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     data = json.loads((tmp_path / "r.json").read_text())
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
-    assert [row["input"] for row in rows] == [entry["id"] for entry in data["inputs"]]
+    assert [row["id"] for row in rows] == [entry["id"] for entry in data["inputs"]]
     first = data["probes"][0]["name"]
     assert [float(row[f"drop:{first}"]) for row in rows] == [entry["drop"][0] for entry in data["inputs"]]
     assert data["schema"] == "onnx-ood/score/2"

@@ -85,7 +85,7 @@ def test_detectors_that_learn_need_references(garments: Path) -> None:
 def test_flags_keep_their_rate_and_catch_what_is_strange(garments: Path) -> None:
     """With 32 references, 5% is the strangest of 33 alone."""
     files = sorted(map(str, garments.iterdir()))
-    settings = onnx_ood.BenchSettings(detectors=("activity",), provider="cpu", fpr=0.05)
+    settings = onnx_ood.BenchSettings(detectors=("auto",), provider="cpu", fpr=0.05)
     found = onnx_ood.bench(models.path("fashion_cnn"), files[32:], None, settings, reference=files[:32])
     assert found.flags is not None
     assert found.flags.fpr == 0.05

@@ -14,6 +14,7 @@ from onnx_ood.evidence.collect import Collected, Collector
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.sets import MeasuredSets, SetSources, check_sets, collect_sets, counting, open_sets
 from onnx_ood.exceptions import InputTypeError, NotEvaluatedError, UsageError
+from onnx_ood.inputs import InputSource, open_inputs
 from onnx_ood.perturb import list_corruptions, synthetic_ood
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
@@ -99,10 +100,18 @@ def test_synthetic_sets_are_left_out_for_a_given_name_or_values_that_are_not_fin
 
 
 def test_sets_without_any_measured_input_are_an_error(save) -> None:
-    sources = open_sets(IMAGES, {"empty": []})
+    sources = SetSources(open_inputs(IMAGES), {"empty": InputSource()})
     model = prepared(save, sources)
     with pytest.raises(NotEvaluatedError, match="no input of empty could be measured: there are none"):
         collect_sets(Collector(Sums(), model), model, sources, synthetic=False, progress=lambda _: None)
+
+
+@pytest.mark.parametrize("empty", [None, [], ()], ids=["none", "list", "tuple"])
+def test_empty_sets_are_refused(empty: object) -> None:
+    with pytest.raises(UsageError, match=r"^in-distribution inputs are empty; give at least one$"):
+        open_sets(empty, IMAGES)
+    with pytest.raises(UsageError, match=r"^inputs of far are empty; give at least one$"):
+        open_sets(IMAGES, {"far": empty})
 
 
 def test_no_synthetic_sets_are_made_of_arrays(save) -> None:

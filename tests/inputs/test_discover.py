@@ -103,8 +103,16 @@ def test_arguments_that_match_nothing_are_told(tree: Path) -> None:
     assert all(reason.isprintable() for reason in reasons)
 
 
-def test_an_empty_folder_is_no_error(tmp_path: Path) -> None:
-    assert discover([str(tmp_path)]) == InputSource((), (), ())
+def test_a_folder_without_a_supported_file_is_missing(tmp_path: Path) -> None:
+    found = discover([str(tmp_path)])
+    assert found == InputSource((), (), found.missing)
+    with pytest.raises(UsageError, match=r": contains no supported file \(JPEG, PNG, "):
+        found.check_missing()
+    (tmp_path / "notes.txt").touch()
+    assert len(discover([str(tmp_path)]).missing) == 1
+    (tmp_path / "a.png").touch()
+    # A folder is not empty because its files were found before.
+    assert discover([str(tmp_path / "a.png"), str(tmp_path)]).missing == ()
 
 
 def test_standard_input_gives_a_path_a_line_taken_literally(tree: Path) -> None:

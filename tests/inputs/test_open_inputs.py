@@ -205,3 +205,10 @@ def test_other_types_are_refused_by_name(inputs: Any, message: str) -> None:
 def test_arrays_without_inputs_are_refused(inputs: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         open_inputs(inputs)
+
+
+def test_nested_lists_of_numbers_are_refused_with_advice() -> None:
+    with pytest.raises(
+        InputTypeError, match=r"^inputs\[0\]: found list; .*; for numbers use np.asarray\(inputs\)$"
+    ):
+        open_inputs([[1.0, 2.0], [3.0, 4.0]])

@@ -94,7 +94,9 @@ def test_a_data_frame_holds_the_numbers_of_the_result(result, benched):
     assert list(frame["id"]) == [entry.id for entry in result.inputs]
     np.testing.assert_array_equal(frame["p_value"], [entry.p_value for entry in result.inputs])
     for place, name in enumerate(("energy", "msp")):
-        np.testing.assert_array_equal(frame[name], [entry.scores[place] for entry in result.inputs])
+        np.testing.assert_array_equal(
+            frame[f"score:{name}"], [entry.scores[place] for entry in result.inputs]
+        )
     table = benched.to_dataframe().set_index(["detector", "set"])
     for detector in benched.detectors:
         for metric in detector.metrics:

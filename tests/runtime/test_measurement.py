@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+import onnx_ood
+from onnx_ood import models
 from onnx_ood.runtime.measurement import Measurement, RunStatistics, assemble, join_outputs
 from onnx_ood.runtime.statistics import PairStatistics
 
@@ -66,3 +68,14 @@ def test_outputs_of_different_shapes_stay_apart() -> None:
     # Several rows that belong to an input are stacked; a single row is the batch axis.
     assert join_outputs([np.zeros((2, 3)), np.zeros((2, 3))]).shape == (2, 2, 3)
     assert join_outputs([np.zeros(()), np.ones(())]).tolist() == [0, 1]
+
+
+def test_the_representation_has_sizes_in_place_of_arrays() -> None:
+    batch = np.zeros((3, 1, 28, 28), np.float32)
+    nudges = np.full((2, 1, 28, 28), 0.1, np.float32)
+    measured = onnx_ood.measure(
+        models.path("fashion_cnn"), batch, nudges=nudges, probes="op:Relu[0]", provider="cpu"
+    )
+    assert repr(measured) == (
+        f"Measurement(inputs=3, copies=2, probes=1, site={measured.site!r}, provider='cpu')"
+    )

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import operator
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar
+from types import GenericAlias, UnionType
+from typing import Annotated, Any, Literal, ParamSpec, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
@@ -296,6 +298,24 @@ def check_site(site: str | None, feeds: Mapping[str, str]) -> None:
         raise ValueError(f"{site!r} is nudged, so it takes the inputs; leave out its {named('feeds')}")
 
 
+def _plain(field: FieldInfo) -> Any:
+    """Return the type of a field as a reader needs it: without checks, and names as one or a list of them."""
+    if any(isinstance(one, BeforeValidator) and one.func is _as_tuple for one in field.metadata):
+        return str | list[str]
+    return _unwrapped(field.annotation)
+
+
+def _unwrapped(hint: Any) -> Any:
+    """Return a type without the metadata of `Annotated`, at any depth."""
+    if get_origin(hint) is Annotated:
+        return _unwrapped(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return functools.reduce(operator.or_, map(_unwrapped, get_args(hint)))
+    if get_origin(hint) is tuple:
+        return GenericAlias(tuple, tuple(map(_unwrapped, get_args(hint))))
+    return hint
+
+
 def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]]:
     """Let the fields of a settings class be given as keyword arguments of a function.
 
@@ -314,7 +334,7 @@ def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
                 default=field.get_default(call_default_factory=True),
-                annotation=field.annotation,
+                annotation=_plain(field),
             )
             for name, field in kind.model_fields.items()
             if name not in own.parameters
@@ -332,6 +352,10 @@ def takes_settings(kind: type[S]) -> Callable[[Callable[P, R]], Callable[..., R]
                 )
             return function(*bound.args, **bound.kwargs)
 
+        call.__doc__ = (
+            f"{function.__doc__}\n    The keyword arguments after `settings` are fields of `onnx_ood.{kind.__name__}`, "
+            "which describes them.\n    "
+        )
         call.__signature__ = signature  # type: ignore[attr-defined]
         return call
 

@@ -11,7 +11,6 @@ from onnx_ood.audits.bench.corruptions import ScoreReader, applicable, corruptio
 from onnx_ood.audits.bench.metrics import detector_metrics, flagged
 from onnx_ood.audits.bench.result import BenchCache, BenchResult, BenchSet
 from onnx_ood.audits.bench.settings import BenchSettings
-from onnx_ood.detectors import find_detector
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.fit import DetectorPipeline
 from onnx_ood.evidence.model_notes import stored_randomness_notes
@@ -46,7 +45,8 @@ def bench(
         progress: Called with the number of inputs done.
 
     Returns:
-        Metrics of each detector on each set; the status is "not_evaluated" if a set has fewer than 10 inputs.
+        Metrics of each detector on each set; the status is "not_evaluated" if a set has fewer than 10 inputs. Such a
+        set counts in no mean.
 
     Raises:
         UsageError: If a detector is unknown or does not apply, or there is nothing to compare with.
@@ -72,8 +72,7 @@ def bench(
         batch_axis=settings.batch_axis,
         answer=settings.answer,
     )
-    more_needs = find_detector("auto").needs if references.given else ()
-    pipeline = DetectorPipeline(prepared, settings.detectors, settings, more_needs=more_needs)
+    pipeline = DetectorPipeline(prepared, settings.detectors, settings)
     check_sets(prepared, sources, synthetic=settings.synthetic_ood)
     corruptions, left_out = applicable(settings.chosen_corruptions, prepared.preprocessing)
     step = counting(progress)
@@ -122,7 +121,7 @@ def bench(
             fitted, sets.id.values, sets.ood, settings.seed, keep_scores=settings.scores
         ),
         corruptions=curves,
-        flags=flagged(fitted, sets.id.values, sets.ood, settings.fpr),
+        flags=flagged(fitted, sets.id.values, sets.ood, settings),
         not_applicable=fitted.not_applicable,
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
         notes=(

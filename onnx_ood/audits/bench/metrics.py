@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchScores, SetMetrics
-from onnx_ood.detectors import Features, detector_p_values, flag
+from onnx_ood.audits.bench.settings import BenchSettings
+from onnx_ood.detectors import Features, calibrate, flag
+from onnx_ood.evidence.collect import MIN_SET_SIZE
 from onnx_ood.evidence.fit import FittedDetectors
 from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.detection import detection, nan_to_inf
@@ -34,7 +35,7 @@ def detector_metrics(
         keep_scores: True to keep the scores of all inputs.
 
     Returns:
-        Metrics of all detectors, the best first.
+        Metrics of all detectors, the best first. Sets with fewer than 10 inputs count in no mean.
     """
     resampling = Resampling(len(usual), {name: len(one) for name, one in ood.items()}, seed)
     aurocs: dict[str, Float] = {}
@@ -42,8 +43,11 @@ def detector_metrics(
     for name, score in fitted.by_name.items():
         scores[name] = score(usual), {set_name: score(one) for set_name, one in ood.items()}
         aurocs[name] = resampling.aurocs(*scores[name])
-    order = sorted(fitted.detectors, key=lambda one: -float(aurocs[one.name][0].mean()))
-    best = aurocs[order[0].name].mean(axis=1)
+    large = [column for column, one in enumerate(ood.values()) if len(one) >= MIN_SET_SIZE]
+    counted = large or list(range(len(ood)))
+    means = {name: samples[:, counted].mean(axis=1) for name, samples in aurocs.items()}
+    order = sorted(fitted.detectors, key=lambda one: -float(means[one.name][0]))
+    best = means[order[0].name]
     results = []
     for detector in order:
         samples = aurocs[detector.name]
@@ -54,8 +58,8 @@ def detector_metrics(
                 formula=detector.formula,
                 source=detector.source,
                 reference=detector.uses_reference,
-                macro=BenchInterval.of(samples.mean(axis=1)),
-                gap_to_best=BenchInterval.of(best - samples.mean(axis=1)),
+                macro=BenchInterval.of(means[detector.name]),
+                gap_to_best=BenchInterval.of(best - means[detector.name]),
                 metrics=tuple(
                     _set(name, low, values, samples[:, column])
                     for column, (name, values) in enumerate(high.items())
@@ -67,36 +71,48 @@ def detector_metrics(
 
 
 def flagged(
-    fitted: FittedDetectors, usual: Features, ood: Mapping[str, Features], fpr: float
+    fitted: FittedDetectors,
+    usual: Features,
+    ood: Mapping[str, Features],
+    settings: BenchSettings,
 ) -> BenchFlags | None:
-    """Compute the shares of inputs flagged as unlike the references.
+    """Compute the shares of inputs flagged as unlike the references, as the score audit flags them.
 
     Args:
         fitted: Fitted detectors with the model's facts and references.
         usual: Features of the in-distribution inputs.
         ood: Features of each out-of-distribution set, by name.
-        fpr: False-positive rate.
+        settings: Settings of the audit.
 
     Returns:
-        Shares; None without given references, with too few for the rate, or if the model has neither class scores nor
-        readable activations.
+        Shares by the first named detector that can flag, or by `auto` if none is named; None without given references,
+        or if no such detector can flag.
     """
     info, reference = fitted.info, fitted.references.features
-    if fitted.references.source != "given" or reference is None or (len(reference) + 1) * fpr < 1:
+    if fitted.references.source != "given" or reference is None:
         return None
-    if not info.layers and info.probabilities is None:
-        return None
-
-    def found(inputs: Features) -> NDArray[np.bool_]:
-        return flag(detector_p_values(info, reference, inputs), fpr, len(reference))
-
-    false_positives = found(usual)
-    share, low, high = fraction_interval(int(false_positives.sum()), len(false_positives))
-    return BenchFlags(
-        fpr=fpr,
-        id=BenchInterval(value=share, low=low, high=high),
-        sets={name: float(found(one).mean()) for name, one in ood.items()},
-    )
+    for detector in fitted.detectors:
+        if not settings.detectors and detector.name != "auto":
+            continue
+        try:
+            calibrated = calibrate(detector, info, reference, settings.seed)
+            count = calibrated.references
+            found = {
+                name: flag(calibrated.p_values(inputs), settings.fpr, count)
+                for name, inputs in (("", usual), *ood.items())
+            }
+        # Too few references for the rate, a half of them that nothing can be learned from, or scores without a rank.
+        except ValueError:
+            continue
+        false_positives = found.pop("")
+        share, low, high = fraction_interval(int(false_positives.sum()), len(false_positives))
+        return BenchFlags(
+            detector=detector.name,
+            fpr=settings.fpr,
+            id=BenchInterval(value=share, low=low, high=high),
+            sets={name: float(one.mean()) for name, one in found.items()},
+        )
+    return None
 
 
 def _kept(low: Float, high: Mapping[str, Float]) -> BenchScores:

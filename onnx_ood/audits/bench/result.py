@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from onnx_ood import _rendering
 from onnx_ood.audits.bench.settings import BenchSettings
+from onnx_ood.evidence.collect import MIN_SET_SIZE
 from onnx_ood.metrics.estimates import percentile_interval
 from onnx_ood.results.base import Environment, Failure, Part, Result, check_lengths, dataframe
 from onnx_ood.results.provenance import ModelFacts
@@ -35,6 +38,15 @@ class BenchSet(Part):
     inputs: int
     synthetic: bool = Field(description="Made by the audit: noise, or altered in-distribution pictures.")
     failed: tuple[Failure, ...] = ()
+
+    @property
+    def too_few(self) -> str:
+        """Note on a set that is too small to count in means; empty for others."""
+        return (
+            f"{self.inputs} input{'' if self.inputs == 1 else 's'}: too few"
+            if self.inputs < MIN_SET_SIZE
+            else ""
+        )
 
 
 class SetMetrics(Part):
@@ -63,22 +75,23 @@ class BenchDetector(Part):
     formula: str
     source: str
     reference: bool = Field(description="Learns from the reference inputs.")
-    macro: BenchInterval = Field(description="Mean AUROC over sets.")
+    macro: BenchInterval = Field(
+        description="Mean AUROC over sets with at least 10 inputs; over all sets if none has so many."
+    )
     gap_to_best: BenchInterval = Field(
         description="Mean AUROC of the best detector less this one's, on the same resamples; 0 for the best."
     )
     metrics: tuple[SetMetrics, ...]
     scores: BenchScores | None = Field(default=None, description="None if they were not requested.")
 
-    @property
-    def worst(self) -> SetMetrics:
-        """The set with the smallest AUROC."""
-        return min(self.metrics, key=lambda one: one.auroc.value)
-
 
 class BenchFlags(Part):
-    """Inputs flagged as unlike the references, at the chosen false-positive rate."""
+    """Inputs flagged as unlike the references by one detector, at the chosen false-positive rate."""
 
+    detector: str = Field(
+        description="Detector that flags, as in `onnx-ood score`: the first named one that can; `auto` if none is "
+        "named."
+    )
     fpr: float = Field(description="Maximum probability that an input like the references is flagged.")
     id: BenchInterval = Field(
         description="Share of flagged in-distribution inputs with its exact (Clopper-Pearson) 95% interval, "
@@ -141,7 +154,8 @@ class BenchResult(Result):
 
     format: Literal["onnx-ood/bench/2"] = Field(default="onnx-ood/bench/2", alias="schema")
     status: Literal["measured", "not_evaluated"] = Field(
-        description="`not_evaluated` if there are fewer than 10 in-distribution inputs, or fewer of a set."
+        description="`not_evaluated` if there are fewer than 10 in-distribution inputs, or fewer of a set. Metrics of "
+        "the other sets count nevertheless, if there are 10 in-distribution inputs."
     )
     settings: BenchSettings = Field(description="Settings of the run, as the user gave them.")
     model: ModelFacts
@@ -170,7 +184,7 @@ class BenchResult(Result):
     detectors: tuple[BenchDetector, ...] = Field(description="The best first.")
     corruptions: BenchCorruptions | None = Field(default=None, description="None if they were not requested.")
     flags: BenchFlags | None = Field(
-        description="None without given references, or with too few of them for the rate."
+        description="None without given references, or if no detector can flag with so few of them."
     )
     not_applicable: dict[str, str] = Field(description="Detectors that were left out, with the reason.")
     cache: BenchCache | None = Field(default=None, description="None without a cache.")
@@ -186,12 +200,40 @@ class BenchResult(Result):
                 raise ValueError(f"the scores of {one.name} are not those of the sets {', '.join(names)}")
         return self
 
+    @property
+    def evaluated_sets(self) -> tuple[BenchSet, ...]:
+        """Sets that count in means: those with at least 10 inputs; none with fewer in-distribution inputs."""
+        return () if self.id < MIN_SET_SIZE else tuple(one for one in self.sets if not one.too_few)
+
+    def worst_set(self, detector: BenchDetector) -> SetMetrics:
+        """Return the metrics of the set that counts in means with the smallest AUROC.
+
+        Args:
+            detector: A detector of this result.
+        """
+        counted = {one.name for one in self.evaluated_sets or self.sets}
+        return min((one for one in detector.metrics if one.set in counted), key=lambda one: one.auroc.value)
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write all metrics as CSV, as `--csv` does.
+
+        Args:
+            path: Path of the file; an existing file is replaced.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        _rendering.write_csv(path, "bench_csv", self)
+
     def to_dataframe(self) -> Any:
         """Return the metrics as a pandas DataFrame: one row per detector and set.
+
+        A set that is too small to count in means has a `note`.
 
         Raises:
             UsageError: If pandas is not installed.
         """
+        notes = {one.name: one.too_few for one in self.sets}
         return dataframe(
             {
                 "detector": detector.name,
@@ -202,6 +244,7 @@ class BenchResult(Result):
                 "aupr_in": one.aupr_in,
                 "aupr_out": one.aupr_out,
                 "fpr95": one.fpr95,
+                "note": notes[one.set],
             }
             for detector in self.detectors
             for one in detector.metrics

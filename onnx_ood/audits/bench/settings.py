@@ -28,7 +28,8 @@ class BenchSettings(Settings):
     """Settings of the bench audit.
 
     Attributes:
-        detectors: Names of detectors; empty for all that apply to the model.
+        detectors: Names of detectors; empty for all that apply to the model. The first one that can, or `auto` if none
+            is named, flags inputs by given references.
         corruptions: Corruptions to measure severity curves of; `("all",)` for all, empty for none.
         synthetic_ood: True to add synthetic out-of-distribution sets: noise, and altered in-distribution pictures.
         bundled_reference: True to use the bundled photos as references when none are given (RGB models only).
@@ -48,7 +49,13 @@ class BenchSettings(Settings):
         cache: Folder that keeps measured features between runs; True for that of the user, False for none.
     """
 
-    detectors: common.Detectors = ()
+    detectors: Annotated[
+        Ids,
+        Field(
+            description="Detectors, comma-separated; the first one that can flags inputs by the references."
+        ),
+        Option("Detector", "NAMES", "all that apply, ordered by AUROC", commas=True),
+    ] = ()
     corruptions: Annotated[
         Ids,
         AfterValidator(_known),

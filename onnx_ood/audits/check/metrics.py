@@ -46,8 +46,9 @@ def auroc(runner: AuditRunner, detector: str, set_name: str | None) -> MetricVal
     sets = {one.name: one.inputs for one in result.sets}
     if set_name is not None and set_name not in sets:
         raise NotEvaluatedError(f"set {set_name} cannot be made for this model; available: {', '.join(sets)}")
-    if result.status != "measured":
-        smallest = min(sets, key=lambda name: sets[name])
+    large = [one.name for one in result.evaluated_sets]
+    if not large or (set_name not in large if set_name is not None else result.status != "measured"):
+        smallest = set_name or min(sets, key=lambda name: sets[name])
         raise NotEvaluatedError(
             "fewer than 10 inputs of a set could be measured: "
             f"{result.id} in-distribution, {sets[smallest]} of {smallest}"

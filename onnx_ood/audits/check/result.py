@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Environment, Number, Part, Result
+from onnx_ood.results.base import Environment, Number, Part, Result, dataframe
 from onnx_ood.results.provenance import ModelFacts
 
 Outcome = Literal["error", "failed", "not_evaluated", "passed"]
@@ -109,6 +109,14 @@ class CheckResult(Result):
         """Numbers of gates by outcome, as text."""
         errors = f"{self.errors} {'error' if self.errors == 1 else 'errors'}, " if self.errors else ""
         return f"{errors}{self.failed} failed, {self.not_evaluated} not evaluated, {self.passed} passed"
+
+    def to_dataframe(self) -> Any:
+        """Return the gates as a pandas DataFrame: one row per gate, with the fields of `GateResult`.
+
+        Raises:
+            UsageError: If pandas is not installed.
+        """
+        return dataframe(gate.model_dump() for gate in self.gates)
 
 
 def format_value(value: float | str) -> str:

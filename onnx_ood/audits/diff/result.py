@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from onnx_ood.audits.check.result import Outcome
-from onnx_ood.results.base import Number, Part, Result
+from onnx_ood.results.base import Number, Part, Result, dataframe
 
 
 class SettingChange(Part):
@@ -108,3 +108,11 @@ class DiffResult(Result):
         default=(), description="Gates with a different outcome, in the order of the second check."
     )
     notes: tuple[str, ...]
+
+    def to_dataframe(self) -> Any:
+        """Return the metrics as a pandas DataFrame: one row per metric, with the fields of `MetricChange`.
+
+        Raises:
+            UsageError: If pandas is not installed.
+        """
+        return dataframe({**one.model_dump(), "beyond_noise": one.beyond_noise} for one in self.metrics)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from onnx_ood.results.base import Part, Result
+from onnx_ood.results.base import Part, Result, dataframe
 from onnx_ood.results.provenance import ModelFacts
 
 
@@ -43,3 +43,12 @@ class InspectResult(Result):
     activations: tuple[TensorFacts, ...]
     suggested_probes: tuple[ProbeFacts, ...]
     notes: tuple[str, ...]
+
+    def to_dataframe(self) -> Any:
+        """Return the activations as a pandas DataFrame: one row per tensor; `suggested` is True for suggested probes.
+
+        Raises:
+            UsageError: If pandas is not installed.
+        """
+        suggested = {one.tensor.name for one in self.suggested_probes}
+        return dataframe({**one.model_dump(), "suggested": one.name in suggested} for one in self.activations)

@@ -181,7 +181,7 @@ class _Inputs:
 def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None) -> _Inputs:
     feeding = _feed(model, settings)
     taking = feeding.fed
-    found = open_inputs(inputs)
+    found = open_inputs(inputs).require("inputs")
     found.check_missing()
     chosen = choose_preprocessing(feeding.input, found, settings.preprocess, card)
     reader = Reader(

@@ -101,7 +101,7 @@ def preprocess(
         onnx_ood.preprocess("model.onnx", "photos/", limit=100).best.spec
     """
     settings = settings or PreprocessSettings()
-    source = open_inputs(photos, name="photos")
+    source = open_inputs(photos, name="photos").require("photos")
     source.check_missing()
     loaded = model if isinstance(model, Model) else load(model)
     fed = find_fed_input(loaded, first_input(loaded))

@@ -89,7 +89,7 @@ def score(
         onnx_ood.score("model.onnx", "incoming/", reference="good/", copies=8).to_dataframe()
     """
     settings = settings or ScoreSettings()
-    source = open_inputs(inputs, stdin=stdin)
+    source = open_inputs(inputs, stdin=stdin).require("inputs")
     references = open_references(reference)
     given = InputSource.joined([source, references])
     given.check_missing()

@@ -125,7 +125,7 @@ class Auditor:
             UsageError: If the inputs do not fit the model.
             ModelError: If the model cannot be run.
         """
-        source = open_inputs(inputs)
+        source = open_inputs(inputs).require("inputs")
         source.check_missing()
         self._prepared.check(source)
         check_stream(streaming, run_files(self.model, {"an input": source.paths}, self.settings.feeds))

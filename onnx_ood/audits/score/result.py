@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
+from onnx_ood import _rendering
 from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.audits.score.table import table_columns, table_row
 from onnx_ood.results.base import (
     Environment,
     Failure,
@@ -160,7 +164,10 @@ class CopiesUsed(Part):
 
 
 class ScoreResult(Result):
-    """Result of `onnx-ood score`."""
+    """Result of `onnx-ood score`.
+
+    It is a sequence of its inputs: `len(result)`, `result[0]` and iteration are those of `inputs`.
+    """
 
     format: Literal["onnx-ood/score/2"] = Field(default="onnx-ood/score/2", alias="schema")
     status: Literal["scored", "not_evaluated"] = Field(
@@ -223,37 +230,33 @@ class ScoreResult(Result):
         """Names of the detectors that scored inputs."""
         return tuple(one.name for one in self.detector_summary.detectors) if self.detector_summary else ()
 
+    @property
+    def flagged_inputs(self) -> tuple[InputResult, ...]:
+        """Listed inputs that are flagged, in the order of their ranks; empty if no input can be flagged."""
+        return tuple(one for one in self.inputs if one.flagged)
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+    @override
+    def __iter__(self) -> Iterator[InputResult]:  # type: ignore[override] # of BaseModel: fields
+        return iter(self.inputs)
+
+    def __getitem__(self, index: int) -> InputResult:
+        return self.inputs[index]
+
     def rows(self) -> Iterator[dict[str, object]]:
         """Return the inputs as flat rows, the most unusual first, then failed ones.
 
         Yields:
-            `id`, `rank`, one score per detector under its name, `p_value`, `flagged`, `deviation`, `rotation`,
-            `published_score`, `copies`, `prediction`, `probability` and `failed` (the reason, or None).
+            `id`, `rank`, `p_value`, `flagged`, `deviation`, `rotation`, `published_score`, `prediction` (class number),
+            `label`, `probability`, `copies`, `failed` (the reason, or None), one `score:NAME` per detector, and
+            `drop:NAME`, `drop_error:NAME`, `distortion:NAME`, `flip_rate:NAME` and `deviation:NAME` per probe.
         """
-        columns = (
-            "rank",
-            *self.detectors,
-            *("p_value", "flagged", "deviation", "rotation", "published_score", "copies"),
-            *("prediction", "probability", "failed"),
-        )
-        for entry in self.inputs:
-            answer = entry.prediction
-            yield {
-                "id": entry.id,
-                "rank": entry.rank,
-                **dict(zip(self.detectors, entry.scores, strict=True)),
-                "p_value": entry.p_value,
-                "flagged": entry.flagged,
-                "deviation": entry.deviation,
-                "rotation": entry.rotation,
-                "published_score": entry.published_score,
-                "copies": entry.copies,
-                "prediction": None if answer is None else answer.label or answer.index,
-                "probability": None if answer is None else answer.probability,
-                "failed": None,
-            }
-        for failure in self.failed:
-            yield {"id": failure.id, **dict.fromkeys(columns), "failed": failure.reason}
+        columns = table_columns(self.detectors, (probe.name for probe in self.probes))
+        entries: tuple[InputResult | Failure, ...] = (*self.inputs, *self.failed)
+        for entry in entries:
+            yield dict(zip(columns, table_row(entry, len(columns)), strict=True))
 
     def to_dataframe(self) -> Any:
         """Return the inputs as a pandas DataFrame: one row per input, with the columns of `rows`.
@@ -262,3 +265,14 @@ class ScoreResult(Result):
             UsageError: If pandas is not installed.
         """
         return dataframe(self.rows())
+
+    def to_csv(self, path: str | Path) -> None:
+        """Write the inputs as CSV, as `--csv` does: one line per input, with the columns of `rows`.
+
+        Args:
+            path: Path of the file; an existing file is replaced.
+
+        Raises:
+            OutputError: If the file cannot be written.
+        """
+        _rendering.write_csv(path, "score_csv", self)

@@ -160,7 +160,13 @@ def fit_scorer(
     fitted = pipeline.fit(known)
     scorer = Scorer(reader, prepared.feeding, fitted, settings.fpr, settings.seed)
     problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
+    alone = (
+        f"{DEFAULT} uses the model's uncertainty alone: it cannot notice inputs far from the training data; give "
+        f"{named('reference')}."
+    )
+    uncertain = known.features is None and DEFAULT in fitted.by_name
     return scorer, (
+        *([alone] if uncertain else []),
         *known.notes,
         *fitted.notes,
         *([f"{problem[0].upper()}{problem[1:]}."] if problem else []),

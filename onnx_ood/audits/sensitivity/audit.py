@@ -95,7 +95,7 @@ def sensitivity(
     if not models:
         raise UsageError("no model given; name at least one ONNX file")
     models = [models] if isinstance(models, str | Path | Model) else models
-    found = open_inputs(inputs)
+    found = open_inputs(inputs).require("inputs")
     found.check_missing()
     classes = None
     if settings.classes is not None:

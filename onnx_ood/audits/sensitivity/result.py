@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from onnx_ood.results.base import Environment, Failure, Number, Part, Prediction, Result, check_lengths
+from onnx_ood.results.base import (
+    Environment,
+    Failure,
+    Number,
+    Part,
+    Prediction,
+    Result,
+    check_lengths,
+    dataframe,
+)
 from onnx_ood.results.provenance import ModelFacts
 
 TrajectoryType = Literal["translations", "same_class", "different_classes", "random"]
@@ -160,3 +169,24 @@ class SensitivityResult(Result):
         min_length=1, description="Models in order of Jacobian rank."
     )
     notes: tuple[str, ...]
+
+    def to_dataframe(self) -> Any:
+        """Return the inputs as a pandas DataFrame: one row per model and input, with its Jacobian norm.
+
+        Raises:
+            UsageError: If pandas is not installed.
+        """
+        return dataframe(
+            {
+                "model": model.model.path,
+                "id": one.id,
+                "jacobian": one.jacobian,
+                "jacobian_error": one.jacobian_error,
+                "nearest_boundary": one.nearest_boundary,
+                "prediction": one.prediction and one.prediction.index,
+                "label": one.prediction and one.prediction.label,
+                "probability": one.prediction and one.prediction.probability,
+            }
+            for model in self.models
+            for one in model.inputs
+        )

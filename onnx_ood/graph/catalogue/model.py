@@ -242,6 +242,10 @@ def load(path: str | Path) -> Model:
     try:
         proto.ParseFromString(content)
     except DecodeError:
+        if content.lstrip()[:1] == b"{":
+            raise ModelError(
+                f"{path}: holds JSON, not an ONNX model; onnx_ood.read_result reads stored results"
+            ) from None
         raise ModelError(
             f"{path}: is not an ONNX model, or is damaged ({len(content)} bytes read); export or fetch it again"
         ) from None

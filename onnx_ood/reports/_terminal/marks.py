@@ -25,6 +25,7 @@ class Marks:
         self.good = "ok" if self._ascii else "✓"
         self.bad = "!!" if self._ascii else "✗"
         self.dot = "-" if self._ascii else "·"
+        self.arrow = "->" if self._ascii else "→"
         self.separator = "|" if self._ascii else "·"
 
     def profile(self, deviations: Sequence[float | None], limit: float = 4.0) -> str:

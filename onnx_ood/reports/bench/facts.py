@@ -4,20 +4,54 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchResult
+from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchResult, BenchSet
 from onnx_ood.reports import numbers
+from onnx_ood.reports.words import too_few
 
 # AUROCs at which a cell changes its style: near chance, and good.
+CHANCE = 0.5
 _GUESS = 0.6
+NEAR_CHANCE = f"In parentheses: below {_GUESS:.2f}, close to chance ({CHANCE}) or worse"
+"""Caption of AUROCs formatted by `area`."""
 _GOOD = 0.9
 
 
 def headline(result: BenchResult) -> str:
     """State the result in one line."""
-    if result.status == "not_evaluated" or not result.detectors:
-        return "Not evaluated"
+    sets = result.evaluated_sets
+    if not sets or not result.detectors:
+        return f"Not evaluated: {_too_few(result)}"
     best = result.detectors[0]
-    return f"{best.name} does best: mean AUROC {best.macro.value:.2f} ({between(best.macro)})"
+    if better_than_chance(result):
+        count = len(result.detectors)
+        name = f"{best.name} is the best of {count} detectors" if count > 1 else best.name
+        text = f"{name}: mean AUROC {best.macro.value:.2f}"
+    else:
+        text = f"No detector is better than chance (best: {best.name}, mean AUROC {best.macro.value:.2f})"
+    if len(sets) == 1:
+        return text
+    worst = result.worst_set(best)
+    return f"{text}, lowest on {worst.set} ({worst.auroc.value:.2f})"
+
+
+def better_than_chance(result: BenchResult) -> bool:
+    """Return True if a detector has a mean AUROC above 0.5."""
+    return any(one.macro.value > CHANCE for one in result.detectors)
+
+
+def not_evaluated_note(result: BenchResult) -> str:
+    """Name sets that count in no mean although others do; empty if there are none."""
+    small = result.evaluated_sets and len(result.evaluated_sets) < len(result.sets)
+    return f"Not in means: {_too_few(result)}" if small else ""
+
+
+def _too_few(result: BenchResult) -> str:
+    return too_few(result.id, ((one.name, one.inputs) for one in result.sets))
+
+
+def set_heading(one: BenchSet) -> str:
+    """Name of a set, with a note if it is too small to count in means."""
+    return one.name.replace("_", " ") + (f" ({one.too_few})" if one.too_few else "")
 
 
 def starred(detector: BenchDetector) -> str:
@@ -26,26 +60,31 @@ def starred(detector: BenchDetector) -> str:
 
 
 def flag_words(flags: BenchFlags) -> list[str]:
-    """Describe flags: the share of in-distribution inputs, and of each set.
+    """Describe flags: their detector, the share of in-distribution inputs, and of each set.
 
     Args:
         flags: Flagged shares.
     """
-    usual = flags.id
+    usual, rate = flags.id, f"{100 * flags.fpr:g}%"
     caught = ", ".join(f"{name} {numbers.percent(share)}" for name, share in flags.sets.items())
     interval = f"{numbers.percent(usual.low)} to {numbers.percent(usual.high)}"
     return [
-        f"flagged at a false-positive rate of {100 * flags.fpr:g}%: {numbers.percent(usual.value)} of in-distribution "
-        f"inputs ({interval})",
+        f"flagged by {flags.detector} at a false-positive rate of {rate}: {numbers.percent(usual.value)} of "
+        f"in-distribution inputs ({interval})",
         f"flagged inputs of the sets: {caught}",
     ]
 
 
 def area(value: float) -> Text:
-    """Format an AUROC; values near chance are in brackets."""
-    if value < _GUESS:
+    """Format an AUROC; values near or below chance are in parentheses."""
+    if near_chance(value):
         return Text(f"({value:.2f})", style="red")
     return Text(f"{value:.2f}", style="green" if value >= _GOOD else "")
+
+
+def near_chance(value: float) -> bool:
+    """Return True for an AUROC near or below chance."""
+    return value < _GUESS
 
 
 def between(found: BenchInterval) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnx_ood.audits.bench.result import BenchCorruptions, BenchInterval, BenchResult
+from onnx_ood.audits.bench.result import BenchCorruptions, BenchDetector, BenchInterval, BenchResult
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
@@ -16,7 +16,17 @@ from onnx_ood.reports._html.provenance import (
 )
 from onnx_ood.reports._html.series import MAX_SERIES
 from onnx_ood.reports.bench.charts import means_figure, roc_figure, scores_figure, severities_figure
-from onnx_ood.reports.bench.facts import area, between, flag_words, headline, starred
+from onnx_ood.reports.bench.facts import (
+    NEAR_CHANCE,
+    area,
+    better_than_chance,
+    between,
+    flag_words,
+    headline,
+    not_evaluated_note,
+    set_heading,
+    starred,
+)
 from onnx_ood.reports.words import counted
 
 # AUROCs at which the shade of a cell becomes stronger.
@@ -56,7 +66,14 @@ def _verdict(result: BenchResult) -> Markup:
         element("h1", _name(result), id="verdict-name"),
         element("p", headline(result), class_="headline"),
         element("p", _conclusion(result), class_="conclusion"),
-        bullets([*(flag_words(result.flags) if result.flags else ()), *result.notes], "notes"),
+        bullets(
+            [
+                *filter(None, (not_evaluated_note(result),)),
+                *(flag_words(result.flags) if result.flags else ()),
+                *result.notes,
+            ],
+            "notes",
+        ),
         fact_list(
             [
                 ("model", f"{result.model.path} ({numbers.size(result.model.size)})"),
@@ -72,16 +89,21 @@ def _verdict(result: BenchResult) -> Markup:
 
 def _conclusion(result: BenchResult) -> str:
     """State the conclusions that the result supports, and its limits."""
-    if result.status == "not_evaluated" or not result.detectors:
-        return "There are fewer than 10 in-distribution inputs, or fewer of a set: nothing may be concluded."
+    sets = result.evaluated_sets
+    if not sets or not result.detectors:
+        return (
+            "There are fewer than 10 in-distribution inputs, or fewer of each set: nothing may be concluded."
+        )
     best, *others = result.detectors
+    if not better_than_chance(result):
+        return "On these sets, out-of-distribution inputs score no higher than in-distribution inputs."
     near = [one.name for one in others if one.gap_to_best.low <= 0]
     words = f"Of {len(result.detectors)} detectors {best.name} separates these sets from in-distribution inputs best"
     if near:
         words += f", but the difference to {', '.join(near)} is within the noise of the resamples"
-    made = sum(one.synthetic for one in result.sets)
+    made = sum(one.synthetic for one in sets)
     words += ". This holds for this model and these sets"
-    if made == len(result.sets):
+    if made == len(sets):
         return f"{words}, all of them synthetic: other out-of-distribution inputs may be missed."
     return f"{words}{f', {made} of them synthetic' if made else ''}; other out-of-distribution inputs may be missed."
 
@@ -93,12 +115,11 @@ def _references(result: BenchResult) -> str:
 
 def _detectors(result: BenchResult) -> Markup:
     heads = [("detector", False), ("mean", True), ("95%", True), ("gap", True)]
-    heads += [(one.name.replace("_", " "), True) for one in result.sets]
+    heads += [(set_heading(one), True) for one in result.sets]
     rows: list[list[Child]] = [
         [
             starred(one),
-            _cell(one.macro.value),
-            between(one.macro),
+            *_mean(result, one),
             "-" if one.gap_to_best.value == 0 else f"{one.gap_to_best.value:.3f}",
             *(_cell(metrics.auroc.value) for metrics in one.metrics),
         ]
@@ -109,8 +130,8 @@ def _detectors(result: BenchResult) -> Markup:
         table("AUROC of each detector on each set, the best first", heads, rows),
         element(
             "p",
-            f"95%: interval of 95% of {result.resamples:,} resamples. Gap: to the best, on the same resamples. In "
-            "brackets: close to random guessing."
+            f"95%: interval of 95% of {result.resamples:,} resamples. Gap: to the best, on the same resamples. "
+            f"{NEAR_CHANCE}."
             + (" *: learns from references." if any(one.reference for one in result.detectors) else ""),
             class_="aside",
         ),
@@ -122,6 +143,13 @@ def _detectors(result: BenchResult) -> Markup:
         if result.not_applicable
         else None,
     )
+
+
+def _mean(result: BenchResult, detector: BenchDetector) -> tuple[Child, Child]:
+    """Cells of the mean over sets and its interval, empty if no set is large enough."""
+    if not result.evaluated_sets:
+        return "", ""
+    return _cell(detector.macro.value), between(detector.macro)
 
 
 def _cell(value: float) -> Markup:

@@ -9,7 +9,7 @@ from rich.text import Text
 from onnx_ood.audits.bench.result import BenchCorruptions, CorruptionMetrics
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
-from onnx_ood.reports.bench.facts import area, between
+from onnx_ood.reports.bench.facts import NEAR_CHANCE, area, between
 from onnx_ood.reports.words import shorten, shorten_middle
 
 # Other detectors with a column of curves, if there is room.
@@ -54,7 +54,7 @@ def _detectors(found: BenchCorruptions, width: int, *, bounds: bool) -> Table:
     names = f"{len(found.corruptions)} corruptions" if len(found.corruptions) > 1 else found.corruptions[0]
     grid = table(
         f"AUROC of pictures with {names}, by severity",
-        f"{found.inputs} pictures, each corrupted in all ways.",
+        f"{found.inputs} pictures, each corrupted in all ways. {NEAR_CHANCE}.",
     )
     grid.add_column("detector", no_wrap=True)
     for name in ("mean", *(("95%",) if bounds else ()), *_severities(found)):

@@ -13,7 +13,16 @@ from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
-from onnx_ood.reports.bench.facts import area, between, flag_words, starred
+from onnx_ood.reports.bench.facts import (
+    NEAR_CHANCE,
+    area,
+    between,
+    flag_words,
+    headline,
+    near_chance,
+    not_evaluated_note,
+    starred,
+)
 from onnx_ood.reports.bench.severity_curves import corruption_tables
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
@@ -38,8 +47,9 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
     print_report(
         console,
         Answer(
-            _headline(result),
+            headline(result),
             warnings=[
+                not_evaluated_note(result),
                 words.failure_text(failed),
                 flag_words(result.flags)[0] if result.flags and many_flags else "",
                 *result.notes,
@@ -64,16 +74,6 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
     )
 
 
-def _headline(result: BenchResult) -> str:
-    if result.status == "not_evaluated" or not result.detectors:
-        return f"Not evaluated: {words.too_few(result.id, ((one.name, one.inputs) for one in result.sets))}"
-    best, worst = result.detectors[0], result.detectors[0].worst
-    return (
-        f"{best.name} is the best of {words.counted(len(result.detectors), 'detector')}: mean AUROC "
-        f"{best.macro.value:.2f}, lowest on {worst.set} ({worst.auroc.value:.2f})"
-    )
-
-
 def _left_out_detectors(result: BenchResult, options: ReportOptions) -> str:
     count = len(result.not_applicable)
     return (
@@ -86,22 +86,33 @@ def _left_out_detectors(result: BenchResult, options: ReportOptions) -> str:
 def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) -> Table:
     """Make the table of the best detectors: one column per detector, one row per set."""
     flags = result.flags
-    grid = table(caption=flag_words(flags)[0] if flags and flags.id.low <= flags.fpr else None)
+    areas = [area for one in detectors for area in (one.macro, *(metrics.auroc for metrics in one.metrics))]
+    captions = [
+        f"{NEAR_CHANCE}." if any(near_chance(one.value) for one in areas) else "",
+        flag_words(flags)[0] if flags and flags.id.low <= flags.fpr else "",
+    ]
+    grid = table(caption="\n".join(filter(None, captions)) or None)
     grid.add_column("AUROC", no_wrap=True)
     for one in detectors:
-        heading = "\n".join(words.shorten_middle(part, _CELL) for part in one.name.split("_"))
-        grid.add_column(heading, justify="right", no_wrap=True)
+        grid.add_column(_heading(one.name), justify="right", no_wrap=True)
     if flags:
-        grid.add_column("flagged", justify="right", no_wrap=True)
-    grid.add_row("mean over sets", *(area(one.macro.value) for one in detectors))
-    grid.add_row("  95%", *(Text(between(one.macro), style="dim") for one in detectors))
-    gaps = [_gap(one, view) for one in detectors]
-    grid.add_row("  gap to the best", *(Text(gap, style="dim") for gap in gaps), end_section=True)
-    for place, name in enumerate(one.name for one in result.sets):
+        grid.add_column(f"flagged by\n{_heading(flags.detector)}", justify="right", no_wrap=True)
+    if result.evaluated_sets:
+        grid.add_row("mean over sets", *(area(one.macro.value) for one in detectors))
+        grid.add_row("  95%", *(Text(between(one.macro), style="dim") for one in detectors))
+        gaps = [_gap(one, view) for one in detectors]
+        grid.add_row("  gap to the best", *(Text(gap, style="dim") for gap in gaps), end_section=True)
+    for place, one_set in enumerate(result.sets):
         cells = [area(one.metrics[place].auroc.value) for one in detectors]
-        share = [numbers.percent(flags.sets[name])] if flags else []
-        grid.add_row(Text(words.shorten_middle(name, _NAME)), *cells, *share)
+        share = [numbers.percent(flags.sets[one_set.name])] if flags else []
+        grid.add_row(Text(words.shorten_middle(one_set.name, _NAME)), *cells, *share)
+        if one_set.too_few:
+            grid.add_row(Text(f"  {one_set.too_few}", style="yellow"))
     return grid
+
+
+def _heading(name: str) -> str:
+    return "\n".join(words.shorten_middle(part, _CELL) for part in name.split("_"))
 
 
 def _details(console: Console, result: BenchResult, view: Marks) -> list[RenderableType | None]:
@@ -149,12 +160,13 @@ def _detectors(result: BenchResult, view: Marks, width: int) -> Table:
         grid.add_column(name, justify="right", no_wrap=True)
     grid.add_column("lowest on", no_wrap=True)
     for detector in result.detectors:
+        worst = result.worst_set(detector)
         grid.add_row(
             Text(words.shorten_middle(starred(detector), width)),
             area(detector.macro.value),
             Text(between(detector.macro), style="dim"),
             Text(_gap(detector, view)),
-            Text(f"{detector.worst.set} {detector.worst.auroc.value:.2f}"),
+            Text(f"{worst.set} {worst.auroc.value:.2f}"),
         )
     return grid
 

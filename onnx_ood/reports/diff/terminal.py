@@ -44,7 +44,7 @@ def print_diff(console: Console, result: DiffResult, options: ReportOptions = DE
         foot=closing(
             console,
             f"{words.counted(within, 'metric')} within noise: -v" if within else "",
-            [f"{result.a} > {result.b}"],
+            [f"{result.a} {signs.arrow} {result.b}"],
         ),
     )
 
@@ -107,7 +107,7 @@ def _changed_answers(console: Console, inputs: InputsDiff, most: int) -> Table |
         view.add_column("input", no_wrap=True)
         view.add_column("class", overflow="fold")
         for one in shown:
-            view.add_row(words.shorten(one.id, length), Text(_answers(one)))
+            view.add_row(words.shorten(one.id, length), Text(_answers(Marks(console), one)))
         return view
 
     return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=0))
@@ -120,11 +120,12 @@ def _named(names: Sequence[str], most: int = 5) -> str:
 
 def _gates(gates: Sequence[GateChange]) -> Table:
     view = table("Gates with a different outcome")
-    for name in ("gate", "model", "a", "b", "why"):
+    explained = any(one.reason for one in gates)
+    for name in ("gate", "model", "a", "b", *(("why",) if explained else ())):
         view.add_column(name, overflow="fold")
     for one in gates:
         outcomes = ("no such gate" if end is None else outcome_text(end) for end in (one.a, one.b))
-        cells = (one.title, one.model, *outcomes, one.reason)
+        cells = (one.title, one.model, *outcomes, *((one.reason,) if explained else ()))
         view.add_row(*(Text(cell, style="" if one.b in {"passed", None} else "bold") for cell in cells))
     return view
 
@@ -206,10 +207,10 @@ def _inputs(console: Console, signs: Marks, changes: Sequence[InputChange]) -> T
         for one in changes:
             view.add_row(
                 words.shorten(one.id, names),
-                f"{one.rank_a:g} > {one.rank_b:g}",
-                *([f"{_value(one.score_a)} > {_value(one.score_b)}"] if level == 0 else []),
+                f"{one.rank_a:g} {signs.arrow} {one.rank_b:g}",
+                *([f"{_value(one.score_a)} {signs.arrow} {_value(one.score_b)}"] if level == 0 else []),
                 _flags(signs, one),
-                *([Text(_answers(one))] if level < 2 else []),
+                *([Text(_answers(signs, one))] if level < 2 else []),
             )
         return view
 
@@ -221,10 +222,12 @@ def _flags(signs: Marks, one: InputChange) -> Text:
         return Text("-")
     words = [signs.bad if flagged else "no" for flagged in (one.flagged_a, one.flagged_b)]
     same = one.flagged_a == one.flagged_b
-    return Text(words[0] if same else f"{words[0]} > {words[1]}", style="" if same else "bold red")
+    return Text(
+        words[0] if same else f"{words[0]} {signs.arrow} {words[1]}", style="" if same else "bold red"
+    )
 
 
-def _answers(one: InputChange) -> str:
+def _answers(signs: Marks, one: InputChange) -> str:
     if one.prediction_a == one.prediction_b:
         return one.prediction_a or "-"
-    return f"{one.prediction_a or '-'} > {one.prediction_b or '-'}"
+    return f"{one.prediction_a or '-'} {signs.arrow} {one.prediction_b or '-'}"

@@ -35,9 +35,15 @@ def bench_tables(result: BenchResult, *, bounds: bool) -> list[BenchTable]:
         bounds: Add the 95% bootstrap interval to means.
     """
     result = escaped(result)
-    names = [one.name for one in result.sets]
+    names = [f"{one.name} ({one.too_few})" if one.too_few else one.name for one in result.sets]
     rows = [
-        (one.name, [_mean(one.macro, bounds), *_figures([each.auroc for each in one.metrics])])
+        (
+            one.name,
+            [
+                _mean(one.macro, bounds) if result.evaluated_sets else "",
+                *_figures([each.auroc for each in one.metrics]),
+            ],
+        )
         for one in result.detectors
     ]
     tables = [BenchTable("", ["detector", "mean", *names], rows)]

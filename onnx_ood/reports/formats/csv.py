@@ -8,6 +8,7 @@ from io import StringIO
 
 from onnx_ood.audits.bench.result import BenchInterval, BenchResult
 from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.score.table import table_columns
 from onnx_ood.reports.escaping import cell
 
 
@@ -19,29 +20,11 @@ def _writer(text: StringIO) -> Callable[[Iterable[object]], object]:
 
 def score_csv(result: ScoreResult) -> str:
     """Render a score result as CSV: one line per input, most unusual first, then failed inputs."""
-    names = [probe.name for probe in result.probes]
-    measures = ("drop", "drop_error", "distortion", "flip_rate")
-    detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     text = StringIO()
     write_row = _writer(text)
-    write_row(
-        ["input", "copies", "rank", *(f"score:{name}" for name in detectors), "p_value", "flagged"]
-        + ["deviation", "rotation", "published_score", "prediction", "probability"]
-        + [f"{measure}:{name}" for name in names for measure in measures]
-        + ["failed"]
-    )
-    for entry in result.inputs:
-        guess = entry.prediction
-        write_row(
-            [entry.id, entry.copies, entry.rank, *entry.scores, entry.p_value, entry.flagged]
-            + [entry.deviation, entry.rotation, entry.published_score]
-            + ([guess.label or guess.index, guess.probability] if guess else [None, None])
-            + [getattr(entry, measure)[p] for p in range(len(names)) for measure in measures]
-            + [None]
-        )
-    for failure in result.failed:
-        empty = 9 + len(detectors) + len(names) * len(measures)
-        write_row([failure.id] + [None] * empty + [failure.reason])
+    write_row(table_columns(result.detectors, (probe.name for probe in result.probes)))
+    for row in result.rows():
+        write_row(row.values())
     return text.getvalue()
 
 
@@ -52,24 +35,38 @@ def bench_csv(result: BenchResult) -> str:
         result: Benchmark.
 
     Returns:
-        CSV text in full precision. Means over sets have `set` = "mean"; only lines of corruptions have a severity.
+        CSV text in full precision. Means over sets have `set` = "mean"; only lines of corruptions have a severity, only
+        sets that are too small to count in means a note.
     """
     text = StringIO()
     write_row = _writer(text)
     write_row(
-        ["detector", "set", "severity", "auroc", "auroc_low", "auroc_high", "aupr_in", "aupr_out", "fpr95"]
+        [
+            "detector",
+            "set",
+            "severity",
+            "auroc",
+            "auroc_low",
+            "auroc_high",
+            "aupr_in",
+            "aupr_out",
+            "fpr95",
+            "note",
+        ]
     )
+    notes = {one.name: one.too_few for one in result.sets}
 
     def write(
-        detector: str, name: str, severity: int | None, area: BenchInterval, *others: float | None
+        detector: str, name: str, severity: int | None, area: BenchInterval, *others: float | str | None
     ) -> None:
         write_row([detector, name, severity, area.value, area.low, area.high, *others])
 
-    none = (None,) * 3
+    none = (None,) * 4
     for one in result.detectors:
-        write(one.name, "mean", None, one.macro, *none)
+        if result.evaluated_sets:
+            write(one.name, "mean", None, one.macro, *none)
         for figures in one.metrics:
-            others = figures.aupr_in, figures.aupr_out, figures.fpr95
+            others = figures.aupr_in, figures.aupr_out, figures.fpr95, notes[figures.set] or None
             write(one.name, figures.set, None, figures.auroc, *others)
     for curves in result.corruptions.detectors if result.corruptions else ():
         lines = [("mean", curves.severities), *((each.corruption, each.aurocs) for each in curves.curves)]

@@ -66,7 +66,9 @@ def _headline(result: InspectResult) -> str:
 def _operators(result: InspectResult, most: int) -> str:
     shown = list(result.operators.items())[:most]
     rest = sum(result.operators.values()) - sum(count for _, count in shown)
-    return ", ".join(f"{count} {name}" for name, count in shown) + (f" and {rest} others" if rest else "")
+    return ", ".join(f"{count} {name}" for name, count in shown) + (
+        f" and {words.counted(rest, 'other')}" if rest else ""
+    )
 
 
 def _probes(console: Console, probes: Sequence[ProbeFacts]) -> Table:

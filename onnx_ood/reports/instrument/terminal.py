@@ -45,8 +45,8 @@ def print_instrument(console: Console, result: InstrumentResult, options: Report
     for name, added in result.inputs.items():
         dtype, shape = result.types[added].dtype, result.types[added].shape
         must = "  has to be fed" if added in result.required_inputs else ""
-        lines.append(
-            Text(f"  {name}  {dtype} {format_shape(shape)} or broadcastable  at input {added}{must}")
-        )
+        known = f"{format_shape(shape)}, or a shape" if any(shape or ()) else "a shape"
+        to = "it" if any(shape or ()) else "the tensor's"
+        lines.append(Text(f"  {name}  {dtype} {known} that broadcasts to {to}  at input {added}{must}"))
     for line in lines:
         console.print(line, soft_wrap=True)

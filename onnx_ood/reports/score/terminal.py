@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from rich.console import Console, RenderableType
 from rich.table import Table
@@ -30,6 +30,8 @@ from onnx_ood.results.base import Prediction
 # Probes of the profile in a row; longer profiles are thinned.
 _PROFILE_WIDTH = 16
 _MAX_LABEL = 18
+# Flagged inputs that are listed although the report gets longer than a terminal.
+_MAX_FLAGGED = 20
 # Deviations that are coloured.
 _UNUSUAL, _FAR = 2, 3
 
@@ -48,31 +50,48 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
     advice = advice_table(console, result.advice, [probe.name for probe in result.probes])
     about = _about(result, options.seconds)
 
-    def foot(left_out: int) -> RenderableType:
+    # A flag can count without the part of the score that ranks, so flagged inputs need not be the first ones.
+    inputs = sorted(result.inputs, key=lambda one: not one.flagged)
+    flagged = len(result.flagged_inputs)
+    gap = 0 if inputs == list(result.inputs) else flagged
+
+    def foot(left_out: Sequence[InputResult]) -> RenderableType:
         return closing(console, _left_out(left_out), about, more="" if options.verbose else "layers")
 
     # Besides the rows: an empty line before each table, and the two lines of its head.
-    rows = LINES - height(console, head, advice, foot(len(result.inputs))) - (4 if advice else 3)
-    count = len(result.inputs) if options.everything else options.top or max(MIN_ROWS, rows)
-    first, rest = result.inputs[:count], result.inputs[count:]
+    rows = LINES - height(console, head, advice, foot(inputs)) - (4 if advice else 3) - bool(gap)
+    default = max(MIN_ROWS, rows, min(flagged, _MAX_FLAGGED))
+    count = len(inputs) if options.everything else options.top or default
+    first, rest = inputs[:count], inputs[count:]
     ranked = bool(first) and first[0].rank is not None
-    last = rest[-count:] if options.verbose and ranked else ()
+    last = rest[-count:] if options.verbose and ranked else []
     drawn = (
         {("Most unusual" if ranked else "Inputs"): first, "Least unusual": last} if options.thumbnails else {}
     )
     print_report(
         console,
         head,
-        _inputs(console, signs, result, [*first, *last], gap_after=len(first), verbose=options.verbose),
+        _inputs(
+            console,
+            signs,
+            result,
+            [*first, *last],
+            gaps={gap, len(first)},
+            verbose=options.verbose,
+        ),
         *(thumbnails(console, title, _captions(some)) for title, some in drawn.items() if some),
         advice,
         *(_details(console, signs, result) if options.verbose else ()),
-        foot=foot(len(rest) - len(last)),
+        foot=foot(rest[: len(rest) - len(last)]),
     )
 
 
-def _left_out(count: int) -> str:
-    return f"{count:,} {'other' if count == 1 else 'others'}: --all, or --html report.html" if count else ""
+def _left_out(inputs: Sequence[InputResult]) -> str:
+    if not inputs:
+        return ""
+    flagged = sum(bool(one.flagged) for one in inputs)
+    count = f"{len(inputs):,} {'other' if len(inputs) == 1 else 'others'}"
+    return f"{count}{f' ({flagged:,} flagged)' if flagged else ''}: --all, or --html report.html"
 
 
 def _about(result: ScoreResult, seconds: float | None) -> list[str]:
@@ -104,10 +123,10 @@ def _inputs(
     result: ScoreResult,
     inputs: Sequence[InputResult],
     *,
-    gap_after: int,
+    gaps: Set[int],
     verbose: bool,
 ) -> Table | None:
-    """Make the table of inputs, with a gap before the least unusual ones."""
+    """Make the table of inputs, with a rule after the rows in `gaps`: flagged ones, and before the least unusual."""
     if not inputs:
         return None
     ranked = inputs[0].rank is not None
@@ -116,16 +135,19 @@ def _inputs(
     adapted = verbose and len({entry.copies for entry in inputs}) > 1
     detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     last = len(inputs[0].drop) - 1
-    # With less room: fewer drops, then one score, no rotation, no deviation, and at last no prediction.
-    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last], [], [], []] if verbose else [[]] * 6
+    # With less room: fewer drops, then no rotation, no deviation, no profile of several detectors, no prediction, and
+    # at last one score.
+    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last]] if verbose else [[]] * 3
+    drops += [[]] * 4
     listed = words.without_common_folder([entry.id for entry in inputs])
 
     def build(level: int, width: int) -> Table:
         predicted = level < 5 and any(entry.prediction for entry in inputs)
-        scored = detectors if level < 2 else detectors[:1]
-        rotated = compared and (level < 3 or not detectors)
+        scored = detectors if level < 6 else detectors[:1]
+        rotated = compared and (level < 2 or not detectors)
         distorted = verbose and level < 2
-        deviating = compared and (level < 4 or not detectors)
+        deviating = compared and (level < 3 or not detectors)
+        profiled = compared and (level < 4 or len(detectors) < 2)
         view = table()
         if ranked:
             view.add_column("#", justify="right", no_wrap=True)
@@ -138,7 +160,7 @@ def _inputs(
             view.add_column("deviation", justify="right", no_wrap=True)
         if rotated:
             view.add_column("rotation", no_wrap=True)
-        if compared:
+        if profiled:
             view.add_column("by layer", no_wrap=True)
         if adapted:
             view.add_column("copies", justify="right", no_wrap=True)
@@ -157,12 +179,12 @@ def _inputs(
                 *([_p_value(signs, entry)] if tested else []),
                 *([_deviation(entry)] if deviating else []),
                 *([_rotation(signs, entry)] if rotated else []),
-                *([_by_layer(signs, entry)] if compared else []),
+                *([_by_layer(signs, entry)] if profiled else []),
                 *([str(entry.copies)] if adapted else []),
                 *(_drop(signs, entry, p) for p in drops[level]),
                 *([numbers.number(entry.distortion[last])] if distorted else []),
                 *([Text(_prediction(entry.prediction))] if predicted else []),
-                end_section=row == gap_after < len(inputs),
+                end_section=row in gaps and row < len(inputs),
             )
         return view
 

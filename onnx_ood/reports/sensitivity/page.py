@@ -228,7 +228,7 @@ def _inputs(model: ModelSensitivity) -> Markup:
 
 
 def _row(one: SensitivityInput, *, bounded: bool) -> list[Child]:
-    prediction = "" if one.prediction is None else one.prediction.label or f"{one.prediction.index}"
+    prediction = "" if one.prediction is None else one.prediction.label or f"#{one.prediction.index}"
     cells: list[Child] = [
         one.id,
         numbers.number(one.jacobian, 3),

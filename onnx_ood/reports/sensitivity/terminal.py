@@ -288,28 +288,34 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
     )
     shown = known if len(known) <= 2 * top else [*known[:top], *known[-top:]]
 
+    errors = [numbers.relative_error(one.jacobian, one.jacobian_error) for one in shown]
+    # With all directions the norm is exact.
+    inexact = any(error not in {"", "0.0%"} for error in errors)
+    bounded = any(one.nearest_boundary for one in shown)
+
     def build(_level: int, width: int) -> Table:
         which = "" if len(shown) == len(known) else f", the {top} largest and the {top} smallest"
         grid = table(f"Inputs by Jacobian norm{which}")
         grid.add_column("input", no_wrap=True)
         grid.add_column("norm", justify="right", no_wrap=True)
-        grid.add_column("", no_wrap=True)
-        grid.add_column("nearest boundary", justify="right", no_wrap=True)
+        if inexact:
+            grid.add_column("", no_wrap=True)
+        if bounded:
+            grid.add_column("nearest boundary", justify="right", no_wrap=True)
         grid.add_column("prediction", no_wrap=True)
-        for one in shown:
-            answer = "" if one.prediction is None else one.prediction.label or str(one.prediction.index)
+        for one, error in zip(shown, errors, strict=True):
+            answer = "" if one.prediction is None else one.prediction.label or f"#{one.prediction.index}"
             grid.add_row(
                 Text(words.shorten(one.id, width)),
                 Text(numbers.number(one.jacobian, 3)),
-                Text(
-                    f"{view.plus_minus} {numbers.relative_error(one.jacobian, one.jacobian_error)}",
-                    style="dim",
+                *([Text(f"{view.plus_minus} {error}", style="dim")] if inexact else []),
+                *(
+                    [Text("" if one.nearest_boundary is None else numbers.number(one.nearest_boundary))]
+                    if bounded
+                    else []
                 ),
-                Text(numbers.number(one.nearest_boundary) if one.nearest_boundary is not None else ""),
                 Text(answer),
             )
-        if not any(one.nearest_boundary for one in shown):
-            del grid.columns[3]
         return grid
 
     return fitted(console, build, levels=1, longest=max((len(one.id) for one in shown), default=1))

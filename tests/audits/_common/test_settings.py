@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import shlex
 
 import pytest
@@ -60,3 +61,13 @@ def test_fields_are_arguments_that_override_the_settings() -> None:
         audit("m", 3)
     with pytest.raises(TypeError, match=r"audit\(\) missing a required argument: 'model'"):
         audit(seed=2)
+
+
+def test_signatures_have_plain_types_and_name_the_class_of_the_settings() -> None:
+    parameters = inspect.signature(onnx_ood.fit).parameters
+    assert parameters["detectors"].annotation == parameters["probes"].annotation == str | list[str]
+    assert parameters["batch_size"].annotation == int | None
+    assert inspect.signature(onnx_ood.directions).parameters["scales"].annotation == tuple[float, ...]
+    for function in (onnx_ood.fit, onnx_ood.bench, onnx_ood.directions, onnx_ood.plane):
+        assert "FieldInfo" not in str(inspect.signature(function))
+    assert "fields of `onnx_ood.ScoreSettings`" in (inspect.getdoc(onnx_ood.fit) or "")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,17 @@ import pytest
 import small_models
 from bench_folders import COUNT, read_batch
 from PIL import Image
+from printing import report_of
 from scipy.stats import mannwhitneyu
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.perturb import draw
+from onnx_ood.reports.bench.page import bench_page
+from onnx_ood.reports.bench.terminal import print_bench
+from onnx_ood.reports.formats.csv import bench_csv
+from onnx_ood.reports.formats.markdown_tables import bench_markdown
 
 
 def test_the_best_comes_first_and_sets_are_made(result: onnx_ood.BenchResult) -> None:
@@ -181,3 +188,48 @@ def test_a_detector_at_one_probe_is_measured_beside_the_mean(folders: tuple[Path
     wrong = onnx_ood.BenchSettings(detectors=("distortion@nowhere",), provider="cpu")
     with pytest.raises(UsageError, match=rf"no probe 'nowhere'; choose from {relus[0]}, .*{relus[-1]}$"):
         onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, wrong)
+
+
+def test_a_set_that_is_too_small_counts_in_no_mean(folders: tuple[Path, Path], tmp_path: Path) -> None:
+    good, odd = folders
+    few = sorted(map(str, odd.iterdir()))[:6]
+    settings = onnx_ood.BenchSettings(detectors=("energy", "msp"), synthetic_ood=False, provider="cpu")
+    found = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"few": few, "odd": [str(odd)]}, settings)
+    assert found.status == "not_evaluated"
+    assert [one.name for one in found.evaluated_sets] == ["odd"]
+    alone = onnx_ood.bench(models.path("fashion_cnn"), [str(good)], {"odd": [str(odd)]}, settings)
+    aurocs = {one.name: one.metrics[0].auroc.value for one in alone.detectors}
+    for one in found.detectors:
+        assert [metrics.set for metrics in one.metrics] == ["few", "odd"]
+        assert one.macro.value == one.metrics[1].auroc.value == aurocs[one.name]
+    table = found.to_dataframe()
+    assert dict(zip(table["set"], table["note"], strict=False)) == {"few": "6 inputs: too few", "odd": ""}
+    lines = list(csv.DictReader(StringIO(bench_csv(found))))
+    assert [line["note"] for line in lines[:3]] == ["", "6 inputs: too few", ""]
+    assert "few (6 inputs: too few)" in bench_markdown(found)
+    assert "few (6 inputs: too few)" in bench_page(found)
+
+
+@pytest.mark.parametrize(
+    ("detectors", "flagging"),
+    [(("energy", "auto"), "energy"), (("mahalanobis", "energy"), "energy"), ((), "auto")],
+    ids=["first", "first that can", "none named"],
+)
+def test_flags_are_those_of_a_detector_that_was_asked_for(
+    folders: tuple[Path, Path], detectors: tuple[str, ...], flagging: str
+) -> None:
+    """Of 24 references, mahalanobis needs 12 to learn from; 12 to rank among are too few for a rate of 5%."""
+    good, odd = folders
+    files = sorted(map(str, good.iterdir()))
+    inputs, known = files[24:], files[:24]
+    settings = onnx_ood.BenchSettings(detectors=detectors, synthetic_ood=False, provider="cpu")
+    found = onnx_ood.bench(models.path("fashion_cnn"), inputs, {"odd": [str(odd)]}, settings, reference=known)
+    assert found.flags is not None
+    assert found.flags.detector == flagging
+    scored = onnx_ood.score(
+        models.path("fashion_cnn"), [str(odd)], reference=known, detectors=flagging, provider="cpu"
+    )
+    assert scored.flagged is not None
+    assert found.flags.sets == {"odd": scored.flagged / scored.scored}
+    shown = " ".join(report_of(print_bench, found, 200))
+    assert f"flagged by {flagging}" in " ".join(shown.split())

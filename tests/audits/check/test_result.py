@@ -69,3 +69,10 @@ def test_a_problem_is_said_once_for_each_model() -> None:
     problems = check_result(*gates, gate_result("failed")).problems
     assert [problem.partition(":")[0] for problem in problems] == ["one", "two"]
     assert check_result(gate_result("failed")).problems == ()
+
+
+def test_the_table_has_a_row_per_gate() -> None:
+    result = check_result(gate_result("failed", "size"), gate_result("passed"))
+    frame = result.to_dataframe()
+    assert frame["title"].tolist() == ["size", "auroc of auto"]
+    assert frame["outcome"].tolist() == ["failed", "passed"]

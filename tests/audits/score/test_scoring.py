@@ -303,3 +303,21 @@ def test_references_of_different_lengths_are_learned_from(tmp_path):
     assert result.scored == 1
     assert result.detector_summary.references == 12
     assert np.isfinite(result.inputs[0].scores).all()
+
+
+def test_without_references_auto_states_its_limit_and_not_the_use_of_photos(save):
+    text = """
+        table (float[N, 4] x) => (float[N, 3] logits) {
+            act = Relu (x)
+            logits = Gemm <transB = 1> (act, w)
+        }
+    """
+    model = save(small_models.build(text, {"w": small_models.normal(3, 4)}))
+    rows = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
+    notes = onnx_ood.score(model, rows, provider="cpu").notes
+    assert notes[0] == (
+        "auto uses the model's uncertainty alone: it cannot notice inputs far from the training data; give reference."
+    )
+    assert not any("photos" in note for note in notes)
+    named = onnx_ood.score(model, rows, detectors="energy", provider="cpu").notes
+    assert not any("uncertainty alone" in note for note in named)

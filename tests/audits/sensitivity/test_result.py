@@ -32,3 +32,12 @@ def test_profiles_have_equal_parts():
         onnx_ood.SensitivityResult.model_validate(
             {**RESULT, "models": [{**MODEL, "trajectories": [short, *others]}]}
         )
+
+
+def test_the_table_has_a_row_per_model_and_input():
+    frame = onnx_ood.SensitivityResult.model_validate(RESULT).to_dataframe()
+    expected = [(model["model"]["path"], one["id"]) for model in RESULT["models"] for one in model["inputs"]]
+    assert list(zip(frame["model"], frame["id"], strict=True)) == expected
+    assert frame["jacobian"].tolist() == [
+        one["jacobian"] for model in RESULT["models"] for one in model["inputs"]
+    ]

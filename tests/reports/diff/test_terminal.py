@@ -84,8 +84,8 @@ def test_changes_are_shown_with_their_noise() -> None:
 def test_as_many_inputs_are_listed_as_asked_for() -> None:
     rows = [line for line in shown(RESULT, top=1).splitlines() if line.startswith(("x.png", "y.png"))]
     assert len(rows) == 1
-    assert "bag > coat" in rows[0]
-    assert "no > " in rows[0]
+    assert "bag → coat" in rows[0]
+    assert "no → " in rows[0]
 
 
 def test_nothing_changed_is_said() -> None:
@@ -103,7 +103,7 @@ def test_changed_answers_come_first_by_name() -> None:
     inputs = RESULT.inputs.model_copy(update={"changed_answers": ("x.png",)})
     lines = shown(RESULT.model_copy(update={"inputs": inputs})).splitlines()
     assert lines[0].startswith("1 of 2 answers changed")
-    (row,) = [line for line in lines if "bag > coat" in line][:1]
+    (row,) = [line for line in lines if "bag → coat" in line][:1]
     assert "x.png" in row
     text = "\n".join(lines)
     assert text.index("Changed answers") < text.index("Metrics")

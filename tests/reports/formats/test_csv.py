@@ -33,7 +33,7 @@ def test_score_lines_have_inputs_and_failures(tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", rows)
     result = onnx_ood.score(models.path("fashion_cnn"), [str(tmp_path / "rows.npy")])
     lines = list(csv.DictReader(StringIO(score_csv(result))))
-    assert [line["input"] for line in lines[:5]] == [one.id for one in result.inputs]
+    assert [line["id"] for line in lines[:5]] == [one.id for one in result.inputs]
     assert [line["failed"] != "" for line in lines] == [False] * 5 + [True]
     name = result.probes[0].name
     assert [float(line[f"drop:{name}"]) for line in lines[:5]] == [one.drop[0] for one in result.inputs]

@@ -41,12 +41,12 @@ def run(request, tmp_path):
 
 def test_every_number_is_that_of_the_result(run):
     result, path = run
-    rows = {row["input"]: row for row in parquet.read_table(path).to_pylist()}
+    rows = {row["id"]: row for row in parquet.read_table(path).to_pylist()}
     assert len(rows) == 22
     for failure in result.failed:
         row = rows[failure.id]
         assert row.pop("failed") == failure.reason
-        assert {name for name, value in row.items() if value is not None} == {"input"}
+        assert {name for name, value in row.items() if value is not None} == {"id"}
     for entry in result.inputs:
         row = rows[entry.id]
         assert row["failed"] is None
@@ -55,10 +55,9 @@ def test_every_number_is_that_of_the_result(run):
         assert row["prediction"] == entry.prediction.index
         assert row["label"] == entry.prediction.label
         assert row["probability"] == entry.prediction.probability
-        for measure in ("drop", "drop_error", "distortion", "flip_rate", "probe_deviations"):
-            assert [row[f"{measure}:{probe.name}"] for probe in result.probes] == list(
-                getattr(entry, measure)
-            )
+        for column in ("drop", "drop_error", "distortion", "flip_rate", "deviation"):
+            measure = "probe_deviations" if column == "deviation" else column
+            assert [row[f"{column}:{probe.name}"] for probe in result.probes] == list(getattr(entry, measure))
 
 
 def test_it_stands_for_itself_and_comes_in_groups(run):

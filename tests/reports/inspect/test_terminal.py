@@ -7,6 +7,7 @@ from io import StringIO
 
 import onnx
 import pytest
+from printing import report_of
 from rich.console import Console
 
 from onnx_ood import inspect, models
@@ -41,3 +42,11 @@ def test_all_operators_are_verbose() -> None:
     counts = Counter(node.op_type for node in onnx.load(models.path("fashion_resnet")).graph.node)
     text = " ".join(" ".join(shown(120, verbose=True)).split())
     assert all(f"{count} {name}" in text for name, count in counts.items())
+
+
+@pytest.mark.parametrize(("extra", "end"), [(1, "and 1 other"), (2, "and 2 others")])
+def test_further_operators_are_counted(extra: int, end: str) -> None:
+    operators = {f"Op{i}": 1 for i in range(6 + extra)}
+    result = inspect(models.path("fashion_resnet")).model_copy(update={"operators": operators})
+    (line,) = [line for line in report_of(print_inspect, result, 120) if line.startswith("operators")]
+    assert line.endswith(f"1 Op5 {end}")

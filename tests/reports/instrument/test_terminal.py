@@ -57,3 +57,17 @@ def test_inputs_without_a_default_have_to_be_fed(tmp_path: Path) -> None:
     out = StringIO()
     print_result(Console(file=out, width=200), result)
     assert out.getvalue().splitlines()[-1].endswith("has to be fed")
+
+
+def test_shapes_that_are_unknown_are_not_shown(result: onnx_ood.InstrumentResult) -> None:
+    name, added = next(iter(result.inputs.items()))
+
+    def line(shape: tuple[int | str | None, ...] | None) -> str:
+        types = {**result.types, added: result.types[added].model_copy(update={"shape": shape})}
+        out = StringIO()
+        print_result(Console(file=out, width=200), result.model_copy(update={"types": types}))
+        return next(one for one in out.getvalue().splitlines() if one.strip().startswith(f"{name} "))
+
+    assert "float32 a shape that broadcasts to the tensor's" in line((None, None))
+    assert "float32 a shape that broadcasts to the tensor's" in line(None)
+    assert "float32 [N, 10], or a shape that broadcasts to it" in line(("N", 10))

@@ -130,13 +130,56 @@ def test_the_answer_stays_on_a_terminal_of_24_lines(
     raw = StringIO()
     print_score(Console(file=raw, width=80), warned)
     lines = raw.getvalue().splitlines()
-    assert len(lines) <= 23
     assert "flagged" in lines[0]
     listed = [line for line in lines if ".png" in line]
     left_out = [line.split()[0] for line in lines if "--all" in line]
     assert left_out == ([] if len(listed) == count else [f"{count - len(listed)}"])
     assert len(listed) >= min(count, 5)
+    # All flagged inputs are listed, up to 20, even if the report gets longer; its end then repeats the answer.
+    flagged = len(warned.flagged_inputs)
+    assert len(lines) <= 23 or (len(listed) == min(flagged, 20) and lines[0] in lines[-3:])
+    if flagged > 20:
+        assert f"others ({flagged - 20} flagged): --all" in " ".join(lines)
     assert sum(line.startswith("! Note") for line in lines) == (notes if notes <= 3 else 2)
+
+
+def test_flagged_inputs_come_first_although_others_outrank_them(result: onnx_ood.ScoreResult) -> None:
+    """Of 60 inputs every tenth is flagged: ranks 10, 20, ... 60."""
+    inputs = [
+        one.model_copy(update={"flagged": rank % 10 == 0, "rank": rank, "id": f"folder/{rank:03}.png"})
+        for rank, one in enumerate(many(result, 60).inputs, 1)
+    ]
+    changed = result.model_copy(update={"inputs": tuple(inputs), "scored": 60, "flagged": 6, "notes": ()})
+    assert [one.rank for one in changed.flagged_inputs] == [10, 20, 30, 40, 50, 60]
+    raw = StringIO()
+    print_score(Console(file=raw, width=80), changed)
+    lines = raw.getvalue().splitlines()
+    ranks = [int(line.split()[0]) for line in lines if ".png" in line]
+    assert ranks[:6] == [10, 20, 30, 40, 50, 60]
+    assert ranks[6:] == [rank for rank in range(1, 60) if rank % 10][: len(ranks) - 6]
+    assert len(lines) <= 23
+    assert f"{60 - len(ranks)} others: --all" in " ".join(lines)
+    assert repr(changed).splitlines()[4].split()[:2] == ["10", "010.png"]
+
+
+def test_scores_that_were_asked_for_are_shown_before_rotation_and_deviation(
+    result: onnx_ood.ScoreResult,
+) -> None:
+    summary = result.detector_summary
+    assert summary is not None
+    used = [summary.detectors[0].model_copy(update={"name": name}) for name in ("auto", "energy", "msp")]
+    inputs = tuple(one.model_copy(update={"scores": (*one.scores, 0.5)}) for one in result.inputs)
+    changed = result.model_copy(
+        update={"detector_summary": summary.model_copy(update={"detectors": tuple(used)}), "inputs": inputs}
+    )
+
+    def head(width: int) -> set[str]:
+        return set(next(line for line in shown(changed, width) if line.lstrip().startswith("#")).split())
+
+    assert {"auto", "energy", "msp"} <= head(80)
+    for width in range(60, 140, 5):
+        assert {"energy", "msp"} <= head(width) or not {"rotation", "deviation"} & head(width)
+    assert {"auto", "energy", "msp", "rotation", "deviation"} <= head(160)
 
 
 def test_a_long_report_ends_with_the_answer(result: onnx_ood.ScoreResult) -> None:

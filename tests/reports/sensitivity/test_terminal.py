@@ -10,6 +10,9 @@ from printing import report_of
 import onnx_ood
 from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.sensitivity.terminal import print_sensitivity
+from onnx_ood.results.base import Prediction
+
+PREDICTION = Prediction(index=3, label=None, value=1.0, probability=None)
 
 
 @pytest.mark.parametrize("width", [80, 140])
@@ -54,3 +57,21 @@ def test_warnings_name_their_model(result: onnx_ood.SensitivityResult) -> None:
     assert f"{name}: a note of it" in text
     assert f"{name}: units of 1 layer not read" in text
     assert "is in a loop" in text
+
+
+@pytest.mark.parametrize(("error", "shown"), [(0.0, False), (0.1, True)])
+def test_errors_are_shown_unless_all_are_zero(
+    result: onnx_ood.SensitivityResult, error: float, shown: bool
+) -> None:
+    model = result.models[0]
+    inputs = tuple(
+        one.model_copy(update={"jacobian": 1.0, "jacobian_error": error, "prediction": PREDICTION})
+        for one in model.inputs
+    )
+    alone = result.model_copy(update={"models": (model.model_copy(update={"inputs": inputs}),)})
+    lines = report_of(print_sensitivity, alone, 140, options=ReportOptions(verbose=True))
+    start = next(i for i, line in enumerate(lines) if line.startswith("Inputs by Jacobian norm"))
+    table = " ".join(lines[start : start + 3 + len(inputs)])
+    assert ("± 10%" in table) == shown
+    assert "± 0" not in table
+    assert "#3" in table
