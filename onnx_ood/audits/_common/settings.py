@@ -165,6 +165,12 @@ Answer = Annotated[
     Field(description="Output of the model that is its answer: class scores or labels."),
     Option("Input", "NAME", "the one with class scores"),
 ]
+Labels = Annotated[
+    Path | None,
+    BeforeValidator(_as_path),
+    Field(description="Class names by index: a text file with one per line, or a .json file."),
+    Option("Input", "FILE", "the card's or the model's own"),
+]
 Site = Annotated[
     str | None,
     Field(description="Tensor to nudge: a model input or an inner tensor."),
