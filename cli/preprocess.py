@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 import onnx_ood
-from onnx_ood._outputs import run_files
+from onnx_ood._outputs import check_writable, run_files
+from onnx_ood.audits.preprocess.result import check_card
 from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.formats.picture import check_pictures
@@ -21,6 +22,7 @@ from .progress import progress_bar
 EXAMPLES = (
     "onnx-ood preprocess model.onnx photos/",
     "onnx-ood preprocess model.onnx photos/ --limit 100 --html report.html",
+    "onnx-ood preprocess model.onnx photos/ --write-card",
 )
 
 
@@ -37,6 +39,14 @@ def preprocess(
     json: JsonFile = None,
     html: HtmlFile = None,
     picture: PictureFiles = None,
+    write_card: Annotated[
+        bool,
+        typer.Option(
+            "--write-card",
+            help="Write the preprocessing to a card next to the model, if it is determined.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
@@ -48,6 +58,8 @@ def preprocess(
     used = run_files(model, {"an input": source.paths})
     check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
+    if write_card:
+        check_writable(check_card(model))
     with progress_bar("trying", quiet=quiet) as progress:
         result = onnx_ood.preprocess(model, source, settings, progress=progress)
     write_outputs(
@@ -55,3 +67,5 @@ def preprocess(
     )
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 photos could be read; give more")
+    if write_card:
+        result.write_card()

@@ -37,7 +37,8 @@ def score(
         list[str],
         typer.Argument(
             metavar="INPUTS...",
-            help="Pictures, .npy or .npz arrays, .wav, .parquet, folders, globs, or - for paths on standard input.",
+            help="Pictures, .zip, .npy or .npz arrays, recordings, tables, lists of paths, .txt, folders, globs, or "
+            "- for paths on standard input.",
         ),
     ],
     reference: Annotated[

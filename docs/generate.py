@@ -37,6 +37,7 @@ from onnx_ood.audits.check.baseline import Baseline
 from onnx_ood.audits.check.config import CheckFile
 from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.score.stream.records import StreamRecord
+from onnx_ood.inputs import Card
 from onnx_ood.reports.demo.terminal import print_demo
 from onnx_ood.reports.formats.picture import write_picture
 from onnx_ood.reports.registry import result_picture
@@ -51,11 +52,12 @@ RESULTS: dict[str, type[BaseModel]] = {
     **{name: result_type(name) for name in AUDITS},
     "bench-file": BenchFile,
     "baseline": Baseline,
+    "card": Card,
     "check-file": CheckFile,
     "score-stream": StreamRecord,
 }
 # Of these, what users write.
-WRITTEN = {"bench-file", "check-file"}
+WRITTEN = {"bench-file", "card", "check-file"}
 WIDTH = 120
 # Bytes that a screenshot may have.
 LARGEST = 300_000
@@ -107,7 +109,7 @@ def schemas() -> None:
         "|---|---|",
         f"| results of `--json` | {', '.join(link[name] for name in AUDITS)} |",
         f"| streams of `score --jsonl` | {link['score-stream']}, one record per line |",
-        f"| files written by users | {link['check-file']}, {link['bench-file']} |",
+        f"| files written by users | {link['check-file']}, {link['bench-file']}, {link['card']} |",
         f"| baselines of `check` | {link['baseline']} |",
     ]
     _fill("score.md", "schemas", rows)

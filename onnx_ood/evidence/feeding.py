@@ -12,12 +12,14 @@ from onnx_ood._dialect import named_feed
 from onnx_ood.evidence.preprocessing_choice import row_request
 from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import FedInput, Model, Tensor, format_shape
-from onnx_ood.inputs import FEED_GRAMMAR, Batch, InputSource, RowRequest, SharedValue
+from onnx_ood.inputs import FEED_GRAMMAR, Batch, InputSource, RowRequest, SharedValue, role_of
 from onnx_ood.results.base import FROM_FILES
 from onnx_ood.runtime import batch_axis, can_feed
 
 # Axes of an array in numpy.
 MAX_AXES = 64
+# Values that tokens without padding have, by the role of an input.
+_COMPANIONS = {"mask": "ones", "types": "zeros"}
 
 
 class Feeding:
@@ -45,6 +47,7 @@ class Feeding:
         others = [tensor for tensor in model.inputs if tensor.name != fed.name]
         wanted = [_wanted(model, tensor, fed) for tensor in others]
         self._shared = [self._value(one, feeds[one.name]) for one in wanted if one.name in feeds]
+        self._assumed: dict[str, str] = {}
         self.from_files = tuple(one for one in wanted if one.name not in feeds) if others else None
 
     def _value(self, wanted: RowRequest, text: str) -> SharedValue:
@@ -63,6 +66,13 @@ class Feeding:
             UsageError: If no input is an .npz file or a mapping, though other model inputs need values.
         """
         if self.from_files and source.items and not source.can_feed_several:
+            companions = {one.name: _COMPANIONS.get(role_of(one.name)) for one in self.from_files}
+            # Ids come alone: what their mask and types are is known.
+            if role_of(self.fed.name) == "ids" and all(companions.values()):
+                self._shared += [self._value(one, companions[one.name] or "") for one in self.from_files]
+                self._assumed = {name: text for name, text in companions.items() if text}
+                self.from_files = ()
+                return
             listed = ", ".join(
                 f"{one.name} ({one.dtype.name} {format_shape(one.shape)})" for one in self.from_files
             )
@@ -92,7 +102,9 @@ class Feeding:
     @property
     def notes(self) -> tuple[str, ...]:
         """Notes on guessed shapes."""
-        return tuple(
+        assumed = " and ".join(f"{name}={text}" for name, text in self._assumed.items())
+        assumption = f"The inputs hold only {self.fed.name}; {assumed} was fed: no token is padding."
+        return (assumption,) * bool(assumed) + tuple(
             f"The model input {one.wanted.name} {format_shape(one.wanted.shape)} has open sizes that the inputs do "
             "not determine; 1 was taken. Feed an .npy file for other sizes."
             for one in self._shared

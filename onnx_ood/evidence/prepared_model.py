@@ -9,11 +9,16 @@ from pathlib import Path
 
 from onnx_ood._dialect import named
 from onnx_ood.evidence.feeding import Feeding
-from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes, row_request
+from onnx_ood.evidence.preprocessing_choice import (
+    choose_preprocessing,
+    find_card,
+    preprocessing_notes,
+    row_request,
+)
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import FedInput, Model, Tensor, find_answer, holds_input, load
-from onnx_ood.inputs import Card, Chosen, InputSource, Preprocessing, Reader, choose, read_card
+from onnx_ood.inputs import Card, Chosen, InputSource, Preprocessing, Reader, choose, find_tokenizer
 from onnx_ood.results.provenance import ModelFacts, model_facts
 from onnx_ood.runtime import decoding_threads, find_fed_input, find_input
 
@@ -91,7 +96,7 @@ class PreparedModel:
             UsageError: If pictures lack a preprocessing, or no input can hold the values that other model inputs need.
         """
         self.feeding.check(source)
-        if self.chosen is None and source.pictures(row_request(self.fed)).items:
+        if self.chosen is None and source.kinds(row_request(self.fed))[0]:
             raise UsageError(
                 f"the inputs are pictures and no preprocessing is known; give {named('preprocess', 'imagenet')}"
             )
@@ -119,6 +124,7 @@ class PreparedModel:
             batch=batch,
             threads=decoding_threads(),
             skip=skip,
+            tokenizer=find_tokenizer(self.model.path),
         )
 
 
@@ -160,7 +166,7 @@ def prepare_model(
     tensor, note = choose_site(loaded, site, feeds)
     fed = find_fed_input(loaded, find_input(loaded, tensor, feeds), batch_axis)
     feeding = Feeding(loaded, fed, feeds)
-    card = read_card(loaded.path)
+    card = find_card(loaded)
     chosen = choose_preprocessing(fed, source, preprocess, card)
     if (
         chosen is None

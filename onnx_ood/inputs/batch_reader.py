@@ -26,8 +26,11 @@ from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.inputs.row_feed import RowFeed
 from onnx_ood.inputs.rows.arrays import conversion_note
 from onnx_ood.inputs.rows.bundle import Bundle, lacking, open_bundle
+from onnx_ood.inputs.rows.picture_arrays import GREY_NOTE, picture_to_type, tensor_of
 from onnx_ood.inputs.rows.protocol import RowRequest
+from onnx_ood.inputs.rows.zips import ZipRows
 from onnx_ood.inputs.source import FileRow, InputSource, Item, is_picture
+from onnx_ood.inputs.value_range import ValueRange
 
 MAX_AHEAD_BYTES = 1 << 29
 """Tensors decoded beyond the next batch take no more than this (or one piece, if that is larger)."""
@@ -70,6 +73,7 @@ class Reader:
         threads: int | None = None,
         queue: int | None = None,
         skip: Callable[[str], bool] | None = None,
+        tokenizer: Path | None = None,
     ) -> None:
         """Check inputs in memory. No file is opened yet.
 
@@ -88,6 +92,7 @@ class Reader:
             skip: Called with an input's id; True skips the input. A skipped picture is not opened, and of skipped rows
                 nothing but the header is read. Called for each input in order, and for files of rows as a whole, in a
                 thread of the reader's.
+            tokenizer: The tokenizer.json for .txt files; None if the model has none.
 
         Raises:
             UsageError: If a number is smaller than 1, or the preprocessing or an array in memory does not fit the
@@ -100,7 +105,12 @@ class Reader:
         self.others = None if others is None else tuple(others)
         # Where an .npz holds several inputs, no array of another name is taken for one of them.
         self._request = RowRequest(
-            input_name, self.input_shape, self.dtype, exact=bool(self.others), stored_axis=batch_axis
+            input_name,
+            self.input_shape,
+            self.dtype,
+            exact=bool(self.others),
+            stored_axis=batch_axis,
+            tokenizer=tokenizer,
         )
         self.batch = _at_least_one("batch", batch)
         self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
@@ -113,17 +123,20 @@ class Reader:
             [one for one in in_memory if not one.is_picture(self._request)], self._request, self.others
         )
         self._notes: dict[str, None] = dict.fromkeys(self._memory.notes)
-        if preprocessing is not None and preprocessing.channels != "L":
-            grey = (isinstance(one.value, np.ndarray) and one.value.ndim == 2 for one in in_memory)
-            if any(grey):
-                self._add_note(
-                    "uint8 arrays [N,H,W] are read as grey pictures; colour pictures are [N,H,W,3]"
-                )
+        self._range = ValueRange(preprocessing)
+        grey = any(one.is_grey_array and one.is_picture(self._request) for one in in_memory)
+        if preprocessing is not None and preprocessing.channels != "L" and grey:
+            self._add_note(GREY_NOTE)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Notes for the user on the inputs read so far, each once."""
-        return tuple(self._notes)
+        """Notes for the user on the inputs read so far, each once, the most important first."""
+        return (*self.warnings, *self._notes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Those of the notes by which all numbers may be wrong."""
+        return self._range.notes
 
     def count(self) -> int | None:
         """Count the inputs from file headers, for a progress bar.
@@ -169,6 +182,8 @@ class Reader:
                 task, future = pending.popleft()
                 piece = future.result()
                 ahead, ahead_bytes = ahead - task.inputs, ahead_bytes - task.bytes
+                if task.by_value and piece.tensors is not None:
+                    self._range.add(piece.tensors)
                 del task, future  # they hold the piece, and this frame waits while the consumer computes
                 yield from assembly.add(piece)
             yield from assembly.rest()
@@ -219,6 +234,8 @@ class Reader:
                 self._note(file)
                 count = len(file.rows)
                 single = file.rows.single
+                by_value = not file.preprocessed
+                ids = [file.row_id(row) for row in range(count)] if isinstance(file.rows, ZipRows) else None
                 row_bytes = math.prod(file.rows.row_shape) * self.dtype.itemsize + file.row_bytes
         except InputError as error:
             yield _failure(name, reason_in(error, name))
@@ -229,7 +246,9 @@ class Reader:
             chunks = ((row, row + 1) for row in rows if not self._skips(f"{name}[{row}]"))
             count = 0 if single else count
         else:
-            chunks = iter([(0, 1)]) if single else self._wanted_rows(name, count, step)
+            chunks = (
+                iter([(0, 1)]) if single else self._wanted_rows(name if ids is None else ids, count, step)
+            )
         for start, stop in chunks:
             if stop > count:
                 yield _failure(f"{name}[{start}]", "there is no such row; rows are counted from 0")
@@ -239,6 +258,7 @@ class Reader:
                 inputs=stop - start,
                 bytes=(stop - start) * row_bytes,
                 of_rows=True,
+                by_value=by_value,
             )
 
     def _memory_tasks(self, inputs: Sequence[MemoryInput]) -> Iterator["_Task"]:
@@ -247,13 +267,18 @@ class Reader:
         step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
         for start in range(0, len(wanted), step):
             some = wanted[start : start + step]
-            yield _Task(lambda some=some: self._memory.take(some), len(some), len(some) * row_bytes)  # type: ignore[misc]
+            yield _Task(
+                lambda some=some: self._memory.take(some),  # type: ignore[misc]
+                inputs=len(some),
+                bytes=len(some) * row_bytes,
+                by_value=True,
+            )
 
     def _skips(self, name: str) -> bool:
         return self._skip is not None and self._skip(name)
 
-    def _wanted_rows(self, name: str, count: int, step: int) -> Iterator[tuple[int, int]]:
-        """Rows that are not skipped, as (start, stop) of at most `step` each."""
+    def _wanted_rows(self, name: str | Sequence[str], count: int, step: int) -> Iterator[tuple[int, int]]:
+        """Rows of a file (its name, or the names of the rows) that are not skipped: (start, stop) of at most `step`."""
         for first in range(0, count, step):
             last = min(first + step, count)
             if self._skip is None:
@@ -261,7 +286,7 @@ class Reader:
                 continue
             start = first
             for row in range(first, last):
-                if self._skip(f"{name}[{row}]"):
+                if self._skip(f"{name}[{row}]" if isinstance(name, str) else name[row]):
                     if start < row:
                         yield start, row
                     start = row + 1
@@ -269,7 +294,7 @@ class Reader:
                 yield start, last
 
     def _open(self, path: Path) -> Bundle:
-        return open_bundle(path, self._request, self.others)
+        return open_bundle(path, self._request, self.others, self.preprocessing)
 
     def _rows_in(self, path: Path) -> int:
         try:
@@ -299,11 +324,10 @@ class Reader:
             )
         try:
             if isinstance(item, Path):
-                tensor = self.preprocessing.tensor(item)
+                tensor = picture_to_type(self.preprocessing.tensor(item), self.dtype)
             else:
-                image = item.image(self.preprocessing.channels)
-                tensor = self.preprocessing.normalise(self.preprocessing.pixels(image))
-            tensor = picture_to_type(tensor, self.dtype)
+                image = item.image(self.preprocessing.channels, self._request)
+                tensor = tensor_of(image, self.preprocessing, self.dtype)
         except InputError as error:
             return Piece(failed=[FailedInput(name, reason_in(error, name))])
         return Piece([name], tensor[np.newaxis])
@@ -326,6 +350,7 @@ class _Task:
     inputs: int
     bytes: int
     of_rows: bool = False
+    by_value: bool = False
 
     def run_unless(self, stop: threading.Event) -> Piece:
         """Run the task unless `stop` is set."""
@@ -336,18 +361,3 @@ def _at_least_one(name: str, value: int) -> int:
     if value < 1:
         raise UsageError(f"Expected `{name}` to be 1 or more, but got {value}.")
     return value
-
-
-def picture_to_type(tensor: npt.NDArray[np.float32], dtype: np.dtype[Any]) -> npt.NDArray[Any]:
-    """Convert a picture's tensor to the model's type; integers are rounded."""
-    if dtype.kind in "iu":
-        tensor = np.rint(tensor)
-        limits = np.iinfo(dtype)
-        if tensor.min() < limits.min or tensor.max() > limits.max:
-            raise InputError(
-                f"comes out between {tensor.min():g} and {tensor.max():g}, which {dtype.name} cannot hold; "
-                f"choose a suitable preprocessing, as in {named('preprocess', 'bytes')}"
-            )
-    elif dtype.kind != "f":
-        raise InputError(f"is a picture, but the model takes {dtype.name}")
-    return tensor.astype(dtype, copy=False)

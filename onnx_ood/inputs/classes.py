@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of
+from onnx_ood.inputs.rows.csv_tables import CLASS_COLUMNS, PATH_COLUMNS
 
 MAX_CLASSES_BYTES = 1 << 28
 """A file of classes larger than 256 MiB is refused."""
@@ -98,13 +99,16 @@ class Classes:
 
 
 def read_classes(path: Path) -> Classes:
-    """Read a CSV file with the columns `input` and `class`, one line per input.
+    """Read the classes of inputs: a CSV file with one line per input, or a folder with a folder per class.
+
+    A CSV file has a column of inputs (`input`, or another of `PATH_COLUMNS`) and one of classes (`class`, or another of
+    `CLASS_COLUMNS`).
 
     Other columns are ignored. An input is named as reports spell it (`photos/cat.jpg`, `garments.npy[3]`), or by
     the end of that.
 
     Args:
-        path: The file, UTF-8.
+        path: The file, UTF-8, or the folder.
 
     Returns:
         The classes.
@@ -113,19 +117,26 @@ def read_classes(path: Path) -> Classes:
         UsageError: If it cannot be read, lacks a column, or a line lacks a name or class or contradicts an earlier one.
     """
     where = name_of(path)
+    if path.is_dir():
+        return _folder_classes(path)
     try:
         with open_regular(path, max_bytes=MAX_CLASSES_BYTES) as file:
             text = file.read().decode("utf-8-sig")
-        rows = csv.DictReader(StringIO(text, newline=""))
-        missing = [column for column in (_INPUT, _CLASS) if column not in (rows.fieldnames or ())]
-        if missing:
+        rows = csv.DictReader(
+            StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ","
+        )
+        known = {str(column).strip().lower(): column for column in reversed(rows.fieldnames or ())}
+        inputs = next((known[one] for one in (_INPUT, *PATH_COLUMNS) if one in known), None)
+        classes = next((known[one] for one in (_CLASS, *CLASS_COLUMNS) if one in known), None)
+        missing = [name for name, column in ((_INPUT, inputs), (_CLASS, classes)) if column is None]
+        if missing or inputs is None or classes is None:
             raise UsageError(
                 f"{where}: its first line names no column {quoted(missing[0])}; it must be a CSV with the columns "
                 f"{_INPUT},{_CLASS}"
             )
         found: dict[str, str] = {}
         for row in rows:
-            name, of = (row[_INPUT] or "").strip(), (row[_CLASS] or "").strip()
+            name, of = (row[inputs] or "").strip(), (row[classes] or "").strip()
             if not PurePosixPath(name).name or not of:
                 raise UsageError(f"{where}: line {rows.line_num} names no {_CLASS if name else _INPUT}")
             if found.setdefault(name, of) != of:
@@ -140,6 +151,18 @@ def read_classes(path: Path) -> Classes:
     except csv.Error as error:
         raise UsageError(f"{where}: is not CSV: {reason_of(error)}") from None
     return Classes(path, found.items())
+
+
+def _folder_classes(folder: Path) -> Classes:
+    """Classes of the files in a folder: the names of its folders."""
+    lines = [
+        (path.as_posix(), path.relative_to(folder).parts[0])
+        for path in folder.glob("*/**/*")
+        if path.is_file()
+    ]
+    if not lines:
+        raise UsageError(f"{name_of(folder)}: holds no folders with files; give a folder per class")
+    return Classes(folder, lines)
 
 
 def _steps(name: str) -> Steps:

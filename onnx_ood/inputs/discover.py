@@ -12,7 +12,8 @@ from typing import TextIO
 from onnx_ood._printable import shown
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.files import FailedInput, reason_of
-from onnx_ood.inputs.rows.file_types import SUFFIXES, is_picture
+from onnx_ood.inputs.rows.csv_tables import listed_paths
+from onnx_ood.inputs.rows.file_types import LISTS, NAMED_ONLY, SUFFIXES, is_picture
 from onnx_ood.inputs.source import UNLISTED, FileRow, InputSource
 
 _NOTHING = "contains no supported file (JPEG, PNG, .npy, .npz, .wav, .parquet and so on)"
@@ -21,11 +22,13 @@ _ROW = re.compile(r"(?P<file>.+)\[(?P<row>\d{1,18})\]", re.DOTALL)
 
 
 def discover(arguments: Sequence[str], *, stdin: TextIO | None = None) -> InputSource:
-    """Find the files that command-line arguments name. No file is opened.
+    """Find the files that command-line arguments name. Only tables are opened.
 
-    - A file is taken whatever its suffix.
+    - A file is taken whatever its suffix. A .csv, .tsv or .parquet table with a column of paths lists inputs
+      (`listed_paths`).
     - `FILE[k]` is row k (from 0) of a file with rows, as results name it, unless a file of that very name exists.
-    - A folder gives the files below it with a known suffix, recursively, sorted by path component.
+    - A folder gives the files below it with a known suffix, recursively, sorted by path component. Tables of text and
+      archives in it are passed over: name them, or give a glob that ends in their suffix.
     - A glob (`*`, `?`, `[...]`, and `**` for any depth) is expanded if no such file exists. Folders that it matches
       are entered. It passes over hidden names unless its own component starts with a dot.
     - `-` reads one file, folder or row per line from `stdin`; signs of globs mean themselves there.
@@ -91,7 +94,7 @@ class _Walk:
             if not self._reached:
                 self._miss(text, _NOTHING)
         else:
-            self._take(path)
+            self._named(path)
 
     def found(self) -> InputSource:
         items = [
@@ -109,6 +112,19 @@ class _Walk:
         self.items.setdefault(key if isinstance(item, Path) else (key, item.row), item)
         self.ignored.pop(key, None)  # named by the user after a folder had passed over it
 
+    def _named(self, path: Path) -> None:
+        """Add a file that the user names, or the files that it lists."""
+        paths = listed_paths(path) if path.suffix.lower() in LISTS else None
+        if paths is None:
+            self._take(path)
+            return
+        for one in dict.fromkeys(paths):
+            # A list in a list would be entered for ever if it names itself.
+            if Path(one).suffix.lower() in LISTS and Path(one).is_file():
+                self._take(Path(one))
+            else:
+                self.argument(one, globs=False)
+
     def _ignore(self, path: Path) -> None:
         key = os.path.abspath(path)  # noqa: PTH100
         if key not in self.items:
@@ -119,7 +135,8 @@ class _Walk:
 
     def _met(self, path: Path) -> None:
         """Add a file found in a folder, not named by the user."""
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+        suffix = path.suffix.lower()
+        if path.name.startswith(".") or suffix not in SUFFIXES - NAMED_ONLY:
             self._ignore(path)
         else:
             self._take(path)
@@ -164,6 +181,8 @@ class _Walk:
             found = True
             if _is_folder(path):
                 self._folder(path)
+            elif path.suffix and path.suffix.lower() in NAMED_ONLY and text.endswith(path.suffix):
+                self._named(path)
             else:
                 self._met(path)
         if not found:

@@ -4,7 +4,7 @@ import math
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from PIL import (
     TiffImagePlugin,
     UnidentifiedImageError,
     WebPImagePlugin,
+    features,
 )
 
 from onnx_ood.exceptions import InputError, UsageError
@@ -28,7 +29,23 @@ from onnx_ood.inputs.quiet_pillow import quiet_pillow
 Channels = Literal["RGB", "BGR", "L"]
 T = TypeVar("T")
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+SUFFIXES = frozenset(
+    {
+        ".jpg",
+        ".jpeg",
+        ".jpe",
+        ".jfif",
+        ".png",
+        ".webp",
+        ".bmp",
+        ".gif",
+        ".tif",
+        ".tiff",
+        ".avif",
+        ".heic",
+        ".heif",
+    }
+)
 """Suffixes, in lower case, by which pictures are recognised in a folder; reading goes by content."""
 
 MAX_PIXELS = 100_000_000
@@ -51,6 +68,24 @@ _FORMATS = tuple(
     )
 )
 
+# Pillow has AVIF from 11.3 on, if it was built with libavif.
+if "avif" in features.modules and features.check("avif"):
+    from PIL import AvifImagePlugin
+
+    _FORMATS += (str(AvifImagePlugin.AvifImageFile.format),)
+
+# Brands of HEIC files, behind their length and "ftyp".
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1"})
+_BITS_TAG, _PHOTOMETRIC_TAG, _MAX_VALUE_TAG = 258, 262, 281
+_WHITE_IS_ZERO = 0
+_TIFF_HEADS = frozenset({b"II*\0", b"MM\0*"})
+_UNKNOWN = "is not a picture that can be read here (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, HEIC)"
+_UNKNOWN_TIFF = (
+    "is a TIFF with pixels that cannot be read here (their bits, channels or compression); convert it to "
+    "8 bits"
+)
+_MAX_16_BITS = 65_535
+
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {  # inverse of each EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -71,9 +106,9 @@ _one_large = threading.Lock()
 def read_image(path: Path, channels: Channels, *, min_side: int | None = None) -> Image.Image:
     """Decode a picture: upright, opaque, 8 bits a channel.
 
-    JPEG, PNG, WebP, BMP, GIF and TIFF, recognised by content. Of several frames or pages the first is
-    taken. The EXIF orientation is applied; one that cannot be parsed is ignored, as viewers do. Colour
-    profiles are ignored. For the pixel values see `as_channels`.
+    JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF (if Pillow has it) and HEIC (with pillow-heif), recognised by
+    content. Of several frames or pages the first is taken. The EXIF orientation is applied; one that cannot be
+    parsed is ignored, as viewers do. Colour profiles are ignored. For the pixel values see `as_channels`.
 
     Thread-safe. Pillow's own pixel limit (`Image.MAX_IMAGE_PIXELS`, a process-wide setting that belongs
     to the application) is neither changed nor relied upon: `MAX_PIXELS` is held against the size in the
@@ -96,16 +131,32 @@ def read_image(path: Path, channels: Channels, *, min_side: int | None = None) -
         UsageError: If the process has set `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`, under which a truncated
             file would pass for a picture with a grey bottom.
     """
+    with open_regular(path, max_bytes=MAX_FILE_BYTES) as file:
+        try:
+            return decode_image(file, channels, min_side=min_side)
+        except InputError as error:
+            advice = f"; {found}" if (found := advice_on(path)) else ""
+            raise InputError(f"{name_of(path)}: {error}{advice}") from None
+
+
+def decode_image(file: BinaryIO, channels: Channels, *, min_side: int | None = None) -> Image.Image:
+    """Decode a picture from an open file, as `read_image` does.
+
+    Args:
+        file: The file, at its start.
+        channels: `L` for grey; `RGB` and `BGR` both give RGB.
+        min_side: As in `read_image`.
+
+    Raises:
+        InputError: As in `read_image`, without a file name.
+        UsageError: As in `read_image`.
+    """
     if ImageFile.LOAD_TRUNCATED_IMAGES:
         raise UsageError(
             "PIL.ImageFile.LOAD_TRUNCATED_IMAGES is set; unset it, or broken pictures pass unseen"
         )
-    with open_regular(path, max_bytes=MAX_FILE_BYTES) as file, quiet_pillow():
-        try:
-            return _decode(file, channels, min_side)
-        except InputError as error:
-            advice = f"; {found}" if (found := advice_on(path)) else ""
-            raise InputError(f"{name_of(path)}: {error}{advice}") from None
+    with quiet_pillow():
+        return _decode(file, channels, min_side)
 
 
 def convert_image(image: Image.Image, channels: Channels) -> Image.Image:
@@ -130,7 +181,8 @@ def as_channels(image: Image.Image, channels: Channels) -> Image.Image:
     """Bring a decoded picture to mode `L` (for `L`) or `RGB` (for `RGB` and `BGR`).
 
     - Transparency (alpha channel, transparent palette entry or colour key) is composited over white.
-    - Single-channel 16-bit values v become round(v / 257), so 65535 is white. Pillow itself keeps only
+    - Single-channel 16-bit values v become round(v / 257), so 65535 is white; of TIFF files with 12 bits, or with a
+      stated largest value, that is white. If 0 is white in a TIFF file, values are inverted. Pillow itself keeps only
       the high byte of 16-bit *colour* files.
     - RGB to grey is Pillow's ITU-R 601-2 luma: (19595 R + 38470 G + 7471 B + 32768) >> 16.
     - CMYK and YCbCr are converted by Pillow's plain formulas, without colour profiles.
@@ -147,7 +199,7 @@ def as_channels(image: Image.Image, channels: Channels) -> Image.Image:
             "convert it to 8 or 16 bits, or pass an .npy as the model takes it"
         )
     if image.mode.startswith("I;16"):
-        image = _from_16_bits(image)
+        image = _from_16_bits(image, *_white_level(image))
     elif image.has_transparency_data:
         # Premultiplied grey has no direct way to RGBA.
         rgba = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
@@ -163,12 +215,38 @@ def as_channels(image: Image.Image, channels: Channels) -> Image.Image:
 def _decode(file: BinaryIO, channels: Channels, min_side: int | None) -> Image.Image:
     # Pillow is given the open file, not its path: with a path it may map the file into memory, and a file
     # that shrinks meanwhile would then end the process (SIGBUS).
-    image = _pillow(lambda: Image.open(file, formats=_FORMATS), "is not a picture that can be read here")
+    head = file.read(12)
+    file.seek(0)
+    if head[4:8] == b"ftyp" and head[8:] in _HEIC_BRANDS:
+        image = _open_heic(file)
+    else:
+        what = _UNKNOWN_TIFF if head[:4] in _TIFF_HEADS else _UNKNOWN
+        image = _pillow(lambda: Image.open(file, formats=_FORMATS), what)
     _check_size(image)
     if min_side is not None:
         # The mode stays: Pillow's way to grey is not the decoder's.
         _pillow(lambda: image.draft(None, (min_side, min_side)), "is a broken or truncated picture")
     return _loaded(image, channels)
+
+
+def _open_heic(file: BinaryIO) -> Image.Image:
+    try:
+        import pillow_heif  # noqa: PLC0415 - optional
+    except ImportError:
+        raise InputError(
+            "is a HEIC picture, and reading it needs pillow-heif; install it with: pip install 'onnx_ood[heif]'"
+        ) from None
+    opened = _pillow(
+        lambda: pillow_heif.open_heif(file, convert_hdr_to_8bit=True), "is a broken HEIC picture"
+    )
+    width, height = opened.size
+    if width * height > MAX_PIXELS:
+        raise InputError(f"is {width}x{height} pixels large, over the limit of {MAX_PIXELS:,} pixels")
+    image: Image.Image = _pillow(opened.to_pillow, "is a broken or truncated picture")
+    # libheif has turned the picture upright.
+    image.info.pop("exif", None)
+    image.getexif().pop(_ORIENTATION_TAG, None)
+    return image
 
 
 def _check_size(image: Image.Image) -> None:
@@ -205,22 +283,40 @@ def _pillow(step: Callable[[], T], trouble: str) -> T:
     except InputError:
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{trouble} (JPEG, PNG, WebP, BMP, GIF, TIFF)") from None
+        raise InputError(trouble) from None
     # Decoders raise nearly everything on bytes they don't expect: OSError, SyntaxError, ValueError,
     # struct.error, TypeError, KeyError, zlib.error, MemoryError, DecompressionBombError...
     except Exception as error:
         raise InputError(f"{trouble} ({reason_of(error)})") from None
 
 
-def _from_16_bits(image: Image.Image) -> Image.Image:
+def _white_level(image: Image.Image) -> tuple[int, bool]:
+    """Return the value of white of a 16-bit grey picture, and whether values are inverted, from the tags of a TIFF."""
+    tags: Any = getattr(image, "tag_v2", None) or {}
+    bits = _first(tags.get(_BITS_TAG))
+    stated = _first(tags.get(_MAX_VALUE_TAG))
+    white = (1 << bits) - 1 if bits in (12, 16) else _MAX_16_BITS
+    if stated is not None and 255 < stated < white:
+        white = stated
+    return white, _first(tags.get(_PHOTOMETRIC_TAG)) == _WHITE_IS_ZERO
+
+
+def _first(value: Any) -> int | None:
+    value = value[0] if isinstance(value, tuple) and value else value
+    return value if isinstance(value, int) else None
+
+
+def _from_16_bits(image: Image.Image, white: int, inverted: bool) -> Image.Image:
     """Grey 16-bit values to 8 bits; a transparent value (PNG tRNS) becomes white."""
     wide: npt.NDArray[np.uint16] = np.asarray(image)
     clear = image.info.get("transparency")
     narrow = np.empty(wide.shape, np.uint8)
-    for top in range(0, len(wide), 256):  # by blocks of rows: the sums need 32 bits
-        block = wide[top : top + 256].astype(np.uint32)
-        # 257 is odd, so v / 257 is never half-way and this is the nearest integer.
-        narrow[top : top + 256] = (block + 128) // 257
+    for top in range(0, len(wide), 256):  # by blocks of rows: the products need 32 bits
+        block = np.minimum(wide[top : top + 256], white).astype(np.uint32)
+        if inverted:
+            block = white - block
+        # The nearest integer to 255 * v / white.
+        narrow[top : top + 256] = (510 * block + white) // (2 * white)
         if isinstance(clear, int):
-            narrow[top : top + 256][block == clear] = 255
+            narrow[top : top + 256][wide[top : top + 256] == clear] = 255
     return Image.fromarray(narrow)

@@ -13,9 +13,11 @@ from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.assembly import Piece
 from onnx_ood.inputs.files import FailedInput, quoted, reason_of
 from onnx_ood.inputs.images import Channels, convert_image
-from onnx_ood.inputs.rows.arrays import check_type, conversion_note, fits, listed, shape_text, to_type
+from onnx_ood.inputs.rows.arrays import check_type, conversion_note, listed, to_type
 from onnx_ood.inputs.rows.bundle import lacking
+from onnx_ood.inputs.rows.picture_arrays import PictureLayout, as_image, picture_layout
 from onnx_ood.inputs.rows.protocol import RowRequest
+from onnx_ood.inputs.shapes import fits, shape_text
 
 # Loading an image that was opened lazily is not thread-safe, and one object may be given twice.
 _loading = threading.Lock()
@@ -36,24 +38,30 @@ class MemoryInput:
     def is_picture(self, request: RowRequest) -> bool:
         """Return whether the input needs preprocessing before it is fed to a model.
 
-        PIL images do. So do uint8 arrays [H, W], [H, W, 1], [H, W, 3] and [H, W, 4] if the model's input has four
-        axes, unless it takes uint8 tensors of this very shape.
+        PIL images do. So do uint8 arrays that are pictures (see `picture_layout`).
 
         Args:
             request: The model's input.
         """
         if isinstance(self.value, Image.Image):
             return True
-        if not isinstance(self.value, np.ndarray) or len(request.shape) != 4:
-            return False
-        as_tensor = request.dtype == np.uint8 and fits(self.value.shape, request.share)
-        return is_picture_array(self.value) and not as_tensor
+        return self._layout(request) is not None
 
-    def image(self, channels: Channels) -> Image.Image:
+    def _layout(self, request: RowRequest) -> PictureLayout | None:
+        value = self.value
+        return picture_layout(value.shape, value.dtype, request) if isinstance(value, np.ndarray) else None
+
+    @property
+    def is_grey_array(self) -> bool:
+        """True for an array [H, W]."""
+        return isinstance(self.value, np.ndarray) and self.value.ndim == 2
+
+    def image(self, channels: Channels, request: RowRequest) -> Image.Image:
         """Return the picture, as `read_image` reads it from a file.
 
         Args:
             channels: `L` for grey; `RGB` and `BGR` both give RGB.
+            request: The model's input.
 
         Raises:
             InputError: If the image is broken, too large, or of a mode without a stated white level.
@@ -64,8 +72,9 @@ class MemoryInput:
             with _loading:
                 return convert_image(self.value, channels)
         assert isinstance(self.value, np.ndarray)
-        array = self.value[..., 0] if self.value.shape[2:] == (1,) else self.value
-        return convert_image(Image.fromarray(array), channels)
+        layout = self._layout(request)
+        assert layout is not None
+        return convert_image(as_image(self.value, layout), channels)
 
     def digest(self) -> bytes:
         """Digest of the content, equal for equal content.
@@ -84,11 +93,6 @@ class MemoryInput:
             digest.update(repr((name, array.shape, array.dtype.str)).encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.digest()
-
-
-def is_picture_array(array: Array) -> bool:
-    """Return whether an array is a picture: uint8 [H, W], [H, W, 1], [H, W, 3] or [H, W, 4]."""
-    return array.dtype == np.uint8 and (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4)))
 
 
 class MemoryRows:

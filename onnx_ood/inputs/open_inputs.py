@@ -12,8 +12,9 @@ from onnx_ood._types import Array
 from onnx_ood.exceptions import InputTypeError, UsageError
 from onnx_ood.inputs.discover import discover
 from onnx_ood.inputs.files import quoted, reason_of
-from onnx_ood.inputs.in_memory import MemoryInput, is_picture_array
-from onnx_ood.inputs.rows.arrays import shape_text
+from onnx_ood.inputs.in_memory import MemoryInput
+from onnx_ood.inputs.rows.picture_arrays import CHANNELS
+from onnx_ood.inputs.shapes import shape_text
 from onnx_ood.inputs.source import InputSource
 
 TAKEN = (
@@ -34,10 +35,10 @@ def open_inputs(inputs: Any, *, name: str = "inputs", stdin: TextIO | None = Non
 
     - a file, folder or glob as `str` or `os.PathLike`, or several of them (see `discover`). A string is one path, never
       its characters. `-` reads paths from `stdin`, and is a file name if `stdin` is None;
-    - an array [N, ...], or a list of arrays, one per input. uint8 arrays [N, H, W], [N, H, W, 1], [N, H, W, 3] (RGB)
-      and [N, H, W, 4] (RGBA) are pictures and go through preprocessing, unless the model takes uint8 tensors of that
-      shape; one uint8 array [H, W, 3] or [H, W, 4] is one picture. All other arrays are tensors as the model takes
-      them, [N, *input], not scaled or normalised;
+    - an array [N, ...], or a list of arrays, one per input. uint8 arrays [N, H, W], [N, H, W, C] and [N, C, H, W] of 1,
+      3 (RGB) or 4 (RGBA) channels are pictures and go through preprocessing, unless the model takes uint8 tensors of
+      that shape; one uint8 array [H, W, 3] or [H, W, 4] is one picture. The same holds for .npy and .npz files. All
+      other arrays are tensors as the model takes them, [N, *input], not scaled or normalised;
     - a PIL image, or several of them;
     - a mapping from names of the model's inputs to arrays, for models of several inputs: [N, ...] each, row k without
       the batch axis belonging to input k;
@@ -118,7 +119,7 @@ def _memory(values: Iterable[Any], name: str) -> InputSource:
 
 def _rows(array: Array, name: str) -> Iterable[Array]:
     """Split an array [N, ...] into inputs; one picture is one input."""
-    if array.ndim == 3 and is_picture_array(array) and array.shape[2] in (3, 4):
+    if array.ndim == 3 and array.dtype == np.uint8 and array.shape[2] in (3, 4):
         return [array]
     if array.ndim == 0 or not array.size:
         raise UsageError(
@@ -132,7 +133,12 @@ def _single(value: Any, name: str) -> Array:
     array = _numbers(_as_array(value, name), name)
     if not array.size:
         raise UsageError(f"{name}: found an array of shape {shape_text(array.shape)}, which holds no values")
-    return array[0] if array.ndim == 4 and len(array) == 1 and is_picture_array(array[0]) else array
+    picture = (
+        array.dtype == np.uint8 and {array.shape[1], array.shape[3]} & {*CHANNELS}
+        if array.ndim == 4
+        else False
+    )
+    return array[0] if picture and len(array) == 1 else array
 
 
 def _mapping(arrays: Mapping[Any, Any], name: str) -> Iterator[Mapping[str, Array]]:

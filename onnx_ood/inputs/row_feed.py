@@ -55,7 +55,7 @@ class RowFeed:
         ids, values, others, failed = [], [], [], []
         # Row by row: where a file breaks off, the rows before it count, however they were shared out.
         for row in range(start, stop):
-            identity = name if rows.single else f"{name}[{row}]"
+            identity = self._file.row_id(row)
             try:
                 value, other = rows.rows(row, row + 1), self._file.others(row)
             except RowError as error:
@@ -70,7 +70,14 @@ class RowFeed:
                 others.append(other)
         if not values:
             return Piece(failed=failed)
-        tensors, bad = to_type(np.concatenate(values), self._dtype)
+        if len({value.shape for value in values}) == 1:
+            tensors, bad = to_type(np.concatenate(values), self._dtype)
+        else:  # lines of text of several lengths
+            converted = [to_type(value, self._dtype) for value in values]
+            tensors = np.empty(len(values), object)
+            for at, (one, _) in enumerate(converted):
+                tensors[at] = one[0]
+            bad = np.array([wrong[0] for _, wrong in converted])
         reason = f"holds NaN, infinity or a value outside the range of {self._dtype.name}"
         unusable = [FailedInput(ids[at], reason) for at in np.flatnonzero(bad)]
         good = np.flatnonzero(~bad)

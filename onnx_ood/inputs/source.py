@@ -10,13 +10,15 @@ import numpy as np
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import FailedInput, name_of
 from onnx_ood.inputs.in_memory import MemoryInput
-from onnx_ood.inputs.rows.file_types import is_archive
+from onnx_ood.inputs.rows.file_types import count_rows, is_archive
+from onnx_ood.inputs.rows.file_types import holds_pictures as file_holds_pictures
 from onnx_ood.inputs.rows.file_types import is_picture as is_picture_file
 from onnx_ood.inputs.rows.protocol import RowRequest
 
 UNLISTED = "folder cannot be listed"
 """Beginning of the reason of a folder that exists and cannot be read."""
 _MAX_NAMED = 20
+_MAX_OPENED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +126,48 @@ class InputSource:
         Args:
             request: The model's input: it decides whether a uint8 array is a picture or a tensor.
         """
-        return InputSource(tuple(item for item in self.items if is_picture(item, request)))
+        return InputSource(tuple(item for item in self.items if holds_pictures(item, request)))
+
+    def single(self, request: RowRequest) -> "InputSource":
+        """Replace files of pictures by their rows, for a sample of pictures and not of files.
+
+        Args:
+            request: The model's input.
+        """
+        items: list[Item] = []
+        for item in self.items:
+            whole = isinstance(item, Path) and not is_picture(item, request)
+            count = count_rows(item, request) if whole and isinstance(item, Path) else None
+            if count is None or not isinstance(item, Path):
+                items.append(item)
+            else:
+                items += [FileRow(item, row) for row in range(count)]
+        return InputSource(tuple(items), self.ignored, self.missing)
+
+    def kinds(self, request: RowRequest) -> tuple[bool, bool]:
+        """Return whether there are pictures, and whether there are other inputs.
+
+        Of array files only the first 1,000 are opened.
+
+        Args:
+            request: The model's input.
+        """
+        pictures = others = False
+        looked_at: dict[Path, bool] = {}
+        for item in self.items:
+            if isinstance(item, MemoryInput) or is_picture(item, request):
+                found = is_picture(item, request)
+            else:
+                path = _file(item)
+                if path not in looked_at:
+                    if len(looked_at) == _MAX_OPENED:
+                        continue
+                    looked_at[path] = holds_pictures(path, request)
+                found = looked_at[path]
+            pictures, others = pictures or found, others or not found
+            if pictures and others:
+                break
+        return pictures, others
 
     def sample(self, limit: int | None, seed: int) -> "InputSource":
         """Draw a random sample of items, kept in order.
@@ -166,8 +209,20 @@ class InputSource:
         )
 
 
+def holds_pictures(item: Item, request: RowRequest) -> bool:
+    """Return whether an item is a picture or a file of pictures, which need preprocessing.
+
+    Args:
+        item: A file, a row of one, or an input in memory.
+        request: The model's input.
+    """
+    if isinstance(item, MemoryInput):
+        return item.is_picture(request)
+    return file_holds_pictures(_file(item), request)
+
+
 def is_picture(item: Item, request: RowRequest) -> bool:
-    """Return whether an item is a picture, which needs preprocessing.
+    """Return whether an item is one picture: an image in memory, or a file of one.
 
     Args:
         item: A file, a row of one, or an input in memory.

@@ -48,3 +48,14 @@ def test_too_few_photos(garments: Path) -> None:
     assert done.returncode == 3
     assert "fewer than 10 photos" in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_write_card(garments: Path, tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    model.write_bytes(models.path("fashion_cnn").read_bytes())
+    done = run(model, garments, "--write-card", "-q")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "m.json").read_text())["preprocessing"]["channels"] == "L"
+    again = run(model, garments, "--write-card", "-q")
+    assert again.returncode == 64
+    assert "m.json: exists" in again.stderr

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
+from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, find_card, find_class_names
+from onnx_ood.graph import load
+from onnx_ood.inputs import open_inputs
 
 
 @pytest.fixture(scope="module")
@@ -70,3 +76,51 @@ def test_a_card_of_another_file_is_doubted(folder, audit, tmp_path):
     assert not any("checksum" in note for note in audit(tmp_path, None).notes)
     (tmp_path / "model.json").write_text(json.dumps(card | {"sha256": "0" * 64}))
     assert sum("another checksum" in note for note in audit(tmp_path, None).notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("stored", "applies", "words"),
+    [
+        (np.zeros((3, 28, 28), np.uint8), "all", "mean 0, std 1, NCHW (stated: unit,L)"),
+        (
+            np.zeros((3, 1, 28, 28), np.float32),
+            "none",
+            "not applied: all inputs are arrays, fed as they are",
+        ),
+    ],
+)
+def test_the_report_says_what_the_preprocessing_is_applied_to(
+    tmp_path: Path, stored: Any, applies: str, words: str
+) -> None:
+    np.save(tmp_path / "x.npy", stored)
+    fed = load(models.path("fashion_cnn")).inputs[0]
+    for given in (tmp_path / "x.npy", stored):
+        chosen = choose_preprocessing(fed, open_inputs(given), "unit,L", None)
+        assert chosen is not None
+        assert chosen.applies == applies
+        assert words in chosen.describe()
+    Image.fromarray(np.zeros((28, 28), np.uint8)).save(tmp_path / "y.png")
+    mixed = choose_preprocessing(fed, open_inputs(tmp_path), "unit,L", None)
+    assert mixed is not None
+    assert mixed.describe().endswith("; not applied to arrays, fed as they are") is (applies == "none")
+
+
+def test_metadata_of_the_file_is_found(tmp_path: Path) -> None:
+    proto = onnx.load(models.path("fashion_cnn"))
+    for key, value in (("mean", "0.25"), ("std", "(0.5,)"), ("names", "{0: 'a', 1: 'b'}")):
+        proto.metadata_props.add(key=key, value=value)
+    onnx.save(proto, tmp_path / "m.onnx")
+    card = find_card(load(tmp_path / "m.onnx"))
+    # A mean that is not a list cannot be meant; the names are read all the same.
+    assert card is not None
+    assert card.preprocessing is None
+    assert find_class_names(None, card) == ["a", "b"]
+    (tmp_path / "labels.txt").write_text("x\ny\n")
+    assert find_class_names(tmp_path / "labels.txt", card) == ["x", "y"]
+    proto.metadata_props[0].value = "[0.25]"
+    onnx.save(proto, tmp_path / "m.onnx")
+    again = find_card(load(tmp_path / "m.onnx"))
+    assert again is not None
+    assert again.preprocessing is not None
+    assert (again.preprocessing.mean, again.preprocessing.std) == ((0.25,), (0.5,))
+    assert again.source == "metadata in the file"

@@ -126,14 +126,16 @@ def test_a_model_that_takes_bytes_gets_them(tmp_path: Path) -> None:
 
 
 def test_arrays_are_taken_by_value_and_the_user_is_told(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.full((2, 3, 4, 5), 200, np.uint8))
+    np.save(tmp_path / "a.npy", np.full((2, 3, 4, 5), 200, np.int16))
     np.savez(tmp_path / "b.npz", images=np.zeros((1, 3, 4, 5)), labels=np.zeros(1))
     source = reader([tmp_path / "a.npy", tmp_path / "a.npy", tmp_path / "b.npz"], batch=8)
     assert source.notes == ()
     (batch,) = source
     assert batch.tensors[:, 0, 0, 0].tolist() == [200, 200, 200, 200, 0]
     assert source.notes == (
-        "arrays of uint8 are handed to the float32 input by value, not scaled to 0-1",
+        "The arrays hold values from 0 to 200, but the preprocessing of pictures gives 0 to 1. Such arrays are fed as "
+        "they are: unless they are preprocessed, all numbers are wrong (uint8 arrays are preprocessed).",
+        "arrays of int16 are handed to the float32 input by value, not scaled to 0-1",
         f"{(tmp_path / 'b.npz').as_posix()}: of several arrays, 'images' was taken",
     )
 

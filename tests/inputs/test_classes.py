@@ -52,8 +52,8 @@ def test_other_columns_quotes_and_a_byte_order_mark_are_no_matter(tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,class\n1.png,cat\n", "no column 'input'"),
-        ("input,label\n1.png,cat\n", "no column 'class'"),
+        ("name,class\n1.png,cat\n", "no column 'input'"),
+        ("input,kind\n1.png,cat\n", "no column 'class'"),
         ("", "no column 'input'"),
         ("input,class\n1.png\n", "line 2 names no class"),
         ("input,class\n1.png,cat\n,dog\n", "line 3 names no input"),
@@ -109,3 +109,22 @@ def test_blank_lines_between_lines_shift_nothing(tmp_path: Path) -> None:
     assert (classes.of("0.png"), classes.of("1.png")) == ("cat", "dog")
     with pytest.raises(UsageError, match="its first line names no column 'input'"):
         read(tmp_path, "\ninput,class\n0.png,cat\n")
+
+
+def test_a_list_of_inputs_with_labels_is_a_file_of_classes(tmp_path: Path) -> None:
+    path = tmp_path / "list.tsv"
+    path.write_text("File\tLabel\nin/a.png\tcat\nin/b.png\tdog\n")
+    assert read_classes(path).of("photos/in/b.png") == "dog"
+
+
+def test_folders_by_class(tmp_path: Path) -> None:
+    for name in ("cat/1.png", "dog/deep/1.png", "unsorted.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    classes = read_classes(tmp_path)
+    assert classes.of((tmp_path / "cat/1.png").as_posix()) == "cat"
+    assert classes.of((tmp_path / "dog/deep/1.png").as_posix()) == "dog"
+    assert classes.of((tmp_path / "unsorted.png").as_posix()) is None
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UsageError, match="holds no folders with files"):
+        read_classes(tmp_path / "empty")

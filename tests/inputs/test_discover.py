@@ -227,11 +227,11 @@ def test_names_that_would_upset_a_terminal_are_escaped(tmp_path: Path) -> None:
 
 
 def test_waveforms_and_tables_are_taken_from_a_folder(tmp_path: Path) -> None:
-    for name in ("a.wav", "b.PARQUET", "c.mp3", "d.csv"):
+    for name in ("a.wav", "b.PARQUET", "c.flac", "d.csv", "e.aac"):
         (tmp_path / name).touch()
     found = discover([tmp_path.as_posix()])
-    assert [path.name for path in found.paths] == ["a.wav", "b.PARQUET"]
-    assert [path.name for path in found.ignored] == ["c.mp3", "d.csv"]
+    assert [path.name for path in found.paths] == ["a.wav", "b.PARQUET", "c.flac"]
+    assert [path.name for path in found.ignored] == ["d.csv", "e.aac"]
 
 
 @pytest.fixture

@@ -1,18 +1,20 @@
 import io
 import os
 import struct
+import sys
 import threading
 import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, features
 from png_files import chunk, png
 
 from onnx_ood.exceptions import InputError, UsageError
@@ -90,7 +92,10 @@ def test_the_content_decides_not_the_suffix(tmp_path: Path, colours: Bytes) -> N
 def test_formats_off_the_list_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.png"
     path.write_bytes(content)
-    assert refused(path) == "is not a picture that can be read here (JPEG, PNG, WebP, BMP, GIF, TIFF)"
+    assert (
+        refused(path)
+        == "is not a picture that can be read here (JPEG, PNG, WebP, BMP, GIF, TIFF, AVIF, HEIC)"
+    )
 
 
 def test_what_is_returned_holds_no_file_and_no_metadata(tmp_path: Path, colours: Bytes) -> None:
@@ -509,3 +514,84 @@ def test_large_pictures_do_not_block_each_other_for_ever(tmp_path: Path) -> None
             read_image(bad, "L")
         assert read_image(path, "L").size == (4100, 4100)
     assert threading.active_count() >= 1
+
+
+def tiff12(
+    path: Path, values: Any, *, photometric: int = 1, bits: int = 12, largest: int | None = None
+) -> Path:
+    """A grey TIFF of 12 bits written by hand, two pixels in three bytes, or of 16 bits."""
+    height, width = values.shape
+    if bits == 12:
+        flat = values.reshape(-1, 2).astype(np.uint32)
+        packed = (flat[:, 0] << 12) | flat[:, 1]
+        strip = b"".join(int(one).to_bytes(3, "big") for one in packed)
+    else:
+        strip = values.astype("<u2").tobytes()
+    entries = [(256, 4, width), (257, 4, height), (258, 3, bits), (259, 3, 1), (262, 3, photometric),
+               (273, 4, 8), (277, 3, 1), (278, 4, height), (279, 4, len(strip))]  # fmt: skip
+    entries += [(281, 3, largest)] if largest else []
+    strip += bytes(len(strip) % 2)
+    table = struct.pack("<H", len(entries)) + b"".join(
+        struct.pack("<HHII", tag, kind, 1, v) for tag, kind, v in entries
+    )
+    path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + table + bytes(4))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("bits", "largest", "photometric"),
+    [(12, None, 1), *((16, largest, white) for largest in (None, 4095, 1023) for white in (0, 1))],
+)
+def test_grey_tiffs_are_scaled_by_their_own_white(
+    tmp_path: Path, bits: int, largest: int | None, photometric: int
+) -> None:
+    white = largest or 2**bits - 1
+    values = np.linspace(0, white, 64).round().astype(np.uint16).reshape(8, 8)
+    path = tiff12(tmp_path / "x.tif", values, photometric=photometric, bits=bits, largest=largest)
+    exact = 255 * values.astype(np.float64) / white
+    want = exact if photometric else 255 - exact
+    got = np.asarray(read_image(path, "L"), np.float64)
+    assert np.abs(got - want).max() <= 0.5 + 1e-9
+
+
+def test_tiffs_that_pillow_cannot_read_are_refused_with_the_reason(tmp_path: Path) -> None:
+    tiff12(tmp_path / "x.tif", np.zeros((8, 8), np.uint16), photometric=0)
+    assert refused(tmp_path / "x.tif").endswith(
+        "is a TIFF with pixels that cannot be read here (their bits, channels or compression); convert it to 8 bits"
+    )
+
+
+def test_avif_pictures_are_read(tmp_path: Path) -> None:
+    if not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    picture = Image.new("RGB", (16, 16), (200, 30, 90))
+    picture.save(tmp_path / "x.avif", quality=100)
+    got = np.asarray(read_image(tmp_path / "x.avif", "RGB"), int)
+    assert np.abs(got - [200, 30, 90]).max() <= 3
+
+
+def test_heic_pictures_are_read_upright(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    values = np.zeros((32, 64, 3), np.uint8)
+    values[:, 32:] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    pillow_heif.from_pillow(Image.fromarray(values)).save(
+        tmp_path / "x.heic", quality=-1, exif=exif.tobytes()
+    )
+    got = np.asarray(read_image(tmp_path / "x.heic", "L"), int)
+    want, _ = pillow_heif.open_heif(tmp_path / "x.heic").size, None
+    assert got.shape == want[::-1]
+    assert got.std() > 100
+    (tmp_path / "y.heic").write_bytes((tmp_path / "x.heic").read_bytes()[:100])
+    with pytest.raises(InputError, match="is a broken"):
+        read_image(tmp_path / "y.heic", "L")
+
+
+def test_heic_pictures_without_pillow_heif(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)
+    (tmp_path / "x.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    with pytest.raises(
+        InputError, match=r"needs pillow-heif; install it with: pip install 'onnx_ood\[heif\]'"
+    ):
+        read_image(tmp_path / "x.heic", "RGB")

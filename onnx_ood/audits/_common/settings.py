@@ -67,6 +67,13 @@ def _split(value: Any) -> Any:
     return names
 
 
+def _as_file(value: Any) -> Any:
+    """Take a string as the path of a file."""
+    if value == "":
+        raise ValueError("an empty path names no file; leave it out, or name one")
+    return Path(value) if isinstance(value, str) else value
+
+
 def _as_path(value: Any) -> Any:
     """Take a string as a path, as TOML writes it, and None as no folder."""
     if value == "":
@@ -166,6 +173,12 @@ Answer = Annotated[
     str | None,
     Field(description="Output of the model that is its answer: class scores or labels."),
     Option("Input", "NAME", "the one with class scores"),
+]
+Labels = Annotated[
+    Path | None,
+    BeforeValidator(_as_file),
+    Field(description="Class names by index: a text file with one per line, or a .json file."),
+    Option("Input", "FILE", "the card's or the model's own"),
 ]
 Site = Annotated[
     str | None,

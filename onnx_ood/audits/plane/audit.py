@@ -34,11 +34,16 @@ from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.model_notes import stored_randomness_notes
-from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes
+from onnx_ood.evidence.preprocessing_choice import (
+    choose_preprocessing,
+    find_card,
+    find_class_names,
+    preprocessing_notes,
+)
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
-from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, open_inputs, read_card
+from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, open_inputs
 from onnx_ood.perturb import Grid, Plane, plane_through
 from onnx_ood.results.provenance import environment, model_facts
 from onnx_ood.runtime import JacobianNorms, JacobianProber, decoding_threads, find_fed_input
@@ -82,7 +87,7 @@ def plane(
     """
     settings = settings or PlaneSettings()
     loaded = model if isinstance(model, Model) else load(model)
-    card, facts = read_card(loaded.path), model_facts(loaded)
+    card, facts = find_card(loaded), model_facts(loaded)
     read = _read(loaded, inputs, settings, card)
     first, second, third = read.points
     through = plane_through(first, second, third, read.ids)
@@ -123,7 +128,7 @@ def plane(
     window = look(watched, through, grid, shown.site.thresholds, units, classes, done)
     if prober and norms:
         jacobian = _jacobian(prober, norms, read, through, coarse, settings, lambda runs: done(points + runs))
-    labels = card.class_names() if card else None
+    labels = find_class_names(settings.labels, card)
     a, b, c = (
         PlanePoint(
             id=name,

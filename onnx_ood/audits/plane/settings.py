@@ -33,6 +33,7 @@ class PlaneSettings(Settings):
         batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
             to find it by its name or by trial runs.
         answer: Output of the model that is its answer: class scores or labels; None to find it.
+        labels: File with class names by index; None for those of the card or the model.
         site: Model input that the plane lies in; None for the only input of floats.
         feeds: Values of the model's other inputs by name, the same for all points, in the grammar of
             `onnx_ood.inputs.SharedValue`.
@@ -85,6 +86,7 @@ class PlaneSettings(Settings):
     preprocess: common.Preprocess = None
     batch_axis: common.BatchAxis = None
     answer: common.Answer = None
+    labels: common.Labels = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

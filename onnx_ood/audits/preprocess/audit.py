@@ -169,11 +169,12 @@ def _read(source: InputSource, geometries: Sequence[Preprocessing], settings: Pr
         geometries: With values from 0 to 1, in RGB or grey.
         settings: The sample.
     """
-    pictures_only = source.pictures(RowRequest("photo", (None, *geometries[0].shape), np.dtype(np.float32)))
+    request = RowRequest("photo", (None, *geometries[0].shape), np.dtype(np.float32))
+    pictures_only = source.pictures(request)
     known = set(pictures_only.names)
     failed = {missing.id: missing.reason for missing in source.missing}
     failed |= {name: "not a picture" for name in source.names if name not in known}
-    sample = pictures_only.sample(settings.limit, settings.seed)
+    sample = pictures_only.single(request).sample(settings.limit, settings.seed)
     read: dict[tuple[str, int | None], dict[str, NDArray[np.float32]]] = {}
     for geometry in geometries:
         pictures = read[_geometry(geometry)] = {}

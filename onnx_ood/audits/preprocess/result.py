@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
+from onnx_ood._paths import as_path
+from onnx_ood._writing import write_text
+from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.graph import load
+from onnx_ood.inputs import Card, parse
 from onnx_ood.results.base import Environment, Failure, Number, Part, Result
 from onnx_ood.results.provenance import ModelFacts
+from onnx_ood.runtime import first_input
+
+# Least number of candidates to list if none is determined.
+_MIN_POSSIBLE = 3
 
 
 class RunnerUpGap(Part):
@@ -55,6 +66,13 @@ class Question(Part):
         """The first candidate and those within noise of it."""
         return tuple(one for one in self.candidates if one.leading)
 
+    @property
+    def settled(self) -> bool:
+        """True if determined, or if the leading candidates are identical on these photos."""
+        return self.verdict == "determined" or (
+            len(self.leading) > 1 and all(one.gap.low == one.gap.high == 0 for one in self.leading)
+        )
+
 
 class PreprocessResult(Result):
     """Result of `onnx-ood preprocess`."""
@@ -84,3 +102,59 @@ class PreprocessResult(Result):
     def determined(self) -> bool:
         """True if all questions have an answer."""
         return all(question.verdict == "determined" for question in self.questions)
+
+    @property
+    def possible(self) -> tuple[TriedPreprocessing, ...]:
+        """Candidates that may be right, best first: one if determined, else two or more of the first open question."""
+        unsettled = [question for question in self.questions if question.verdict == "undetermined"]
+        if not unsettled:
+            return (self.best,)
+        question = unsettled[0]
+        # A first candidate can lead alone and still say too little.
+        return question.leading if len(question.leading) > 1 else question.candidates[:_MIN_POSSIBLE]
+
+    def write_card(self, path: str | Path | None = None) -> Path:
+        """Write the preprocessing to a model card.
+
+        Args:
+            path: The file; None for the one that is read with the model, its name with the suffix .json.
+
+        Returns:
+            The file.
+
+        Raises:
+            NotEvaluatedError: If the preprocessing is undetermined.
+            UsageError: If the file exists.
+            OutputError: If it cannot be written.
+        """
+        if self.status != "measured" or not all(question.settled for question in self.questions):
+            raise NotEvaluatedError("no card was written: the preprocessing is undetermined")
+        target = check_card(self.model.path) if path is None else check_card(self.model.path, path)
+        shape = first_input(load(self.model.path)).shape or ()
+        card = Card(
+            format=1,
+            name=Path(self.model.path).stem,
+            made_by="onnx-ood preprocess",
+            sha256=self.model.sha256,
+            preprocessing=parse(self.best.spec, shape),
+        )
+        write_text(target, card.to_json())
+        return target
+
+
+def check_card(model: str | Path, path: str | Path | None = None) -> Path:
+    """Return the file of a model's card, refused if it exists.
+
+    Args:
+        model: Path of the model.
+        path: The file; None for the model's name with the suffix .json.
+
+    Raises:
+        UsageError: If the file exists.
+    """
+    target = Path(model).with_suffix(".json") if path is None else as_path(path, "path")
+    if os.path.lexists(target):
+        raise UsageError(
+            f"{target}: exists; a card is read with the model and never overwritten; rename it first"
+        )
+    return target

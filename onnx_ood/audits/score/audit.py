@@ -21,6 +21,7 @@ from onnx_ood.audits.score.notes import (
     answer_notes,
     comparison_notes,
     detector_notes,
+    label_notes,
     order_notes,
     rank_notes,
     rounding_notes,
@@ -37,6 +38,7 @@ from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, check_stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
+from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import counting
 from onnx_ood.exceptions import SelectorError, UsageError
@@ -135,7 +137,7 @@ class ScoreRun:
         self._measured = False
         self._probes = choose_probes(prepared.model, settings, prepared.site)
         # Read here, so that a bad file of classes is found before anything is measured.
-        self._classes = prepared.card.class_names() if prepared.card else None
+        self._classes = find_class_names(settings.labels, prepared.card)
         self._answer = find_answer(prepared.model, settings.answer)
         self._step = rounding_step(prepared.model, prepared.site)
         self._perturber = Perturber(
@@ -218,7 +220,7 @@ class ScoreRun:
             batch=settings.batch_size or _READ_BATCH,
             skip=stream.done.take if stream.begun else None,
         )
-        stream.begin(self._header(prober, scorer))
+        stream.begin(self._header(prober, scorer, source))
         writer = ResultWriter(stream, self._classes, self._answer)
         for missing in source.missing:
             writer.fail(missing.id, missing.reason)
@@ -292,10 +294,11 @@ class ScoreRun:
             ignored=tuple(path.as_posix() for path in source.ignored),
             skipped_probes=calibration.skipped_probes if calibration else prober.skipped,
             notes=(
+                *reader.warnings,
                 *rounding,
                 *spread_notes(spread, given=references.given),
                 *prepared.notes,
-                *reader.notes,
+                *(note for note in reader.notes if note not in reader.warnings),
                 *rank_notes(results),
                 *notes,
                 *answer_notes(answer),
@@ -305,18 +308,20 @@ class ScoreRun:
                 *run_notes(settings, run),
                 *comparison_notes(probe_results, pairs),
                 *advice_notes(settings, advice),
+                *label_notes(settings, self._classes, results),
                 *stream_notes(stream, len(results)),
             ),
         )
 
-    def _header(self, prober: Prober, scorer: Scorer | None) -> Header:
+    def _header(self, prober: Prober, scorer: Scorer | None, source: InputSource) -> Header:
         prepared, settings = self._prepared, self._settings
+        chosen = prepared.chosen and applied_to(prepared.chosen, row_request(prepared.fed), source)
         return Header(
             model=prepared.facts,
             nudges=self._perturber.described,
             site=prepared.site.name,
             feeds=prepared.feeding.described,
-            preprocessing=prepared.chosen.describe() if prepared.chosen else None,
+            preprocessing=chosen.describe() if chosen else None,
             answer=describe_answer(prepared.model, settings.answer).outputs,
             detector_summary=scorer.described if scorer else None,
             probes=tuple(map(_described, self._probes)),

@@ -136,6 +136,19 @@ def advice_notes(settings: ScoreSettings, advice: tuple[ProbeAdvice, ...] | None
     ]
 
 
+def label_notes(
+    settings: ScoreSettings, names: Sequence[str] | None, results: Sequence[InputResult]
+) -> list[str]:
+    """Note class names that do not fit the model."""
+    predictions = [one.prediction for one in results if one.prediction is not None]
+    if settings.labels is None or names is None or not predictions or predictions[0].label is not None:
+        return []
+    return [
+        f"{settings.labels} has {len(names):,} class names, not as many as the model has classes; predictions are "
+        "shown by index."
+    ]
+
+
 def stream_notes(stream: Stream, listed: int) -> list[str]:
     """Note inputs of a streamed run that the result does not list."""
     notes = []

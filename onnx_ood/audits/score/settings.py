@@ -45,6 +45,7 @@ class ScoreSettings(Settings):
         batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
             to find it by its name or by trial runs.
         answer: Output of the model that is its answer: class scores or labels; None to find it.
+        labels: File with class names by index; None for those of the card or the model.
         site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.
         feeds: Values of the model's other inputs by name, the same for all inputs: `"zeros"`, `"ones"`, a number or the
             path of an .npy file, as text. Inputs without a value take theirs from .npz files.
@@ -81,6 +82,7 @@ class ScoreSettings(Settings):
     preprocess: common.Preprocess = None
     batch_axis: common.BatchAxis = None
     answer: common.Answer = None
+    labels: common.Labels = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

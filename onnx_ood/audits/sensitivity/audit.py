@@ -26,7 +26,12 @@ from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.audits.sensitivity.trajectory_counts import count
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.model_notes import stored_randomness_notes
-from onnx_ood.evidence.preprocessing_choice import choose_preprocessing, preprocessing_notes
+from onnx_ood.evidence.preprocessing_choice import (
+    choose_preprocessing,
+    find_card,
+    find_class_names,
+    preprocessing_notes,
+)
 from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import (
@@ -40,7 +45,7 @@ from onnx_ood.graph import (
     measurable,
     rounding_step,
 )
-from onnx_ood.inputs import Classes, InputSource, Reader, open_inputs, read_card, read_classes
+from onnx_ood.inputs import Classes, InputSource, Reader, find_tokenizer, open_inputs, read_classes
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, model_facts
 from onnx_ood.runtime import (
@@ -167,7 +172,7 @@ def _measure(
     feeding = Feeding(model, given, settings.feeds)
     feeding.check(found)
     fed = feeding.fed
-    card, facts = read_card(model.path), model_facts(model)
+    card, facts = find_card(model), model_facts(model)
     chosen = choose_preprocessing(given, found, settings.preprocess, card)
     units = _units_behind(model, site)
     linear = [one for one in units.sites if one.exact == "linear" and not one.argmax and one.above == (0.0,)]
@@ -192,8 +197,10 @@ def _measure(
         others=feeding.from_files,
         batch=_READ_BATCH,
         threads=decoding_threads(),
+        tokenizer=find_tokenizer(model.path),
     )
-    inputs = MeasuredInputs(prober, feeding, settings, card.class_names() if card else None, answer, rounding)
+    names = find_class_names(settings.labels, card)
+    inputs = MeasuredInputs(prober, feeding, settings, names, answer, rounding)
     inputs.failed += [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
     total = reader.count() if progress else None
     if total is not None and settings.limit is not None:

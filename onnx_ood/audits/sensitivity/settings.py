@@ -21,7 +21,7 @@ class SensitivitySettings(Settings):
         directions: Directions along which the Jacobian norm of each input is estimated.
         trajectories: Trajectories of each type; 0 for none.
         tolerance: Fraction of a trajectory's transitions that may be left to find, by the estimate.
-        classes: CSV file of the classes by which ellipses are chosen, as `onnx_ood.inputs.read_classes` reads it; None
+        classes: Classes by which ellipses are chosen, a file or folder that `onnx_ood.inputs.read_classes` reads; None
             for the model's own predictions.
         exact_regions: True to find all boundaries of linear regions on segments between inputs, and the nearest one of
             each input, in float64; for piecewise-linear networks only.
@@ -32,6 +32,7 @@ class SensitivitySettings(Settings):
         batch_axis: Batch axis of the model input that takes the inputs, counted from 0; `"none"` if it has none; None
             to find it by its name or by trial runs.
         answer: Output of the model that is its answer: class scores or labels; None to find it.
+        labels: File with class names by index; None for those of the card or the model.
         site: Tensor to differentiate by and to vary: a model input or an inner tensor of floats; None for the only
             input of floats, or else the first inner tensor of floats.
         feeds: Values of the model's other inputs by name, the same for all inputs, in the grammar of
@@ -62,7 +63,10 @@ class SensitivitySettings(Settings):
     ] = 0.005
     classes: Annotated[
         Path | None,
-        Field(description="Classes that choose the ellipses: a CSV file with the columns input,class."),
+        Field(
+            description="Classes that choose the ellipses: a CSV file with the columns input,class, or a folder "
+            "with a folder per class."
+        ),
         Option("Input", "FILE", "the model's predictions"),
     ] = None
     exact_regions: Annotated[
@@ -78,6 +82,7 @@ class SensitivitySettings(Settings):
     preprocess: common.Preprocess = None
     batch_axis: common.BatchAxis = None
     answer: common.Answer = None
+    labels: common.Labels = None
     site: common.Site = None
     feeds: common.Feeds = Field(default_factory=dict)
     provider: common.Provider = "auto"

@@ -1,7 +1,7 @@
 """Model cards: a JSON file next to the model, with its origin and preprocessing."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of, open_regular, quoted
 from onnx_ood.inputs.preprocessing.presets import Chosen, guess, parse
+from onnx_ood.inputs.preprocessing.published_settings import Published, read_published
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.schema_errors import first_error
 
@@ -70,14 +71,26 @@ class Card(BaseModel):
     preprocessing: Preprocessing | None
 
     _path: Path = PrivateAttr(default=Path("card"))
+    _source: str = PrivateAttr(default="")
+    _names: tuple[str, ...] | None = PrivateAttr(default=None)
 
     @property
     def path(self) -> Path:
         """The file the card was read from."""
         return self._path
 
+    @property
+    def source(self) -> str:
+        """Source of the preprocessing, for the user."""
+        return self._source or f"card {name_of(self.path)}"
+
+    def to_json(self) -> str:
+        """Return the card as the text of a file."""
+        content = self.model_dump(mode="json", exclude_none=True)
+        return json.dumps({key: value for key, value in content.items() if value != ""}, indent=2) + "\n"
+
     def class_names(self) -> list[str] | None:
-        """Return class names in the order of the model's outputs; None if the card has none.
+        """Return class names in the order of the model's outputs; None if neither card nor model has any.
 
         Blank lines at the end are passed over, others kept: a line is an index.
 
@@ -86,7 +99,7 @@ class Card(BaseModel):
                 no text.
         """
         if self.classes is None:
-            return None
+            return None if self._names is None else list(self._names)
         where = f"{name_of(self.path)}: classes"
         folder = self.path.parent
         # A card comes with a third party's model: it must not make us show other files of this machine.
@@ -100,21 +113,41 @@ class Card(BaseModel):
         return _read_text(path, f"{where}: ").rstrip("\n").split("\n")
 
 
-def read_card(model_path: Path) -> Card | None:
-    """Read the card of a model: `<stem>.json` in the model's folder.
+def read_card(
+    model_path: Path,
+    metadata: Mapping[str, str] | None = None,
+    input_shape: Sequence[int | str | None] | None = None,
+) -> Card | None:
+    """Read the card of a model: `<stem>.json` in the model's folder, or what else is published with it.
 
     Another program's JSON may share the name: one that is not an object with the keys `format` and
-    `preprocessing`, or is larger than 1 MiB, is not a card.
+    `preprocessing`, or is larger than 1 MiB, is not a card. Without a card, preprocessing and class names come from the
+    file's metadata or from configuration files next to it (`read_published`); with a card, only class names that it
+    does not have.
 
     Args:
         model_path: The model file; it is not opened.
+        metadata: Metadata in the file.
+        input_shape: Shape of the model input that takes pictures, with its batch axis; None if there is none.
 
     Returns:
-        The card, or None if the folder has no card.
+        The card, or None if nothing is published.
 
     Raises:
         UsageError: If the file is not JSON, or a card with a wrong key; the message names file and key.
     """
+    card = _read_own(model_path)
+    published = read_published(model_path, metadata or {}, input_shape)
+    if card is None:
+        if published == Published():
+            return None
+        card = Card(format=1, name=model_path.stem, preprocessing=published.preprocessing)
+        card._source = published.source
+    card._names = published.class_names
+    return card
+
+
+def _read_own(model_path: Path) -> Card | None:
     path = model_path.with_suffix(".json")
     try:
         size = path.stat().st_size
@@ -169,7 +202,7 @@ def choose(
             card.preprocessing.check_input(input_shape)
         except UsageError as error:
             raise UsageError(f"{name_of(card.path)}: {error}") from None
-        return Chosen(card.preprocessing, f"card {name_of(card.path)}")
+        return Chosen(card.preprocessing, card.source)
     return guess(input_shape, dtype)
 
 

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import ValidationError
 
@@ -14,8 +14,8 @@ from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs.files import quoted
 from onnx_ood.inputs.images import Channels
 from onnx_ood.inputs.preprocessing.spec import Decode, Interpolation, Layout, Preprocessing, Resize
-from onnx_ood.inputs.rows.arrays import shape_text
 from onnx_ood.inputs.schema_errors import first_error
+from onnx_ood.inputs.shapes import shape_text
 
 Shape = Sequence[int | str | None]
 
@@ -54,14 +54,19 @@ class Chosen:
     Attributes:
         preprocessing: The preprocessing.
         source: Source, for the user: "card models/x.json", "stated: imagenet", "guessed ...".
+        applies: Inputs that are pictures and go through it; `none` if all are arrays that are fed as they are.
     """
 
     preprocessing: Preprocessing
     source: str
+    applies: Literal["all", "some", "none"] = "all"
 
     def describe(self) -> str:
-        """One line on the preprocessing and its source."""
-        return f"{self.preprocessing.describe()} ({self.source})"
+        """One line on the preprocessing, its source, and the inputs that it is not applied to."""
+        text = f"{self.preprocessing.describe()} ({self.source})"
+        if self.applies == "none":
+            return f"not applied: all inputs are arrays, fed as they are; known for pictures: {text}"
+        return f"{text}; not applied to arrays, fed as they are" if self.applies == "some" else text
 
     @property
     def guessed(self) -> bool:

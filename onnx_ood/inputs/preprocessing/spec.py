@@ -13,10 +13,10 @@ from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import name_of
 from onnx_ood.inputs.images import MAX_PIXELS, Channels, as_channels, read_image
-from onnx_ood.inputs.rows.arrays import fits, shape_text
+from onnx_ood.inputs.shapes import fits, shape_text
 
 Layout = Literal["NCHW", "NHWC"]
-Resize = Literal["short-side", "stretch", "none"]
+Resize = Literal["short-side", "stretch", "letterbox", "none"]
 Interpolation = Literal["nearest", "bilinear", "bicubic", "lanczos"]
 Decode = Literal["full", "draft"]
 
@@ -34,6 +34,8 @@ _Std = Annotated[float, Field(ge=1e-6, le=1e6)]
 
 # Least ratio of the side of a JPEG decoded as a draft to the side it is resized to.
 _MIN_DRAFT_RATIO = 2
+# Around letterboxed pictures.
+_GREY = 114
 
 
 class Preprocessing(BaseModel):
@@ -48,6 +50,7 @@ class Preprocessing(BaseModel):
       truncated; a picture whose shorter side is `resize_to` already is not resized. Then the centre of `size` is
       cropped, from round((resized - size) / 2), halves to even.
     - `stretch`: resized to `size`, ignoring its aspect ratio.
+    - `letterbox`: resized to fit into `size`, keeping its aspect ratio, and centred on grey (114), as Ultralytics does.
     - `none`: the picture must have `size` already.
 
     Attributes:
@@ -194,6 +197,7 @@ class Preprocessing(BaseModel):
         geometry = {
             "short-side": f"short side to {self.resize_to} ({self.interpolation}), centre {height}x{width}",
             "stretch": f"stretched to {height}x{width} ({self.interpolation})",
+            "letterbox": f"letterboxed to {height}x{width} ({self.interpolation})",
             "none": f"exactly {height}x{width}",
         }[self.resize]
         mean, std = (" ".join(f"{value:.4g}" for value in values) for values in (self.mean, self.std))
@@ -234,6 +238,8 @@ class Preprocessing(BaseModel):
         height, width = self.size
         if self.resize == "stretch":
             return image if image.size == (width, height) else self._resample(image, width, height)
+        if self.resize == "letterbox":
+            return self._letterbox(image)
         if self.resize == "none":
             if image.size != (width, height):
                 raise InputError(
@@ -256,6 +262,17 @@ class Preprocessing(BaseModel):
                 image = self._resample(image, longer, self.resize_to)
         left, top = round((image.width - width) / 2), round((image.height - height) / 2)
         return image.crop((left, top, left + width, top + height))
+
+    def _letterbox(self, image: Image.Image) -> Image.Image:
+        height, width = self.size
+        scale = min(height / image.height, width / image.width)
+        inner = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+        if image.size != inner:
+            image = self._resample(image, *inner)
+        canvas = Image.new(image.mode, (width, height), (_GREY,) * len(image.getbands()))
+        # Of an odd margin, the smaller half comes first.
+        canvas.paste(image, ((width - inner[0]) // 2, (height - inner[1]) // 2))
+        return canvas
 
     def _resample(self, image: Image.Image, width: int, height: int) -> Image.Image:
         return image.resize((width, height), _FILTERS[self.interpolation])

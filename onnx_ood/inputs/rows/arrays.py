@@ -17,6 +17,7 @@ from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of
 from onnx_ood.inputs.rows.npy import Header, read_header
+from onnx_ood.inputs.shapes import fits, shape_text
 
 T = TypeVar("T")
 
@@ -212,14 +213,6 @@ def check_row_shape(shape: Sequence[int], input_shape: Sequence[int | str | None
         )
 
 
-def fits(shape: Sequence[int], wanted: Sequence[int | str | None]) -> bool:
-    """Return whether the model accepts a shape; axes that are not positive integers accept any size."""
-    return len(shape) == len(wanted) and all(
-        not isinstance(axis, int) or axis <= 0 or axis == size
-        for size, axis in zip(shape, wanted, strict=True)
-    )
-
-
 def check_type(source: np.dtype[Any], target: np.dtype[Any]) -> None:
     """Check that values of one type may be handed to an input of another (rules: `to_type`).
 
@@ -272,11 +265,6 @@ def conversion_note(source: np.dtype[Any], target: np.dtype[Any]) -> str | None:
     return None
 
 
-def shape_text(shape: Sequence[int | str | None]) -> str:
-    """Format a shape for users: `[N,3,224,224]`, with `?` for an axis without name or size."""
-    return "[" + ",".join("?" if axis is None or axis == "" else shown(axis) for axis in shape) + "]"
-
-
 def _check(header: Header, length: int, input_shape: Sequence[int | str | None] | None, axis: int) -> bool:
     """Return whether the array is a single row; InputError if header, file and input disagree."""
     shape = header.shape
@@ -312,7 +300,7 @@ def _member(
     file: BinaryIO, closer: ExitStack, input_name: str | None, *, exact: bool
 ) -> tuple[IO[bytes], int, str, tuple[str, ...]]:
     """Stream, length, name of the wanted array in an .npz, and the names of the others."""
-    archive = closer.enter_context(zipfile.ZipFile(_ShortReads(file)))
+    archive = closer.enter_context(zipfile.ZipFile(ShortReads(file)))
     infos = {info.filename.removesuffix(".npy"): info for info in archive.infolist() if _is_npy(info)}
     if not infos:
         raise InputError("holds no arrays; save it with numpy.savez")
@@ -351,7 +339,7 @@ def _is_npy(info: zipfile.ZipInfo) -> bool:
     return info.filename.endswith(".npy") and not info.is_dir()
 
 
-class _ShortReads(io.RawIOBase):
+class ShortReads(io.RawIOBase):
     """A file that gives at most `MAX_READ_BYTES` at once, so that no archive's directory fills the memory.
 
     zipfile reads the directory at once, as long as the archive claims it to be, and keeps about ten times

@@ -9,16 +9,9 @@ import numpy.typing as npt
 
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, quoted
-from onnx_ood.inputs.rows.arrays import (
-    MAX_ROW_BYTES,
-    ArrayRows,
-    check_type,
-    fits,
-    open_array,
-    shape_text,
-    to_type,
-)
+from onnx_ood.inputs.rows.arrays import MAX_ROW_BYTES, ArrayRows, check_type, open_array, to_type
 from onnx_ood.inputs.rows.protocol import RowError, RowRequest
+from onnx_ood.inputs.shapes import fits, shape_text
 
 
 class OtherRows:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ class RowRequest:
         axis: The batch axis; None if all inputs of a batch share one value.
         exact: True to take no array of an .npz but the one of this name.
         stored_axis: The axis of stored arrays along which inputs lie; `shape` has it first.
+        tokenizer: The tokenizer.json for lines of text; None if the model has none.
     """
 
     name: str
@@ -29,6 +31,7 @@ class RowRequest:
     axis: int | None = 0
     exact: bool = False
     stored_axis: int = 0
+    tokenizer: Path | None = None
 
     @property
     def share(self) -> tuple[int | str | None, ...]:

@@ -18,8 +18,9 @@ import numpy.typing as npt
 from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of
-from onnx_ood.inputs.rows.arrays import check_type, shape_text, to_type
+from onnx_ood.inputs.rows.arrays import check_type, to_type
 from onnx_ood.inputs.rows.protocol import RowError
+from onnx_ood.inputs.shapes import shape_text
 
 SUFFIXES = frozenset({".parquet"})
 

@@ -11,6 +11,9 @@ TITLES = {
 """Titles of the questions."""
 
 
+UNDETERMINED = "Undetermined; try these candidates and compare the results"
+"""Headline above the candidates if none is determined."""
+
 LEGEND = (
     "best first; * within noise of the first; behind: gap to the first, with 99% of resamples",
     "score = keeps - norms; keeps: information in nats that predictions keep under mild augmentations; norms: log "

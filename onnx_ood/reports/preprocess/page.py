@@ -10,7 +10,7 @@ from onnx_ood.reports._html.intervals import Interval, interval_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, failure_list, page, table
 from onnx_ood.reports._html.provenance import command_block, command_text, model_facts, versions
-from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, behind, verdict_words
+from onnx_ood.reports.preprocess.facts import LEGEND, TITLES, UNDETERMINED, behind, verdict_words
 from onnx_ood.reports.words import counted
 
 # A candidate under which numbers overflow is further behind than this: it would press the others together.
@@ -53,11 +53,16 @@ def _verdict(result: PreprocessResult) -> Markup:
         element("p", _headline(result), class_="headline"),
         element("p", _conclusion(result), class_="conclusion"),
         bullets(verdicts),
-        element(
-            "p",
-            "Use " if result.determined else "Try ",
-            element("code", f"--preprocess {result.best.spec}"),
-            f": {result.best.description}",
+        None if result.determined else element("p", f"{UNDETERMINED}:"),
+        bullets(
+            [
+                joined(
+                    "Use " if result.determined else None,
+                    element("code", f"--preprocess {one.spec}"),
+                    f": {one.description}",
+                )
+                for one in result.possible
+            ]
         ),
         fact_list(
             [

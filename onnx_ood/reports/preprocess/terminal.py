@@ -11,11 +11,12 @@ from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
 from onnx_ood.reports._terminal.report_tables import bullets, fitted, table
 from onnx_ood.reports.numbers import decimal, number, percent
-from onnx_ood.reports.preprocess.facts import LEGEND, behind, verdict_words
+from onnx_ood.reports.preprocess.facts import LEGEND, UNDETERMINED, behind, verdict_words
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted, failure_text, file_name, shorten_middle
 
 _MAX_CANDIDATES = 3
+_MAX_POSSIBLE = 6
 
 
 def print_preprocess(console: Console, result: PreprocessResult, options: ReportOptions = DEFAULTS) -> None:
@@ -36,11 +37,12 @@ def print_preprocess(console: Console, result: PreprocessResult, options: Report
     print_report(
         console,
         Answer(
-            f"{'Use' if result.determined else 'Undetermined; try'} --preprocess {result.best.spec}",
+            f"Use --preprocess {result.best.spec}" if result.determined else UNDETERMINED,
             "" if result.determined else "yellow",
             [failure_text(result.failed, what="read")],
             verbose=options.verbose,
         ),
+        None if result.determined else _possible(result),
         *(_question(console, question, view, count) for question in result.questions),
         bullets(LEGEND, style="dim") if options.verbose else None,
         foot=closing(
@@ -55,6 +57,14 @@ def print_preprocess(console: Console, result: PreprocessResult, options: Report
             more="" if options.verbose else "a legend",
         ),
     )
+
+
+def _possible(result: PreprocessResult) -> Text:
+    """List the candidates that may be right, each as an option."""
+    lines = [f"  --preprocess {one.spec}  ({one.name})" for one in result.possible[:_MAX_POSSIBLE]]
+    if (left_out := len(result.possible) - _MAX_POSSIBLE) > 0:
+        lines.append(f"  and {left_out} more, marked * below")
+    return Text("\n".join(lines))
 
 
 def _question(console: Console, question: Question, view: Marks, count: int) -> Group:

@@ -239,3 +239,11 @@ def test_an_auditor_never_replaces_what_it_was_fitted_from(folder, tmp_path):
         with pytest.raises(UsageError, match="name another file"):
             auditor.save(path)
     assert all(path.read_bytes() == content for path, content in kept.items())
+
+
+def test_the_report_says_what_the_preprocessing_is_applied_to() -> None:
+    images, _ = models.fashion_samples()
+    auditor = onnx_ood.fit(models.path("fashion_cnn"), reference=images[:40:2], detectors="energy", copies=1)
+    assert "not applied" not in str(auditor.score(images[1:4]).preprocessing)
+    tensors = (images[1:4, np.newaxis] / 255).astype(np.float32)
+    assert str(auditor.score(tensors).preprocessing).startswith("not applied: all inputs are arrays")

@@ -86,3 +86,17 @@ def test_pairs_that_are_not_comparable_are_noted() -> None:
     probes = [SimpleNamespace(name=name, not_comparable=count) for name, count in (("a", 0), ("b", 3))]
     (note,) = notes.comparison_notes(probes, 40)
     assert note.startswith("At probe b, 3 of 40 pairs of an input and a copy are not comparable")
+
+
+def test_class_names_that_do_not_fit_are_noted() -> None:
+    settings = onnx_ood.ScoreSettings(labels="names.txt")
+    unnamed = [SimpleNamespace(prediction=SimpleNamespace(label=None))]
+    named = [SimpleNamespace(prediction=SimpleNamespace(label="a"))]
+    (note,) = notes.label_notes(settings, ["a", "b"], unnamed)
+    assert note.startswith("names.txt has 2 class names, not as many as the model has classes")
+    for wanted, names, results in [
+        (settings, ["a"], named),
+        (settings, ["a"], []),
+        (onnx_ood.ScoreSettings(), ["a"], unnamed),
+    ]:
+        assert notes.label_notes(wanted, names, results) == []

@@ -1,5 +1,6 @@
 import os
 import struct
+import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -246,13 +247,13 @@ DATA = chunk(b"data", bytes(8))
     [
         (b"", "is not a .wav file (wrong first bytes)"),
         (b"RIFX" + riff(form(1, 16), DATA)[4:], "is not a .wav file (wrong first bytes)"),
-        (riff(form(1, 16), DATA)[:-1], "is truncated: its header promises 52 bytes, it has 51"),
+        (riff(form(1, 16), DATA)[:-1], "is truncated: a chunk promises 8 bytes, 7 are left"),
         (riff(form(1, 16)), "has no samples (no data chunk)"),
         (riff(DATA, form(1, 16)), "has samples before their format"),
         (riff(form(1, 16), chunk(b"data", b"")), "holds no samples"),
         (riff(form(1, 16), chunk(b"data", b"123")), "ends within a sample"),
-        (riff(form(1, 16), b"data" + b"\xff" * 4 + bytes(8)),
-         "is truncated: a chunk promises 4,294,967,295 bytes, 8 are left"),
+        (riff(form(1, 16), b"data" + b"\xfe" + b"\xff" * 3 + bytes(8)),
+         "is truncated: a chunk promises 4,294,967,294 bytes, 8 are left"),
         (riff(b"LIST" + b"\xff" * 4), "is truncated: a chunk promises 4,294,967,295 bytes, 0 are left"),
         (riff(*[chunk(b"junk", b"")] * 1001, form(1, 16), DATA), "has more than 1,000 chunks before its samples"),
         (riff(chunk(b"fmt ", bytes(15)), DATA), "has a broken format chunk (its length)"),
@@ -311,10 +312,36 @@ def read_somehow(path: Path, shape: tuple[Any, ...]) -> npt.NDArray[Any] | None:
         rows.close()
 
 
-def test_every_truncation_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "unknown", [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x00\xf0\xff\x7f", b"\xff\xff\xff\x7f"]
+)
+def test_streamed_headers_are_read_to_the_end(tmp_path: Path, unknown: bytes) -> None:
+    values = np.arange(-8, 8, dtype="<i2")
+    whole = b"RIFF" + unknown + b"WAVE" + form(1, 16) + b"data" + unknown + values.tobytes()
+    # A last half sample, of a writer that was killed, is left out.
+    path = saved(tmp_path / "x.wav", whole + b"\1")
+    rows = open_waveform(path, input_shape=MONO)
+    np.testing.assert_array_equal(rows.rows(0, 1)[0], values / 2**15)
+    assert rows.notes[-1] == "waveforms with a streamed header (no length) were read to the end of the file"
+    rows.close()
+
+
+@pytest.mark.parametrize("promised", [0, 8, 44, 60, 2**32 - 1])
+def test_a_wrong_length_of_the_whole_is_no_reason(tmp_path: Path, promised: int) -> None:
+    content = pcm([1, 2, 3])
+    wrong = content[:4] + struct.pack("<I", promised) + content[8:]
+    np.testing.assert_array_equal(
+        everything(saved(tmp_path / "x.wav", wrong)), everything(saved(tmp_path / "y.wav", content))
+    )
+
+
+def test_every_truncation_of_the_samples_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.wav"
-    for length in range(len(SAMPLE)):
+    end = SAMPLE.index(bytes(range(60))) + 60
+    for length in range(end):
         assert read_somehow(saved(path, SAMPLE[:length]), ("N", 3)) is None, length
+    for length in range(end, len(SAMPLE)):  # behind them nothing matters
+        assert read_somehow(saved(path, SAMPLE[:length]), ("N", 3)) is not None, length
     assert read_somehow(saved(path, SAMPLE), ("N", 3)) is not None
 
 
@@ -351,3 +378,41 @@ def test_memory_is_that_of_a_window_not_of_the_file(tmp_path: Path) -> None:
         assert tracemalloc.get_traced_memory()[1] < 40 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".ogg"])
+def test_compressed_recordings_equal_what_soundfile_reads(tmp_path: Path, suffix: str) -> None:
+    soundfile = pytest.importorskip("soundfile")
+    wave = np.sin(np.arange(3000) / 9)[:, None] * [0.5, 0.25]
+    path = tmp_path / f"x{suffix}"
+    soundfile.write(path, wave, RATE)
+    want, _ = soundfile.read(path, dtype="float64", always_2d=True)
+    np.testing.assert_allclose(everything(path, ("N", 2, None))[0], want.T, atol=1e-7)
+    windows = everything(path, ("N", 1, 1000))
+    np.testing.assert_allclose(windows[:, 0].ravel(), want.mean(1), atol=1e-7)
+    if suffix == ".flac":  # lossless: the samples of a .wav
+        wavfile.write(tmp_path / "x.wav", RATE, (wave * 2**15).round().astype(np.int16))
+        np.testing.assert_allclose(want, wave, atol=2**-15)
+    path.write_bytes(path.read_bytes()[:60])
+    assert "x" in refused(path)
+
+
+def test_compressed_recordings_without_soundfile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "soundfile", None)
+    assert refused(saved(tmp_path / "x.flac", b"fLaC")).endswith(
+        "is a compressed recording, and reading it needs soundfile; install it with: pip install 'onnx_ood[audio]'"
+    )
+
+
+def test_long_recordings_for_a_model_of_any_length_are_cut(tmp_path: Path) -> None:
+    values = np.arange(610 * 20, dtype=np.int16)  # 610 seconds at 20 samples a second
+    wavfile.write(tmp_path / "x.wav", 20, values)
+    rows = open_waveform(tmp_path / "x.wav", input_shape=MONO)
+    assert (len(rows), rows.row_shape, rows.single) == (21, (600,), False)
+    got = rows.rows(0, 21) * 2**15
+    np.testing.assert_array_equal(got[:20].ravel(), values[:12000])
+    np.testing.assert_array_equal(got[20], values[-600:])
+    assert rows.notes[-1].startswith("recordings of over 10 minutes were cut into windows of 30 seconds")
+    rows.close()
+    wavfile.write(tmp_path / "y.wav", 20, values[:12000])
+    assert everything(tmp_path / "y.wav").shape == (1, 12000)

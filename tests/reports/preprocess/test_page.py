@@ -43,10 +43,10 @@ def test_the_verdict_says_what_is_determined_and_what_to_use(tree: Element, resu
     assert "stretched" in marked
     assert "centre, all of the short side" in marked
     assert "variants close to it are not excluded" in words
-    (code,) = find(verdict, "code")
-    assert text(code) == f"--preprocess {resize.candidates[0].spec}"
-    assert "1 photo could not be read" in text(find(tree, "section", id="failed")[0])
-    assert "broken <script>.png" in text(find(tree, "section", id="failed")[0])
+    # Undetermined: all that may be right, never one alone.
+    codes = [text(code) for code in find(verdict, "code")]
+    assert codes == [f"--preprocess {one.spec}" for one in result.possible]
+    assert len(codes) > 1
 
 
 def test_intervals_are_drawn_to_scale(tree: Element, result: PreprocessResult) -> None:

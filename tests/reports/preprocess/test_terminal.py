@@ -11,7 +11,13 @@ from onnx_ood.reports.report_options import ReportOptions
 
 
 def test_the_first_line_is_what_to_use(result: onnx_ood.PreprocessResult) -> None:
-    assert report_of(print_preprocess, result, 200)[0] == f"Undetermined; try --preprocess {result.best.spec}"
+    lines = report_of(print_preprocess, result, 200)
+    assert lines[0] == "Undetermined; try these candidates and compare the results"
+    # Every candidate that leads is an option, and there is never one alone.
+    options = [line.split("  (")[0].strip() for line in lines if line.strip().startswith("--preprocess ")]
+    assert options == [f"--preprocess {one.spec}" for one in result.possible[:6]]
+    assert len(options) > 1
+    assert not any("Use" in line for line in lines[:8])
     values = result.model_copy(update={"questions": result.questions[:1]})
     assert report_of(print_preprocess, values, 200)[0] == f"Use --preprocess {values.best.spec}"
 
@@ -30,7 +36,7 @@ def test_the_first_candidates_have_rows_and_the_others_are_counted(result: onnx_
 def test_it_fits_any_width(result: onnx_ood.PreprocessResult, width: int) -> None:
     lines = report_of(print_preprocess, result, width)
     assert max(map(len, lines)) <= width
-    assert result.best.spec in "".join(lines[:3])
+    assert result.best.spec in "".join(lines[:6])
 
 
 def test_details_have_all_candidates_and_the_legend(result: onnx_ood.PreprocessResult) -> None:
