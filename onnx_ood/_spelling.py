@@ -17,7 +17,7 @@ def did_you_mean(wrong: str, known: Iterable[str]) -> str:
     'choose from size, opset'
     """
     names = list(known)
-    # What was cut short is meant more likely than what is spelt similarly.
+    # An abbreviation is more likely than a misspelling.
     close = [name for name in names if wrong and name.startswith(wrong)] or get_close_matches(
         wrong, names, n=1
     )

@@ -48,7 +48,7 @@ def register_detector(detector: type[D]) -> type[D]:
 
     Raises:
         TypeError: If it is not a concrete subclass of `Detector`, or lacks formula or source.
-        ValueError: If another detector has its name, the name is no identifier in snake_case, or a need is unknown.
+        ValueError: If another detector has its name, the name is not an identifier in snake_case, or a need is unknown.
 
     Example:
         ```python

@@ -25,8 +25,8 @@ from onnx_ood.graph.catalogue.nodes import qualified_op, standard_opset
 from onnx_ood.graph.catalogue.order import sizes_only
 from onnx_ood.graph.catalogue.output_plans import OutputPlans
 from onnx_ood.graph.catalogue.tensors import Shape, Tensor, dtype_name, type_of
-from onnx_ood.graph.catalogue.texts import check_texts
 from onnx_ood.graph.catalogue.type_protos import types_in
+from onnx_ood.graph.catalogue.utf8 import check_texts
 
 # Size limit of a protobuf message.
 MAX_FILE_BYTES = 2**31

@@ -418,6 +418,6 @@ def test_a_name_that_is_not_text_is_said_to_be_damaged(save: Save, monkeypatch: 
     def read(_: ModelProto) -> None:
         b"\xff".decode()
 
-    monkeypatch.setattr("onnx_ood.graph.catalogue.texts._texts", read)
+    monkeypatch.setattr("onnx_ood.graph.catalogue.utf8._texts", read)
     with pytest.raises(ModelError, match="is damaged: a name in it is not valid UTF-8"):
         onnx_ood.load(save(small_models.residual()))
