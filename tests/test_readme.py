@@ -17,6 +17,7 @@ README = (ROOT / "README.md").read_text()
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
 COMMANDS = [line for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line.strip()]
 PROGRAM_LINES = [line for line in COMMANDS if line.startswith("onnx-ood ")]
+ACTIVATION = "source .venv/bin/activate"
 MAKE_LINES = [line for line in COMMANDS if line.startswith("make ")]
 
 
@@ -28,8 +29,20 @@ def checkout(tmp_path):
 
 
 def test_every_command_is_of_a_kind_that_is_run_here():
-    assert COMMANDS == MAKE_LINES + PROGRAM_LINES
+    assert [ACTIVATION, *MAKE_LINES, *PROGRAM_LINES] == sorted(COMMANDS, key=lambda line: line != ACTIVATION)
     assert MAKE_LINES == ["make demo", "make test"]
+
+
+@pytest.mark.skipif(
+    shutil.which("bash") is None or Path(sys.prefix) != ROOT / ".venv", reason="not run from .venv"
+)
+def test_activation_puts_the_program_on_the_path():
+    done = subprocess.run(
+        ["bash", "-c", f"{ACTIVATION} && command -v onnx-ood"],
+        cwd=ROOT, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert done.stdout.strip() == str(ROOT / ".venv" / "bin" / "onnx-ood")
+    assert COMMANDS.index(ACTIVATION) < COMMANDS.index(PROGRAM_LINES[0])
 
 
 def test_program_lines_run_in_their_order(checkout):
