@@ -36,7 +36,9 @@ def cache(
     console = stdout()
     if freed is not None:
         console.print(f"{numbers.size(freed)} removed")
-    console.print(f"{numbers.size(found.size)} in {words.counted(found.files, 'file')}: {found.folder}")
+    console.print(
+        f"{numbers.size(found.size)} in {words.counted(found.files, 'file')}: {found.folder}", soft_wrap=True
+    )
     if verbose:
         console.print(
             f"At most {numbers.size(found.limit)}; what was used longest ago is removed first. "

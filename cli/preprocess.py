@@ -21,8 +21,7 @@ from .progress import progress_bar
 
 EXAMPLES = (
     "onnx-ood preprocess model.onnx photos/",
-    "onnx-ood preprocess model.onnx photos/ --limit 100 --html report.html",
-    "onnx-ood preprocess model.onnx photos/ --write-card",
+    "onnx-ood preprocess model.onnx photos/ --limit 100 --write-card",
 )
 
 

@@ -100,3 +100,5 @@ def read_result(path: str | Path) -> BaseModel:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise UsageError(f"{path}: does not follow {schema} at {where}: {first['msg']}") from None
+    except UsageError as error:  # Settings inside a result explain themselves, without the file.
+        raise UsageError(f"{path}: does not follow {schema} at settings: {error}") from None

@@ -31,7 +31,7 @@ def test_instrument_fails_like_the_other_commands(tmp_path):
     out = tmp_path / "out.onnx"
     assert "matches no tensor" in refused(run("instrument", CNN, "-o", out, "--probe", "nope"), 64)
     assert "--probe" in refused(run("instrument", CNN, "-o", out), 64)
-    assert "choose another" in refused(run("instrument", CNN, "-o", CNN, "--probe", "all"), 2)
+    assert "do not overwrite inputs" in refused(run("instrument", CNN, "-o", CNN, "--probe", "all"), 64)
     assert not out.exists()
 
 

@@ -313,7 +313,9 @@ class TestSpeech:
         result = onnx_ood.score(save(model), [str(tmp_path / "x.npy")], settings)
         assert [probe.name for probe in result.probes] == ["act"]
         with pytest.raises(UsageError, match="'own' does not depend on the site 'x'"):
-            onnx_ood.score(save(model), [], ScoreSettings(probes=("own",), feeds={"z": "ones"}))
+            onnx_ood.score(
+                save(model), [str(tmp_path / "x.npy")], ScoreSettings(probes=("own",), feeds={"z": "ones"})
+            )
 
 
 @pytest.mark.parametrize(

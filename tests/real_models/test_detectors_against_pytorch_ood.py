@@ -17,7 +17,7 @@ from onnx_ood import models
 from onnx_ood.detectors import Features, LinearHead, ModelInfo, ShrunkGaussian, find_detector
 from onnx_ood.detectors.methods.knn import neighbour
 from onnx_ood.detectors.methods.vim import dimension
-from onnx_ood.graph import find_class_scores, find_linear_layer, load
+from onnx_ood.graph import find_answer, find_linear_layer, load
 
 pytestmark = pytest.mark.real
 # Not installed by `make test-real`, because torch is large: `.venv/bin/python -m pip install torch pytorch-ood`.
@@ -34,7 +34,9 @@ theirs = importlib.import_module("pytorch_ood.detector")
 def found() -> tuple[ModelInfo, Features, np.ndarray]:
     """Outputs of fashion_resnet for garments and noise."""
     model = load(models.path("fashion_resnet"))
-    scores = find_class_scores(model)
+    answer = find_answer(model)
+    assert answer is not None
+    scores = answer.scores
     assert scores is not None
     layer = find_linear_layer(model, scores.name)
     assert layer is not None

@@ -243,7 +243,7 @@ def test_tf32_is_off_unless_asked_for(tf32: bool, monkeypatch: pytest.MonkeyPatc
     class StoppedError(Exception):
         pass
 
-    def create(*_: object, providers: list[object]) -> None:
+    def create(*_: object, providers: list[object], **_options: object) -> None:
         asked.update(dict(entry for entry in providers if isinstance(entry, tuple)))
         raise StoppedError
 

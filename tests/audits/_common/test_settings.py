@@ -27,7 +27,7 @@ def test_a_command_states_what_is_no_default() -> None:
     assert words[:3] == ["onnx-ood", "bench", "m.onnx"]
     assert {"--no-bundled-reference", "class-cosine", "k=a b", "0.1", "3"} <= set(words)
     assert onnx_ood.BenchSettings().arguments() == []
-    assert settings.stored.cache is None
+    assert settings.stored.cache is True
     assert settings.stored.replaced(cache=settings.cache) == settings
 
 

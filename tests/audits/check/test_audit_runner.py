@@ -120,11 +120,11 @@ def test_a_model_that_breaks_is_run_once_and_leaves_the_others(
 )
 def test_too_few_inputs_are_counted(failures: list[Failure], text: str) -> None:
     """Three measured and 1,200 failed make 1,203."""
-    result = SimpleNamespace(status="not_evaluated", scored=3, unscored=1200, failed=failures)
+    result = SimpleNamespace(status="not_evaluated", scored=3, unscored=1200, failed=failures, notes=())
     with pytest.raises(NotEvaluatedError) as caught:
         require_evaluated(result)
     assert str(caught.value) == text
-    assert require_evaluated(scored := SimpleNamespace(status="scored")) is scored
+    assert require_evaluated(scored := SimpleNamespace(status="scored", notes=())) is scored
 
 
 def test_a_target_that_selects_nothing_leaves_the_others(folder: Path) -> None:

@@ -199,7 +199,7 @@ def test_links_are_kept_and_folders_refused(auditor, expected, folder, tmp_path)
     assert (tmp_path / "link.npz").is_symlink()
     assert onnx_ood.Auditor.load(tmp_path / "target.npz").score(folder / "new").inputs == expected.inputs
     for path in (tmp_path, tmp_path / ("x" * 300), tmp_path / "target.npz" / "below"):
-        with pytest.raises(OutputError, match="cannot be written"):
+        with pytest.raises(OutputError, match=r"cannot be written|is a folder"):
             auditor.save(path)
 
 

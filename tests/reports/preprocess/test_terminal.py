@@ -36,7 +36,7 @@ def test_the_first_candidates_have_rows_and_the_others_are_counted(result: onnx_
 def test_it_fits_any_width(result: onnx_ood.PreprocessResult, width: int) -> None:
     lines = report_of(print_preprocess, result, width)
     assert max(map(len, lines)) <= width
-    assert result.best.spec in "".join(lines[:6])
+    assert result.best.spec in "".join(lines)
 
 
 def test_details_have_all_candidates_and_the_legend(result: onnx_ood.PreprocessResult) -> None:

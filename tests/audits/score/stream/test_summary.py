@@ -52,7 +52,7 @@ def test_a_file_that_broke_off_in_its_first_line_is_no_run(tmp_path):
     (tmp_path / "s.jsonl").write_text('{"record":"hea')
     with pytest.raises(OutputError, match="first line"), read_summary(tmp_path / "s.jsonl"):
         pass
-    with pytest.raises(OutputError, match="No such file"), read_summary(tmp_path / "t.jsonl"):
+    with pytest.raises(OutputError, match="no such file"), read_summary(tmp_path / "t.jsonl"):
         pass
 
 
