@@ -88,7 +88,7 @@ def test_they_are_judged_by_default(model: Packaged, tmp_path: Path) -> None:
         repeated[model.batch] = (fed + 1e-3 * rng.normal(size=fed.shape)).astype(fed.dtype)
     np.savez(tmp_path / "rows.npz", **repeated)
     inputs = [str(tmp_path / "rows.npz")]
-    settings = onnx_ood.ScoreSettings(copies=2, site=model.site)
+    settings = onnx_ood.ScoreSettings(copies=2, site=model.site, batch_axis=0)
     result = onnx_ood.score(model.path, inputs, settings)
     assert result.status == "scored"
     assert result.detector_summary is not None or any("auto is not used" in note for note in result.notes)

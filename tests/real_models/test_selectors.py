@@ -25,6 +25,13 @@ BUNDLED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def _only_on_request(pytestconfig: pytest.Config) -> None:
+    """Skip in the whole suite, whose time this would double."""
+    if "real" not in pytestconfig.getoption("markexpr"):
+        pytest.skip("run by `make test-real`")
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 def test_of_kinds_that_people_run(name: str, tmp_path: Path) -> None:
     family = FAMILIES[name]

@@ -308,7 +308,7 @@ def measured_like_numpy(
     others = {name: value for name, value in feeds.items() if name != batch}
     measured = onnx_ood.measure(
         model, feeds[batch], probes=probes, nudges=nudges, site=site, feeds=others, provider="cpu", exact=True,
-        batch_size=1,
+        batch_size=1, batch_axis=0,
     )  # fmt: skip
     assert set(measured.probes) == set(probes)
     count = len(feeds[batch])
