@@ -79,7 +79,9 @@ def test_python_blocks_run(code, checkout):
 )
 def test_make_demo_runs(demo_run):
     assert "inverted" in (demo_run / "stdout.txt").read_text(encoding="utf-8")
-    plan = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    # A make below another, as in `make test`, would print its folder too.
+    command = ["make", "--no-print-directory", "-n", "demo"]
+    plan = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert plan.splitlines()[-1] == ".venv/bin/onnx-ood demo"
     assert os.access(ROOT / ".venv" / "bin" / "onnx-ood", os.X_OK)
 
