@@ -19,6 +19,7 @@ import numpy as np
 
 from onnx_ood._types import Float
 from onnx_ood.detectors import (
+    AlteredReferences,
     Detector,
     Features,
     FittedDetector,
@@ -273,7 +274,10 @@ def _features(
     if not reference or "altered" not in detector.needs:
         return found
     rng = np.random.default_rng(seed)
-    altered = [replace(found, activity=_activity(rng, info, count, shift)) for shift in (0.5, -0.5)]
+    altered = [
+        AlteredReferences(replace(found, activity=_activity(rng, info, count, shift)), np.arange(count))
+        for shift in (0.5, -0.5)
+    ]
     return replace(found, altered=tuple(altered))
 
 

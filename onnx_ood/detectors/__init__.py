@@ -21,7 +21,7 @@ from onnx_ood.detectors.deviation import (
     robust_stats,
     robust_z,
 )
-from onnx_ood.detectors.features import Features, LinearHead, ModelInfo, RunningStatistics
+from onnx_ood.detectors.features import AlteredReferences, Features, LinearHead, ModelInfo, RunningStatistics
 from onnx_ood.detectors.methods.batch_norm import collection_distance
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
@@ -35,6 +35,7 @@ __all__ = [
     "MIN_COPIES",
     "MIN_INPUTS",
     "TOLERANCE",
+    "AlteredReferences",
     "CalibratedScores",
     "CopyEffects",
     "Detector",

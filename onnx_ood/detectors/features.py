@@ -89,7 +89,7 @@ class Features:
         transitions: Number of flips along a small closed trajectory around the input, divided by the number of units,
             float64 [N, P].
         jacobian: Norm of the Jacobian of the class probabilities, of the last layer in models without, float64 [N].
-        altered: Features of altered references, one entry per alteration; references only.
+        altered: Altered references, one entry per alteration; references only.
     """
 
     logits: Float | None = None
@@ -104,7 +104,7 @@ class Features:
     smooth_drops: Float | None = None
     transitions: Float | None = None
     jacobian: Float | None = None
-    altered: tuple[Features, ...] = ()
+    altered: tuple[AlteredReferences, ...] = ()
 
     def __len__(self) -> int:
         for field in fields(self):
@@ -121,12 +121,13 @@ class Features:
         Args:
             which: Indices or slice of inputs.
         """
+        count = len(self)
 
         def some(value: Any) -> Any:
             if isinstance(value, tuple):
                 return tuple(some(one) for one in value)
-            if isinstance(value, Features):
-                return value.rows(which)
+            if isinstance(value, AlteredReferences):
+                return value.of_references(np.arange(count)[which])
             if isinstance(value, ChannelStatistics):
                 return value.subset(which)
             return None if value is None else value[which]
@@ -139,8 +140,8 @@ class Features:
         def locked(value: Any) -> Any:
             if isinstance(value, tuple):
                 return tuple(map(locked, value))
-            if isinstance(value, Features):
-                return value.read_only()
+            if isinstance(value, AlteredReferences):
+                return AlteredReferences(value.features.read_only(), locked(value.of))
             if isinstance(value, ChannelStatistics):
                 return ChannelStatistics(*(locked(getattr(value, one.name)) for one in fields(value)))
             if value is not None:
@@ -156,8 +157,8 @@ class Features:
         for field in fields(self):
             value = getattr(self, field.name)
             for one in value if isinstance(value, tuple) else (value,):
-                if isinstance(one, Features):
-                    good &= one.finite()
+                if isinstance(one, AlteredReferences):
+                    good[one.of[~one.features.finite()]] = False
                 elif isinstance(one, ChannelStatistics):
                     good &= np.isfinite(one.mean + one.variance + one.largest).all(axis=1)
                 elif one is not None:
@@ -170,7 +171,13 @@ class Features:
 
         def together(values: list[Any]) -> Any:
             if isinstance(values[0], tuple):
-                return tuple(type(each[0]).joined(each) for each in zip(*values, strict=True))
+                return tuple(together(list(each)) for each in zip(*values, strict=True))
+            if isinstance(values[0], AlteredReferences):
+                starts = np.cumsum([0, *map(len, parts[:-1])])
+                return AlteredReferences(
+                    Features.joined([one.features for one in values]),
+                    np.concatenate([one.of + start for one, start in zip(values, starts, strict=True)]),
+                )
             if isinstance(values[0], ChannelStatistics):
                 return ChannelStatistics.joined(values)
             return None if values[0] is None else np.concatenate(values)
@@ -183,3 +190,31 @@ class Features:
                 for field in fields(Features)
             }
         )
+
+
+@dataclass(frozen=True)
+class AlteredReferences:
+    """Features of references that were altered in one way; all references or some of them.
+
+    Attributes:
+        features: Features of the n altered references.
+        of: Index of the reference that each was made from, int64 [n].
+    """
+
+    features: Features
+    of: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def of_references(self, which: NDArray[np.intp]) -> AlteredReferences:
+        """Return the altered versions of some of the references.
+
+        Args:
+            which: Indices of references. Those without an altered version are skipped.
+
+        Returns:
+            The altered versions; `of` are places in `which`.
+        """
+        places, rows = np.nonzero(np.asarray(which)[:, np.newaxis] == self.of)
+        return AlteredReferences(self.features.rows(rows), places)

@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from onnx_ood._types import Array
-from onnx_ood.detectors import Features
+from onnx_ood.detectors import AlteredReferences, Features
 from onnx_ood.runtime import ChannelStatistics
 
 
@@ -23,7 +23,7 @@ def pack(value: Any, name: str) -> dict[str, Array]:
         return {}
     if isinstance(value, tuple):
         inner = {str(place): one for place, one in enumerate(value)}
-    elif isinstance(value, ChannelStatistics | Features):
+    elif isinstance(value, ChannelStatistics | Features | AlteredReferences):
         inner = {field.name: getattr(value, field.name) for field in fields(value)}
     else:
         return {name: value}
@@ -52,5 +52,7 @@ def unpack(arrays: Mapping[str, Array], name: str) -> Any:
     values = {part: unpack(arrays, start + part) for part in parts}
     if all(part.isdecimal() for part in parts):
         return tuple(values[str(place)] for place in range(len(values)))
-    kind = ChannelStatistics if parts <= {field.name for field in fields(ChannelStatistics)} else Features
-    return kind(**values)
+    for kind in (ChannelStatistics, AlteredReferences):
+        if parts == {field.name for field in fields(kind)}:
+            return kind(**values)
+    return Features(**values)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from onnx_ood import models
-from onnx_ood.detectors import Features
+from onnx_ood.detectors import AlteredReferences, Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
@@ -19,7 +19,7 @@ from onnx_ood.runtime import ChannelStatistics
 def _same(one, other) -> bool:
     if isinstance(one, tuple):
         return len(one) == len(other) and all(map(_same, one, other))
-    if isinstance(one, Features | ChannelStatistics):
+    if isinstance(one, Features | ChannelStatistics | AlteredReferences):
         return all(_same(getattr(one, field.name), getattr(other, field.name)) for field in fields(one))
     if one is None or other is None:
         return one is other
@@ -32,8 +32,12 @@ def features() -> Features:
     reader = FeatureReader(load(models.path("fashion_cnn")), needs, provider="cpu")
     images = models.fashion_samples()[0][:4]
     found = reader.read((np.asarray(images)[:, np.newaxis] / 255).astype(np.float32))
+    altered = AlteredReferences(found.rows([3, 1]), np.array([3, 1]))
     return Features(
-        **{**{field.name: getattr(found, field.name) for field in fields(found)}, "altered": (found, found)}
+        **{
+            **{field.name: getattr(found, field.name) for field in fields(found)},
+            "altered": (altered, altered),
+        }
     )
 
 

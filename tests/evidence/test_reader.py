@@ -9,7 +9,7 @@ import pytest
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.detectors import Features, activity_profile, find_detector, list_detectors
+from onnx_ood.detectors import AlteredReferences, Features, activity_profile, find_detector, list_detectors
 from onnx_ood.evidence.perturbed import COPIES, SCALE
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.graph import load
@@ -96,7 +96,9 @@ def test_parts_join_to_the_whole(batch: np.ndarray, evidence: Features) -> None:
     whole = Features.joined(parts)
     np.testing.assert_array_equal(whole.logits, evidence.logits)
     np.testing.assert_array_equal(whole.activity, evidence.activity)
-    both = Features.joined([Features(logits=whole.logits, altered=(whole,))] * 2)
+    both = Features.joined(
+        [Features(logits=whole.logits, altered=(AlteredReferences(whole, np.arange(COUNT)),))] * 2
+    )
     assert len(both) == len(both.altered[0]) == 2 * COUNT
     assert len(Features.joined([])) == 0
 

@@ -14,7 +14,14 @@ from onnx_ood._arguments import checked
 from onnx_ood._types import Float, Progress
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
 from onnx_ood.audits.score.settings import ScoreSettings
-from onnx_ood.detectors import Detector, Features, ModelInfo, deviation_score, published_score
+from onnx_ood.detectors import (
+    AlteredReferences,
+    Detector,
+    Features,
+    ModelInfo,
+    deviation_score,
+    published_score,
+)
 from onnx_ood.evidence.collect import Alteration
 from onnx_ood.evidence.fit import DetectorPipeline
 from onnx_ood.evidence.prepared_model import prepare_model
@@ -110,7 +117,8 @@ def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress |
     for alter in augmentations.values():
         # All photos at once: some augmentations mix two pictures.
         versions = _changed(np.stack(pixels), alter, np.random.default_rng(_SEED), preprocessing)
-        altered_features.append(reader.read(preprocessing.normalise(versions)))
+        found = reader.read(preprocessing.normalise(versions))
+        altered_features.append(AlteredReferences(found, np.arange(len(found))))
         step()
     references = replace(original.features, altered=tuple(altered_features))
     halves = _Halves(pipeline.detectors[0], reader.info, references)

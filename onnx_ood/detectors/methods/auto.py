@@ -13,7 +13,7 @@ from typing_extensions import override
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores
-from onnx_ood.detectors.features import Features, ModelInfo
+from onnx_ood.detectors.features import AlteredReferences, Features, ModelInfo
 from onnx_ood.detectors.methods.uncertainty import Uncertainty, uncertainty_above_baseline
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
@@ -64,7 +64,7 @@ class Auto(Detector):
         held_out: list[Float] = []
         distances: list[bool] = []
         if info.layers:
-            profiles = _Profiles(_activity_of(reference), tuple(map(_activity_of, reference.altered)))
+            profiles = _Profiles.of(reference)
             folds = min(_FOLDS, len(reference))
             for fit, distance in ((_fit_activity, True), (_fit_discriminant, False)):
                 if distance or profiles.altered:
@@ -96,13 +96,21 @@ class _Profiles:
     """Activity profiles: all that the folds of the cross-validation take of the far larger features."""
 
     inputs: Float
-    altered: tuple[Float, ...] = ()
+    altered: tuple[AlteredReferences, ...] = ()
+
+    @classmethod
+    def of(cls, features: Features) -> _Profiles:
+        altered = [
+            AlteredReferences(Features(activity=_activity_of(one.features)), one.of)
+            for one in features.altered
+        ]
+        return cls(_activity_of(features), tuple(altered))
 
     def __len__(self) -> int:
         return len(self.inputs)
 
     def rows(self, which: NDArray[np.intp]) -> _Profiles:
-        return _Profiles(self.inputs[which], tuple(one[which] for one in self.altered))
+        return _Profiles(self.inputs[which], tuple(one.of_references(which) for one in self.altered))
 
 
 _ProfileScorer = Callable[[_Profiles], Float]
@@ -118,7 +126,10 @@ def _activity(gaussian: ShrunkGaussian, profiles: _Profiles) -> Float:
 
 def _fit_discriminant(reference: _Profiles) -> _ProfileScorer:
     """Learn to separate altered references from the references by their activity."""
-    return partial(_discriminant, Discriminant(reference.inputs, reference.altered))
+    altered = [_activity_of(one.features) for one in reference.altered]
+    return partial(
+        _discriminant, Discriminant(reference.inputs, altered, [one.of for one in reference.altered])
+    )
 
 
 def _discriminant(discriminant: Discriminant, profiles: _Profiles) -> Float:
@@ -126,7 +137,7 @@ def _discriminant(discriminant: Discriminant, profiles: _Profiles) -> Float:
 
 
 def _score_profiles(scorer: _ProfileScorer, features: Features) -> Float:
-    return scorer(_Profiles(_activity_of(features)))
+    return scorer(_Profiles.of(features))
 
 
 def _activity_of(features: Features) -> Float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.models.gaussian import ShrunkCovariance, Standardizer
@@ -25,20 +26,28 @@ class Discriminant:
     Features are standardised by the references and clipped to ±6; features that do not differ between references are
     dropped, even if they differ in pseudo-OOD sets (see `Standardizer`). With C₀ the covariance of the references and
     C_k that of set k (each with n − 1), S = C₀ + mean C_k is shrunk to M = 0.7·S + 0.3·(tr S / d)·I, and the direction
-    is w = M⁻¹·(mean over sets of Δ_k / ‖Δ_k‖), with Δ_k = mean of set k − mean of the references; a set with Δ_k = 0
-    adds nothing. Without the division by ‖Δ_k‖, sets that are far out, which any direction separates, would determine
-    it.
+    is w = M⁻¹·(mean over sets of Δ_k / ‖Δ_k‖), with Δ_k the mean difference between the inputs of set k and the
+    references that they were made from; a set with Δ_k = 0 adds nothing. Differences within pairs do not depend on
+    which references were altered, so a few pairs suffice. Without the division by ‖Δ_k‖, sets that are far out, which
+    any direction separates, would determine it.
 
     Sources: R. A. Fisher, Annals of Eugenics 7 (1936); for the shrinkage J. H. Friedman, Journal of the American
     Statistical Association 84 (1989).
     """
 
-    def __init__(self, reference: Float, pseudo_ood: Sequence[Float]) -> None:
+    def __init__(
+        self,
+        reference: Float,
+        pseudo_ood: Sequence[Float],
+        made_from: Sequence[NDArray[np.intp]] | None = None,
+    ) -> None:
         """Compute the direction, in the span of the inputs if these are fewer than features.
 
         Args:
             reference: Features of references, float64 [n, d], n at least 2, finite.
             pseudo_ood: Features of altered references, one float64 [n_k, d] per alteration, n_k at least 2, finite.
+            made_from: Indices of the references that each set was made from, [n_k] each; None if each set was made
+                from all references.
 
         Raises:
             ValueError: If there are no sets, too few inputs, features that are not finite, or no feature that differs
@@ -54,7 +63,11 @@ class Discriminant:
         clipped = self._clipped(reference)
         sets = [self._clipped(one) for one in pseudo_ood]
         roots = [_root(clipped), *(_root(one) / np.sqrt(len(sets)) for one in sets)]
-        apart = np.mean([_unit(one.mean(axis=0) - clipped.mean(axis=0)) for one in sets], axis=0)
+        originals = [clipped if made_from is None else clipped[made_from[k]] for k in range(len(sets))]
+        apart = np.mean(
+            [_unit(one.mean(axis=0) - of.mean(axis=0)) for one, of in zip(sets, originals, strict=True)],
+            axis=0,
+        )
         self._direction = ShrunkCovariance(np.concatenate(roots), _SHRINKAGE).solve(apart[np.newaxis])[0]
 
     def score(self, rows: Float) -> Float:

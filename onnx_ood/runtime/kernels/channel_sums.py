@@ -36,30 +36,35 @@ def channel_sums(activations: NDArray[Any]) -> ChannelSums:
         The statistics. Sums are float64 and relative to the first position of each channel, so that a variance keeps
         its digits if the mean is much larger.
     """
-    return ChannelSums(*compiled(_channel_sums)(activations))
+    # Floats that are not negative are in the order of their bits as integers; negative floats in reverse order.
+    bits = activations.view(np.dtype(f"i{activations.itemsize}"))
+    mean, variance, largest, active = compiled(_channel_sums)(activations, bits)
+    top = largest.view(activations.dtype).astype(np.float64)
+    # Bits of a NaN may be those of the smallest number.
+    top[np.isnan(mean)] = np.nan
+    return ChannelSums(mean, variance, top, active)
 
 
-def _channel_sums(a):  # type: ignore[no-untyped-def]
+def _channel_sums(a, bits):  # type: ignore[no-untyped-def]
     rows, channels, places = a.shape
     mean, variance = np.empty((rows, channels)), np.empty((rows, channels))
-    largest, active = np.empty((rows, channels)), np.empty((rows, channels))
+    largest, active = np.empty((rows, channels), bits.dtype), np.empty((rows, channels))
     for row in range(rows):
         for channel in range(channels):
-            values = a[row, channel]
+            values, keys = a[row, channel], bits[row, channel]
             first = np.float64(values[0])
-            total, squares, on = 0.0, 0.0, 0
+            total, squares, on = 0.0, 0.0, np.int32(0)
+            # Of integers, since the largest of floats keeps the compiler from using vectors: a NaN may come.
+            highest = lowest = keys[0]
             for i in range(places):
                 d = np.float64(values[i]) - first
                 total += d
                 squares += d * d
-                on += values[i] > 0
-            # In a loop of its own, since a NaN keeps the compiler from using vectors here: the sums have theirs.
-            most = values[0]
-            for i in range(places):
-                most = max(most, values[i])
+                on += np.int32(values[i] > 0)
+                highest, lowest = max(highest, keys[i]), min(lowest, keys[i])
             shift = total / places
             mean[row, channel] = first + shift
             variance[row, channel] = max(squares / places - shift * shift, 0.0)
-            largest[row, channel] = most
+            largest[row, channel] = highest if highest >= 0 else lowest
             active[row, channel] = on / places
     return mean, variance, largest, active

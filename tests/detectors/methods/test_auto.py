@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from onnx_ood.detectors import (
+    AlteredReferences,
     Features,
     FittedDetector,
     LinearHead,
@@ -35,7 +36,12 @@ def made(count: int, seed: int, shift: float = 0.0) -> Features:
 
 WEIGHT = np.random.default_rng(9).normal(size=(CLASSES, FEATURES))
 INFO = ModelInfo(False, LinearHead(WEIGHT, np.zeros(CLASSES), True), True, (), ("a", "b", "c"))
-REFERENCE = replace(made(16, 0), altered=(made(16, 1, 0.3), made(16, 2, -0.3)))
+REFERENCE = replace(
+    made(16, 0),
+    altered=tuple(
+        AlteredReferences(made(16, seed, shift), np.arange(16)) for seed, shift in ((1, 0.3), (2, -0.3))
+    ),
+)
 INPUTS = made(7, 3, 0.2)
 
 
@@ -54,7 +60,7 @@ def _z(fit: object, distance: bool) -> np.ndarray:
 
 def test_auto_is_the_sum_of_its_parts() -> None:
     def discriminant(known: Features) -> FittedDetector:
-        found = Discriminant(known.activity, [one.activity for one in known.altered])
+        found = Discriminant(known.activity, [one.features.activity for one in known.altered])
         return lambda features: found.score(features.activity)
 
     expected = (

@@ -22,10 +22,15 @@ def made(seed: int, count: int, features: int, sets: int) -> tuple[np.ndarray, l
     return good, pseudo_ood, 2 * rng.normal(size=(6, features)) @ mixing
 
 
-@given(st.integers(0, 500), st.integers(3, 15), st.integers(1, 40), st.integers(1, 4))
-def test_scores_are_those_of_a_dense_solve(seed: int, count: int, features: int, sets: int) -> None:
+@given(st.integers(0, 500), st.integers(3, 15), st.integers(1, 40), st.integers(1, 4), st.booleans())
+def test_scores_are_those_of_a_dense_solve(
+    seed: int, count: int, features: int, sets: int, paired: bool
+) -> None:
     good, pseudo_ood, rows = made(seed, count, features, sets)
     pseudo_ood = [one[: max(2, count - k)] for k, one in enumerate(pseudo_ood)]
+    rng = np.random.default_rng(seed)
+    made_from = [rng.integers(0, count, len(one)) for one in pseudo_ood] if paired else None
+    originals = [good[which] for which in made_from] if made_from else [good] * sets
 
     def clipped(x: np.ndarray) -> np.ndarray:
         return np.clip((x - good.mean(axis=0)) / good.std(axis=0, ddof=1), -6, 6)
@@ -33,10 +38,13 @@ def test_scores_are_those_of_a_dense_solve(seed: int, count: int, features: int,
     within = np.cov(clipped(good).T) + np.mean([np.cov(clipped(one).T) for one in pseudo_ood], axis=0)
     within = np.atleast_2d(within)
     shrunk = 0.7 * within + 0.3 * np.trace(within) / features * np.eye(features)
-    apart = [clipped(one).mean(axis=0) - clipped(good).mean(axis=0) for one in pseudo_ood]
+    apart = [
+        clipped(one).mean(axis=0) - clipped(of).mean(axis=0)
+        for one, of in zip(pseudo_ood, originals, strict=True)
+    ]
     direction = np.linalg.solve(shrunk, np.mean([one / np.sqrt(one @ one) for one in apart], axis=0))
     np.testing.assert_allclose(
-        Discriminant(good, pseudo_ood).score(rows), clipped(rows) @ direction, rtol=1e-8, atol=1e-9
+        Discriminant(good, pseudo_ood, made_from).score(rows), clipped(rows) @ direction, rtol=1e-8, atol=1e-9
     )
 
 

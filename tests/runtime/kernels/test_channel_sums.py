@@ -11,7 +11,7 @@ from onnx_ood.runtime.kernels.channel_sums import channel_sums
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("shape", [(3, 4, 25), (2, 1, 1), (1, 5, 7)])
-@pytest.mark.parametrize("offset", [0.0, 1e4])
+@pytest.mark.parametrize("offset", [0.0, 1e4, -1e4])
 def test_statistics_are_numpy_s(dtype: str, shape: tuple[int, ...], offset: float) -> None:
     values = small_models.normal(*shape).astype(dtype) + np.dtype(dtype).type(offset)
     found = channel_sums(values)
@@ -27,3 +27,21 @@ def test_zero_is_not_active_and_equal_values_do_not_vary() -> None:
     found = channel_sums(np.array([[[0.0, -0.0, 1.0, -1.0], [0.1] * 4]], np.float32))
     np.testing.assert_array_equal(found.active, [[0.25, 1]])
     assert found.variance[0, 1] == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("nan", [np.nan, -np.nan])
+@pytest.mark.parametrize("at", [0, 7])
+def test_a_nan_makes_mean_variance_and_largest_nan(dtype: str, nan: float, at: int) -> None:
+    values = small_models.normal(1, 2, 9).astype(dtype)
+    values[0, 1, at] = nan
+    found = channel_sums(values)
+    for each in (found.mean, found.variance, found.largest):
+        assert np.isnan(each).tolist() == [[False, True]]
+
+
+def test_the_largest_of_negative_values_and_of_infinity() -> None:
+    found = channel_sums(
+        np.array([[[-3.0, -0.5, -1e30], [-0.0, -0.0, -2.0], [1.0, np.inf, 2.0]]], np.float32)
+    )
+    np.testing.assert_array_equal(found.largest, [[-0.5, 0, np.inf]])
