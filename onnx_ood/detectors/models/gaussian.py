@@ -1,4 +1,4 @@
-"""Gaussians with more dimensions than inputs to learn from: standardised, shrunk, and solved in the inputs' span."""
+"""Gaussians with more dimensions than inputs to learn from: standardised and shrunk."""
 
 from __future__ import annotations
 
@@ -63,17 +63,18 @@ class Standardizer:
 
 
 class ShrunkCovariance:
-    """(1 − s)·C + s·(tr C / d)·I for C = RᵀR, without a d × d matrix.
+    """M = (1 − s)·C + t·I for C = RᵀR and t = s·tr C / d, and its inverse.
 
-    With R = U·diag(σ)·Vᵀ the matrix is (1 − s)·σ² + s·t in the directions of V, t = tr C / d, and s·t in all others.
-    So for few rows of R everything happens in their span. The part outside is the remainder of a projection onto the
-    span, not a difference of squares, which would cancel.
+    If R has fewer rows than columns, no d × d matrix is made:
+    M⁻¹ = (I − (1 − s)·Rᵀ·((1 − s)·R·Rᵀ + t·I)⁻¹·R) / t. M is well-conditioned, by at most 1 + d·(1 − s) / s, so the
+    difference keeps its digits.
 
-    Source: O. Ledoit and M. Wolf, Journal of Multivariate Analysis 88 (2004), with s chosen, not estimated.
+    Sources: O. Ledoit and M. Wolf, Journal of Multivariate Analysis 88 (2004), with s chosen, not estimated; for the
+    inverse M. A. Woodbury, Memorandum Report 42, Princeton University (1950).
     """
 
     def __init__(self, roots: Float, shrinkage: float) -> None:
-        """Decompose R.
+        """Invert the smaller of the two matrices.
 
         Args:
             roots: R, float64 [r, d], not all 0.
@@ -84,35 +85,35 @@ class ShrunkCovariance:
         """
         if not 0 <= shrinkage <= 1:
             raise ValueError(f"shrinkage {shrinkage} is out of range; choose it from 0 to 1")
-        features = roots.shape[1]
-        if len(roots) > features:
-            # The triangular factor has the same C in fewer rows.
-            roots = np.asarray(np.linalg.qr(roots, mode="r"))
-        _, singular, self._span = np.linalg.svd(roots, full_matrices=False)
-        if not len(singular) or not singular[0] > 0:
+        rows, features = roots.shape
+        trace = float(np.sum(roots**2))
+        if not trace > 0:
             raise ValueError("features have no spread; give inputs that differ")
-        if shrinkage == 0 and (len(singular) < features or singular[-1] <= _MIN_SINGULAR * singular[0]):
-            raise ValueError("the covariance has no inverse; use a shrinkage above 0")
-        self._complete = len(singular) == features
-        self._outside = shrinkage * float(np.sum(singular**2)) / features
-        self._inside = (1 - shrinkage) * singular**2 + self._outside
+        self._outside = shrinkage * trace / features
+        self._roots = roots if rows < features else None
+        if shrinkage == 0:
+            # An inverse of C would square the condition of R, which nothing bounds here.
+            _, singular, span = np.linalg.svd(roots, full_matrices=False)
+            if rows < features or singular[-1] <= _MIN_SINGULAR * singular[0]:
+                raise ValueError("the covariance has no inverse; use a shrinkage above 0")
+            self._inverse = (span.T / singular**2) @ span
+        else:
+            products = roots.T @ roots if self._roots is None else roots @ roots.T
+            self._inverse = np.linalg.inv((1 - shrinkage) * products + self._outside * np.eye(len(products)))
+        if self._roots is not None:
+            self._inverse *= 1 - shrinkage
 
     def solve(self, rows: Float) -> Float:
         """Return the inverse times each row, float64 [N, d], from rows [N, d]."""
-        along, left = self._split(rows)
-        solved: Float = (along / self._inside) @ self._span
-        return solved if left is None else solved + left / self._outside
+        if self._roots is None:
+            return np.asarray(rows @ self._inverse)
+        solved: Float = (rows - rows @ self._roots.T @ self._inverse @ self._roots) / self._outside
+        return solved
 
     def squared_distances(self, rows: Float) -> Float:
         """Return xᵀ·M⁻¹·x of each row x, float64 [N], from rows [N, d]."""
-        along, left = self._split(rows)
-        total: Float = (along**2 / self._inside).sum(axis=1)
-        return total if left is None else total + (left**2).sum(axis=1) / self._outside
-
-    def _split(self, rows: Float) -> tuple[Float, Float | None]:
-        """Return coordinates in the span, [N, r], and the part outside, [N, d]; None if the span is complete."""
-        along = rows @ self._span.T
-        return along, None if self._complete else rows - along @ self._span
+        total: Float = (rows * self.solve(rows)).sum(axis=1)
+        return np.maximum(total, 0)
 
 
 class ShrunkGaussian:
