@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.runtime.kernels.pair_sums import compiled
+from onnx_ood.runtime.kernels.compiler import compiled
 
 
 class ChannelSums(NamedTuple):
@@ -38,17 +38,18 @@ def channel_sums(activations: NDArray[Any]) -> ChannelSums:
     """
     # Floats that are not negative are in the order of their bits as integers; negative floats in reverse order.
     bits = activations.view(np.dtype(f"i{activations.itemsize}"))
-    mean, variance, largest, active = compiled(_channel_sums)(activations, bits)
+    shape = activations.shape[:2]
+    mean, variance, active = np.empty(shape), np.empty(shape), np.empty(shape)
+    largest = np.empty(shape, bits.dtype)
+    compiled(_channel_sums)(activations, bits, mean, variance, largest, active)
     top = largest.view(activations.dtype).astype(np.float64)
     # Bits of a NaN may be those of the smallest number.
     top[np.isnan(mean)] = np.nan
     return ChannelSums(mean, variance, top, active)
 
 
-def _channel_sums(a, bits):  # type: ignore[no-untyped-def]
+def _channel_sums(a, bits, mean, variance, largest, active):  # type: ignore[no-untyped-def]
     rows, channels, places = a.shape
-    mean, variance = np.empty((rows, channels)), np.empty((rows, channels))
-    largest, active = np.empty((rows, channels), bits.dtype), np.empty((rows, channels))
     for row in range(rows):
         for channel in range(channels):
             values, keys = a[row, channel], bits[row, channel]
@@ -67,4 +68,3 @@ def _channel_sums(a, bits):  # type: ignore[no-untyped-def]
             variance[row, channel] = max(squares / places - shift * shift, 0.0)
             largest[row, channel] = highest if highest >= 0 else lowest
             active[row, channel] = on / places
-    return mean, variance, largest, active

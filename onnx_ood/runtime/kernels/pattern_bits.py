@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.runtime.kernels.pair_sums import compiled
+from onnx_ood.runtime.kernels.compiler import compiled
 
 _WORD = 8
 
@@ -33,8 +33,9 @@ def pack(values: NDArray[Any], above: NDArray[Any], rows: NDArray[np.int64], out
     Returns:
         The number of values that are NaN and have no pattern.
     """
-    undefined: int = compiled(_pack)(values, above, rows, out)
-    return undefined
+    undefined = np.zeros(1, np.int64)
+    compiled(_pack)(values, above, rows, out, undefined)
+    return int(undefined[0])
 
 
 def differing_bits(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
@@ -47,7 +48,8 @@ def differing_bits(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int
     Returns:
         The number of bits in which corresponding rows differ, [M].
     """
-    counts: NDArray[np.int64] = compiled(_differing_bits)(a.view(np.uint64), b.view(np.uint64))
+    counts = np.empty(len(a), np.int64)
+    compiled(_differing_bits)(a.view(np.uint64), b.view(np.uint64), counts)
     return counts
 
 
@@ -61,12 +63,13 @@ def channel_places(indices: NDArray[Any], plane: int) -> NDArray[np.int32]:
     Returns:
         Indices into the channel, of the same shape.
     """
-    places: NDArray[np.int32] = compiled(_channel_places)(np.ascontiguousarray(indices).ravel(), plane)
-    return places.reshape(indices.shape)
+    places = np.empty(indices.shape, np.int32)
+    compiled(_channel_places)(np.ascontiguousarray(indices).ravel(), plane, places.reshape(-1))
+    return places
 
 
-def _pack(values, above, rows, out):  # type: ignore[no-untyped-def]
-    units, undefined = values.shape[1], 0
+def _pack(values, above, rows, out, undefined):  # type: ignore[no-untyped-def]
+    units = values.shape[1]
     whole, each = units // 8, out.shape[1] // above.size
     for row in range(values.shape[0]):
         x = values[row]
@@ -81,12 +84,10 @@ def _pack(values, above, rows, out):  # type: ignore[no-untyped-def]
             for i in range(8 * whole, units):
                 to[whole] |= np.uint8(x[i] > limit) << np.uint8(i - 8 * whole)
         for i in range(units):
-            undefined += x[i] != x[i]
-    return undefined
+            undefined[0] += x[i] != x[i]
 
 
-def _differing_bits(a, b):  # type: ignore[no-untyped-def]
-    counts = np.empty(a.shape[0], np.int64)
+def _differing_bits(a, b, counts):  # type: ignore[no-untyped-def]
     for row in range(a.shape[0]):
         left, right, total = a[row], b[row], np.uint64(0)
         for i in range(left.size):
@@ -97,11 +98,8 @@ def _differing_bits(a, b):  # type: ignore[no-untyped-def]
             x = (x + (x >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
             total += (x * np.uint64(0x0101010101010101)) >> np.uint64(56)
         counts[row] = np.int64(total)
-    return counts
 
 
-def _channel_places(indices, plane):  # type: ignore[no-untyped-def]
-    places = np.empty(indices.size, np.int32)
+def _channel_places(indices, plane, places):  # type: ignore[no-untyped-def]
     for i in range(indices.size):
         places[i] = indices[i] % plane
-    return places

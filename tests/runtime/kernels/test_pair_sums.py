@@ -1,40 +1,23 @@
-"""Compiled loops where nothing can be kept on disk; what they compute is tested with the pair statistics."""
+"""Compiled pair statistics against numpy in float64."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from numba.core.caching import CacheImpl
-from numba.core.caching import FunctionCache as _Cache
+import small_models
 
-from onnx_ood.runtime.kernels import pair_sums as kernels
-
-
-def test_without_a_writable_folder_loops_are_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    # What numba finds where neither the package's folder nor the user's can be written to.
-    monkeypatch.setattr(CacheImpl, "_locator_classes", [])
-    a, b = np.array([[1.0, -2.0, 3.0]], np.float32), np.array([[-1.0, -2.0, 5.0]], np.float32)
-    kernels.compiled.cache_clear()
-    try:
-        squares, active = kernels.clean_sums(a)
-        products, distances, flips = kernels.pair_sums(a, b)
-    finally:
-        kernels.compiled.cache_clear()
-    assert (squares[0], active[0]) == (14, 2)
-    assert (products[0], distances[0], flips[0]) == (-2 + 6, 4 + 4, 1)
+from onnx_ood.runtime.kernels.pair_sums import clean_sums, pair_sums
 
 
-def test_loops_that_cannot_be_stored_are_compiled_once_and_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    stored: list[object] = []
-
-    def full(_: object, signature: object, *__: object) -> None:
-        stored.append(signature)
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(_Cache, "save_overload", full)
-    monkeypatch.setattr(_Cache, "load_overload", lambda *_: None)
-    loop = kernels.compiled.__wrapped__(kernels._clean_sums)
-    for _ in range(2):
-        squares, active = loop(np.array([[1.0, -2.0, 3.0]], np.float32))
-        assert (squares[0], active[0]) == (14, 2)
-    assert len(stored) == 1
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(3, 1), (2, 37), (1, 1000)])
+def test_sums_are_numpy_s(dtype: str, shape: tuple[int, int]) -> None:
+    a, b = small_models.normal(2, *shape).astype(dtype)
+    exact, nudged = a.astype(np.float64), b.astype(np.float64)
+    squares, active = clean_sums(a)
+    np.testing.assert_allclose(squares, (exact**2).sum(axis=1), rtol=1e-13)
+    np.testing.assert_array_equal(active, (a > 0).sum(axis=1))
+    products, distances, flips = pair_sums(a, b)
+    np.testing.assert_allclose(products, (exact * (nudged - exact)).sum(axis=1), rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(distances, ((nudged - exact) ** 2).sum(axis=1), rtol=1e-13)
+    np.testing.assert_array_equal(flips, ((a > 0) != (b > 0)).sum(axis=1))
