@@ -7,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
-from itertools import cycle
 from threading import Event
 from typing import Any, Literal
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
 from onnx_ood.detectors import AlteredReferences, Features, ModelInfo
-from onnx_ood.evidence.bundled_photos import CROPS, bundled_photos
+from onnx_ood.evidence.bundled_photos import altered_crops, bundled_photos
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
 from onnx_ood.exceptions import TooFewReferencesError, UsageError
 from onnx_ood.inputs import InputSource, Preprocessing, open_inputs
@@ -160,28 +159,24 @@ def measure_bundled_photos(
             "none", note="the model takes grey pictures, so the bundled photos are not used as references"
         )
     augmentations = pseudo_ood_augmentations(preprocessing) if augment else {}
+    chosen = altered_crops(len(augmentations))
 
     def versions(stop: Event) -> Generator[NDArray[np.float32]]:
         pictures = bundled_photos(preprocessing)
         yield pictures
         rng = np.random.default_rng(0)
-        rounds = cycle(np.split(pictures, CROPS))
-        for alter in augmentations.values():
+        for alter, which in zip(augmentations.values(), chosen, strict=True):
             if not stop.is_set():
-                yield alter(next(rounds), rng)
+                yield alter(pictures[which], rng)
 
     # The model does not wait for the next version.
     with closing(one_ahead(versions, name="onnx-ood-versions")) as ahead:
         features = collector.measure_pictures(next(ahead))
         altered = []
-        # One crop of each photo suffices for an alteration: the loss of AUROC is in docs/detectors.md.
-        rounds = cycle(np.split(np.arange(len(features)), CROPS))
-        for pictures in ahead:
+        for pictures, which in zip(ahead, chosen, strict=True):
             if progress:
                 progress(len(pictures))
-            altered.append(
-                AlteredReferences(collector.measure_pictures(pictures, altered=True), next(rounds))
-            )
+            altered.append(AlteredReferences(collector.measure_pictures(pictures, altered=True), which))
         features = replace(features, altered=tuple(altered))
     return ReferenceSet(
         "bundled",

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from onnx_ood import models
-from onnx_ood.evidence.bundled_photos import CROPS, bundled_photos
+from onnx_ood.evidence.bundled_photos import CROPS, altered_crops, bundled_photos
 from onnx_ood.inputs import parse
 
 
@@ -35,3 +35,13 @@ def test_every_second_crop_of_a_photo_went_through_a_jpeg() -> None:
     with_blue = pictures[..., 2] - pictures @ np.array([0.299, 0.587, 0.114], np.float32)
     fine = np.abs(np.diff(with_blue, axis=3)[..., ::2]).mean(axis=(1, 2, 3))
     assert max(fine[1::2]) < 0.75 * min(fine[::2])
+
+
+def test_crops_are_altered_equally_often() -> None:
+    chosen = altered_crops(12)
+    assert [len(set(which.tolist())) for which in chosen] == [16] * 12
+    counts = np.bincount(np.concatenate(chosen), minlength=CROPS * len(models.photos()))
+    assert counts.sum() == 192
+    assert np.ptp(counts) <= 1
+    # The crops of an alteration are of 16 photos.
+    assert all(len(set((which % len(models.photos())).tolist())) == 16 for which in chosen)
