@@ -31,6 +31,9 @@ from onnx_ood.evidence.user_cache import cache_folder, trim_cache
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.inputs import InputSource
 
+# Parts of the features that a run which reads the activity has for nothing.
+_WITH_ACTIVITY: frozenset[Need] = frozenset({"activity", "altered", "features", "logits"})
+
 
 class PipelineSettings(Protocol):
     """Settings of an audit that the pipeline reads."""
@@ -255,6 +258,7 @@ class DetectorPipeline:
             self.prepared,
             limit=limit,
             seed=self._settings.seed,
-            # Detectors learn from the activity of altered references only.
-            altering=lambda: readers({"activity"}),
+            # Detectors learn from the activity of altered references only. A second session costs more than parts that
+            # come with it for nothing.
+            altering=None if self.needs <= _WITH_ACTIVITY else lambda: readers({"activity"}),
         )
