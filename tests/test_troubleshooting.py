@@ -128,7 +128,8 @@ def test_each_message_is_listed_once():
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_a_shell_without_the_environment_finds_no_program(tmp_path):
     done = subprocess.run(
-        ["bash", "-c", "onnx-ood demo"], env={"PATH": os.defpath}, cwd=tmp_path, capture_output=True, text=True, check=False,
+        ["bash", "-c", "onnx-ood demo"],
+        env={"PATH": os.defpath}, cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert "onnx-ood: command not found" in done.stderr
 
