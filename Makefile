@@ -4,6 +4,8 @@
 # make fuzz        runs the property-based tests on new examples
 # make bench DATA=FOLDER   measures all detectors on models and sets in a folder: the tables of docs/detectors.md
 # make lists       writes what follows from registries: tables in docs/, schemas, public names for type checkers
+# make outputs     runs the commands of README, tutorial and recipes, and writes the outputs that they show
+# make wheel       builds dist/onnx_ood-VERSION-py3-none-any.whl, which pip and uvx install
 # make docs        builds the documentation site into build/site; warnings are errors
 # make mutation    mutation score of the tests, on a seeded sample of 300 mutants
 # make lock        pins requirements/*.lock anew, with hashes (needs the network)
@@ -16,7 +18,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Compiled tests and modules are kept: each worker and each program that a test starts would compile them again.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test test-real fuzz bench lists docs mutation lint lock clean
+.PHONY: demo test test-real fuzz bench lists outputs wheel docs mutation lint lock clean
 
 demo: .venv/run.stamp
 	$(BIN)/onnx-ood demo
@@ -40,6 +42,13 @@ mutation: .venv/test.stamp
 
 lists: .venv/test.stamp
 	$(BIN)/python docs/generate.py lists
+
+outputs: .venv/test.stamp
+	$(BIN)/python docs/generate.py outputs
+
+wheel: .venv/run.stamp
+	rm -rf build/lib build/bdist.* dist
+	$(PIP) wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
 
 docs: .venv/docs.stamp
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

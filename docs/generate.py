@@ -5,6 +5,7 @@ python docs/generate.py schemas     writes docs/schemas/*.json and their table i
 python docs/generate.py detectors   writes the list in docs/detectors.md
 python docs/generate.py metrics     writes the table in docs/ci.md
 python docs/generate.py names       writes the public names for type checkers, onnx_ood/__init__.pyi
+python docs/generate.py outputs     runs the commands of README, tutorial and recipes, and writes the outputs they show
 python docs/generate.py pictures    runs the commands and writes demo, score, sensitivity, sensitivity-trajectories,
                                     plane and bench.svg in docs/images
 python docs/generate.py screenshots opens a page in Chromium and writes docs/images/report-*.png, and terminal-*.svg
@@ -28,6 +29,7 @@ from PIL import Image, ImageFilter
 from pydantic import BaseModel
 from rich.console import Console
 from rich.terminal_theme import TerminalTheme
+from sessions import Shell, Step, checkout, read_steps, written_again
 
 import onnx_ood
 from onnx_ood import models
@@ -58,6 +60,9 @@ RESULTS: dict[str, type[BaseModel]] = {
 }
 # Of these, what users write.
 WRITTEN = {"bench-file", "card", "check-file"}
+# Pages whose outputs are written again, and the steps that only a test runs.
+SESSIONS = ("README.md", "docs/tutorial.md", "docs/recipes.md")
+SLOW = {"make demo", "make test"}
 WIDTH = 120
 # Bytes that a screenshot may have.
 LARGEST = 300_000
@@ -113,6 +118,25 @@ def schemas() -> None:
         f"| baselines of `check` | {link['baseline']} |",
     ]
     _fill("score.md", "schemas", rows)
+
+
+def outputs(pages: Sequence[str] = SESSIONS) -> None:
+    """Run the commands of pages as a new user would, and write the outputs that they show."""
+    for name in pages:
+        page = DOCS.parent / name
+        steps = read_steps(page.read_text())
+        printed = []
+        with TemporaryDirectory() as folder:
+            place = Path(folder) / "folder"
+            if name == "README.md":
+                checkout(DOCS.parent, place)
+            place.mkdir(exist_ok=True)
+            with Shell(place, Path(folder) / "home") as shell:
+                if name != "README.md":
+                    shell.run(Step("console", f"source {DOCS.parent}/.venv/bin/activate"))
+                for step in steps:
+                    printed.append("" if step.text in SLOW else shell.run(step)[0])
+        page.write_text(written_again(page.read_text(), printed))
 
 
 def pictures() -> None:
@@ -346,7 +370,8 @@ def _fill(name: str, mark: str, rows: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     actions = {
-        one.__name__: one for one in (lists, schemas, detectors, metrics, names, pictures, screenshots)
+        one.__name__: one
+        for one in (lists, schemas, detectors, metrics, names, outputs, pictures, screenshots)
     }
     wanted = sys.argv[1:]
     if not wanted or not set(wanted) <= set(actions):

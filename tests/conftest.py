@@ -93,6 +93,8 @@ def demo_run(tmp_path_factory) -> Path:
 
     def work(folder: Path) -> None:
         options = ["--provider", "cpu", "--json", str(folder / "demo.json")]
+        # As on a new machine: an empty environment, and a home folder of its own.
+        environment = {"PATH": os.defpath, "HOME": str(folder)}
         if shutil.which("make") is None or Path(sys.prefix) != ROOT / ".venv":
             command = [sys.executable, "-m", "onnx_ood", "demo", *options]
         else:
@@ -101,7 +103,9 @@ def demo_run(tmp_path_factory) -> Path:
             script.write_text(f'#!/bin/sh\nexec {shlex.quote(str(PROGRAM))} "$@" {shlex.join(options)}\n')
             script.chmod(0o755)
             command = ["make", "demo", f"BIN={folder}"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=600)
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600
+        )
         assert done.returncode == 0, done.stderr
         (folder / "stdout.txt").write_text(done.stdout, encoding="utf-8")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from sessions import difference
 
 import onnx_ood
 
@@ -51,3 +52,30 @@ def test_the_reference_has_every_public_name():
     assert len(listed) == len(set(listed))
     expected = {name for name in onnx_ood.__all__ if not name.endswith("Error")} - {"__version__"}
     assert set(listed) == expected | {"testing.check_detector", "exceptions"}
+
+
+def test_the_report_that_is_explained_is_the_tutorial_s():
+    (explained,) = re.findall(
+        r"## How to read a report\n\n```text\n(.*?)```", (DOCS / "report.md").read_text(), re.DOTALL
+    )
+    lines = (DOCS / "tutorial.md").read_text().splitlines()
+    for line in explained.splitlines():
+        assert any(not difference(line, other) for other in lines), line
+
+
+def test_figures_on_references_are_those_of_the_detectors_page():
+    text = (DOCS / "references.md").read_text()
+    tables = (DOCS / "detectors.md").read_text()
+    for figure in ("0.954", "0.985", "0.887", "0.951", "0.933", "0.963"):
+        assert figure in text
+        assert figure in tables.split("## Results")[1], figure
+    shares = [float(share) for share in re.findall(r"\| (0\.0\d\d) ± 0\.\d+ \|", tables)]
+    assert f"{min(shares):.1%} to {max(shares):.1%} of good" in " ".join(text.split())
+    most = max(int(high) for high in re.findall(r"\| \d+ \| \d+ to (\d+) \| 0\.", tables))
+    assert f"0 to {most} of 200" in text
+
+
+def test_every_page_is_in_the_navigation():
+    pages = {path.name for path in DOCS.glob("*.md")} | {"tour.md"}
+    nav = (DOCS.parent / "mkdocs.yml").read_text().split("\nnav:")[1]
+    assert pages == set(re.findall(r": (\w[\w-]*\.md)$", nav, re.MULTILINE))

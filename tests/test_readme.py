@@ -1,76 +1,58 @@
-"""Every command in the README runs, as it stands there."""
+"""The README works from top to bottom, as a new user types it."""
 
 import json
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from command import run
+from sessions import Shell, checkout, difference, read_steps
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, flags=re.DOTALL)
-COMMANDS = [line for kind, text in BLOCKS if kind == "console" for line in text.splitlines() if line.strip()]
-PROGRAM_LINES = [line for line in COMMANDS if line.startswith("onnx-ood ")]
-ACTIVATION = "source .venv/bin/activate"
-MAKE_LINES = [line for line in COMMANDS if line.startswith("make ")]
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A folder in which the README's relative paths exist and that may be written to."""
-    (tmp_path / "models").symlink_to(ROOT / "models")
-    return tmp_path
-
-
-def test_every_command_is_of_a_kind_that_is_run_here():
-    assert [ACTIVATION, *MAKE_LINES, *PROGRAM_LINES] == sorted(COMMANDS, key=lambda line: line != ACTIVATION)
-    assert MAKE_LINES == ["make demo", "make test"]
-
-
-@pytest.mark.skipif(
+STEPS = read_steps(README)
+MAKE_LINES = ["make demo", "make test"]
+needs_venv = pytest.mark.skipif(
     shutil.which("bash") is None or Path(sys.prefix) != ROOT / ".venv", reason="not run from .venv"
 )
-def test_activation_puts_the_program_on_the_path():
-    done = subprocess.run(
-        ["bash", "-c", f"{ACTIVATION} && command -v onnx-ood"],
-        cwd=ROOT, capture_output=True, text=True, check=True, env={"PATH": "/usr/bin:/bin"},
-    )  # fmt: skip
-    assert done.stdout.strip() == str(ROOT / ".venv" / "bin" / "onnx-ood")
-    assert COMMANDS.index(ACTIVATION) < COMMANDS.index(PROGRAM_LINES[0])
 
 
-def test_program_lines_run_in_their_order(checkout):
-    for line in PROGRAM_LINES:
-        _, *arguments = shlex.split(line)
-        result = run(*arguments, folder=checkout)
-        assert result.returncode == 0, (line, result.stderr)
-        assert result.stderr == "", line
-        assert bool(result.stdout.strip()) == ("--quiet" not in arguments), line
-    assert json.loads((checkout / "result.json").read_text())["status"] == "scored"
-    assert "<html" in (checkout / "result.html").read_text()
-    assert len((checkout / "run.jsonl").read_text().splitlines()) > len(
-        list((ROOT / "models/photos").glob("*.jpg"))
+@needs_venv
+def test_commands_and_programs_run_in_their_order_in_an_empty_environment(tmp_path):
+    """All but those of make, which other tests run. Warnings of Python programs are errors."""
+    folder = checkout(ROOT, tmp_path / "checkout")
+    printed = {}
+    with Shell(folder, tmp_path / "home") as shell:
+        for step in STEPS:
+            if step.text in MAKE_LINES:
+                continue
+            output, code = shell.run(step)
+            assert code == 0, (step.text, output)
+            printed[step.text] = output
+            if step.shown is not None:
+                changed = difference(step.shown, output)
+                assert not changed, f"$ {step.text}\n{changed}\nrun: make outputs"
+    for command, output in printed.items():
+        silent = "--quiet" in command or command.startswith("source ")
+        assert bool(output.strip()) == (not silent), command
+        assert "onnx-ood: " not in output, command
+    assert json.loads((folder / "result.json").read_text())["status"] == "scored"
+    assert "<html" in (folder / "result.html").read_text(encoding="utf-8")
+    stream = [json.loads(line)["record"] for line in (folder / "run.jsonl").read_text().splitlines()]
+    assert stream.count("scored") == len(list((ROOT / "models" / "photos").glob("[a-c]*.jpg")))
+    assert (folder / "watched.onnx").stat().st_size > 0
+
+
+def test_make_lines_are_those_that_tests_know():
+    commands = [step.text for step in STEPS if step.kind == "console"]
+    assert len(commands) > 12
+    assert [line for line in commands if line.startswith("make ")] == MAKE_LINES
+    assert commands.index("source .venv/bin/activate") < min(
+        place for place, line in enumerate(commands) if line.startswith("onnx-ood ")
     )
-
-
-@pytest.mark.parametrize("code", [text for kind, text in BLOCKS if kind == "python"])
-def test_python_blocks_run(code, checkout):
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", code],
-        cwd=checkout,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.strip()
 
 
 @pytest.mark.skipif(

@@ -1,6 +1,7 @@
 """The wheel holds all that the commands need, and nothing that doesn't belong to it."""
 
-import os
+import json
+import re
 import shutil
 import subprocess
 import sys
@@ -48,21 +49,60 @@ def test_everything_tracked_of_the_package_is_in_it(wheel):
             assert f"onnx_ood/models/{path.relative_to(ROOT / 'models').as_posix()}" in names
 
 
-def test_the_demo_runs_from_the_wheel_outside_the_checkout(wheel, tmp_path):
-    site = tmp_path / "site"
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(site)
-    # The test of the demo covers all photos; a few of them show that it runs.
-    for photo in sorted((site / "onnx_ood" / "models" / "photos").glob("*.jpg"))[6:]:
-        photo.unlink()
-    script = (
-        "import onnx_ood; print(onnx_ood.__file__); from onnx_ood.cli.main import run; exit(run(['demo']))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(site)},
-        capture_output=True, text=True, check=False, timeout=300,
+@pytest.fixture(scope="module")
+def installed(wheel, tmp_path_factory):
+    """The program, installed from the wheel into an environment that has the packages of this one."""
+    folder = tmp_path_factory.mktemp("environment")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
+    (packages,) = folder.glob("[Ll]ib/**/site-packages")
+    # A .pth file makes packages importable; .pth files next to them, such as that of this checkout, are not read.
+    others = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "others.pth").write_text("\n".join(others))
+    subprocess.run(
+        [sys.executable, "-m", "pip", "--python", folder, "install", "--quiet", "--no-deps", "--no-index", wheel],
+        check=True, capture_output=True, timeout=300,
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert result.stdout.splitlines()[0].startswith(str(site))
-    assert "inverted" in result.stdout
+    (program,) = folder.glob("*/onnx-ood")
+    return program, packages
+
+
+def _start(program, home, *arguments):
+    """As a new user, in another folder: nothing in the environment, nothing in the home folder."""
+    return subprocess.run(
+        ["env", "-i", f"HOME={home}", "PATH=/usr/bin:/bin", program, *arguments],
+        cwd=home, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("env") is None, reason="env is not installed")
+def test_an_installed_wheel_scores_in_an_empty_environment(installed, tmp_path, garments):
+    program, packages = installed
+    model = packages / "onnx_ood" / "models" / "fashion_cnn.onnx"
+    done = _start(program, tmp_path, "score", model, garments, "--html", "page.html", "--json", "result.json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("12 inputs ranked by auto")
+    # The card and the names of classes next to the model, and parts of the page, are in the wheel.
+    assert "guess" not in done.stdout
+    assert "ankle boot" in done.stdout
+    assert "<style>" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    result = json.loads((tmp_path / "result.json").read_text())
+    assert result["model"]["path"] == str(model)
+
+
+@pytest.mark.skipif(shutil.which("env") is None, reason="env is not installed")
+def test_the_demo_runs_from_an_installed_wheel(installed, tmp_path):
+    program, packages = installed
+    # The test of the demo covers all photos; a few of them show that it runs.
+    for photo in sorted((packages / "onnx_ood" / "models" / "photos").glob("*.jpg"))[6:]:
+        photo.unlink()
+    done = _start(program, tmp_path, "demo")
+    assert done.returncode == 0, done.stderr
+    assert "inverted" in done.stdout
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+def test_make_builds_the_wheel_into_dist():
+    plan = subprocess.run(
+        ["make", "-n", "wheel"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert re.search(r"pip .*wheel .*--no-deps --no-build-isolation --wheel-dir dist \.$", plan.strip())
