@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper, parser
+from exported_models import graph_network, regulator, synthesizer
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, parser
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
 from onnx_ood import models
@@ -18,6 +19,7 @@ from onnx_ood import models
 Feeds = dict[str, Any]
 RNG = np.random.default_rng(0)
 MS = "com.microsoft"
+BUNDLED = "bundled, written by onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,18 @@ class Family:
         feeds: Makes inputs by name, four rows each.
         site: The tensor that is nudged by default.
         probes: Number of default probes.
+        origin: What the model was made with.
+        refused: A part of the reason by name of each tensor that cannot be watched.
+        unchecked: A part of what onnx.checker has against the model, which uses operators of onnxruntime's own.
     """
 
     make: Callable[[Path], Path]
     feeds: Callable[[], Feeds]
     site: str
     probes: int
+    origin: str = "made by the test"
+    refused: Mapping[str, str] = field(default_factory=dict)
+    unchecked: str | None = None
 
 
 def garments(count: int = 4) -> Feeds:
@@ -252,8 +260,8 @@ def _forest(folder: Path) -> Path:
 def _recurrent(folder: Path) -> Path:
     """A recurrent network that takes the time first, as torch.nn.LSTM does."""
     nodes = [
-        helper.make_node("LSTM", ["x", "w", "r"], ["all"], hidden_size=6),
-        helper.make_node("Squeeze", ["all", "one"], ["steps"]),
+        helper.make_node("LSTM", ["x", "w", "r"], ["hidden"], hidden_size=6),
+        helper.make_node("Squeeze", ["hidden", "one"], ["steps"]),
         helper.make_node("MatMul", ["steps", "out"], ["h"]),
         helper.make_node("Relu", ["h"], ["act"]),
         helper.make_node("ReduceMean", ["act"], ["y"], axes=[0], keepdims=0),
@@ -293,6 +301,32 @@ def _nested_functions(folder: Path) -> Path:
     return path
 
 
+def _saved(make: Callable[[], ModelProto]) -> Callable[[Path], Path]:
+    def save(folder: Path) -> Path:
+        path = folder / f"{make.__name__}.onnx"
+        onnx.save(make(), path)
+        return path
+
+    return save
+
+
+def sentences(noise: float = 0.0) -> Feeds:
+    """Phonemes of four sentences, two of them padded, and how much noise and how slow."""
+    return {
+        "input": np.random.default_rng(5).integers(0, 20, (4, 6)),
+        "input_lengths": np.array([6, 4, 5, 6]),
+        "scales": np.array([noise, 2.5, 0.8], np.float32),
+    }
+
+
+def molecule() -> Feeds:
+    """Nine nodes in a ring, with edges in both directions."""
+    ring = np.arange(9)
+    there = np.stack([ring, (ring + 1) % 9])
+    nodes = np.random.default_rng(6).normal(size=(9, 6)).astype(np.float32)
+    return {"x": nodes, "edge_index": np.concatenate([there, there[::-1]], axis=1)}
+
+
 def _tokens(**further: Any) -> Callable[[], Feeds]:
     return lambda: {"input_ids": np.random.default_rng(1).integers(0, 20, (4, 6)), **further}
 
@@ -303,15 +337,19 @@ FAMILIES: dict[str, Family] = {
         garments,
         "image",
         9,
+        BUNDLED,
     ),
     "ORT-optimised residual network, blocked": Family(
         lambda folder: optimised(models.path("fashion_resnet"), folder / "all.onnx", "ORT_ENABLE_ALL"),
         garments,
         "image",
         9,
+        BUNDLED,
     ),
-    "QOperator residual network": Family(_quantised, garments, "image", 1),
-    "int4 (MatMulNBits) decoder": Family(_int4_decoder, _tokens(), "embedded", 2),
+    "QOperator residual network": Family(_quantised, garments, "image", 1, BUNDLED),
+    "int4 (MatMulNBits) decoder": Family(
+        _int4_decoder, _tokens(), "embedded", 2, unchecked="No Op registered for SimplifiedLayerNormalization"
+    ),
     "merged decoder with KV cache": Family(
         _merged_decoder,
         _tokens(past=np.ones((4, 3, 16), np.float32), use_cache_branch=np.array([True])),
@@ -332,5 +370,17 @@ FAMILIES: dict[str, Family] = {
         lambda: {"x": np.random.default_rng(4).normal(size=(4, 8)).astype(np.float32)},
         "x",
         3,
+        unchecked="Input 0 expected to have type but instead is null",
     ),
+    "speech from text, random, length by durations (as VITS)": Family(
+        _saved(synthesizer), sentences, "embedded", 3
+    ),
+    "speech from text, length by a Loop (as FastSpeech)": Family(
+        _saved(regulator),
+        lambda: {"tokens": np.random.default_rng(5).integers(0, 20, 6)},
+        "encoded",
+        3,
+        refused=dict.fromkeys(("Loop_12/body/done", "Loop_12/body/collected"), "is a sequence inside a Loop"),
+    ),
+    "graph network": Family(_saved(graph_network), molecule, "x", 1),
 }
