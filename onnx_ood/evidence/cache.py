@@ -67,7 +67,7 @@ class FeatureCache:
         self.factory = factory
         prepared = factory.prepared
         model = prepared.model
-        sources = find_feature_sources(model, prepared.answer)
+        sources = find_feature_sources(model, prepared.answer, batched=prepared.batched)
         self._info = sources.info
         self._store = Store(folder)
         self._new: set[str] = set()

@@ -141,7 +141,9 @@ class DetectorPipeline:
             OutputError: If the folder of the cache cannot be created.
         """
         self.prepared = prepared
-        self.detectors, self.not_applicable = choose_detectors(prepared.model, names, prepared.answer)
+        self.detectors, self.not_applicable = choose_detectors(
+            prepared.model, names, prepared.answer, batched=prepared.batched
+        )
         self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
         self._named, self._settings = bool(names), settings
         self._factory = ReaderFactory(prepared, settings.seed, settings.provider, settings.batch_size)

@@ -88,7 +88,8 @@ class FeatureReader:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider cannot run here.
         """
-        self._sources = find_feature_sources(model, answer)
+        fed = fed or find_fed_input(model, first_input(model))
+        self._sources = find_feature_sources(model, answer, batched=fed.batch_axis is not None)
         self.info = self._sources.info
         self._needs = set(needs)
         wanted = self._sources
@@ -98,7 +99,6 @@ class FeatureReader:
         self._features = wanted.features if "features" in self._needs else None
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank_1" in self._needs else None
-        fed = fed or find_fed_input(model, first_input(model))
         # An input of floats counts as a layer.
         if self._layers and fed.floating:
             self._layers = (fed.name, *self._layers)

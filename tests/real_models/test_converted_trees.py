@@ -45,13 +45,13 @@ def test_what_comes_back_is_what_the_library_computes(name: str, tmp_path: Path)
 
 @each
 def test_class_scores_are_found_and_flowers_judged(name: str, tmp_path: Path) -> None:
-    made = converted(name, tmp_path)
+    made = converted(name, tmp_path, 150)
     answer = find_answer(onnx_ood.load(made.path))
     assert answer is not None
     assert answer.scores is not None
     assert answer.label == next(iter(run(onnx_ood.load(made.path).proto, made.feeds)))
     numbers, _ = flowers()
-    # Ten more flowers, and two that are ten times as large as any.
+    # Ten more flowers, and two that are ten times as large.
     result = onnx_ood.score(
         made.path,
         np.concatenate([numbers[100:110], 10 * numbers[110:112]]),
@@ -59,5 +59,12 @@ def test_class_scores_are_found_and_flowers_judged(name: str, tmp_path: Path) ->
         provider="cpu",
         cache=False,
     )
-    print(result.model_dump_json(indent=1)[:9000])
-    assert 0
+    assert result.detector_summary is not None
+    assert not any(entry.flagged for entry in result.inputs if int(entry.id.split("[")[1][:-1]) < 10)
+    for entry in result.inputs:
+        row = int(entry.id.removeprefix("inputs[").removesuffix("]"))
+        if row < 10:
+            own = made.probabilities[100 + row]
+            assert entry.prediction is not None
+            assert entry.prediction.index == own.argmax()
+            assert entry.prediction.probability == pytest.approx(own.max(), abs=30 * 2.0**-24)

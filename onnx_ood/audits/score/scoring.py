@@ -144,7 +144,7 @@ def fit_scorer(
             )
         return None, ()
     asked = bool(settings.detectors) or references.given
-    info = find_feature_sources(prepared.model, prepared.answer).info
+    info = find_feature_sources(prepared.model, prepared.answer, batched=prepared.batched).info
     if not asked and (reason := find_detector(DEFAULT).why_not(info)):
         return None, (_fallback(reason),)
     pipeline = DetectorPipeline(prepared, settings.detectors or (DEFAULT,), settings)
