@@ -122,7 +122,8 @@ class Reader:
         self._memory = MemoryRows(
             [one for one in in_memory if not one.is_picture(self._request)], self._request, self.others
         )
-        self._notes: dict[str, None] = dict.fromkeys(self._memory.notes)
+        given = source.notes if isinstance(source, InputSource) else ()
+        self._notes: dict[str, None] = dict.fromkeys([*given, *self._memory.notes])
         self._range = ValueRange(preprocessing)
         grey = any(one.is_grey_array and one.is_picture(self._request) for one in in_memory)
         if preprocessing is not None and preprocessing.channels != "L" and grey:
