@@ -150,7 +150,7 @@ def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
     broken.write_bytes(b"no picture")
     with pytest.raises(NotEvaluatedError, match="no photo could be read"):
         onnx_ood.preprocess(models.path("fashion_cnn"), [str(broken)], SETTINGS)
-    with pytest.raises(UsageError, match="limit: input should be greater than or equal to 1, found 0"):
+    with pytest.raises(UsageError, match="limit: expected 1 or more, found 0"):
         SETTINGS.replaced(limit=0)
 
 
