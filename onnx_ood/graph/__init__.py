@@ -17,6 +17,7 @@ from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, standard_opset, subgraphs
+from onnx_ood.graph.catalogue.operator_names import why_unknown_operator
 from onnx_ood.graph.catalogue.tensors import Dim, Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
@@ -98,6 +99,7 @@ __all__ = [
     "why_no_scores",
     "why_not_measurable",
     "why_not_nudged",
+    "why_unknown_operator",
     "with_pair_statistics",
     "with_pool_indices",
 ]

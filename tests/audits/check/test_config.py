@@ -207,6 +207,18 @@ def test_a_file_of_any_name_is_read_as_a_whole(tmp_path: Path, name: str) -> Non
         ('metric = "operators"\nforbid = ["[]"]', "forbid: '[]' has a [ without ]"),
         ('metric = "operators"\nforbid = ["[!a]", "[!]a"]', "forbid: '[!]a' has a [ without ]"),
         ('metric = "operators"\nforbid = ["[[]", "Co[nm]v", "[]]x", "[!]]", "*"]', None),
+        ('metric = "operators"\nforbid = "Lop"', "forbid: onnx has no operator 'Lop'; did you mean 'Loop'?"),
+        (
+            'metric = "operators"\nforbid = ["If", "loop"]',
+            "forbid: onnx has no operator 'loop'; did you mean 'Loop'?",
+        ),
+        ('metric = "operators"\nforbid = ["ai.onnx.ml::Zip"]', "did you mean 'ai.onnx.ml::ZipMap'?"),
+        ('metric = "operators"\nforbid = ["ZipMap"]', "did you mean 'ai.onnx.ml::ZipMap'?"),
+        (
+            'metric = "operators"\nforbid = ["FusedThing"]',
+            "name an operator of another domain as domain::Type",
+        ),
+        ('metric = "operators"\nforbid = ["Loop", "ai.onnx::If", "com.x::Any", "L*", "Upsample"]', None),
         ('metric = "provider"\nequals = "cpu"', None),
     ],
 )
