@@ -106,10 +106,8 @@ def sensitivity(
     if settings.classes is not None:
         classes = read_classes(settings.classes)
         classes.check(found.names)
-    audits = [
-        _measure(one if isinstance(one, Model) else load(one), found, classes, settings, progress)
-        for one in models
-    ]
+    loaded = [one if isinstance(one, Model) else load(one) for one in models]
+    audits = [_measure(one, found, classes, settings, progress) for one in loaded]
     norms = _ranks([audit.jacobian.norm.mean for audit in audits])
     densities = _ranks([audit.density for audit in audits])
     ranked = [
@@ -126,8 +124,22 @@ def sensitivity(
         seed=settings.seed,
         environment=environment(),
         models=tuple(ranked),
-        notes=(*_order_notes(ranked), _MEANING) if len(ranked) > 1 else (),
+        notes=(*_same_notes(loaded, audits), *_order_notes(ranked), _MEANING) if len(ranked) > 1 else (),
     )
+
+
+def _same_notes(models: Sequence[Model], audits: Sequence[ModelSensitivity]) -> list[str]:
+    """Note models that are ranked more than once."""
+    names: dict[object, list[str]] = {}
+    for model, audit in zip(models, audits, strict=True):
+        # Files with the same graph may have other weights next to them.
+        content = model.path.resolve() if model.data_files else audit.model.sha256
+        names.setdefault(content, []).append(audit.model.path)
+    return [
+        f"{', '.join(dict.fromkeys(same))}: the same model is ranked {len(same)} times."
+        for same in names.values()
+        if len(same) > 1
+    ]
 
 
 def _order_notes(ranked: Sequence[ModelSensitivity]) -> list[str]:

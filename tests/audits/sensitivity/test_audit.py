@@ -121,9 +121,15 @@ def test_models_are_ranked_by_their_norms(tmp_path: Path) -> None:
     first, second = (model.jacobian.norm for model in result.models)
     apart = first.high < second.low
     assert any("flat.onnx and fashion_cnn.onnx overlap" in note for note in result.notes) != apart
+    assert not any("the same model" in note for note in result.notes)
     # The same model twice has the same interval twice.
     twice = onnx_ood.sensitivity([paths[0], paths[0]], [saved(tmp_path, "y.npy", inputs)], settings)
     assert any("fashion_cnn.onnx and fashion_cnn.onnx overlap" in note for note in twice.notes)
+    assert f"{paths[0].as_posix()}: the same model is ranked 2 times." in twice.notes
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(paths[0].read_bytes())
+    renamed = onnx_ood.sensitivity([paths[0], copy], [saved(tmp_path, "y.npy", inputs)], settings)
+    assert f"{paths[0].as_posix()}, {copy.as_posix()}: the same model is ranked 2 times." in renamed.notes
 
 
 @pytest.mark.parametrize(
