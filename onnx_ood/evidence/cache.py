@@ -16,6 +16,7 @@ from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
 from onnx_ood.evidence.store import Store
 from onnx_ood.exceptions import ModelError, OnnxOodError
+from onnx_ood.graph import rounding_step
 from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
@@ -82,6 +83,9 @@ class FeatureCache:
             "scores": sources.scores,
             "preprocessing": None if preprocessing is None else preprocessing.model_dump(mode="json"),
             "seed": factory.seed,
+            "spread": None if factory.spread is None else factory.spread.tolist(),
+            # Nudges are enlarged to it.
+            "rounding": rounding_step(model, prepared.site),
             "provider": self.runs_on,
             "batch_size": factory.batch_size,
             "environment": environment().model_dump(),

@@ -26,10 +26,9 @@ from onnx_ood.audits.score.notes import (
     rank_notes,
     rounding_notes,
     run_notes,
-    spread_notes,
     stream_notes,
 )
-from onnx_ood.audits.score.nudging import Perturber, feature_spread
+from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.result import CopiesUsed, ScoreResult
 from onnx_ood.audits.score.scoring import Scorer, fit_scorer
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
@@ -37,6 +36,7 @@ from onnx_ood.audits.score.stream.records import Header, ScoredInput, StreamProb
 from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, check_stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
+from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import open_references, overlap_notes
@@ -109,7 +109,13 @@ def score(
     check_stream(streaming, run_files(prepared.model.path, used, settings.feeds))
     run = ScoreRun(prepared, settings)
     with open_stream(streaming) as stream:
-        scorer, notes = fit_scorer(prepared, settings, references, counting(progress) if progress else None)
+        scorer, notes = fit_scorer(
+            prepared,
+            settings,
+            references,
+            counting(progress) if progress else None,
+            inputs=source.sample(settings.limit, settings.seed),
+        )
         return run.score(
             source, scorer, stream, references=references, notes=notes, streaming=streaming, progress=progress
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood import models
-from onnx_ood._types import Float
 from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.settings import ScoreSettings
@@ -75,15 +74,6 @@ def rounding_notes(
             f"{settings.scale:.3g}."
         ]
     return []
-
-
-def spread_notes(spread: Float | None, *, given: bool) -> list[str]:
-    """Note the unit of nudges of a table."""
-    if spread is None:
-        return []
-    return [
-        f"Nudges are scaled by the standard deviation of each feature over the {'references' if given else 'inputs'}."
-    ]
 
 
 def order_notes(summary: DetectorSummary | None, results: Sequence[InputResult]) -> list[str]:
