@@ -25,6 +25,7 @@ _TEXTS = {
     "model_attributes": "expected a table",
     "path": "expected a path",
     "string": "expected text",
+    "string_pattern_mismatch": "expected text of the form {pattern}",
     "string_too_short": "expected {min_length} or more characters of text",
     "too_long": "expected {max_length} or fewer items",
     "too_short": "expected {min_length} or more items",

@@ -39,6 +39,7 @@ class Inner(BaseModel):
         (Annotated[int, Field(le=1)], 2, "expected 1 or less"),
         (Annotated[int, Field(lt=1)], 2, "expected less than 1"),
         (Annotated[str, Field(min_length=1)], "", "expected 1 or more characters of text"),
+        (Annotated[str, Field(pattern="^a+$")], "b", "expected text of the form ^a+$"),
         (Annotated[list[int], Field(min_length=2)], [1], "expected 2 or more items"),
         (Annotated[list[int], Field(max_length=2)], [1, 2, 3], "expected 2 or fewer items"),
     ],
