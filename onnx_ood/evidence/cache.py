@@ -16,7 +16,7 @@ from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
 from onnx_ood.evidence.store import Store
 from onnx_ood.exceptions import ModelError, OnnxOodError
-from onnx_ood.graph import rounding_step
+from onnx_ood.graph import find_rounding
 from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
@@ -85,7 +85,7 @@ class FeatureCache:
             "seed": factory.seed,
             "spread": None if factory.spread is None else factory.spread.tolist(),
             # Nudges are enlarged to it.
-            "rounding": rounding_step(model, prepared.site),
+            "rounding": str(find_rounding(model, prepared.site) or ""),
             "provider": self.runs_on,
             "batch_size": factory.batch_size,
             "environment": environment().model_dump(),

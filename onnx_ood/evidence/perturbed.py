@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from onnx_ood._types import Float
 from onnx_ood.detectors import Features, FeatureSources, Need
 from onnx_ood.evidence.nudge_units import NudgeUnit
 from onnx_ood.evidence.site_choice import choose_site
-from onnx_ood.graph import FedInput, Model, Tensor, holds_input, measurable, rounding_step
+from onnx_ood.graph import FedInput, Model, Tensor, find_rounding, holds_input, measurable
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
 from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
@@ -99,7 +100,8 @@ class PerturbedFeatureReader:
             )
         pictures = preprocessing if holds_input(model, site) else None
         unit = NudgeUnit(SCALE, 1.0 if pictures is None else pictures.gain)
-        self._unit = unit.with_spread(spread, rounding_step(model, site))
+        self._rounding = find_rounding(model, site)
+        self._unit = unit.with_spread(spread, None if self._rounding is None else self._rounding.step)
         self._channels_last = pictures is not None and pictures.layout == "NHWC"
         if at_layers:
             reached = self._layers
@@ -149,10 +151,19 @@ class PerturbedFeatureReader:
         if self._prober is not None:
             found = self._at_layers(self._prober, batch, others)
         if self._jacobian is not None:
-            step = self._jacobian.default_step(batch, others)
+            step = self._jacobian_step(self._jacobian, batch, others)
             norms = self._jacobian.measure(batch, DIRECTIONS, self._seed, others, step=step)
             found = replace(found, jacobian=norms.norm)
         return found
+
+    def _jacobian_step(self, jacobian: JacobianProber, batch: NDArray[Any], others: Others) -> Float:
+        """Sizes of differences, float64 [N]: those of the steps to which the model rounds, if it does."""
+        if self._rounding is None:
+            return jacobian.default_step(batch, others)
+        values = jacobian.prober.site_values(batch, others)
+        # Directions have norm 1, so that each element of a nudge is as large as a step on average.
+        steps: Float = self._rounding.steps(values) * prod(values.shape[1:]) ** 0.5
+        return steps
 
     def _at_layers(self, prober: Prober, batch: NDArray[Any], others: Others) -> Features:
         shape = prober.site_shape(batch, others)

@@ -26,7 +26,14 @@ from onnx_ood.graph.heads import LinearLayer, find_linear_layer
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.randomness import random_operators
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
-from onnx_ood.graph.sites import holds_input, nearest_floats, nudgeable, rounding_step, why_not_nudged
+from onnx_ood.graph.sites import (
+    Rounding,
+    find_rounding,
+    holds_input,
+    nearest_floats,
+    nudgeable,
+    why_not_nudged,
+)
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
 from onnx_ood.graph.surface.cut import Cut, downstream_model, find_cut
 from onnx_ood.graph.surface.open_site import MIN_OPSET as MIN_NUDGE_OPSET
@@ -56,6 +63,7 @@ __all__ = [
     "PatternSite",
     "PoolIndices",
     "Rewritten",
+    "Rounding",
     "Segment",
     "Splitter",
     "Suggestion",
@@ -72,6 +80,7 @@ __all__ = [
     "find_batch_norms",
     "find_cut",
     "find_linear_layer",
+    "find_rounding",
     "find_units",
     "format_shape",
     "gives_probabilities",
@@ -88,7 +97,6 @@ __all__ = [
     "reached_from",
     "relocated",
     "rewrite",
-    "rounding_step",
     "row_size",
     "select",
     "standard_opset",

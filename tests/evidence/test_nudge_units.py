@@ -131,3 +131,19 @@ def test_the_unit_of_a_table_is_noted() -> None:
     assert spread_notes(None, given=True) == []
     assert "over the references" in spread_notes(UNITS, given=True)[0]
     assert "over the inputs" in spread_notes(UNITS, given=False)[0]
+
+
+def test_the_jacobian_of_a_quantized_model_is_over_its_steps(save: Save) -> None:
+    """Its fitted detector would learn from zeros: the default step is far below that of the model."""
+    text = """quantized (float[N, 6] x) => (float[N, 16] r) {
+        q = QuantizeLinear (x, step, zero) d = DequantizeLinear (q, step, zero) h = MatMul (d, w) r = Relu (h) }"""
+    plain = "plain (float[N, 6] x) => (float[N, 16] r) { h = MatMul (x, w) r = Relu (h) }"
+    weights = {"w": WEIGHTS["w"], "step": np.float32(0.01), "zero": np.int8(0)}
+    batch = small_models.normal(40, 6, seed=9, scale=0.3)
+    expected, found = (
+        FeatureReader(load(save(small_models.build(one, weights))), ("jacobian",), provider="cpu")
+        .read(batch)
+        .jacobian
+        for one in (plain, text)
+    )
+    np.testing.assert_allclose(np.mean(found), np.mean(expected), rtol=0.2)

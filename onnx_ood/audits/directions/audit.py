@@ -19,7 +19,7 @@ from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
-from onnx_ood.graph import Model, rounding_step, select, suggest_probes
+from onnx_ood.graph import Model, Rounding, find_rounding, select, suggest_probes
 from onnx_ood.results.provenance import environment
 
 
@@ -74,7 +74,7 @@ def directions(
         else tuple(suggestion.tensor for suggestion in suggest_probes(prepared.model, site=site))
     )
     spread = feature_spread(prepared, sources.id)
-    step = rounding_step(prepared.model, site)
+    rounding = find_rounding(prepared.model, site)
     sweep = Sweep(
         prepared,
         probes,
@@ -137,21 +137,21 @@ def directions(
         notes=(
             *prepared.notes,
             *spread_notes(spread, given=False),
-            *_rounding_notes(prepared, step, settings.scales if spread is None else ()),
+            *_rounding_notes(prepared, rounding, settings.scales if spread is None else ()),
             *stored_randomness_notes(prepared.model),
             *sets.notes,
         ),
     )
 
 
-def _rounding_notes(prepared: PreparedModel, step: float | None, scales: Sequence[float]) -> list[str]:
+def _rounding_notes(prepared: PreparedModel, rounding: Rounding | None, scales: Sequence[float]) -> list[str]:
     """Note scales below the step to which a quantized model rounds the site."""
+    if rounding is None:
+        return []
+    what = f"The model rounds {prepared.site.name!r} to {rounding}"
+    if rounding.step is None:
+        return [f"{what}: smaller nudges change little or nothing."]
     pictures = prepared.site_preprocessing
     gain = 1.0 if pictures is None else float(np.max(pictures.gain))
-    small = [f"{scale:g}" for scale in scales if step is not None and scale * gain < step]
-    if not small:
-        return []
-    return [
-        f"The model rounds {prepared.site.name!r} to steps of {step:.3g}, so nudges of {', '.join(small)} change "
-        "little or nothing."
-    ]
+    small = [f"{scale:g}" for scale in scales if scale * gain < rounding.step]
+    return [f"{what}, so nudges of {', '.join(small)} change little or nothing."] if small else []

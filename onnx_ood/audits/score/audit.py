@@ -42,7 +42,7 @@ from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names,
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import counting
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, rounding_step, select, suggest_probes
+from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, find_rounding, select, suggest_probes
 from onnx_ood.inputs import InputSource, open_inputs
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.provenance import environment
@@ -145,9 +145,12 @@ class ScoreRun:
         # Read here, so that a bad file of classes is found before anything is measured.
         self._classes = find_class_names(settings.labels, prepared.card)
         self._answer = find_answer(prepared.model, settings.answer)
-        self._step = rounding_step(prepared.model, prepared.site)
+        self._rounding = find_rounding(prepared.model, prepared.site)
         self._perturber = Perturber(
-            settings, prepared.chosen, inner=not prepared.site_holds_input, step=self._step
+            settings,
+            prepared.chosen,
+            inner=not prepared.site_holds_input,
+            step=None if self._rounding is None else self._rounding.step,
         )
         if settings.advise and self._perturber.copies < 2:
             raise UsageError(
@@ -275,7 +278,7 @@ class ScoreRun:
         detectors = stream.header.detector_summary
         answer = describe_answer(prepared.model, settings.answer, writer.answer_problem)
         enough = bool(results) and 2 * writer.scored >= writer.seen
-        rounding = rounding_notes(prepared.site.name, self._step, settings, perturber, results)
+        rounding = rounding_notes(prepared.site.name, self._rounding, settings, perturber, results)
         rounded = any(note.startswith(NOT_EVALUATED) for note in rounding)
         return ScoreResult(
             status="scored" if enough and not rounded else "not_evaluated",

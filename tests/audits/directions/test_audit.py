@@ -232,7 +232,7 @@ def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: P
         onnx_ood.directions(path, [usual])
     for wrong, expected in (
         ({"scales": ()}, "scales: expected 1 or more items"),
-        ({"scales": (0.1, -1.0)}, "greater than 0"),
+        ({"scales": (0.1, -1.0)}, "expected more than 0"),
         ({"scales": (0.1, 0.1)}, "given twice"),
         ({"limit": 0}, "limit: expected 1 or more"),
         ({"seed": -1}, "seed: expected 0 or more"),
