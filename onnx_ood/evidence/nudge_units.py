@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._printable import shown
 from onnx_ood._types import Float
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.inputs import InputSource
@@ -17,6 +19,7 @@ from onnx_ood.inputs import InputSource
 _READ_ROWS, _MIN_SPREAD_ROWS, _SPREAD_ROWS = 32, 10, 256
 # Features with larger spreads, or with spreads that differ by a larger factor, are not standardised.
 _MAX_SPREAD = 10
+_MAX_NAMED = 8
 
 
 def feature_spread(prepared: PreparedModel, source: InputSource) -> Float | None:
@@ -91,15 +94,20 @@ class NudgeUnit:
         return noise * self.scale * self.gain
 
 
-def spread_notes(spread: Float | None, *, given: bool) -> list[str]:
+def spread_notes(spread: Float | None, *, given: bool, columns: Sequence[str] = ()) -> list[str]:
     """Note the unit of nudges of a table.
 
     Args:
         spread: The spread; None for other units.
         given: True if it is that of given references.
+        columns: Names of the features; empty if they have none.
     """
     if spread is None:
         return []
-    return [
-        f"Nudges are scaled by the standard deviation of each feature over the {'references' if given else 'inputs'}."
-    ]
+    over = "references" if given else "inputs"
+    named = ""
+    if len(columns) == len(spread):
+        each = [f"{shown(name)} {size:.3g}" for name, size in zip(columns, spread.tolist(), strict=True)]
+        more = len(each) - _MAX_NAMED
+        named = f": {', '.join(each[:_MAX_NAMED])}{f' and {more} more' if more > 0 else ''}"
+    return [f"Nudges are scaled by the standard deviation of each feature over the {over}{named}."]

@@ -124,6 +124,7 @@ class Reader:
         )
         given = source.notes if isinstance(source, InputSource) else ()
         self._notes: dict[str, None] = dict.fromkeys([*given, *self._memory.notes])
+        self.columns: tuple[str, ...] = ()
         self._range = ValueRange(preprocessing)
         grey = any(one.is_grey_array and one.is_picture(self._request) for one in in_memory)
         if preprocessing is not None and preprocessing.channels != "L" and grey:
@@ -305,6 +306,7 @@ class Reader:
             return 1
 
     def _note(self, file: Bundle) -> None:
+        self.columns = self.columns or file.columns
         note = conversion_note(file.rows.dtype, self.dtype)
         for one in (*file.notes, *([note] if note else [])):
             self._add_note(one)

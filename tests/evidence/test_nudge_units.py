@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import small_models
 
@@ -131,6 +132,20 @@ def test_the_unit_of_a_table_is_noted() -> None:
     assert spread_notes(None, given=True) == []
     assert "over the references" in spread_notes(UNITS, given=True)[0]
     assert "over the inputs" in spread_notes(UNITS, given=False)[0]
+    (note,) = spread_notes(np.arange(9.0), given=False, columns=["a", "b\x1b", *"cdefghi"])
+    assert note.endswith(r"over the inputs: a 0, b\x1b 1, c 2, d 3, e 4, f 5, g 6, h 7 and 1 more.")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_features_are_named_as_the_columns_of_their_table(kind: str, save: Save, tmp_path: Path) -> None:
+    _, other = models(save)
+    names = ["age", "height", "income", "size", "rooms", "tax"]
+    frame = pd.DataFrame(rows(20, 3) * UNITS, columns=names)
+    path = tmp_path / f"table.{kind}"
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    result = onnx_ood.score(other, path, detectors="deviation", provider="cpu", cache=False)
+    listed = ", ".join(f"{name} {size:.3g}" for name, size in zip(names, UNITS.tolist(), strict=True))
+    assert any(f"over the inputs: {listed}." in note for note in result.notes)
 
 
 def test_the_jacobian_of_a_quantized_model_is_over_its_steps(save: Save) -> None:

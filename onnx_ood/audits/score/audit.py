@@ -305,7 +305,7 @@ class ScoreRun:
             notes=(
                 *reader.warnings,
                 *rounding,
-                *spread_notes(spread, given=references.given),
+                *spread_notes(spread, given=references.given, columns=reader.columns),
                 *prepared.notes,
                 *(note for note in reader.notes if note not in reader.warnings),
                 *rank_notes(results),
