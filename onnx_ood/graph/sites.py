@@ -102,7 +102,7 @@ class Rounding:
         """
         if self.step is not None:
             return np.full(len(values), self.step)
-        # As DynamicQuantizeLinear has it, whose range includes 0.
+        # The range of DynamicQuantizeLinear includes 0.
         rows = values.reshape(len(values), -1).astype(np.float64)
         found: Float = (np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)) / _DYNAMIC_STEPS
         return found

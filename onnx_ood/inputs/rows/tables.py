@@ -256,7 +256,7 @@ def _columns(table: Any, input_shape: Sequence[int | str | None], dtype: np.dtyp
 
 
 def _features(schema: Any) -> list[Any]:
-    """Columns without the index of a data frame of pandas, which labels its rows and is no feature."""
+    """Columns without the index of a data frame of pandas, which labels its rows."""
     fields = [schema.field(at) for at in range(len(schema))]
     try:
         stored = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
