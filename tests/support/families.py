@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import onnx
@@ -17,7 +18,6 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantiz
 from onnx_ood import models
 
 Feeds = dict[str, Any]
-RNG = np.random.default_rng(0)
 MS = "com.microsoft"
 BUNDLED = "bundled, written by onnxruntime"
 
@@ -90,8 +90,14 @@ def ort_format(folder: Path) -> Path:
     return optimised(models.path("fashion_resnet"), folder / "resnet.ort", session__save_model_format="ORT")
 
 
+def _drawing(name: str) -> np.random.Generator:
+    """Random numbers that depend on no other tensor's."""
+    return np.random.default_rng(crc32(name.encode()))
+
+
 def _weight(name: str, *shape: int) -> TensorProto:
-    return numpy_helper.from_array((RNG.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32), name)
+    values = _drawing(name).standard_normal(shape) / np.sqrt(shape[0])
+    return numpy_helper.from_array(values.astype(np.float32), name)
 
 
 def _written(
@@ -122,11 +128,14 @@ def _int4_decoder(folder: Path) -> Path:
 
     def product(reads: str, name: str, k: int, n: int) -> None:
         weights.append(
-            numpy_helper.from_array(RNG.integers(0, 256, (n, k // 32, 16), np.uint8), f"{name}_codes")
+            numpy_helper.from_array(
+                _drawing(name).integers(0, 256, (n, k // 32, 16), np.uint8), f"{name}_codes"
+            )
         )
         weights.append(
             numpy_helper.from_array(
-                RNG.uniform(0.01, 0.05, n * (k // 32)).astype(np.float32), f"{name}_scales"
+                _drawing(f"{name}_scales").uniform(0.01, 0.05, n * (k // 32)).astype(np.float32),
+                f"{name}_scales",
             )
         )
         reads_all = [reads, f"{name}_codes", f"{name}_scales"]
