@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typing_extensions import override
 
 from onnx_ood._audits import AUDITS
@@ -44,6 +44,15 @@ class _Command(TyperCommand):
         arguments = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
         names = ((one, one.metavar or one.name.upper()) for one in arguments)
         return ["[OPTIONS]", *(name if one.required else f"[{name}]" for one, name in names)]
+
+    @override
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        for one in dict.fromkeys(order):
+            single = isinstance(one, TyperOption) and not (one.multiple or one.is_flag or one.count)
+            if single and order.count(one) > 1:
+                raise UsageError(f"{one.opts[0]} is given more than once; give it once")
+        return super().parse_args(ctx, args)
 
     @override
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -225,7 +234,8 @@ def _explain(error: typer.TyperException) -> str:
     context = getattr(error, "ctx", None)
     options = [] if context is None else context.command.get_params(context)
     wrong = getattr(error, "option_name", None)
-    if wrong is not None:
+    # An option that exists and lacks its value has a name too, and no similar ones.
+    if wrong is not None and hasattr(error, "possibilities"):
         known = [
             name for one in options for name in (*one.opts, *one.secondary_opts) if name.startswith("--")
         ]

@@ -140,6 +140,24 @@ def check_type(value: Any, hint: Any, name: str) -> Any:
     return value
 
 
+def check_unmasked(value: Any, name: str) -> None:
+    """Refuse an array with masked values, which a plain array would show as the numbers below the mask.
+
+    Args:
+        value: Any value.
+        name: Name of the argument.
+
+    Raises:
+        UsageError: If values are masked.
+    """
+    if np.ma.is_masked(value):
+        count = int(np.ma.getmaskarray(value).sum())
+        raise UsageError(
+            f"{name}: found {count:,} masked {'value' if count == 1 else 'values'}, which no model takes; fill them "
+            "(array.filled(VALUE)) or leave these inputs out"
+        )
+
+
 @functools.cache
 def _hints(owner: Callable[..., Any]) -> dict[str, Any]:
     return get_type_hints(owner)

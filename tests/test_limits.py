@@ -36,7 +36,7 @@ LIMITS = [
 def test_a_setting_has_a_largest_value(settings, name, most):
     assert getattr(settings(**{name: most}), name) == most
     for value in (most + 1, 2**40, 10**30):
-        with pytest.raises(UsageError, match=f"{name}: input should be less than or equal to {most}, found"):
+        with pytest.raises(UsageError, match=f"{name}: expected {most} or less, found"):
             settings(**{name: value})
 
 

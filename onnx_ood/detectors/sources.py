@@ -14,6 +14,8 @@ from onnx_ood.graph import (
     why_not_measurable,
 )
 
+_SEVERAL_ROWS = "its scores are several rows for each input, without a batch axis"
+
 
 @dataclass(frozen=True)
 class FeatureSources:
@@ -34,12 +36,13 @@ class FeatureSources:
     norms: tuple[str, ...]
 
 
-def find_feature_sources(model: Model, answer: str | None = None) -> FeatureSources:
+def find_feature_sources(model: Model, answer: str | None = None, *, batched: bool = True) -> FeatureSources:
     """Find the tensors of a model that features are read from.
 
     Args:
         model: The model. Only the weights of its last linear layer and running statistics are read.
         answer: Output with class scores; None to find it.
+        batched: False if the model takes one input without a batch axis, so that axis 0 of its scores is part of them.
 
     Returns:
         The tensors. Layers are the outputs of activation functions in the main graph; without any, of all operators
@@ -52,6 +55,9 @@ def find_feature_sources(model: Model, answer: str | None = None) -> FeatureSour
     found = find_answer(model, answer)
     # An output of neither a softmax nor a linear layer holds features of a truncated model, or a regression.
     scores = None if found is None else found.scores
+    several = scores is not None and not batched and _holds_several_rows(model, scores.name)
+    if several:
+        scores = None
     head = None if scores is None else find_linear_layer(model, scores.name)
     if head is not None and not readable(head.features):
         head = None
@@ -70,7 +76,11 @@ def find_feature_sources(model: Model, answer: str | None = None) -> FeatureSour
         pooled=pooled is not None,
         norms=tuple(RunningStatistics(one.reads, one.mean, one.variance, one.epsilon) for one in norms),
         layers=tuple(layers),
-        no_scores="" if scores is not None else why_no_scores(model, answer) or "",
+        no_scores=_SEVERAL_ROWS
+        if several
+        else ""
+        if scores is not None
+        else why_no_scores(model, answer) or "",
     )
     return FeatureSources(
         info,
@@ -79,3 +89,8 @@ def find_feature_sources(model: Model, answer: str | None = None) -> FeatureSour
         pooled,
         tuple(one.reads for one in norms),
     )
+
+
+def _holds_several_rows(model: Model, name: str) -> bool:
+    shape = model.by_name[name].shape
+    return shape is not None and len([size for size in shape if size != 1]) > 1

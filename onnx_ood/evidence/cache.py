@@ -16,6 +16,7 @@ from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
 from onnx_ood.evidence.store import Store
 from onnx_ood.exceptions import ModelError, OnnxOodError
+from onnx_ood.graph import find_rounding
 from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
@@ -67,7 +68,7 @@ class FeatureCache:
         self.factory = factory
         prepared = factory.prepared
         model = prepared.model
-        sources = find_feature_sources(model, prepared.answer)
+        sources = find_feature_sources(model, prepared.answer, batched=prepared.batched)
         self._info = sources.info
         self._store = Store(folder)
         self._new: set[str] = set()
@@ -82,6 +83,9 @@ class FeatureCache:
             "scores": sources.scores,
             "preprocessing": None if preprocessing is None else preprocessing.model_dump(mode="json"),
             "seed": factory.seed,
+            "spread": None if factory.spread is None else factory.spread.tolist(),
+            # Nudges are enlarged to it.
+            "rounding": str(find_rounding(model, prepared.site) or ""),
             "provider": self.runs_on,
             "batch_size": factory.batch_size,
             "environment": environment().model_dump(),

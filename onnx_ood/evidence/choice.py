@@ -19,7 +19,7 @@ from onnx_ood.graph import Model
 
 
 def choose_detectors(
-    model: Model, names: Sequence[str], answer: str | None = None
+    model: Model, names: Sequence[str], answer: str | None = None, *, batched: bool = True
 ) -> tuple[list[Detector], dict[str, str]]:
     """Choose the detectors that apply to a model.
 
@@ -27,6 +27,7 @@ def choose_detectors(
         model: The model.
         names: Names of detectors; empty for all.
         answer: Output of the model with class scores; None to find it.
+        batched: False if the model takes one input without a batch axis.
 
     Returns:
         The detectors, and the reasons why others do not apply, by name.
@@ -34,7 +35,7 @@ def choose_detectors(
     Raises:
         UsageError: If a named detector is unknown or does not apply, or none applies.
     """
-    info = find_feature_sources(model, answer).info
+    info = find_feature_sources(model, answer, batched=batched).info
     wanted = [find_detector(name) for name in dict.fromkeys(names) or list_detectors()]
     reasons = {detector.name: why_not(detector, info) for detector in wanted}
     chosen = [detector for detector in wanted if reasons[detector.name] is None]

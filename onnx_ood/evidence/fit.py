@@ -19,6 +19,8 @@ from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, Ne
 from onnx_ood.evidence.cache import CachedReader, FeatureCache
 from onnx_ood.evidence.choice import choose_detectors, without_unlearned
 from onnx_ood.evidence.collect import Collector
+from onnx_ood.evidence.nudge_units import feature_spread
+from onnx_ood.evidence.perturbed import NUDGED
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
 from onnx_ood.evidence.references import (
@@ -117,6 +119,7 @@ class DetectorPipeline:
         detectors: Detectors that apply.
         not_applicable: Reasons why others do not, by name.
         needs: Parts of the features that the detectors read.
+        spread: Spread of the features of a table by which nudges are scaled; None for other units.
         cache: Cache of features, or None.
     """
 
@@ -127,6 +130,8 @@ class DetectorPipeline:
         settings: PipelineSettings,
         *,
         more_needs: Collection[Need] = (),
+        spread_over: InputSource | None = None,
+        spread: Float | None = None,
     ) -> None:
         """Choose detectors and open the cache.
 
@@ -135,16 +140,26 @@ class DetectorPipeline:
             names: Names of detectors; empty for all that apply.
             settings: Settings of the audit.
             more_needs: Parts of the features that the audit reads itself.
+            spread_over: References, or else inputs, to measure the spread of the features of a table on, which scales
+                their nudges; None for no scaling.
+            spread: That spread, if it was measured before.
 
         Raises:
             UsageError: If a named detector is unknown or does not apply, or none applies.
             OutputError: If the folder of the cache cannot be created.
         """
         self.prepared = prepared
-        self.detectors, self.not_applicable = choose_detectors(prepared.model, names, prepared.answer)
+        self.detectors, self.not_applicable = choose_detectors(
+            prepared.model, names, prepared.answer, batched=prepared.batched
+        )
         self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
         self._named, self._settings = bool(names), settings
-        self._factory = ReaderFactory(prepared, settings.seed, settings.provider, settings.batch_size)
+        self.spread = spread
+        if spread is None and spread_over is not None and self.needs & NUDGED:
+            self.spread = feature_spread(prepared, spread_over)
+        self._factory = ReaderFactory(
+            prepared, settings.seed, settings.provider, settings.batch_size, self.spread
+        )
         self.cache = self._open_cache(settings.cache)
 
     def _open_cache(self, choice: Path | bool) -> FeatureCache | None:

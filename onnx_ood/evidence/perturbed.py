@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,9 @@ from numpy.typing import NDArray
 from onnx_ood import metrics
 from onnx_ood._types import Float
 from onnx_ood.detectors import Features, FeatureSources, Need
+from onnx_ood.evidence.nudge_units import NudgeUnit
 from onnx_ood.evidence.site_choice import choose_site
-from onnx_ood.graph import FedInput, Model, Tensor, holds_input, measurable
+from onnx_ood.graph import FedInput, Model, Tensor, find_rounding, holds_input, measurable
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
 from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
@@ -27,7 +29,8 @@ Others = Mapping[str, NDArray[Any]] | None
 COPIES = 2
 """Nudged copies per distribution of noise."""
 SCALE = 0.02
-"""Standard deviation of nudges: in pixels from 0 to 1 for pictures, else in units of the model's input."""
+"""Standard deviation of nudges: in pixels from 0 to 1 for pictures, in spreads of the features of tables that differ in
+scale, else in units of the model's input. Models that round their input get nudges of one step at least."""
 POINTS = 8
 """Points of the ring."""
 DIRECTIONS = 2
@@ -35,7 +38,8 @@ DIRECTIONS = 2
 # Smaller drops are rounding errors at any probe, and so are the angles with such drops.
 _MIN_DROP = 1e-12
 _MIN_ANGLE = (2 * _MIN_DROP) ** 0.5
-_AT_LAYERS: frozenset[Need] = frozenset({"pairs", "smooth", "ring"})
+NUDGED: frozenset[Need] = frozenset({"pairs", "smooth", "ring"})
+"""Parts of the features that are measured under nudges."""
 
 
 class PerturbedFeatureReader:
@@ -58,6 +62,7 @@ class PerturbedFeatureReader:
         provider: str,
         batch_size: int | None,
         answer: str | None = None,
+        spread: Float | None = None,
     ) -> None:
         """Create the sessions.
 
@@ -72,6 +77,7 @@ class PerturbedFeatureReader:
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None for what memory allows.
             answer: Output of the model with class scores; None to find it.
+            spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -81,7 +87,7 @@ class PerturbedFeatureReader:
         self._prober: Prober | None = None
         self._jacobian: JacobianProber | None = None
         self.provider: str | None = None
-        at_layers = bool(self._layers and self._needs & _AT_LAYERS)
+        at_layers = bool(self._layers and self._needs & NUDGED)
         of_answer = "jacobian" in self._needs and bool(sources.scores or self._layers)
         if not (at_layers or of_answer):
             return
@@ -93,7 +99,9 @@ class PerturbedFeatureReader:
                 else choose_site(model, None, dict.fromkeys(others, ""))[0]
             )
         pictures = preprocessing if holds_input(model, site) else None
-        self._gain: NDArray[np.floating] | float = 1.0 if pictures is None else pictures.gain
+        unit = NudgeUnit(SCALE, 1.0 if pictures is None else pictures.gain)
+        self._rounding = find_rounding(model, site)
+        self._unit = unit.with_spread(spread, None if self._rounding is None else self._rounding.step)
         self._channels_last = pictures is not None and pictures.layout == "NHWC"
         if at_layers:
             reached = self._layers
@@ -143,14 +151,23 @@ class PerturbedFeatureReader:
         if self._prober is not None:
             found = self._at_layers(self._prober, batch, others)
         if self._jacobian is not None:
-            step = self._jacobian.default_step(batch, others)
+            step = self._jacobian_step(self._jacobian, batch, others)
             norms = self._jacobian.measure(batch, DIRECTIONS, self._seed, others, step=step)
             found = replace(found, jacobian=norms.norm)
         return found
 
+    def _jacobian_step(self, jacobian: JacobianProber, batch: NDArray[Any], others: Others) -> Float:
+        """Sizes of differences, float64 [N]: those of the steps to which the model rounds, if it does."""
+        if self._rounding is None:
+            return jacobian.default_step(batch, others)
+        values = jacobian.prober.site_values(batch, others)
+        # Directions have norm 1, so that each element of a nudge is as large as a step on average.
+        steps: Float = self._rounding.steps(values) * prod(values.shape[1:]) ** 0.5
+        return steps
+
     def _at_layers(self, prober: Prober, batch: NDArray[Any], others: Others) -> Features:
         shape = prober.site_shape(batch, others)
-        white = draw("gaussian", shape, COPIES, self._seed) * SCALE * self._gain
+        white = self._unit.of(draw("gaussian", shape, COPIES, self._seed))
         found = Features()
         if "pairs" in self._needs:
             measured = prober.measure(batch, white.astype(np.float32), others)
@@ -161,7 +178,7 @@ class PerturbedFeatureReader:
             )
         if "smooth" in self._needs:
             unit = draw_smooth(shape, COPIES, self._seed, channels_last=self._channels_last)
-            measured = prober.measure(batch, (unit * SCALE * self._gain).astype(np.float32), others)
+            measured = prober.measure(batch, self._unit.of(unit).astype(np.float32), others)
             found = replace(found, smooth_drops=self._placed(prober, _drops(measured), _MIN_DROP))
         if "ring" in self._needs:
             # Each point is distributed like the nudges in `white`, since cos² + sin² = 1.

@@ -67,6 +67,11 @@ class PreparedModel:
         """Names of the model inputs besides the fed one."""
         return tuple(tensor.name for tensor in self.model.inputs if tensor.name != self.fed.name)
 
+    @property
+    def batched(self) -> bool:
+        """True if the fed input has a batch axis."""
+        return self.fed.batch_axis is not None
+
     @cached_property
     def facts(self) -> ModelFacts:
         """Facts of the model file."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
+from onnx_ood._types import Float
 from onnx_ood.detectors import Features, Need, activity_profile, find_feature_sources
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
@@ -28,12 +29,14 @@ class ReaderFactory:
         seed: Seed of the nudges.
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None for what memory allows.
+        spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
     """
 
     prepared: PreparedModel
     seed: int = 0
     provider: str = "auto"
     batch_size: int | None = None
+    spread: Float | None = None
 
     def __call__(self, needs: Collection[Need]) -> FeatureReader:
         """Make a reader; raises the errors of `FeatureReader`."""
@@ -47,6 +50,7 @@ class ReaderFactory:
             provider=self.provider,
             batch_size=self.batch_size,
             answer=self.prepared.answer,
+            spread=self.spread,
         )
 
 
@@ -70,6 +74,7 @@ class FeatureReader:
         provider: str = "auto",
         batch_size: int | None = None,
         answer: str | None = None,
+        spread: Float | None = None,
     ) -> None:
         """Create the sessions.
 
@@ -83,12 +88,14 @@ class FeatureReader:
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None for what memory allows.
             answer: Output of the model with class scores; None to find it.
+            spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider cannot run here.
         """
-        self._sources = find_feature_sources(model, answer)
+        fed = fed or find_fed_input(model, first_input(model))
+        self._sources = find_feature_sources(model, answer, batched=fed.batch_axis is not None)
         self.info = self._sources.info
         self._needs = set(needs)
         wanted = self._sources
@@ -98,7 +105,6 @@ class FeatureReader:
         self._features = wanted.features if "features" in self._needs else None
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank_1" in self._needs else None
-        fed = fed or find_fed_input(model, first_input(model))
         # An input of floats counts as a layer.
         if self._layers and fed.floating:
             self._layers = (fed.name, *self._layers)
@@ -129,6 +135,7 @@ class FeatureReader:
             provider=provider,
             batch_size=batch_size,
             answer=answer,
+            spread=spread,
         )
         self.provider = (self._reader or self._nudged).provider or "cpu"
 

@@ -17,6 +17,7 @@ from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
 from onnx_ood.graph.catalogue.nodes import attribute_values, is_standard, standard_opset, subgraphs
+from onnx_ood.graph.catalogue.operator_names import why_unknown_operator
 from onnx_ood.graph.catalogue.tensors import Dim, Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
@@ -25,7 +26,14 @@ from onnx_ood.graph.heads import LinearLayer, find_linear_layer
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.randomness import random_operators
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
-from onnx_ood.graph.sites import holds_input, nearest_floats, nudgeable, rounding_step, why_not_nudged
+from onnx_ood.graph.sites import (
+    Rounding,
+    find_rounding,
+    holds_input,
+    nearest_floats,
+    nudgeable,
+    why_not_nudged,
+)
 from onnx_ood.graph.suggest import DEFAULT_LIMIT, Suggestion, suggest_probes
 from onnx_ood.graph.surface.cut import Cut, downstream_model, find_cut
 from onnx_ood.graph.surface.open_site import MIN_OPSET as MIN_NUDGE_OPSET
@@ -55,6 +63,7 @@ __all__ = [
     "PatternSite",
     "PoolIndices",
     "Rewritten",
+    "Rounding",
     "Segment",
     "Splitter",
     "Suggestion",
@@ -71,6 +80,7 @@ __all__ = [
     "find_batch_norms",
     "find_cut",
     "find_linear_layer",
+    "find_rounding",
     "find_units",
     "format_shape",
     "gives_probabilities",
@@ -87,7 +97,6 @@ __all__ = [
     "reached_from",
     "relocated",
     "rewrite",
-    "rounding_step",
     "row_size",
     "select",
     "standard_opset",
@@ -98,6 +107,7 @@ __all__ = [
     "why_no_scores",
     "why_not_measurable",
     "why_not_nudged",
+    "why_unknown_operator",
     "with_pair_statistics",
     "with_pool_indices",
 ]

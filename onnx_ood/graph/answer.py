@@ -257,12 +257,13 @@ class _Search:
                 end, rank = _End("logits", scores, self._source(scores)), 1
             candidate = found.setdefault(end.source, _Candidate())
             candidate.rank = max(candidate.rank, rank)
-            candidate.end = candidate.end or end
-            if scores == name:
-                if candidate.output is None:
-                    candidate.end = end
-                candidate.output = candidate.output or name
-            if end.node is not None and not candidate.classes:
+            if candidate.output is None:
+                candidate.end = end
+            candidate.output = candidate.output or name
+            if scores != name:
+                # The runtime sorts the classes of a map.
+                candidate.classes = tuple(sorted(_class_names(self._producer[name]), key=_sort_key))
+            elif end.node is not None and not candidate.classes:
                 candidate.classes = _class_names(end.node)
         return [one for one in found.values() if one.output or one.label]
 
@@ -282,7 +283,7 @@ class _Search:
         """Choose the tensor to read: logits if the runtime can return them, else the output."""
         if end.logits and self._readable(end.logits, by_user=by_user):
             return ClassScores(end.logits, probabilities=False)
-        name = output or (end.source if end.node is not None else None)
+        name = (self._map(output) or output) if output else (end.source if end.node is not None else None)
         if end.kind == "unknown" or name is None or not self._readable(name, by_user=by_user):
             return None
         return ClassScores(name, probabilities=end.kind in {"distribution", "independent"})
@@ -342,12 +343,19 @@ class _Search:
         node, moved = self._producer.get(name), False
         # Bounded, because a damaged file may hold a cycle.
         for _ in range(len(self._producer)):
-            if node is None or node.op_type not in skipped or not node.input:
+            if node is None or not node.input or not (node.op_type in skipped or self._is_times_one(node)):
                 break
             moved |= node.op_type == "Transpose"
             name = node.input[0]
             node = self._producer.get(name)
         return name, node, moved
+
+    def _is_times_one(self, node: NodeProto) -> bool:
+        """Return whether a node multiplies by one, as LightGBM's converter names an output."""
+        if node.op_type != "Mul" or len(node.input) != 2:
+            return False
+        factor = self._stored.value(node.input[1])
+        return factor is not None and factor.size == 1 and bool((factor == 1).all())
 
     def _source(self, name: str) -> str:
         return self._passed(name, _PASSING_OPS)[0]
@@ -553,6 +561,10 @@ def _class_names(node: NodeProto) -> tuple[str | int, ...]:
         if attributes.get(name):
             return tuple(_text(one) for one in attributes[name])
     return ()
+
+
+def _sort_key(name: str | int) -> tuple[str, int]:
+    return (name, 0) if isinstance(name, str) else ("", name)
 
 
 def _text(value: Any) -> str | int:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 
 import numpy as np
 
+from onnx_ood._types import Array, Float
 from onnx_ood.graph.catalogue.model import Model
 from onnx_ood.graph.catalogue.nodes import producers, reads
 from onnx_ood.graph.catalogue.stored import StoredValues
@@ -66,22 +68,62 @@ def holds_input(model: Model, tensor: Tensor) -> bool:
     return False
 
 
-def rounding_step(model: Model, tensor: Tensor) -> float | None:
-    """Return the step to which a model rounds a tensor.
+_DYNAMIC_STEPS = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Rounding:
+    """Rounding of a tensor by a model, before anything else reads it.
+
+    Attributes:
+        step: Size of the steps: the largest scale of the QuantizeLinear nodes; None if only DynamicQuantizeLinear nodes
+            read the tensor, whose steps follow its values.
+    """
+
+    step: float | None
+
+    def __str__(self) -> str:
+        """Describe the steps for messages."""
+        if self.step is None:
+            return f"{_DYNAMIC_STEPS} steps over the range of each input"
+        return f"steps of {self.step:.3g}"
+
+    def steps(self, values: Array) -> Float:
+        """Return the size of the steps for each input.
+
+        Args:
+            values: Values of the tensor, [N, *site].
+
+        Returns:
+            Float64 [N].
+
+        >>> Rounding(None).steps(np.array([[0, 51], [-10, 500]]))
+        array([0.2, 2. ])
+        """
+        if self.step is not None:
+            return np.full(len(values), self.step)
+        # The range of DynamicQuantizeLinear includes 0.
+        rows = values.reshape(len(values), -1).astype(np.float64)
+        found: Float = (np.maximum(rows.max(axis=1), 0) - np.minimum(rows.min(axis=1), 0)) / _DYNAMIC_STEPS
+        return found
+
+
+def find_rounding(model: Model, tensor: Tensor) -> Rounding | None:
+    """Find how a model rounds a tensor.
 
     Args:
         model: The model.
         tensor: A tensor of the main graph.
 
     Returns:
-        The largest scale of the QuantizeLinear nodes that read it, directly or after changes of shape and dtype; None
-        if other nodes read it too, or a scale is not stored.
+        The rounding by the nodes that read it, directly or after changes of shape and dtype; None if nodes that do not
+        round read it too, or a scale is not stored.
     """
     readers = defaultdict(list)
     for node in model.proto.graph.node:
         for name in reads(node):
             readers[name].append(node)
-    stored, scales = StoredValues(model), []
+    stored, scales, dynamic = StoredValues(model), list[float](), False
     waiting, seen = [tensor.name], {tensor.name}
     while waiting:
         name = waiting.pop()
@@ -93,12 +135,14 @@ def rounding_step(model: Model, tensor: Tensor) -> float | None:
                 if scale is None:
                     return None
                 scales.append(float(np.max(scale)))
+            elif node.op_type == "DynamicQuantizeLinear":
+                dynamic = True
             elif node.op_type in _MOVING_OPS and node.input[0] == name:
                 waiting += [one for one in node.output if one not in seen]
                 seen.update(node.output)
             else:
                 return None
-    return max(scales, default=None)
+    return Rounding(max(scales, default=None)) if scales or dynamic else None
 
 
 def why_no_nudge_input(model: Model) -> str | None:

@@ -47,12 +47,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Piece:
-    """Result of a task: usable rows [n, *input] with their ids and other values, and failures."""
+    """Result of a task: usable rows [n, *input] with their ids and other values, failures, and a note for the user."""
 
     ids: list[str] = field(default_factory=list)
     tensors: npt.NDArray[Any] | None = None
     failed: list[FailedInput] = field(default_factory=list)
     others: list[dict[str, npt.NDArray[Any]]] = field(default_factory=list)
+    note: str = ""
 
 
 class Assembly:

@@ -20,13 +20,14 @@ from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.assembly import Assembly, Batch, Piece
 from onnx_ood.inputs.files import FailedInput, name_of, reason_in
+from onnx_ood.inputs.images import FILLED_IN
 from onnx_ood.inputs.in_memory import MemoryInput, MemoryRows
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.inputs.row_feed import RowFeed
 from onnx_ood.inputs.rows.arrays import conversion_note
 from onnx_ood.inputs.rows.bundle import Bundle, lacking, open_bundle
-from onnx_ood.inputs.rows.picture_arrays import GREY_NOTE, picture_to_type, tensor_of
+from onnx_ood.inputs.rows.picture_arrays import GREY_NOTE, tensor_of
 from onnx_ood.inputs.rows.protocol import RowRequest
 from onnx_ood.inputs.rows.zips import ZipRows
 from onnx_ood.inputs.source import FileRow, InputSource, Item, is_picture
@@ -122,7 +123,9 @@ class Reader:
         self._memory = MemoryRows(
             [one for one in in_memory if not one.is_picture(self._request)], self._request, self.others
         )
-        self._notes: dict[str, None] = dict.fromkeys(self._memory.notes)
+        given = source.notes if isinstance(source, InputSource) else ()
+        self._notes: dict[str, None] = dict.fromkeys([*given, *self._memory.notes])
+        self.columns: tuple[str, ...] = ()
         self._range = ValueRange(preprocessing)
         grey = any(one.is_grey_array and one.is_picture(self._request) for one in in_memory)
         if preprocessing is not None and preprocessing.channels != "L" and grey:
@@ -181,6 +184,8 @@ class Reader:
                     break
                 task, future = pending.popleft()
                 piece = future.result()
+                if piece.note:
+                    self._add_note(piece.note)
                 ahead, ahead_bytes = ahead - task.inputs, ahead_bytes - task.bytes
                 if task.by_value and piece.tensors is not None:
                     self._range.add(piece.tensors)
@@ -304,6 +309,7 @@ class Reader:
             return 1
 
     def _note(self, file: Bundle) -> None:
+        self.columns = self.columns or file.columns
         note = conversion_note(file.rows.dtype, self.dtype)
         for one in (*file.notes, *([note] if note else [])):
             self._add_note(one)
@@ -324,13 +330,16 @@ class Reader:
             )
         try:
             if isinstance(item, Path):
-                tensor = picture_to_type(self.preprocessing.tensor(item), self.dtype)
+                image = self.preprocessing.read(item)
             else:
                 image = item.image(self.preprocessing.channels, self._request)
-                tensor = tensor_of(image, self.preprocessing, self.dtype)
+            tensor = tensor_of(image, self.preprocessing, self.dtype)
         except InputError as error:
             return Piece(failed=[FailedInput(name, reason_in(error, name))])
-        return Piece([name], tensor[np.newaxis])
+        damaged = (
+            f"{name} is a damaged JPEG: its end is missing and shown grey" if FILLED_IN in image.info else ""
+        )
+        return Piece([name], tensor[np.newaxis], note=damaged)
 
 
 def _id(item: Path | MemoryInput) -> str:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from onnx_ood._printable import shown
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs.files import FailedInput, reason_of
+from onnx_ood.inputs.files import FailedInput, name_of, reason_of
 from onnx_ood.inputs.rows.csv_tables import listed_paths
 from onnx_ood.inputs.rows.file_types import LISTS, NAMED_ONLY, SUFFIXES, is_picture
 from onnx_ood.inputs.source import UNLISTED, FileRow, InputSource
@@ -59,6 +59,10 @@ def discover(arguments: Sequence[str], *, stdin: TextIO | None = None) -> InputS
     return walk.found()
 
 
+def _name(item: Path | FileRow) -> str:
+    return name_of(item) if isinstance(item, Path) else item.id
+
+
 class _Walk:
     """Collects files and rows, in order and once each (keyed by absolute path)."""
 
@@ -67,12 +71,16 @@ class _Walk:
         self.items: dict[str | tuple[str, int], Path | FileRow] = {}
         self.ignored: dict[str, Path] = {}
         self.missing: dict[str, FailedInput] = {}
+        self.repeated: dict[str, None] = {}
+        self._number = 0
+        self._given_by: dict[str | tuple[str, int], int] = {}
         self._entered: set[tuple[int, int]] = set()
         # True once the argument has given a file, or a folder that cannot be listed.
         self._reached = False
 
     def argument(self, text: str, *, globs: bool) -> None:
         self._entered, self._reached = set(), False
+        self._number += 1
         if not text:  # Path("") would be the current folder
             self._miss(text, "an empty argument names no file")
             return
@@ -97,19 +105,26 @@ class _Walk:
             self._named(path)
 
     def found(self) -> InputSource:
-        items = [
-            item
-            for key, item in self.items.items()
+        items = []
+        for key, item in self.items.items():
             # A row of a file that is read whole would be read twice.
-            if isinstance(key, str) or key[0] not in self.items
-        ]
-        return InputSource(tuple(items), tuple(self.ignored.values()), tuple(self.missing.values()))
+            if isinstance(key, tuple) and key[0] in self.items:
+                self.repeated[_name(item)] = None
+            else:
+                items.append(item)
+        return InputSource(
+            tuple(items), tuple(self.ignored.values()), tuple(self.missing.values()), tuple(self.repeated)
+        )
 
     def _take(self, item: Path | FileRow) -> None:
         path = item if isinstance(item, Path) else item.path
         self._reached = True
         key = os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps "..", resolve follows links
-        self.items.setdefault(key if isinstance(item, Path) else (key, item.row), item)
+        item_key = key if isinstance(item, Path) else (key, item.row)
+        # A pattern may reach a file by several of its folders: only what the user gives again is repeated.
+        if self._given_by.setdefault(item_key, self._number) != self._number:
+            self.repeated[_name(item)] = None
+        self.items.setdefault(item_key, item)
         self.ignored.pop(key, None)  # named by the user after a folder had passed over it
 
     def _named(self, path: Path) -> None:
@@ -118,7 +133,7 @@ class _Walk:
         if paths is None:
             self._take(path)
             return
-        for one in dict.fromkeys(paths):
+        for one in paths:
             # A list in a list would be entered for ever if it names itself.
             if Path(one).suffix.lower() in LISTS and Path(one).is_file():
                 self._take(Path(one))

@@ -97,6 +97,12 @@ _UPRIGHT = {  # inverse of each EXIF orientation
     8: Image.Transpose.ROTATE_90,
 }
 
+FILLED_IN = "filled in"
+"""Key of `Image.info`: the decoder made up the end of a damaged JPEG."""
+# What libjpeg makes of missing coefficients: mid-grey blocks.
+_FILL, _BLOCK = 128, 8
+_FILLED = (_FILL, (_FILL,) * 3)
+
 # Pictures above this are decoded one at a time: flattening one holds about three copies of it, and eight
 # threads with 100 million pixels each would need 10 GB.
 _LARGE_PIXELS = 16_000_000
@@ -123,7 +129,8 @@ def read_image(path: Path, channels: Channels, *, min_side: int | None = None) -
             shorter than this: much faster, and not the same pixels. None for the full size.
 
     Returns:
-        A loaded image of mode `L` or `RGB`, independent of the file.
+        A loaded image of mode `L` or `RGB`, independent of the file. Its `info` has the key `FILLED_IN` if the decoder
+        made up the end of a damaged JPEG.
 
     Raises:
         InputError: If the file cannot be read, is not a picture, is truncated or broken, is too large, or
@@ -223,10 +230,32 @@ def _decode(file: BinaryIO, channels: Channels, min_side: int | None) -> Image.I
         what = _UNKNOWN_TIFF if head[:4] in _TIFF_HEADS else _UNKNOWN
         image = _pillow(lambda: Image.open(file, formats=_FORMATS), what)
     _check_size(image)
+    is_jpeg = image.format == "JPEG"
     if min_side is not None:
         # The mode stays: Pillow's way to grey is not the decoder's.
         _pillow(lambda: image.draft(None, (min_side, min_side)), "is a broken or truncated picture")
-    return _loaded(image, channels)
+    loaded = _loaded(image, channels)
+    if is_jpeg and min_side is None and _is_filled_in(image):
+        loaded.info[FILLED_IN] = True
+    return loaded
+
+
+def _is_filled_in(image: Image.Image) -> bool:
+    """Return whether a JPEG ends in the grey that libjpeg puts in place of data that are missing or damaged.
+
+    Data end inside a row of blocks: it is grey from there on, and so are all rows below.
+    """
+    if image.mode not in {"L", "RGB"} or image.getpixel((image.width - 1, image.height - 1)) not in _FILLED:
+        return False
+    pixels = np.asarray(image)
+    grey = (pixels == _FILL).reshape(*pixels.shape[:2], -1).all(axis=2)
+    full = grey.all(axis=1)
+    top = image.height - int(full[::-1].argmin()) if not full.all() else 0
+    if top < _BLOCK:
+        return False
+    # The middle of the row of blocks above: colours of neighbours run into its edge.
+    suffix = int((~grey[top - _BLOCK // 2])[::-1].argmax())
+    return _BLOCK <= suffix < image.width
 
 
 def _open_heic(file: BinaryIO) -> Image.Image:

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 import numpy as np
 from PIL import Image
 
+from onnx_ood._arguments import check_unmasked
 from onnx_ood._types import Array
 from onnx_ood.exceptions import InputTypeError, UsageError
 from onnx_ood.inputs.discover import discover
@@ -170,6 +171,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _as_array(value: Any, name: str) -> Array:
+    check_unmasked(value, name)
     try:
         array: Array = np.asarray(value) if hasattr(value, "__array__") else np.from_dlpack(value)
     # Other libraries raise what they like: torch RuntimeError (gradients) and TypeError (other devices).

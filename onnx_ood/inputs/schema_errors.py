@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from onnx_ood._printable import shown
 from onnx_ood._spelling import did_you_mean
+from onnx_ood._validation import reason_of_error
 
 
 def first_error(error: ValidationError, schema: type[BaseModel]) -> str:
@@ -28,9 +29,9 @@ def first_error(error: ValidationError, schema: type[BaseModel]) -> str:
     ...     print(first_error(error, Size))
     widht: unknown key; did you mean 'width'?
     """
-    first = error.errors(include_url=False, include_context=False)[0]
+    first = error.errors(include_url=False)[0]
     key = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
+    message = reason_of_error(first)
     if first["type"] == "extra_forbidden":
         known = _keys(schema, first["loc"][:-1])
         message = f"unknown key; {did_you_mean(str(first['loc'][-1]), known)}" if known else "unknown key"

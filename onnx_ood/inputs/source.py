@@ -1,7 +1,7 @@
 """Sources of inputs: files, single rows of files, and values in memory."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -53,11 +53,13 @@ class InputSource:
         ignored: Files in folders and globs that were passed over: other suffixes, hidden files, and hidden folders
             (each counted once, not entered).
         missing: Arguments that match nothing and folders that cannot be listed.
+        repeated: Files and rows that were given more than once; each is read once.
     """
 
     items: tuple[Item, ...] = ()
     ignored: tuple[Path, ...] = ()
     missing: tuple[FailedInput, ...] = ()
+    repeated: tuple[str, ...] = ()
 
     @classmethod
     def joined(cls, sources: Iterable["InputSource"]) -> "InputSource":
@@ -67,6 +69,18 @@ class InputSource:
             tuple(dict.fromkeys(item for one in all_of for item in one.items)),
             tuple(dict.fromkeys(path for one in all_of for path in one.ignored)),
             tuple(dict.fromkeys(missing for one in all_of for missing in one.missing)),
+            tuple(dict.fromkeys(name for one in all_of for name in one.repeated)),
+        )
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Note on files that were given more than once."""
+        if not self.repeated:
+            return ()
+        several = len(self.repeated) > 1
+        counted = f"{len(self.repeated):,} files were" if several else "1 file was"
+        return (
+            f"{counted} given more than once and read once{' each' if several else ''}: {_listed([*self.repeated])}.",
         )
 
     @property
@@ -142,7 +156,7 @@ class InputSource:
                 items.append(item)
             else:
                 items += [FileRow(item, row) for row in range(count)]
-        return InputSource(tuple(items), self.ignored, self.missing)
+        return replace(self, items=tuple(items))
 
     def kinds(self, request: RowRequest) -> tuple[bool, bool]:
         """Return whether there are pictures, and whether there are other inputs.
@@ -181,7 +195,7 @@ class InputSource:
         if limit is None or len(self.items) <= limit:
             return self
         chosen = np.random.default_rng(seed).choice(len(self.items), limit, replace=False)
-        return InputSource(tuple(self.items[i] for i in sorted(chosen.tolist())), self.ignored, self.missing)
+        return replace(self, items=tuple(self.items[i] for i in sorted(chosen.tolist())))
 
     def shared_with(self, other: "InputSource") -> tuple[str, ...]:
         """List inputs that are in another source too.

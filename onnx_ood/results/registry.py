@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from onnx_ood._arguments import checked
 from onnx_ood._audits import AUDITS
 from onnx_ood._paths import as_path
+from onnx_ood._validation import reason_of_error
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import read_file
 
@@ -99,6 +100,6 @@ def read_result(path: str | Path) -> BaseModel:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"{path}: does not follow {schema} at {where}: {first['msg']}") from None
+        raise UsageError(f"{path}: does not follow {schema} at {where}: {reason_of_error(first)}") from None
     except UsageError as error:  # Settings inside a result explain themselves, without the file.
         raise UsageError(f"{path}: does not follow {schema} at settings: {error}") from None

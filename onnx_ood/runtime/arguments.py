@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from onnx_ood._arguments import check_unmasked
 from onnx_ood._dialect import named
 from onnx_ood._limits import MAX_BATCH_SIZE
 from onnx_ood._types import Array, Float, FloatArray
@@ -340,6 +341,7 @@ def _converted(values: ArrayLike, tensor: Tensor) -> Array:
 
 
 def _array(values: ArrayLike, what: str) -> Array:
+    check_unmasked(values, what)
     try:
         return np.asarray(values)
     # Ragged lists, and whatever the conversions of other types raise.

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 import onnx
@@ -31,6 +32,8 @@ _DTYPES = {
     "tensor(bfloat16)": "bfloat16",
 }
 
+# Results of ZipMap, as converters of scikit-learn return probabilities.
+_MAPS = re.compile(r"seq\(map\((?:int64|string),tensor\(float\)\)\)")
 _SHAPE_OPS = frozenset({"Concat", "Gather", "Shape"})
 
 # Messages of the runtime's arenas, CUDA and its libraries when memory is short.
@@ -124,7 +127,10 @@ class Session:
             if where != wanted and op not in _SHAPE_OPS and name.startswith(PREFIX)
         )
         types = {output.name: output.type for output in self._session.get_outputs()}
-        self.dtypes: dict[str, str] = {name: _DTYPES.get(kind, kind) for name, kind in types.items()}
+        self._maps = frozenset(name for name, kind in types.items() if _MAPS.fullmatch(kind))
+        self.dtypes: dict[str, str] = {
+            name: "float32" if name in self._maps else _DTYPES.get(kind, kind) for name, kind in types.items()
+        }
         for name, carrier in self._carriers.items():
             kind = types[carrier]
             if kind.startswith("seq(tensor("):
@@ -205,7 +211,7 @@ class Session:
         return self.dtypes[output].removeprefix("tensor(").removesuffix(")")
 
     def is_tensor(self, output: str) -> bool:
-        """Return whether an output is a dense tensor, not a sequence, map or optional value."""
+        """Return whether an output is read as a dense tensor: not a sequence, single map or optional value."""
         dtype = self.dtypes[output]
         return dtype.startswith("tensor(") or "(" not in dtype
 
@@ -220,7 +226,8 @@ class Session:
 
         Returns:
             The outputs as numpy arrays, in the order requested. A sequence, one tensor per iteration of a loop, is
-            stacked along a new first axis.
+            stacked along a new first axis. A list of maps (class to probability) becomes one row per map, in the order
+            of the keys.
 
         Raises:
             ModelError: If the run fails, with the runtime's reason; or if tensors in a sequence differ in shape.
@@ -312,7 +319,9 @@ class Session:
             kind = OutOfMemoryError if _NO_MEMORY.search(str(error)) else ModelError
             raise kind(f"{self._path}: onnxruntime cannot run it: {_reason(error)}") from error
 
-    def _stacked(self, name: str, values: list[NDArray[np.generic]]) -> NDArray[np.generic]:
+    def _stacked(self, name: str, values: list[Any]) -> NDArray[np.generic]:
+        if name in self._maps:
+            return np.array([[row[key] for key in sorted(row)] for row in values], np.float32)
         if len({value.shape for value in values}) > 1:
             raise ModelError(
                 f"{self._path}: {name!r} changes its shape between iterations and cannot be measured; "

@@ -341,7 +341,8 @@ def test_what_the_file_tells_is_judged_though_the_model_cannot_run(small: Callab
 def test_an_output_that_cannot_be_written_keeps_no_other_from_being_written(
     small: Callable[[str], Path],
 ) -> None:
-    result = check(small(SIZE), *OUTPUTS, "--junit", "no/such/folder.xml", "--quiet")
+    outputs = ["no/such/folder.xml" if one == "r.xml" else one for one in OUTPUTS]
+    result = check(small(SIZE), *outputs, "--quiet")
     assert result.returncode == 2
     (line,) = result.stderr.splitlines()
     assert line.startswith("onnx-ood: no/such/folder.xml: cannot be written")

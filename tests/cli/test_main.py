@@ -131,3 +131,25 @@ def test_a_signal_during_imports_ends_the_program_with_one_line(sent: str, code:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "onnx-ood: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--copies", "2", "--copies", "3"], "--copies is given more than once; give it once"),
+        (["--json", "a.json", "--json=b.json"], "--json is given more than once; give it once"),
+        (["--detectors", "msp", "--detectors", "knn"], "--detectors is given more than once"),
+        (["--copies"], "Option '--copies' requires an argument"),
+    ],
+)
+def test_an_option_with_one_value_is_given_once(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["score", "model.onnx", "x.png", *words]) == 64
+    assert message in capsys.readouterr().err
+
+
+def test_options_of_several_values_and_switches_may_be_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--probe", "a", "--probe", "b", "--verbose", "--verbose"]
+    assert run(["score", "model.onnx", "no/such.png", *words]) == 64
+    assert "no/such.png: no such file" in capsys.readouterr().err

@@ -67,3 +67,12 @@ def test_running_statistics_are_those_of_the_nodes(save) -> None:
     assert (norm.name, norm.epsilon, found.norms) == ("r", 0.25, ("r",))
     np.testing.assert_array_equal(norm.mean, mean)
     np.testing.assert_array_equal(norm.variance, variance)
+
+
+def test_without_a_batch_axis_several_rows_are_no_class_scores(save) -> None:
+    text = "g (float[nodes, 4] x) => (float[nodes, 3] y) { r = Relu (x)\n y = MatMul (r, w) }"
+    model = load(save(small_models.build(text, {"w": np.ones((4, 3), np.float32)})))
+    assert find_feature_sources(model).scores == "y"
+    found = find_feature_sources(model, batched=False)
+    assert (found.scores, found.info.probabilities, found.info.head) == (None, None, None)
+    assert "several rows" in found.info.no_scores

@@ -243,3 +243,32 @@ def test_a_tree_ensemble_answers_with_labels_and_probabilities(save) -> None:
         assert entry.prediction is not None
         assert entry.prediction.label == right[row]
         assert entry.prediction.probability == {"ant": 0.75, "cow": 0.875}[str(right[row])]
+
+
+def test_maps_from_class_to_probability_are_the_answer_in_the_order_of_the_runtime(save) -> None:
+    """The runtime sorts a map's keys; the classifier lists its classes in another order."""
+    tree = TREE.format(name="label, p").replace('["ant", "bee", "cow"]', '["cow", "bee", "ant"]')
+    text = f"""net (float[N, 4] x) => (string[N] label, seq(map(string, float)) maps) {{
+        {tree} maps = ai.onnx.ml.ZipMap <classlabels_strings = ["cow", "bee", "ant"]> (p) }}"""
+    loaded = onnx_ood.load(save(small_models.build(text, domains=("ai.onnx.ml",))))
+    answer = find_answer(loaded)
+    assert answer is not None
+    assert (answer.output, answer.label, answer.kind) == ("maps", "label", "distribution")
+    assert (answer.scores, answer.classes) == (ClassScores("p", probabilities=True), ("ant", "bee", "cow"))
+    result = onnx_ood.score(loaded, X, detectors="msp", provider="cpu")
+    right = np.where(X[:, 1] <= 0.5, "cow", "ant")
+    for entry in result.inputs:
+        row = int(entry.id.removeprefix("inputs[").removesuffix("]"))
+        assert entry.prediction is not None
+        assert entry.prediction.label == right[row]
+        assert entry.prediction.probability == {"cow": 0.75, "ant": 0.875}[str(right[row])]
+
+
+@pytest.mark.parametrize(("factor", "kind"), [(1.0, "distribution"), (2.0, "unknown")])
+def test_a_product_with_one_changes_nothing(factor: float, kind: str, save) -> None:
+    """As LightGBM's converter names its output of probabilities."""
+    text = "net (float[N, 4] x) => (float[N, 5] y) { h = Gemm (x, w) p = Softmax (h) y = Mul (p, factor) }"
+    weights = {"w": WEIGHTS["w"], "factor": np.float32(factor)}
+    answer = find_answer(onnx_ood.load(save(small_models.build(text, weights))))
+    assert answer is not None
+    assert answer.kind == kind

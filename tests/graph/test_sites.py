@@ -9,10 +9,11 @@ import onnx
 import onnxruntime
 import pytest
 import small_models
+from onnx.reference import ReferenceEvaluator
 
 import onnx_ood
 from onnx_ood.graph import nudgeable, why_not_nudged
-from onnx_ood.graph.sites import holds_input, nearest_floats, rounding_step, why_no_nudge_input
+from onnx_ood.graph.sites import Rounding, find_rounding, holds_input, nearest_floats, why_no_nudge_input
 
 TEXT = """net (float[N, 4] x, int64[N] ids, bool go) => (float[N, 4] y, int64[2] n) {
     c = Constant <value = float[1] {2.0}> ()
@@ -111,7 +112,22 @@ def test_a_cast_input_holds_the_input_and_nothing_else_does(save) -> None:
 def test_the_step_of_a_rounded_tensor_is_that_of_all_its_readers(body, step, save) -> None:
     weights = {"s": np.float32(0.25), "u": np.float32(0.5), "z": np.uint8(128)}
     model = onnx_ood.load(save(small_models.build(f"net (float[N, 4] x) => (y) {{ {body} }}", weights)))
-    assert rounding_step(model, model.by_name["x"]) == step
+    assert find_rounding(model, model.by_name["x"]) == (None if step is None else Rounding(step))
+
+
+def test_a_step_that_follows_the_values_is_that_of_the_reference(save) -> None:
+    """onnx's reference gives the scale that it rounds each input by."""
+    text = """net (float[1, 4] x) => (float[1, 4] y) {
+        q, s, z = DynamicQuantizeLinear (x) y = DequantizeLinear (q, s, z) }"""
+    proto = small_models.build(text, opset=21)
+    model = onnx_ood.load(save(proto))
+    rounding = find_rounding(model, model.by_name["x"])
+    assert rounding == Rounding(None)
+    rows = small_models.normal(8, 4, seed=2) + np.arange(-4, 4, dtype=np.float32)[:, np.newaxis]
+    reference = ReferenceEvaluator(small_models.marked(proto, ["s"]))
+    scales = [float(reference.run(["s"], {"x": row[np.newaxis]})[0]) for row in rows]
+    np.testing.assert_allclose(rounding.steps(rows), scales, rtol=1e-6)
+    np.testing.assert_array_equal(Rounding(0.5).steps(rows), np.full(8, 0.5))
 
 
 def test_inputs_of_files_without_standard_operators_can_be_nudged_in_runs_and_in_files(save) -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from row_files import UNIT, pictures, reader, rows_of, table, threads, values, waveform
 
+from onnx_ood import models
 from onnx_ood._dialect import dialect
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader
@@ -182,9 +183,9 @@ def test_counting_many_array_files_is_left_out(tmp_path: Path, monkeypatch: pyte
 class SlowPreprocessing(Preprocessing):
     """Takes its time, so that the decoders are busy when the consumer leaves."""
 
-    def tensor(self, path: Path) -> Any:
+    def read(self, path: Path) -> Any:
         time.sleep(0.01)
-        return super().tensor(path)
+        return super().read(path)
 
 
 SLOW = SlowPreprocessing(**UNIT.model_dump())
@@ -226,10 +227,10 @@ class BugError(Exception):
 
 
 class BrokenPreprocessing(Preprocessing):
-    def tensor(self, path: Path) -> Any:
+    def read(self, path: Path) -> Any:
         if path.name == "p006.png":
             raise BugError(path.name)
-        return super().tensor(path)
+        return super().read(path)
 
 
 def test_a_bug_in_a_thread_reaches_the_consumer(tmp_path: Path) -> None:
@@ -241,9 +242,9 @@ def test_a_bug_in_a_thread_reaches_the_consumer(tmp_path: Path) -> None:
 
 
 class CountingPreprocessing(Preprocessing):
-    def tensor(self, path: Path) -> Any:
+    def read(self, path: Path) -> Any:
         STARTED.append(path)
-        return super().tensor(path)
+        return super().read(path)
 
 
 STARTED: list[Path] = []
@@ -294,8 +295,8 @@ def test_the_next_batch_is_ready_before_it_is_asked_for(
 class GatedPreprocessing(CountingPreprocessing):
     """From the second batch on, pictures are done only when the reader has been told to stop."""
 
-    def tensor(self, path: Path) -> Any:
-        tensor = super().tensor(path)
+    def read(self, path: Path) -> Any:
+        tensor = super().read(path)
         if path.name >= "p005":
             assert STOPS[-1].wait(10)
         return tensor
@@ -449,3 +450,21 @@ def test_notes_about_skipped_files_are_given_all_the_same(tmp_path: Path) -> Non
         assert sum(map(len, one)) == (skip is None)
         notes.append(one.notes)
     assert notes[0] == notes[1] != ()
+
+
+def test_a_damaged_jpeg_that_was_patched_up_is_read_and_named(tmp_path: Path) -> None:
+    photo = models.path("fashion_cnn").parent / "photos" / "astronaut.jpg"
+    content = photo.read_bytes()
+    (tmp_path / "whole.jpg").write_bytes(content)
+    (tmp_path / "cut.jpg").write_bytes(content[: len(content) // 2] + b"\xff\xd9")
+    preprocessing = Preprocessing(channels="RGB", layout="NCHW", size=(16, 16), resize="stretch")
+    reader = Reader(
+        [tmp_path / "whole.jpg", tmp_path / "cut.jpg"],
+        input_name="x",
+        input_shape=("N", 3, 16, 16),
+        preprocessing=preprocessing,
+    )
+    (batch,) = list(reader)
+    assert len(batch) == 2
+    (note,) = reader.notes
+    assert note == f"{(tmp_path / 'cut.jpg').as_posix()} is a damaged JPEG: its end is missing and shown grey"

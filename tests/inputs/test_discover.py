@@ -295,3 +295,24 @@ def test_a_list_may_begin_with_a_byte_order_mark(tmp_path):
     (tmp_path / "\ufeffb.png").touch()
     found = discover(["-"], stdin=io.StringIO(f"\ufeff{tmp_path}/a.png\r\n{tmp_path}/\ufeffb.png\n"))
     assert found.paths == (tmp_path / "a.png", tmp_path / "\ufeffb.png")
+
+
+def test_what_is_given_again_is_named_and_read_once(tree: Path) -> None:
+    np.save(tree / "rows.npy", np.zeros((3, 2)))
+    (tree / "list.csv").write_text("path\nphotos/b.jpg\nphotos/b.jpg\n")
+    picture = tree / "photos" / "b.jpg"
+    patterns = [str(tree / "**"), str(tree / "**" / "*.jpg")]
+    for arguments, repeated in [
+        ([str(picture), str(picture)], [picture.name]),
+        ([str(picture.parent), str(picture)], [picture.name]),
+        ([f"{tree}/rows.npy[1]", f"{tree}/rows.npy[1]", f"{tree}/rows.npy[2]"], ["rows.npy[1]"]),
+        ([f"{tree}/rows.npy[1]", f"{tree}/rows.npy"], ["rows.npy[1]"]),
+        ([f"{tree}/list.csv"], ["b.jpg"]),
+        # Folders that a pattern matches hold files that it matches too: these were given once.
+        (patterns[:1], []),
+        (patterns[1:], []),
+    ]:
+        source = discover(arguments)
+        assert [Path(name).name for name in source.repeated] == repeated
+        assert len(source.notes) == bool(repeated)
+        assert len(set(source.items)) == len(source.items)

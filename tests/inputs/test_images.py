@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFile, features
 from png_files import chunk, png
 
+from onnx_ood import models
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs import as_channels, read_image
-from onnx_ood.inputs.images import SUFFIXES
+from onnx_ood.inputs.images import FILLED_IN, SUFFIXES
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -595,3 +596,37 @@ def test_heic_pictures_without_pillow_heif(tmp_path: Path, monkeypatch: pytest.M
         InputError, match=r"needs pillow-heif; install it with: pip install 'onnx_ood\[heif\]'"
     ):
         read_image(tmp_path / "x.heic", "RGB")
+
+
+def _photo(mode: str, subsampling: int) -> bytes:
+    stream = io.BytesIO()
+    photo = Image.open(models.path("fashion_cnn").parent / "photos" / "astronaut.jpg").convert(mode)
+    photo.save(stream, "jpeg", quality=90, **({"subsampling": subsampling} if mode == "RGB" else {}))
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(("mode", "subsampling"), [("RGB", 0), ("RGB", 2), ("L", 0)])
+@pytest.mark.parametrize("share", [0.3, 0.55, 0.8, 0.97])
+def test_jpegs_whose_end_libjpeg_makes_up_are_marked(
+    tmp_path: Path, mode: str, subsampling: int, share: float
+) -> None:
+    """Data that end too early, with the marker of an end, as some repairs and downloads leave them."""
+    content = _photo(mode, subsampling)
+    path = tmp_path / "x.jpg"
+    path.write_bytes(content)
+    assert FILLED_IN not in read_image(path, "RGB").info
+    path.write_bytes(content[: int(share * len(content))] + b"\xff\xd9")
+    for channels in ("RGB", "L"):
+        assert FILLED_IN in read_image(path, channels).info
+
+
+def test_grey_that_is_in_the_picture_is_not_damage(tmp_path: Path) -> None:
+    photo = np.asarray(Image.open(io.BytesIO(_photo("RGB", 0))))
+    boxed, corner, plain = photo.copy(), photo.copy(), np.full_like(photo, 128)
+    boxed[-40:] = boxed[:40] = 128
+    corner[-5:, -5:] = 128
+    for values in (boxed, corner, plain):
+        path = saved(Image.fromarray(values), tmp_path / "x.jpg", quality=95, subsampling=0)
+        assert FILLED_IN not in read_image(path, "RGB").info
+    for path in (models.path("fashion_cnn").parent / "photos").glob("*.jpg"):
+        assert FILLED_IN not in read_image(path, "RGB").info

@@ -14,6 +14,8 @@ from PIL import Image
 from onnx_ood.exceptions import InputTypeError, UsageError
 from onnx_ood.inputs import FailedInput, InputSource, open_inputs
 
+MASKED = np.ma.masked_array(np.zeros((2, 3)), mask=np.eye(2, 3))
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -200,6 +202,9 @@ def test_other_types_are_refused_by_name(inputs: Any, message: str) -> None:
         ),
         ({"x": np.zeros(0)}, "inputs: found arrays of lengths 'x': 0"),
         ({"x": np.array(1.0)}, "inputs: found arrays of lengths 'x': 0"),
+        (MASKED, r"inputs: found 2 masked values, .*array.filled"),
+        ([np.zeros(2), MASKED[0]], r"inputs\[1\]: found 1 masked value,"),
+        ({"x": MASKED}, "inputs: found 2 masked values"),
     ],
 )
 def test_arrays_without_inputs_are_refused(inputs: Any, message: str) -> None:
@@ -212,3 +217,8 @@ def test_nested_lists_of_numbers_are_refused_with_advice() -> None:
         InputTypeError, match=r"^inputs\[0\]: found list; .*; for numbers use np.asarray\(inputs\)$"
     ):
         open_inputs([[1.0, 2.0], [3.0, 4.0]])
+
+
+def test_a_mask_that_hides_nothing_is_no_matter() -> None:
+    source = open_inputs(np.ma.masked_array(np.ones((2, 3)), mask=False))
+    np.testing.assert_array_equal([item.value for item in source.items], np.ones((2, 3)))

@@ -40,7 +40,7 @@ class Root(BaseModel):
         ({"by_name": {"leaf": {"size": 1}}}, "by_name.leaf.size: unknown key; choose from batch-size, leaf"),
         (
             {"leaf": {"leaf": "x"}},
-            "leaf.leaf: Input should be a valid integer, unable to parse string as an integer, found 'x'",
+            "leaf.leaf: expected a whole number, found 'x'",
         ),
         ({"a\nb": 1}, r"a\nb: unknown key; choose from leaf, leaves, by_name, either"),
     ],

@@ -12,6 +12,7 @@ HEAD = (
     "optimisations | largest movement with optimisations |"
 )
 TABLE_ROW = "table row"
+SELECTOR_RUNS = "selector runs"
 Report = Callable[[str, str, str, Figures], None]
 
 
@@ -25,15 +26,30 @@ def report(record_property: Callable[[str, object], None]) -> Report:
     return take
 
 
+@pytest.fixture
+def count_runs(record_property: Callable[[str, object], None]) -> Callable[[dict[str, int]], None]:
+    """Takes the outcomes of a model's selectors, which are summed up at the end."""
+
+    def take(outcomes: dict[str, int]) -> None:
+        record_property(SELECTOR_RUNS, outcomes)
+
+    return take
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Prints the table, if tests have filled it."""
-    rows = [
-        value
+    """Prints the table and the outcomes of selectors, if tests have filled them."""
+    properties = [
+        (name, value)
         for outcome in ("passed", "failed")
         for result in terminalreporter.stats.get(outcome, [])
         for name, value in result.user_properties
-        if name == TABLE_ROW
     ]
+    runs = [value for name, value in properties if name == SELECTOR_RUNS]
+    if runs:
+        terminalreporter.section("selectors")
+        sums = ", ".join(f"{sum(one[kind] for one in runs)} {kind}" for kind in runs[0])
+        terminalreporter.write_line(f"{len(runs)} models: {sums}")
+    rows = [value for name, value in properties if name == TABLE_ROW]
     if rows:
         terminalreporter.section("real models")
         for line in (HEAD, "|---" * HEAD.count(" | ") + "|---|", *rows):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from converted_trees import TREES, converted, need_converters
 from every_selector import scored
 from families import FAMILIES, garments
 from packaged import all_packaged
@@ -14,6 +16,7 @@ from onnx_ood import models
 
 pytestmark = pytest.mark.real
 
+Count = Callable[[dict[str, int]], None]
 PACKAGED = {model.name: model for model in all_packaged()}
 BUNDLED = {
     "fashion_cnn": lambda: garments(2),
@@ -33,17 +36,32 @@ def _only_on_request(pytestconfig: pytest.Config) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_of_kinds_that_people_run(name: str, tmp_path: Path) -> None:
+def test_of_kinds_that_people_run(name: str, tmp_path: Path, count_runs: Count) -> None:
     family = FAMILIES[name]
-    assert scored(family.make(tmp_path), family.feeds(), tmp_path)["measured"]
+    outcomes = scored(family.make(tmp_path), family.feeds(), tmp_path)
+    count_runs(outcomes)
+    assert outcomes["measured"]
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_of_converted_trees(name: str, tmp_path: Path, count_runs: Count) -> None:
+    need_converters()
+    made = converted(name, tmp_path)
+    outcomes = scored(made.path, made.feeds, tmp_path)
+    count_runs(outcomes)
+    assert outcomes["measured"]
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_of_bundled_models(name: str, tmp_path: Path) -> None:
-    assert scored(models.path(name), BUNDLED[name](), tmp_path)["measured"]
+def test_of_bundled_models(name: str, tmp_path: Path, count_runs: Count) -> None:
+    outcomes = scored(models.path(name), BUNDLED[name](), tmp_path)
+    count_runs(outcomes)
+    assert outcomes["measured"]
 
 
 @pytest.mark.parametrize("name", PACKAGED)
-def test_of_packaged_models(name: str, tmp_path: Path) -> None:
+def test_of_packaged_models(name: str, tmp_path: Path, count_runs: Count) -> None:
     model = PACKAGED[name]
-    assert scored(model.path, model.feeds(), tmp_path, site=model.site)["measured"]
+    outcomes = scored(model.path, model.feeds(), tmp_path, site=model.site)
+    count_runs(outcomes)
+    assert outcomes["measured"]

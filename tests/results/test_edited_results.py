@@ -117,7 +117,7 @@ EDITS = [
     ("score", ("inputs", 1, "distortion"), [0.5], "inputs.1.distortion has 1 entries for 2 probes"),
     ("score", ("inputs", 0, "published_score"), float("nan"), "NaN"),
     ("score", ("inputs", 0, "published_score"), float("inf"), "Infinity"),
-    ("score", ("scored",), None, "at scored: Input should be a valid integer"),
+    ("score", ("scored",), None, "at scored: expected a whole number"),
     ("score", ("scored",), 10**30, "10{30}"),
     ("score", ("schema",), "onnx-ood/score/1", "schema 'onnx-ood/score/1' is not one of this version"),
     ("score", ("schema",), 2, "schema '2' is not one of this version"),

@@ -28,7 +28,7 @@ def test_a_stored_result_is_read_as_it_was(tmp_path: Path) -> None:
     stored = json.loads(path.read_text())
     del stored["model"]
     path.write_text(json.dumps(stored))
-    with pytest.raises(UsageError, match="does not follow onnx-ood/inspect/1 at model: Field required"):
+    with pytest.raises(UsageError, match="does not follow onnx-ood/inspect/1 at model: missing"):
         read_result(path)
 
 

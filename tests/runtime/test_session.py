@@ -255,3 +255,16 @@ def test_tf32_is_off_unless_asked_for(tf32: bool, monkeypatch: pytest.MonkeyPatc
 
 def test_nodes_are_counted_where_they_run() -> None:
     assert set(session(small_models.classifier()).placement) == {"CPUExecutionProvider"}
+
+
+def test_maps_become_rows_in_the_order_of_their_keys() -> None:
+    made = small_models.build(
+        """maps (float[N, 3] p) => (seq(map(int64, float)) y) {
+            y = ai.onnx.ml.ZipMap <classlabels_int64s = [7, -2, 5]> (p)
+        }""",
+        domains=["ai.onnx.ml"],
+    )
+    opened = session(made)
+    rows = small_models.normal(4, 3)
+    assert opened.is_tensor("y")
+    np.testing.assert_array_equal(opened.run(["y"], {"p": rows})[0], rows[:, [1, 2, 0]])

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import onnx
 import onnxruntime
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper, parser
+from exported_models import graph_network, regulator, synthesizer
+from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper, parser
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
 
 from onnx_ood import models
 
 Feeds = dict[str, Any]
-RNG = np.random.default_rng(0)
 MS = "com.microsoft"
+BUNDLED = "bundled, written by onnxruntime"
 
 
 @dataclass(frozen=True)
@@ -29,12 +31,18 @@ class Family:
         feeds: Makes inputs by name, four rows each.
         site: The tensor that is nudged by default.
         probes: Number of default probes.
+        origin: What the model was made with.
+        refused: A part of the reason by name of each tensor that cannot be watched.
+        unchecked: A part of what onnx.checker has against the model, which uses operators of onnxruntime's own.
     """
 
     make: Callable[[Path], Path]
     feeds: Callable[[], Feeds]
     site: str
     probes: int
+    origin: str = "made by the test"
+    refused: Mapping[str, str] = field(default_factory=dict)
+    unchecked: str | None = None
 
 
 def garments(count: int = 4) -> Feeds:
@@ -82,8 +90,14 @@ def ort_format(folder: Path) -> Path:
     return optimised(models.path("fashion_resnet"), folder / "resnet.ort", session__save_model_format="ORT")
 
 
+def _drawing(name: str) -> np.random.Generator:
+    """Random numbers that depend on no other tensor's."""
+    return np.random.default_rng(crc32(name.encode()))
+
+
 def _weight(name: str, *shape: int) -> TensorProto:
-    return numpy_helper.from_array((RNG.standard_normal(shape) / np.sqrt(shape[0])).astype(np.float32), name)
+    values = _drawing(name).standard_normal(shape) / np.sqrt(shape[0])
+    return numpy_helper.from_array(values.astype(np.float32), name)
 
 
 def _written(
@@ -114,11 +128,14 @@ def _int4_decoder(folder: Path) -> Path:
 
     def product(reads: str, name: str, k: int, n: int) -> None:
         weights.append(
-            numpy_helper.from_array(RNG.integers(0, 256, (n, k // 32, 16), np.uint8), f"{name}_codes")
+            numpy_helper.from_array(
+                _drawing(name).integers(0, 256, (n, k // 32, 16), np.uint8), f"{name}_codes"
+            )
         )
         weights.append(
             numpy_helper.from_array(
-                RNG.uniform(0.01, 0.05, n * (k // 32)).astype(np.float32), f"{name}_scales"
+                _drawing(f"{name}_scales").uniform(0.01, 0.05, n * (k // 32)).astype(np.float32),
+                f"{name}_scales",
             )
         )
         reads_all = [reads, f"{name}_codes", f"{name}_scales"]
@@ -252,8 +269,8 @@ def _forest(folder: Path) -> Path:
 def _recurrent(folder: Path) -> Path:
     """A recurrent network that takes the time first, as torch.nn.LSTM does."""
     nodes = [
-        helper.make_node("LSTM", ["x", "w", "r"], ["all"], hidden_size=6),
-        helper.make_node("Squeeze", ["all", "one"], ["steps"]),
+        helper.make_node("LSTM", ["x", "w", "r"], ["hidden"], hidden_size=6),
+        helper.make_node("Squeeze", ["hidden", "one"], ["steps"]),
         helper.make_node("MatMul", ["steps", "out"], ["h"]),
         helper.make_node("Relu", ["h"], ["act"]),
         helper.make_node("ReduceMean", ["act"], ["y"], axes=[0], keepdims=0),
@@ -293,6 +310,32 @@ def _nested_functions(folder: Path) -> Path:
     return path
 
 
+def _saved(make: Callable[[], ModelProto]) -> Callable[[Path], Path]:
+    def save(folder: Path) -> Path:
+        path = folder / f"{make.__name__}.onnx"
+        onnx.save(make(), path)
+        return path
+
+    return save
+
+
+def sentences(noise: float = 0.0) -> Feeds:
+    """Phonemes of four sentences, two of them padded, and how much noise and how slow."""
+    return {
+        "input": np.random.default_rng(5).integers(0, 20, (4, 6)),
+        "input_lengths": np.array([6, 4, 5, 6]),
+        "scales": np.array([noise, 2.5, 0.8], np.float32),
+    }
+
+
+def molecule() -> Feeds:
+    """Nine nodes in a ring, with edges in both directions."""
+    ring = np.arange(9)
+    there = np.stack([ring, (ring + 1) % 9])
+    nodes = np.random.default_rng(6).normal(size=(9, 6)).astype(np.float32)
+    return {"x": nodes, "edge_index": np.concatenate([there, there[::-1]], axis=1)}
+
+
 def _tokens(**further: Any) -> Callable[[], Feeds]:
     return lambda: {"input_ids": np.random.default_rng(1).integers(0, 20, (4, 6)), **further}
 
@@ -303,15 +346,19 @@ FAMILIES: dict[str, Family] = {
         garments,
         "image",
         9,
+        BUNDLED,
     ),
     "ORT-optimised residual network, blocked": Family(
         lambda folder: optimised(models.path("fashion_resnet"), folder / "all.onnx", "ORT_ENABLE_ALL"),
         garments,
         "image",
         9,
+        BUNDLED,
     ),
-    "QOperator residual network": Family(_quantised, garments, "image", 1),
-    "int4 (MatMulNBits) decoder": Family(_int4_decoder, _tokens(), "embedded", 2),
+    "QOperator residual network": Family(_quantised, garments, "image", 1, BUNDLED),
+    "int4 (MatMulNBits) decoder": Family(
+        _int4_decoder, _tokens(), "embedded", 2, unchecked="No Op registered for SimplifiedLayerNormalization"
+    ),
     "merged decoder with KV cache": Family(
         _merged_decoder,
         _tokens(past=np.ones((4, 3, 16), np.float32), use_cache_branch=np.array([True])),
@@ -332,5 +379,17 @@ FAMILIES: dict[str, Family] = {
         lambda: {"x": np.random.default_rng(4).normal(size=(4, 8)).astype(np.float32)},
         "x",
         3,
+        unchecked="Input 0 expected to have type but instead is null",
     ),
+    "speech from text, random, length by durations (as VITS)": Family(
+        _saved(synthesizer), sentences, "embedded", 3
+    ),
+    "speech from text, length by a Loop (as FastSpeech)": Family(
+        _saved(regulator),
+        lambda: {"tokens": np.random.default_rng(5).integers(0, 20, 6)},
+        "encoded",
+        3,
+        refused=dict.fromkeys(("Loop_12/body/done", "Loop_12/body/collected"), "is a sequence inside a Loop"),
+    ),
+    "graph network": Family(_saved(graph_network), molecule, "x", 1),
 }

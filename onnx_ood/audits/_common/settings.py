@@ -24,6 +24,7 @@ from onnx_ood._dialect import flag, named
 from onnx_ood._ids import kebab_id, snake_ids
 from onnx_ood._limits import MAX_BATCH_SIZE, MAX_COPIES, MAX_INPUTS
 from onnx_ood._spelling import did_you_mean
+from onnx_ood._validation import reason_of_error
 from onnx_ood.exceptions import UsageError
 
 Panel = Literal["Input", "Detector", "Nudge", "Measurement", "Run", "Output"]
@@ -243,12 +244,12 @@ class Settings(BaseModel):
     @classmethod
     def _explain(cls, error: ValidationError) -> str:
         first = error.errors()[0]
+        message = reason_of_error(first)
         if not first["loc"]:
-            return first["msg"].removeprefix("Value error, ")
+            return message
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             return f"unknown setting {name!r}; {did_you_mean(name, cls.model_fields)}"
-        message = first["msg"].removeprefix("Value error, ")
         return f"{named(name)}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
 
     def replaced(self, **values: Any) -> Self:

@@ -14,6 +14,7 @@ from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.fit import DetectorPipeline
 from onnx_ood.evidence.model_notes import stored_randomness_notes
+from onnx_ood.evidence.nudge_units import spread_notes
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
@@ -72,7 +73,12 @@ def bench(
         batch_axis=settings.batch_axis,
         answer=settings.answer,
     )
-    pipeline = DetectorPipeline(prepared, settings.detectors, settings)
+    pipeline = DetectorPipeline(
+        prepared,
+        settings.detectors,
+        settings,
+        spread_over=references if references.given else sources.id,
+    )
     check_sets(prepared, sources, synthetic=settings.synthetic_ood)
     corruptions, left_out = applicable(settings.chosen_corruptions, prepared.preprocessing)
     step = counting(progress)
@@ -126,6 +132,7 @@ def bench(
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
         notes=(
             *prepared.notes,
+            *spread_notes(pipeline.spread, given=references.given),
             *stored_randomness_notes(prepared.model),
             *overlap_notes(sources.id.shared_with(references)),
             *sets.notes,

@@ -20,6 +20,7 @@ from onnx_ood.audits.check.registry import Metric
 from onnx_ood.audits.sensitivity.result import TrajectoryType
 from onnx_ood.detectors import find_detector
 from onnx_ood.exceptions import UsageError
+from onnx_ood.graph import why_unknown_operator
 from onnx_ood.inputs import shown
 from onnx_ood.inputs.toml_files import Located, read_located
 from onnx_ood.perturb import list_corruptions, synthetic_ood
@@ -37,6 +38,7 @@ _TRAJECTORIES: tuple[str, ...] = get_args(TrajectoryType)
 
 
 # A set of characters in a glob; the first character in it may be ].
+_SIGNS = frozenset("*?[")
 _CLOSED = re.compile(r"\[!?+.[^]]*\]")
 
 
@@ -284,6 +286,9 @@ def _problem(gate: Gate, metric: Metric, config: CheckFile) -> tuple[str, str] |
         return "equals", "it leaves nothing to min and max; remove them, or equals"
     if broken := next((one for one in gate.forbid if "[" in _CLOSED.sub("", one)), None):
         return "forbid", f"{broken!r} has a [ without ]; close it, or write [[] for the character"
+    exact = (one for one in gate.forbid if not _SIGNS.intersection(one))
+    if unknown := next(filter(None, map(why_unknown_operator, exact)), None):
+        return "forbid", unknown
     if gate.tolerance is not None and (not gate.baseline or metric.kind != "number"):
         return "tolerance", "it needs baseline = true and a metric that is a number"
     if gate.baseline and config.baseline is None:

@@ -173,6 +173,8 @@ def jacobian_norm(runner: AuditRunner) -> MetricValue:
     norm = runner.evaluated_sensitivity().jacobian.norm
     if norm.mean is None:
         raise NotEvaluatedError("no Jacobian norm is finite")
+    if norm.mean == 0:
+        raise NotEvaluatedError(f"the output is constant around all {norm.count} inputs: no nudge changed it")
     return MetricValue(norm.mean, norm.low, norm.high, norm.count)
 
 
@@ -375,6 +377,10 @@ def _median_at_probe(
     probe = result.probes[place]
     if not known:
         raise NotEvaluatedError(f"{probe.name}: the metric is undefined for all inputs")
+    if measure != "flip_rate" and not any(known):
+        raise NotEvaluatedError(
+            f"{probe.name} is constant around all {len(known)} inputs: no nudge changed it"
+        )
     median = median_interval(known)
     detail = ""
     if measure != "flip_rate" and probe.above_floor < 0.5:

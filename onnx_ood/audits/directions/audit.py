@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from onnx_ood.audits.directions.settings import COPIES, DirectionsSettings
 from onnx_ood.audits.directions.sweep import Sweep
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.model_notes import stored_randomness_notes
-from onnx_ood.evidence.prepared_model import prepare_model
+from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
+from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
-from onnx_ood.graph import Model, select, suggest_probes
+from onnx_ood.graph import Model, Rounding, find_rounding, select, suggest_probes
 from onnx_ood.results.provenance import environment
 
 
@@ -71,6 +73,8 @@ def directions(
         if settings.probes
         else tuple(suggestion.tensor for suggestion in suggest_probes(prepared.model, site=site))
     )
+    spread = feature_spread(prepared, sources.id)
+    rounding = find_rounding(prepared.model, site)
     sweep = Sweep(
         prepared,
         probes,
@@ -78,6 +82,7 @@ def directions(
         seed=settings.seed,
         provider=settings.provider,
         batch_size=settings.batch_size,
+        spread=spread,
     )
     sets = collect_sets(
         Collector(sweep, prepared, limit=settings.limit, seed=settings.seed),
@@ -129,5 +134,24 @@ def directions(
         factors=factors,
         sets=results,
         conclusion=conclude(counts, results, factors),
-        notes=(*prepared.notes, *stored_randomness_notes(prepared.model), *sets.notes),
+        notes=(
+            *prepared.notes,
+            *spread_notes(spread, given=False),
+            *_rounding_notes(prepared, rounding, settings.scales if spread is None else ()),
+            *stored_randomness_notes(prepared.model),
+            *sets.notes,
+        ),
     )
+
+
+def _rounding_notes(prepared: PreparedModel, rounding: Rounding | None, scales: Sequence[float]) -> list[str]:
+    """Note scales below the step to which a quantized model rounds the site."""
+    if rounding is None:
+        return []
+    what = f"The model rounds {prepared.site.name!r} to {rounding}"
+    if rounding.step is None:
+        return [f"{what}: smaller nudges change little or nothing."]
+    pictures = prepared.site_preprocessing
+    gain = 1.0 if pictures is None else float(np.max(pictures.gain))
+    small = [f"{scale:g}" for scale in scales if scale * gain < rounding.step]
+    return [f"{what}, so nudges of {', '.join(small)} change little or nothing."] if small else []

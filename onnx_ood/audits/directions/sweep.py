@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.audits.directions.settings import COPIES
+from onnx_ood.evidence.nudge_units import NudgeUnit
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.graph import Tensor
 from onnx_ood.perturb import FAMILIES, draw, draw_smooth
@@ -37,6 +38,7 @@ class Sweep:
         seed: int,
         provider: str,
         batch_size: int | None,
+        spread: Float | None = None,
     ) -> None:
         """Create the session.
 
@@ -47,6 +49,7 @@ class Sweep:
             seed: Seed of the nudges.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None for what memory allows.
+            spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
 
         Raises:
             SelectorError: If no probe can be measured.
@@ -66,6 +69,7 @@ class Sweep:
         self.noises = (*FAMILIES, *(() if preprocessing is None else ("pink",)))
         self.floor: Float = np.zeros(0)
         self._scales, self._preprocessing, self._seed = scales, preprocessing, seed
+        self._spread = spread
         self._nudges: NDArray[np.float32] = np.empty((0, 0), np.float32)
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Float:
@@ -110,8 +114,9 @@ class Sweep:
         """Draw all nudges [noises · scales · copies, *shape]; all scales share the draws."""
         gain = 1.0 if self._preprocessing is None else self._preprocessing.gain
         units = [self._units(noise, shape) for noise in self.noises]
-        nudges = [(unit * scale * gain).astype(np.float32) for unit in units for scale in self._scales]
-        return np.concatenate(nudges)
+        # Scales are compared with each other, so none of them is enlarged to the steps of a model that rounds.
+        sizes = [NudgeUnit(scale, gain).with_spread(self._spread, None) for scale in self._scales]
+        return np.concatenate([size.of(unit).astype(np.float32) for unit in units for size in sizes])
 
     def _units(self, noise: str, shape: tuple[int, ...]) -> Float:
         if noise in FAMILIES or self._preprocessing is None:

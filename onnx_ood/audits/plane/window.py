@@ -66,10 +66,13 @@ class InstrumentedModel:
             ModelError: If onnxruntime refuses the model.
             ProviderError: If the provider cannot run here.
         """
-        self.answer = _read_from(find_answer(model, settings.answer))
+        self.answer = _read_from(model, find_answer(model, settings.answer))
         self._layer, self._output = shown.read.name, self.answer.output if self.answer else None
-        read = model.by_name.get(self._output or "")
-        answers = [read] if read is not None and why_not_measurable(model, read) is None else []
+        answers = [
+            tensor
+            for tensor in model.tensors
+            if tensor.name == self._output and _is_measurable(model, tensor.name)
+        ]
         self._feeding = feeding
         self.prober = Prober(
             model,
@@ -120,14 +123,17 @@ class InstrumentedModel:
         return Values(np.stack(rows), np.stack(answers) if answers else None)
 
 
-def _read_from(answer: Answer | None) -> Answer | None:
-    """Return where class scores are read: the output, or else the tensor behind labels."""
-    if answer is None or answer.output is not None:
-        return answer and replace(answer, label=None)
-    if answer.scores is None:
-        return None
+def _read_from(model: Model, answer: Answer | None) -> Answer | None:
+    """Return where class scores are read: the output, or else the tensor behind labels or maps."""
+    if answer is None or answer.scores is None or _is_measurable(model, answer.output):
+        return None if answer is None or answer.output is None else replace(answer, label=None)
     kind = answer.kind if answer.scores.probabilities else "logits"
     return Answer(answer.scores.name, None, kind, answer.scores)
+
+
+def _is_measurable(model: Model, name: str | None) -> bool:
+    tensor = model.by_name.get(name or "")
+    return tensor is not None and why_not_measurable(model, tensor) is None
 
 
 @dataclass(frozen=True)

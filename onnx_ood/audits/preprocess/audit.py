@@ -112,12 +112,17 @@ def preprocess(
             f"{loaded.path}: its input holds {fed.dtype}, so the range is known; use {named('preprocess', 'bytes')}"
         )
     reader = FeatureReader(
-        loaded, {"logits", "norms"}, fed=fed, provider=settings.provider, batch_size=settings.batch_size
+        loaded,
+        {"logits", "norms"},
+        fed=fed,
+        provider=settings.provider,
+        batch_size=settings.batch_size,
+        answer=settings.answer,
     )
     if reader.info.probabilities is None and not reader.info.norms:
         raise UsageError(
-            f"{loaded.path}: it gives no class scores and has no BatchNormalization nodes, so candidates cannot be "
-            "compared; ask its author"
+            f"{loaded.path}: it gives no class scores ({reader.info.no_scores}) and has no BatchNormalization "
+            "nodes, so candidates cannot be compared; ask its author"
         )
     geometries = resize_candidates(values[0], shape)
     photos_read = _read(

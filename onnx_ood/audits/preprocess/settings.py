@@ -16,6 +16,7 @@ class PreprocessSettings(Settings):
 
     Attributes:
         limit: Most photos to use, a random sample of the files.
+        answer: Output of the model that is its answer; None to find it.
         seed: Seed of the sample, of noise and of resamples.
         provider: Execution provider.
         batch_size: Photos in one run; None for what memory allows.
@@ -26,6 +27,7 @@ class PreprocessSettings(Settings):
         Field(ge=1, le=MAX_INPUTS, description="Most photos to use: a random sample of the files."),
         Option("Input"),
     ] = 48
+    answer: common.Answer = None
     seed: common.Seed = 0
     provider: common.Provider = "auto"
     batch_size: common.BatchSize = None

@@ -26,10 +26,9 @@ from onnx_ood.audits.score.notes import (
     rank_notes,
     rounding_notes,
     run_notes,
-    spread_notes,
     stream_notes,
 )
-from onnx_ood.audits.score.nudging import Perturber, feature_spread
+from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.result import CopiesUsed, ScoreResult
 from onnx_ood.audits.score.scoring import Scorer, fit_scorer
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
@@ -37,12 +36,13 @@ from onnx_ood.audits.score.stream.records import Header, ScoredInput, StreamProb
 from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, check_stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
+from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import counting
 from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, rounding_step, select, suggest_probes
+from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, find_rounding, select, suggest_probes
 from onnx_ood.inputs import InputSource, open_inputs
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.provenance import environment
@@ -109,7 +109,13 @@ def score(
     check_stream(streaming, run_files(prepared.model.path, used, settings.feeds))
     run = ScoreRun(prepared, settings)
     with open_stream(streaming) as stream:
-        scorer, notes = fit_scorer(prepared, settings, references, counting(progress) if progress else None)
+        scorer, notes = fit_scorer(
+            prepared,
+            settings,
+            references,
+            counting(progress) if progress else None,
+            inputs=source.sample(settings.limit, settings.seed),
+        )
         return run.score(
             source, scorer, stream, references=references, notes=notes, streaming=streaming, progress=progress
         )
@@ -139,9 +145,12 @@ class ScoreRun:
         # Read here, so that a bad file of classes is found before anything is measured.
         self._classes = find_class_names(settings.labels, prepared.card)
         self._answer = find_answer(prepared.model, settings.answer)
-        self._step = rounding_step(prepared.model, prepared.site)
+        self._rounding = find_rounding(prepared.model, prepared.site)
         self._perturber = Perturber(
-            settings, prepared.chosen, inner=not prepared.site_holds_input, step=self._step
+            settings,
+            prepared.chosen,
+            inner=not prepared.site_holds_input,
+            step=None if self._rounding is None else self._rounding.step,
         )
         if settings.advise and self._perturber.copies < 2:
             raise UsageError(
@@ -269,7 +278,7 @@ class ScoreRun:
         detectors = stream.header.detector_summary
         answer = describe_answer(prepared.model, settings.answer, writer.answer_problem)
         enough = bool(results) and 2 * writer.scored >= writer.seen
-        rounding = rounding_notes(prepared.site.name, self._step, settings, perturber, results)
+        rounding = rounding_notes(prepared.site.name, self._rounding, settings, perturber, results)
         rounded = any(note.startswith(NOT_EVALUATED) for note in rounding)
         return ScoreResult(
             status="scored" if enough and not rounded else "not_evaluated",
@@ -296,7 +305,7 @@ class ScoreRun:
             notes=(
                 *reader.warnings,
                 *rounding,
-                *spread_notes(spread, given=references.given),
+                *spread_notes(spread, given=references.given, columns=reader.columns),
                 *prepared.notes,
                 *(note for note in reader.notes if note not in reader.warnings),
                 *rank_notes(results),

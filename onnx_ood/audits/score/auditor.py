@@ -257,12 +257,12 @@ class Auditor:
         )
         try:
             _check_references(saved, references)
-            scorer = restore_scorer(prepared, saved.settings, references) if saved.fitted else None
+            spread = None if saved.spread is None else np.array(saved.spread, np.float64)
+            scorer = restore_scorer(prepared, saved.settings, references, spread) if saved.fitted else None
             files = InputSource(tuple(map(Path, saved.reference_files)))
         # Arrays that were edited fail wherever something first computes with them.
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise UsageError(f"{name}: is damaged: {error}; fit again") from None
-        spread = None if saved.spread is None else np.array(saved.spread, np.float64)
         return cls(prepared, saved.settings, scorer, files, tuple(dict.fromkeys(notes)), spread)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood import models
-from onnx_ood._types import Float
 from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.audits.score.stream.stream import Stream
 from onnx_ood.detectors import MIN_INPUTS, find_detector
 from onnx_ood.evidence.model_notes import randomness_notes
+from onnx_ood.graph import Rounding
 from onnx_ood.inputs import InputSource, shown
 from onnx_ood.results.base import ModelAnswer, Run
 from onnx_ood.results.provenance import fallback_report
@@ -56,15 +56,15 @@ def answer_notes(answer: ModelAnswer) -> list[str]:
 
 def rounding_notes(
     site: str,
-    step: float | None,
+    rounding: Rounding | None,
     settings: ScoreSettings,
     perturber: Perturber,
     results: Sequence[InputResult],
 ) -> list[str]:
     """Note nudges that the model rounds away, or that were enlarged to its steps."""
-    if step is None:
+    if rounding is None:
         return []
-    rounds = f"the model rounds {site!r} to steps of {step:.3g}"
+    rounds = f"the model rounds {site!r} to {rounding}"
     if results and not any(drop for entry in results for drop in entry.drop):
         return [
             f"{NOT_EVALUATED}: {rounds}, so nudges change nothing; choose a larger scale or a later site."
@@ -74,16 +74,9 @@ def rounding_notes(
             f"{rounds[0].upper()}{rounds[1:]}: nudges have a standard deviation of {perturber.scale:.3g} in place of "
             f"{settings.scale:.3g}."
         ]
+    if rounding.step is None:
+        return [f"{rounds[0].upper()}{rounds[1:]}: nudges smaller than a step are rounded away or up to it."]
     return []
-
-
-def spread_notes(spread: Float | None, *, given: bool) -> list[str]:
-    """Note the unit of nudges of a table."""
-    if spread is None:
-        return []
-    return [
-        f"Nudges are scaled by the standard deviation of each feature over the {'references' if given else 'inputs'}."
-    ]
 
 
 def order_notes(summary: DetectorSummary | None, results: Sequence[InputResult]) -> list[str]:

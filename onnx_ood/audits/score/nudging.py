@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -14,48 +13,14 @@ from numpy.typing import NDArray
 from onnx_ood._dialect import named
 from onnx_ood._types import Float
 from onnx_ood.audits.score.settings import ScoreSettings
-from onnx_ood.evidence.prepared_model import PreparedModel
+from onnx_ood.evidence.nudge_units import NudgeUnit
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Chosen, InputSource
+from onnx_ood.inputs import Chosen
 from onnx_ood.perturb import draw, lesswrong_nudges
 from onnx_ood.results.base import NudgeSettings
 from onnx_ood.runtime import Prober
 
 _DEFAULT_COPIES = 4
-# Rows that the spread of features is measured on.
-_READ_ROWS, _MIN_SPREAD_ROWS, _SPREAD_ROWS = 32, 10, 256
-# Features with larger spreads, or with spreads that differ by a larger factor, are not standardised.
-_MAX_SPREAD = 10
-
-
-def feature_spread(prepared: PreparedModel, source: InputSource) -> Float | None:
-    """Measure the spread of the features of a table, if one scale does not suit them all.
-
-    Args:
-        prepared: The model.
-        source: References, or else the inputs; the first 256 rows count.
-
-    Returns:
-        Standard deviations, float64 [D]; None if inputs are not rows of numbers, there are fewer than 10, or all
-        features have spreads below 10 that differ by less than a factor of 10.
-    """
-    fed = prepared.fed
-    if prepared.site.name != fed.name or len(fed.shape or ()) != 2 or prepared.chosen is not None:
-        return None
-    rows: list[NDArray[Any]] = []
-    with closing(iter(prepared.reader(source, batch=_READ_ROWS))) as batches:
-        for batch in batches:
-            rows += [row for row in batch.tensors if np.isfinite(row).all()]
-            if len(rows) >= _SPREAD_ROWS:
-                break
-    if len(rows) < _MIN_SPREAD_ROWS or len({row.shape for row in rows}) > 1:
-        return None
-    spread: Float = np.stack(rows[:_SPREAD_ROWS]).astype(np.float64).std(axis=0, ddof=1)
-    varying = spread[spread > 0]
-    if varying.size == 0:
-        return None
-    low, high = np.quantile(varying, (0.05, 0.95))
-    return spread if high > _MAX_SPREAD or high > _MAX_SPREAD * low else None
 
 
 class Perturber:
@@ -91,13 +56,19 @@ class Perturber:
                 f"{named('space', 'tensor')}"
             )
         self.copies = copies if settings.copies is None else settings.copies
-        self._gain: NDArray[np.floating] | float = 1.0
+        gain: NDArray[np.floating] | float = 1.0
         if self.space == "pixel" and chosen is not None:
-            self._gain = chosen.preprocessing.gain
-        self.scale = settings.scale
-        if step is not None and self.recipe is None:
-            self.scale = max(settings.scale, step / float(np.min(self._gain)))
+            gain = chosen.preprocessing.gain
+        self._step = step
+        self._unit = NudgeUnit(settings.scale, gain)
+        if self.recipe is None:
+            self._unit = self._unit.with_step(step)
         self._drawn: NDArray[np.float32] = np.empty((0, 0), dtype=np.float32)
+
+    @property
+    def scale(self) -> float:
+        """Standard deviation of nudges, in the units that the result names."""
+        return self._unit.scale
 
     def scaled_by(self, spread: Float | None) -> Perturber:
         """Return a copy whose nudges have the spread of each feature as their unit.
@@ -108,7 +79,7 @@ class Perturber:
         if spread is None or self.recipe is not None:
             return self
         scaled = copy(self)
-        scaled._gain = spread.astype(np.float32)
+        scaled._unit = NudgeUnit(self._settings.scale).with_spread(spread, self._step)
         scaled._drawn = np.empty((0, 0), dtype=np.float32)
         return scaled
 
@@ -148,7 +119,7 @@ class Perturber:
 
     def _draw(self, shape: Sequence[int]) -> NDArray[np.float32]:
         noise = draw(self._settings.noise, shape, self.copies, self._settings.seed)
-        scaled: NDArray[np.float32] = (noise * self.scale * self._gain).astype(np.float32)
+        scaled: NDArray[np.float32] = self._unit.of(noise).astype(np.float32)
         return scaled
 
     @cached_property

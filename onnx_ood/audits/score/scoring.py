@@ -119,6 +119,8 @@ def fit_scorer(
     settings: ScoreSettings,
     references: InputSource,
     progress: Callable[[int], None] | None = None,
+    *,
+    inputs: InputSource | None = None,
 ) -> tuple[Scorer | None, tuple[str, ...]]:
     """Fit the detectors of a score audit.
 
@@ -127,6 +129,7 @@ def fit_scorer(
         settings: Settings of the audit.
         references: Known-good inputs; empty for none.
         progress: Called with the number of references of each batch that is done.
+        inputs: Inputs to score, on which the spread of features is measured without references.
 
     Returns:
         The scorer, None if inputs are compared with each other only; and notes for the user.
@@ -144,10 +147,15 @@ def fit_scorer(
             )
         return None, ()
     asked = bool(settings.detectors) or references.given
-    info = find_feature_sources(prepared.model, prepared.answer).info
+    info = find_feature_sources(prepared.model, prepared.answer, batched=prepared.batched).info
     if not asked and (reason := find_detector(DEFAULT).why_not(info)):
         return None, (_fallback(reason),)
-    pipeline = DetectorPipeline(prepared, settings.detectors or (DEFAULT,), settings)
+    pipeline = DetectorPipeline(
+        prepared,
+        settings.detectors or (DEFAULT,),
+        settings,
+        spread_over=references if references.given else inputs,
+    )
     try:
         reader = pipeline.reader
     except ModelError as error:
@@ -173,15 +181,18 @@ def fit_scorer(
     )
 
 
-def restore_scorer(prepared: PreparedModel, settings: ScoreSettings, references: ReferenceSet) -> Scorer:
+def restore_scorer(
+    prepared: PreparedModel, settings: ScoreSettings, references: ReferenceSet, spread: Float | None
+) -> Scorer:
     """Fit the detectors of a score audit to references that were measured before.
 
     Args:
         prepared: The model.
         settings: Settings of the audit, those of the measurement.
         references: Measured references.
+        spread: Spread of the features of a table over the references, or None.
     """
-    pipeline = DetectorPipeline(prepared, settings.detectors or (DEFAULT,), settings)
+    pipeline = DetectorPipeline(prepared, settings.detectors or (DEFAULT,), settings, spread=spread)
     return Scorer(pipeline.reader, prepared.feeding, pipeline.fit(references), settings.fpr, settings.seed)
 
 

@@ -37,13 +37,14 @@ from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import (
     Model,
     PatternSite,
+    Rounding,
     Tensor,
     Units,
     find_answer,
+    find_rounding,
     find_units,
     load,
     measurable,
-    rounding_step,
 )
 from onnx_ood.inputs import Classes, InputSource, Reader, find_tokenizer, open_inputs, read_classes
 from onnx_ood.results.base import Failure
@@ -106,10 +107,8 @@ def sensitivity(
     if settings.classes is not None:
         classes = read_classes(settings.classes)
         classes.check(found.names)
-    audits = [
-        _measure(one if isinstance(one, Model) else load(one), found, classes, settings, progress)
-        for one in models
-    ]
+    loaded = [one if isinstance(one, Model) else load(one) for one in models]
+    audits = [_measure(one, found, classes, settings, progress) for one in loaded]
     norms = _ranks([audit.jacobian.norm.mean for audit in audits])
     densities = _ranks([audit.density for audit in audits])
     ranked = [
@@ -126,8 +125,22 @@ def sensitivity(
         seed=settings.seed,
         environment=environment(),
         models=tuple(ranked),
-        notes=(*_order_notes(ranked), _MEANING) if len(ranked) > 1 else (),
+        notes=(*_same_notes(loaded, audits), *_order_notes(ranked), _MEANING) if len(ranked) > 1 else (),
     )
+
+
+def _same_notes(models: Sequence[Model], audits: Sequence[ModelSensitivity]) -> list[str]:
+    """Note models that are ranked more than once."""
+    names: dict[object, list[str]] = {}
+    for model, audit in zip(models, audits, strict=True):
+        # Files with the same graph may have other weights next to them.
+        content = model.path.resolve() if model.data_files else audit.model.sha256
+        names.setdefault(content, []).append(audit.model.path)
+    return [
+        f"{', '.join(dict.fromkeys(same))}: the same model is ranked {len(same)} times."
+        for same in names.values()
+        if len(same) > 1
+    ]
 
 
 def _order_notes(ranked: Sequence[ModelSensitivity]) -> list[str]:
@@ -156,7 +169,7 @@ def _measure(
 ) -> ModelSensitivity:
     answer = find_answer(model, settings.answer)
     site, site_note = choose_site(model, settings.site, settings.feeds)
-    rounding = rounding_step(model, site)
+    rounding = find_rounding(model, site)
     if settings.exact_regions and not site.is_input:
         raise UsageError(
             f"exact boundaries need a model input as the site, found {site.name!r}; "
@@ -218,8 +231,7 @@ def _measure(
         raise NotEvaluatedError(f"{model.path}: no input could be measured: {reason}")
     if rounding is not None and not inputs.all("norm").any():
         raise NotEvaluatedError(
-            f"{model.path}: the model rounds {site.name!r} to steps of {rounding:.3g}, and differences of that size "
-            "are all zero"
+            f"{model.path}: the model rounds {site.name!r} to {rounding}, and all differences are zero"
         )
     preprocessing = chosen.preprocessing if chosen else None
     ids = [inputs.ids[i] for i in inputs.kept]
@@ -263,13 +275,13 @@ def _answer_notes(model: Model, settings: SensitivitySettings) -> list[str]:
     return [f"The Jacobian is that of output {answer_tensor(model).name!r}, not of a prediction: {reason}."]
 
 
-def _rounding_notes(site: Tensor, step: float | None) -> list[str]:
+def _rounding_notes(site: Tensor, rounding: Rounding | None) -> list[str]:
     """Note differences over the steps of a quantized model."""
-    if step is None:
+    if rounding is None:
         return []
     return [
-        f"The model rounds {site.name!r} to steps of {step:.3g}: Jacobian norms are of differences over such steps, "
-        "and not comparable with those of models without rounding."
+        f"The model rounds {site.name!r} to {rounding}: Jacobian norms are of differences over such steps, and not "
+        "comparable with those of models without rounding."
     ]
 
 

@@ -13,7 +13,7 @@ from onnx_ood.audits._common.predictions import read_answers
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.exceptions import ModelError
-from onnx_ood.graph import Answer
+from onnx_ood.graph import Answer, Rounding
 from onnx_ood.inputs import Batch
 from onnx_ood.results.base import Failure, Prediction
 from onnx_ood.runtime import JacobianNorms, JacobianProber
@@ -42,7 +42,7 @@ class MeasuredInputs:
         settings: SensitivitySettings,
         labels: Sequence[str] | None,
         answer: Answer | None = None,
-        rounding: float | None = None,
+        rounding: Rounding | None = None,
     ) -> None:
         """Begins without inputs.
 
@@ -52,7 +52,7 @@ class MeasuredInputs:
             settings: The user's settings.
             labels: Names of the model's classes, if known.
             answer: Output that predictions are read from, or None.
-            rounding: Step to which the model rounds the site, at least the step of differences; None without rounding.
+            rounding: How the model rounds the site; differences are over its steps. None without rounding.
         """
         self._prober, self._feeding, self._settings = prober, feeding, settings
         self._labels, self._answer, self._rounding = labels, answer, rounding
@@ -81,7 +81,11 @@ class MeasuredInputs:
         try:
             points = prober.prober.site_values(batch.tensors, others)
             # Directions have norm 1: so the elements of a nudge are as large as the step, on average.
-            step = None if self._rounding is None else self._rounding * prod(points.shape[1:]) ** 0.5
+            step = (
+                None
+                if self._rounding is None
+                else self._rounding.steps(points) * prod(points.shape[1:]) ** 0.5
+            )
             norms = prober.measure(
                 batch.tensors, self._settings.directions, self._settings.seed, others, step=step
             )

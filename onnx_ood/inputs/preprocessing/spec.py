@@ -172,6 +172,10 @@ class Preprocessing(BaseModel):
         """Tensor * std + mean, rounded once, to float32; leading batch axes are kept. Nothing is clipped."""
         return (tensor * self._spread(self.std) + self._spread(self.mean)).astype(np.float32)
 
+    def read(self, path: Path) -> Image.Image:
+        """Decode a picture file as the preprocessing states; raises the errors of `read_image`."""
+        return read_image(path, self.channels, min_side=self._min_side)
+
     def tensor(self, path: Path) -> npt.NDArray[np.float32]:
         """Read a picture file as the model's input.
 
@@ -181,7 +185,7 @@ class Preprocessing(BaseModel):
         Raises:
             InputError: If the file cannot be read as a picture (see `read_image`) or its size does not fit.
         """
-        image = read_image(path, self.channels, min_side=self._min_side)
+        image = self.read(path)
         try:
             return self.normalise(self.pixels(image))
         except InputError as error:

@@ -25,6 +25,7 @@ class Bundle:
 
     Attributes:
         rows: The inputs.
+        columns: Names of the features of a table; empty for other files.
         notes: Notes for the user on how the file is read.
         row_bytes: Size in memory of the other inputs' values for a row.
     """
@@ -34,6 +35,7 @@ class Bundle:
     ) -> None:
         self._path = path
         self.rows = rows
+        self.columns: tuple[str, ...] = getattr(rows, "columns", ())
         self.notes = (*rows.notes, *notes)
         self.row_bytes = sum(other.row_bytes for other in others)
         self._others = others

@@ -6,6 +6,7 @@ and the format lets a page be 2 GiB; usual are 1 MiB.
 
 import bisect
 import itertools
+import json
 import os
 import struct
 from collections.abc import Iterator, Sequence
@@ -51,15 +52,14 @@ class TableRows:
 
     Attributes:
         path: The file.
-        columns: Names of the columns, in the order of the file.
+        columns: Names of the columns, in the order of the file; without the index that pandas stores.
         dtype: The type in which rows come.
         row_shape: [columns].
         single: False: a table's rows have numbers.
-        notes: Empty.
+        notes: Note on the index that was left out.
     """
 
     single = False
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self, path: Path, file: BinaryIO, table: Any, columns: tuple[str, ...], dtype: np.dtype[Any]
@@ -68,7 +68,13 @@ class TableRows:
         self.columns = columns
         self.dtype = dtype
         self.row_shape = (len(columns),)
-        self._kinds = [_DTYPES[str(field.type)].kind for field in table.schema_arrow]
+        fields = _features(table.schema_arrow)
+        self._kinds = [_DTYPES[str(field.type)].kind for field in fields]
+        self.notes: tuple[str, ...] = ()
+        self._read_columns: list[str] | None = None
+        if len(fields) < len(table.schema_arrow):
+            self._read_columns = [*columns]
+            self.notes = ("the index that pandas stores in tables was left out",)
         self._file = file
         self._table = table
         groups = range(table.metadata.num_row_groups)
@@ -125,7 +131,10 @@ class TableRows:
             self._group = group
             self._first = self._next = self._starts[group]
             self._batches = self._table.iter_batches(
-                batch_size=self._decoded_rows, row_groups=[group], use_threads=False
+                batch_size=self._decoded_rows,
+                row_groups=[group],
+                columns=self._read_columns,
+                use_threads=False,
             )
         while row >= self._next:
             try:
@@ -223,7 +232,7 @@ def _columns(table: Any, input_shape: Sequence[int | str | None], dtype: np.dtyp
     if len(input_shape) != 2:
         raise InputError(f"is a table, but the model takes {shape_text(input_shape)}, not [N,features]")
     schema = table.schema_arrow
-    fields = [schema.field(at) for at in range(len(schema))]
+    fields = _features(schema)
     names = tuple(str(field.name) for field in fields)
     others = [f"{field.name} ({field.type})" for field in fields if str(field.type) not in _DTYPES]
     if others:
@@ -244,6 +253,18 @@ def _columns(table: Any, input_shape: Sequence[int | str | None], dtype: np.dtyp
     if min(sizes) < 0 or sum(sizes) != table.metadata.num_rows:
         raise InputError("is damaged (its counts of rows contradict each other)")
     return names
+
+
+def _features(schema: Any) -> list[Any]:
+    """Columns without the index of a data frame of pandas, which labels its rows."""
+    fields = [schema.field(at) for at in range(len(schema))]
+    try:
+        stored = json.loads((schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return fields
+    # An index that counts the rows is stored as a table, not as a column.
+    index = {one for one in stored if isinstance(one, str)} if isinstance(stored, list) else set()
+    return [field for field in fields if field.name not in index]
 
 
 def _listed(names: Sequence[str]) -> str:

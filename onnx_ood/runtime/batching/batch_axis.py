@@ -23,7 +23,7 @@ NONE = "none"
 
 _BATCH = re.compile(r"batch|^(n|b|bs|bsz)$", re.IGNORECASE)
 _POSITIONS = re.compile(
-    r"seq|time|step|frame|length|node|edge|vert|atom|point|token|height|width|channel|samples?$|^(t|l|s|h|w|c|len)$",
+    r"seq|time|step|frame|length|node|edge|vert|atom|point|token|phon|char|word|height|width|channel|samples?$|^(t|l|s|h|w|c|len)$",
     re.IGNORECASE,
 )
 _GRAPH_INPUT = re.compile(r"edge|adjacen|^adj", re.IGNORECASE)

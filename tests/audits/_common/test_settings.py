@@ -15,7 +15,7 @@ from onnx_ood.exceptions import UsageError
 def test_a_wrong_setting_is_named_with_its_value() -> None:
     with pytest.raises(UsageError, match="unknown setting 'copeis'; did you mean 'copies'"):
         onnx_ood.ScoreSettings(copeis=1)
-    with pytest.raises(UsageError, match=r"copies: .*greater than or equal to 1, found 0"):
+    with pytest.raises(UsageError, match=r"copies: .*expected 1 or more, found 0"):
         onnx_ood.ScoreSettings(copies=0)
 
 

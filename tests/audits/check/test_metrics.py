@@ -190,6 +190,36 @@ def test_a_jacobian_norm_that_is_not_finite_is_not_evaluated() -> None:
         jacobian_norm(sensitivity_of(jacobian=SimpleNamespace(norm=spread(None))))
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "h = Mul (x, nothing) y = MatMul (h, w)",  # of no input at all
+        "g = Greater (x, far) h = Cast <to = 1> (g) y = MatMul (h, w)",  # constant between steps, as trees are
+    ],
+)
+def test_stability_of_a_constant_output_is_not_evaluated(body: str, tmp_path: Path) -> None:
+    """Both have a Jacobian of 0 in closed form, which would pass any upper bound."""
+    weights = {
+        "w": small_models.normal(4, 3),
+        "nothing": np.zeros(4, np.float32),
+        "far": np.full(4, 100, np.float32),
+    }
+    model = small_models.build(f"g (float[N, 4] x) => (float[N, 3] y) {{ {body} }}", weights)
+    onnx.save(model, tmp_path / "constant.onnx")
+    np.save(tmp_path / "x.npy", small_models.normal(12, 4))
+    text = '[models.constant]\npath = "constant.onnx"\ninputs = "x.npy"\nprovider = "cpu"\ntrajectories = 1\n'
+    gates = gates_toml(
+        'metric = "jacobian-norm"\nmax = 1',
+        'metric = "cosine-drop"\ntarget = "y"\nmax = 1',
+        'metric = "distortion"\ntarget = "y"\nmax = 1',
+    )
+    result = run_check(tmp_path, text + gates)
+    assert result.status != "passed"
+    for gate in result.gates:
+        assert gate.outcome == "not_evaluated"
+        assert "constant around all 12 inputs" in gate.reason or "undefined for all inputs" in gate.reason
+
+
 def test_densities_are_those_of_one_type_of_trajectories() -> None:
     types = [
         SimpleNamespace(type=name, density=spread(mean), converged=converged)

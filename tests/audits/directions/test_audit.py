@@ -231,11 +231,11 @@ def test_mistakes(rows: tuple[str, str], folders: tuple[Path, Path], tmp_path: P
     with pytest.raises(UsageError, match="no out-of-distribution set"):
         onnx_ood.directions(path, [usual])
     for wrong, expected in (
-        ({"scales": ()}, "scales: .*at least 1 item"),
-        ({"scales": (0.1, -1.0)}, "greater than 0"),
+        ({"scales": ()}, "scales: expected 1 or more items"),
+        ({"scales": (0.1, -1.0)}, "expected more than 0"),
         ({"scales": (0.1, 0.1)}, "given twice"),
-        ({"limit": 0}, "limit: .*greater than or equal to 1"),
-        ({"seed": -1}, "seed: .*greater than or equal to 0"),
+        ({"limit": 0}, "limit: expected 1 or more"),
+        ({"seed": -1}, "seed: expected 0 or more"),
     ):
         with pytest.raises(UsageError, match=expected):
             onnx_ood.DirectionsSettings(**wrong)

@@ -77,6 +77,34 @@ def test_a_model_that_was_made_to_expect_something_else(
     assert values.candidates[0].spec == f"{expected},L,stretch"
 
 
+def test_one_of_several_answers_can_be_named(
+    garments: str, tmp_path: Path, result: onnx_ood.PreprocessResult
+) -> None:
+    """A second head that is the first one with its classes in another order."""
+    model = onnx.load(models.path("fashion_cnn"))
+    (logits,) = (output.name for output in model.graph.output)
+    for head, order in (("first", np.arange(10)), ("second", np.arange(10)[::-1])):
+        model.graph.initializer.append(numpy_helper.from_array(order, f"order_{head}"))
+        model.graph.node.append(helper.make_node("Gather", [logits, f"order_{head}"], [f"z_{head}"], axis=1))
+        model.graph.node.append(helper.make_node("Softmax", [f"z_{head}"], [head], axis=1))
+    kinds = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, ["N", 10]) for name in ("first", "second")
+    ]
+    del model.graph.output[:]
+    model.graph.output.extend(kinds)
+    path = tmp_path / "two.onnx"
+    onnx.save(model, path)
+    unknown = onnx_ood.preprocess(path, [garments], SETTINGS)
+    assert {one.information for one in unknown.questions[0].candidates} == {None}
+    with pytest.raises(UsageError, match=r"answer='third'.* is not an output"):
+        onnx_ood.preprocess(path, [garments], SETTINGS.replaced(answer="third"))
+    found = onnx_ood.preprocess(path, [garments], SETTINGS.replaced(answer="second"))
+    for question, alone in zip(found.questions, result.questions, strict=True):
+        assert [one.spec for one in question.candidates] == [one.spec for one in alone.candidates]
+        for one, other in zip(question.candidates, alone.candidates, strict=True):
+            assert one.score == pytest.approx(other.score, rel=1e-4)
+
+
 def test_photos_of_one_class_tell_nothing_but_are_not_believed(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -142,7 +170,7 @@ def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
         """,
         {"w": normal(4, 1, 3, 3)},
     )
-    with pytest.raises(UsageError, match="no class scores and has no BatchNormalization"):
+    with pytest.raises(UsageError, match=r"no class scores .* and has no BatchNormalization"):
         onnx_ood.preprocess(save(features), [garments], SETTINGS)
     with pytest.raises(UsageError, match="does not look like a picture"):
         onnx_ood.preprocess(models.path("char_transformer"), [garments], SETTINGS)
@@ -150,7 +178,7 @@ def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
     broken.write_bytes(b"no picture")
     with pytest.raises(NotEvaluatedError, match="no photo could be read"):
         onnx_ood.preprocess(models.path("fashion_cnn"), [str(broken)], SETTINGS)
-    with pytest.raises(UsageError, match="limit: input should be greater than or equal to 1, found 0"):
+    with pytest.raises(UsageError, match="limit: expected 1 or more, found 0"):
         SETTINGS.replaced(limit=0)
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score import notes
+from onnx_ood.graph import Rounding
 from onnx_ood.inputs import open_inputs
 
 
@@ -75,11 +76,15 @@ def test_rounding_is_noted_only_where_it_matters() -> None:
     moved, still = (SimpleNamespace(drop=drop) for drop in ((0.0, 0.1), (0.0, 0.0)))
     enlarged, plain = SimpleNamespace(scale=0.5), SimpleNamespace(scale=0.02)
     assert notes.rounding_notes("x", None, settings, plain, [still]) == []
-    assert notes.rounding_notes("x", 0.01, settings, plain, [moved]) == []
-    (note,) = notes.rounding_notes("x", 0.5, settings, enlarged, [moved])
+    assert notes.rounding_notes("x", Rounding(0.01), settings, plain, [moved]) == []
+    (note,) = notes.rounding_notes("x", Rounding(0.5), settings, enlarged, [moved])
     assert "steps of 0.5" in note
-    (note,) = notes.rounding_notes("x", 0.5, settings, plain, [still])
+    (note,) = notes.rounding_notes("x", Rounding(0.5), settings, plain, [still])
     assert note.startswith("Not evaluated: the model rounds 'x' to steps of 0.5")
+    (note,) = notes.rounding_notes("x", Rounding(None), settings, plain, [moved])
+    assert "255 steps over the range of each input: nudges smaller than a step" in note
+    (note,) = notes.rounding_notes("x", Rounding(None), settings, plain, [still])
+    assert note.startswith("Not evaluated: the model rounds 'x' to 255 steps")
 
 
 def test_pairs_that_are_not_comparable_are_noted() -> None:

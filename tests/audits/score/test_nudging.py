@@ -8,7 +8,8 @@ import small_models
 from measuring import Save, ready
 
 import onnx_ood
-from onnx_ood.audits.score.nudging import Perturber, feature_spread
+from onnx_ood.audits.score.nudging import Perturber
+from onnx_ood.evidence.nudge_units import feature_spread
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import Chosen, open_inputs, parse
@@ -90,3 +91,12 @@ def test_nudges_of_a_table_have_the_spread_of_each_feature(save: Save, scales: t
     nudges = perturber.nudges(ready(model), rows, {})
     np.testing.assert_allclose(nudges, 0.5 * draw("gaussian", (4,), 3, 7) * spread, rtol=1e-5)
     assert feature_spread(prepared, open_inputs(rows[:9])) is None
+
+
+def test_features_below_a_step_of_a_quantized_model_are_nudged_by_it(save: Save) -> None:
+    model = save(small_models.build("net (float[N, 3] x) => (float[N, 3] y) { y = Relu (x) }"))
+    spread = np.array([0.5, 1000, 0])
+    perturber = Perturber(settings(scale=0.1), None, inner=False, step=2.0).scaled_by(spread)
+    assert perturber.described.scale == 0.1
+    nudges = perturber.nudges(ready(model), small_models.normal(4, 3), {})
+    np.testing.assert_allclose(nudges, draw("gaussian", (3,), 3, 7) * [2, 100, 0], rtol=1e-6)

@@ -121,9 +121,15 @@ def test_models_are_ranked_by_their_norms(tmp_path: Path) -> None:
     first, second = (model.jacobian.norm for model in result.models)
     apart = first.high < second.low
     assert any("flat.onnx and fashion_cnn.onnx overlap" in note for note in result.notes) != apart
+    assert not any("the same model" in note for note in result.notes)
     # The same model twice has the same interval twice.
     twice = onnx_ood.sensitivity([paths[0], paths[0]], [saved(tmp_path, "y.npy", inputs)], settings)
     assert any("fashion_cnn.onnx and fashion_cnn.onnx overlap" in note for note in twice.notes)
+    assert f"{paths[0].as_posix()}: the same model is ranked 2 times." in twice.notes
+    copy = tmp_path / "copy.onnx"
+    copy.write_bytes(paths[0].read_bytes())
+    renamed = onnx_ood.sensitivity([paths[0], copy], [saved(tmp_path, "y.npy", inputs)], settings)
+    assert f"{paths[0].as_posix()}, {copy.as_posix()}: the same model is ranked 2 times." in renamed.notes
 
 
 @pytest.mark.parametrize(
@@ -201,3 +207,17 @@ def test_a_quantized_model_is_never_stable_for_its_rounding(save, factor: float)
     assert any("steps of 0.25" in note for note in found.notes)
     # All four unit vectors, over steps that the rounding keeps: the norm is that of the weights.
     assert found.jacobian.norm.mean == pytest.approx(np.linalg.norm(weights["w"]), rel=1e-5)
+
+
+def test_differences_of_a_model_that_rounds_to_each_inputs_range_are_over_its_steps(save) -> None:
+    """Dynamic quantization: the norm is that of the weights, where the default step would see nothing."""
+    weights = {"w": small_models.normal(4, 3, seed=1)}
+    text = """net (float[N, 4] x) => (float[N, 3] y) {
+        q, s, z = DynamicQuantizeLinear (x) d = DequantizeLinear (q, s, z) y = MatMul (d, w) }"""
+    rows = small_models.normal(12, 4, seed=2)
+    # The range of each input is wider than its values, so that a nudge leaves the steps as they are.
+    rows[:, 0], rows[:, 1] = 25.5, -25.5
+    settings = onnx_ood.SensitivitySettings(trajectories=0, directions=64, provider="cpu", probe="y")
+    (found,) = onnx_ood.sensitivity(save(small_models.build(text, weights)), rows, settings).models
+    assert any("255 steps over the range of each input" in note for note in found.notes)
+    assert found.jacobian.norm.mean == pytest.approx(np.linalg.norm(weights["w"]), rel=0.2)

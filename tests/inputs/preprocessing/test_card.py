@@ -91,12 +91,12 @@ def test_a_json_too_large_for_a_card_is_none(model: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "format: Input should be 1"),
-        ({"name": None}, "name: Input should be a valid string"),
+        ({"format": 2}, "format: expected 1"),
+        ({"name": None}, "name: expected text"),
         ({"sha256": "xyz"}, "sha256: "),
         ({"opset": 0}, "opset: "),
-        ({"accuracy": {"value": 98, "set": "s"}}, "accuracy.value: Input should be less than or equal to 1"),
-        ({"preprocessing": {}}, "preprocessing.channels: Field required"),
+        ({"accuracy": {"value": 98, "set": "s"}}, "accuracy.value: expected 1 or less"),
+        ({"preprocessing": {}}, "preprocessing.channels: missing"),
         (
             {"preprocessing": CARD["preprocessing"] | {"gamma": 2}},
             "preprocessing.gamma: unknown key; choose from channels, layout, size, ",

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -166,6 +167,29 @@ def test_the_number_of_columns_has_to_be_that_of_the_features(tmp_path: Path) ->
     assert refused(wide, 3) == (
         "has 30 columns (c0, c1, c2, c3, c4, c5, c6, c7 and 22 more), but the model takes 3 features"
     )
+
+
+@pytest.mark.parametrize("name", [None, "customer"])
+@pytest.mark.parametrize("labels", [[7, 3, 5], ["x", "y", "z"]])
+def test_the_index_of_a_data_frame_is_no_feature(tmp_path: Path, name: str | None, labels: list[Any]) -> None:
+    values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    frame = pd.DataFrame(values, columns=[*"abcd"], index=pd.Index(labels, name=name))
+    frame.to_parquet(tmp_path / "x.parquet")
+    assert len(parquet.read_schema(tmp_path / "x.parquet")) == 5
+    np.testing.assert_array_equal(everything(tmp_path / "x.parquet", 4), values)
+    with closing(opened(tmp_path / "x.parquet")) as rows:
+        assert rows.columns == ("a", "b", "c", "d")
+        assert rows.notes == ("the index that pandas stores in tables was left out",)
+    frame.reset_index(drop=True).to_parquet(tmp_path / "y.parquet")
+    np.testing.assert_array_equal(everything(tmp_path / "y.parquet", 4), values)
+
+
+@pytest.mark.parametrize(
+    "stored", [b"no json", b"[]", b"{}", b'{"index_columns": 3}', b'{"index_columns": [{}, 3]}']
+)
+def test_damaged_notes_of_pandas_leave_all_columns(tmp_path: Path, stored: bytes) -> None:
+    table = pa.table({"a": [1.0], "b": [2.0]}).replace_schema_metadata({b"pandas": stored})
+    np.testing.assert_array_equal(everything(saved(tmp_path / "x.parquet", table), 2), [[1, 2]])
 
 
 def test_columns_that_hold_no_numbers_are_named(tmp_path: Path) -> None:

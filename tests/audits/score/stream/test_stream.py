@@ -133,7 +133,7 @@ def test_what_is_done_is_not_read_again(collection, tmp_path, monkeypatch):
     def refuse(*arguments, **keywords):
         raise AssertionError("was read again")
 
-    monkeypatch.setattr(Preprocessing, "tensor", refuse)
+    monkeypatch.setattr(Preprocessing, "read", refuse)
     monkeypatch.setattr(ArrayRows, "rows", refuse)
     monkeypatch.setattr(Prober, "measure", refuse)
     assert score(collection, tmp_path / "s.jsonl", resume=True) == whole

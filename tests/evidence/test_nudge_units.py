@@ -1,0 +1,164 @@
+"""Units of nudges: a table in other units is the same table, and steps of quantized models are crossed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_models
+
+import onnx_ood
+from onnx_ood.detectors import find_detector, list_detectors
+from onnx_ood.evidence.nudge_units import NudgeUnit, feature_spread, spread_notes
+from onnx_ood.evidence.perturbed import COPIES
+from onnx_ood.evidence.prepared_model import prepare_model
+from onnx_ood.evidence.reader import FeatureReader
+from onnx_ood.graph import load
+from onnx_ood.inputs import open_inputs
+from onnx_ood.perturb import draw
+
+Save = Callable[..., Path]
+
+# Powers of two: dividing by them is exact.
+UNITS = np.array([2.0**-6, 1, 2**10, 8, 2, 0.25], np.float32)
+TEXT = "table (float[N, 6] x) => (float[N, 4] y) { h = MatMul (x, w) r = Relu (h) g = MatMul (r, v) y = Softmax (g) }"
+WEIGHTS = {"w": small_models.normal(6, 16), "v": small_models.normal(16, 4, seed=1)}
+NUDGED = [name for name in list_detectors() if {*find_detector(name).needs} & {"pairs", "smooth", "ring"}]
+
+
+def models(save: Save) -> tuple[Path, Path]:
+    """A model of standardised features, and the same for features in other units."""
+    plain = save(small_models.build(TEXT, WEIGHTS))
+    return plain, save(small_models.build(TEXT, WEIGHTS | {"w": WEIGHTS["w"] / UNITS[:, np.newaxis]}))
+
+
+def rows(count: int, seed: int) -> np.ndarray:
+    """Features with a standard deviation of exactly 1 over the rows."""
+    drawn = np.random.default_rng(seed).normal(size=(count, 6))
+    return (drawn / drawn.std(axis=0, ddof=1)).astype(np.float32)
+
+
+def test_the_spread_is_the_unit_of_all_nudged_features(save: Save) -> None:
+    plain, other = models(save)
+    batch = rows(70, 2)
+    needs = ("pairs", "smooth", "ring")
+    expected = FeatureReader(load(plain), needs, provider="cpu").read(batch)
+    found = FeatureReader(load(other), needs, provider="cpu", spread=UNITS.astype(np.float64)).read(
+        batch * UNITS
+    )
+    for name in ("drops", "flips", "smooth_drops", "transitions"):
+        np.testing.assert_allclose(getattr(found, name)[:, -1], getattr(expected, name)[:, -1], rtol=1e-5)
+    assert (expected.flips[:, -1] > 0).any()
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_scores_of_a_table_do_not_depend_on_its_units(given: bool, save: Save) -> None:
+    """The same holds for detectors in `score` and in `bench`, with references or without."""
+    plain, other = models(save)
+    known, batch = rows(60, 3), rows(40, 4)
+    spread = feature_spread(prepare_model(other, open_inputs(known * UNITS)), open_inputs(known * UNITS))
+    np.testing.assert_allclose(spread, UNITS, rtol=1e-6)
+    names = [name for name in NUDGED if given or not find_detector(name).requires_reference(_info(plain))]
+    assert names
+    for detector in names:
+        settings = onnx_ood.ScoreSettings(detectors=(detector,), provider="cpu", cache=False, copies=2)
+        results = [
+            onnx_ood.score(path, values[0], settings, reference=values[1] if given else None)
+            for path, values in ((plain, (batch, known)), (other, (batch * UNITS, known * UNITS)))
+        ]
+        first, second = ({entry.id: entry.scores[0] for entry in one.inputs} for one in results)
+        if "distortion" in detector:  # of an angle at the input, which does depend on units
+            continue
+        assert second == pytest.approx(first, rel=2e-3)
+
+
+def _info(path: Path):
+    from onnx_ood.detectors import find_feature_sources
+
+    return find_feature_sources(load(path)).info
+
+
+def test_a_stored_auditor_keeps_the_spread(save: Save, tmp_path: Path) -> None:
+    _, other = models(save)
+    auditor = onnx_ood.fit(other, rows(40, 3) * UNITS, detectors="cosine_drop", provider="cpu", cache=False)
+    batch = rows(12, 4) * UNITS
+    before = auditor.score(batch)
+    auditor.save(tmp_path / "a.onnx-ood")
+    after = onnx_ood.Auditor.load(tmp_path / "a.onnx-ood").score(batch)
+    assert [entry.scores for entry in after.inputs] == [entry.scores for entry in before.inputs]
+    alone = onnx_ood.score(
+        other, batch, reference=rows(40, 3) * UNITS, detectors="cosine_drop", provider="cpu"
+    )
+    assert [entry.scores for entry in alone.inputs] == [entry.scores for entry in before.inputs]
+
+
+def test_nudges_of_a_quantized_model_cross_its_steps(save: Save) -> None:
+    """The drops are those of nudges of one step, by numpy; smaller ones would change nothing."""
+    text = """
+        quantized (float[N, 6] x) => (float[N, 16] r) {
+            q = QuantizeLinear (x, step, zero) d = DequantizeLinear (q, step, zero) h = MatMul (d, w) r = Relu (h)
+        }"""
+    step = 0.5
+    weights = {"w": WEIGHTS["w"], "step": np.float32(step), "zero": np.int8(0)}
+    path = save(small_models.build(text, weights))
+    batch = small_models.normal(5, 6, seed=9)
+    found = FeatureReader(load(path), ("pairs",), provider="cpu").read(batch)
+
+    def layer(values: np.ndarray) -> np.ndarray:
+        rounded = np.clip(np.rint(values / step), -128, 127) * step
+        return np.maximum(rounded.astype(np.float64) @ weights["w"].astype(np.float64), 0)
+
+    clean = layer(batch)
+    drops = np.zeros(len(batch))
+    for noise in draw("gaussian", (6,), COPIES, 0):
+        nudged = layer(batch + (noise * step).astype(np.float32))
+        cosine = (clean * nudged).sum(1) / np.linalg.norm(clean, axis=1) / np.linalg.norm(nudged, axis=1)
+        drops += (1 - cosine) / COPIES
+    np.testing.assert_allclose(found.drops[:, -1], drops, rtol=1e-4)
+    assert (drops > 1e-3).all()
+
+
+def test_a_step_enlarges_all_channels_alike() -> None:
+    gain = np.array([4.0, 8.0])
+    np.testing.assert_array_equal(NudgeUnit(0.5, gain).with_step(1.0).of(np.ones(2)), [2, 4])
+    np.testing.assert_array_equal(NudgeUnit(0.5, gain).with_step(4.0).of(np.ones(2)), [4, 8])
+    assert NudgeUnit(0.5).with_spread(None, None) == NudgeUnit(0.5)
+
+
+def test_the_unit_of_a_table_is_noted() -> None:
+    assert spread_notes(None, given=True) == []
+    assert "over the references" in spread_notes(UNITS, given=True)[0]
+    assert "over the inputs" in spread_notes(UNITS, given=False)[0]
+    (note,) = spread_notes(np.arange(9.0), given=False, columns=["a", "b\x1b", *"cdefghi"])
+    assert note.endswith(r"over the inputs: a 0, b\x1b 1, c 2, d 3, e 4, f 5, g 6, h 7 and 1 more.")
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_features_are_named_as_the_columns_of_their_table(kind: str, save: Save, tmp_path: Path) -> None:
+    _, other = models(save)
+    names = ["age", "height", "income", "size", "rooms", "tax"]
+    frame = pd.DataFrame(rows(20, 3) * UNITS, columns=names)
+    path = tmp_path / f"table.{kind}"
+    frame.to_csv(path, index=False) if kind == "csv" else frame.to_parquet(path)
+    result = onnx_ood.score(other, path, detectors="deviation", provider="cpu", cache=False)
+    listed = ", ".join(f"{name} {size:.3g}" for name, size in zip(names, UNITS.tolist(), strict=True))
+    assert any(f"over the inputs: {listed}." in note for note in result.notes)
+
+
+def test_the_jacobian_of_a_quantized_model_is_over_its_steps(save: Save) -> None:
+    """Its fitted detector would learn from zeros: the default step is far below that of the model."""
+    text = """quantized (float[N, 6] x) => (float[N, 16] r) {
+        q = QuantizeLinear (x, step, zero) d = DequantizeLinear (q, step, zero) h = MatMul (d, w) r = Relu (h) }"""
+    plain = "plain (float[N, 6] x) => (float[N, 16] r) { h = MatMul (x, w) r = Relu (h) }"
+    weights = {"w": WEIGHTS["w"], "step": np.float32(0.01), "zero": np.int8(0)}
+    batch = small_models.normal(40, 6, seed=9, scale=0.3)
+    expected, found = (
+        FeatureReader(load(save(small_models.build(one, weights))), ("jacobian",), provider="cpu")
+        .read(batch)
+        .jacobian
+        for one in (plain, text)
+    )
+    np.testing.assert_allclose(np.mean(found), np.mean(expected), rtol=0.2)
