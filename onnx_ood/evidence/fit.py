@@ -15,7 +15,16 @@ from typing import Protocol
 import numpy as np
 
 from onnx_ood._types import Float
-from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, Need, fit_detector
+from onnx_ood.detectors import (
+    CombinedDetector,
+    Detector,
+    Features,
+    FittedDetector,
+    ModelInfo,
+    Need,
+    combination,
+    fit_detector,
+)
 from onnx_ood.evidence.cache import CachedReader, FeatureCache
 from onnx_ood.evidence.choice import choose_detectors, without_unlearned
 from onnx_ood.evidence.collect import Collector
@@ -88,6 +97,12 @@ class FittedDetectors:
     def by_name(self) -> dict[str, FittedDetector]:
         """Fitted detectors by name."""
         return {one.name: fitted for one, fitted in zip(self.detectors, self.fitted, strict=True)}
+
+    @cached_property
+    def combined(self) -> dict[str, CombinedDetector]:
+        """Detectors that are explained by terms, by name."""
+        found = {name: combination(fitted) for name, fitted in self.by_name.items()}
+        return {name: one for name, one in found.items() if one is not None}
 
     def scores(self, features: Features) -> Float:
         """Score inputs.
