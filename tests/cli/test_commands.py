@@ -74,7 +74,7 @@ def test_ascii_terminals_get_ascii(garments):
     result = run("score", CNN, garments, PYTHONIOENCODING="ascii", LC_ALL="C", PYTHONUTF8="0")
     assert result.returncode == 0, result.stderr
     assert result.stdout.isascii()
-    assert "deviation" in result.stdout
+    assert "prediction" in result.stdout
 
 
 def test_json_and_csv_say_the_same(garments, tmp_path):

@@ -279,6 +279,11 @@ class ScoreResult(Result):
         """Listed inputs that are flagged, in the order of their ranks; empty if no input can be flagged."""
         return tuple(one for one in self.inputs if one.flagged)
 
+    @property
+    def flagged_share(self) -> float | None:
+        """Share of the scored inputs that are flagged; None if none was scored or none can be flagged."""
+        return None if self.flagged is None or not self.scored else self.flagged / self.scored
+
     def __len__(self) -> int:
         return len(self.inputs)
 

@@ -78,10 +78,13 @@ def score_reasons(result: ScoreResult, entry: InputResult, *, layers: bool = Tru
         layers: True to name the layer that contributes most.
 
     Returns:
-        The largest term of the first detector, and its others of at least one standard deviation; empty if it has none.
+        The largest term of the first detector, and its others of at least one standard deviation; empty if it has none,
+        or there are no references that give their values a scale.
     """
     summary = result.detector_summary
-    first = summary.detectors[0].name if summary else ""
+    if summary is None or not summary.references:
+        return []
+    first = summary.detectors[0].name
     terms = sorted((one for one in entry.terms if one.detector == first), key=lambda one: -one.value)
     return [
         f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_place(result, one) if layers else ''}"
