@@ -34,7 +34,7 @@ from .output import (
     file_option,
     write_outputs,
 )
-from .progress import progress_bar
+from .progress import show_progress
 from .sets import IdInputs, OodSets, read_sets
 
 EXAMPLES = (
@@ -118,7 +118,7 @@ def bench(
         picture=pictures,
     )
     check_pictures(*pictures)
-    with progress_bar("measuring", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.bench(
             Path(plan.model),
             plan.id,

@@ -45,7 +45,7 @@ from .output import (
     file_option,
     print_json,
 )
-from .progress import progress_bar
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood check --init",
@@ -122,7 +122,7 @@ def check(
     writable = [outputs[option] for option in files]
     success = [len(writable) == len(outputs)]
     updated = False
-    with progress_bar("checking", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.check(plan, update_baseline=update_baseline, progress=progress)
     if update_baseline and plan.baseline is not None and result.status != "error":
         updated = attempt(write_text, plan.baseline, to_json(to_baseline(result)))

@@ -18,7 +18,7 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .progress import show_progress
 from .sets import IdInputs, OodSets, read_sets
 
 EXAMPLES = (
@@ -52,7 +52,7 @@ def directions(
     used = run_files(model, {"an input": given.paths}, settings.feeds)
     check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
-    with progress_bar("measuring", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.directions(model, id_inputs, sets, settings, progress=progress)
     write_outputs(
         result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)

@@ -16,7 +16,7 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood plane model.onnx a.png b.png c.png --html report.html",
@@ -48,7 +48,7 @@ def plane(
     used = run_files(model, {"an input": source.paths}, settings.feeds)
     check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
-    with progress_bar("running points", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.plane(model, source, settings, progress=progress)
     write_outputs(
         result,

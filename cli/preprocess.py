@@ -17,7 +17,7 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood preprocess model.onnx photos/",
@@ -59,7 +59,7 @@ def preprocess(
     check_pictures(*pictures)
     if write_card:
         check_writable(check_card(model))
-    with progress_bar("trying", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.preprocess(model, source, settings, progress=progress)
     write_outputs(
         result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)

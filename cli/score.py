@@ -28,7 +28,7 @@ from .console import complain
 from .optional_values import OptionalValue, is_number
 from .options import takes_options
 from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, file_option, write_outputs
-from .progress import progress_bar
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood score model.onnx photos/",
@@ -132,7 +132,7 @@ def score(
     check_outputs(used, quiet=quiet, json=json, csv=csv, jsonl=jsonl, parquet=parquet, html=html)
     with ExitStack() as closer:
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * (top or 0))
-        with progress_bar("scoring", quiet=quiet) as progress:
+        with show_progress(quiet=quiet) as progress:
             result = onnx_ood.score(
                 model,
                 source,

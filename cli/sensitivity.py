@@ -18,7 +18,7 @@ from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
 from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood sensitivity model.onnx photos/",
@@ -60,7 +60,7 @@ def sensitivity(
     )
     check_outputs(used, quiet=quiet, json=json, html=html, picture=picture)
     check_pictures(*(picture or ()))
-    with progress_bar("measuring", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.sensitivity(models, source, settings, progress=progress)
     report = ReportOptions(top=top, verbose=verbose)
     write_outputs(result, json=json, html=html, pictures=picture or (), quiet=quiet, report=report)

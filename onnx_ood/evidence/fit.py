@@ -6,7 +6,7 @@ none, with pseudo-OOD augmentations and baseline inputs), and fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import Protocol
 
 import numpy as np
 
-from onnx_ood._types import Float
+from onnx_ood._progress import Phase
+from onnx_ood._types import Float, Progress
 from onnx_ood.detectors import (
     CombinedDetector,
     Detector,
@@ -207,14 +208,14 @@ class DetectorPipeline:
         source: InputSource,
         *,
         limit: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> ReferenceSet:
         """Measure given references, or else the bundled photos if they suit the model and a detector learns from them.
 
         Args:
             source: Known-good inputs; empty for none.
             limit: Maximum number of references, or None.
-            progress: Called with the number of inputs of each batch that is done.
+            progress: Called with the number of references done and in all.
 
         Returns:
             The references.
@@ -240,11 +241,12 @@ class DetectorPipeline:
             self._reference_collector(limit), preprocessing, progress, augment=augment
         )
 
-    def fit(self, references: ReferenceSet) -> FittedDetectors:
+    def fit(self, references: ReferenceSet, progress: Progress | None = None) -> FittedDetectors:
         """Fit the detectors.
 
         Args:
             references: The references.
+            progress: Called at the start.
 
         Returns:
             The fitted detectors.
@@ -252,6 +254,7 @@ class DetectorPipeline:
         Raises:
             UsageError: If a detector that the user named lacks references, or all detectors do.
         """
+        Phase(progress, f"fitting {self.detectors[0].name if len(self.detectors) == 1 else 'detectors'}")
         info = self.cached_reader.info
         detectors, unlearned = without_unlearned(
             self.detectors, info, references, named_detectors=self._named

@@ -45,6 +45,12 @@ def run(
     return subprocess.CompletedProcess(arguments, code, *written)
 
 
+def messages(done: subprocess.CompletedProcess[str]) -> str:
+    """Return standard error without the lines at the start of phases."""
+    lines = done.stderr.splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith("onnx-ood:") or not line.endswith("...\n"))
+
+
 @contextmanager
 def _redirected(name: str, encoding: str) -> Iterator[BinaryIO]:
     """Send a standard stream and its file descriptor to a temporary file."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
-from onnx_ood._types import Float
+from onnx_ood._types import Float, Progress
 from onnx_ood.audits.score.result import DetectorSummary, ScoreTerm, UsedDetector, UsedTerm
 from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings
 from onnx_ood.detectors import (
@@ -165,7 +165,7 @@ def fit_scorer(
     prepared: PreparedModel,
     settings: ScoreSettings,
     references: InputSource,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[Scorer | None, tuple[str, ...]]:
     """Fit the detectors of a score audit.
 
@@ -173,7 +173,7 @@ def fit_scorer(
         prepared: The model.
         settings: Settings of the audit.
         references: Known-good inputs; empty for none.
-        progress: Called with the number of references of each batch that is done.
+        progress: Called with the number of references done and in all, then at the start of fitting.
 
     Returns:
         The scorer, None if inputs are compared with each other only; and notes for the user.
@@ -204,7 +204,7 @@ def fit_scorer(
     known = pipeline.measure_references(references, progress=progress)
     if not asked and known.features is None and pipeline.detectors[0].requires_reference(info):
         return None, (_fallback("on this model it requires references"), *known.notes)
-    fitted = pipeline.fit(known)
+    fitted = pipeline.fit(known, progress)
     scorer = Scorer(reader, prepared.feeding, fitted, settings.fpr, settings.seed)
     problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
     alone = (
