@@ -9,7 +9,7 @@ import typer
 import onnx_ood
 from onnx_ood.reports.report_options import ReportOptions
 
-from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, Quiet, Title, Verbose, check_outputs, write_outputs
 from .progress import show_progress
 
 EXAMPLES = (
@@ -24,6 +24,7 @@ def demo(
     ] = "auto",
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -31,4 +32,6 @@ def demo(
     check_outputs(quiet=quiet, json=json, html=html)
     with show_progress(quiet=quiet) as progress:
         result = onnx_ood.demo(provider, progress)
-    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))
+    write_outputs(
+        result, json=json, html=html, title=title, quiet=quiet, report=ReportOptions(verbose=verbose)
+    )

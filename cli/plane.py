@@ -15,7 +15,7 @@ from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Title, Verbose, check_outputs, write_outputs
 from .progress import show_progress
 
 EXAMPLES = (
@@ -37,6 +37,7 @@ def plane(
     picture: PictureFiles = None,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
@@ -54,6 +55,7 @@ def plane(
         result,
         json=json,
         html=html,
+        title=title,
         pictures=pictures,
         quiet=quiet,
         report=ReportOptions(charts=tuple(pictures), verbose=verbose),

@@ -27,7 +27,18 @@ from onnx_ood.reports.words import counted
 from .console import complain
 from .optional_values import OptionalValue, is_number
 from .options import takes_options
-from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, file_option, write_outputs
+from .output import (
+    All,
+    HtmlFile,
+    JsonFile,
+    Quiet,
+    Title,
+    Top,
+    Verbose,
+    check_outputs,
+    file_option,
+    write_outputs,
+)
 from .progress import show_progress
 
 EXAMPLES = (
@@ -91,6 +102,7 @@ def score(
         file_option("--parquet", text="Write one row per input as Parquet, streamed like --jsonl."),
     ] = None,
     html: HtmlFile = None,
+    title: Title = None,
     thumbnails: Annotated[
         bool,
         typer.Option(help="Put thumbnails of the inputs in the page of --html.", rich_help_panel="Output"),
@@ -150,6 +162,7 @@ def score(
         result,
         json=json,
         html=html,
+        title=title,
         quiet=quiet,
         report=ReportOptions(top=top, everything=everything, verbose=verbose, thumbnails=pictures),
         thumbnails=thumbnails,

@@ -17,7 +17,7 @@ from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Title, Top, Verbose, check_outputs, write_outputs
 from .progress import show_progress
 
 EXAMPLES = (
@@ -38,6 +38,7 @@ def sensitivity(
     top: Top = None,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     picture: PictureFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -63,6 +64,8 @@ def sensitivity(
     with show_progress(quiet=quiet) as progress:
         result = onnx_ood.sensitivity(models, source, settings, progress=progress)
     report = ReportOptions(top=top, verbose=verbose)
-    write_outputs(result, json=json, html=html, pictures=picture or (), quiet=quiet, report=report)
+    write_outputs(
+        result, json=json, html=html, title=title, pictures=picture or (), quiet=quiet, report=report
+    )
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than half of the inputs of a model could be measured")

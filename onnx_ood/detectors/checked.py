@@ -99,6 +99,10 @@ class _CheckedCombination:
     def left_out(self) -> Mapping[str, str]:
         return self.scorer.left_out
 
+    @property
+    def held_out(self) -> Float | None:
+        return self.scorer.held_out
+
     def explain(self, features: Features) -> TermValues:
         with _named(self.detector):
             found = self.scorer.explain(features.read_only())

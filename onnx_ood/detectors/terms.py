@@ -56,6 +56,10 @@ class CombinedDetector(Protocol):
     def left_out(self) -> Mapping[str, str]:
         """Reasons why terms of the detector are not used on this model, by name."""
 
+    @property
+    def held_out(self) -> Float | None:
+        """Scores of the references, each by a detector fitted to others, float64 [n]; None if they are not known."""
+
     def explain(self, features: Features) -> TermValues:
         """Return the terms of the scores of N inputs."""
 

@@ -187,8 +187,7 @@ def measure_bundled_photos(
         "bundled",
         features,
         note="no references are given and the model takes colour pictures, so the bundled photos are used as "
-        f"references; known-good inputs are better ({named('reference')}), and "
-        f"{named('bundled_reference', False)} turns the photos off",
+        f"references; known-good inputs are better ({named('reference')})",
     )
 
 

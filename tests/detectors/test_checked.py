@@ -105,7 +105,7 @@ class Explained:
     terms = (Term("a", "more a"), Term("b", "more b"))
 
     def __init__(self, values: Any, layers: Any) -> None:
-        self.left_out = {"c": "no c here"}
+        self.left_out, self.held_out = {"c": "no c here"}, None
         self.values, self.layers = values, layers
 
     def __call__(self, features: Features) -> np.ndarray:

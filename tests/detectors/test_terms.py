@@ -17,7 +17,7 @@ def test_the_largest_layer_has_the_largest_sum_not_the_largest_number() -> None:
 
 def test_any_callable_with_terms_is_a_combined_detector() -> None:
     class Explained:
-        terms, left_out = (), {}
+        terms, left_out, held_out = (), {}, None
 
         def explain(self, features: Features) -> TermValues:
             return TermValues(np.zeros((len(features), 0)), np.zeros((len(features), 0), np.intp))

@@ -72,6 +72,11 @@ class DetectorSummary(Part):
     smallest_p: Number = Field(
         description="Smallest possible p-value with so many references; above the rate, no input can be flagged."
     )
+    largest_reference: Number = Field(
+        default=None,
+        description="Largest score of a reference by the first detector, each scored as a new input would be: by a "
+        "detector fitted to others. Null if it is not known.",
+    )
     layers: int = Field(default=0, description="Number of layers that terms read.")
 
     @property

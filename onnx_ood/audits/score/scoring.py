@@ -89,6 +89,7 @@ class Scorer:
             references_sha256=references.sha256,
             fpr=fpr if self._calibrated else None,
             smallest_p=1 / (self._calibrated.references + 1) if self._calibrated else None,
+            largest_reference=_largest_reference(combined.get(fitted.detectors[0].name)),
             layers=len(fitted.info.layers) if combined else 0,
         )
 
@@ -147,6 +148,11 @@ class Scorer:
                     for term, value, layer in zip(combined.terms, values, layers, strict=True)
                 )
         return found
+
+
+def _largest_reference(combined: CombinedDetector | None) -> float | None:
+    scores = None if combined is None else combined.held_out
+    return None if scores is None or not len(scores) else float(scores.max())
 
 
 def _described(detector: Detector, combined: CombinedDetector | None) -> UsedDetector:

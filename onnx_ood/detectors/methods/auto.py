@@ -109,10 +109,16 @@ class _Combination:
     def terms(self) -> tuple[Term, ...]:
         return tuple(one.term for one in self.fitted)
 
+    @property
+    def held_out(self) -> Float:
+        return self._combined([one.held_out for one in self.fitted])
+
     def __call__(self, features: Features) -> Float:
-        scores = np.stack([one.scorer(features) for one in self.fitted], axis=1)
+        return self._combined([one.scorer(features) for one in self.fitted])
+
+    def _combined(self, scores: list[Float]) -> Float:
         held_out = np.stack([one.held_out for one in self.fitted], axis=1)
-        return combined_score(scores, held_out, [one.distance for one in self.fitted])
+        return combined_score(np.stack(scores, axis=1), held_out, [one.distance for one in self.fitted])
 
     def explain(self, features: Features) -> TermValues:
         values = [z_scores(one.scorer(features), one.held_out, distance=one.distance) for one in self.fitted]
@@ -137,6 +143,7 @@ def _without_references(info: ModelInfo) -> FittedDetector:
 class _WithoutReferences:
     scorer: FittedDetector
     left_out: dict[str, str]
+    held_out: Float | None = None
 
     @property
     def terms(self) -> tuple[Term, ...]:

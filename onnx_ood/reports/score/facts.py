@@ -30,21 +30,39 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
         return f"{counted(count, 'input')} measured, not ranked: too few, or identical", ""
     if summary is None:
         return (
-            f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no --reference",
+            f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no references given",
             "",
         )
     scored = (
         f"{counted(count, 'input')} {'scored' if count == 1 else 'ranked'} by {summary.detectors[0].name}"
     )
     if summary.fpr is None:
-        bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
-        return f"{scored}, not flagged: no --reference{bundled}", ""
+        beyond = _beyond_references(result)
+        if beyond is None:
+            bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
+            return f"{scored}, not flagged: no references given{bundled}", ""
+        crops = f"all {counted(summary.references, 'crop')} of the bundled photos"
+        return (
+            f"{beyond:,} of {counted(count, 'input')} more unusual than {crops}, "
+            "not flagged: no references given",
+            "",
+        )
     rate = f"{100 * summary.fpr:g}%"
     references = counted(summary.references, "reference")
     if result.flagged is None:
         return f"{scored}, not flagged: {references} are too few for a false-positive rate of {rate}", ""
     found = f"{result.flagged:,} of {counted(count, 'input')} flagged"
     return f"{found}: unlike the {references} (false-positive rate {rate})", "red" * bool(result.flagged)
+
+
+def _beyond_references(result: ScoreResult) -> int | None:
+    """Return the number of inputs that score higher than every bundled reference; None if unknown."""
+    summary = result.detector_summary
+    if summary is None or summary.reference != "bundled" or summary.largest_reference is None:
+        return None
+    beyond = sum(one.scores[0] > summary.largest_reference for one in result.inputs)
+    # A streamed run lists the first and the last: more inputs may be beyond than the first ones.
+    return None if len(result.inputs) < result.scored and 2 * beyond >= len(result.inputs) else beyond
 
 
 def score_warnings(result: ScoreResult) -> list[str]:

@@ -334,6 +334,9 @@ def test_scores_of_auto_are_explained_by_their_terms(judged):
             expected = "image" if one.layer_number == 0 else names[one.layer_number - 1]
             assert one.layer == expected
         assert (entry.terms[2].layer, entry.terms[2].layer_number) == (None, None)
+    # Held out, a reference can be as unusual as a new input: not as in a fit to itself, where all are near.
+    typical = np.median([entry.scores[0] for entry in judged if "noise" not in entry.id])
+    assert typical < judged.detector_summary.largest_reference < judged[0].scores[0]
     row = next(judged.rows())
     assert row["score:auto:activity"] == judged[0].terms[0].value
     read = onnx_ood.ScoreResult.model_validate_json(judged.model_dump_json(by_alias=True))

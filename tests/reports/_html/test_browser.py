@@ -134,7 +134,7 @@ def opened(browser, address):
 
 def names(page):
     """Of the cards that are shown, from first to last."""
-    return page.locator("#gallery > li:not([hidden]) summary > b").all_text_contents()
+    return page.locator("#gallery .gallery > li summary > b").all_text_contents()
 
 
 def file_name(entry):
@@ -160,10 +160,10 @@ def test_sorting(opened, result):
 def test_filtering_says_how_many_are_left(opened, result):
     page = opened()
     count = page.get_by_role("status")
-    assert count.inner_text() == "60 of 60 inputs shown"
+    assert count.inner_text() == "60 of 60 inputs listed"
     page.get_by_label("Name contains").fill("IN1")
     fitting = [one for one in result.inputs if file_name(one).startswith("in1")]
-    assert count.inner_text() == f"{len(fitting)} of 60 inputs shown"
+    assert count.inner_text() == f"{len(fitting)} of 60 inputs listed"
     page.get_by_label("Name contains").fill("")
     page.get_by_label("Flagged only").check()
     assert 0 < result.flagged < 60
@@ -173,7 +173,7 @@ def test_filtering_says_how_many_are_left(opened, result):
     page.get_by_label("Largest output").select_option(kind)
     assert names(page) == [file_name(one) for one in result.inputs if one.prediction.label == kind]
     page.get_by_label("Name contains").fill("no such name")
-    assert count.inner_text() == "0 of 60 inputs shown"
+    assert count.inner_text() == "0 of 60 inputs listed"
     assert page.get_by_text("No input fits the filter.").is_visible()
 
 
@@ -245,7 +245,7 @@ def test_no_width_scrolls_sideways(opened, width):
     page = opened("#input-1", viewport={"width": width, "height": 800})
     page.locator("details.folded summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.locator("#gallery > li").nth(3).bounding_box()["width"] > 130
+    assert page.locator("#gallery .gallery > li").nth(3).bounding_box()["width"] > 130
 
 
 CONTRASTS = """() => {

@@ -102,15 +102,18 @@ def test_headlines_without_flags(result: onnx_ood.ScoreResult) -> None:
             result.model_copy(update={"flagged": None, "detector_summary": summary, **changes}), 120
         )[0]
 
-    assert first("none", 0, None) == "13 inputs ranked by auto, not flagged: no --reference"
-    assert first("bundled", 96, None).endswith("no --reference, only the bundled photos")
+    assert first("none", 0, None) == "13 inputs ranked by auto, not flagged: no references given"
+    beyond = sum(one.scores[0] > result.detector_summary.largest_reference for one in result.inputs)
+    assert first("bundled", 96, None) == (
+        f"{beyond} of 13 inputs more unusual than all 96 crops of the bundled photos, not flagged: no references given"
+    )
     assert first("given", 12, 0.01).endswith("12 references are too few for a false-positive rate of 1%")
     assert first("none", 0, None, status="not_evaluated", scored=2, unscored=5) == (
         "Not evaluated: 2 of 7 inputs could be scored"
     )
     compared = result.model_copy(update={"detector_summary": None, "flagged": None})
     assert shown(compared, 120)[0] == (
-        "13 inputs ranked by deviation from each other, not flagged: no --reference"
+        "13 inputs ranked by deviation from each other, not flagged: no references given"
     )
 
 
