@@ -51,7 +51,7 @@ def test_score_prints_plain_text_where_there_is_no_terminal(garments):
     assert result.returncode == 0, result.stderr
     assert messages(result) == ""
     assert "\x1b" not in result.stdout
-    assert result.stdout.startswith("10 inputs ranked by auto, not flagged: no --reference\n")
+    assert result.stdout.startswith("10 inputs ranked by auto, not flagged: no references given\n")
     for words in ("Layer profile", "provider", "noise floor", "10 scored"):
         assert words in result.stdout
 
