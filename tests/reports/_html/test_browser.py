@@ -184,7 +184,7 @@ def test_an_input_is_opened_by_keyboard(opened, result):
     page.get_by_label("Name contains").focus()
     for _ in range(10):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+        if page.evaluate("document.activeElement.closest('#input-1') !== null"):
             break
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
@@ -200,6 +200,46 @@ def test_an_input_is_opened_by_keyboard(opened, result):
     assert result.probes[2].name in rows.nth(2).inner_text()
     page.keyboard.press("Enter")
     assert not card.locator(".body").is_visible()
+
+
+def test_groups_open_by_keyboard_and_fill_up_with_what_fits(opened, result):
+    page = opened()
+    second = page.locator(".group").nth(1)
+    assert not page.locator("#input-25").is_visible()
+    second.locator("> summary").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#input-25").is_visible()
+    # Filtered inputs move up: the first group is full as long as there are enough.
+    page.get_by_label("Name contains").fill("in1")
+    fitting = [entry for entry in result.inputs if "in1" in entry.id.rpartition("/")[2]]
+    assert page.locator(".group").first.locator("li").count() == min(24, len(fitting))
+    flagged = sum(bool(entry.flagged) for entry in fitting[:24])
+    name = f"Inputs 1 to {len(fitting[:24])} of {len(fitting)}"
+    assert page.locator(".group > summary").first.inner_text() == (
+        f"{name}, {flagged} flagged" if flagged else name
+    )
+    page.goto(page.url.partition("#")[0] + "#input-60")
+    page.locator("#input-60 .body").wait_for()
+
+
+def test_groups_open_without_scripts(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.locator(".group > summary").nth(1).click()
+    assert page.locator("#input-25").is_visible()
+    context.close()
+
+
+def test_three_hundred_inputs_are_a_few_screens_on_a_phone(browser, result, tmp_path):
+    inputs = [result.inputs[i % 60].model_copy(update={"id": f"{i}.png", "rank": i + 1}) for i in range(300)]
+    many = result.model_copy(update={"inputs": tuple(inputs), "scored": 300})
+    (tmp_path / "many.html").write_text(score_page(many, thumbnails=False), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((tmp_path / "many.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollHeight") < 12 * 844
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
 
 
 def test_an_inputs_profile_is_drawn_on_the_scale_of_all(opened, result):
