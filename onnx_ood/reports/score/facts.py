@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
+from onnx_ood.evidence.preprocessing_choice import GUESS
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import counted, failure_text, feeds
 from onnx_ood.results.base import NudgeSettings, Run
@@ -41,10 +42,9 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
         if beyond is None:
             bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
             return f"{scored}, not flagged: no references given{bundled}", ""
-        crops = f"all {counted(summary.references, 'crop')} of the bundled photos"
         return (
-            f"{beyond:,} of {counted(count, 'input')} more unusual than {crops}, "
-            "not flagged: no references given",
+            f"{beyond:,} of {counted(count, 'input')} more unusual than all {summary.references:,} bundled crops "
+            "(no references given)",
             "",
         )
     rate = f"{100 * summary.fpr:g}%"
@@ -68,7 +68,9 @@ def _beyond_references(result: ScoreResult) -> int | None:
 def score_warnings(result: ScoreResult) -> list[str]:
     """Return warnings, the most important first."""
     run, probes = result.run, result.probes
-    warnings = [failure_text(result.failed, result.unscored, "scored"), *result.notes]
+    guesses = [note for note in result.notes if note.startswith(GUESS)]
+    others = [note for note in result.notes if note not in guesses]
+    warnings = [*guesses, failure_text(result.failed, result.unscored, "scored"), *others]
     if run.provider_note and not any(part in run.provider_note for part in _NO_GPU):
         warnings.append(f"Ran on the CPU: {run.provider_note}; see onnx-ood doctor")
     if (run.observer_effect or 0) > _MAX_OBSERVER_EFFECT:

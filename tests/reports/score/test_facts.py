@@ -81,10 +81,18 @@ def test_without_references_the_headline_counts_inputs_beyond_all_bundled_crops(
     )
     changed = result.model_copy(update={"detector_summary": summary, "flagged": None})
     assert score_headline(changed) == (
-        "2 of 14 inputs more unusual than all 96 crops of the bundled photos, not flagged: no references given",
+        "2 of 14 inputs more unusual than all 96 bundled crops (no references given)",
         "",
     )
     # A streamed run lists the first and the last: with all of the first beyond, others may be, too.
     few = changed.model_copy(update={"inputs": (*changed.inputs[:2], *changed.inputs[-2:])})
     assert "more unusual than" not in score_headline(few)[0]
     assert "only the bundled photos" in score_headline(few)[0]
+
+
+def test_a_guessed_preprocessing_is_the_first_warning(result):
+    notes = ("Other.", "The preprocessing is a guess; if it is wrong, so are the numbers.")
+    warnings = score_warnings(result.model_copy(update={"notes": notes}))
+    assert warnings[0] == notes[1]
+    assert "could not be scored" in warnings[1]
+    assert warnings[2] == notes[0]

@@ -105,7 +105,7 @@ def test_headlines_without_flags(result: onnx_ood.ScoreResult) -> None:
     assert first("none", 0, None) == "13 inputs ranked by auto, not flagged: no references given"
     beyond = sum(one.scores[0] > result.detector_summary.largest_reference for one in result.inputs)
     assert first("bundled", 96, None) == (
-        f"{beyond} of 13 inputs more unusual than all 96 crops of the bundled photos, not flagged: no references given"
+        f"{beyond} of 13 inputs more unusual than all 96 bundled crops (no references given)"
     )
     assert first("given", 12, 0.01).endswith("12 references are too few for a false-positive rate of 1%")
     assert first("none", 0, None, status="not_evaluated", scored=2, unscored=5) == (
