@@ -28,13 +28,14 @@ from .output import (
     JsonFile,
     PictureFiles,
     Quiet,
+    Title,
     Top,
     Verbose,
     check_outputs,
     file_option,
     write_outputs,
 )
-from .progress import progress_bar
+from .progress import show_progress
 from .sets import IdInputs, OodSets, read_sets
 
 EXAMPLES = (
@@ -82,6 +83,7 @@ def bench(
     ] = None,
     picture: PictureFiles = None,
     html: HtmlFile = None,
+    title: Title = None,
     top: Top = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -118,7 +120,7 @@ def bench(
         picture=pictures,
     )
     check_pictures(*pictures)
-    with progress_bar("measuring", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.bench(
             Path(plan.model),
             plan.id,
@@ -134,6 +136,7 @@ def bench(
         result,
         json=json,
         html=html,
+        title=title,
         pictures=pictures,
         quiet=quiet,
         report=ReportOptions(top=top, verbose=verbose),

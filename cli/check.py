@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -39,13 +38,15 @@ from .output import (
     HtmlFile,
     JsonFile,
     Quiet,
+    Title,
     Verbose,
     attempt,
     check_outputs,
     file_option,
     print_json,
+    time_of_run,
 )
-from .progress import progress_bar
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood check --init",
@@ -78,6 +79,7 @@ def check(
     gitlab: Annotated[Path | None, _output_option("GitLab's code-quality JSON")] = None,
     markdown: Annotated[Path | None, _output_option("a Markdown page")] = None,
     html: HtmlFile = None,
+    title: Title = None,
     github: Annotated[
         bool,
         typer.Option(
@@ -105,11 +107,11 @@ def check(
     plan = read_check_file(find_check_file(config))
     renderings: tuple[tuple[str, Path | None, Callable[[CheckResult], str]], ...] = (
         ("json", None if json == STANDARD_OUTPUT else json, to_json),
-        ("junit", junit, partial(to_junit, when=_time_of_run())),
+        ("junit", junit, partial(to_junit, when=time_of_run())),
         ("sarif", sarif, to_sarif),
         ("gitlab", gitlab, to_gitlab),
         ("markdown", markdown, to_check_markdown),
-        ("html", html, result_page),
+        ("html", html, partial(result_page, title=title or "")),
     )
     outputs = {option: (file, render) for option, file, render in renderings if file is not None}
     # A run that cannot update its baseline is useless; one that cannot write an output still has the others.
@@ -122,7 +124,7 @@ def check(
     writable = [outputs[option] for option in files]
     success = [len(writable) == len(outputs)]
     updated = False
-    with progress_bar("checking", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.check(plan, update_baseline=update_baseline, progress=progress)
     if update_baseline and plan.baseline is not None and result.status != "error":
         updated = attempt(write_text, plan.baseline, to_json(to_baseline(result)))
@@ -137,19 +139,6 @@ def check(
     if updated and not quiet:
         typer.echo(f"Baseline written to {shown(str(plan.baseline))}", err=json == STANDARD_OUTPUT)
     raise typer.Exit(EXIT_CODES[result.status] if all(success) else OutputError.exit_code)
-
-
-def _time_of_run() -> datetime:
-    """Return the current time, or SOURCE_DATE_EPOCH for reproducible output."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH")
-    if not epoch:
-        return datetime.now(UTC)
-    try:
-        return datetime.fromtimestamp(int(epoch), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise UsageError(
-            f"SOURCE_DATE_EPOCH={epoch!r} in the environment is not a number of seconds since 1970; correct or unset it"
-        ) from None
 
 
 def _used(plan: CheckPlan) -> Iterator[tuple[str, Path]]:

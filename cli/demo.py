@@ -9,8 +9,8 @@ import typer
 import onnx_ood
 from onnx_ood.reports.report_options import ReportOptions
 
-from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .output import HtmlFile, JsonFile, Quiet, Title, Verbose, check_outputs, write_outputs
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood demo",
@@ -24,11 +24,14 @@ def demo(
     ] = "auto",
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Score bundled photos and altered versions of them, and report which alterations are detected."""
     check_outputs(quiet=quiet, json=json, html=html)
-    with progress_bar("measuring", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.demo(provider, progress)
-    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(verbose=verbose))
+    write_outputs(
+        result, json=json, html=html, title=title, quiet=quiet, report=ReportOptions(verbose=verbose)
+    )

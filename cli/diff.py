@@ -10,7 +10,7 @@ import typer
 import onnx_ood
 from onnx_ood.reports.report_options import ReportOptions
 
-from .output import HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, write_outputs
+from .output import HtmlFile, JsonFile, Quiet, Title, Top, Verbose, check_outputs, write_outputs
 
 EXAMPLES = (
     "onnx-ood diff before.json after.json",
@@ -27,10 +27,13 @@ def diff(
     top: Top = None,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
     """Compare two stored results: changed outcomes of gates, settings, and metrics beyond noise."""
     check_outputs([("an input", a), ("an input", b)], quiet=quiet, json=json, html=html)
     result = onnx_ood.diff(a, b)
-    write_outputs(result, json=json, html=html, quiet=quiet, report=ReportOptions(top=top, verbose=verbose))
+    write_outputs(
+        result, json=json, html=html, title=title, quiet=quiet, report=ReportOptions(top=top, verbose=verbose)
+    )

@@ -17,8 +17,8 @@ from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Title, Verbose, check_outputs, write_outputs
+from .progress import show_progress
 from .sets import IdInputs, OodSets, read_sets
 
 EXAMPLES = (
@@ -34,6 +34,7 @@ def directions(
     ood_sets: OodSets = None,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     picture: PictureFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -52,10 +53,16 @@ def directions(
     used = run_files(model, {"an input": given.paths}, settings.feeds)
     check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
-    with progress_bar("measuring", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.directions(model, id_inputs, sets, settings, progress=progress)
     write_outputs(
-        result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)
+        result,
+        json=json,
+        html=html,
+        title=title,
+        pictures=pictures,
+        quiet=quiet,
+        report=ReportOptions(verbose=verbose),
     )
     if result.status == "not_evaluated":
         sizes = ((one.name, one.inputs) for one in result.sets)

@@ -12,7 +12,7 @@ from onnx_ood._outputs import model_files
 from onnx_ood.exceptions import UsageError
 from onnx_ood.reports.report_options import ReportOptions
 
-from .output import HtmlFile, JsonFile, Quiet, Verbose, check_outputs, file_option, write_outputs
+from .output import HtmlFile, JsonFile, Quiet, Title, Verbose, check_outputs, file_option, write_outputs
 
 EXAMPLES = (
     "onnx-ood instrument model.onnx --out watched.onnx --probe op:Relu",
@@ -58,6 +58,7 @@ def instrument(
     ] = False,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -73,6 +74,7 @@ def instrument(
         onnx_ood.InstrumentResult.of(result, out),
         json=json,
         html=html,
+        title=title,
         quiet=quiet,
         report=ReportOptions(verbose=verbose),
     )

@@ -6,6 +6,7 @@ import ast
 import errno
 import os
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
@@ -24,10 +25,11 @@ from onnx_ood.exceptions import OnnxOodError, OutputError, UsageError
 from . import Interrupted
 from .console import complain, start_clock, stderr, use_plain
 from .help import write_options
+from .optional_values import OptionalValue, fill_values
 
 COMMANDS = (*AUDITS, "show", "cache")
 """Names of the commands. A command is the function of its name in the module of its name; `EXAMPLES` there are shown
-in its help."""
+in its help, `OPTIONAL_VALUES` are its options whose value may be left out."""
 
 PLUGINS = "onnx_ood.commands"
 """Entry point group of commands by third parties: functions with the signature of a typer command."""
@@ -37,7 +39,9 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
 class _Command(TyperCommand):
-    """A command that recognises inputs given before the model."""
+    """A command that recognises inputs given before the model, and options whose value is left out."""
+
+    optional_values: Mapping[str, OptionalValue] = {}
 
     @override
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
@@ -47,6 +51,7 @@ class _Command(TyperCommand):
 
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        args = fill_values(args, self.optional_values)
         _, _, order = self.make_parser(ctx).parse_args(list(args))
         for one in dict.fromkeys(order):
             single = isinstance(one, TyperOption) and not (one.multiple or one.is_flag or one.count)
@@ -91,7 +96,9 @@ class _Commands(TyperGroup):
             if self._listing:
                 return TyperCommand(cmd_name, help=_summary(cmd_name))
             module = import_module(f".{cmd_name}", __package__)
-            return _made(cmd_name, getattr(module, cmd_name), "\n".join(module.EXAMPLES))
+            made = _made(cmd_name, getattr(module, cmd_name), "\n".join(module.EXAMPLES))
+            made.optional_values = getattr(module, "OPTIONAL_VALUES", {})
+            return made
         plugin = _plugins().get(cmd_name)
         try:
             return None if plugin is None else _made(cmd_name, plugin.load(), None)

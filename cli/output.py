@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json as json_module
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
@@ -60,6 +62,10 @@ JsonFile = Annotated[
 HtmlFile = Annotated[
     Path | None,
     file_option("--html", text="Write the result as one HTML page that opens offline."),
+]
+Title = Annotated[
+    str | None,
+    typer.Option("--title", metavar="TEXT", help="Title of the page of --html.", rich_help_panel="Output"),
 ]
 Quiet = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print no progress and no report.", rich_help_panel="Output")
@@ -165,11 +171,25 @@ def write_json(result: BaseModel, path: Path | None) -> bool:
     return False
 
 
+def time_of_run() -> datetime:
+    """Return the current time, or SOURCE_DATE_EPOCH for reproducible output."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    if not epoch:
+        return datetime.now(UTC)
+    try:
+        return datetime.fromtimestamp(int(epoch), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH={epoch!r} in the environment is not a number of seconds since 1970; correct or unset it"
+        ) from None
+
+
 def write_outputs(
     result: BaseModel,
     *,
     json: Path | None,
     html: Path | None = None,
+    title: str | None = None,
     pictures: Sequence[Path] = (),
     quiet: bool,
     report: ReportOptions = DEFAULTS,
@@ -181,13 +201,15 @@ def write_outputs(
         result: Result of an audit.
         json: JSON file, `STANDARD_OUTPUT` to print it in place of the report, or None.
         html: File of the HTML page, or None.
+        title: Title of the page, or None.
         pictures: Files of pictures.
         quiet: True for no report.
         report: Options of the report.
         page: Options of the page of this audit.
     """
     if html is not None:
-        write_text(html, result_page(result, **page))
+        today = time_of_run().date()
+        write_text(html, result_page(result, title=title or "", date=today, **page))
     if pictures:
         drawing = result_picture(result)
         for path in pictures:

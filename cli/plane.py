@@ -15,8 +15,8 @@ from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Title, Verbose, check_outputs, write_outputs
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood plane model.onnx a.png b.png c.png --html report.html",
@@ -37,6 +37,7 @@ def plane(
     picture: PictureFiles = None,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
@@ -48,12 +49,13 @@ def plane(
     used = run_files(model, {"an input": source.paths}, settings.feeds)
     check_outputs(used, quiet=quiet, json=json, html=html, picture=pictures)
     check_pictures(*pictures)
-    with progress_bar("running points", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.plane(model, source, settings, progress=progress)
     write_outputs(
         result,
         json=json,
         html=html,
+        title=title,
         pictures=pictures,
         quiet=quiet,
         report=ReportOptions(charts=tuple(pictures), verbose=verbose),

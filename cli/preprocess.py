@@ -16,8 +16,8 @@ from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Title, Verbose, check_outputs, write_outputs
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood preprocess model.onnx photos/",
@@ -37,6 +37,7 @@ def preprocess(
     ],
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     picture: PictureFiles = None,
     write_card: Annotated[
         bool,
@@ -59,10 +60,16 @@ def preprocess(
     check_pictures(*pictures)
     if write_card:
         check_writable(check_card(model))
-    with progress_bar("trying", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.preprocess(model, source, settings, progress=progress)
     write_outputs(
-        result, json=json, html=html, pictures=pictures, quiet=quiet, report=ReportOptions(verbose=verbose)
+        result,
+        json=json,
+        html=html,
+        title=title,
+        pictures=pictures,
+        quiet=quiet,
+        report=ReportOptions(verbose=verbose),
     )
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 photos could be read; give more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,21 +14,38 @@ import typer
 import onnx_ood
 from onnx_ood._outputs import run_files
 from onnx_ood._writing import write_text
+from onnx_ood.audits.score.result import DetectorSummary
 from onnx_ood.evidence.references import open_references
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.inputs import open_inputs
+from onnx_ood.reports import numbers
 from onnx_ood.reports.formats.csv import score_csv
 from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.report_options import ReportOptions
+from onnx_ood.reports.words import counted
 
+from .console import complain
+from .optional_values import OptionalValue, is_number
 from .options import takes_options
-from .output import All, HtmlFile, JsonFile, Quiet, Top, Verbose, check_outputs, file_option, write_outputs
-from .progress import progress_bar
+from .output import (
+    All,
+    HtmlFile,
+    JsonFile,
+    Quiet,
+    Title,
+    Top,
+    Verbose,
+    check_outputs,
+    file_option,
+    write_outputs,
+)
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood score model.onnx photos/",
     "onnx-ood score model.onnx new/ --reference known-good/ --html report.html",
 )
+OPTIONAL_VALUES = {"--fail-on-flagged": OptionalValue("0", is_number)}
 
 
 @takes_options(onnx_ood.ScoreSettings)
@@ -84,10 +102,22 @@ def score(
         file_option("--parquet", text="Write one row per input as Parquet, streamed like --jsonl."),
     ] = None,
     html: HtmlFile = None,
+    title: Title = None,
     thumbnails: Annotated[
         bool,
         typer.Option(help="Put thumbnails of the inputs in the page of --html.", rich_help_panel="Output"),
     ] = True,
+    fail_on_flagged: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-on-flagged",
+            metavar="[SHARE]",
+            help="End with exit code 1 if more than this share of the scored inputs is flagged; without SHARE, if any "
+            "is. Needs --reference.",
+            rich_help_panel="Output",
+            show_default=False,
+        ),
+    ] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
     *,
@@ -104,12 +134,17 @@ def score(
         raise UsageError(
             "--csv writes the listed inputs, with --jsonl or --parquet not all of them; leave it out"
         )
+    if fail_on_flagged is not None:
+        if not 0 <= fail_on_flagged <= 1:
+            raise UsageError(f"--fail-on-flagged {fail_on_flagged:g}: choose a share from 0 to 1, as in 0.05")
+        if not reference:
+            raise UsageError("--fail-on-flagged: without references nothing is flagged; add --reference PATH")
     source, references = open_inputs(inputs, stdin=sys.stdin), open_references(reference or None)
     used = run_files(model, {"an input": source.paths, "a reference": references.paths}, settings.feeds)
     check_outputs(used, quiet=quiet, json=json, csv=csv, jsonl=jsonl, parquet=parquet, html=html)
     with ExitStack() as closer:
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * (top or 0))
-        with progress_bar("scoring", quiet=quiet) as progress:
+        with show_progress(quiet=quiet) as progress:
             result = onnx_ood.score(
                 model,
                 source,
@@ -127,6 +162,7 @@ def score(
         result,
         json=json,
         html=html,
+        title=title,
         quiet=quiet,
         report=ReportOptions(top=top, everything=everything, verbose=verbose, thumbnails=pictures),
         thumbnails=thumbnails,
@@ -143,6 +179,39 @@ def score(
         raise NotEvaluatedError(
             f"not evaluated: {result.scored:,} of {count:,} inputs could be scored{reason}"
         )
+    if fail_on_flagged is not None:
+        _fail_on_flagged(result, fail_on_flagged)
+
+
+def _fail_on_flagged(result: onnx_ood.ScoreResult, limit: float) -> None:
+    """End the program with 1 if too many inputs are flagged.
+
+    Raises:
+        NotEvaluatedError: If no input can be flagged.
+    """
+    share, summary = result.flagged_share, result.detector_summary
+    failed = f"; {counted(result.unscored, 'input')} could not be scored" if result.unscored else ""
+    if share is None or summary is None:
+        raise NotEvaluatedError(f"not evaluated: {_why_no_flags(summary)}{failed}")
+    if share > limit:
+        allowed = f"more than {numbers.percent(limit)}" if limit else "none allowed"
+        complain(
+            f"{result.flagged:,} of {counted(result.scored, 'input')} flagged ({numbers.percent(share)}), {allowed} "
+            f"(--fail-on-flagged){failed}"
+        )
+        raise typer.Exit(1)
+
+
+def _why_no_flags(summary: DetectorSummary | None) -> str:
+    if summary is None or summary.fpr is None or summary.smallest_p is None:
+        return "no input can be flagged without references"
+    # A detector that learns from references is calibrated by a part of them.
+    calibrating = 1 / summary.smallest_p - 1
+    needed = math.ceil(1 / summary.fpr - 1) * round(summary.references / calibrating)
+    return (
+        f"no input can be flagged at a false-positive rate of {summary.fpr:g} with "
+        f"{counted(summary.references, 'reference')}; give at least {needed:,}, or raise --fpr"
+    )
 
 
 def _streaming(

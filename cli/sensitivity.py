@@ -17,8 +17,8 @@ from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
-from .progress import progress_bar
+from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Title, Top, Verbose, check_outputs, write_outputs
+from .progress import show_progress
 
 EXAMPLES = (
     "onnx-ood sensitivity model.onnx photos/",
@@ -38,6 +38,7 @@ def sensitivity(
     top: Top = None,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     picture: PictureFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -60,9 +61,11 @@ def sensitivity(
     )
     check_outputs(used, quiet=quiet, json=json, html=html, picture=picture)
     check_pictures(*(picture or ()))
-    with progress_bar("measuring", quiet=quiet) as progress:
+    with show_progress(quiet=quiet) as progress:
         result = onnx_ood.sensitivity(models, source, settings, progress=progress)
     report = ReportOptions(top=top, verbose=verbose)
-    write_outputs(result, json=json, html=html, pictures=picture or (), quiet=quiet, report=report)
+    write_outputs(
+        result, json=json, html=html, title=title, pictures=picture or (), quiet=quiet, report=report
+    )
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than half of the inputs of a model could be measured")

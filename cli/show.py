@@ -11,7 +11,18 @@ import onnx_ood
 from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
-from .output import All, HtmlFile, JsonFile, PictureFiles, Quiet, Top, Verbose, check_outputs, write_outputs
+from .output import (
+    All,
+    HtmlFile,
+    JsonFile,
+    PictureFiles,
+    Quiet,
+    Title,
+    Top,
+    Verbose,
+    check_outputs,
+    write_outputs,
+)
 
 EXAMPLES = (
     "onnx-ood show result.json --top 20",
@@ -27,6 +38,7 @@ def show(
     everything: All = False,
     json: JsonFile = None,
     html: HtmlFile = None,
+    title: Title = None,
     picture: PictureFiles = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -41,6 +53,7 @@ def show(
         stored,
         json=json,
         html=html,
+        title=title,
         pictures=pictures,
         quiet=quiet,
         report=ReportOptions(top=top, everything=everything, verbose=verbose),

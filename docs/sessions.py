@@ -134,6 +134,12 @@ def written_again(page: str, outputs: list[str]) -> str:
     return page
 
 
+def without_progress(output: str) -> str:
+    """Leave out the lines that a run without a terminal prints at the start of its phases; pages show none."""
+    lines = output.splitlines(keepends=True)
+    return "".join(line for line in lines if line.startswith("onnx-ood:") or not line.endswith("...\n"))
+
+
 class Shell:
     """A new user's shell in a folder: an empty environment, and a home folder of its own."""
 
@@ -177,7 +183,7 @@ class Shell:
             lines: list[str] = []
             for line in stdout:
                 if line.startswith(mark):
-                    return "".join(lines).removesuffix("\n"), int(line.removeprefix(mark))
+                    return without_progress("".join(lines)).removesuffix("\n"), int(line.removeprefix(mark))
                 lines.append(line)
         finally:
             timer.cancel()

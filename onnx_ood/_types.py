@@ -17,8 +17,11 @@ FloatArray: TypeAlias = NDArray[np.floating]
 Array: TypeAlias = NDArray[Any]
 """Tensors of any type."""
 
-Progress: TypeAlias = Callable[[int, int | None], None]
-"""Called with the number of inputs done and in all (None while unknown)."""
+Progress: TypeAlias = Callable[[str, int, int | None], object]
+"""Called with the name of a phase, the number of its steps that are done, and of all; None if they are not counted.
+
+Each phase is reported at its start, with 0 steps done. Calls come from the thread of the audit.
+"""
 
 
 class Estimate(NamedTuple):

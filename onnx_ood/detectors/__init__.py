@@ -12,7 +12,7 @@ from onnx_ood.detectors.calibration.early_stopping import (
     ScoreDistribution,
     plan_rounds,
 )
-from onnx_ood.detectors.checked import fit_detector, why_not
+from onnx_ood.detectors.checked import combination, fit_detector, why_not
 from onnx_ood.detectors.deviation import (
     MIN_INPUTS,
     Deviations,
@@ -30,13 +30,16 @@ from onnx_ood.detectors.published import published_score
 from onnx_ood.detectors.registry import find_detector, list_detectors, register_detector
 from onnx_ood.detectors.requirements import required
 from onnx_ood.detectors.sources import FeatureSources, find_feature_sources
+from onnx_ood.detectors.terms import NO_LAYER, CombinedDetector, Term, TermValues
 
 __all__ = [
     "MIN_COPIES",
     "MIN_INPUTS",
+    "NO_LAYER",
     "TOLERANCE",
     "AlteredReferences",
     "CalibratedScores",
+    "CombinedDetector",
     "CopyEffects",
     "Detector",
     "Deviations",
@@ -52,9 +55,12 @@ __all__ = [
     "RunningStatistics",
     "ScoreDistribution",
     "ShrunkGaussian",
+    "Term",
+    "TermValues",
     "activity_profile",
     "calibrate",
     "collection_distance",
+    "combination",
     "combined_score",
     "detector_p_values",
     "deviation_score",

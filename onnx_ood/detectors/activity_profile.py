@@ -11,6 +11,8 @@ from onnx_ood.runtime import ChannelStatistics
 
 # Added inside logarithms so that an activity of exactly 0 is not infinitely far.
 _EPSILON = 1e-12
+NUMBERS = 9
+"""Numbers of a layer in an activity profile."""
 
 
 def activity_profile(layers: Sequence[ChannelStatistics]) -> Float:

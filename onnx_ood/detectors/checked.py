@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
 from onnx_ood.detectors.features import Features, ModelInfo
+from onnx_ood.detectors.terms import CombinedDetector, Term, TermValues
 from onnx_ood.exceptions import DetectorError, OnnxOodError
 
 
@@ -34,6 +35,17 @@ def fit_detector(detector: Detector, info: ModelInfo, reference: Features | None
     with _named(detector, passing=(ValueError,)):
         scorer = detector.fit(info, None if reference is None else reference.read_only())
     return _CheckedDetector(detector, scorer)
+
+
+def combination(fitted: FittedDetector) -> CombinedDetector | None:
+    """Return the terms of a detector that `fit_detector` fitted, checked like its scores; None without terms.
+
+    Args:
+        fitted: The fitted detector.
+    """
+    if isinstance(fitted, _CheckedDetector) and isinstance(fitted.scorer, CombinedDetector):
+        return _CheckedCombination(fitted.detector, fitted.scorer)
+    return None
 
 
 def why_not(detector: Detector, info: ModelInfo) -> str | None:
@@ -71,7 +83,45 @@ class _CheckedDetector:
         return checked
 
     def _wrong(self, expected: str, found: str) -> DetectorError:
-        return DetectorError(f"detector {self.detector.name}: expected {expected}, found {found}")
+        return _wrong(self.detector, expected, found)
+
+
+@dataclass(frozen=True)
+class _CheckedCombination:
+    detector: Detector
+    scorer: CombinedDetector
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        return self.scorer.terms
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        return self.scorer.left_out
+
+    @property
+    def held_out(self) -> Float | None:
+        return self.scorer.held_out
+
+    def explain(self, features: Features) -> TermValues:
+        with _named(self.detector):
+            found = self.scorer.explain(features.read_only())
+        shape = (len(features), len(self.terms))
+        if found.values.shape != shape or found.layers.shape != shape:
+            raise _wrong(
+                self.detector,
+                f"values and layers of terms of shape {list(shape)}",
+                f"{list(found.values.shape)} and {list(found.layers.shape)}",
+            )
+        if not np.isfinite(found.values).all():
+            raise _wrong(
+                self.detector, "finite values of terms", f"{found.values[~np.isfinite(found.values)][0]}"
+            )
+        return found
+
+
+def _wrong(detector: Detector, expected: str, found: str) -> DetectorError:
+    return DetectorError(f"detector {detector.name}: expected {expected}, found {found}")
 
 
 @contextmanager

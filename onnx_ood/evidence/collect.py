@@ -11,6 +11,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from onnx_ood._progress import Phase
+from onnx_ood._types import Progress
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.evidence.preprocessing_choice import row_request
 from onnx_ood.exceptions import ModelError
@@ -118,7 +120,8 @@ class Collector(Generic[Found]):
         self,
         source: InputSource,
         alterations: Mapping[str, SeededAlteration] | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
+        phase: str = "inputs",
     ) -> Collected[Found]:
         """Read and measure a set of inputs.
 
@@ -126,7 +129,8 @@ class Collector(Generic[Found]):
             source: The inputs. With a limit, a random sample of its items is read, and at most `limit` inputs of these
                 are measured.
             alterations: Alterations to apply to each picture, by name.
-            progress: Called with the number of inputs of each batch that is done.
+            progress: Called with the number of inputs done and in all.
+            phase: Name of the measurement for `progress`.
 
         Returns:
             Measured values; inputs that cannot be read or run are listed as failed.
@@ -136,14 +140,17 @@ class Collector(Generic[Found]):
         collected.failed = [Failure(id=missing.id, reason=missing.reason) for missing in source.missing]
         parts: list[Found] = []
         altered: dict[str, list[Found]] = {name: [] for name in alterations or {}}
+        measuring, seen = Phase(progress, phase, reader.count(self._limit) if progress else None), 0
         with closing(iter(reader)) as batches:
             for batch in batches:
                 collected.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
                 room = len(batch) if self._limit is None else self._limit - len(collected.ids)
                 if len(batch) and room > 0:
-                    self._measure(batch.part(0, room), alterations or {}, collected, parts, altered)
-                if progress:
-                    progress(len(batch))
+                    self._measure(
+                        batch.part(0, room), alterations or {}, collected, parts, altered, measuring
+                    )
+                seen += len(batch) + len(batch.failed)
+                measuring.reach(seen)
         collected.values = self._reader.joined(parts)
         collected.altered = {name: self._reader.joined(each) for name, each in altered.items()}
         collected.notes = tuple(reader.notes)
@@ -197,6 +204,7 @@ class Collector(Generic[Found]):
         collected: Collected[Found],
         parts: list[Found],
         altered: dict[str, list[Found]],
+        measuring: Phase,
     ) -> None:
         """Measure one batch; if the model does not run it, each input alone."""
         others = self._prepared.feeding.others(batch)
@@ -205,7 +213,7 @@ class Collector(Generic[Found]):
         except ModelError as error:
             if len(batch) > 1:
                 for i in range(len(batch)):
-                    self._measure(batch.part(i, i + 1), alterations, collected, parts, altered)
+                    self._measure(batch.part(i, i + 1), alterations, collected, parts, altered, measuring)
                 return
             collected.failed.append(Failure(id=batch.ids[0], reason=str(error)))
             return
@@ -230,6 +238,7 @@ class Collector(Generic[Found]):
             generator = np.random.default_rng([self._seed, alteration.number, first])
             tensors = self._tensors(alteration.alter(pictures, generator))
             altered[name].append(self._altered_reader.read(tensors, self._prepared.feeding.others(batch)))
+            measuring.advance(len(batch) / (1 + len(alterations)))
 
     def _alike(self, one: Found, other: Found) -> bool:
         """Return whether the values of two batches can be joined; sizes of layers may depend on the input's."""

@@ -6,7 +6,7 @@ none, with pseudo-OOD augmentations and baseline inputs), and fit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,8 +14,18 @@ from typing import Protocol
 
 import numpy as np
 
-from onnx_ood._types import Float
-from onnx_ood.detectors import Detector, Features, FittedDetector, ModelInfo, Need, fit_detector
+from onnx_ood._progress import Phase
+from onnx_ood._types import Float, Progress
+from onnx_ood.detectors import (
+    CombinedDetector,
+    Detector,
+    Features,
+    FittedDetector,
+    ModelInfo,
+    Need,
+    combination,
+    fit_detector,
+)
 from onnx_ood.evidence.cache import CachedReader, FeatureCache
 from onnx_ood.evidence.choice import choose_detectors, without_unlearned
 from onnx_ood.evidence.collect import Collector
@@ -90,6 +100,12 @@ class FittedDetectors:
     def by_name(self) -> dict[str, FittedDetector]:
         """Fitted detectors by name."""
         return {one.name: fitted for one, fitted in zip(self.detectors, self.fitted, strict=True)}
+
+    @cached_property
+    def combined(self) -> dict[str, CombinedDetector]:
+        """Detectors that are explained by terms, by name."""
+        found = {name: combination(fitted) for name, fitted in self.by_name.items()}
+        return {name: one for name, one in found.items() if one is not None}
 
     def scores(self, features: Features) -> Float:
         """Score inputs.
@@ -207,14 +223,14 @@ class DetectorPipeline:
         source: InputSource,
         *,
         limit: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        progress: Progress | None = None,
     ) -> ReferenceSet:
         """Measure given references, or else the bundled photos if they suit the model and a detector learns from them.
 
         Args:
             source: Known-good inputs; empty for none.
             limit: Maximum number of references, or None.
-            progress: Called with the number of inputs of each batch that is done.
+            progress: Called with the number of references done and in all.
 
         Returns:
             The references.
@@ -240,11 +256,12 @@ class DetectorPipeline:
             self._reference_collector(limit), preprocessing, progress, augment=augment
         )
 
-    def fit(self, references: ReferenceSet) -> FittedDetectors:
+    def fit(self, references: ReferenceSet, progress: Progress | None = None) -> FittedDetectors:
         """Fit the detectors.
 
         Args:
             references: The references.
+            progress: Called at the start.
 
         Returns:
             The fitted detectors.
@@ -252,6 +269,7 @@ class DetectorPipeline:
         Raises:
             UsageError: If a detector that the user named lacks references, or all detectors do.
         """
+        Phase(progress, f"fitting {self.detectors[0].name if len(self.detectors) == 1 else 'detectors'}")
         info = self.cached_reader.info
         detectors, unlearned = without_unlearned(
             self.detectors, info, references, named_detectors=self._named

@@ -11,6 +11,9 @@ from onnx_ood.graph import FedInput, Model, Tensor
 from onnx_ood.inputs import Card, Chosen, InputSource, RowRequest, choose, read_card, read_labels
 from onnx_ood.results.provenance import ModelFacts
 
+GUESS = "The preprocessing is a guess"
+"""Beginning of the note on a guessed preprocessing, the warning that matters most."""
+
 
 def choose_preprocessing(
     fed: Tensor, source: InputSource, text: str | None, card: Card | None
@@ -99,7 +102,6 @@ def preprocessing_notes(chosen: Chosen | None, card: Card | None, facts: ModelFa
         )
     if chosen and chosen.guessed:
         notes.append(
-            "The preprocessing is a guess; if it is wrong, so are the numbers. Check it: onnx-ood preprocess MODEL "
-            "PHOTOS"
+            f"{GUESS}; if it is wrong, so are the numbers. Check it: onnx-ood preprocess MODEL PHOTOS"
         )
     return tuple(notes)

@@ -139,6 +139,11 @@ class FeatureReader:
         )
         self.provider = (self._reader or self._nudged).provider or "cpu"
 
+    @property
+    def profiled(self) -> tuple[str, ...]:
+        """Tensors of activity profiles: the fed input, if it holds floats, then the layers; empty if not measured."""
+        return self._layers
+
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Features:
         """Measure inputs.
 

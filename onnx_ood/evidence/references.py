@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
+from onnx_ood._progress import Phase
+from onnx_ood._types import Progress
 from onnx_ood.detectors import AlteredReferences, Features, ModelInfo
 from onnx_ood.evidence.bundled_photos import altered_crops, bundled_photos
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
@@ -91,7 +93,7 @@ def measure_references(
     collector: Collector[Features],
     source: InputSource,
     preprocessing: Preprocessing | None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     *,
     augment: bool,
 ) -> ReferenceSet:
@@ -101,7 +103,7 @@ def measure_references(
         collector: Measures the inputs.
         source: The inputs.
         preprocessing: Preprocessing of pictures; references are altered only with one.
-        progress: Called with the number of inputs of each batch that is done.
+        progress: Called with the number of references done and in all.
         augment: True if a detector reads altered references.
 
     Returns:
@@ -111,7 +113,7 @@ def measure_references(
         TooFewReferencesError: If fewer than 10 could be measured.
     """
     augmentations = pseudo_ood_augmentations(preprocessing) if augment and preprocessing is not None else {}
-    found = collector.collect(source, numbered(augmentations), progress)
+    found = collector.collect(source, numbered(augmentations), progress, "references")
     if len(found.ids) < MIN_REFERENCES:
         first = (
             f" (the first that failed: {found.failed[0].id}: {found.failed[0].reason})"
@@ -134,7 +136,7 @@ def measure_references(
 def measure_bundled_photos(
     collector: Collector[Features],
     preprocessing: Preprocessing | None,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     *,
     augment: bool,
 ) -> ReferenceSet:
@@ -146,7 +148,7 @@ def measure_bundled_photos(
     Args:
         collector: Measures the photos.
         preprocessing: Preprocessing of pictures, or None.
-        progress: Called with the number of photos after each augmentation.
+        progress: Called with the number of references done and in all.
         augment: True if a detector reads altered references.
 
     Returns:
@@ -171,19 +173,21 @@ def measure_bundled_photos(
 
     # The model does not wait for the next version.
     with closing(one_ahead(versions, name="onnx-ood-versions")) as ahead:
-        features = collector.measure_pictures(next(ahead))
+        pictures = next(ahead)
+        measuring = Phase(progress, "references", len(pictures))
+        share = len(pictures) / (len(pictures) + sum(map(len, chosen)))
+        features = collector.measure_pictures(pictures)
+        measuring.advance(len(pictures) * share)
         altered = []
         for pictures, which in zip(ahead, chosen, strict=True):
-            if progress:
-                progress(len(pictures))
             altered.append(AlteredReferences(collector.measure_pictures(pictures, altered=True), which))
+            measuring.advance(len(pictures) * share)
         features = replace(features, altered=tuple(altered))
     return ReferenceSet(
         "bundled",
         features,
         note="no references are given and the model takes colour pictures, so the bundled photos are used as "
-        f"references; known-good inputs are better ({named('reference')}), and "
-        f"{named('bundled_reference', False)} turns the photos off",
+        f"references; known-good inputs are better ({named('reference')})",
     )
 
 

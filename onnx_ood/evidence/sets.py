@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
 from onnx_ood._dialect import named
+from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
 from onnx_ood.evidence.collect import MIN_SET_SIZE, Collected, Collector, Found, numbered
 from onnx_ood.evidence.prepared_model import PreparedModel
@@ -123,7 +124,7 @@ def collect_sets(
     sources: SetSources,
     *,
     synthetic: bool,
-    progress: Callable[[int], None],
+    progress: Progress | None = None,
 ) -> MeasuredSets[Found]:
     """Measure all sets.
 
@@ -132,7 +133,7 @@ def collect_sets(
         prepared: The model.
         sources: The inputs.
         synthetic: True to add synthetic sets: noise, and altered in-distribution pictures.
-        progress: Called with the number of inputs of each batch that is done.
+        progress: Called with the number of inputs of each set done and in all.
 
     Returns:
         Measured values. A synthetic set is left out with a note if a given set has its name or the model gives no
@@ -145,8 +146,11 @@ def collect_sets(
     alterations = {}
     if synthetic and pictures:
         alterations = numbered({name: find_corruption(name).at("demo") for name in list_corruptions("demo")})
-    usual = collector.collect(sources.id, alterations, progress)
-    given = {name: collector.collect(source, progress=progress) for name, source in sources.ood.items()}
+    usual = collector.collect(sources.id, alterations, progress, "in-distribution inputs")
+    given = {
+        name: collector.collect(source, progress=progress, phase=f"inputs of {name}")
+        for name, source in sources.ood.items()
+    }
     for what, found in {
         "in-distribution input": usual,
         **{f"input of {name}": one for name, one in given.items()},
@@ -157,6 +161,8 @@ def collect_sets(
     notes = usual.notes
     if synthetic and not pictures:
         notes += ("Inputs are not pictures, so no synthetic sets were made.",)
+    if alterations:
+        Phase(progress, "synthetic sets")
     made: dict[str, Found] = {}
     candidates = collector.measure_synthetic(len(usual.ids)) | usual.altered if alterations else {}
     for name, everything in candidates.items():
@@ -168,23 +174,3 @@ def collect_sets(
         else:
             made[name] = finite
     return MeasuredSets(usual, given, made, notes)
-
-
-def counting(progress: Progress | None) -> Callable[[int], None]:
-    """Add up batches for a progress callback.
-
-    Args:
-        progress: Called with the number of inputs done; the total is unknown.
-
-    Returns:
-        Callback that takes the number of inputs of each batch.
-    """
-    done = 0
-
-    def step(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress:
-            progress(done, None)
-
-    return step

@@ -141,16 +141,20 @@ class Reader:
         """Those of the notes by which all numbers may be wrong."""
         return self._range.notes
 
-    def count(self) -> int | None:
+    def count(self, limit: int | None = None) -> int | None:
         """Count the inputs from file headers, for a progress bar.
 
         Files that cannot be read count as one (the failure they will be). None where finding out would
         take noticeable time, with more than 10,000 files of rows.
+
+        Args:
+            limit: Most inputs that are read; None for all.
         """
         files = [one for one in self.items if isinstance(one, Path) and not is_picture(one, self._request)]
         if len(files) > _MAX_COUNTED:
-            return None
-        return len(self.items) - len(files) + sum(map(self._rows_in, files))
+            return limit
+        total = len(self.items) - len(files) + sum(map(self._rows_in, files))
+        return total if limit is None else min(total, limit)
 
     def __iter__(self) -> Generator[Batch]:
         # Batches are put together ahead as well: that copies megabytes, for which no model should wait.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -35,18 +36,26 @@ def print_result(console: Console, result: BaseModel, options: ReportOptions = D
     printer(console, escaped(result), options)
 
 
-def result_page(result: BaseModel, **options: Any) -> str:
+@checked
+def result_page(
+    result: BaseModel, *, title: str = "", date: datetime.date | None = None, **options: Any
+) -> str:
     """Render a result as one HTML page, which loads nothing and holds the result as JSON.
 
     Args:
         result: Result of any audit. If its audit has no page of its own, the page shows the terminal report as text.
+        title: Title of the page, above the result; empty for none.
+        date: Date of the page; None for none, so that equal results give equal pages.
         options: Options of the page of this audit.
     """
+    from onnx_ood.reports._html.page import Heading, headed  # noqa: PLC0415 - terminal reports need no pages
+
     audit = audit_of(result)
-    if find_spec(f"onnx_ood.reports.{audit}.page") is None:
-        return checked(_text_page)(audit, result, **options)
-    page = getattr(import_module(f"onnx_ood.reports.{audit}.page"), f"{audit}_page")
-    return str(checked(page)(result, **options))
+    with headed(Heading(title, date)):
+        if find_spec(f"onnx_ood.reports.{audit}.page") is None:
+            return checked(_text_page)(audit, result, **options)
+        page = getattr(import_module(f"onnx_ood.reports.{audit}.page"), f"{audit}_page")
+        return str(checked(page)(result, **options))
 
 
 def result_picture(result: BaseModel) -> str:

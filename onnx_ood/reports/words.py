@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
@@ -12,6 +13,19 @@ from onnx_ood.results.base import FROM_FILES, Failure
 def shorten(text: str, width: int) -> str:
     """Shorten a path from its start: `…photos/cat.jpg`."""
     return text if len(text) <= width else "…" + text[len(text) - width + 1 :]
+
+
+def without_flags(text: str) -> str:
+    """Name settings in words, for readers who have no command line.
+
+    >>> without_flags("Known-good inputs are better (--reference).")
+    'Known-good inputs are better.'
+    >>> without_flags("Give --reference, or use a larger --scale.")
+    'Give references, or use a larger scale.'
+    """
+    text = re.sub(r" \(--[a-z-]+( [A-Z]+)?\)", "", text)
+    text = text.replace("--reference", "references")
+    return re.sub(r"--([a-z][a-z-]*)", lambda flag: flag[1].replace("-", " "), text)
 
 
 def counted(count: int, noun: str) -> str:

@@ -38,7 +38,7 @@ def test_report_and_tables_agree(sets: tuple[Path, Path], tmp_path: Path) -> Non
     files = {kind: tmp_path / f"table.{kind}" for kind in ("json", "csv", "markdown", "latex")}
     options = [text for kind, path in files.items() for text in (f"--{kind}", path)]
     done = run("--id", good, "--ood", f"inverted={odd}", "--detectors", "energy,class_cosine", *options)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, command.messages(done)) == (0, "")
     result = json.loads(files["json"].read_text())
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     with files["csv"].open() as lines:

@@ -116,7 +116,7 @@ def test_a_signal_ends_the_program_with_one_line(sent: signal.Signals, code: int
         process.send_signal(sent)
         _, written = process.communicate(timeout=60)
     assert process.returncode == code
-    assert written == "onnx-ood: interrupted\n"
+    assert [line for line in written.splitlines() if not line.endswith("...")] == ["onnx-ood: interrupted"]
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
 
 

@@ -33,7 +33,7 @@ def test_report_json_and_pictures(garments: Path, tmp_path: Path) -> None:
     options = ["--resolution", 24, "--directions", 2, "--units", 40, "-v", "--json", tmp_path / "r.json"]
     drawn = ["--picture", tmp_path / "p.png", "--picture", tmp_path / "p.svg"]
     done = run(*rows, *options, *drawn)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, command.messages(done)) == (0, "")
     result = json.loads((tmp_path / "r.json").read_text())
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     assert [point["id"] for point in result["points"]] == rows

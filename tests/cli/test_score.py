@@ -78,3 +78,75 @@ def test_nothing_evaluated_is_3_and_names_the_first_failure(tmp_path: Path) -> N
     assert done.returncode == 3
     assert "0 of 3 inputs" in done.stderr
     assert "x.npy[0]" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """40 garments as references; 10 others, 3 pictures of noise and an input that fails."""
+    folder = tmp_path_factory.mktemp("compared")
+    garments = (models.fashion_samples()[0][:50, np.newaxis] / 255).astype(np.float32)
+    noise = np.random.default_rng(0).random((3, 1, 28, 28), np.float32)
+    nothing = np.full((1, 1, 28, 28), np.nan, np.float32)
+    np.save(folder / "good.npy", garments[:40])
+    np.save(folder / "new.npy", np.concatenate([garments[40:], noise, nothing]))
+    return folder / "good.npy", folder / "new.npy"
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [
+        ([], 0),
+        (["--fail-on-flagged"], 1),
+        (["--fail-on-flagged", "0"], 1),
+        (["--fail-on-flagged", "0.1"], 1),
+        (["--fail-on-flagged=0.9"], 0),
+        (["--fail-on-flagged", "1"], 0),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_more_flagged_inputs_than_allowed_are_1(
+    option: list[str], code: int, first: bool, compared: tuple[Path, Path]
+) -> None:
+    """In CI, standard error has one line with the numbers; the report is on standard output, as without the option."""
+    good, new = compared
+    words = [*option, new] if first else [new, *option]
+    done = run("score", CNN, *words, "--reference", good, "--copies", 2, CI="true", GITHUB_ACTIONS="true")
+    assert done.returncode == code, done.stderr
+    assert "of 13 inputs flagged: unlike the 40 references" in done.stdout
+    line = done.stderr.splitlines()[-1] if code else ""
+    result = onnx_ood.score(CNN, new, reference=good, copies=2)
+    assert result.flagged_share == result.flagged / 13
+    assert result.flagged >= 3
+    if code:
+        assert line.startswith(f"onnx-ood: {result.flagged} of 13 inputs flagged")
+        assert "; 1 input could not be scored" in line
+    else:
+        assert "flagged" not in done.stderr
+
+
+def test_flags_that_nothing_can_get_are_not_evaluated(compared: tuple[Path, Path], tmp_path: Path) -> None:
+    good, new = compared
+    np.save(tmp_path / "few.npy", np.load(good)[:12])
+    few = ["--reference", tmp_path / "few.npy", "--copies", 2, "--quiet"]
+    done = run("score", CNN, new, *few, "--fail-on-flagged")
+    assert done.returncode == 3
+    assert "with 12 references; give at least 19, or raise --fpr" in done.stderr
+    # Of these, half learn: 38 leave 19 to calibrate.
+    done = run("score", CNN, new, *few, "--detectors", "mahalanobis", "--fail-on-flagged")
+    assert done.returncode == 3
+    assert "give at least 38, or raise --fpr" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--fail-on-flagged"], "add --reference"),
+        (["--fail-on-flagged", "1.5"], "from 0 to 1"),
+        (["--fail-on-flagged=nan"], "from 0 to 1"),
+        (["--fail-on-flagged=-1"], "from 0 to 1"),
+    ],
+)
+def test_flags_to_fail_on_take_references_and_a_share(option: list[str], words: str, rows: Path) -> None:
+    done = run("score", CNN, rows, *option)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert words in done.stderr

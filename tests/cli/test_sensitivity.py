@@ -33,7 +33,7 @@ def test_two_models_are_ranked_and_the_json_keeps_to_its_schema(garments: Path, 
     options = ["--directions", 4, "--trajectories", 1, "--tolerance", 0.05, "--json", tmp_path / "r.json"]
     options += ["--picture", tmp_path / "r.svg"]
     done = run(*paths, garments, *options, "--verbose")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, command.messages(done)) == (0, "")
     result = json.loads((tmp_path / "r.json").read_text())
     jsonschema.validate(result, json.loads(SCHEMA.read_text()))
     means = [model["jacobian"]["norm"]["mean"] for model in result["models"]]

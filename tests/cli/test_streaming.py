@@ -40,7 +40,7 @@ def run(rows, *options):
 
 def one_line_error(result, code):
     assert (result.returncode, result.stdout) == (code, "")
-    (line,) = result.stderr.splitlines()
+    (line,) = command.messages(result).splitlines()
     return line
 
 
@@ -79,7 +79,7 @@ def test_resume_begins_where_there_is_nothing_yet_and_prints_the_same_report(row
 def test_adapted_copies_are_told_in_every_form(rows, tmp_path):
     options = ("--adaptive", "--copies", "10", "--probe", "op:Relu")
     result = run(rows, *options, "--parquet", tmp_path / "t.parquet", "--json", tmp_path / "r.json", "-v")
-    assert (result.returncode, result.stderr) == (0, "")
+    assert (result.returncode, command.messages(result)) == (0, "")
     data = json.loads((tmp_path / "r.json").read_text())
     copies = {entry["id"]: entry["copies"] for entry in data["inputs"]}
     assert set(copies.values()) == {4, 5, 10}

@@ -8,7 +8,16 @@ import numpy as np
 import pytest
 from detector_inputs import reference_features, reference_info
 
-from onnx_ood.detectors import Detector, Features, find_detector, fit_detector, why_not
+from onnx_ood.detectors import (
+    Detector,
+    Features,
+    Term,
+    TermValues,
+    combination,
+    find_detector,
+    fit_detector,
+    why_not,
+)
 from onnx_ood.exceptions import DetectorError, UsageError
 
 INPUTS = reference_features(1, 5)
@@ -88,3 +97,45 @@ def test_features_of_others_cannot_be_changed() -> None:
         scores(change)
     np.testing.assert_array_equal(INPUTS.features, before)
     assert INPUTS.features.flags.writeable
+
+
+class Explained:
+    """A fitted detector of a third party with two terms."""
+
+    terms = (Term("a", "more a"), Term("b", "more b"))
+
+    def __init__(self, values: Any, layers: Any) -> None:
+        self.left_out, self.held_out = {"c": "no c here"}, None
+        self.values, self.layers = values, layers
+
+    def __call__(self, features: Features) -> np.ndarray:
+        return np.zeros(len(features))
+
+    def explain(self, _features: Features) -> TermValues:
+        return TermValues(self.values, self.layers)
+
+
+def test_terms_of_a_plugin_are_passed_on() -> None:
+    values, layers = np.arange(10.0).reshape(5, 2), np.zeros((5, 2), np.intp)
+    found = combination(fit_detector(Plugin(Explained(values, layers)), reference_info(), None))
+    assert found is not None
+    assert found.terms == Explained.terms
+    assert found.left_out == {"c": "no c here"}
+    np.testing.assert_array_equal(found.explain(INPUTS).values, values)
+    plain = fit_detector(Plugin(lambda features: np.zeros(len(features))), reference_info(), None)
+    assert combination(plain) is None
+
+
+@pytest.mark.parametrize(
+    ("values", "layers", "found"),
+    [
+        (np.zeros((5, 3)), np.zeros((5, 2), np.intp), r"\[5, 3\] and \[5, 2\]"),
+        (np.zeros((5, 2)), np.zeros(5, np.intp), r"\[5, 2\] and \[5\]"),
+        (np.full((5, 2), np.nan), np.zeros((5, 2), np.intp), "nan"),
+    ],
+)
+def test_terms_must_be_a_finite_number_each(values: Any, layers: Any, found: str) -> None:
+    explained = combination(fit_detector(Plugin(Explained(values, layers)), reference_info(), None))
+    assert explained is not None
+    with pytest.raises(DetectorError, match=f"plugin: expected .*, found {found}"):
+        explained.explain(INPUTS)

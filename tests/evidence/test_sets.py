@@ -12,7 +12,7 @@ import onnx_ood
 from onnx_ood import models
 from onnx_ood.evidence.collect import Collected, Collector
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
-from onnx_ood.evidence.sets import MeasuredSets, SetSources, check_sets, collect_sets, counting, open_sets
+from onnx_ood.evidence.sets import MeasuredSets, SetSources, check_sets, collect_sets, open_sets
 from onnx_ood.exceptions import InputTypeError, NotEvaluatedError, UsageError
 from onnx_ood.inputs import InputSource, open_inputs
 from onnx_ood.perturb import list_corruptions, synthetic_ood
@@ -69,15 +69,6 @@ def test_small_sets_are_not_evaluated(sizes: list[int], status: str) -> None:
     assert measured(sizes).status == status
 
 
-def test_progress_is_summed_up() -> None:
-    seen: list[tuple[int, int | None]] = []
-    step = counting(lambda done, total: seen.append((done, total)))
-    for count in (3, 4):
-        step(count)
-    counting(None)(5)
-    assert seen == [(3, None), (7, None)]
-
-
 def test_synthetic_sets_are_left_out_for_a_given_name_or_values_that_are_not_finite(save) -> None:
     class Nan(Sums):
         """NaN for pictures of one colour, as the set `constant` has them."""
@@ -88,10 +79,20 @@ def test_synthetic_sets_are_left_out_for_a_given_name_or_values_that_are_not_fin
 
     sources = open_sets(IMAGES, {"scribble": IMAGES[:3]})
     model = prepared(save, sources)
-    steps: list[int] = []
-    found = collect_sets(Collector(Nan(), model), model, sources, synthetic=True, progress=steps.append)
+    steps: dict[str, tuple[int, int | None]] = {}
+    found = collect_sets(
+        Collector(Nan(), model),
+        model,
+        sources,
+        synthetic=True,
+        progress=lambda phase, done, total: steps.update({phase: (done, total)}),
+    )
     np.testing.assert_allclose(found.id.values, IMAGES.sum(axis=(1, 2, 3)) / 255, rtol=1e-5)
-    assert sum(steps) == 15
+    assert steps == {
+        "in-distribution inputs": (12, 12),
+        "inputs of scribble": (3, 3),
+        "synthetic sets": (0, None),
+    }
     expected = {*list_corruptions("demo"), *synthetic_ood()} - {"scribble", "constant"}
     assert set(found.synthetic) == expected
     assert next(iter(found.ood)) == "scribble"
@@ -103,7 +104,7 @@ def test_sets_without_any_measured_input_are_an_error(save) -> None:
     sources = SetSources(open_inputs(IMAGES), {"empty": InputSource()})
     model = prepared(save, sources)
     with pytest.raises(NotEvaluatedError, match="no input of empty could be measured: there are none"):
-        collect_sets(Collector(Sums(), model), model, sources, synthetic=False, progress=lambda _: None)
+        collect_sets(Collector(Sums(), model), model, sources, synthetic=False, progress=None)
 
 
 @pytest.mark.parametrize("empty", [None, [], ()], ids=["none", "list", "tuple"])
@@ -117,7 +118,7 @@ def test_empty_sets_are_refused(empty: object) -> None:
 def test_no_synthetic_sets_are_made_of_arrays(save) -> None:
     sources = open_sets(small_models.images(3), {"far": small_models.images(2)})
     model = prepared(save, sources, None)
-    found = collect_sets(Collector(Sums(), model), model, sources, synthetic=True, progress=lambda _: None)
+    found = collect_sets(Collector(Sums(), model), model, sources, synthetic=True, progress=None)
     assert found.synthetic == {}
     assert "Inputs are not pictures" in found.notes[-1]
 

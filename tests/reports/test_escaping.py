@@ -10,7 +10,7 @@ from unicodedata import category
 import numpy as np
 import onnx
 import pytest
-from command import run
+from command import messages, run
 
 import onnx_ood
 from onnx_ood import models
@@ -118,7 +118,7 @@ def test_paths_that_are_not_utf_8_are_stored_escaped(tmp_path):
     done = run(
         "score", name, "x.npy", "--detectors", "energy", "--jsonl", "s", "--json", "-", folder=tmp_path
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, messages(done)) == (0, "")
     assert json.loads(done.stdout)["model"]["path"].endswith("m\\udcff.onnx")
 
 

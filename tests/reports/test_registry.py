@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from svg_parts import drawing, parts, texts
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.exceptions import UsageError
-from onnx_ood.reports.registry import result_picture
+from onnx_ood.reports.registry import result_page, result_picture
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,37 @@ def test_a_stored_result_is_drawn_as_by_its_command(
     assert any(line.startswith(f"A: {tmp_path}/x.npy[0]") for line in texts(tree))
     with pytest.raises(UsageError, match=r"written as \.svg or \.png"):
         result.to_picture(tmp_path / "plane.pdf")
+
+
+def test_a_page_has_a_title_of_its_own_and_a_date_if_they_are_given(
+    inspected: onnx_ood.InspectResult, tmp_path: Path
+) -> None:
+    plain = result_page(inspected)
+    dressed = result_page(inspected, title="Week <48>", date=datetime.date(2026, 11, 30))
+    assert "Week &lt;48&gt;" not in plain
+    assert "30 November 2026" not in plain
+    assert "<title>Week &lt;48&gt; · " in dressed
+    assert '<b>Week &lt;48&gt;</b><time datetime="2026-11-30">30 November 2026</time>' in dressed
+    assert result_page(inspected) == plain
+    inspected.to_html(tmp_path / "x.html", title="Week <48>", date=datetime.date(2026, 11, 30))
+    assert (tmp_path / "x.html").read_text(encoding="utf-8") == dressed
+
+
+def test_the_command_line_writes_the_date_and_a_title(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "86400")
+    page = tmp_path / "x.html"
+    words = [
+        "inspect",
+        str(models.path("fashion_cnn")),
+        "--html",
+        str(page),
+        "--title",
+        "My model",
+        "--quiet",
+    ]
+    assert run(words) == 0
+    assert '<b>My model</b><time datetime="1970-01-02">2 January 1970</time>' in page.read_text(
+        encoding="utf-8"
+    )

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from unittest.mock import patch
 
 from onnx_ood.cli.main import run as run_program
+from sessions import without_progress
 
 
 def run(
@@ -43,6 +44,11 @@ def run(
             stream.flush()
         written = [_content(file).decode(encoding) for file in files]
     return subprocess.CompletedProcess(arguments, code, *written)
+
+
+def messages(done: subprocess.CompletedProcess[str]) -> str:
+    """Return standard error without the lines at the start of phases."""
+    return without_progress(done.stderr)
 
 
 @contextmanager

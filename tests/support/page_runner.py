@@ -11,7 +11,7 @@ from contextlib import chdir, redirect_stdout
 from pathlib import Path
 
 from command import run
-from sessions import COLUMNS, Step
+from sessions import COLUMNS, Step, without_progress
 
 
 class PageRunner:
@@ -44,4 +44,4 @@ class PageRunner:
                 capture_output=True, text=True, check=False, timeout=300,
             )  # fmt: skip
         self._code = done.returncode
-        return done.stdout + done.stderr, self._code
+        return done.stdout + without_progress(done.stderr), self._code

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.settings import takes_settings
-from onnx_ood.audits.bench.corruptions import ScoreReader, applicable, corruption_curves
+from onnx_ood.audits.bench.corruptions import ScoreReader, applicable, corruption_curves, versions
 from onnx_ood.audits.bench.metrics import detector_metrics, flagged
 from onnx_ood.audits.bench.result import BenchCache, BenchResult, BenchSet
 from onnx_ood.audits.bench.settings import BenchSettings
@@ -17,7 +18,7 @@ from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.nudge_units import spread_notes
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.references import open_references, overlap_notes
-from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
+from onnx_ood.evidence.sets import check_sets, collect_sets, open_sets
 from onnx_ood.graph import Model
 from onnx_ood.inputs import InputSource
 from onnx_ood.metrics.bootstrap import RESAMPLES
@@ -81,20 +82,21 @@ def bench(
     )
     check_sets(prepared, sources, synthetic=settings.synthetic_ood)
     corruptions, left_out = applicable(settings.chosen_corruptions, prepared.preprocessing)
-    step = counting(progress)
-    fitted = pipeline.fit(pipeline.measure_references(references, limit=settings.limit, progress=step))
+    known = pipeline.measure_references(references, limit=settings.limit, progress=progress)
+    fitted = pipeline.fit(known, progress)
     known = fitted.references
     sets = collect_sets(
         pipeline.collector(settings.limit),
         prepared,
         sources,
         synthetic=settings.synthetic_ood,
-        progress=step,
+        progress=progress,
     )
     curves = None
     if settings.corruptions:
+        runs = len(sets.id.ids) * (1 + versions(corruptions))
         scoring = Collector(
-            ScoreReader(pipeline.cached_reader, fitted, step),
+            ScoreReader(pipeline.cached_reader, fitted, Phase(progress, "corruptions", runs).advance),
             prepared,
             limit=settings.limit,
             seed=settings.seed,

@@ -68,6 +68,11 @@ class ScoreReader:
         return found[which]
 
 
+def versions(corruptions: Sequence[str]) -> int:
+    """Return the number of corrupted versions of an input."""
+    return len(corruptions) * len(_SEVERITIES)
+
+
 def applicable(
     corruptions: Sequence[str], preprocessing: Preprocessing | None
 ) -> tuple[tuple[str, ...], dict[str, str]]:

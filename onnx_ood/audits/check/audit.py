@@ -7,6 +7,7 @@ from typing import NamedTuple, get_args
 
 from onnx_ood._arguments import checked
 from onnx_ood._dialect import dialect
+from onnx_ood._progress import prefixed
 from onnx_ood._types import Progress
 from onnx_ood.audits.check.audit_runner import AuditRequest, AuditRunner
 from onnx_ood.audits.check.baseline import Baseline, BaselineMetric, baseline_metric, describe, read_baseline
@@ -37,7 +38,8 @@ def check(
             or else the table `[tool.onnx_ood]` of `pyproject.toml`.
         update_baseline: True to compare gates with this run instead of the stored baseline, before
             `onnx_ood.audits.check.baseline.to_baseline(result)` is stored. No file is written.
-        progress: Called by each audit with the number of inputs done and in all.
+        progress: Called by each audit with the name of a model and phase, its steps done and in all (None if not
+            counted).
 
     Returns:
         The result. If a model, or something else a gate needs, cannot be read or run, the gate ends in an error, and
@@ -114,7 +116,7 @@ def _runners(plan: CheckPlan, progress: Progress | None) -> dict[str, AuditRunne
             tuple(dict.fromkeys(target for kind, target in targets if kind == "detector")),
             tuple(dict.fromkeys(target for kind, target in targets if kind == "probe")),
         )
-        found[name] = AuditRunner(model, request, cache, progress)
+        found[name] = AuditRunner(model, request, cache, prefixed(progress, f"{name}: "))
     return found
 
 

@@ -115,7 +115,7 @@ class AuditRunner:
             config: The model's table in the file.
             request: What the gates need.
             cache: Folder that keeps measured features between runs, or False.
-            progress: Called by each audit with the number of inputs done and in all.
+            progress: Called by each audit with the name of a phase, its steps done and in all.
         """
         self.config = config
         self._request, self._cache, self._progress = request, cache, progress

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from onnx_ood import metrics
 from onnx_ood._arguments import checked
+from onnx_ood._progress import Phase
 from onnx_ood._types import Float, Progress
 from onnx_ood.audits.demo.result import AlterationResult, Area, DemoResult
 from onnx_ood.audits.score.settings import ScoreSettings
@@ -66,7 +67,7 @@ def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress |
 
     Args:
         provider: `"auto"`, `"cuda"` or `"cpu"`.
-        progress: Called with the number of pictures done and in all.
+        progress: Called with the name of a phase, the number of pictures done and in all.
 
     Returns:
         AUROCs of the published score, the two-sided one, `auto` and the model's confidence for each alteration.
@@ -88,13 +89,10 @@ def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress |
     reader = pipeline.reader
     augmentations = pseudo_ood_augmentations(preprocessing)
     total = len(photos) * (1 + len(list_corruptions("demo")) + len(augmentations))
-    done = 0
+    measuring = Phase(progress, "pictures", total)
 
     def step() -> None:
-        nonlocal done
-        done += len(photos)
-        if progress:
-            progress(done, total)
+        measuring.advance(len(photos))
 
     def measure(versions: list[NDArray[np.float32]]) -> _Measured:
         tensors = np.stack([preprocessing.normalise(version) for version in versions])
@@ -109,8 +107,6 @@ def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress |
             features=features,
         )
 
-    if progress:
-        progress(0, total)
     original = measure(pixels)
     floor = prober.noise_floor(np.stack([preprocessing.normalise(image) for image in pixels[:8]]))
     altered_features = []

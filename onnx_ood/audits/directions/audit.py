@@ -18,7 +18,7 @@ from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
-from onnx_ood.evidence.sets import check_sets, collect_sets, counting, open_sets
+from onnx_ood.evidence.sets import check_sets, collect_sets, open_sets
 from onnx_ood.graph import Model, Rounding, find_rounding, select, suggest_probes
 from onnx_ood.results.provenance import environment
 
@@ -40,7 +40,7 @@ def directions(
             them.
         ood: Out-of-distribution inputs by name of the set, or the inputs of a single set; None for synthetic sets only.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
-        progress: Called with the number of inputs done.
+        progress: Called with the name of a phase, its steps done and in all (None if not counted).
 
     Returns:
         AUROC of "a smaller cosine drop is out-of-distribution" for each set and combination; the status is
@@ -89,7 +89,7 @@ def directions(
         prepared,
         sources,
         synthetic=settings.synthetic_ood,
-        progress=counting(progress),
+        progress=progress,
     )
     drops = sets.id.values
     grids = {name: aurocs(drops, values) for name, values in sets.ood.items()}

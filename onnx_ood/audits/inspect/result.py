@@ -42,6 +42,10 @@ class InspectResult(Result):
     tensors: int = Field(description="Tensors computed by nodes of the main graph.")
     activations: tuple[TensorFacts, ...]
     suggested_probes: tuple[ProbeFacts, ...]
+    matching: tuple[TensorFacts, ...] | None = Field(
+        default=None,
+        description="Tensors whose name matches the given pattern, in execution order; null without one.",
+    )
     notes: tuple[str, ...]
 
     def to_dataframe(self) -> Any:

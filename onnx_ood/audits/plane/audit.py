@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
+from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.predictions import Answers, describe_answer, read_answers
 from onnx_ood.audits._common.settings import takes_settings
@@ -71,7 +72,7 @@ def plane(
         inputs: Three inputs, as `onnx_ood.inputs.open_inputs` takes them: paths or globs (`FILE[k]` is row k of a file,
             from 0), an array [3, *input], or images.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
-        progress: Called with the number of points run and in all.
+        progress: Called with the name of a phase, the number of points run and in all.
 
     Returns:
         Classes and boundaries on a grid in the plane, and Jacobian norms on a coarser one. Coordinates are in units of
@@ -96,12 +97,7 @@ def plane(
     shown = choose_layer(loaded, settings.probe)
     points = len(grid.x) * len(grid.y)
     total = points + 2 * settings.directions * len(coarse.x) * len(coarse.y)
-
-    def done(count: int) -> None:
-        if progress:
-            progress(count, total)
-
-    done(0)
+    done = Phase(progress, "points", total).reach
     watched = InstrumentedModel(loaded, shown, read.feeding, settings)
     clean = watched.values(read.points)
     read_from = watched.answer

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
+from onnx_ood._progress import Phase
 from onnx_ood._types import Float, Progress
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.preprocess.candidates import Candidate, resize_candidates, value_candidates
@@ -86,7 +87,7 @@ def preprocess(
         photos: In-distribution pictures of several classes: paths, folders, globs, uint8 arrays [N, H, W, 3] or images,
             as `onnx_ood.inputs.open_inputs` takes them.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
-        progress: Called with the number of (photo, candidate) pairs done and in all.
+        progress: Called with the name of a phase, the number of (photo, candidate) pairs done and in all.
 
     Returns:
         Ranked candidates for values and for resizing; the status is "not_evaluated" for fewer than 10 photos.
@@ -125,6 +126,7 @@ def preprocess(
             "nodes, so candidates cannot be compared; ask its author"
         )
     geometries = resize_candidates(values[0], shape)
+    Phase(progress, "reading photos")
     photos_read = _read(
         source,
         [one.preprocessing for one in geometries],
@@ -135,16 +137,13 @@ def preprocess(
         reason = photos_read.failed[0].reason if photos_read.failed else "there is none"
         raise NotEvaluatedError(f"{loaded.path}: no photo could be read: {reason}")
     scorer = _CandidateScorer(reader, count, settings.seed)
-    total, done = count * (len(values) + len(geometries)), 0
+    trying = Phase(progress, "candidates", count * (len(values) + len(geometries)))
 
     def ranked(candidates: Sequence[Candidate]) -> list[_Tried]:
-        nonlocal done
         tried = []
         for candidate in candidates:
             tried.append(scorer.score(candidate, photos_read.pictures[_geometry(candidate.preprocessing)]))
-            done += count
-            if progress:
-                progress(done, total)
+            trying.advance(count)
         return sorted(tried, key=lambda one: -float(one.score[0]))
 
     by_values = ranked(values)

@@ -10,6 +10,7 @@ import numpy as np
 
 from onnx_ood._dialect import named
 from onnx_ood._outputs import run_files
+from onnx_ood._progress import Phase
 from onnx_ood._types import Float, Progress
 from onnx_ood.audits._common.predictions import describe_answer
 from onnx_ood.audits._common.settings import takes_settings
@@ -40,7 +41,6 @@ from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import open_references, overlap_notes
-from onnx_ood.evidence.sets import counting
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, find_rounding, select, suggest_probes
 from onnx_ood.inputs import InputSource, open_inputs
@@ -76,7 +76,8 @@ def score(
         reference: Known-good inputs (at least 10), none of them among `inputs`; None for none.
         streaming: File to write each input to as the run goes; None to keep results in memory.
         stdin: Stream that the path `-` reads paths from; None for a file called `-`.
-        progress: Called with the number of inputs done and in all (None while unknown).
+        progress: Called with the name of a phase, such as references or inputs, its steps done and in all (None if
+            not counted).
 
     Returns:
         Scores, ranks and flags of all inputs; the status is "not_evaluated" if fewer than half could be scored.
@@ -113,7 +114,7 @@ def score(
             prepared,
             settings,
             references,
-            counting(progress) if progress else None,
+            progress,
             inputs=source.sample(settings.limit, settings.seed),
         )
         return run.score(
@@ -251,9 +252,7 @@ class ScoreRun:
                 if isinstance(entry, ScoredInput) and None not in entry.drop
             )
             adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
-        total = reader.count() if progress else None
-        if total is not None and settings.limit is not None:
-            total = min(total, settings.limit)
+        scoring = Phase(progress, "inputs", reader.count(settings.limit) if progress else None)
         # Closed at once if the model fails or the user gives up, so that no decoder keeps running.
         with closing(iter(reader)) as batches:
             for batch in batches:
@@ -263,8 +262,7 @@ class ScoreRun:
                 if len(batch) and room > 0:
                     runner.run(batch.part(0, room))
                 writer.commit(runner.calibration())
-                if progress:
-                    progress(writer.seen - len(source.missing), total)
+                scoring.reach(writer.seen - len(source.missing))
         calibration = runner.calibration()
         writer.commit(calibration)
         run = calibration.run if calibration else runner.described

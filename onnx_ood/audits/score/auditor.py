@@ -26,7 +26,6 @@ from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import ReferenceSet, ReferenceSource, open_references
-from onnx_ood.evidence.sets import counting
 from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import Model
 from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
@@ -116,7 +115,7 @@ class Auditor:
             inputs: Inputs: paths, folders, globs, arrays [N, ...] or images, as `onnx_ood.inputs.open_inputs` takes
                 them.
             streaming: File to write each input to as the run goes; None to keep results in memory.
-            progress: Called with the number of inputs done and in all (None while unknown).
+            progress: Called with the name of a phase, its steps done and in all (None if not counted).
 
         Returns:
             Scores, ranks and flags of all inputs.
@@ -281,7 +280,7 @@ def fit(
         reference: Known-good inputs (at least 10): paths, folders, globs, arrays or images, as
             `onnx_ood.inputs.open_inputs` takes them; None for bundled photos if they suit the model.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
-        progress: Called with the number of references done.
+        progress: Called with the name of a phase, its steps done and in all (None if not counted).
 
     Returns:
         The auditor; `Auditor.score` scores inputs, `Auditor.save` stores it.
@@ -308,7 +307,7 @@ def fit(
         answer=settings.answer,
         assume_pictures=not references.given,
     )
-    scorer, notes = fit_scorer(prepared, settings, references, counting(progress) if progress else None)
+    scorer, notes = fit_scorer(prepared, settings, references, progress)
     return Auditor(prepared, settings, scorer, references, notes)
 
 

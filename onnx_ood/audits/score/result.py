@@ -34,12 +34,25 @@ DROP = (
 """Description of an input's drop, for schemas."""
 
 
+class UsedTerm(Part):
+    """Term of a detector that combines several."""
+
+    name: str
+    meaning: str = Field(description="Meaning of a high value.")
+
+
 class UsedDetector(Part):
     """Detector that scored inputs."""
 
     name: str
     formula: str
     source: str
+    terms: tuple[UsedTerm, ...] = Field(
+        default=(), description="Terms that it combines; empty if not several."
+    )
+    left_out: dict[str, str] = Field(
+        default={}, description="Terms that it does without on this model, with the reason."
+    )
 
 
 class DetectorSummary(Part):
@@ -59,6 +72,17 @@ class DetectorSummary(Part):
     smallest_p: Number = Field(
         description="Smallest possible p-value with so many references; above the rate, no input can be flagged."
     )
+    largest_reference: Number = Field(
+        default=None,
+        description="Largest score of a reference by the first detector, each scored as a new input would be: by a "
+        "detector fitted to others. Null if it is not known.",
+    )
+    layers: int = Field(default=0, description="Number of layers that terms read.")
+
+    @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """Names of all terms, each after the name of its detector."""
+        return tuple((one.name, term.name) for one in self.detectors for term in one.terms)
 
     @property
     def flags(self) -> bool:
@@ -109,6 +133,21 @@ class ProbeAdvice(Part):
     reason: str
 
 
+class ScoreTerm(Part):
+    """Value of one term of the score of an input."""
+
+    detector: str
+    name: str
+    value: float = Field(
+        description="Value of the term, in standard deviations of the references; without references in its own unit. "
+        "Higher = more out-of-distribution."
+    )
+    layer: str | None = Field(
+        description="Layer that contributes most; null for a term that reads no layers."
+    )
+    layer_number: int | None = Field(description="Position of that layer, 1 = first; 0 is the model's input.")
+
+
 class InputResult(Part):
     """One scored input; lists have one entry per probe, in the order of `probes`."""
 
@@ -120,6 +159,9 @@ class InputResult(Part):
     )
     scores: tuple[float, ...] = Field(
         description="Score of each detector; higher = more out-of-distribution. Empty without detectors."
+    )
+    terms: tuple[ScoreTerm, ...] = Field(
+        default=(), description="Terms of the scores, in the order of the detectors and their `terms`."
     )
     p_value: Number = Field(
         description="p-value by the first detector: how rarely an input like the references is as unusual; exact in "
@@ -219,6 +261,8 @@ class ScoreResult(Result):
     def _check(self) -> Self:
         for at, one in enumerate(self.inputs):
             check_lengths(len(self.detectors), "detectors", {f"inputs.{at}.scores": one.scores})
+            if one.terms:
+                check_lengths(len(self.terms), "terms", {f"inputs.{at}.terms": one.terms})
             lists = ("drop", "drop_error", "distortion", "flip_rate", "probe_deviations")
             check_lengths(
                 len(self.probes), "probes", {f"inputs.{at}.{name}": getattr(one, name) for name in lists}
@@ -231,9 +275,19 @@ class ScoreResult(Result):
         return tuple(one.name for one in self.detector_summary.detectors) if self.detector_summary else ()
 
     @property
+    def terms(self) -> tuple[tuple[str, str], ...]:
+        """Terms of the scores: names of detector and term."""
+        return self.detector_summary.terms if self.detector_summary else ()
+
+    @property
     def flagged_inputs(self) -> tuple[InputResult, ...]:
         """Listed inputs that are flagged, in the order of their ranks; empty if no input can be flagged."""
         return tuple(one for one in self.inputs if one.flagged)
+
+    @property
+    def flagged_share(self) -> float | None:
+        """Share of the scored inputs that are flagged; None if none was scored or none can be flagged."""
+        return None if self.flagged is None or not self.scored else self.flagged / self.scored
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -250,10 +304,11 @@ class ScoreResult(Result):
 
         Yields:
             `id`, `rank`, `p_value`, `flagged`, `deviation`, `rotation`, `published_score`, `prediction` (class number),
-            `label`, `probability`, `copies`, `failed` (the reason, or None), one `score:NAME` per detector, and
-            `drop:NAME`, `drop_error:NAME`, `distortion:NAME`, `flip_rate:NAME` and `deviation:NAME` per probe.
+            `label`, `probability`, `copies`, `failed` (the reason, or None), one `score:NAME` per detector, one
+            `score:NAME:TERM` per term of a detector that combines several, and `drop:NAME`, `drop_error:NAME`,
+            `distortion:NAME`, `flip_rate:NAME` and `deviation:NAME` per probe.
         """
-        columns = table_columns(self.detectors, (probe.name for probe in self.probes))
+        columns = table_columns(self.detectors, (probe.name for probe in self.probes), self.terms)
         entries: tuple[InputResult | Failure, ...] = (*self.inputs, *self.failed)
         for entry in entries:
             yield dict(zip(columns, table_row(entry, len(columns)), strict=True))

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
-from onnx_ood._types import Float
-from onnx_ood.audits.score.result import DetectorSummary, UsedDetector
+from onnx_ood._types import Float, Progress
+from onnx_ood.audits.score.result import DetectorSummary, ScoreTerm, UsedDetector, UsedTerm
 from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings
-from onnx_ood.detectors import calibrate, find_detector, find_feature_sources, flag
+from onnx_ood.detectors import (
+    NO_LAYER,
+    CombinedDetector,
+    Detector,
+    Features,
+    calibrate,
+    find_detector,
+    find_feature_sources,
+    flag,
+)
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.fit import DetectorPipeline, FittedDetectors
 from onnx_ood.evidence.prepared_model import PreparedModel
@@ -31,12 +40,14 @@ class Scores:
 
     Attributes:
         scores: Scores of D detectors, float64 [N, D].
+        terms: Terms of the scores of each input; none for inputs without finite features.
         p_values: p-values by the first detector, float64 [N]; None without given references.
         flagged: Inputs flagged at the chosen false-positive rate, bool [N]; None if no p-value can be that small.
         finite: Inputs with finite features, bool [N]; the scores of others are NaN.
     """
 
     scores: Float
+    terms: Sequence[tuple[ScoreTerm, ...]]
     p_values: Float | None
     flagged: NDArray[np.bool_] | None
     finite: NDArray[np.bool_]
@@ -70,16 +81,16 @@ class Scorer:
             if references.source == "given" and references.features is not None
             else None
         )
+        combined = fitted.combined
         self.described = DetectorSummary(
-            detectors=tuple(
-                UsedDetector(name=one.name, formula=one.formula, source=one.source)
-                for one in fitted.detectors
-            ),
+            detectors=tuple(_described(one, combined.get(one.name)) for one in fitted.detectors),
             reference=references.source,
             references=len(references),
             references_sha256=references.sha256,
             fpr=fpr if self._calibrated else None,
             smallest_p=1 / (self._calibrated.references + 1) if self._calibrated else None,
+            largest_reference=_largest_reference(combined.get(fitted.detectors[0].name)),
+            layers=len(fitted.info.layers) if combined else 0,
         )
 
     def score(self, batch: Batch) -> Scores:
@@ -100,25 +111,67 @@ class Scorer:
             ) from None
         finite = features.finite()
         scores = np.full((len(batch), len(self.fitted.detectors)), np.nan)
+        terms: list[tuple[ScoreTerm, ...]] = [()] * len(batch)
         p_values, flagged = None, None
         rows = np.flatnonzero(finite)
         good = features.rows(rows)
         if len(rows):
             scores[rows] = self.fitted.scores(good)
+            for row, values in zip(rows.tolist(), self._terms(good), strict=True):
+                terms[row] = values
         if self._calibrated:
             p_values = np.full(len(batch), np.nan)
             p_values[rows] = self._calibrated.p_values(good) if len(rows) else ()
             if self.described.flags:
                 flagged = np.zeros(len(batch), np.bool_)
                 flagged[rows] = flag(p_values[rows], self._fpr, self._calibrated.references)
-        return Scores(scores, p_values, flagged, finite)
+        return Scores(scores, terms, p_values, flagged, finite)
+
+    def _terms(self, features: Features) -> list[tuple[ScoreTerm, ...]]:
+        """Return the terms of the scores of N inputs."""
+        names = self._reader.profiled
+        inputs = len(names) - self.described.layers
+        found: list[tuple[ScoreTerm, ...]] = [()] * len(features)
+        for name, combined in self.fitted.combined.items():
+            explained = combined.explain(features)
+            for row, (values, layers) in enumerate(
+                zip(explained.values.tolist(), explained.layers.tolist(), strict=True)
+            ):
+                found[row] += tuple(
+                    ScoreTerm(
+                        detector=name,
+                        name=term.name,
+                        value=value,
+                        layer=None if layer == NO_LAYER else names[layer],
+                        layer_number=None if layer == NO_LAYER else layer + 1 - inputs,
+                    )
+                    for term, value, layer in zip(combined.terms, values, layers, strict=True)
+                )
+        return found
+
+
+def _largest_reference(combined: CombinedDetector | None) -> float | None:
+    scores = None if combined is None else combined.held_out
+    return None if scores is None or not len(scores) else float(scores.max())
+
+
+def _described(detector: Detector, combined: CombinedDetector | None) -> UsedDetector:
+    return UsedDetector(
+        name=detector.name,
+        formula=detector.formula,
+        source=detector.source,
+        terms=tuple(UsedTerm(name=one.name, meaning=one.meaning) for one in combined.terms)
+        if combined
+        else (),
+        left_out=dict(combined.left_out) if combined else {},
+    )
 
 
 def fit_scorer(
     prepared: PreparedModel,
     settings: ScoreSettings,
     references: InputSource,
-    progress: Callable[[int], None] | None = None,
+    progress: Progress | None = None,
     *,
     inputs: InputSource | None = None,
 ) -> tuple[Scorer | None, tuple[str, ...]]:
@@ -128,7 +181,7 @@ def fit_scorer(
         prepared: The model.
         settings: Settings of the audit.
         references: Known-good inputs; empty for none.
-        progress: Called with the number of references of each batch that is done.
+        progress: Called with the number of references done and in all, then at the start of fitting.
         inputs: Inputs to score, on which the spread of features is measured without references.
 
     Returns:
@@ -165,7 +218,7 @@ def fit_scorer(
     known = pipeline.measure_references(references, progress=progress)
     if not asked and known.features is None and pipeline.detectors[0].requires_reference(info):
         return None, (_fallback("on this model it requires references"), *known.notes)
-    fitted = pipeline.fit(known)
+    fitted = pipeline.fit(known, progress)
     scorer = Scorer(reader, prepared.feeding, fitted, settings.fpr, settings.seed)
     problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
     alone = (

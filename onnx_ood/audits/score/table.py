@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from onnx_ood.results.base import Failure
+from onnx_ood.results.base import Failure, Number
 
 if TYPE_CHECKING:
     from onnx_ood.audits.score.result import InputResult
@@ -33,19 +33,23 @@ _MEASURES = {
 }
 
 
-def table_columns(detectors: Iterable[str], probes: Iterable[str]) -> dict[str, type]:
+def table_columns(
+    detectors: Iterable[str], probes: Iterable[str], terms: Iterable[tuple[str, str]] = ()
+) -> dict[str, type]:
     """Return the columns in order, with the types of their values; all values but `id` can be None.
 
     Args:
         detectors: Names of the detectors.
         probes: Names of the probes.
+        terms: Names of detector and term, for all terms of scores.
 
     >>> list(table_columns(["auto"], ["relu"]))[-6:-2]
     ['score:auto', 'drop:relu', 'drop_error:relu', 'distortion:relu']
     """
     scores = [f"score:{name}" for name in detectors]
+    parts = [f"score:{name}:{term}" for name, term in terms]
     measured = [f"{measure}:{name}" for name in probes for measure in _MEASURES]
-    return {**_FIXED, **dict.fromkeys([*scores, *measured], float)}
+    return {**_FIXED, **dict.fromkeys([*scores, *parts, *measured], float)}
 
 
 def table_row(entry: InputResult | Failure, columns: int) -> Sequence[Any]:
@@ -62,6 +66,8 @@ def table_row(entry: InputResult | Failure, columns: int) -> Sequence[Any]:
     answer = entry.prediction
     probes = len(entry.drop)
     measured = [getattr(entry, name) or (None,) * probes for name in _MEASURES.values()]
+    parts = columns - len(_FIXED) - len(entry.scores) - len(_MEASURES) * probes
+    terms: list[Number] = [one.value for one in entry.terms] or [None] * parts
     return [
         entry.id,
         entry.rank,
@@ -76,5 +82,6 @@ def table_row(entry: InputResult | Failure, columns: int) -> Sequence[Any]:
         entry.copies,
         None,
         *entry.scores,
+        *terms,
         *(values[probe] for probe in range(probes) for values in measured),
     ]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from onnx_ood._dialect import named
+from onnx_ood._progress import Phase, prefixed
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.predictions import describe_answer
 from onnx_ood.audits._common.settings import takes_settings
@@ -82,7 +83,7 @@ def sensitivity(
         models: A path or loaded model, or several; each reads the inputs with its own preprocessing.
         inputs: Inputs, as `onnx_ood.inputs.open_inputs` takes them: paths, globs, an array [N, *input] or images.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
-        progress: Called with the number of inputs done and in all (None while unknown).
+        progress: Called with the name of a phase, its steps done and in all (None if not counted).
 
     Returns:
         Jacobian norms and transitions of each model, by rank; the status is "not_evaluated" if fewer than half of the
@@ -108,7 +109,10 @@ def sensitivity(
         classes = read_classes(settings.classes)
         classes.check(found.names)
     loaded = [one if isinstance(one, Model) else load(one) for one in models]
-    audits = [_measure(one, found, classes, settings, progress) for one in loaded]
+    audits = []
+    for model in loaded:
+        reported = progress if len(models) == 1 else prefixed(progress, f"{model.path.name}: ")
+        audits.append(_measure(model, found, classes, settings, reported))
     norms = _ranks([audit.jacobian.norm.mean for audit in audits])
     densities = _ranks([audit.density for audit in audits])
     ranked = [
@@ -215,17 +219,14 @@ def _measure(
     names = find_class_names(settings.labels, card)
     inputs = MeasuredInputs(prober, feeding, settings, names, answer, rounding)
     inputs.failed += [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
-    total = reader.count() if progress else None
-    if total is not None and settings.limit is not None:
-        total = min(total, settings.limit)
+    measuring = Phase(progress, "inputs", reader.count(settings.limit) if progress else None)
     with closing(iter(reader)) as batches:
         for batch in batches:
             inputs.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
             room = len(batch) if settings.limit is None else settings.limit - len(inputs.ids)
             if len(batch) and room > 0:
                 inputs.take(batch.part(0, min(room, len(batch))))
-            if progress:
-                progress(len(inputs.ids) + len(inputs.failed), total)
+            measuring.reach(len(inputs.ids) + len(inputs.failed))
     if not inputs.ids:
         reason = inputs.failed[0].reason if inputs.failed else "there is none"
         raise NotEvaluatedError(f"{model.path}: no input could be measured: {reason}")
@@ -236,7 +237,10 @@ def _measure(
     preprocessing = chosen.preprocessing if chosen else None
     ids = [inputs.ids[i] for i in inputs.kept]
     known = classes_of(ids, [inputs.predictions[i] for i in inputs.kept], classes)
+    Phase(progress, "trajectories")
     counted = count(units.sites, inputs, known.of, preprocessing, feeding, prober.prober, settings)
+    if settings.exact_regions:
+        Phase(progress, "exact regions")
     regions = (
         find_regions(model, site, np.stack(inputs.points), ids) if settings.exact_regions else ExactRegions()
     )

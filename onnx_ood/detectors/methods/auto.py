@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,17 +11,29 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
-from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores
+from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
 from onnx_ood.detectors.features import AlteredReferences, Features, ModelInfo
-from onnx_ood.detectors.methods.uncertainty import Uncertainty, uncertainty_above_baseline
+from onnx_ood.detectors.methods.uncertainty import (
+    Uncertainty,
+    UncertaintyAboveBaseline,
+    uncertainty_above_baseline,
+)
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 from onnx_ood.detectors.registry import register_detector
-from onnx_ood.detectors.requirements import required
+from onnx_ood.detectors.requirements import required, why_no_classes, why_no_layers
+from onnx_ood.detectors.terms import NO_LAYER, Term, TermValues, largest_layers
 
 # The bundled references hold several crops of each photo, as many places apart as there are photos. That number is a
 # multiple of this one, so that crops of one photo share a fold.
 _FOLDS = 8
+
+_ACTIVITY = Term("activity", "layers are active otherwise than for references")
+_ALTERATION = Term("alteration", "layers are active as for altered references: with noise, blurred, ...")
+_UNCERTAINTY = Term("uncertainty", "the model is unsure of the class")
+_ABOVE_BASELINE = Term(
+    "above_baseline", "the model is unsure of the class after a content-free input is subtracted"
+)
 
 
 @register_detector
@@ -57,38 +68,98 @@ class Auto(Detector):
     @override
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         if reference is None:
-            if info.baseline is not None:
-                return uncertainty_above_baseline(info, info.baseline)
-            return Uncertainty().fit(info, None)
-        scorers: list[FittedDetector] = []
-        held_out: list[Float] = []
-        distances: list[bool] = []
+            return _without_references(info)
+        fitted: list[_FittedTerm] = []
+        left_out: dict[str, str] = {}
         if info.layers:
             profiles = _Profiles.of(reference)
             folds = min(_FOLDS, len(reference))
-            for fit, distance in ((_fit_activity, True), (_fit_discriminant, False)):
-                if distance or profiles.altered:
-                    scorers.append(partial(_score_profiles, fit(profiles)))
-                    held_out.append(held_out_scores(fit, profiles, folds))
-                    distances.append(distance)
-        if info.probabilities is not None:
+            for term, fit in ((_ACTIVITY, _fit_activity), (_ALTERATION, _fit_discriminant)):
+                if term is _ALTERATION and not profiles.altered:
+                    left_out[term.name] = "the references have no altered versions: only pictures are altered"
+                else:
+                    scorer = _ProfileScorer(fit(profiles))
+                    held_out = held_out_scores(fit, profiles, folds)
+                    fitted.append(_FittedTerm(term, scorer, held_out, distance=term is _ACTIVITY))
+        else:
+            left_out |= dict.fromkeys((_ACTIVITY.name, _ALTERATION.name), why_no_layers(info) or "")
+        if reason := why_no_classes(info):
+            left_out[_UNCERTAINTY.name] = reason
+        else:
             # It learns nothing from references, so all of these are held out.
             uncertainty = Uncertainty().fit(info, None)
-            scorers.append(uncertainty)
-            held_out.append(uncertainty(reference))
-            distances.append(False)
-        return _Combination(tuple(scorers), np.stack(held_out, axis=1), tuple(distances))
+            fitted.append(_FittedTerm(_UNCERTAINTY, uncertainty, uncertainty(reference), distance=False))
+        return _Combination(tuple(fitted), left_out)
+
+
+@dataclass(frozen=True)
+class _FittedTerm:
+    term: Term
+    scorer: FittedDetector
+    held_out: Float
+    distance: bool
 
 
 @dataclass(frozen=True)
 class _Combination:
-    scorers: tuple[FittedDetector, ...]
-    held_out: Float
-    distances: tuple[bool, ...]
+    fitted: tuple[_FittedTerm, ...]
+    left_out: dict[str, str]
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        return tuple(one.term for one in self.fitted)
+
+    @property
+    def held_out(self) -> Float:
+        return self._combined([one.held_out for one in self.fitted])
 
     def __call__(self, features: Features) -> Float:
-        scores = np.stack([scorer(features) for scorer in self.scorers], axis=1)
-        return combined_score(scores, self.held_out, self.distances)
+        return self._combined([one.scorer(features) for one in self.fitted])
+
+    def _combined(self, scores: list[Float]) -> Float:
+        held_out = np.stack([one.held_out for one in self.fitted], axis=1)
+        return combined_score(np.stack(scores, axis=1), held_out, [one.distance for one in self.fitted])
+
+    def explain(self, features: Features) -> TermValues:
+        values = [z_scores(one.scorer(features), one.held_out, distance=one.distance) for one in self.fitted]
+        layers = [
+            one.scorer.layers(features)
+            if isinstance(one.scorer, _ProfileScorer)
+            else np.full(len(features), NO_LAYER)
+            for one in self.fitted
+        ]
+        return TermValues(np.stack(values, axis=1), np.stack(layers, axis=1))
+
+
+def _without_references(info: ModelInfo) -> FittedDetector:
+    left_out = dict.fromkeys((_ACTIVITY.name, _ALTERATION.name), "there are no references")
+    if info.baseline is None:
+        left_out[_ABOVE_BASELINE.name] = "there are no content-free inputs: inputs are not pictures"
+        return _WithoutReferences(Uncertainty().fit(info, None), left_out)
+    return _WithoutReferences(uncertainty_above_baseline(info, info.baseline), left_out)
+
+
+@dataclass(frozen=True)
+class _WithoutReferences:
+    scorer: FittedDetector
+    left_out: dict[str, str]
+    held_out: Float | None = None
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        both = isinstance(self.scorer, UncertaintyAboveBaseline)
+        return (_UNCERTAINTY, _ABOVE_BASELINE) if both else (_UNCERTAINTY,)
+
+    def __call__(self, features: Features) -> Float:
+        return self.scorer(features)
+
+    def explain(self, features: Features) -> TermValues:
+        scorer = self.scorer
+        parts = (
+            scorer.parts(features) if isinstance(scorer, UncertaintyAboveBaseline) else (scorer(features),)
+        )
+        values = np.stack(parts, axis=1)
+        return TermValues(values, np.full(values.shape, NO_LAYER))
 
 
 @dataclass(frozen=True)
@@ -113,31 +184,57 @@ class _Profiles:
         return _Profiles(self.inputs[which], tuple(one.of_references(which) for one in self.altered))
 
 
-_ProfileScorer = Callable[[_Profiles], Float]
+class _ProfileModel(Protocol):
+    """Model of activity profiles."""
+
+    def __call__(self, profiles: _Profiles) -> Float:
+        """Return scores, float64 [N]."""
+
+    def contributions(self, profiles: _Profiles) -> Float:
+        """Return the contribution of each number of the profiles to the score, [N, 9·L]."""
 
 
-def _fit_activity(reference: _Profiles) -> _ProfileScorer:
-    return partial(_activity, ShrunkGaussian(reference.inputs))
+@dataclass(frozen=True)
+class _Distance:
+    gaussian: ShrunkGaussian
+
+    def __call__(self, profiles: _Profiles) -> Float:
+        return self.gaussian.distances(profiles.inputs)
+
+    def contributions(self, profiles: _Profiles) -> Float:
+        return self.gaussian.contributions(profiles.inputs)
 
 
-def _activity(gaussian: ShrunkGaussian, profiles: _Profiles) -> Float:
-    return gaussian.distances(profiles.inputs)
+@dataclass(frozen=True)
+class _Discriminating:
+    discriminant: Discriminant
+
+    def __call__(self, profiles: _Profiles) -> Float:
+        return self.discriminant.score(profiles.inputs)
+
+    def contributions(self, profiles: _Profiles) -> Float:
+        return self.discriminant.contributions(profiles.inputs)
 
 
-def _fit_discriminant(reference: _Profiles) -> _ProfileScorer:
+def _fit_activity(reference: _Profiles) -> _ProfileModel:
+    return _Distance(ShrunkGaussian(reference.inputs))
+
+
+def _fit_discriminant(reference: _Profiles) -> _ProfileModel:
     """Learn to separate altered references from the references by their activity."""
     altered = [_activity_of(one.features) for one in reference.altered]
-    return partial(
-        _discriminant, Discriminant(reference.inputs, altered, [one.of for one in reference.altered])
-    )
+    return _Discriminating(Discriminant(reference.inputs, altered, [one.of for one in reference.altered]))
 
 
-def _discriminant(discriminant: Discriminant, profiles: _Profiles) -> Float:
-    return discriminant.score(profiles.inputs)
+@dataclass(frozen=True)
+class _ProfileScorer:
+    model: _ProfileModel
 
+    def __call__(self, features: Features) -> Float:
+        return self.model(_Profiles.of(features))
 
-def _score_profiles(scorer: _ProfileScorer, features: Features) -> Float:
-    return scorer(_Profiles.of(features))
+    def layers(self, features: Features) -> NDArray[np.intp]:
+        return largest_layers(self.model.contributions(_Profiles.of(features)))
 
 
 def _activity_of(features: Features) -> Float:

@@ -53,7 +53,7 @@ class _Uncertainty:
         return uncertainty
 
 
-def uncertainty_above_baseline(info: ModelInfo, baseline: Features) -> FittedDetector:
+def uncertainty_above_baseline(info: ModelInfo, baseline: Features) -> UncertaintyAboveBaseline:
     """Return the uncertainty plus the uncertainty of what an input adds to a content-free input.
 
     A classifier predicts some class for a content-free input, often with confidence. If an input shows the predicted
@@ -74,19 +74,33 @@ def uncertainty_above_baseline(info: ModelInfo, baseline: Features) -> FittedDet
     """
     # Other parts, which may not be finite, are not read.
     baseline = Features(logits=baseline.logits, features=baseline.features)
-    return _AboveBaseline(Uncertainty().fit(info, None), baseline.rows(np.flatnonzero(baseline.finite())))
+    return UncertaintyAboveBaseline(
+        Uncertainty().fit(info, None), baseline.rows(np.flatnonzero(baseline.finite()))
+    )
 
 
 @dataclass(frozen=True)
-class _AboveBaseline:
+class UncertaintyAboveBaseline:
+    """Uncertainty plus the uncertainty above baseline inputs, fitted; see `uncertainty_above_baseline`.
+
+    Attributes:
+        uncertainty: The uncertainty.
+        baseline: Logits and features of the baseline inputs.
+    """
+
     uncertainty: FittedDetector
     baseline: Features
 
     def __call__(self, features: Features) -> Float:
+        """Return the scores of N inputs, float64 [N]."""
+        plain, above = self.parts(features)
+        return plain + above
+
+    def parts(self, features: Features) -> tuple[Float, Float]:
+        """Return the two addends of N inputs, float64 [N] each."""
         plain = self.uncertainty(features)
         above = [self.uncertainty(self._subtract(features, row)) for row in range(len(self.baseline))]
-        total: Float = plain + np.max(above or [plain], axis=0)
-        return total
+        return plain, np.max(above or [plain], axis=0)
 
     def _subtract(self, features: Features, row: int) -> Features:
         return replace(

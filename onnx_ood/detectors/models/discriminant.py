@@ -75,6 +75,10 @@ class Discriminant:
         scores: Float = self._clipped(rows) @ self._direction
         return scores
 
+    def contributions(self, rows: Float) -> Float:
+        """Return w·z of each feature, float64 [N, d], which sum to the score, from features [N, d]."""
+        return self._standardizer.scattered(self._clipped(rows) * self._direction, rows.shape[1])
+
     def _clipped(self, rows: Float) -> Float:
         return np.clip(self._standardizer.apply(rows), -_CLIP, _CLIP)
 

@@ -61,6 +61,12 @@ class Standardizer:
         standardised: Float = (rows[:, self.kept] - self.mean) / self.deviation
         return standardised
 
+    def scattered(self, kept: Float, features: int) -> Float:
+        """Return values of the kept features at their places among all, float64 [N, d]; 0 for dropped ones."""
+        values = np.zeros((len(kept), features))
+        values[:, self.kept] = kept
+        return values
+
 
 class ShrunkCovariance:
     """M = (1 − s)·C + t·I for C = RᵀR and t = s·tr C / d, and its inverse.
@@ -147,3 +153,17 @@ class ShrunkGaussian:
         """Return distances of inputs, float64 [N], in standard deviations, from features [N, d]."""
         distances: Float = np.sqrt(self._covariance.squared_distances(self._standardizer.apply(rows)))
         return distances
+
+    def contributions(self, rows: Float) -> Float:
+        """Return the contribution of each feature to the squared distance: z·(M⁻¹·z), elementwise.
+
+        Args:
+            rows: Features, float64 [N, d].
+
+        Returns:
+            Contributions, float64 [N, d], which sum to d²; correlated features can contribute negatively.
+        """
+        standardised = self._standardizer.apply(rows)
+        return self._standardizer.scattered(
+            standardised * self._covariance.solve(standardised), rows.shape[1]
+        )

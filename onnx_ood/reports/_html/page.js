@@ -111,7 +111,12 @@ new ResizeObserver(() => {
 // The gallery.
 
 const gallery = document.getElementById("gallery");
-const cards = gallery ? [...gallery.children].map((node, i) => ({ node, i, input: result.inputs[i] })) : [];
+const groups = gallery ? [...gallery.querySelectorAll(".group")] : [];
+const lists = gallery ? [...gallery.querySelectorAll(".gallery")] : [];
+const nodes = lists.flatMap((list) => [...list.children]);
+const cards = nodes.map((node, i) => ({ node, i, input: result.inputs[i] }));
+// All groups but the last have as many.
+const SIZE = lists.length ? lists[0].children.length : 0;
 const details = (card) => card.node.firstElementChild;
 
 function predicted(input) {
@@ -139,28 +144,31 @@ function sorted(key, reverse) {
   });
 }
 
+// The inputs that fit the filter fill the groups in their order; the others are in none.
 function arrange() {
-  const field = (id) => document.getElementById(id);
-  gallery.append(...sorted(field("sort").value, field("reverse").checked).map((card) => card.node));
-}
-
-function filter() {
   const field = (id) => document.getElementById(id);
   const words = field("text").value.trim().toLowerCase();
   const kind = field("class") ? field("class").value : "";
   const flagged = field("flagged") ? field("flagged").checked : false;
-  let shown = 0;
-  for (const { node, input } of cards) {
-    const fits =
+  const fitting = sorted(field("sort").value, field("reverse").checked).filter(
+    ({ input }) =>
       input.id.toLowerCase().includes(words) &&
       (kind === "" || predicted(input) === kind) &&
-      (!flagged || input.flagged === true);
-    node.hidden = !fits;
-    shown += fits;
-  }
+      (!flagged || input.flagged === true),
+  );
   const count = (n) => n.toLocaleString("en");
-  field("count").textContent = `${count(shown)} of ${count(cards.length)} inputs shown`;
-  field("none").hidden = shown > 0;
+  lists.forEach((list, g) => {
+    const part = fitting.slice(g * SIZE, (g + 1) * SIZE);
+    list.replaceChildren(...part.map((card) => card.node));
+    if (!groups.length) return;
+    groups[g].hidden = part.length === 0;
+    const end = g * SIZE + part.length;
+    const marked = part.filter(({ input }) => input.flagged === true).length;
+    groups[g].firstElementChild.textContent =
+      `Inputs ${count(g * SIZE + 1)} to ${count(end)} of ${count(fitting.length)}` + (marked ? `, ${marked} flagged` : "");
+  });
+  field("count").textContent = `${count(fitting.length)} of ${count(cards.length)} inputs listed`;
+  field("none").hidden = fitting.length > 0;
 }
 
 // What a card opens to.
@@ -173,7 +181,15 @@ function facts(card) {
   };
   add("input", input.id);
   if (input.rank !== null) add("rank", `${input.rank} of ${result.scored.toLocaleString("en")}`);
-  input.scores.forEach((score, d) => add(result.detector_summary.detectors[d].name, fixed(score, 2)));
+  input.scores.forEach((score, d) => {
+    const { name } = result.detector_summary.detectors[d];
+    add(name, fixed(score, 2));
+    for (const term of input.terms) {
+      if (term.detector !== name) continue;
+      const place = term.layer === null ? "" : term.layer_number ? `, most at layer ${term.layer_number}: ${term.layer}` : ", most at the input";
+      add(`· ${term.name.replaceAll("_", " ")}`, fixed(term.value, 2) + place);
+    }
+  });
   if (input.p_value !== null) add("p", fixed(input.p_value, 3));
   if (input.flagged !== null) add("flagged", input.flagged ? "yes" : "no");
   if (input.deviation !== null) add("deviation", number(input.deviation));
@@ -281,11 +297,12 @@ function fill(card) {
 function openLinked() {
   const card = cards.find(({ node }) => "#" + node.id === location.hash);
   if (!card) return;
-  if (card.node.hidden) {
+  if (!card.node.isConnected) {
     document.querySelector(".controls").reset();
     arrange();
-    filter();
   }
+  const group = card.node.closest(".group");
+  if (group) group.open = true;
   fill(card);
   details(card).open = true;
   card.node.scrollIntoView();
@@ -295,11 +312,8 @@ function openLinked() {
 if (gallery) {
   const controls = document.querySelector(".controls");
   controls.addEventListener("submit", (event) => event.preventDefault());
-  controls.addEventListener("change", () => {
-    arrange();
-    filter();
-  });
-  document.getElementById("text").addEventListener("input", filter);
+  controls.addEventListener("change", arrange);
+  document.getElementById("text").addEventListener("input", arrange);
   cards.forEach((card) => details(card).addEventListener("toggle", () => details(card).open && fill(card)));
   addEventListener("hashchange", openLinked);
   openLinked();
@@ -312,7 +326,7 @@ addEventListener("beforeprint", () => {
   const short = cards.length <= MOST_PRINTED && cards.length * (result.probes || []).length <= MOST_LINES;
   const few = short ? cards : [];
   few.forEach(fill);
-  const closed = [...document.querySelectorAll("details.folded"), ...few.map(details)].filter((one) => !one.open);
+  const closed = [...document.querySelectorAll("details.folded"), ...groups, ...few.map(details)].filter((one) => !one.open);
   closed.forEach((one) => (one.open = true));
   unfolded = closed;
 });

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from hashlib import sha256
 from importlib.resources import files
@@ -21,6 +25,32 @@ _ESCAPES = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&\u2028\u2029"}
 
 # Failed inputs listed without unfolding.
 _MAX_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Heading:
+    """Title and date above a result.
+
+    Attributes:
+        title: Title of the page; empty for none.
+        date: Date of the page; None for none, so that equal results give equal pages.
+    """
+
+    title: str = ""
+    date: date | None = None
+
+
+_heading: ContextVar[Heading | None] = ContextVar("heading", default=None)
+
+
+@contextmanager
+def headed(heading: Heading) -> Iterator[None]:
+    """Give the pages that the body renders a heading."""
+    token = _heading.set(heading)
+    try:
+        yield
+    finally:
+        _heading.reset(token)
 
 
 def page(
@@ -51,7 +81,7 @@ def page(
         element("meta", name="viewport", content="width=device-width, initial-scale=1"),
         element("meta", name="color-scheme", content="light dark"),
         element("meta", name="generator", content=f"onnx_ood {version}"),
-        element("title", f"{title} · onnx-ood {kind}"),
+        element("title", " · ".join(filter(None, (_heading_of_page().title, title, f"onnx-ood {kind}")))),
         element("style", Markup(style)),
     )
     links = [element("li", element("a", name, href=f"#{fragment}")) for fragment, name, _ in shown]
@@ -64,7 +94,7 @@ def page(
             element("nav", element("ul", links), aria_label="Sections"),
             class_="top",
         ),
-        element("main", [_section(*one) for one in shown], id="main"),
+        element("main", _own_heading(), [_section(*one) for one in shown], id="main"),
         element(
             "footer",
             element(
@@ -143,6 +173,23 @@ def failure_list(failures: Sequence[Failure]) -> Markup | None:
     return joined(
         bullets(lines[:_MAX_LISTED]),
         folded(f"{len(further):,} more", bullets(further)) if further else None,
+    )
+
+
+def _heading_of_page() -> Heading:
+    return _heading.get() or Heading()
+
+
+def _own_heading() -> Markup | None:
+    own = _heading_of_page()
+    if not own.title and own.date is None:
+        return None
+    day = None if own.date is None else f"{own.date.day} {own.date:%B %Y}"
+    return element(
+        "div",
+        element("b", own.title),
+        element("time", day, datetime=own.date.isoformat()) if own.date is not None else None,
+        class_="own",
     )
 
 

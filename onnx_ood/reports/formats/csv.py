@@ -22,7 +22,7 @@ def score_csv(result: ScoreResult) -> str:
     """Render a score result as CSV: one line per input, most unusual first, then failed inputs."""
     text = StringIO()
     write_row = _writer(text)
-    write_row(table_columns(result.detectors, (probe.name for probe in result.probes)))
+    write_row(table_columns(result.detectors, (probe.name for probe in result.probes), result.terms))
     for row in result.rows():
         write_row(row.values())
     return text.getvalue()

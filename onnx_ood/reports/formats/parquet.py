@@ -44,7 +44,9 @@ def write_parquet(path: Path, summary: StreamSummary) -> None:
 
     verdict = summary.header.detector_summary
     columns = table_columns(
-        (one.name for one in verdict.detectors) if verdict else (), (probe.name for probe in summary.probes)
+        (one.name for one in verdict.detectors) if verdict else (),
+        (probe.name for probe in summary.probes),
+        verdict.terms if verdict else (),
     )
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema(

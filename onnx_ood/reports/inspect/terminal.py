@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from rich.console import Console
 from rich.table import Table
@@ -17,6 +18,10 @@ from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 # Operators that are named; a verbose report names all.
 _MAX_OPERATORS = 6
+# Most characters of a symbolic size, and with less room.
+_MAX_SYMBOL, _SHORT_SYMBOL = 24, 8
+
+Shape: TypeAlias = tuple[int | str | None, ...] | None
 
 
 def print_inspect(console: Console, result: InspectResult, options: ReportOptions = DEFAULTS) -> None:
@@ -49,7 +54,10 @@ def print_inspect(console: Console, result: InspectResult, options: ReportOption
                 *(file if options.verbose else ()),
             ]
         ),
-        _probes(console, result.suggested_probes) if result.suggested_probes else None,
+        _probes(console, result.suggested_probes)
+        if result.suggested_probes and not result.matching
+        else None,
+        _matching(console, result.matching, result.tensors) if result.matching else None,
         foot=closing(console, "", [model.path], more="" if options.verbose else "all operators"),
     )
 
@@ -72,21 +80,56 @@ def _operators(result: InspectResult, most: int) -> str:
 
 
 def _probes(console: Console, probes: Sequence[ProbeFacts]) -> Table:
-    def build(_level: int, names: int) -> Table:
-        view = table(f"Suggested probes ({probes[0].reason})")
+    title = f"Suggested probes ({probes[0].reason})"
+    return _tensors(console, title, "probe", [probe.tensor for probe in probes])
+
+
+def _matching(console: Console, tensors: Sequence[TensorFacts], computed: int) -> Table:
+    title = f"{words.counted(len(tensors), 'tensor')} listed; nodes compute {computed:,}"
+    return _tensors(console, title, "tensor", tensors, types=True)
+
+
+def _tensors(
+    console: Console, title: str, what: str, tensors: Sequence[TensorFacts], *, types: bool = False
+) -> Table:
+    """Make a table of tensors; with less room, shapes are dropped first, and names shortened last."""
+
+    def build(level: int, names: int) -> Table:
+        view = table(title)
         view.add_column("", justify="right", no_wrap=True)
-        view.add_column("probe", no_wrap=True)
+        view.add_column(what, no_wrap=True)
         view.add_column("op", no_wrap=True)
         view.add_column("depth", justify="right", no_wrap=True)
-        view.add_column("shape", no_wrap=True)
-        for index, probe in enumerate(probes, start=1):
-            tensor = probe.tensor
-            name, shape = words.shorten_middle(tensor.name, names), format_shape(tensor.shape)
-            view.add_row(*map(Text, (f"[{index}]", name, tensor.op, str(tensor.depth), shape)))
+        if types and level < 3:
+            view.add_column("type", no_wrap=True)
+        if level < 2:
+            view.add_column("shape", no_wrap=True)
+        for index, tensor in enumerate(tensors, start=1):
+            shape = format_shape(_shortened(tensor.shape, _SHORT_SYMBOL if level else _MAX_SYMBOL))
+            cells = [
+                f"[{index}]",
+                words.shorten_middle(tensor.name, names),
+                tensor.op,
+                str(tensor.depth),
+                *([tensor.dtype or "?"] if types and level < 3 else []),
+                *([shape] if level < 2 else []),
+            ]
+            view.add_row(*map(Text, cells))
         return view
 
-    return fitted(console, build, levels=1, longest=max(len(probe.tensor.name) for probe in probes))
+    longest = max(len(tensor.name) for tensor in tensors)
+    return fitted(console, build, levels=4, longest=longest, shortest=longest)
+
+
+def _shortened(shape: Shape, most: int) -> Shape:
+    """Shorten symbolic sizes, which exporters may write as long expressions."""
+    if shape is None:
+        return None
+    return tuple(
+        f"{size[: most - 1]}…" if isinstance(size, str) and len(size) > most else size for size in shape
+    )
 
 
 def _tensor(tensor: TensorFacts) -> str:
-    return f"{tensor.name}  {tensor.dtype or 'unknown type'} {format_shape(tensor.shape)}"
+    shape = format_shape(_shortened(tensor.shape, _MAX_SYMBOL))
+    return f"{tensor.name}  {tensor.dtype or 'unknown type'} {shape}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnx_ood.audits.score.result import ProbeResult, ScoreResult
+from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
+from onnx_ood.evidence.preprocessing_choice import GUESS
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import counted, failure_text, feeds
 from onnx_ood.results.base import NudgeSettings, Run
@@ -14,6 +15,8 @@ from onnx_ood.results.provenance import placement_text
 _NO_GPU = ("no NVIDIA driver", "no GPU", "built without CUDA")
 # Relative change of the outputs above which watching is worth a warning; fused kernels differ by less.
 _MAX_OBSERVER_EFFECT = 1e-3
+# Value from which a term that is not the largest is named: one standard deviation of the references.
+_NOTICEABLE = 1.0
 
 
 def score_headline(result: ScoreResult) -> tuple[str, str]:
@@ -28,15 +31,22 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
         return f"{counted(count, 'input')} measured, not ranked: too few, or identical", ""
     if summary is None:
         return (
-            f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no --reference",
+            f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no references given",
             "",
         )
     scored = (
         f"{counted(count, 'input')} {'scored' if count == 1 else 'ranked'} by {summary.detectors[0].name}"
     )
     if summary.fpr is None:
-        bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
-        return f"{scored}, not flagged: no --reference{bundled}", ""
+        beyond = _beyond_references(result)
+        if beyond is None:
+            bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
+            return f"{scored}, not flagged: no references given{bundled}", ""
+        return (
+            f"{beyond:,} of {counted(count, 'input')} more unusual than all {summary.references:,} bundled crops "
+            "(no references given)",
+            "",
+        )
     rate = f"{100 * summary.fpr:g}%"
     references = counted(summary.references, "reference")
     if result.flagged is None:
@@ -45,10 +55,22 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
     return f"{found}: unlike the {references} (false-positive rate {rate})", "red" * bool(result.flagged)
 
 
+def _beyond_references(result: ScoreResult) -> int | None:
+    """Return the number of inputs that score higher than every bundled reference; None if unknown."""
+    summary = result.detector_summary
+    if summary is None or summary.reference != "bundled" or summary.largest_reference is None:
+        return None
+    beyond = sum(one.scores[0] > summary.largest_reference for one in result.inputs)
+    # A streamed run lists the first and the last: more inputs may be beyond than the first ones.
+    return None if len(result.inputs) < result.scored and 2 * beyond >= len(result.inputs) else beyond
+
+
 def score_warnings(result: ScoreResult) -> list[str]:
     """Return warnings, the most important first."""
     run, probes = result.run, result.probes
-    warnings = [failure_text(result.failed, result.unscored, "scored"), *result.notes]
+    guesses = [note for note in result.notes if note.startswith(GUESS)]
+    others = [note for note in result.notes if note not in guesses]
+    warnings = [*guesses, failure_text(result.failed, result.unscored, "scored"), *others]
     if run.provider_note and not any(part in run.provider_note for part in _NO_GPU):
         warnings.append(f"Ran on the CPU: {run.provider_note}; see onnx-ood doctor")
     if (run.observer_effect or 0) > _MAX_OBSERVER_EFFECT:
@@ -65,6 +87,49 @@ def score_warnings(result: ScoreResult) -> list[str]:
     if result.ignored:
         warnings.append(f"{counted(len(result.ignored), 'file')} of other types skipped")
     return warnings
+
+
+def score_reasons(result: ScoreResult, entry: InputResult, *, layers: bool = True) -> list[str]:
+    """Explain the rank of an input by the terms of its score, the largest first.
+
+    Args:
+        result: The result.
+        entry: One of its inputs.
+        layers: True to name the layer that contributes most.
+
+    Returns:
+        The largest term of the first detector, and its others of at least one standard deviation; empty if it has none,
+        or there are no references that give their values a scale.
+    """
+    summary = result.detector_summary
+    if summary is None or not summary.references:
+        return []
+    first = summary.detectors[0].name
+    terms = sorted((one for one in entry.terms if one.detector == first), key=lambda one: -one.value)
+    return [
+        f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_place(result, one) if layers else ''}"
+        for place, one in enumerate(terms)
+        if place == 0 or one.value >= _NOTICEABLE
+    ]
+
+
+def _place(result: ScoreResult, term: ScoreTerm) -> str:
+    if term.layer_number is None or result.detector_summary is None:
+        return ""
+    return (
+        f" (layer {term.layer_number} of {result.detector_summary.layers})"
+        if term.layer_number
+        else " (the input)"
+    )
+
+
+def term_name(name: str) -> str:
+    """Return the name of a term in words.
+
+    >>> term_name("above_baseline")
+    'above baseline'
+    """
+    return name.replace("_", " ")
 
 
 def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
@@ -94,12 +159,22 @@ def _detectors(result: ScoreResult) -> str:
     summary = result.detector_summary
     if summary is None:
         return "none: inputs are compared with each other (deviation)"
-    names = ", ".join(one.name for one in summary.detectors)
+    names = ", ".join(map(_with_terms, summary.detectors))
     kinds = {"given": "known-good inputs", "bundled": "crops of bundled photos", "none": ""}
     against = f", against {summary.references:,} {kinds[summary.reference]}" if summary.references else ""
     if result.flagged is None:
         return f"{names}{against}; ranks only"
     return f"{names}{against}; {result.flagged:,} of {result.scored:,} flagged (p <= {summary.fpr:g})"
+
+
+def _with_terms(detector: UsedDetector) -> str:
+    names = [term_name(one.name) for one in detector.terms]
+    missing: dict[str, list[str]] = {}
+    for name, reason in detector.left_out.items():
+        missing.setdefault(reason, []).append(term_name(name))
+    parts = [" + ".join(names)] if names else []
+    parts += [f"without {' and '.join(some)}: {reason}" for reason, some in missing.items()]
+    return f"{detector.name} ({'; '.join(parts)})" if parts else detector.name
 
 
 def _nudge(nudges: NudgeSettings, site: str) -> str:

@@ -14,6 +14,7 @@ from onnx_ood.reports import numbers
 from onnx_ood.reports._html.charts import number
 from onnx_ood.reports._html.markup import Markup, element, joined
 from onnx_ood.reports._html.thumbnails import Missing, Shown
+from onnx_ood.reports.score.facts import score_reasons
 from onnx_ood.results.base import Prediction
 
 # Deviation at which the small profile of a card reaches its top or bottom, as on the terminal.
@@ -24,6 +25,8 @@ _MAX_AT_ONCE = 12
 _AT_EACH_END = 6
 # Maximum number of parts of a path on a card.
 _MAX_PARTS = 3
+# Cards in a group; a page with one group has no frame around it.
+_GROUP = 24
 
 
 def gallery(result: ScoreResult, shown: Sequence[Shown]) -> Markup:
@@ -36,17 +39,40 @@ def gallery(result: ScoreResult, shown: Sequence[Shown]) -> Markup:
     inputs = result.inputs
     names = short_names([one.id for one in inputs])
     cards = [_card(result, i, name, one) for i, (name, one) in enumerate(zip(names, shown, strict=True))]
-    count = f"{len(inputs):,} of {len(inputs):,} inputs shown"
+    count = f"{len(inputs):,} of {len(inputs):,} inputs listed"
     return joined(
         _ends(result, names, shown),
         _controls(result),
         element("p", count, id="count", role="status", aria_live="polite"),
-        element("ol", cards, class_="gallery", id="gallery"),
+        element("div", _groups(inputs, cards), id="gallery"),
         element("p", "No input fits the filter.", id="none", hidden=True),
         element(
             "noscript", element("p", "Sorting, filtering and the numbers of each input need JavaScript.")
         ),
     )
+
+
+def _groups(inputs: Sequence[InputResult], cards: Sequence[Markup]) -> list[Markup]:
+    """Make groups of cards, the first one open: on a phone, 300 cards are as high as 50 screens."""
+    if len(cards) <= _GROUP:
+        return [element("ol", cards, class_="gallery")]
+    groups = []
+    for start in range(0, len(cards), _GROUP):
+        part = inputs[start : start + _GROUP]
+        flagged = sum(bool(one.flagged) for one in part)
+        name = f"Inputs {start + 1:,} to {start + len(part):,} of {len(cards):,}" + (
+            f", {flagged} flagged" if flagged else ""
+        )
+        groups.append(
+            element(
+                "details",
+                element("summary", name),
+                element("ol", cards[start : start + _GROUP], class_="gallery"),
+                class_="group",
+                open=start == 0,
+            )
+        )
+    return groups
 
 
 def prediction_name(prediction: Prediction) -> str:
@@ -127,6 +153,7 @@ def _labelled(name: str, control: Markup) -> Markup:
 
 def _card(result: ScoreResult, i: int, name: str, shown: Shown) -> Markup:
     entry = result.inputs[i]
+    reasons = score_reasons(result, entry)
     summary = element(
         "summary",
         _picture(shown),
@@ -134,6 +161,7 @@ def _card(result: ScoreResult, i: int, name: str, shown: Shown) -> Markup:
         element("span", "✗ flagged", class_="flag") if entry.flagged else None,
         element("b", name, title=entry.id if entry.id != name else None),
         element("span", _numbers(result, entry), class_="nums"),
+        element("span", reasons[0], class_="why", title=", ".join(reasons)) if reasons else None,
         element("span", _guess(entry.prediction), class_="guess") if entry.prediction else None,
         _by_layer(entry.probe_deviations)
         if entry.probe_deviations and len(entry.probe_deviations) > 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnx_ood.audits.score.result import ProbeAdvice, ScoreResult
+from onnx_ood.audits.score.result import ProbeAdvice, ScoreResult, UsedDetector
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.histogram import histogram_figure
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
@@ -16,10 +16,10 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
-from onnx_ood.reports.score.facts import score_facts, score_headline
+from onnx_ood.reports.score.facts import score_facts, score_headline, term_name
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
-from onnx_ood.reports.words import counted
+from onnx_ood.reports.words import counted, without_flags
 
 MAX_LISTED = 1000
 """Maximum number of inputs with a card; of more inputs, half are the first and half the last."""
@@ -82,7 +82,7 @@ def _verdict(result: ScoreResult) -> Markup:
         element("h1", result.model.path.rpartition("/")[2], id="verdict-name"),
         element("p", headline, class_="headline alarm" if style else "headline"),
         element("p", _conclusion(result), class_="conclusion"),
-        _notes(result.notes),
+        _notes([without_flags(note) for note in result.notes]),
         fact_list(_facts(result)),
     )
 
@@ -239,7 +239,17 @@ def _settings(result: ScoreResult) -> Markup:
         table("Detectors", [("name", False), ("formula", False), ("source", False)], detectors)
         if detectors
         else None,
+        [_terms(one, summary.references) for one in summary.detectors] if summary else None,
     )
+
+
+def _terms(detector: UsedDetector, references: int) -> Markup | None:
+    if not detector.terms:
+        return None
+    rows: list[list[Child]] = [[term_name(one.name), one.meaning] for one in detector.terms]
+    rows += [[term_name(name), f"not used: {reason}"] for name, reason in detector.left_out.items()]
+    unit = ", each in standard deviations of held-out references" if references else ""
+    return table(f"What {detector.name} is the sum of{unit}", [("term", False), ("high if", False)], rows)
 
 
 def command(result: ScoreResult) -> str:

@@ -23,7 +23,7 @@ from onnx_ood.reports._terminal.report_layout import (
 )
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
-from onnx_ood.reports.score.facts import score_facts, score_headline, score_warnings
+from onnx_ood.reports.score.facts import score_facts, score_headline, score_reasons, score_warnings
 from onnx_ood.reports.score.probe_advice import advice_table
 from onnx_ood.results.base import Prediction
 
@@ -135,15 +135,23 @@ def _inputs(
     adapted = verbose and len({entry.copies for entry in inputs}) > 1
     detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     last = len(inputs[0].drop) - 1
-    # With less room: fewer drops, then no rotation, no deviation, no profile of several detectors, no prediction, and
-    # at last one score.
+    reasons = [[score_reasons(result, entry, layers=layers) for entry in inputs] for layers in (True, False)]
+    explained = any(map(any, reasons))
+    # With less room: fewer drops and no layers in reasons, then no rotation, one reason and no deviation, no profile of
+    # several detectors, no prediction, and at last no reasons and one score.
     drops = [sorted({0, last // 2, last}), sorted({0, last}), [last]] if verbose else [[]] * 3
     drops += [[]] * 4
     listed = words.without_common_folder([entry.id for entry in inputs])
+    compared = compared and (verbose or not detectors)
+
+    def why(row: int, level: int) -> str:
+        found = reasons[level > 0][row]
+        return ", ".join(found if level < 3 else found[:1])
 
     def build(level: int, width: int) -> Table:
         predicted = level < 5 and any(entry.prediction for entry in inputs)
         scored = detectors if level < 6 else detectors[:1]
+        given = explained and level < 6
         rotated = compared and (level < 2 or not detectors)
         distorted = verbose and level < 2
         deviating = compared and (level < 3 or not detectors)
@@ -156,6 +164,8 @@ def _inputs(
             view.add_column("score" if len(detectors) == 1 else name, justify="right", no_wrap=True)
         if tested:
             view.add_column("p", justify="right", no_wrap=True)
+        if given:
+            view.add_column("why", no_wrap=True)
         if deviating:
             view.add_column("deviation", justify="right", no_wrap=True)
         if rotated:
@@ -177,6 +187,7 @@ def _inputs(
                 Text(name),
                 *(Text(f"{score:.2f}", style=_alarm(entry)) for score in entry.scores[: len(scored)]),
                 *([_p_value(signs, entry)] if tested else []),
+                *([Text(why(row - 1, level))] if given else []),
                 *([_deviation(entry)] if deviating else []),
                 *([_rotation(signs, entry)] if rotated else []),
                 *([_by_layer(signs, entry)] if profiled else []),

@@ -321,3 +321,34 @@ def test_without_references_auto_states_its_limit_and_not_the_use_of_photos(save
     assert not any("photos" in note for note in notes)
     named = onnx_ood.score(model, rows, detectors="energy", provider="cpu").notes
     assert not any("uncertainty alone" in note for note in named)
+
+
+def test_scores_of_auto_are_explained_by_their_terms(judged):
+    used = judged.detector_summary.detectors[0]
+    assert [one.name for one in used.terms] == ["activity", "alteration", "uncertainty"]
+    names = [tensor.name for tensor in load(FASHION).tensors if tensor.activation]
+    assert judged.detector_summary.layers == len(names)
+    for entry in judged:
+        np.testing.assert_allclose(sum(one.value for one in entry.terms), entry.scores[0], rtol=1e-9)
+        for one in entry.terms[:2]:
+            expected = "image" if one.layer_number == 0 else names[one.layer_number - 1]
+            assert one.layer == expected
+        assert (entry.terms[2].layer, entry.terms[2].layer_number) == (None, None)
+    # Held out, a reference can be as unusual as a new input: not as in a fit to itself, where all are near.
+    typical = np.median([entry.scores[0] for entry in judged if "noise" not in entry.id])
+    assert typical < judged.detector_summary.largest_reference < judged[0].scores[0]
+    row = next(judged.rows())
+    assert row["score:auto:activity"] == judged[0].terms[0].value
+    read = onnx_ood.ScoreResult.model_validate_json(judged.model_dump_json(by_alias=True))
+    assert read.inputs == judged.inputs
+
+
+def test_a_result_without_terms_is_read(judged):
+    old = json.loads(judged.model_dump_json(by_alias=True))
+    for entry in old["inputs"]:
+        del entry["terms"]
+    for one in old["detector_summary"]["detectors"]:
+        del one["terms"], one["left_out"]
+    read = onnx_ood.ScoreResult.model_validate(old)
+    assert read[0].terms == ()
+    assert read[0].scores == judged[0].scores

@@ -151,13 +151,16 @@ def test_a_limit_is_over_all_inputs(tmp_path: Path, limit: int) -> None:
     inputs, _ = garments(80)
     settings = onnx_ood.SensitivitySettings(trajectories=0, directions=2, limit=limit)
     name = saved(tmp_path, "x.npy", inputs)
-    done: list[tuple[int, int | None]] = []
+    done: dict[str, tuple[int, int | None]] = {}
     result = onnx_ood.sensitivity(
-        models.path("fashion_cnn"), name, settings, progress=lambda count, total: done.append((count, total))
+        models.path("fashion_cnn"),
+        name,
+        settings,
+        progress=lambda phase, count, total: done.update({phase: (count, total)}),
     )
     assert [one.id for one in result.models[0].inputs] == [f"{name}[{i}]" for i in range(limit)]
     assert result.limit == limit
-    assert done[-1] == (limit, limit)
+    assert done["inputs"] == (limit, limit)
 
 
 def test_a_limit_is_a_random_sample_of_files_by_the_seed(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from onnx_ood.detectors import (
+    NO_LAYER,
     AlteredReferences,
+    CombinedDetector,
     Features,
     FittedDetector,
     LinearHead,
@@ -89,6 +91,53 @@ def test_without_classes_it_is_activity_alone() -> None:
     np.testing.assert_allclose(auto.fit(headless, plain)(INPUTS), expected, rtol=1e-9)
     nothing = replace(headless, layers=())
     assert "neither" in (auto.why_not(nothing) or "")
+
+
+def test_its_terms_sum_to_the_score() -> None:
+    auto = find_detector("auto").fit(INFO, REFERENCE)
+    assert isinstance(auto, CombinedDetector)
+    assert [one.name for one in auto.terms] == ["activity", "alteration", "uncertainty"]
+    assert auto.left_out == {}
+    explained = auto.explain(INPUTS)
+    np.testing.assert_allclose(explained.values.sum(axis=1), auto(INPUTS), rtol=1e-12)
+    activity = _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
+    np.testing.assert_allclose(explained.values[:, 0], activity, rtol=1e-9)
+    np.testing.assert_array_equal(explained.layers[:, 2], NO_LAYER)
+
+
+@pytest.mark.parametrize("layer", range(LAYERS))
+def test_the_layer_that_is_active_otherwise_is_named(layer: int) -> None:
+    profiles = REFERENCE.activity[:2].copy()
+    profiles[:, 9 * layer : 9 * (layer + 1)] += 5.0
+    auto = find_detector("auto").fit(INFO, REFERENCE)
+    assert isinstance(auto, CombinedDetector)
+    changed = replace(REFERENCE.rows([0, 1]), activity=profiles, altered=())
+    np.testing.assert_array_equal(auto.explain(changed).layers[:, 0], layer)
+
+
+def test_terms_that_a_model_has_no_values_for_are_left_out_with_the_reason() -> None:
+    def left_out(info: ModelInfo, reference: Features | None) -> dict[str, str]:
+        found = find_detector("auto").fit(info, reference)
+        assert isinstance(found, CombinedDetector)
+        assert len(found.terms) == found.explain(INPUTS).values.shape[1]
+        return dict(found.left_out)
+
+    headless = replace(INFO, probabilities=None, head=None, no_scores="two outputs could be it")
+    assert "two outputs could be it" in left_out(headless, REFERENCE)["uncertainty"]
+    assert "altered" in left_out(INFO, replace(REFERENCE, altered=()))["alteration"]
+    assert set(left_out(replace(INFO, layers=()), REFERENCE)) == {"activity", "alteration"}
+    assert "no references" in left_out(INFO, None)["activity"]
+    assert "above_baseline" in left_out(INFO, None)
+    assert "above_baseline" not in left_out(replace(INFO, baseline=made(3, 8)), None)
+
+
+def test_without_references_its_terms_sum_to_the_score() -> None:
+    auto = find_detector("auto").fit(replace(INFO, baseline=made(3, 8)), None)
+    uncertainty = find_detector("uncertainty").fit(INFO, None)(INPUTS)
+    assert isinstance(auto, CombinedDetector)
+    values = auto.explain(INPUTS).values
+    np.testing.assert_array_equal(values[:, 0], uncertainty)
+    np.testing.assert_array_equal(values.sum(axis=1), auto(INPUTS))
 
 
 @pytest.mark.parametrize("alteration", [0, 1])

@@ -137,3 +137,12 @@ def test_features_are_clipped_at_six_standard_deviations_on_both_sides(side: int
     assert at[0] == pytest.approx(0, abs=1e-9 * abs(at[1]))
     assert at[2] == pytest.approx(2 * at[1], rel=1e-9)
     assert at[3] == at[4] == pytest.approx(at[2], rel=1e-9)
+
+
+def test_contributions_of_features_sum_to_the_score() -> None:
+    good, pseudo_ood, rows = made(3, 10, 6, 2)
+    good[:, 4] = -1.0  # a feature that does not differ is dropped
+    found = Discriminant(good, pseudo_ood)
+    contributions = found.contributions(rows)
+    np.testing.assert_allclose(contributions.sum(axis=1), found.score(rows), rtol=1e-10)
+    np.testing.assert_array_equal(contributions[:, 4], 0)

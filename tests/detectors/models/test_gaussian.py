@@ -122,3 +122,19 @@ def test_an_unshrunk_covariance_needs_as_many_rows_as_features(
         dense = (1 - shrinkage) * covariance + shrinkage * np.trace(covariance) / 4 * np.eye(4)
         x = np.arange(4.0)[np.newaxis]
         np.testing.assert_allclose(ShrunkCovariance(roots, shrinkage).solve(x), np.linalg.solve(dense, x.T).T)
+
+
+def test_contributions_of_features_sum_to_the_squared_distance() -> None:
+    rng = np.random.default_rng(7)
+    reference = rng.normal(size=(12, 5))
+    reference[:, 3] = 2.0  # a feature that does not differ is dropped
+    rows = rng.normal(size=(4, 5))
+    gaussian = ShrunkGaussian(reference)
+    found = gaussian.contributions(rows)
+    np.testing.assert_allclose(found.sum(axis=1), gaussian.distances(rows) ** 2, rtol=1e-10)
+    np.testing.assert_array_equal(found[:, 3], 0)
+    uncorrelated = np.array([[1.0, 1], [1, -1], [-1, 1], [-1, -1]])
+    # Without correlation each contribution is the squared z-score.
+    np.testing.assert_allclose(
+        ShrunkGaussian(uncorrelated).contributions(np.array([[3.0, 1.0]])), [[27 / 4, 3 / 4]], rtol=1e-12
+    )

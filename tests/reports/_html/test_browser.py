@@ -134,7 +134,7 @@ def opened(browser, address):
 
 def names(page):
     """Of the cards that are shown, from first to last."""
-    return page.locator("#gallery > li:not([hidden]) summary > b").all_text_contents()
+    return page.locator("#gallery .gallery > li summary > b").all_text_contents()
 
 
 def file_name(entry):
@@ -160,10 +160,10 @@ def test_sorting(opened, result):
 def test_filtering_says_how_many_are_left(opened, result):
     page = opened()
     count = page.get_by_role("status")
-    assert count.inner_text() == "60 of 60 inputs shown"
+    assert count.inner_text() == "60 of 60 inputs listed"
     page.get_by_label("Name contains").fill("IN1")
     fitting = [one for one in result.inputs if file_name(one).startswith("in1")]
-    assert count.inner_text() == f"{len(fitting)} of 60 inputs shown"
+    assert count.inner_text() == f"{len(fitting)} of 60 inputs listed"
     page.get_by_label("Name contains").fill("")
     page.get_by_label("Flagged only").check()
     assert 0 < result.flagged < 60
@@ -173,7 +173,7 @@ def test_filtering_says_how_many_are_left(opened, result):
     page.get_by_label("Largest output").select_option(kind)
     assert names(page) == [file_name(one) for one in result.inputs if one.prediction.label == kind]
     page.get_by_label("Name contains").fill("no such name")
-    assert count.inner_text() == "0 of 60 inputs shown"
+    assert count.inner_text() == "0 of 60 inputs listed"
     assert page.get_by_text("No input fits the filter.").is_visible()
 
 
@@ -184,7 +184,7 @@ def test_an_input_is_opened_by_keyboard(opened, result):
     page.get_by_label("Name contains").focus()
     for _ in range(10):
         page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.tagName") == "SUMMARY":
+        if page.evaluate("document.activeElement.closest('#input-1') !== null"):
             break
     outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
     assert outline == "solid"
@@ -200,6 +200,46 @@ def test_an_input_is_opened_by_keyboard(opened, result):
     assert result.probes[2].name in rows.nth(2).inner_text()
     page.keyboard.press("Enter")
     assert not card.locator(".body").is_visible()
+
+
+def test_groups_open_by_keyboard_and_fill_up_with_what_fits(opened, result):
+    page = opened()
+    second = page.locator(".group").nth(1)
+    assert not page.locator("#input-25").is_visible()
+    second.locator("> summary").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#input-25").is_visible()
+    # Filtered inputs move up: the first group is full as long as there are enough.
+    page.get_by_label("Name contains").fill("in1")
+    fitting = [entry for entry in result.inputs if "in1" in entry.id.rpartition("/")[2]]
+    assert page.locator(".group").first.locator("li").count() == min(24, len(fitting))
+    flagged = sum(bool(entry.flagged) for entry in fitting[:24])
+    name = f"Inputs 1 to {len(fitting[:24])} of {len(fitting)}"
+    assert page.locator(".group > summary").first.inner_text() == (
+        f"{name}, {flagged} flagged" if flagged else name
+    )
+    page.goto(page.url.partition("#")[0] + "#input-60")
+    page.locator("#input-60 .body").wait_for()
+
+
+def test_groups_open_without_scripts(browser, address):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address)
+    page.locator(".group > summary").nth(1).click()
+    assert page.locator("#input-25").is_visible()
+    context.close()
+
+
+def test_three_hundred_inputs_are_a_few_screens_on_a_phone(browser, result, tmp_path):
+    inputs = [result.inputs[i % 60].model_copy(update={"id": f"{i}.png", "rank": i + 1}) for i in range(300)]
+    many = result.model_copy(update={"inputs": tuple(inputs), "scored": 300})
+    (tmp_path / "many.html").write_text(score_page(many, thumbnails=False), encoding="utf-8")
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto((tmp_path / "many.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollHeight") < 12 * 844
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
 
 
 def test_an_inputs_profile_is_drawn_on_the_scale_of_all(opened, result):
@@ -245,7 +285,7 @@ def test_no_width_scrolls_sideways(opened, width):
     page = opened("#input-1", viewport={"width": width, "height": 800})
     page.locator("details.folded summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.locator("#gallery > li").nth(3).bounding_box()["width"] > 130
+    assert page.locator("#gallery .gallery > li").nth(3).bounding_box()["width"] > 130
 
 
 CONTRASTS = """() => {

@@ -50,3 +50,26 @@ def test_further_operators_are_counted(extra: int, end: str) -> None:
     result = inspect(models.path("fashion_resnet")).model_copy(update={"operators": operators})
     (line,) = [line for line in report_of(print_inspect, result, 120) if line.startswith("operators")]
     assert line.endswith(f"1 Op5 {end}")
+
+
+@pytest.mark.parametrize("width", [50, 70, 80, 120, 200])
+def test_tensors_keep_names_and_index_and_drop_shapes_first(width: int) -> None:
+    result = inspect(models.path("fashion_resnet"), tensors="*")
+    long = "floor(height/2 + 3*stride - 1)"
+    tensors = tuple(
+        one.model_copy(update={"shape": ("batch", long, 28, None)}) if i % 2 else one
+        for i, one in enumerate(result.matching)
+    )
+    lines = report_of(print_inspect, result.model_copy(update={"matching": tensors}), width)
+    assert max(map(len, lines)) <= width
+    rows = [line.split() for line in lines if line.lstrip().startswith("[")]
+    assert [row[0] for row in rows] == [f"[{i}]" for i in range(1, len(tensors) + 1)]
+    longest = max(len(one.name) for one in tensors)
+    if longest + 35 <= width:
+        assert [row[1] for row in rows] == [one.name for one in tensors]
+    text = "\n".join(lines)
+    assert long not in text
+    if width >= 200:
+        assert "[batch, floor(height/2 + 3*stri…, 28, ?]" in text
+    if width <= 50:
+        assert "batch, floor" not in text

@@ -26,7 +26,7 @@ def test_the_headline_is_the_answer(result: onnx_ood.ScoreResult) -> None:
         f"{count} inputs ranked by deviation"
     )
     unknown = changed(result, "detector_summary", fpr=None, reference="bundled")
-    assert score_headline(unknown)[0].endswith("not flagged: no --reference, only the bundled photos")
+    assert score_headline(unknown)[0].endswith("not flagged: no references given, only the bundled photos")
 
 
 def test_warnings_are_given_when_there_is_a_reason(result: onnx_ood.ScoreResult) -> None:
@@ -68,3 +68,31 @@ def test_circumstances_are_those_of_the_result(result: onnx_ood.ScoreResult) -> 
     assert "1 copy" in recipe["nudge"]
     exact = dict(score_facts(changed(result, "run", observer_effect=0.0)))
     assert exact["observer effect"] == "none: the outputs are bitwise the same"
+
+
+def test_without_references_the_headline_counts_inputs_beyond_all_bundled_crops(result):
+    summary = result.detector_summary.model_copy(
+        update={
+            "reference": "bundled",
+            "references": 96,
+            "fpr": None,
+            "largest_reference": result[2].scores[0],
+        }
+    )
+    changed = result.model_copy(update={"detector_summary": summary, "flagged": None})
+    assert score_headline(changed) == (
+        "2 of 14 inputs more unusual than all 96 bundled crops (no references given)",
+        "",
+    )
+    # A streamed run lists the first and the last: with all of the first beyond, others may be, too.
+    few = changed.model_copy(update={"inputs": (*changed.inputs[:2], *changed.inputs[-2:])})
+    assert "more unusual than" not in score_headline(few)[0]
+    assert "only the bundled photos" in score_headline(few)[0]
+
+
+def test_a_guessed_preprocessing_is_the_first_warning(result):
+    notes = ("Other.", "The preprocessing is a guess; if it is wrong, so are the numbers.")
+    warnings = score_warnings(result.model_copy(update={"notes": notes}))
+    assert warnings[0] == notes[1]
+    assert "could not be scored" in warnings[1]
+    assert warnings[2] == notes[0]

@@ -6,6 +6,7 @@ from io import BytesIO
 
 import jsonschema
 import numpy as np
+import pytest
 from page_parts import data, find, parsed, text
 from PIL import Image
 from score_pages import SCHEMAS, listed
@@ -14,7 +15,7 @@ from onnx_ood.reports.score.page import score_page
 
 
 def test_each_input_has_a_card_with_its_numbers(tree, result):
-    cards = list(find(tree, "ol", id="gallery")[0])
+    cards = list(find(tree, "ol", class_="gallery")[0])
     assert len(cards) == len(result.inputs) == 14
     for i, (card, entry) in enumerate(zip(cards, result.inputs, strict=True)):
         assert card.get("id") == f"input-{i + 1}"
@@ -27,7 +28,7 @@ def test_each_input_has_a_card_with_its_numbers(tree, result):
 
 
 def test_thumbnails_are_the_inputs(tree, result):
-    card = list(find(tree, "ol", id="gallery")[0])[3]
+    card = list(find(tree, "ol", class_="gallery")[0])[3]
     (picture,) = find(card, "img")
     kept = Image.open(BytesIO(base64.b64decode(picture.get("src").partition(",")[2])))
     original = np.asarray(Image.open(result.inputs[3].id), dtype=float)
@@ -39,7 +40,7 @@ def test_no_thumbnails_reads_no_input(result):
     gone = listed(result, 20)
     tree = parsed(score_page(gone, thumbnails=False))
     assert not find(tree, "img")
-    assert "no thumbnail" in text(find(tree, "ol", id="gallery")[0])
+    assert "no thumbnail" in text(find(tree, "ol", class_="gallery")[0])
 
 
 def test_an_input_that_is_gone_has_a_tile_that_says_so(result):
@@ -57,3 +58,23 @@ def test_of_more_inputs_both_ends_are_listed_and_it_says_so(result):
     assert "1,000 of the 1,200 scored inputs are listed: the first 500 and the last 500" in text(tree)
     jsonschema.validate(data(tree), json.loads((SCHEMAS / "score.json").read_text()))
     assert find(tree, "svg", class_="histogram")
+
+
+@pytest.mark.parametrize("count", [24, 25, 300])
+def test_many_cards_are_in_groups_of_which_the_first_is_open(result, count):
+    """Groups are <details>: they open without JavaScript, by mouse and keyboard."""
+    many = listed(result, count)
+    tree = parsed(score_page(many, thumbnails=False))
+    groups = find(tree, "details", class_="group")
+    lists = find(tree, "ol", class_="gallery")
+    assert sum(len(list(one)) for one in lists) == count
+    if count <= 24:
+        assert (len(groups), len(lists)) == (0, 1)
+        return
+    assert len(groups) == len(lists) == -(-count // 24)
+    assert [one.get("open") is not None for one in groups] == [True] + [False] * (len(groups) - 1)
+    for start, group in zip(range(0, count, 24), groups, strict=True):
+        part = many.inputs[start : start + 24]
+        flagged = sum(bool(one.flagged) for one in part)
+        name = f"Inputs {start + 1} to {start + len(part)} of {count}"
+        assert text(next(iter(group))) == (f"{name}, {flagged} flagged" if flagged else name)

@@ -15,7 +15,7 @@ from PIL import Image
 from score_pages import CNN, HOSTILE, SCHEMAS, listed, save_garments
 
 import onnx_ood
-from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.score.result import ScoreResult, ScoreTerm, UsedTerm
 from onnx_ood.reports.score.page import MAX_BYTES, command, score_page
 
 
@@ -153,7 +153,7 @@ def test_a_thousand_inputs_at_a_dozen_probes_fit_too(result, tmp_path):
     many = result.model_copy(update={"inputs": tuple(inputs), "scored": 1000, "probes": probes})
     page = score_page(many)
     assert len(page.encode()) < MAX_BYTES
-    cards = list(find(parsed(page), "ol", id="gallery")[0])
+    cards = list(find(parsed(page), "ol", class_="gallery")[0])
     pictured = [bool(find(card, "img")) for card in cards]
     assert pictured[0]
     assert pictured[-1]
@@ -177,7 +177,7 @@ def test_results_of_every_kind_have_a_page(tmp_path, folder):
     for one, words in (
         (alone, "1 input measured, not ranked"),
         (broken, "Not evaluated: 0 of 1 input could be scored"),
-        (ranked, "14 inputs ranked by auto, not flagged: no --reference"),
+        (ranked, "14 inputs ranked by auto, not flagged: no references given"),
     ):
         page = score_page(one)
         assert_loads_nothing(page)
@@ -198,3 +198,33 @@ def test_the_command_in_it_measures_the_same(tree, result, folder, references, t
     assert again.inputs == result.inputs
     assert again.nudges == result.nudges
     assert again.detector_summary == result.detector_summary
+
+
+def test_prose_names_no_flags_of_the_command_line(result):
+    notes = ("Known-good inputs are better (--reference).", "Use a larger --scale.")
+    tree = parsed(score_page(result.model_copy(update={"notes": notes, "flagged": None}), thumbnails=False))
+    assert "Known-good inputs are better." in text(tree)
+    assert "Use a larger scale." in text(tree)
+    verdict = find(tree, "section", id="verdict")[0]
+    assert "--" not in text(verdict)
+
+
+def test_the_terms_of_a_detector_are_explained(result):
+    summary = result.detector_summary
+    terms = (UsedTerm(name="above_baseline", meaning="unsure of <this>"),)
+    first = summary.detectors[0].model_copy(update={"terms": terms, "left_out": {"activity": "no layers"}})
+    values = ScoreTerm(detector=first.name, name="above_baseline", value=2.25, layer="relu", layer_number=3)
+    changed = result.model_copy(
+        update={
+            "detector_summary": summary.model_copy(
+                update={"detectors": (first, *summary.detectors[1:]), "layers": 7}
+            ),
+            "inputs": tuple(one.model_copy(update={"terms": (values,)}) for one in result.inputs),
+        }
+    )
+    tree = parsed(score_page(changed, thumbnails=False))
+    (table,) = (one for one in find(tree, "table") if "is the sum of" in text(one))
+    assert "unsure of <this>" in text(table)
+    assert "not used: no layers" in text(table)
+    cards = find(tree, "span", class_="why")
+    assert [text(one) for one in cards] == ["above baseline 2.2 (layer 3 of 7)"] * len(result.inputs)

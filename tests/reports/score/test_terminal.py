@@ -71,7 +71,8 @@ def test_all_detectors_and_drops_are_there_if_there_is_room(result: onnx_ood.Sco
         lines = shown(result, width, verbose=verbose)
         return set(next(line for line in lines if line.lstrip().startswith("#")).split())
 
-    assert {"auto", "energy", "rotation", "prediction"} <= head(180, verbose=False)
+    assert {"auto", "energy", "why", "prediction"} <= head(180, verbose=False)
+    assert not {"deviation", "rotation"} & head(180, verbose=False)
     assert {"auto", "energy", "rotation", "prediction", "drop", "[1]"} <= head(180, verbose=True)
     assert "drop" not in head(180, verbose=False)
 
@@ -84,7 +85,10 @@ def test_the_first_line_is_the_answer(result: onnx_ood.ScoreResult) -> None:
         == f"{flagged} of 13 inputs flagged: unlike the 40 references (false-positive rate 5%)"
     )
     text = " ".join(" ".join(shown(result, 100, verbose=True)).split())
-    assert f"auto, energy, against 40 known-good inputs; {flagged} of 13 flagged (p <= 0.05)" in text
+    assert (
+        "auto (activity + alteration + uncertainty), energy, against 40 known-good inputs; "
+        f"{flagged} of 13 flagged (p <= 0.05)" in text
+    )
 
 
 def test_headlines_without_flags(result: onnx_ood.ScoreResult) -> None:
@@ -98,15 +102,18 @@ def test_headlines_without_flags(result: onnx_ood.ScoreResult) -> None:
             result.model_copy(update={"flagged": None, "detector_summary": summary, **changes}), 120
         )[0]
 
-    assert first("none", 0, None) == "13 inputs ranked by auto, not flagged: no --reference"
-    assert first("bundled", 96, None).endswith("no --reference, only the bundled photos")
+    assert first("none", 0, None) == "13 inputs ranked by auto, not flagged: no references given"
+    beyond = sum(one.scores[0] > result.detector_summary.largest_reference for one in result.inputs)
+    assert first("bundled", 96, None) == (
+        f"{beyond} of 13 inputs more unusual than all 96 bundled crops (no references given)"
+    )
     assert first("given", 12, 0.01).endswith("12 references are too few for a false-positive rate of 1%")
     assert first("none", 0, None, status="not_evaluated", scored=2, unscored=5) == (
         "Not evaluated: 2 of 7 inputs could be scored"
     )
     compared = result.model_copy(update={"detector_summary": None, "flagged": None})
     assert shown(compared, 120)[0] == (
-        "13 inputs ranked by deviation from each other, not flagged: no --reference"
+        "13 inputs ranked by deviation from each other, not flagged: no references given"
     )
 
 
@@ -173,13 +180,46 @@ def test_scores_that_were_asked_for_are_shown_before_rotation_and_deviation(
         update={"detector_summary": summary.model_copy(update={"detectors": tuple(used)}), "inputs": inputs}
     )
 
-    def head(width: int) -> set[str]:
-        return set(next(line for line in shown(changed, width) if line.lstrip().startswith("#")).split())
+    def head(width: int, *, verbose: bool = True) -> set[str]:
+        lines = shown(changed, width, verbose=verbose)
+        return set(next(line for line in lines if line.lstrip().startswith("#")).split())
 
+    assert {"auto", "energy", "msp"} <= head(80, verbose=False)
     assert {"auto", "energy", "msp"} <= head(80)
     for width in range(60, 140, 5):
         assert {"energy", "msp"} <= head(width) or not {"rotation", "deviation"} & head(width)
-    assert {"auto", "energy", "msp", "rotation", "deviation"} <= head(160)
+    assert {"auto", "energy", "msp", "why", "rotation", "deviation"} <= head(200)
+
+
+def test_an_input_ranks_where_it_does_by_its_largest_terms(result: onnx_ood.ScoreResult) -> None:
+    first = result.inputs[0]
+    largest, *others = sorted(first.terms, key=lambda one: -one.value)
+    named = [largest, *(one for one in others if one.value >= 1)]
+
+    def row(width: int) -> str:
+        return next(line for line in shown(result, width) if line.split()[:2] == ["1", Path(first.id).name])
+
+    assert f"{largest.name} {largest.value:.1f}" in row(80)
+    for one in first.terms:
+        assert (f"{one.name} {one.value:.1f}" in row(200)) == (one in named)
+    place = f"layer {largest.layer_number} of {result.detector_summary.layers}"
+    assert f"({place if largest.layer_number else 'the input'})" in row(200)
+
+
+def test_terms_that_are_left_out_are_named_with_the_reason(result: onnx_ood.ScoreResult) -> None:
+    summary = result.detector_summary
+    assert summary is not None
+    auto = summary.detectors[0]
+    lacking = auto.model_copy(
+        update={"terms": auto.terms[:1], "left_out": {"alteration": "only pictures are altered"}}
+    )
+    changed = result.model_copy(
+        update={
+            "detector_summary": summary.model_copy(update={"detectors": (lacking, *summary.detectors[1:])})
+        }
+    )
+    text = " ".join(" ".join(shown(changed, 100, verbose=True)).split())
+    assert "auto (activity; without alteration: only pictures are altered), energy" in text
 
 
 def test_a_long_report_ends_with_the_answer(result: onnx_ood.ScoreResult) -> None:

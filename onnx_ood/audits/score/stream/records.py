@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from onnx_ood.audits.score.result import DROP, DetectorSummary
+from onnx_ood.audits.score.result import DROP, DetectorSummary, ScoreTerm
 from onnx_ood.results.base import Environment, NudgeSettings, Number, Part, Prediction, Run
 from onnx_ood.results.provenance import ModelFacts
 
@@ -73,6 +73,7 @@ class ScoredInput(Part):
     copies: int = Field(description="Number of nudged copies.")
     forwards: int = Field(description="Forward passes for it, including clean ones.")
     scores: tuple[float, ...] = Field(description="Score of each detector in the header's summary.")
+    terms: tuple[ScoreTerm, ...] = Field(default=(), description="Terms of the scores.")
     p_value: Number
     flagged: bool | None
     published_score: float = Field(

@@ -112,6 +112,7 @@ class ResultWriter:
                 copies=int(reduced.copies[i]),
                 forwards=int(reduced.forwards[i]),
                 scores=() if scores is None else tuple(scores.scores[i].tolist()),
+                terms=() if scores is None else scores.terms[i],
                 p_value=None if scores is None or scores.p_values is None else float(scores.p_values[i]),
                 flagged=None if scores is None or scores.flagged is None else bool(scores.flagged[i]),
                 published_score=float(score),

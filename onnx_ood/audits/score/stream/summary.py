@@ -250,6 +250,7 @@ def _result(
         copies=entry.copies,
         rank=rank,
         scores=entry.scores,
+        terms=entry.terms,
         p_value=entry.p_value,
         flagged=entry.flagged,
         deviation=score,

@@ -1,0 +1,81 @@
+"""Terms of a score: what detectors that combine several say about an input."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onnx_ood._types import Float
+from onnx_ood.detectors.activity_profile import NUMBERS
+from onnx_ood.detectors.features import Features
+
+NO_LAYER = -1
+"""In place of a layer, for a term that reads none."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """Term of a combined score.
+
+    Attributes:
+        name: Identifier in snake_case.
+        meaning: High values in a few words, for reports.
+    """
+
+    name: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class TermValues:
+    """Values of K terms for N inputs.
+
+    Attributes:
+        values: The values, float64 [N, K]; higher = more out-of-distribution. Comparable between terms.
+        layers: Layer that contributes most to each value, by its place in activity profiles, int [N, K]; `NO_LAYER` for
+            a term that reads no layers.
+    """
+
+    values: Float
+    layers: NDArray[np.intp]
+
+
+@runtime_checkable
+class CombinedDetector(Protocol):
+    """Fitted detector that combines terms: a `FittedDetector` with these attributes is explained by its terms."""
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """The K terms."""
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """Reasons why terms of the detector are not used on this model, by name."""
+
+    @property
+    def held_out(self) -> Float | None:
+        """Scores of the references, each by a detector fitted to others, float64 [n]; None if they are not known."""
+
+    def explain(self, features: Features) -> TermValues:
+        """Return the terms of the scores of N inputs."""
+
+
+def largest_layers(contributions: Float) -> NDArray[np.intp]:
+    """Return the layer of each input with the largest sum of contributions.
+
+    Args:
+        contributions: Contribution of each number of an activity profile, float64 [N, 9·L].
+
+    Returns:
+        Places of layers, int [N].
+
+    >>> largest_layers(np.array([[1.0] * 9 + [3.0] * 4 + [-2.0] * 5]))
+    array([0])
+    """
+    by_layer = contributions.reshape(len(contributions), -1, NUMBERS).sum(axis=2)
+    largest: NDArray[np.intp] = by_layer.argmax(axis=1)
+    return largest
