@@ -26,7 +26,7 @@ def test_all_tensors_are_listed(words: list[str]):
     assert done.returncode == 0, done.stderr
     listed = [one["name"] for one in json.loads(done.stdout)["matching"]]
     assert [name for name in listed if name in names] == names
-    shown = run("inspect", *words).stdout
+    shown = run("inspect", *words, COLUMNS="100").stdout
     assert all(name in shown for name in names)
     assert "Suggested probes" not in shown
 

@@ -46,8 +46,8 @@ _INDEPENDENT = (
     "Intervals of changes assume independent inputs; for the same inputs they are too wide, never too narrow."
 )
 _RUN = ("provider", "exact", "tf32")
-# Texts of a detector, not settings.
-_DESCRIPTIONS = ("formula", "source")
+# Texts and measured values of detectors, not settings.
+_NOT_SETTINGS = ("formula", "largest_reference", "layers", "left_out", "source", "terms")
 
 
 @checked
@@ -140,7 +140,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     if isinstance(value, dict | list):
         items = value.items() if isinstance(value, dict) else enumerate(value, start=1)
         for key, one in items:
-            if key not in _DESCRIPTIONS:
+            if key not in _NOT_SETTINGS:
                 yield from _flat(one, f"{name}.{key}" if name else str(key))
     elif value is not None:
         yield name, value if isinstance(value, str) else json.dumps(value)
