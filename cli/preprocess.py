@@ -9,6 +9,7 @@ import typer
 
 import onnx_ood
 from onnx_ood._outputs import check_writable, run_files
+from onnx_ood._printable import shown
 from onnx_ood.audits.preprocess.result import check_card
 from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.inputs import open_inputs
@@ -16,7 +17,17 @@ from onnx_ood.reports.formats.picture import check_pictures
 from onnx_ood.reports.report_options import ReportOptions
 
 from .options import takes_options
-from .output import HtmlFile, JsonFile, PictureFiles, Quiet, Title, Verbose, check_outputs, write_outputs
+from .output import (
+    STANDARD_OUTPUT,
+    HtmlFile,
+    JsonFile,
+    PictureFiles,
+    Quiet,
+    Title,
+    Verbose,
+    check_outputs,
+    write_outputs,
+)
 from .progress import show_progress
 
 EXAMPLES = (
@@ -74,4 +85,6 @@ def preprocess(
     if result.status == "not_evaluated":
         raise NotEvaluatedError("fewer than 10 photos could be read; give more")
     if write_card:
-        result.write_card()
+        card = result.write_card()
+        if not quiet:
+            typer.echo(f"Card written to {shown(str(card))}", err=json == STANDARD_OUTPUT)

@@ -53,8 +53,9 @@ def test_too_few_photos(garments: Path) -> None:
 def test_write_card(garments: Path, tmp_path: Path) -> None:
     model = tmp_path / "m.onnx"
     model.write_bytes(models.path("fashion_cnn").read_bytes())
-    done = run(model, garments, "--write-card", "-q")
+    done = run(model, garments, "--write-card")
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"Card written to {tmp_path / 'm.json'}"
     assert json.loads((tmp_path / "m.json").read_text())["preprocessing"]["channels"] == "L"
     again = run(model, garments, "--write-card", "-q")
     assert again.returncode == 64

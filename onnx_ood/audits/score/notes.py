@@ -25,7 +25,9 @@ def rank_notes(results: Sequence[InputResult]) -> list[str]:
     if not results or results[0].deviation is not None:
         return []
     what = "are listed as given, without a rank" if results[0].rank is None else "have no deviation"
-    return [f"Fewer than {MIN_INPUTS} inputs, or identical ones, cannot be compared: they {what}."]
+    if len(results) < MIN_INPUTS:
+        return [f"Fewer than {MIN_INPUTS} inputs cannot be compared with each other: they {what}."]
+    return [f"The drops of all inputs are equal, so they cannot be compared with each other: they {what}."]
 
 
 def detector_notes(summary: DetectorSummary | None, source: InputSource) -> list[str]:

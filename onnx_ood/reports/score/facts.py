@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
+from onnx_ood.detectors import MIN_INPUTS
 from onnx_ood.evidence.preprocessing_choice import GUESS
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import counted, failure_text, feeds
@@ -28,7 +29,8 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
             "red",
         )
     if not result.inputs or result.inputs[0].rank is None:
-        return f"{counted(count, 'input')} measured, not ranked: too few, or identical", ""
+        reason = f"fewer than {MIN_INPUTS}" if count < MIN_INPUTS else "their drops are equal"
+        return f"{counted(count, 'input')} measured, not ranked: {reason}", ""
     if summary is None:
         return (
             f"{counted(count, 'input')} ranked by deviation from each other, not flagged: no references given",

@@ -24,6 +24,8 @@ def test_inputs_that_cannot_be_compared_are_noted() -> None:
     assert notes.rank_notes([]) == notes.rank_notes([compared]) == []
     assert "listed as given, without a rank" in notes.rank_notes([listed])[0]
     assert "have no deviation" in notes.rank_notes([ranked])[0]
+    assert notes.rank_notes([ranked] * 7)[0].startswith("Fewer than 8 inputs")
+    assert notes.rank_notes([ranked] * 8)[0].startswith("The drops of all inputs are equal")
 
 
 def test_references_that_are_too_few_or_among_the_inputs_are_noted() -> None:
