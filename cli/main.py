@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import errno
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -189,9 +190,42 @@ def main() -> None:
     A user's mistake is one line on standard error. Any other exception is a bug and shows its traceback.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # closed by the caller, who still wants the exit code
+        stream = getattr(sys, name)
+        if stream is None:  # closed by the caller, who still wants the exit code
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - as long as we run
+        elif mode == "w":
+            setattr(sys, name, _without_broken_pipes(stream))
     sys.exit(run(sys.argv[1:]))
+
+
+class _Pipe(io.FileIO):
+    """Stream that discards its output once its reader (head, less) is gone.
+
+    What follows the report is done all the same, and the exit code is that of the command.
+    """
+
+    _gone = False
+
+    @override
+    def write(self, data: Any) -> int:
+        try:
+            return len(data) if self._gone else super().write(data)
+        except BrokenPipeError:
+            self._gone = True
+            return len(data)
+
+
+def _without_broken_pipes(stream: TextIO) -> TextIO:
+    if stream.isatty() or not isinstance(stream, io.TextIOWrapper):
+        return stream
+    stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(_Pipe(stream.fileno(), "w", closefd=False)),
+        encoding=stream.encoding,
+        errors=stream.errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
 
 
 def run(arguments: list[str]) -> int:
@@ -219,13 +253,8 @@ def run(arguments: list[str]) -> int:
         return _fail("interrupted", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        # The reader of the output (head, less) is gone, which is not an error.
-        sys.stdout = None
-        return 0
-    except SystemExit as error:
-        # Rich ends the program when the reader of a help text is gone; completion ends it when done.
-        return 0 if isinstance(error.__context__, BrokenPipeError) else int(error.code or 0)
+    except SystemExit as error:  # Completion ends the program when done.
+        return int(error.code or 0)
     except OSError as error:
         if error.errno not in _UNWRITABLE or error.filename is not None:
             return _bug()

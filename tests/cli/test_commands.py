@@ -275,6 +275,18 @@ def test_the_installed_program_ends_well_whatever_its_streams_are():
         assert (done.returncode, len(done.stderr.splitlines())) == (code, lines), (command, done.stderr)
 
 
+def test_a_reader_that_has_gone_changes_no_exit_code(tmp_path):
+    images = models.fashion_samples()[0][:42]
+    np.save(tmp_path / "good.npy", images[:30])
+    np.save(tmp_path / "new.npy", 255 - images[30:])
+    command = f"{PROGRAM} score {CNN} new.npy --reference good.npy --fail-on-flagged 0.1 --fpr 0.1 --detectors activity"
+    for script in (f"{command} | true", f"{command} 2>&1 | true"):
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {script}"], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert done.returncode == 1, done.stderr
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_examples_parse_and_are_in_the_help(name):
     shown = " ".join(run(name, "--help").stdout.split())

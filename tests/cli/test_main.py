@@ -28,13 +28,6 @@ def ending(error: BaseException | None, monkeypatch: pytest.MonkeyPatch, code: o
     return run(["anything"])
 
 
-def exit_in_a_broken_pipe() -> SystemExit:
-    """An exit while a broken pipe is handled, as by rich."""
-    error = SystemExit(1)
-    error.__context__ = BrokenPipeError()
-    return error
-
-
 @pytest.mark.parametrize(
     ("error", "code", "words"),
     [
@@ -42,7 +35,6 @@ def exit_in_a_broken_pipe() -> SystemExit:
         (SystemExit(), 0, ""),
         (SystemExit(0), 0, ""),
         (SystemExit(5), 5, ""),
-        (exit_in_a_broken_pipe(), 0, ""),
         (UsageError("wrong"), 64, "onnx-ood: wrong\n"),
         (ModelError("broken"), 2, "onnx-ood: broken\n"),
         (OutputError("full"), OutputError.exit_code, "onnx-ood: full\n"),
