@@ -91,10 +91,21 @@ class FittedDetectors:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Note on a term that the default detector lacks."""
-        if self.info.probabilities is not None or not any(one.name == "auto" for one in self.detectors):
+        """Notes on terms that the default detector lacks on this model."""
+        if not any(one.name == "auto" for one in self.detectors):
             return ()
-        return (f"auto is used without its uncertainty term: {self.info.no_scores or 'no class scores'}.",)
+        notes = []
+        if self.info.probabilities is None:
+            notes.append(
+                f"auto is used without its uncertainty term: {self.info.no_scores or 'no class scores'}."
+            )
+        if not self.info.layers and self.references.features is not None:
+            reason = self.combined["auto"].left_out.get("activity", "no layers")
+            notes.append(
+                f"auto is used without its activity and alteration terms: {reason}. It sees how certain the answers "
+                "are, not how far inputs are from the references."
+            )
+        return tuple(notes)
 
     @property
     def by_name(self) -> dict[str, FittedDetector]:

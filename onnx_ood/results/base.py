@@ -96,7 +96,9 @@ class Result(Part):
             lines = [*lines[: _REPR_LINES - 1], "... to_html(path) shows all"]
         return "\n".join([type(self).__name__, *lines])
 
-    __str__ = __repr__
+    @override
+    def __str__(self) -> str:
+        return _rendering.report_text(self)
 
 
 def dataframe(rows: Iterable[Mapping[str, object]]) -> Any:

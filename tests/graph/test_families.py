@@ -89,6 +89,15 @@ def test_frames_of_one_sentence_are_no_class_scores(written: Mapping[str, Path],
     assert all(entry.prediction is None for entry in result.inputs)
 
 
+def test_a_tree_ensemble_is_said_to_have_no_activity(written: Mapping[str, Path]) -> None:
+    rows = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    path = written["XGBoost, ai.onnx.ml alone"]
+    result = onnx_ood.score(path, rows[20:], reference=rows[:20], provider="cpu", copies=2, cache=False)
+    assert any(
+        "without its activity and alteration terms: the model has no layers" in one for one in result.notes
+    )
+
+
 def test_the_format_of_the_runtime_is_named_and_its_way_back_works(tmp_path: Path) -> None:
     path = ort_format(tmp_path)
     with pytest.raises(onnx_ood.ModelError, match=r"own format \(\.ort\)") as refused:

@@ -303,7 +303,7 @@ class ScoreRun:
             notes=(
                 *reader.warnings,
                 *rounding,
-                *spread_notes(spread, given=references.given, columns=reader.columns),
+                *overlap_notes(sampled.shared_with(references)),
                 *prepared.notes,
                 *(note for note in reader.notes if note not in reader.warnings),
                 *rank_notes(results),
@@ -311,11 +311,11 @@ class ScoreRun:
                 *answer_notes(answer),
                 *detector_notes(detectors, source),
                 *order_notes(detectors, results),
-                *overlap_notes(sampled.shared_with(references)),
                 *run_notes(settings, run),
                 *comparison_notes(probe_results, pairs),
                 *advice_notes(settings, advice),
                 *label_notes(settings, self._classes, results),
+                *spread_notes(spread, given=references.given, columns=reader.columns),
                 *stream_notes(stream, len(results)),
             ),
         )

@@ -78,7 +78,8 @@ def score_warnings(result: ScoreResult) -> list[str]:
     if (run.observer_effect or 0) > _MAX_OBSERVER_EFFECT:
         moved = numbers.number(run.observer_effect)
         warnings.append(f"Watching changed the model's outputs by {moved} of their size; use --exact")
-    if low := sum(probe.above_floor < 1 for probe in probes):
+    # The cosine of one number cannot drop.
+    if low := sum(probe.above_floor < 1 and probe.units > 1 for probe in probes):
         of = f"At {low} of {counted(len(probes), 'probe')} drops"
         if run.random_operators:
             warnings.append(f"{of} are not above the model's own randomness")
