@@ -299,4 +299,4 @@ def _why_undetermined(asks: Literal["values", "resize"], candidates: Sequence[Tr
     others = f"{len(close)} others are" if len(close) > 1 else "1 other is"
     if all(one.gap.low == one.gap.high == 0 for one in close):
         return f"{others} identical on these photos, so either will do for photos of their shape"
-    return f"{others} within noise of the first: give more photos"
+    return f"{others} within noise of the first: use more photos ({named('limit')})"
