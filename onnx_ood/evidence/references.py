@@ -64,7 +64,7 @@ class ReferenceSet:
         if self.failed:
             first = self.failed[0]
             notes.append(
-                f"{len(self.failed)} references could not be measured; the first: {first.id}: {first.reason}"
+                f"{_counted(len(self.failed))} could not be measured; the first: {first.id}: {first.reason}"
             )
         return tuple(notes)
 
@@ -87,6 +87,10 @@ def open_references(reference: Any) -> InputSource:
             f"reference is empty; give at least {MIN_REFERENCES} known-good inputs, or None to use no references"
         )
     return source
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} reference{'' if count == 1 else 's'}"
 
 
 def measure_references(
@@ -121,7 +125,7 @@ def measure_references(
             else ""
         )
         raise TooFewReferencesError(
-            f"{len(found.ids)} references could be measured, expected at least {MIN_REFERENCES}{first}; give more with "
+            f"{_counted(len(found.ids))} could be measured, expected at least {MIN_REFERENCES}{first}; give more with "
             f"{named('reference')}"
         )
     # Nothing can be learned from an augmentation that makes the model return NaN.
