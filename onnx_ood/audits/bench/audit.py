@@ -143,7 +143,14 @@ def bench(
             *prepared.notes,
             *spread_notes(pipeline.spread, given=references.given),
             *stored_randomness_notes(prepared.model),
-            *overlap_notes(sources.id.shared_with(references)),
+            *overlap_notes(
+                sources.id.shared_with(references),
+                [
+                    name
+                    for name, digest in zip(sets.id.ids, sets.id.digests, strict=True)
+                    if digest in known.digests
+                ],
+            ),
             *sets.notes,
             *fitted.notes,
             *filter(None, (known.note, cache.problem if cache else "")),

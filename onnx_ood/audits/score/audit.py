@@ -45,7 +45,7 @@ from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.table_columns import column_notes, table_columns
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, find_rounding, select, suggest_probes
-from onnx_ood.inputs import InputSource, open_inputs
+from onnx_ood.inputs import Batch, InputSource, open_inputs
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.provenance import environment
 from onnx_ood.runtime import Prober
@@ -268,6 +268,8 @@ class ScoreRun:
             )
             adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
         scoring = Phase(progress, "inputs", reader.count(settings.limit) if progress else None)
+        digests = scorer.fitted.references.digests if scorer else frozenset()
+        equal: list[str] = []
         # Closed at once if the model fails or the user gives up, so that no decoder keeps running.
         with closing(iter(reader)) as batches:
             for batch in batches:
@@ -275,7 +277,9 @@ class ScoreRun:
                     writer.fail(failed.id, failed.reason)
                 room = len(batch) if settings.limit is None else settings.limit - writer.scored
                 if len(batch) and room > 0:
-                    runner.run(batch.part(0, room))
+                    part = batch.part(0, room)
+                    runner.run(part)
+                    equal += _equal(part, digests)
                 writer.commit(runner.calibration())
                 scoring.reach(writer.seen - len(source.missing))
         calibration = runner.calibration()
@@ -318,7 +322,7 @@ class ScoreRun:
             notes=(
                 *reader.warnings,
                 *rounding,
-                *overlap_notes(sampled.shared_with(references)),
+                *overlap_notes(sampled.shared_with(references), equal),
                 *differing,
                 *prepared.notes,
                 *(note for note in reader.notes if note not in reader.warnings),
@@ -359,6 +363,13 @@ class ScoreRun:
             limit=settings.limit,
             environment=environment(),
         )
+
+
+def _equal(batch: Batch, digests: frozenset[bytes]) -> list[str]:
+    """Name the inputs of a batch with the values of a reference."""
+    if not digests:
+        return []
+    return [name for name, digest in zip(batch.ids, batch.digests(), strict=True) if digest in digests]
 
 
 def _copies_used(adaptive: Adaptive, summary: StreamSummary, scored: int) -> CopiesUsed:
