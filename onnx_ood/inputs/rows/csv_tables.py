@@ -179,7 +179,7 @@ def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
 
 
 def split_lines(text: str, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the lines of a table that are not blank, each with its number from 1.
+    """Yield the lines of a table that are not empty, each with its number from 1.
 
     Args:
         text: Content of the file.
@@ -192,7 +192,7 @@ def split_lines(text: str, separator: str, name: str) -> Iterator[tuple[int, lis
     >>> list(split_lines('a,"b,c"', ",", "x.csv"))
     [(1, ['a', 'b,c'])]
     """
-    # After the blank line at the end, a quote in the last line spans lines, too.
+    # After the empty line at the end, a quote in the last line spans lines, too.
     rows = csv.reader(StringIO(f"{text}\n\n", newline=""), delimiter=separator)
     number = 1
     reason = ""
