@@ -7,7 +7,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points, version
 from importlib.util import find_spec
@@ -53,11 +53,14 @@ class _Command(TyperCommand):
     @override
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         args = fill_values(args, self.optional_values)
-        _, _, order = self.make_parser(ctx).parse_args(list(args))
+        typed, _, order = self.make_parser(ctx).parse_args(list(args))
         for one in dict.fromkeys(order):
             single = isinstance(one, TyperOption) and not (one.multiple or one.is_flag or one.count)
             if single and order.count(one) > 1:
                 raise UsageError(f"{one.opts[0]} is given more than once; give it once")
+            if isinstance(one, TyperOption) and "" in _texts(typed.get(one.name)):
+                # An empty path would be the working folder.
+                raise UsageError(f"{one.opts[0]} is empty; give a value, or leave it out")
         return super().parse_args(ctx, args)
 
     @override
@@ -72,6 +75,8 @@ class _Command(TyperCommand):
 
     @override
     def invoke(self, ctx: Any) -> Any:
+        if ctx.params.get("title") is not None and ctx.params.get("html", "") is None:
+            raise UsageError("--title is the title of the page of --html; add --html FILE")
         model = ctx.params.get("model")
         inputs = ctx.params.get("inputs") or ctx.params.get("photos") or ()
         swapped = next((one for one in inputs if one.lower().endswith(".onnx")), None)
@@ -127,6 +132,10 @@ class _Commands(TyperGroup):
             super().format_help(ctx, formatter)
         finally:
             self._listing = False
+
+
+def _texts(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 def _plugins() -> dict[str, EntryPoint]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,7 +17,7 @@ from onnx_ood._outputs import run_files
 from onnx_ood._writing import write_text
 from onnx_ood.audits.score.result import DetectorSummary
 from onnx_ood.evidence.references import open_references
-from onnx_ood.exceptions import NotEvaluatedError, UsageError
+from onnx_ood.exceptions import NotEvaluatedError, TooFewReferencesError, UsageError
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports import numbers
 from onnx_ood.reports.formats.csv import score_csv
@@ -145,14 +146,17 @@ def score(
     with ExitStack() as closer:
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * (top or 0))
         with show_progress(quiet=quiet) as progress:
-            result = onnx_ood.score(
-                model,
-                source,
-                settings,
-                reference=references if reference else None,
-                streaming=streaming,
-                progress=progress,
-            )
+            try:
+                result = onnx_ood.score(
+                    model,
+                    source,
+                    settings,
+                    reference=references if reference else None,
+                    streaming=streaming,
+                    progress=progress,
+                )
+            except TooFewReferencesError as error:
+                raise UsageError(f"{error}{_advice_on_globs(reference or [], inputs)}") from None
         if streaming is not None and parquet is not None:
             with onnx_ood.read_summary(streaming.path) as summary:
                 write_parquet(parquet, summary)
@@ -181,6 +185,20 @@ def score(
         )
     if fail_on_flagged is not None:
         _fail_on_flagged(result, fail_on_flagged)
+
+
+def _advice_on_globs(reference: Sequence[str], inputs: Sequence[str]) -> str:
+    """Advise to quote a pattern if the shell seems to have expanded it to one reference and further inputs."""
+    first = Path(reference[0]) if len(reference) == 1 else None
+    if first is None or not any(
+        Path(one).parent == first.parent and Path(one).suffix == first.suffix and Path(one) != first
+        for one in inputs
+    ):
+        return ""
+    return (
+        f"; inputs lie next to {first}: if the shell has expanded a pattern after --reference, quote the pattern, or "
+        "repeat --reference for each file"
+    )
 
 
 def _fail_on_flagged(result: onnx_ood.ScoreResult, limit: float) -> None:

@@ -78,6 +78,7 @@ class Collected(Generic[Found]):
         altered: Measured values of the altered inputs by alteration.
         failed: Inputs that could not be measured.
         notes: Notes on how the inputs were read.
+        digests: Digests of the measured inputs, `Batch.digests`.
     """
 
     ids: list[str]
@@ -85,6 +86,7 @@ class Collected(Generic[Found]):
     altered: dict[str, Found]
     failed: list[Failure] = field(default_factory=list)
     notes: tuple[str, ...] = ()
+    digests: list[bytes] = field(default_factory=list)
 
 
 class Collector(Generic[Found]):
@@ -231,6 +233,7 @@ class Collector(Generic[Found]):
         parts.append(found)
         first = len(collected.ids)
         collected.ids += batch.ids
+        collected.digests += batch.digests()
         if not alterations:
             return
         pictures = self._pictures(batch.tensors)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from onnx_ood._printable import shown
 from onnx_ood._types import Float
 from onnx_ood.evidence.prepared_model import PreparedModel
+from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import InputSource
 
 # Rows that the spread of features is measured on.
@@ -92,6 +93,23 @@ class NudgeUnit:
     def of(self, noise: Float) -> Float:
         """Scale unit noise."""
         return noise * self.scale * self.gain
+
+    def nudges(self, noise: Float) -> NDArray[np.float32]:
+        """Scale unit noise to nudges in the type that probers take.
+
+        Args:
+            noise: Unit noise.
+
+        Raises:
+            UsageError: If float32 cannot hold the nudges.
+        """
+        with np.errstate(over="ignore"):
+            nudges: NDArray[np.float32] = self.of(noise).astype(np.float32)
+        if not np.isfinite(nudges).all():
+            raise UsageError(
+                f"nudges of scale {self.scale:g} are too large for float32; choose a smaller scale"
+            )
+        return nudges
 
 
 def spread_notes(spread: Float | None, *, given: bool, columns: Sequence[str] = ()) -> list[str]:

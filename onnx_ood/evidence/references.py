@@ -44,6 +44,7 @@ class ReferenceSet:
         ids: Names of given references.
         failed: References that could not be measured.
         note: Reason for a source that was selected automatically; empty otherwise.
+        digests: Digests of given references, `Batch.digests`; empty for references that were measured before.
     """
 
     source: ReferenceSource
@@ -51,6 +52,7 @@ class ReferenceSet:
     ids: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
     note: str = ""
+    digests: frozenset[bytes] = frozenset()
 
     @property
     def sha256(self) -> str | None:
@@ -64,7 +66,7 @@ class ReferenceSet:
         if self.failed:
             first = self.failed[0]
             notes.append(
-                f"{len(self.failed)} references could not be measured; the first: {first.id}: {first.reason}"
+                f"{_counted(len(self.failed))} could not be measured; the first: {first.id}: {first.reason}"
             )
         return tuple(notes)
 
@@ -87,6 +89,10 @@ def open_references(reference: Any) -> InputSource:
             f"reference is empty; give at least {MIN_REFERENCES} known-good inputs, or None to use no references"
         )
     return source
+
+
+def _counted(count: int) -> str:
+    return f"{count:,} reference{'' if count == 1 else 's'}"
 
 
 def measure_references(
@@ -121,7 +127,7 @@ def measure_references(
             else ""
         )
         raise TooFewReferencesError(
-            f"{len(found.ids)} references could be measured, expected at least {MIN_REFERENCES}{first}; give more with "
+            f"{_counted(len(found.ids))} could be measured, expected at least {MIN_REFERENCES}{first}; give more with "
             f"{named('reference')}"
         )
     # Nothing can be learned from an augmentation that makes the model return NaN.
@@ -129,7 +135,11 @@ def measure_references(
         AlteredReferences(one, np.arange(len(one))) for one in found.altered.values() if one.finite().all()
     )
     return ReferenceSet(
-        "given", replace(found.values, altered=altered), tuple(found.ids), failed=tuple(found.failed)
+        "given",
+        replace(found.values, altered=altered),
+        tuple(found.ids),
+        failed=tuple(found.failed),
+        digests=frozenset(found.digests),
     )
 
 
@@ -191,19 +201,29 @@ def measure_bundled_photos(
     )
 
 
-def overlap_notes(shared: Sequence[str]) -> tuple[str, ...]:
-    """Return a note on inputs that are also references.
+def overlap_notes(shared: Sequence[str], equal: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return notes on inputs that are also references.
 
     Args:
         shared: Names of these inputs, as `InputSource.shared_with` gives them.
+        equal: Names of inputs with the values of a reference, those in `shared` and others.
     """
-    if not shared:
-        return ()
-    count = f"{len(shared)} inputs are" if len(shared) > 1 else f"{shared[0]} is"
-    return (
-        f"{count} among the references, too: p-values of such inputs are invalid, and they look more typical than "
-        "they are.",
-    )
+    notes = []
+    if shared:
+        count = f"{len(shared)} inputs are" if len(shared) > 1 else f"{shared[0]} is"
+        notes.append(
+            f"{count} among the references, too: p-values of such inputs are invalid, and they look more typical than "
+            "they are."
+        )
+    named = frozenset(shared)
+    copies = [one for one in equal if named.isdisjoint((one, one.rpartition("[")[0]))]
+    if copies:
+        count = f"{len(copies)} inputs have" if len(copies) > 1 else f"{copies[0]} has"
+        notes.append(
+            f"{count} the same values as references of other names: p-values of copies are invalid, and they look more "
+            "typical than they are."
+        )
+    return tuple(notes)
 
 
 def with_baseline_inputs(

@@ -1,16 +1,14 @@
 """Classes of inputs from a CSV file, matched to inputs by their paths."""
 
-import csv
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from io import StringIO
 from pathlib import Path, PurePosixPath
 
 from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError, UsageError
-from onnx_ood.inputs.files import name_of, open_regular, quoted, reason_of
-from onnx_ood.inputs.rows.csv_tables import CLASS_COLUMNS, PATH_COLUMNS
+from onnx_ood.inputs.files import name_of, open_regular, quoted
+from onnx_ood.inputs.rows.csv_tables import CLASS_COLUMNS, PATH_COLUMNS, split_lines
 
 MAX_CLASSES_BYTES = 1 << 28
 """A file of classes larger than 256 MiB is refused."""
@@ -122,10 +120,10 @@ def read_classes(path: Path) -> Classes:
     try:
         with open_regular(path, max_bytes=MAX_CLASSES_BYTES) as file:
             text = file.read().decode("utf-8-sig")
-        rows = csv.DictReader(
-            StringIO(text, newline=""), delimiter="\t" if path.suffix.lower() == ".tsv" else ","
-        )
-        known = {str(column).strip().lower(): column for column in reversed(rows.fieldnames or ())}
+        lines = split_lines(text, "\t" if path.suffix.lower() == ".tsv" else ",", where)
+        number, header = next(lines, (1, []))
+        header = header if number == 1 else []
+        known = {header[at].strip().lower(): at for at in reversed(range(len(header)))}
         inputs = next((known[one] for one in (_INPUT, *PATH_COLUMNS) if one in known), None)
         classes = next((known[one] for one in (_CLASS, *CLASS_COLUMNS) if one in known), None)
         missing = [name for name, column in ((_INPUT, inputs), (_CLASS, classes)) if column is None]
@@ -135,21 +133,19 @@ def read_classes(path: Path) -> Classes:
                 f"{_INPUT},{_CLASS}"
             )
         found: dict[str, str] = {}
-        for row in rows:
-            name, of = (row[inputs] or "").strip(), (row[classes] or "").strip()
+        for number, row in lines:
+            name, of = (row[at].strip() if at < len(row) else "" for at in (inputs, classes))
             if not PurePosixPath(name).name or not of:
-                raise UsageError(f"{where}: line {rows.line_num} names no {_CLASS if name else _INPUT}")
+                raise UsageError(f"{where}: line {number} names no {_CLASS if name else _INPUT}")
             if found.setdefault(name, of) != of:
                 raise UsageError(
-                    f"{where}: line {rows.line_num} gives {shown(name)} the class {quoted(of)}, and a line before it "
+                    f"{where}: line {number} gives {shown(name)} the class {quoted(of)}, and a line before it "
                     f"{quoted(found[name])}"
                 )
     except InputError as error:
         raise UsageError(str(error)) from None
     except UnicodeDecodeError:
         raise UsageError(f"{where}: is not UTF-8 text; save it as such") from None
-    except csv.Error as error:
-        raise UsageError(f"{where}: is not CSV: {reason_of(error)}") from None
     return Classes(path, found.items())
 
 

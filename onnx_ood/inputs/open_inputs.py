@@ -75,7 +75,7 @@ def open_inputs(inputs: Any, *, name: str = "inputs", stdin: TextIO | None = Non
     if isinstance(inputs, Image.Image):
         return _memory([inputs], name)
     if isinstance(inputs, Mapping):
-        return _memory(_mapping(inputs, name), name)
+        return _memory(_mapping(inputs, name), name) if inputs else InputSource()
     if _is_array(inputs):
         array = _as_array(inputs, name)
         if array.dtype.kind in _TEXTS:  # np.array(["a.png"]), or a column of a table

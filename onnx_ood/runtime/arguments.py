@@ -231,6 +231,30 @@ def refuse_nan(given: Mapping[str, ArrayLike]) -> None:
             )
 
 
+def refuse_infinite(values: ArrayLike, name: str, dtype: str | None) -> None:
+    """Refuse infinite values, and those that become infinite as float32.
+
+    Args:
+        values: What a user gives.
+        name: Name of the argument.
+        dtype: Type that they are converted to. The range of smaller types than float32 is not checked: their overflow
+            shows as an infinite activation.
+
+    Raises:
+        UsageError: If there are such values.
+    """
+    array = _array(values, name)
+    if array.dtype.kind != "f":
+        return
+    with np.errstate(over="ignore"):
+        count = int(np.isinf(array if dtype == "float64" else array.astype(np.float32)).sum())
+    if count:
+        raise UsageError(
+            f"{name}: found {count} infinite or too large for float32 among {array.size} values; replace them, or "
+            "leave out their inputs"
+        )
+
+
 def check_seed(seed: int) -> None:
     """Refuse negative seeds.
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from onnx_ood._arguments import checked
 from onnx_ood.graph import Model, load, select
-from onnx_ood.runtime.arguments import find_site, refuse_nan
+from onnx_ood.runtime.arguments import find_site, refuse_infinite, refuse_nan
 from onnx_ood.runtime.measurement import Measurement
 from onnx_ood.runtime.prober import Prober
 
@@ -52,7 +52,7 @@ def measure(
         Pair statistics of every input, copy and probe, and the model's own outputs for the clean inputs.
 
     Raises:
-        UsageError: If an argument is wrong or has NaN; SelectorError for a probe.
+        UsageError: If an argument is wrong or has NaN, or the batch or nudges are infinite; SelectorError for a probe.
         ModelError: If the model can't be read or run.
         ProviderError: If the provider can't run here.
 
@@ -65,9 +65,10 @@ def measure(
     (('logits',), (2, 5, 1))
     """
     refuse_nan({"batch": batch, "nudges": nudges, **(feeds or {})})
-    return _prober(model, probes, site, provider, batch_size, feeds, exact, batch_axis).measure(
-        batch, nudges, feeds
-    )
+    prober = _prober(model, probes, site, provider, batch_size, feeds, exact, batch_axis)
+    refuse_infinite(batch, "batch", prober.input.dtype)
+    refuse_infinite(nudges, "nudges", prober.site.dtype)
+    return prober.measure(batch, nudges, feeds)
 
 
 @checked

@@ -145,3 +145,31 @@ def test_options_of_several_values_and_switches_may_be_repeated(capsys: pytest.C
     words = ["--probe", "a", "--probe", "b", "--verbose", "--verbose"]
     assert run(["score", "model.onnx", "no/such.png", *words]) == 64
     assert "no/such.png: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["score", "--cache"],
+        ["score", "--json"],
+        ["bench", "--html"],
+        ["plane", "--feed"],
+        ["instrument", "-o"],
+    ],
+)
+def test_an_empty_value_is_refused_before_anything_is_made(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the shell passes an unset variable: `--cache "$DIR"`. An empty path would be the working folder."""
+    monkeypatch.chdir(tmp_path)
+    command, option = words
+    assert run([command, str(models.path("fashion_cnn")), option, ""]) == 64
+    assert "is empty; give a value, or leave it out" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["score", "inspect", "doctor"])
+def test_a_title_without_a_page_is_refused(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = {"score": ["m.onnx", "x.npy"], "inspect": ["m.onnx"], "doctor": []}[command]
+    assert run([command, *arguments, "--title", "Mine"]) == 64
+    assert "add --html FILE" in capsys.readouterr().err

@@ -150,3 +150,20 @@ def test_flags_to_fail_on_take_references_and_a_share(option: list[str], words: 
     done = run("score", CNN, rows, *option)
     assert (done.returncode, done.stdout) == (64, "")
     assert words in done.stderr
+
+
+def test_a_pattern_that_the_shell_expanded_is_explained(tmp_path: Path) -> None:
+    """`--reference good/*.npy` without quotes: one reference, and the other files as inputs."""
+    (tmp_path / "good").mkdir()
+    images = (models.fashion_samples()[0][:3, np.newaxis] / 255).astype(np.float32)
+    files = [tmp_path / "good" / f"{at}.npy" for at in range(3)]
+    for path, image in zip(files, images, strict=True):
+        np.save(path, image[np.newaxis])
+    done = run("score", CNN, "--reference", *files, "--no-cache")
+    assert done.returncode == 64
+    assert "onnx-ood: 1 reference could be measured, expected at least 10" in done.stderr
+    assert "quote the pattern, or repeat --reference" in done.stderr
+    (tmp_path / "new.npy").write_bytes(files[1].read_bytes())
+    done = run("score", CNN, tmp_path / "new.npy", "--reference", files[0], "--no-cache")
+    assert "1 reference could be measured" in done.stderr
+    assert "quote" not in done.stderr

@@ -16,6 +16,7 @@ from onnx_ood.evidence.nudge_units import NudgeUnit, feature_spread, spread_note
 from onnx_ood.evidence.perturbed import COPIES
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.reader import FeatureReader
+from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 from onnx_ood.inputs import open_inputs
 from onnx_ood.perturb import draw
@@ -162,3 +163,13 @@ def test_the_jacobian_of_a_quantized_model_is_over_its_steps(save: Save) -> None
         for one in (plain, text)
     )
     np.testing.assert_allclose(np.mean(found), np.mean(expected), rtol=0.2)
+
+
+def test_nudges_too_large_for_float32_are_refused(save: Save) -> None:
+    plain, _ = models(save)
+    largest = float(np.finfo(np.float32).max)
+    assert NudgeUnit(largest).nudges(np.ones(2))[0] == np.finfo(np.float32).max
+    with pytest.raises(UsageError, match=r"nudges of scale 1e\+38 are too large for float32"):
+        NudgeUnit(1e38).nudges(np.full(2, 4.0))
+    with pytest.raises(UsageError, match="too large for float32"):
+        onnx_ood.score(plain, rows(12, 3), scale=1e38, copies=64, provider="cpu", cache=False)

@@ -96,3 +96,10 @@ def test_flags_keep_their_rate_and_catch_what_is_strange(garments: Path) -> None
     # The smallest p-value is 1 in 13.
     few = onnx_ood.bench(models.path("fashion_cnn"), files[12:], None, settings, reference=files[:12])
     assert few.flags is None
+
+
+def test_an_empty_mapping_is_empty() -> None:
+    with pytest.raises(UsageError, match="inputs are empty"):
+        onnx_ood.score(models.path("fashion_cnn"), {})
+    with pytest.raises(UsageError, match="reference is empty"):
+        onnx_ood.score(models.path("fashion_cnn"), np.zeros((2, 1, 28, 28), np.float32), reference={})

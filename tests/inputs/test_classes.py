@@ -128,3 +128,10 @@ def test_folders_by_class(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="holds no folders with files"):
         read_classes(tmp_path / "empty")
+
+
+def test_a_stray_quote_fails_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"classes\.csv: a quote opened in line 3 is not closed in that line"
+    ):
+        read(tmp_path, 'input,class\n1.png,cat\n2.png,"dog\n3.png,cat\n')

@@ -575,3 +575,13 @@ class TestParts:
         assert layout.choose_batch_size(limit // 5, "cpu") == 5
         assert layout.choose_batch_size(2 * limit, "cpu") == 1
         assert layout.choose_batch_size(0, "cpu") == 32
+
+
+@pytest.mark.parametrize("name", ["batch", "nudges"])
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39])
+def test_infinite_values_are_refused(name: str, value: float, save: Save) -> None:
+    path = save(small_models.classifier())
+    values = {"batch": small_models.images(2).astype(np.float64), "nudges": np.full((2, 3, 8, 8), 0.1)}
+    values[name].flat[[3, 5]] = value
+    with pytest.raises(onnx_ood.UsageError, match=f"{name}: found 2 infinite or too large for float32 among"):
+        measure(path, **values)

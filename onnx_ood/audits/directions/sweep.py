@@ -116,7 +116,7 @@ class Sweep:
         units = [self._units(noise, shape) for noise in self.noises]
         # Scales are compared with each other, so none of them is enlarged to the steps of a model that rounds.
         sizes = [NudgeUnit(scale, gain).with_spread(self._spread, None) for scale in self._scales]
-        return np.concatenate([size.of(unit).astype(np.float32) for unit in units for size in sizes])
+        return np.concatenate([size.nudges(unit) for unit in units for size in sizes])
 
     def _units(self, noise: str, shape: tuple[int, ...]) -> Float:
         if noise in FAMILIES or self._preprocessing is None:

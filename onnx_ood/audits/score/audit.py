@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
@@ -41,9 +42,10 @@ from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import open_references, overlap_notes
+from onnx_ood.evidence.table_columns import column_notes, table_columns
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, find_rounding, select, suggest_probes
-from onnx_ood.inputs import InputSource, open_inputs
+from onnx_ood.inputs import Batch, InputSource, open_inputs
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.provenance import environment
 from onnx_ood.runtime import Prober
@@ -106,6 +108,7 @@ def score(
         answer=settings.answer,
     )
     prepared.check(source)
+    differing = column_notes(prepared.fed, source, references)
     used = {"an input": source.paths, "a reference": references.paths}
     check_stream(streaming, run_files(prepared.model.path, used, settings.feeds))
     run = ScoreRun(prepared, settings)
@@ -118,7 +121,14 @@ def score(
             inputs=source.sample(settings.limit, settings.seed),
         )
         return run.score(
-            source, scorer, stream, references=references, notes=notes, streaming=streaming, progress=progress
+            source,
+            scorer,
+            stream,
+            references=references,
+            notes=notes,
+            differing=differing,
+            streaming=streaming,
+            progress=progress,
         )
 
 
@@ -142,6 +152,7 @@ class ScoreRun:
         self._prepared, self._settings = prepared, settings
         self.spread: Float | None = None
         self._measured = False
+        self._columns: tuple[str, ...] = ()
         self._probes = choose_probes(prepared.model, settings, prepared.site)
         # Read here, so that a bad file of classes is found before anything is measured.
         self._classes = find_class_names(settings.labels, prepared.card)
@@ -172,6 +183,8 @@ class ScoreRun:
             The spread, as `feature_spread` gives it.
         """
         self.spread, self._measured = feature_spread(self._prepared, references), True
+        if self.spread is not None:
+            self._columns = table_columns(self._prepared.fed, references)
         return self.spread
 
     def score(
@@ -182,6 +195,7 @@ class ScoreRun:
         *,
         references: InputSource,
         notes: tuple[str, ...],
+        differing: Sequence[str] = (),
         streaming: Streaming | None = None,
         progress: Progress | None = None,
     ) -> ScoreResult:
@@ -193,6 +207,7 @@ class ScoreRun:
             stream: Stream of the run.
             references: References, to find inputs that are among them.
             notes: Notes on the detectors and references.
+            differing: Notes on columns of inputs that differ from those of references.
             streaming: File of the stream; None for a temporary one.
             progress: Called with the number of inputs done and in all.
 
@@ -253,6 +268,8 @@ class ScoreRun:
             )
             adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
         scoring = Phase(progress, "inputs", reader.count(settings.limit) if progress else None)
+        digests = scorer.fitted.references.digests if scorer else frozenset()
+        equal: list[str] = []
         # Closed at once if the model fails or the user gives up, so that no decoder keeps running.
         with closing(iter(reader)) as batches:
             for batch in batches:
@@ -260,7 +277,9 @@ class ScoreRun:
                     writer.fail(failed.id, failed.reason)
                 room = len(batch) if settings.limit is None else settings.limit - writer.scored
                 if len(batch) and room > 0:
-                    runner.run(batch.part(0, room))
+                    part = batch.part(0, room)
+                    runner.run(part)
+                    equal += _equal(part, digests)
                 writer.commit(runner.calibration())
                 scoring.reach(writer.seen - len(source.missing))
         calibration = runner.calibration()
@@ -303,7 +322,8 @@ class ScoreRun:
             notes=(
                 *reader.warnings,
                 *rounding,
-                *overlap_notes(sampled.shared_with(references)),
+                *overlap_notes(sampled.shared_with(references), equal),
+                *differing,
                 *prepared.notes,
                 *(note for note in reader.notes if note not in reader.warnings),
                 *rank_notes(results),
@@ -315,7 +335,11 @@ class ScoreRun:
                 *comparison_notes(probe_results, pairs),
                 *advice_notes(settings, advice),
                 *label_notes(settings, self._classes, results),
-                *spread_notes(spread, given=references.given, columns=reader.columns),
+                *spread_notes(
+                    spread,
+                    given=references.given,
+                    columns=self._columns if references.given else reader.columns,
+                ),
                 *stream_notes(stream, len(results)),
             ),
         )
@@ -339,6 +363,13 @@ class ScoreRun:
             limit=settings.limit,
             environment=environment(),
         )
+
+
+def _equal(batch: Batch, digests: frozenset[bytes]) -> list[str]:
+    """Name the inputs of a batch with the values of a reference."""
+    if not digests:
+        return []
+    return [name for name, digest in zip(batch.ids, batch.digests(), strict=True) if digest in digests]
 
 
 def _copies_used(adaptive: Adaptive, summary: StreamSummary, scored: int) -> CopiesUsed:

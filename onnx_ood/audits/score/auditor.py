@@ -26,6 +26,7 @@ from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import ReferenceSet, ReferenceSource, open_references
+from onnx_ood.evidence.table_columns import column_notes
 from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import Model
 from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
@@ -127,6 +128,7 @@ class Auditor:
         source = open_inputs(inputs).require("inputs")
         source.check_missing()
         self._prepared.check(source)
+        differing = column_notes(self._prepared.fed, source, self._references)
         check_stream(streaming, run_files(self.model, {"an input": source.paths}, self.settings.feeds))
         with open_stream(streaming) as stream:
             return self._run.score(
@@ -135,6 +137,7 @@ class Auditor:
                 stream,
                 references=self._references,
                 notes=self.notes,
+                differing=differing,
                 streaming=streaming,
                 progress=progress,
             )

@@ -119,8 +119,7 @@ class Perturber:
 
     def _draw(self, shape: Sequence[int]) -> NDArray[np.float32]:
         noise = draw(self._settings.noise, shape, self.copies, self._settings.seed)
-        scaled: NDArray[np.float32] = self._unit.of(noise).astype(np.float32)
-        return scaled
+        return self._unit.nudges(noise)
 
     @cached_property
     def described(self) -> NudgeSettings:

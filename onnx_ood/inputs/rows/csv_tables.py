@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -118,13 +118,14 @@ def open_csv(path: Path, *, input_shape: Sequence[int | str | None], dtype: np.d
         InputError: If the file cannot be read or does not fit the model.
     """
     name = name_of(path)
+    # Read first: the file may be a damaged list of paths for a model of any other input.
+    header, cells = read_cells(path)
     if len(input_shape) != 2:
         raise InputError(
             f"{name}: is a table, but the model takes {shape_text(input_shape)}, not [N,features]"
         )
     if dtype.kind not in "fiub":
         raise InputError(f"{name}: is a table of numbers, but the model takes {dtype.name}")
-    header, cells = read_cells(path)
     if not cells:
         raise InputError(f"{name}: holds no rows")
     width = len(header)
@@ -169,15 +170,49 @@ def read_cells(path: Path) -> tuple[list[str], list[list[str]]]:
             raise InputError(f"{name}: is not UTF-8 text; save it as such") from None
     first = text.split("\n", 1)[0]
     separator = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-    try:
-        lines = [row for row in csv.reader(StringIO(text, newline=""), delimiter=separator) if row]
-    except csv.Error as error:
-        raise InputError(f"{name}: is not a table of text ({reason_of(error)})") from None
+    lines = [row for _, row in split_lines(text, separator, name)]
     if not lines:
         raise InputError(f"{name}: is empty")
     if all(_number(cell) is not None for cell in lines[0]):
         return [str(at) for at in range(len(lines[0]))], lines
     return lines[0], lines[1:]
+
+
+def split_lines(text: str, separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the lines of a table that are not empty, each with its number from 1.
+
+    Args:
+        text: Content of the file.
+        separator: Character between cells.
+        name: Name of the file, for errors.
+
+    Raises:
+        InputError: If a quote is not closed in its line, by which all lines to the next quote would be one cell.
+
+    >>> list(split_lines('a,"b,c"', ",", "x.csv"))
+    [(1, ['a', 'b,c'])]
+    """
+    # After the empty line at the end, a quote in the last line spans lines, too.
+    rows = csv.reader(StringIO(f"{text}\n\n", newline=""), delimiter=separator)
+    number = 1
+    reason = ""
+    while True:
+        try:
+            row = next(rows, None)
+        except csv.Error as error:
+            row, reason = [], reason_of(error)
+        if rows.line_num > number:
+            raise InputError(
+                f"{name}: a quote opened in line {number:,} is not closed in that line; remove it, or the line breaks "
+                "from the cell"
+            )
+        if reason:
+            raise InputError(f"{name}: is not a table of text (line {number:,}: {reason})")
+        if row is None:
+            return
+        if row:
+            yield number, row
+        number += 1
 
 
 def listed_paths(path: Path) -> list[str] | None:

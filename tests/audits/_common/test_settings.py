@@ -71,3 +71,10 @@ def test_signatures_have_plain_types_and_name_the_class_of_the_settings() -> Non
     for function in (onnx_ood.fit, onnx_ood.bench, onnx_ood.directions, onnx_ood.plane):
         assert "FieldInfo" not in str(inspect.signature(function))
     assert "fields of `onnx_ood.ScoreSettings`" in (inspect.getdoc(onnx_ood.fit) or "")
+
+
+@pytest.mark.parametrize("name", ["cache", "labels"])
+def test_an_empty_path_is_refused(name: str) -> None:
+    """It would be the working folder."""
+    with pytest.raises(onnx_ood.UsageError, match=f"{name}: an empty path"):
+        onnx_ood.ScoreSettings(**{name: ""})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import jsonschema
 import numpy as np
@@ -230,7 +231,19 @@ def test_inputs_that_are_references_too_are_told(folders):
     result = onnx_ood.score(FASHION, [good], settings, reference=[good])
     assert any("40 inputs are among the references, too" in note for note in result.notes)
     apart = onnx_ood.score(FASHION, [str(folders / "new")], settings, reference=[good])
-    assert not any("among the references" in note for note in apart.notes)
+    assert not any("among the references" in note or "same values" in note for note in apart.notes)
+
+
+def test_copies_of_references_under_other_names_are_noted(folders, tmp_path):
+    good = sorted((folders / "good").iterdir())
+    for number, path in enumerate(good[:3]):
+        shutil.copy(path, tmp_path / f"copy{number}{path.suffix}")
+    inputs = [str(tmp_path), str(good[0]), str(folders / "new")]
+    result = onnx_ood.score(
+        FASHION, inputs, ScoreSettings(detectors=("energy",)), reference=[str(folders / "good")]
+    )
+    assert any("3 inputs have the same values as references of other names" in note for note in result.notes)
+    assert any(f"{good[0].name} is among the references, too" in note for note in result.notes)
 
 
 @pytest.mark.parametrize(

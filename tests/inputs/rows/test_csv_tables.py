@@ -133,3 +133,34 @@ def test_other_files_are_refused(tmp_path: Path, content: bytes, shape: Any, mes
     (tmp_path / "x.csv").write_bytes(content)
     with pytest.raises(InputError, match=message):
         open_csv(tmp_path / "x.csv", input_shape=shape, dtype=np.dtype(np.float32))
+
+
+@pytest.mark.parametrize("end", ["\n", "", "\r\n"])
+@pytest.mark.parametrize("row", [0, 19, 199])
+def test_a_stray_quote_fails_the_table_with_its_line(tmp_path: Path, row: int, end: str) -> None:
+    lines = ["a,b,c,d", *["1,2,3,4"] * 200]
+    lines[1 + row] = '"' + lines[1 + row]
+    (tmp_path / "x.csv").write_text("\n".join(lines) + end, encoding="utf-8", newline="")
+    with pytest.raises(InputError, match=f"quote opened in line {row + 2} is not closed in that line"):
+        opened(tmp_path / "x.csv", 4)
+
+
+def test_a_stray_quote_before_more_text_than_a_cell_holds(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('1,2\n"3,4\n' + "5,6\n" * 50_000, encoding="utf-8")
+    with pytest.raises(InputError, match="quote opened in line 2 is not closed"):
+        opened(tmp_path / "x.csv", 2)
+
+
+def test_a_cell_over_several_lines_fails_the_table(tmp_path: Path) -> None:
+    frame = FRAME.assign(comment=["x", "two\nlines", "y"])
+    frame.to_csv(tmp_path / "x.csv", index=False)
+    with pytest.raises(InputError, match="quote opened in line 3 is not closed"):
+        opened(tmp_path / "x.csv", 3)
+
+
+def test_a_stray_quote_in_a_list_of_paths_fails_the_list(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('path,y\na.png,1\n"b.png,0\nc.png,1\n', encoding="utf-8")
+    source = open_inputs(tmp_path / "x.csv")
+    assert source.paths == (tmp_path / "x.csv",)
+    with pytest.raises(InputError, match="quote opened in line 3 is not closed"):
+        open_csv(source.paths[0], input_shape=("N", 3, 8, 8), dtype=np.dtype(np.float32))

@@ -1,0 +1,86 @@
+"""Names of columns of tables, against the data frames that the tables are written from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import small_models
+
+import onnx_ood
+from onnx_ood.evidence.prepared_model import prepare_model
+from onnx_ood.evidence.table_columns import column_notes, table_columns
+from onnx_ood.exceptions import UsageError
+from onnx_ood.inputs import InputSource, open_inputs
+
+Save = Callable[..., Path]
+
+NAMES = ["income", "age", "rate", "balance"]
+SIZES = np.array([1000, 10, 0.1, 1e6])
+
+
+@pytest.fixture
+def model(save: Save) -> Path:
+    text = "t (float[N, 4] x) => (float[N, 3] y) { h = MatMul (x, w) r = Relu (h) y = MatMul (r, v) }"
+    return save(small_models.build(text, {"w": small_models.normal(4, 8), "v": small_models.normal(8, 3)}))
+
+
+def table(path: Path, seed: int, names: list[str] = NAMES, **options: object) -> InputSource:
+    frame = pd.DataFrame(np.random.default_rng(seed).normal(size=(24, 4)) * SIZES, columns=NAMES)
+    if set(names) == set(NAMES):
+        frame = frame[names]
+    frame.to_csv(path, index=False, **{"header": names} | options)
+    return open_inputs(path)
+
+
+def compared(model: Path, source: InputSource, references: InputSource) -> list[str]:
+    return column_notes(prepare_model(model, source).fed, source, references)
+
+
+def test_names_are_those_of_the_first_table_with_names(model: Path, tmp_path: Path) -> None:
+    table(tmp_path / "a.csv", 0, header=False)
+    table(tmp_path / "b.csv", 1)
+    source = open_inputs([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert table_columns(prepare_model(model, source).fed, source) == tuple(NAMES)
+
+
+def test_another_order_is_refused(model: Path, tmp_path: Path) -> None:
+    references = table(tmp_path / "good.csv", 0)
+    swapped = table(tmp_path / "new.csv", 1, ["age", "income", "rate", "balance"])
+    with pytest.raises(
+        UsageError, match=r"another order .*: column 1 is age, not income, column 2 is income"
+    ):
+        onnx_ood.score(model, swapped, reference=references, provider="cpu", cache=False)
+    auditor = onnx_ood.fit(model, references, provider="cpu", cache=False)
+    with pytest.raises(UsageError, match="another order"):
+        auditor.score(swapped)
+    with pytest.raises(UsageError, match="another order"):
+        onnx_ood.bench(model, references, swapped, reference=references, provider="cpu", cache=False)
+
+
+def test_other_names_are_noted(model: Path, tmp_path: Path) -> None:
+    references = table(tmp_path / "good.csv", 0)
+    other = table(tmp_path / "new.csv", 1, ["income", "age", "share", "balance"])
+    (note,) = compared(model, other, references)
+    assert note.endswith("by their positions: column 3 is share, not rate.")
+    result = onnx_ood.score(model, other, reference=references, provider="cpu", cache=False)
+    assert note in result.notes
+    # The spread is that of the references, with their names.
+    sizes = pd.read_csv(tmp_path / "good.csv").astype(np.float32).astype(np.float64).std()
+    expected = ", ".join(f"{name} {sizes[name]:.3g}" for name in NAMES)
+    assert any(one.endswith(f"over the references: {expected}.") for one in result.notes)
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"header": [" Income", "AGE", "rate", "balance"]}, {"header": False}]
+)
+def test_equal_names_and_tables_without_names_are_fine(
+    model: Path, tmp_path: Path, options: dict[str, object]
+) -> None:
+    references, source = table(tmp_path / "good.csv", 0), table(tmp_path / "new.csv", 1, **options)
+    assert compared(model, source, references) == []
+    assert compared(model, references, source) == []
+    assert compared(model, open_inputs(np.ones((2, 4), np.float32)), references) == []
