@@ -21,8 +21,12 @@ NOT_EVALUATED = "Not evaluated"
 
 
 def rank_notes(results: Sequence[InputResult]) -> list[str]:
-    """Note inputs that cannot be compared with each other."""
-    if not results or results[0].deviation is not None:
+    """Note inputs that cannot be compared with each other, by their drops or by equal scores."""
+    if not results:
+        return []
+    if len(results) > 1 and results[0].scores and len({entry.scores[0] for entry in results}) == 1:
+        return ["All inputs have the same score: their order means nothing."]
+    if results[0].deviation is not None:
         return []
     what = "are listed as given, without a rank" if results[0].rank is None else "have no deviation"
     if len(results) < MIN_INPUTS:
