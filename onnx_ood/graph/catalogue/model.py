@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -45,6 +45,10 @@ class Model:
     path: Path
     proto: ModelProto
     data_files: tuple[Path, ...]
+
+    def __reduce__(self) -> tuple[Callable[[Path], Model], tuple[Path]]:
+        """Pickle the path alone: the file is read again."""
+        return load, (self.path,)
 
     @cached_property
     def types(self) -> Mapping[str, TypeProto]:
