@@ -76,7 +76,7 @@ def test_inputs_that_do_not_take_the_branch_of_a_probe_are_scored_by_detectors(t
     def place(name: str) -> int:
         return int(name.rsplit("[", maxsplit=1)[-1].rstrip("]"))
 
-    settings = ScoreSettings(probes=("*/p",), detectors=("msp",), batch_size=1, provider="cpu")
+    settings = ScoreSettings(probes=("*/p",), detectors=("msp",), provider="cpu")
     result = onnx_ood.score(tmp_path / "m.onnx", rows, settings)
     assert (len(result.inputs), result.failed) == (30, ())
     for one in result.inputs:
