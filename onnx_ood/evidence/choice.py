@@ -16,6 +16,7 @@ from onnx_ood.detectors import (
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model
+from onnx_ood.runtime import Session
 
 
 def choose_detectors(
@@ -34,6 +35,7 @@ def choose_detectors(
 
     Raises:
         UsageError: If a named detector is unknown or does not apply, or none applies.
+        ModelError: If onnxruntime refuses a model to which a named detector does not apply.
     """
     info = find_feature_sources(model, answer, batched=batched).info
     wanted = [find_detector(name) for name in dict.fromkeys(names) or list_detectors()]
@@ -41,6 +43,8 @@ def choose_detectors(
     chosen = [detector for detector in wanted if reasons[detector.name] is None]
     not_applicable = {name: reason for name, reason in reasons.items() if reason is not None}
     if not_applicable and (names or not chosen):
+        # A model that cannot be loaded has a worse problem, which may be the cause.
+        Session(model.proto, model.path, "cpu")
         name, reason = next(iter(not_applicable.items()))
         raise UsageError(f"detector {name} does not apply to {model.path}: {reason}")
     return chosen, not_applicable

@@ -79,6 +79,7 @@ class Collected(Generic[Found]):
         failed: Inputs that could not be measured.
         notes: Notes on how the inputs were read.
         digests: Digests of the measured inputs, `Batch.digests`.
+        refusal: Error of the first input that the model could not run, or None.
     """
 
     ids: list[str]
@@ -87,6 +88,7 @@ class Collected(Generic[Found]):
     failed: list[Failure] = field(default_factory=list)
     notes: tuple[str, ...] = ()
     digests: list[bytes] = field(default_factory=list)
+    refusal: ModelError | None = None
 
 
 class Collector(Generic[Found]):
@@ -218,6 +220,7 @@ class Collector(Generic[Found]):
                     self._measure(batch.part(i, i + 1), alterations, collected, parts, altered, measuring)
                 return
             collected.failed.append(Failure(id=batch.ids[0], reason=str(error)))
+            collected.refusal = collected.refusal or error
             return
         finite = self._reader.finite(found)
         for i in np.flatnonzero(~finite).tolist():

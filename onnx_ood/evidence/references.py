@@ -117,9 +117,12 @@ def measure_references(
 
     Raises:
         TooFewReferencesError: If fewer than 10 could be measured.
+        ModelError: If the model could run none.
     """
     augmentations = pseudo_ood_augmentations(preprocessing) if augment and preprocessing is not None else {}
     found = collector.collect(source, numbered(augmentations), progress, "references")
+    if found.refusal is not None and not found.ids:
+        raise found.refusal
     if len(found.ids) < MIN_REFERENCES:
         first = (
             f" (the first that failed: {found.failed[0].id}: {found.failed[0].reason})"

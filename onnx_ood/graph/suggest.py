@@ -39,8 +39,9 @@ def suggest_probes(
     """Suggest probes that cover the depth of a model at low cost.
 
     Activations come first: there units are active or not, and a nudge has just passed a nonlinearity. Of more than
-    `limit`, an evenly spaced subset in execution order is taken, first and last included. In a model without
-    activations, probes are results of operators with weights, or else any floating-point tensors.
+    `limit`, an evenly spaced subset in execution order is taken, first and last included. If all activations are in
+    control flow, results of operators with weights outside are added. In a model without activations, probes are
+    results of operators with weights, or else any floating-point tensors.
 
     Args:
         model: The model.
@@ -67,22 +68,27 @@ def suggest_probes(
     # preferred.
     in_control_flow = {path for path, nested in model.nested_by_path.items() if nested.around}
     outside = [tensor for tensor in inner if tensor.name not in in_control_flow]
+    weighted = [tensor for tensor in outside if tensor.op in _WEIGHTED_OPS]
+    activations = [tensor for tensor in inner if tensor.activation]
+    # No input takes all branches, but all inputs can be measured outside.
+    either = {tensor.name for tensor in (*weighted, *activations)} if weighted and activations else ()
     choices = (
-        ("activation", [tensor for tensor in outside if tensor.activation]),
-        ("activation", [tensor for tensor in inner if tensor.activation]),
-        ("weighted operator", [tensor for tensor in outside if tensor.op in _WEIGHTED_OPS]),
-        ("weighted operator", [tensor for tensor in inner if tensor.op in _WEIGHTED_OPS]),
-        ("floating-point tensor", outside or inner or found),
+        ("activations", [tensor for tensor in outside if tensor.activation]),
+        ("activations and weighted operators", [tensor for tensor in inner if tensor.name in either]),
+        ("activations", activations),
+        ("weighted operators", weighted),
+        ("weighted operators", [tensor for tensor in inner if tensor.op in _WEIGHTED_OPS]),
+        ("floating-point tensors", outside or inner or found),
     )
-    kind, candidates = next((choice for choice in choices if choice[1]), choices[-1])
+    kinds, candidates = next((choice for choice in choices if choice[1]), choices[-1])
     if not candidates:
         raise ModelError(
             f"{model.path}: no floating-point tensor depends on an input, so nothing can be measured"
         )
     count = len(candidates)
     if count <= limit:
-        return tuple(Suggestion(tensor, f"all {count} {kind}s") for tensor in candidates)
+        return tuple(Suggestion(tensor, f"all {count} {kinds}") for tensor in candidates)
     step = (count - 1) / max(limit - 1, 1)
     chosen = [round(i * step) for i in range(limit)] if limit > 1 else [count // 2]
-    reason = f"{limit} of {count} {kind}s, spread evenly over the depth"
+    reason = f"{limit} of {count} {kinds}, spread evenly over the depth"
     return tuple(Suggestion(candidates[i], reason) for i in chosen)

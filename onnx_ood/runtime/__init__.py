@@ -20,6 +20,7 @@ from onnx_ood.runtime.measure import measure, observer_effect
 from onnx_ood.runtime.measurement import Measurement
 from onnx_ood.runtime.prober import Prober
 from onnx_ood.runtime.rings import ring_transitions
+from onnx_ood.runtime.session import Session
 from onnx_ood.runtime.threads import decoding_threads
 from onnx_ood.runtime.transitions import Transitions, count_transitions
 
@@ -35,6 +36,7 @@ __all__ = [
     "PatternReader",
     "PerturbationGroup",
     "Prober",
+    "Session",
     "Transitions",
     "answer_tensor",
     "batch_axis",

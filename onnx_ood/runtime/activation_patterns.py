@@ -170,7 +170,8 @@ class PatternReader:
             self._read,
             fetched=list(self._shapes.values()),
             finish=self._count_in_channels,
-            batch_size=batch_size,
+            # One condition decides for all inputs of a run; a trial run need not show that.
+            batch_size=1 if model.branches_by(self.input.name) else batch_size,
             fixed=fixed_batch_size(self.input),
             arrange=self.input.arrange if self.site.is_input else lambda values: values,
         )

@@ -76,6 +76,8 @@ def find_site(model: Model, name: str | None) -> Tensor:
     if name is None:
         if len(usable) == 1:
             return model.by_name[usable[0]]
+        if not model.inputs:
+            raise UsageError(f"{model.path} has no inputs: there is nothing to feed or nudge")
         listed = ", ".join(f"{tensor.name} ({tensor.dtype})" for tensor in model.inputs) or "none"
         problem = "has several floating-point inputs" if usable else "has no floating-point input to nudge"
         inner = "" if usable else nearest_floats(model)

@@ -149,7 +149,8 @@ class ChannelReader:
             model.path,
             self.input.name,
             self._read,
-            batch_size=batch_size,
+            # One condition decides for all inputs of a run; a trial run need not show that.
+            batch_size=1 if model.branches_by(self.input.name) else batch_size,
             fixed=fixed_batch_size(self.input),
             arrange=self.input.arrange,
         )

@@ -119,7 +119,8 @@ class Prober:
             lambda: self.probes,
             path=model.path,
             provider=self.provider,
-            batch_size=batch_size,
+            # One condition decides for all inputs of a run; a trial run need not show that.
+            batch_size=1 if model.branches_by(self.input.name) else batch_size,
             fixed=fixed_batch_size(self.input),
             inner_site=not self.site.is_input,
             found=self._adopt,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import pytest
 import small_models as small
 
@@ -11,7 +12,7 @@ from onnx_ood import models
 from onnx_ood.detectors import find_feature_sources
 from onnx_ood.evidence.choice import choose_detectors, without_unlearned
 from onnx_ood.evidence.references import ReferenceSet
-from onnx_ood.exceptions import UsageError
+from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.graph import load
 
 
@@ -31,6 +32,14 @@ def test_a_named_detector_that_does_not_apply_is_refused(cnn, save):
     nothing = save(small.build("net (int64[N, 3] x) => (int64[N, 3] y) { y = Add (x, x) }"))
     with pytest.raises(UsageError, match="does not apply to"):
         choose_detectors(load(nothing), ())
+
+
+def test_the_reason_of_the_runtime_comes_before_a_detector_that_does_not_apply(save) -> None:
+    graph = onnx.parser.parse_graph("net (float[N, 3] x) => (float[N, 3] y) { y = unknown.domain.Op (x) }")
+    opsets = [onnx.helper.make_opsetid("", 17), onnx.helper.make_opsetid("unknown.domain", 1)]
+    model = load(save(onnx.helper.make_model(graph, ir_version=8, opset_imports=opsets)))
+    with pytest.raises(ModelError, match=r"onnxruntime cannot load it: .*Op"):
+        choose_detectors(model, ("auto",))
 
 
 def test_names_are_kept_in_order_and_once(cnn):

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.evidence.references import baseline_pictures, pseudo_ood_augmentations
-from onnx_ood.exceptions import UsageError
+from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.inputs import parse
 
 
@@ -103,3 +104,13 @@ def test_an_empty_mapping_is_empty() -> None:
         onnx_ood.score(models.path("fashion_cnn"), {})
     with pytest.raises(UsageError, match="reference is empty"):
         onnx_ood.score(models.path("fashion_cnn"), np.zeros((2, 1, 28, 28), np.float32), reference={})
+
+
+def test_the_reason_of_the_runtime_comes_before_the_number_of_references(tmp_path: Path) -> None:
+    # Declared with no rows, but run with one.
+    model = small_models.build("g (float[0,4] x) => (float[0,4] y) { a = Relu (x)  y = Softmax (a) }")
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString())
+    rows = np.ones((12, 4), np.float32)
+    with pytest.raises(ModelError, match="onnxruntime cannot run it: Got invalid dimensions"):
+        onnx_ood.score(path, rows, reference=rows + 1, provider="cpu")

@@ -53,7 +53,7 @@ def test_anything_inner_stands_in_for_weighted_operators(save: Save) -> None:
     assert suggested(onnx_ood.load(save(model))) == ["a"]
 
 
-def test_activations_in_control_flow_stand_in_where_there_are_none_outside(save: Save) -> None:
+def test_activations_in_control_flow_come_with_weighted_operators_outside(save: Save) -> None:
     branches = """
         y = If (c) <
             then_branch = t () => (float[N, 4] p) { r = Relu (h) p = Neg (r) },
@@ -61,7 +61,8 @@ def test_activations_in_control_flow_stand_in_where_there_are_none_outside(save:
         >
     """
     for first, expected in (
-        ("h = MatMul (x, w)", ["n1/then_branch/r", "n1/else_branch/s"]),
+        ("h = Neg (x)", ["n1/then_branch/r", "n1/else_branch/s"]),
+        ("h = MatMul (x, w)", ["h", "n1/then_branch/r", "n1/else_branch/s"]),
         ("h = Relu (x)", ["h"]),
     ):
         text = f"g (float[N, 4] x, bool c) => (float[N, 4] y) {{ {first} {branches} }}"

@@ -68,6 +68,13 @@ class TestSite:
         with pytest.raises(UsageError, match=r"'ids' holds int64.*floating-point inputs: none"):
             find_site(model, "ids")
 
+    def test_is_missing_in_a_model_without_inputs(self, save: Save) -> None:
+        model = onnx_ood.load(
+            save(small_models.build("g () => (float[2] y) <float[2] w = {1, 2}> { y = Relu (w) }"))
+        )
+        with pytest.raises(UsageError, match="has no inputs: there is nothing to feed or nudge"):
+            find_site(model, None)
+
     def test_in_bfloat16_is_more_than_numpy_holds(self, save: Save) -> None:
         with pytest.raises(UsageError, match=r"no floating-point input.*x \(bfloat16\)"):
             site_of("g (bfloat16[N] x) => (bfloat16[N] y) { y = Relu (x) }", save)

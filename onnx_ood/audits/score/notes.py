@@ -21,8 +21,12 @@ NOT_EVALUATED = "Not evaluated"
 
 
 def rank_notes(results: Sequence[InputResult]) -> list[str]:
-    """Note inputs that cannot be compared with each other."""
-    if not results or results[0].deviation is not None:
+    """Note inputs that cannot be compared with each other, by their drops or by equal scores."""
+    if not results:
+        return []
+    if len(results) > 1 and results[0].scores and len({entry.scores[0] for entry in results}) == 1:
+        return ["All inputs have the same score: their order means nothing."]
+    if any(entry.deviation is not None for entry in results):
         return []
     what = "are listed as given, without a rank" if results[0].rank is None else "have no deviation"
     if len(results) < MIN_INPUTS:
@@ -113,7 +117,8 @@ def comparison_notes(probes: Sequence[ProbeResult], pairs: int) -> list[str]:
     """
     return [
         f"At probe {probe.name}, {probe.not_comparable:,} of {pairs:,} pairs of an input and a copy are not "
-        "comparable: their activations differ in size, which depends on the data. They are left out."
+        "comparable: their activations differ in size, which depends on the data, or are empty, as in a branch that an "
+        "input does not take. They are left out."
         for probe in probes
         if probe.not_comparable
     ]

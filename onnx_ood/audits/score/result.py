@@ -176,8 +176,8 @@ class InputResult(Part):
     rotation: Literal["more", "less"] | None = Field(
         description="Rotation of the activations relative to the other inputs, over all probes."
     )
-    published_score: float = Field(
-        description="−mean log10 cosine drop: the score as published, often inverted."
+    published_score: Number = Field(
+        description="−mean log10 cosine drop: the score as published, often inverted; null if no drop is known."
     )
     drop: tuple[Number, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(

@@ -26,7 +26,7 @@ def catalogue(model: ModelProto, types: Mapping[str, TypeProto]) -> tuple[Tensor
         not listed.
 
     Raises:
-        ModelError: If the graph is not valid: a tensor defined twice, or a cycle.
+        ModelError: If the graph is not valid: a tensor defined twice, an undefined one, or a cycle.
     """
     graph = model.graph
     nodes = execution_order(graph.node)
@@ -66,7 +66,13 @@ def catalogue(model: ModelProto, types: Mapping[str, TypeProto]) -> tuple[Tensor
         if value.name not in stored:
             depth[value.name] = 0
             add(value.name, INPUT_OP, "", "")
+    defined = computed | stored | depth.keys()
     for node in nodes:
+        if missing := [name for name in reads(node) if name not in defined]:
+            raise ModelError(
+                f"node {node.name or node.op_type!r} reads {missing[0]!r}, which nothing defines: the file is not "
+                "valid ONNX"
+            )
         sources = [depth[name] for name in reads(node) if name in depth]
         for name in node.output:
             if name:

@@ -84,7 +84,8 @@ def _completed(model: ModelProto) -> GraphProto:
 
 def without_weights(model: ModelProto, nodes: Sequence[NodeProto]) -> ModelProto:
     """Copy a model with other nodes; large initializers become typed inputs, so that no weight is copied."""
-    copy = ModelProto(ir_version=model.ir_version)
+    # Up to IR version 3 onnx ignores initializers that are not inputs as well; onnxruntime takes them.
+    copy = ModelProto(ir_version=max(model.ir_version, 4))
     copy.opset_import.extend(model.opset_import)
     copy.functions.extend(model.functions)
     source, target = model.graph, copy.graph

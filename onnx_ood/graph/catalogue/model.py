@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ from onnx_ood.graph.catalogue.external import data_files, stored_tensors
 from onnx_ood.graph.catalogue.inference import infer_types
 from onnx_ood.graph.catalogue.nested import NestedTensor, NestedTensors, find_nested_tensors
 from onnx_ood.graph.catalogue.nodes import qualified_op, standard_opset
-from onnx_ood.graph.catalogue.order import sizes_only
+from onnx_ood.graph.catalogue.order import dependents, execution_order, sizes_only
 from onnx_ood.graph.catalogue.output_plans import OutputPlans
 from onnx_ood.graph.catalogue.tensors import Shape, Tensor, dtype_name, type_of
 from onnx_ood.graph.catalogue.type_protos import types_in
@@ -45,6 +45,10 @@ class Model:
     path: Path
     proto: ModelProto
     data_files: tuple[Path, ...]
+
+    def __reduce__(self) -> tuple[Callable[[Path], Model], tuple[Path]]:
+        """Pickle the path alone: the file is read again."""
+        return load, (self.path,)
 
     @cached_property
     def types(self) -> Mapping[str, TypeProto]:
@@ -102,6 +106,13 @@ class Model:
     def sizes(self) -> frozenset[str]:
         """Names of the main graph's tensors that depend on the shapes of inputs only, not on their values."""
         return sizes_only(self.proto)
+
+    def branches_by(self, name: str) -> bool:
+        """Return whether the values of a tensor decide which branch of an `If` in the main graph is taken."""
+        reached = dependents(execution_order(self.proto.graph.node), name) - self.sizes
+        return any(
+            node.op_type == "If" and node.input[0] in {name, *reached} for node in self.proto.graph.node
+        )
 
     @cached_property
     def next_floats(self) -> Mapping[str, str]:

@@ -120,7 +120,7 @@ def _controls(result: ScoreResult) -> Markup:
         ways += [("score", f"score of {result.detector_summary.detectors[0].name}")]
     if first.p_value is not None:
         ways += [("p", "p")]
-    if first.deviation is not None:
+    if any(one.deviation is not None for one in inputs):
         ways += [("deviation", "deviation")]
     ways += [("name", "name")]
     classes = Counter(prediction_name(one.prediction) for one in inputs if one.prediction)

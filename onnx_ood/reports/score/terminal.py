@@ -130,7 +130,7 @@ def _inputs(
     if not inputs:
         return None
     ranked = inputs[0].rank is not None
-    compared = inputs[0].deviation is not None
+    compared = any(entry.deviation is not None for entry in inputs)
     tested = inputs[0].p_value is not None
     adapted = verbose and len({entry.copies for entry in inputs}) > 1
     detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
@@ -212,11 +212,15 @@ def _p_value(signs: Marks, entry: InputResult) -> Text:
 
 
 def _deviation(entry: InputResult) -> Text:
-    deviation = entry.deviation or 0.0
+    deviation = entry.deviation
+    if deviation is None:
+        return Text()
     return Text(numbers.number(deviation), style=_heat(deviation) if deviation >= _UNUSUAL else "")
 
 
 def _rotation(signs: Marks, entry: InputResult) -> str:
+    if entry.rotation is None:
+        return ""
     return f"{signs.more} more" if entry.rotation == "more" else f"{signs.less} less"
 
 

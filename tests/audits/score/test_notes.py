@@ -18,7 +18,7 @@ def summary(**values: object) -> SimpleNamespace:
 
 def test_inputs_that_cannot_be_compared_are_noted() -> None:
     compared, listed, ranked = (
-        SimpleNamespace(deviation=deviation, rank=rank)
+        SimpleNamespace(deviation=deviation, rank=rank, scores=())
         for deviation, rank in ((1.0, 1), (None, None), (None, 1))
     )
     assert notes.rank_notes([]) == notes.rank_notes([compared]) == []
@@ -26,6 +26,16 @@ def test_inputs_that_cannot_be_compared_are_noted() -> None:
     assert "have no deviation" in notes.rank_notes([ranked])[0]
     assert notes.rank_notes([ranked] * 7)[0].startswith("Fewer than 8 inputs")
     assert notes.rank_notes([ranked] * 8)[0].startswith("The drops of all inputs are equal")
+
+
+def test_equal_scores_are_noted() -> None:
+    def results(*scores: float) -> list[SimpleNamespace]:
+        return [SimpleNamespace(deviation=1.0, rank=i, scores=(one, i)) for i, one in enumerate(scores)]
+
+    assert notes.rank_notes(results(0.5, 0.5, 0.5)) == [
+        "All inputs have the same score: their order means nothing."
+    ]
+    assert notes.rank_notes(results(0.5, 0.5, 0.6)) == notes.rank_notes(results(0.5)) == []
 
 
 def test_references_that_are_too_few_or_among_the_inputs_are_noted() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from onnx import ModelProto, helper, numpy_helper
 
 import onnx_ood
+from onnx_ood import ModelError
 from onnx_ood.graph import format_shape
 from onnx_ood.graph.catalogue.catalogue import catalogue
 from onnx_ood.graph.catalogue.inference import infer_types
@@ -217,6 +218,22 @@ def test_an_output_that_optional_means_is_not_listed() -> None:
     model = small_models.build("g (float[N, 4] x) => (float[N, 4] y) { y = Dropout (x) }")
     model.graph.node[0].output.append("")
     assert [t.name for t in listed(model)] == ["x", "y"]
+
+
+def test_an_undefined_tensor_is_named() -> None:
+    for model in (
+        small_models.build("g (float[N, 4] x) => (float[N, 4] y) { y = Add (x, nowhere) }"),
+        small_models.build(
+            """g (float[N, 4] x, bool on) => (float[N, 4] y) {
+                y = If (on) <
+                    then_branch = a () => (float[N, 4] t) { t = Relu (nowhere) },
+                    else_branch = b () => (float[N, 4] e) { e = Tanh (x) }
+                >
+            }"""
+        ),
+    ):
+        with pytest.raises(ModelError, match=r"node .* reads 'nowhere', which nothing defines"):
+            listed(model)
 
 
 def test_weights_of_any_type_are_allowed(save: Save) -> None:

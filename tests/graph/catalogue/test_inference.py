@@ -241,3 +241,16 @@ def test_minus_one_is_no_size() -> None:
     told = shapes(infer_types(copy(model)))
     values = run(model, {"x": np.zeros((5, 3, 2), np.float32)})
     assert len(told["y"]) == values["y"].ndim == 2
+
+
+def test_initializers_of_old_files_need_not_be_inputs() -> None:
+    # onnx's inference ignores such initializers up to IR version 3; onnxruntime runs the file.
+    model = parsed(
+        "g (float[N,4] x) => (float[N,3] y) { a = MatMul(x, w)  y = Softmax<axis = 1>(a) }",
+        opset=7,
+        w=np.ones((4, 3), np.float32),
+    )
+    model.ir_version = 3
+    rows = np.eye(4, dtype=np.float32)
+    assert run(model, {"x": rows})["y"].shape == (4, 3)
+    assert shapes(infer_types(model))["a"] == (None, 3)

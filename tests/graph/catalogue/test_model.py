@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -51,6 +52,28 @@ class TestAGoodFile:
         assert model.parameters == 8 * 3 * 9 + 8 + 16 * 8 * 9 + 5 * 16 + 5
         assert model.size == path.stat().st_size
         assert model.data_files == ()
+
+    def test_says_which_values_choose_a_branch(self, save: Save) -> None:
+        text = """
+            g (float[N, 4] x, float[N, 4] z) => (float[N, 4] y) {
+                n = Size (z)  large = Greater (n, limit)  total = ReduceSum <keepdims = 0> (x)
+                on = Cast <to = 9> (total)
+                a = If (large) <then_branch = t () => (float[N, 4] p) { p = Relu (x) },
+                    else_branch = e () => (float[N, 4] q) { q = Neg (x) }>
+                y = If (on) <then_branch = t () => (float[N, 4] r) { r = Relu (a) },
+                    else_branch = e () => (float[N, 4] s) { s = Neg (z) }>
+            }
+        """
+        model = onnx_ood.load(save(small_models.build(text, {"limit": small_models.np.array(9)})))
+        assert (model.branches_by("x"), model.branches_by("z")) == (True, False)
+        switched = onnx_ood.load(save(small_models.with_if()))
+        assert (switched.branches_by("switch"), switched.branches_by("x")) == (True, False)
+
+    def test_may_be_pickled(self, save: Save) -> None:
+        model = onnx_ood.load(save(small_models.classifier()))
+        again = pickle.loads(pickle.dumps(model))
+        assert again.path == model.path
+        assert again.proto == model.proto
 
     def test_may_be_named_by_a_string(self, save: Save) -> None:
         assert onnx_ood.load(str(save(small_models.residual()))).outputs == ("y",)
@@ -287,7 +310,7 @@ class TestABadFile:
         model = ModelProto()
         path = save(model)
         path.write_bytes(content)
-        with pytest.raises(ModelError, match="is not an ONNX model"):
+        with pytest.raises(ModelError, match=r"(is|holds JSON,) not an ONNX model"):
             onnx_ood.load(path)
 
     @given(data=st.data())

@@ -76,8 +76,8 @@ class ScoredInput(Part):
     terms: tuple[ScoreTerm, ...] = Field(default=(), description="Terms of the scores.")
     p_value: Number
     flagged: bool | None
-    published_score: float = Field(
-        description="−mean log10 cosine drop: the published reading, often inverted."
+    published_score: Number = Field(
+        description="−mean log10 cosine drop: the published reading, often inverted; null if no drop is known."
     )
     drop: tuple[Number, ...] = Field(description=DROP)
     drop_error: tuple[Number, ...] = Field(

@@ -70,7 +70,7 @@ class ResultWriter:
         Args:
             ids: Ids of the N inputs.
             reduced: Their statistics; inputs with a drop that is not finite are recorded as failed, unless their copies
-                are not comparable at that probe, and are at another.
+                are not comparable at that probe, and detectors score the input or it is comparable at another probe.
             measured: Their measurement, for its probes and the model's own outputs; inputs with NaN or infinity in an
                 output are recorded as failed.
             floor: Noise floor of each probe, [P].
@@ -83,10 +83,9 @@ class ResultWriter:
         finite = np.isfinite(reduced.drop) | ~compared
         usable: NDArray[np.bool_] = finite.min(axis=1)
         own = finite_outputs(measured.outputs, len(ids))
-        for i in np.flatnonzero(usable & ~compared.any(axis=1)).tolist():
-            self.fail(
-                ids[i], "not comparable with its copies: their activations differ in size at every probe"
-            )
+        # Detectors have scores of their own, so they do not miss the drops.
+        for i in np.flatnonzero(usable & ~compared.any(axis=1)).tolist() if scores is None else ():
+            self.fail(ids[i], _why_not_comparable(measured, i))
             usable[i] = False
             finite[i] = True
         for i in np.flatnonzero(~finite.min(axis=1)).tolist():
@@ -102,10 +101,13 @@ class ResultWriter:
         answers = read_answers(measured.outputs, self._answer)
         self.answer_problem = self.answer_problem or why_unread(measured.outputs, self._answer)
         good = np.flatnonzero(usable)
-        published = published_score(reduced.drop[good], floor)
+        published: list[Number] = published_score(reduced.drop[good], floor).tolist()
         for row, i in enumerate(good.tolist()):
-            if not compared[i].all():
-                published[row] = published_score(reduced.drop[i : i + 1, compared[i]], floor[compared[i]])[0]
+            if not compared[i].any():
+                published[row] = None
+            elif not compared[i].all():
+                drops = reduced.drop[i : i + 1, compared[i]]
+                published[row] = float(published_score(drops, floor[compared[i]])[0])
         scored = [
             ScoredInput(
                 id=ids[i],
@@ -115,7 +117,7 @@ class ResultWriter:
                 terms=() if scores is None else scores.terms[i],
                 p_value=None if scores is None or scores.p_values is None else float(scores.p_values[i]),
                 flagged=None if scores is None or scores.flagged is None else bool(scores.flagged[i]),
-                published_score=float(score),
+                published_score=score,
                 drop=_numbers(reduced.drop[i]),
                 drop_error=_numbers(reduced.drop_error[i]),
                 distortion=_numbers(reduced.distortion[i]),
@@ -136,6 +138,17 @@ class ResultWriter:
         """
         self._stream.write(self._batch, calibration)
         self._batch = []
+
+
+def _why_not_comparable(measured: Measurement, i: int) -> str:
+    """Return why the drops of an input cannot be measured at any probe."""
+    sizes = measured.size if measured.sizes is None else measured.sizes[i]
+    if not sizes.any():
+        return (
+            "its activations are empty at every probe: in a branch not taken, in a loop without iterations, or without "
+            "elements; choose other probes"
+        )
+    return "not comparable with its copies: their activations differ in size or are empty at every probe"
 
 
 def _numbers(values: Float) -> tuple[Number, ...]:

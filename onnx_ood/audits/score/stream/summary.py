@@ -245,6 +245,8 @@ class StreamSummary:
 def _result(
     entry: ScoredInput, rank: int | None = None, score: float | None = None, deviation: Float | None = None
 ) -> InputResult:
+    if not any(drop is not None for drop in entry.drop):
+        score = deviation = None
     return InputResult(
         id=entry.id,
         copies=entry.copies,
