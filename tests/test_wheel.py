@@ -104,6 +104,6 @@ def test_the_demo_runs_from_an_installed_wheel(installed, tmp_path):
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_builds_the_wheel_into_dist():
     plan = subprocess.run(
-        ["make", "-n", "wheel"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "wheel"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
     assert re.search(r"pip .*wheel .*--no-deps --no-build-isolation --wheel-dir dist \.$", plan.strip())

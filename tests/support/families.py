@@ -363,7 +363,7 @@ FAMILIES: dict[str, Family] = {
         _merged_decoder,
         _tokens(past=np.ones((4, 3, 16), np.float32), use_cache_branch=np.array([True])),
         "past",
-        4,
+        5,
     ),
     "XGBoost, ai.onnx.ml alone": Family(
         _forest,
