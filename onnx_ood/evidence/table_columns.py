@@ -47,6 +47,8 @@ def column_notes(fed: FedInput, source: InputSource, references: InputSource) ->
     known = [_key(name) for name in expected]
     for columns in _named_columns(fed, source):
         found = [_key(name) for name in columns]
+        if len(found) != len(known):
+            continue  # The model takes one number of columns: rows of another fail by name.
         differing = [at for at, name in enumerate(found) if name != known[at]]
         if not differing:
             continue

@@ -84,3 +84,13 @@ def test_equal_names_and_tables_without_names_are_fine(
     assert compared(model, source, references) == []
     assert compared(model, references, source) == []
     assert compared(model, open_inputs(np.ones((2, 4), np.float32)), references) == []
+
+
+@pytest.mark.parametrize("columns", [3, 5])
+def test_tables_of_other_widths_are_left_to_the_model(save: Save, tmp_path: Path, columns: int) -> None:
+    model = save(small_models.build("t (float[N, D] x) => (float[N, D] y) { y = Relu (x) }", {}))
+    references = table(tmp_path / "good.csv", 0)
+    names = [*NAMES, "count"][:columns]
+    frame = pd.DataFrame(np.random.default_rng(1).normal(size=(24, columns)), columns=names[::-1])
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    assert compared(model, open_inputs(tmp_path / "new.csv"), references) == []

@@ -1,7 +1,7 @@
 """Compiled loops: numba compiles them, and their machine code is stored, so that later processes load it without numba.
 
-Importing numba and loading a function from its own cache takes more than a second of processor time, the import of
-llvmlite and the loading of machine code a twentieth of it.
+Importing numba and loading a function from its own cache takes more than a second of processor time in each process,
+the import of llvmlite and the loading of machine code about a tenth of it.
 """
 
 from __future__ import annotations
