@@ -22,12 +22,16 @@ from onnx_ood.runtime.arguments import (
 )
 from onnx_ood.runtime.batching.batch_axis import find_fed_input
 from onnx_ood.runtime.batching.layout import Layout
-from onnx_ood.runtime.kernels.channel_sums import channel_sums
+from onnx_ood.runtime.blocked_layout import in_order, split_blocks
+from onnx_ood.runtime.kernels.channel_sums import ChannelSums, channel_sums
+from onnx_ood.runtime.kernels.lane_sums import lane_sums
 from onnx_ood.runtime.providers import resolve
 from onnx_ood.runtime.runner import Found, TensorRunner
-from onnx_ood.runtime.session import Session
+from onnx_ood.runtime.session import Session, block_width
 from onnx_ood.runtime.statistics import flatten
 
+# Channels of a block of channels-last tensors: reduced together.
+_LANES = 8
 # Axes of a picture without a batch axis: a tensor of more has rows first, such as the regions of a detector.
 _MAX_UNBATCHED_AXES = 3
 
@@ -138,7 +142,15 @@ class ChannelReader:
         axes = ChannelAxes(model)
         self._last = {name for name in self._read if axes.last(name)}
         rewritten = rewrite(model, self._read, keep_outputs=False)
-        session = Session(rewritten.proto, model.path, self.provider, carriers=rewritten.outputs)
+        only_statistics = set(self._tensors) - {*self._values, *self._maps}
+        session = Session(
+            rewritten.proto,
+            model.path,
+            self.provider,
+            carriers=rewritten.outputs,
+            unordered={rewritten.outputs[name] for name in only_statistics},
+        )
+        self._blocked = session.blocked
         for name in self._read:
             if session.element(name) not in FLOATS:
                 raise ModelError(
@@ -191,14 +203,13 @@ class ChannelReader:
                 samples = self._samples(layout, name, found[name], len(inputs))
                 if name in out.values:
                     self._put(name, out.values[name], inputs, samples)
-                if name not in out.statistics and name not in out.without_rank_1:
-                    continue
-                by_channel = self._by_channel(layout, name, samples)
                 if name in out.statistics:
                     statistics = out.statistics[name]
-                    for field, part in zip(fields(statistics), channel_sums(by_channel), strict=True):
+                    sums = self._sums(layout, name, found[name], samples)
+                    for field, part in zip(fields(statistics), sums, strict=True):
                         self._put(name, getattr(statistics, field.name), inputs, part)
                 if name in out.without_rank_1:
+                    by_channel = self._by_channel(layout, name, samples)
                     self._put(name, out.without_rank_1[name], inputs, _without_rank_1(by_channel))
 
         return self._runner.reduce(values, checked, begin, take)
@@ -224,6 +235,28 @@ class ChannelReader:
             return samples
         axis = layout.axes.get(name, 0) + 1
         return samples.squeeze(axis) if samples.shape[axis : axis + 1] == (1,) else samples
+
+    def _sums(self, layout: Layout, name: str, array: Array, samples: Array) -> ChannelSums:
+        """Reduce the samples of a run to channel statistics.
+
+        Args:
+            layout: Layout of the run.
+            name: Name of the tensor.
+            array: The tensor.
+            samples: Its samples; of a tensor in blocked order, with wrong places of the values.
+        """
+        if name in self._blocked:
+            width = block_width()
+            inputs_first = not layout.axes.get(name, 0) and not self._found(layout, name)
+            if inputs_first and samples.shape == array.shape:
+                return lane_sums(split_blocks(array, width))
+            samples = self._samples(layout, name, in_order(array, width), len(samples))
+        if name in self._last and samples.ndim > 1 and samples.shape[-1] % _LANES == 0:
+            rows = flatten(samples)
+            if rows.dtype == np.float32:
+                lanes = rows.reshape(len(samples), -1, samples.shape[-1] // _LANES, _LANES)
+                return lane_sums(lanes.transpose(0, 2, 1, 3))
+        return channel_sums(self._by_channel(layout, name, samples))
 
     def _by_channel(self, layout: Layout, name: str, samples: Array) -> NDArray[Any]:
         """Reshape samples to [B, C, S], float64 or float32, contiguous."""

@@ -12,8 +12,9 @@ from onnx_ood.runtime.arguments import Feed, feed_arrays
 from onnx_ood.runtime.batching.independence import BatchDependenceError
 from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.batching.trial import find_layout, one_at_a_time
+from onnx_ood.runtime.blocked_layout import in_order
 from onnx_ood.runtime.providers import Provider
-from onnx_ood.runtime.session import OutOfMemoryError, Session
+from onnx_ood.runtime.session import OutOfMemoryError, Session, block_width
 from onnx_ood.runtime.threads import Workers
 
 Result = TypeVar("Result")
@@ -154,7 +155,7 @@ class TensorRunner(Runner):
             arrange: Arranges inputs [R, *input] as the model takes them.
         """
         super().__init__(
-            self._run,
+            self._trial,
             lambda: read,
             path=path,
             provider=session.provider,
@@ -198,6 +199,13 @@ class TensorRunner(Runner):
             return result
 
         return self.run(self.plan(values, feeds), body)
+
+    def _trial(self, values: Array, feeds: Mapping[str, Array]) -> Found:
+        # The axis of the inputs is looked for among the axes of the model.
+        return {
+            name: in_order(array, block_width()) if name in self._session.blocked else array
+            for name, array in self._run(values, feeds).items()
+        }
 
     def _run(self, values: Array, feeds: Mapping[str, Array]) -> Found:
         arrays = self._session.run(self._names, {self._entry: self._arrange(values), **feeds})

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from math import prod
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,7 +20,7 @@ from onnx import ModelProto
 
 from onnx_ood.exceptions import ModelError, ProviderError
 from onnx_ood.graph import PREFIX, relocated
-from onnx_ood.runtime.blocked_layout import keep_blocked
+from onnx_ood.runtime.blocked_layout import keep_blocked, sample_model, width_of
 from onnx_ood.runtime.memory import trim_heap
 from onnx_ood.runtime.providers import EXECUTION_PROVIDERS, Provider
 from onnx_ood.runtime.threads import run_threads
@@ -70,6 +71,8 @@ class Session:
         dtypes: Element type of each output by name: `"float32"` and so on for tensors of floats, the runtime's own
             word (`"tensor(int64)"`, `"seq(map(int64,tensor(float)))"`) for other types. A tensor that an output
             carries is listed under its own name; one that arrives in a sequence has the type of its elements.
+        blocked: Outputs in blocked order, and tensors that these carry: [N, C, ...] by their shape, with channels in
+            blocks of `block_width()`.
     """
 
     def __init__(
@@ -106,6 +109,7 @@ class Session:
         self._tf32, self._in_order = tf32, in_order
         self._buffers: dict[str, onnxruntime.OrtValue] = {}
         self._carriers = dict(carriers or {})
+        self.blocked: frozenset[str] = frozenset()
         model, folder = relocated(model, path)
         if unordered and provider == "cpu" and not exact and _convolves(model):
             self._session = self._blocked(model, folder, unordered)
@@ -204,6 +208,9 @@ class Session:
                 session = self._create(optimized, written_to.parent, exact=True)
                 carried = {name: blocked.get(carrier, carrier) for name, carrier in self._carriers.items()}
                 self._carriers = blocked | carried
+                self.blocked = frozenset(
+                    name for name, tensor in self._carriers.items() if tensor in blocked.values()
+                )
         return session
 
     def element(self, output: str) -> str:
@@ -328,6 +335,15 @@ class Session:
                 "choose other probes"
             )
         return np.stack(values) if values else np.zeros(0, self.dtypes[name])
+
+
+@cache
+def block_width() -> int:
+    """Return the number of channels in a block of a `blocked` output: it depends on the processor."""
+    model, values = sample_model()
+    session = Session(model, Path("sample.onnx"), "cpu", unordered=["y"])
+    assert session.blocked, "only known where sessions have blocked outputs"
+    return width_of(session.run(["y"], {"x": values})[0].astype(np.float32, copy=False))
 
 
 def _convolves(model: ModelProto) -> bool:

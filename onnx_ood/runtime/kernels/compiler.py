@@ -28,7 +28,7 @@ import platformdirs
 _FAST_MATH = frozenset({"contract", "nsz", "reassoc"})
 _SUFFIX = ".kernel"
 # Imported when something is measured; it has no types.
-_LLVM = "llvmlite.binding"
+LLVM = "llvmlite.binding"
 # Status of a function that returns None.
 _NONE = -2
 _DESTRUCTOR = "NRT_MemInfo_call_dtor"
@@ -87,7 +87,7 @@ def compiled(function: FunctionType) -> Callable[..., None]:
 
 def _loop(function: FunctionType, signature: Signature) -> Callable[..., None]:
     """Load a loop from disk, or compile and store it; a function of addresses, sizes and integers."""
-    llvm = import_module(_LLVM)
+    llvm = import_module(LLVM)
 
     key = _key(function, signature, f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}")
     found = _stored(key)
@@ -148,7 +148,7 @@ def _compile(function: FunctionType, signature: Signature) -> MachineCode:
 
 def _load(found: MachineCode) -> int:
     """Load machine code for as long as the process lives; the address of the function."""
-    llvm = import_module(_LLVM)
+    llvm = import_module(LLVM)
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     if not llvm.address_of_symbol(_DESTRUCTOR):
