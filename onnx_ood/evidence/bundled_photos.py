@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from hashlib import sha256
+from importlib.metadata import version
 from io import BytesIO
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +14,7 @@ from PIL import Image
 
 from onnx_ood import models
 from onnx_ood.inputs import Preprocessing, read_image
+from onnx_ood.perturb import corruptions
 
 CROPS = 4
 """Crops of each photo."""
@@ -70,6 +75,22 @@ def altered_crops(alterations: int) -> tuple[NDArray[np.intp], ...]:
     return tuple(
         np.arange(number * _ALTERED, (number + 1) * _ALTERED) % count for number in range(alterations)
     )
+
+
+def bundled_pictures_hash(alterations: Iterable[str]) -> str:
+    """Hash what the crops and their altered versions depend on, apart from the preprocessing of a model.
+
+    Args:
+        alterations: Names of alterations.
+
+    Returns:
+        SHA-256 of the names, the photos, the version of Pillow, and the code that makes crops and alters them.
+    """
+    found = sha256("\n".join([*alterations, version("pillow")]).encode())
+    code = sorted(Path(corruptions.__file__).parent.rglob("*.py"))
+    for path in (*models.photos(), Path(__file__), *code):
+        found.update(sha256(path.read_bytes()).digest())
+    return found.hexdigest()
 
 
 def _compressed(picture: Image.Image, quality: int) -> Image.Image:

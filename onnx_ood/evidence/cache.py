@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
 # Increase when the same versions of all packages begin to measure something else.
-_FORMAT = 2
+_FORMAT = 3
+# Name of a set's features among its arrays.
+_SET = "features"
 PARTS: Mapping[Need, tuple[str, ...]] = {
     "logits": ("logits",),
     "features": ("features",),
@@ -135,6 +137,25 @@ class FeatureCache:
             arrays |= pack(getattr(features, name), name)
         self._store.keep(self._key(batch, need), arrays)
         self._new.add(batch)
+
+    def whole(self, needs: Collection[Need], pictures: str, measure: Callable[[], Features]) -> Features:
+        """Return the features of a set of references and of their altered versions, stored as one.
+
+        Args:
+            needs: Parts of the features.
+            pictures: Hash of all that the pictures depend on, apart from the preprocessing.
+            measure: Measures the set; called if it is not stored.
+        """
+        key = json.dumps({**self._about, "set": pictures, "needs": sorted(needs)}, sort_keys=True)
+        stored = self._store.find(key)
+        features: Features = measure() if stored is None else unpack(stored, _SET)
+        inputs = len(features) + sum(len(one) for one in features.altered)
+        if stored is None:
+            self._store.keep(key, pack(features, _SET))
+            self.measured += inputs
+        else:
+            self.found += inputs
+        return features
 
     def count(self, batch: str, inputs: int, *, complete: bool) -> None:
         """Count inputs as found or measured; batches stored by this run count as neither."""

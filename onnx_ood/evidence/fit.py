@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -263,9 +263,12 @@ class DetectorPipeline:
                 "none",
                 note="the model has several inputs, so the bundled photos are not used as references",
             )
-        return measure_bundled_photos(
-            self._reference_collector(limit), preprocessing, progress, augment=augment
-        )
+        if self.cache is None or not self.needs <= _WITH_ACTIVITY:
+            collector = self._reference_collector(limit)
+            return measure_bundled_photos(collector, preprocessing, progress, augment=augment)
+        cached = partial(self.cache.whole, self.needs)
+        collector = Collector(self.reader, self.prepared, seed=self._settings.seed)
+        return measure_bundled_photos(collector, preprocessing, progress, augment=augment, cached=cached)
 
     def fit(self, references: ReferenceSet, progress: Progress | None = None) -> FittedDetectors:
         """Fit the detectors.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,7 +17,7 @@ from onnx_ood._dialect import named
 from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
 from onnx_ood.detectors import AlteredReferences, Features, ModelInfo
-from onnx_ood.evidence.bundled_photos import altered_crops, bundled_photos
+from onnx_ood.evidence.bundled_photos import altered_crops, bundled_photos, bundled_pictures_hash
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
 from onnx_ood.exceptions import TooFewReferencesError, UsageError
 from onnx_ood.inputs import InputSource, Preprocessing, open_inputs
@@ -152,6 +152,7 @@ def measure_bundled_photos(
     progress: Progress | None = None,
     *,
     augment: bool,
+    cached: Callable[[str, Callable[[], Features]], Features] | None = None,
 ) -> ReferenceSet:
     """Measure the bundled photos if the model takes colour pictures.
 
@@ -163,6 +164,8 @@ def measure_bundled_photos(
         preprocessing: Preprocessing of pictures, or None.
         progress: Called with the number of references done and in all.
         augment: True if a detector reads altered references.
+        cached: Takes a hash of the pictures and a function that measures them, and returns their features, measured
+            in this run or in an earlier one; None to measure them.
 
     Returns:
         The references, or none; for pictures with the reason.
@@ -174,6 +177,25 @@ def measure_bundled_photos(
             "none", note="the model takes grey pictures, so the bundled photos are not used as references"
         )
     augmentations = pseudo_ood_augmentations(preprocessing) if augment else {}
+
+    def measure() -> Features:
+        return _measure_crops(collector, preprocessing, augmentations, progress)
+
+    return ReferenceSet(
+        "bundled",
+        cached(bundled_pictures_hash(augmentations), measure) if cached else measure(),
+        note="no references are given and the model takes colour pictures, so the bundled photos are used as "
+        f"references; known-good inputs are better ({named('reference')})",
+    )
+
+
+def _measure_crops(
+    collector: Collector[Features],
+    preprocessing: Preprocessing,
+    augmentations: Mapping[str, Alteration],
+    progress: Progress | None,
+) -> Features:
+    """Measure crops of the bundled photos, and altered ones."""
     chosen = altered_crops(len(augmentations))
 
     def versions(stop: Event) -> Generator[NDArray[np.float32]]:
@@ -195,13 +217,7 @@ def measure_bundled_photos(
         for pictures, which in zip(ahead, chosen, strict=True):
             altered.append(AlteredReferences(collector.measure_pictures(pictures, altered=True), which))
             measuring.advance(len(pictures) * share)
-        features = replace(features, altered=tuple(altered))
-    return ReferenceSet(
-        "bundled",
-        features,
-        note="no references are given and the model takes colour pictures, so the bundled photos are used as "
-        f"references; known-good inputs are better ({named('reference')})",
-    )
+    return replace(features, altered=tuple(altered))
 
 
 def overlap_notes(shared: Sequence[str], equal: Sequence[str] = ()) -> tuple[str, ...]:

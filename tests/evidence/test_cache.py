@@ -11,11 +11,13 @@ from typing import Any, get_args
 import numpy as np
 import onnx
 import pytest
+import small_models
 from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.detectors import Features, Need
+from onnx_ood.evidence import bundled_photos, references
 from onnx_ood.evidence.cache import PARTS
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import ModelError, OnnxOodError
@@ -247,3 +249,54 @@ def test_external_weights_are_in_the_key(
     assert found.cache is not None
     assert found.cache.found == 0
     assert onnx_ood.BenchSettings().replaced(cache=garments).cache == garments
+
+
+def _colour_network(path: Path) -> Path:
+    text = """g (float[N, 3, 16, 16] x) => (float[N, 5] y) {
+        c = Conv<pads=[1, 1, 1, 1]>(x, w)
+        r = Relu(c)
+        p = GlobalAveragePool(r)
+        f = Flatten(p)
+        y = MatMul(f, v)
+    }"""
+    weights = {"w": small_models.normal(8, 3, 3, 3), "v": small_models.normal(8, 5, seed=1)}
+    onnx.save(small_models.build(text, weights), path)
+    return path
+
+
+def test_bundled_photos_are_stored_as_one_set(
+    tmp_path: Path, counted: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"provider": "cpu", "cache": tmp_path / "cache"}
+    model = _colour_network(tmp_path / "colour.onnx")
+    picture = tmp_path / "grey.png"
+    Image.new("RGB", (16, 16), "grey").save(picture)
+    expected = onnx_ood.score(model, [picture], provider="cpu", cache=False)
+    counted.reset()
+    first = onnx_ood.score(model, [picture], **settings)
+    # 96 crops, 16 of them in each of 12 alterations, and the picture.
+    assert counted.inputs == 96 + 12 * 16 + 1
+    counted.reset()
+    made = []
+    monkeypatch.setattr(references, "bundled_photos", made.append)
+    again = onnx_ood.score(model, [picture], **settings)
+    assert (counted.inputs, made) == (1, [])
+    assert first.inputs == again.inputs == expected.inputs
+    monkeypatch.undo()
+    # The preprocessing is part of the key.
+    counted = Counted(monkeypatch)
+    onnx_ood.score(model, [picture], preprocess="symmetric", **settings)
+    assert counted.inputs == 96 + 12 * 16 + 1
+
+
+def test_pictures_that_are_made_otherwise_are_measured_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = tmp_path / "bundled_photos.py"
+    code.write_bytes(Path(bundled_photos.__file__).read_bytes())
+    monkeypatch.setattr(bundled_photos, "__file__", str(code))
+    before = bundled_photos.bundled_pictures_hash(["fog"])
+    assert before == bundled_photos.bundled_pictures_hash(["fog"])
+    assert before != bundled_photos.bundled_pictures_hash(["fog", "blur"])
+    code.write_bytes(code.read_bytes() + b"\n")
+    assert before != bundled_photos.bundled_pictures_hash(["fog"])
