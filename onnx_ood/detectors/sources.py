@@ -10,6 +10,7 @@ from onnx_ood.graph import (
     find_answer,
     find_batch_norms,
     find_linear_layer,
+    once_per_model,
     why_no_scores,
     why_not_measurable,
 )
@@ -36,6 +37,7 @@ class FeatureSources:
     norms: tuple[str, ...]
 
 
+@once_per_model
 def find_feature_sources(model: Model, answer: str | None = None, *, batched: bool = True) -> FeatureSources:
     """Find the tensors of a model that features are read from.
 

@@ -12,7 +12,7 @@ from onnx_ood.graph.answer import (
 from onnx_ood.graph.batch_norms import BatchNorm, find_batch_norms
 from onnx_ood.graph.catalogue.contents import NonFinite, all_operators, count_non_finite
 from onnx_ood.graph.catalogue.external import embed_values, relocated
-from onnx_ood.graph.catalogue.model import Model, load
+from onnx_ood.graph.catalogue.model import Model, load, once_per_model
 from onnx_ood.graph.catalogue.names import PREFIX
 from onnx_ood.graph.catalogue.nested import reached_from
 from onnx_ood.graph.catalogue.node_evaluation import evaluate_node
@@ -92,6 +92,7 @@ __all__ = [
     "nearest_floats",
     "not_floating",
     "nudgeable",
+    "once_per_model",
     "open_at",
     "random_operators",
     "reached_from",

@@ -11,7 +11,7 @@ from onnx import NodeProto
 
 from onnx_ood._dialect import named
 from onnx_ood.exceptions import UsageError
-from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.model import Model, once_per_model
 from onnx_ood.graph.catalogue.nodes import attribute_values, producers, reads
 from onnx_ood.graph.catalogue.stored import StoredValues
 from onnx_ood.graph.catalogue.tensors import Shape, Tensor, format_shape
@@ -63,6 +63,7 @@ class Answer:
     classes: tuple[str | int, ...] = ()
 
 
+@once_per_model
 def find_answer(model: Model, name: str | None = None) -> Answer | None:
     """Find the answer among all outputs of a model.
 

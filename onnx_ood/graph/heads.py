@@ -9,7 +9,7 @@ import numpy as np
 from onnx import NodeProto
 
 from onnx_ood._types import Array, Float
-from onnx_ood.graph.catalogue.model import Model
+from onnx_ood.graph.catalogue.model import Model, once_per_model
 from onnx_ood.graph.catalogue.nodes import attribute_values, producers
 from onnx_ood.graph.catalogue.stored import StoredValues
 
@@ -48,6 +48,7 @@ class LinearLayer:
     pooled: str | None
 
 
+@once_per_model
 def find_linear_layer(model: Model, scores: str) -> LinearLayer | None:
     """Find the linear layer that computes a tensor.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto
@@ -32,6 +34,30 @@ from onnx_ood.graph.catalogue.utf8 import check_texts
 MAX_FILE_BYTES = 2**31
 
 
+Parameters = ParamSpec("Parameters")
+Derived = TypeVar("Derived")
+
+
+def once_per_model(
+    function: Callable[Concatenate[Model, Parameters], Derived],
+) -> Callable[Concatenate[Model, Parameters], Derived]:
+    """Keep the results of a function of a model, as long as the model is in memory.
+
+    Args:
+        function: The function. Its other arguments are hashable, and its results are not changed.
+    """
+
+    @functools.wraps(function)
+    def kept(model: Model, /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Derived:
+        key = (function, args, tuple(sorted(kwargs.items())))
+        if key not in model.derived:
+            model.derived[key] = function(model, *args, **kwargs)
+        found: Derived = model.derived[key]
+        return found
+
+    return kept
+
+
 @dataclass(frozen=True)
 class Model:
     """An ONNX model with its external weights left on disk. Made by `load`.
@@ -49,6 +75,11 @@ class Model:
     def __reduce__(self) -> tuple[Callable[[Path], Model], tuple[Path]]:
         """Pickle the path alone: the file is read again."""
         return load, (self.path,)
+
+    @cached_property
+    def derived(self) -> dict[tuple[Any, ...], Any]:
+        """Results of functions with `once_per_model`."""
+        return {}
 
     @cached_property
     def types(self) -> Mapping[str, TypeProto]:

@@ -20,6 +20,7 @@ from onnx.external_data_helper import convert_model_to_external_data
 
 import onnx_ood
 from onnx_ood import ModelError
+from onnx_ood.graph import Model, load, once_per_model
 
 Save = Callable[..., Path]
 
@@ -444,3 +445,22 @@ def test_a_name_that_is_not_text_is_said_to_be_damaged(save: Save, monkeypatch: 
     monkeypatch.setattr("onnx_ood.graph.catalogue.utf8._texts", read)
     with pytest.raises(ModelError, match="is damaged: a name in it is not valid UTF-8"):
         onnx_ood.load(save(small_models.residual()))
+
+
+def test_what_is_derived_from_a_model_is_kept_with_it_and_by_its_arguments(save: Save) -> None:
+    runs: list[str] = []
+
+    @once_per_model
+    def length(model: Model, name: str, *, times: int = 1) -> int:
+        runs.append(name)
+        return len(name) * times
+
+    model, other = load(save(small_models.residual())), load(save(small_models.residual()))
+    assert [length(model, "ab"), length(model, "ab"), length(model, "abc"), length(model, "ab", times=2)] == [
+        2,
+        2,
+        3,
+        4,
+    ]
+    assert length(other, "ab") == 2
+    assert runs == ["ab", "abc", "ab", "ab"]
