@@ -43,6 +43,7 @@ from .output import (
     attempt,
     check_outputs,
     file_option,
+    name_failures,
     print_json,
     time_of_run,
 )
@@ -135,6 +136,7 @@ def check(
     if quiet or json == STANDARD_OUTPUT:  # the report has them
         for problem in result.problems:
             complain(shown(problem))
+        name_failures(result)
     _print(result, json=json == STANDARD_OUTPUT, quiet=quiet, verbose=verbose, github=github)
     if updated and not quiet:
         typer.echo(f"Baseline written to {shown(str(plan.baseline))}", err=json == STANDARD_OUTPUT)

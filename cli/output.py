@@ -25,6 +25,8 @@ from onnx_ood.reports.formats.json import to_json
 from onnx_ood.reports.formats.picture import write_picture
 from onnx_ood.reports.registry import print_result, result_page, result_picture
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
+from onnx_ood.reports.words import failure_line
+from onnx_ood.results.base import Result
 
 from .console import complain, elapsed, stdout
 
@@ -192,6 +194,7 @@ def write_outputs(
     title: str | None = None,
     pictures: Sequence[Path] = (),
     quiet: bool,
+    stored: bool = False,
     report: ReportOptions = DEFAULTS,
     **page: Any,
 ) -> None:
@@ -203,7 +206,8 @@ def write_outputs(
         html: File of the HTML page, or None.
         title: Title of the page, or None.
         pictures: Files of pictures.
-        quiet: True for no report.
+        quiet: True for no report; failed inputs are named on standard error all the same.
+        stored: True if no input was read in this run.
         report: Options of the report.
         page: Options of the page of this audit.
     """
@@ -217,3 +221,12 @@ def write_outputs(
     printed = write_json(result, json)
     if not quiet and not printed:
         print_result(stdout(), result, replace(report, seconds=elapsed()))
+    elif not stored:
+        name_failures(result)
+
+
+def name_failures(result: BaseModel) -> None:
+    """Name failed inputs on standard error, in place of the report; one line per model."""
+    counts = result.failure_counts if isinstance(result, Result) else ()
+    for line in filter(None, map(failure_line, counts)):
+        complain(line)

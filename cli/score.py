@@ -173,16 +173,7 @@ def score(
     )
     if result.status == "not_evaluated":
         count = result.scored + result.unscored
-        # The report has it, too.
-        shown = not quiet and str(json) != "-"
-        reason = (
-            f"; the first: {result.failed[0].id}: {result.failed[0].reason}"
-            if result.failed and not shown
-            else ""
-        )
-        raise NotEvaluatedError(
-            f"not evaluated: {result.scored:,} of {count:,} inputs could be scored{reason}"
-        )
+        raise NotEvaluatedError(f"not evaluated: {result.scored:,} of {count:,} inputs could be scored")
     if fail_on_flagged is not None:
         _fail_on_flagged(result, fail_on_flagged)
 

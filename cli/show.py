@@ -56,5 +56,6 @@ def show(
         title=title,
         pictures=pictures,
         quiet=quiet,
+        stored=True,
         report=ReportOptions(top=top, everything=everything, verbose=verbose),
     )

@@ -7,7 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
 from onnx_ood.evidence.collect import MIN_SET_SIZE
-from onnx_ood.results.base import FROM_FILES, Failure
+from onnx_ood.results.base import FROM_FILES, Failure, FailureCount
+
+# Failed inputs that one line names.
+_MOST_NAMED = 5
 
 
 def shorten(text: str, width: int) -> str:
@@ -66,6 +69,26 @@ def failure_text(failures: Sequence[Failure], count: int | None = None, what: st
     number = len(failures) if count is None else count
     first = f"{failures[0].id}: {failures[0].reason}"
     return f"{counted(number, 'input')} could not be {what}{'; the first' if number > 1 else ''}: {first}"
+
+
+def failure_line(count: FailureCount) -> str:
+    """Count failed inputs and name the first with their reasons, in one line; empty if none failed.
+
+    >>> failure_line(FailureCount([Failure(id="a.jpg", reason="empty file")], 3, 24))
+    '3 of 24 inputs failed: a.jpg: empty file; and 2 more'
+    """
+    if not count.number:
+        return ""
+    shown = count.failed[:_MOST_NAMED]
+    names = [f"{one.id}: {one.reason}" for one in shown]
+    if len(shown) < count.number:
+        names.append(f"and {count.number - len(shown):,} more")
+    share = (
+        counted(count.number, "input")
+        if count.total is None
+        else f"{count.number:,} of {counted(count.total, 'input')}"
+    )
+    return f"{f'{count.model}: ' if count.model else ''}{share} failed: {'; '.join(names)}"
 
 
 def by_reason(reasons: Iterable[tuple[str, str]], most: int = 5) -> list[str]:

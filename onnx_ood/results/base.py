@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import override
@@ -46,8 +46,29 @@ def check_lengths(expected: int, of: str, lists: Mapping[str, Sized | None]) -> 
             raise ValueError(f"{name} has {len(found)} entries for {expected} {of}")
 
 
+class FailureCount(NamedTuple):
+    """Failed inputs of an audit.
+
+    Attributes:
+        failed: The failed inputs, or the first of them.
+        number: Number of all failed inputs.
+        total: Number of inputs, failed ones included; None if unknown.
+        model: Name of the model in a result of several, or empty.
+    """
+
+    failed: Sequence[Failure]
+    number: int
+    total: int | None
+    model: str = ""
+
+
 class Result(Part):
     """Base of the results of audits, with their renderings."""
+
+    @property
+    def failure_counts(self) -> tuple[FailureCount, ...]:
+        """Failed inputs, by model if there are several; empty for audits without inputs."""
+        return ()
 
     def to_html(self, path: str | Path, **options: Any) -> None:
         """Write the result as one HTML page that opens offline.

@@ -8,12 +8,13 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from onnx_ood import _rendering
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.evidence.collect import MIN_SET_SIZE
 from onnx_ood.metrics.estimates import percentile_interval
-from onnx_ood.results.base import Environment, Failure, Part, Result, check_lengths, dataframe
+from onnx_ood.results.base import Environment, Failure, FailureCount, Part, Result, check_lengths, dataframe
 from onnx_ood.results.provenance import ModelFacts
 
 
@@ -199,6 +200,14 @@ class BenchResult(Result):
             if one.scores is not None and list(one.scores.sets) != names:
                 raise ValueError(f"the scores of {one.name} are not those of the sets {', '.join(names)}")
         return self
+
+    @property
+    @override
+    def failure_counts(self) -> tuple[FailureCount, ...]:
+        failed = [*self.failed, *(failure for one in self.sets for failure in one.failed)]
+        measured = self.id + sum(one.inputs for one in self.sets if not one.synthetic)
+        references = self.references if self.reference == "given" else 0
+        return (FailureCount(failed, len(failed), measured + references + len(failed)),)
 
     @property
     def evaluated_sets(self) -> tuple[BenchSet, ...]:

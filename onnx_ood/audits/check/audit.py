@@ -161,6 +161,7 @@ def _model(plan: CheckPlan, name: str, runner: AuditRunner) -> CheckedModelResul
         provider=provider,
         tf32=tf32,
         notes=runner.notes,
+        failed=runner.failed,
     )
 
 

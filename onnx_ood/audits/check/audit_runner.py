@@ -160,7 +160,18 @@ class AuditRunner:
             texts += one.notes if one is not None else ()
         if (sensitive := self.sensitivity.result) is not None:
             texts += sensitive.models[0].notes
+        if failed := self.failed:
+            count = f"{len(failed):,} inputs" if len(failed) > 1 else "1 input"
+            first = "; the first" if len(failed) > 1 else ""
+            texts.append(f"{count} could not be measured{first}: {failed[0].id}: {failed[0].reason}")
         return tuple(dict.fromkeys(texts))
+
+    @property
+    def failed(self) -> tuple[Failure, ...]:
+        """Inputs and references that failed in an audit that ran, each once."""
+        results = (self.score.result, self.bench.result, self.sensitivity.result)
+        counts = (count for one in results if one is not None for count in one.failure_counts)
+        return tuple({failure.id: failure for count in counts for failure in count.failed}.values())
 
     def probe(self, selector: str) -> str:
         """Resolve the target of a gate to the name of a tensor.

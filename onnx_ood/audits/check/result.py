@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from pydantic import Field
+from typing_extensions import override
 
-from onnx_ood.results.base import Environment, Number, Part, Result, dataframe
+from onnx_ood.results.base import Environment, Failure, FailureCount, Number, Part, Result, dataframe
 from onnx_ood.results.provenance import ModelFacts
 
 Outcome = Literal["error", "failed", "not_evaluated", "passed"]
@@ -75,6 +76,9 @@ class CheckedModelResult(Part):
     provider: str | None = Field(description="Execution provider; null if no audit ran the model.")
     tf32: bool
     notes: tuple[str, ...] = Field(description="Notes of the audits that ran.")
+    failed: tuple[Failure, ...] = Field(
+        default=(), description="Inputs and references that an audit could not measure."
+    )
 
 
 class CheckResult(Result):
@@ -96,6 +100,11 @@ class CheckResult(Result):
         description="Errors first, then failed, not evaluated and passed gates; each in the order of the file."
     )
     notes: tuple[str, ...]
+
+    @property
+    @override
+    def failure_counts(self) -> tuple[FailureCount, ...]:
+        return tuple(FailureCount(one.failed, len(one.failed), None, one.name) for one in self.models)
 
     @property
     def problems(self) -> tuple[str, ...]:

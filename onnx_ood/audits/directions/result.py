@@ -6,9 +6,10 @@ from itertools import product
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from onnx_ood.audits.directions.settings import DirectionsSettings
-from onnx_ood.results.base import Environment, Failure, Number, Part, Result
+from onnx_ood.results.base import Environment, Failure, FailureCount, Number, Part, Result
 from onnx_ood.results.provenance import ModelFacts
 
 Verdict = Literal["holds", "flips", "inconclusive"]
@@ -137,3 +138,10 @@ class DirectionsResult(Result):
             if found != swept or len(set(layers)) != len(layers):
                 raise ValueError(f"the settings of the set {one.name} are not those that were swept")
         return self
+
+    @property
+    @override
+    def failure_counts(self) -> tuple[FailureCount, ...]:
+        failed = [*self.failed, *(failure for one in self.sets for failure in one.failed)]
+        measured = self.id + sum(one.inputs for one in self.sets if not one.synthetic)
+        return (FailureCount(failed, len(failed), measured + len(failed)),)

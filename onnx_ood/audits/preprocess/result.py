@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
+from typing_extensions import override
 
 from onnx_ood._paths import as_path
 from onnx_ood._writing import write_text
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import load
 from onnx_ood.inputs import Card, parse
-from onnx_ood.results.base import Environment, Failure, Number, Part, Result
+from onnx_ood.results.base import Environment, Failure, FailureCount, Number, Part, Result
 from onnx_ood.results.provenance import ModelFacts
 from onnx_ood.runtime import first_input
 
@@ -92,6 +93,11 @@ class PreprocessResult(Result):
         min_length=1,
         description="Values (range, mean, deviation, order of channels) first; then resizing, with the first values.",
     )
+
+    @property
+    @override
+    def failure_counts(self) -> tuple[FailureCount, ...]:
+        return (FailureCount(self.failed, len(self.failed), self.photos + len(self.failed)),)
 
     @property
     def best(self) -> TriedPreprocessing:

@@ -15,6 +15,7 @@ from onnx_ood.audits.score.table import table_columns, table_row
 from onnx_ood.results.base import (
     Environment,
     Failure,
+    FailureCount,
     ModelAnswer,
     NudgeSettings,
     Number,
@@ -312,6 +313,11 @@ class ScoreResult(Result):
         entries: tuple[InputResult | Failure, ...] = (*self.inputs, *self.failed)
         for entry in entries:
             yield dict(zip(columns, table_row(entry, len(columns)), strict=True))
+
+    @property
+    @override
+    def failure_counts(self) -> tuple[FailureCount, ...]:
+        return (FailureCount(self.failed, self.unscored, self.scored + self.unscored),)
 
     def to_dataframe(self) -> Any:
         """Return the inputs as a pandas DataFrame: one row per input, with the columns of `rows`.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
+from typing_extensions import override
 
 from onnx_ood.results.base import (
     Environment,
     Failure,
+    FailureCount,
     Number,
     Part,
     Prediction,
@@ -169,6 +171,20 @@ class SensitivityResult(Result):
         min_length=1, description="Models in order of Jacobian rank."
     )
     notes: tuple[str, ...]
+
+    @property
+    @override
+    def failure_counts(self) -> tuple[FailureCount, ...]:
+        several = len(self.models) > 1
+        return tuple(
+            FailureCount(
+                one.failed,
+                len(one.failed),
+                len(one.inputs) + len(one.failed),
+                one.model.path if several else "",
+            )
+            for one in self.models
+        )
 
     def to_dataframe(self) -> Any:
         """Return the inputs as a pandas DataFrame: one row per model and input, with its Jacobian norm.
