@@ -17,11 +17,13 @@ class Interrupted(BaseException):
 
     Attributes:
         exit_code: Exit code of the program, as shells have it: 128 and the number of the signal.
+        message: Message for the user; a command that can be resumed says how.
     """
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.exit_code = 128 + number
+        self.message = "interrupted"
 
 
 def main() -> None:
@@ -33,7 +35,7 @@ def main() -> None:
 
         run()
     except Interrupted as error:
-        sys.stderr.write("onnx-ood: interrupted\n")
+        sys.stderr.write(f"onnx-ood: {error.message}\n")
         sys.exit(error.exit_code)
 
 

@@ -259,7 +259,7 @@ def run(arguments: list[str]) -> int:
         command = context.command_path if context else "onnx-ood"
         return _fail(f"{_explain(error)}; see {command} --help", UsageError.exit_code)
     except Interrupted as error:
-        return _fail("interrupted", error.exit_code)
+        return _fail(error.message, error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130)
     except SystemExit as error:  # Completion ends the program when done.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -16,6 +16,7 @@ import onnx_ood
 from onnx_ood._outputs import run_files
 from onnx_ood._writing import write_text
 from onnx_ood.audits.score.result import DetectorSummary
+from onnx_ood.audits.score.stream.stream import count_inputs
 from onnx_ood.evidence.references import open_references
 from onnx_ood.exceptions import NotEvaluatedError, TooFewReferencesError, UsageError
 from onnx_ood.inputs import open_inputs
@@ -25,6 +26,7 @@ from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.words import counted
 
+from . import Interrupted
 from .console import complain
 from .optional_values import OptionalValue, is_number
 from .options import takes_options
@@ -143,7 +145,7 @@ def score(
     source, references = open_inputs(inputs, stdin=sys.stdin), open_references(reference or None)
     used = run_files(model, {"an input": source.paths, "a reference": references.paths}, settings.feeds)
     check_outputs(used, quiet=quiet, json=json, csv=csv, jsonl=jsonl, parquet=parquet, html=html)
-    with ExitStack() as closer:
+    with _resumable(jsonl), ExitStack() as closer:
         streaming = _streaming(jsonl, parquet, closer, resume=resume, listed=2 * (top or 0))
         with show_progress(quiet=quiet) as progress:
             try:
@@ -176,6 +178,18 @@ def score(
         raise NotEvaluatedError(f"not evaluated: {result.scored:,} of {count:,} inputs could be scored")
     if fail_on_flagged is not None:
         _fail_on_flagged(result, fail_on_flagged)
+
+
+@contextmanager
+def _resumable(stream: Path | None) -> Iterator[None]:
+    """Say how an interrupted run is resumed, if its stream has inputs already."""
+    try:
+        yield
+    except Interrupted as error:
+        done = 0 if stream is None else count_inputs(stream)
+        if done:
+            error.message = f"interrupted after {counted(done, 'input')}; run again with --resume to continue"
+        raise
 
 
 def _advice_on_globs(reference: Sequence[str], inputs: Sequence[str]) -> str:

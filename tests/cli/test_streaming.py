@@ -69,6 +69,22 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(rows, tmp_path, options):
     assert (tmp_path / "r.json").read_bytes() == (tmp_path / "whole.json").read_bytes()
 
 
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_run_says_how_to_resume_it(sent, code, rows, tmp_path):
+    stream = tmp_path / "s.jsonl"
+    words = [PROGRAM, *arguments(rows, "--quiet", "--copies", "200", "--jsonl", stream)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (stream.exists() and stream.stat().st_size > 20_000):
+            time.sleep(0.005)
+        process.send_signal(sent)
+        _, written = process.communicate(timeout=60)
+    # Batches are written whole.
+    done = sum(json.loads(line)["record"] in {"scored", "failed"} for line in stream.read_text().splitlines())
+    assert 0 < done < 600
+    assert process.returncode == code
+    assert written == f"onnx-ood: interrupted after {done} inputs; run again with --resume to continue\n"
+
+
 def test_resume_begins_where_there_is_nothing_yet_and_prints_the_same_report(rows, tmp_path):
     first = run(rows, "--jsonl", tmp_path / "s.jsonl", "--resume")
     again = run(rows, "--jsonl", tmp_path / "s.jsonl", "--resume")

@@ -34,6 +34,10 @@ _IN_MEMORY = 1 << 24
 # First bytes of every stream, to recognise other files, even if a stream was truncated in its first line.
 _BEGINNING = b'{"record":"header","schema":"onnx-ood/score-stream/2"'
 
+# Beginning of the lines of inputs, and end of the last one of a batch.
+_INPUTS = (b'{"record":"scored",', b'{"record":"failed",')
+_BATCH_END = b'"batch_end":true}\n'
+
 
 class Stream:
     """The records of one run in a file.
@@ -292,6 +296,23 @@ def read_stream(path: Path) -> Iterator[Stream]:
         if not stream.begun:
             raise OutputError(f"{path}: is truncated in its first line")
         yield stream
+
+
+def count_inputs(path: Path) -> int:
+    """Count the inputs of complete batches in a stream without parsing it; 0 if it cannot be read.
+
+    Args:
+        path: The file.
+    """
+    done = batch = 0
+    with suppress(OSError, InputError), open_regular(path) as file:
+        if not file.readline().startswith(_BEGINNING):
+            return 0
+        for line in file:
+            batch += line.startswith(_INPUTS)
+            if line.endswith(_BATCH_END):
+                done, batch = done + batch, 0
+    return done
 
 
 def _check_same(path: Path | None, old: Header, new: Header) -> None:

@@ -14,6 +14,7 @@ from streams import lines, score
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
+from onnx_ood.audits.score.stream.stream import Stream, count_inputs
 from onnx_ood.exceptions import InputTypeError, OutputError, UsageError
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.inputs.rows.arrays import ArrayRows
@@ -125,6 +126,21 @@ def test_a_file_that_breaks_off_anywhere_is_taken_up(rows_model, tmp_path):
         (tmp_path / "s.jsonl").write_bytes(text[:size])
         assert rows_model(tmp_path / "s.jsonl", resume=True) == whole, size
         assert (tmp_path / "s.jsonl").read_bytes() == text, size
+
+
+def test_inputs_are_counted_as_the_parsed_stream_has_them(rows_model, tmp_path):
+    rows_model(tmp_path / "s.jsonl")
+    whole = (tmp_path / "s.jsonl").read_bytes()
+    counts = []
+    for size in range(len(whole.split(b"\n")[0]) + 1, len(whole) + 1, 97):
+        (tmp_path / "cut.jsonl").write_bytes(whole[:size])
+        with (tmp_path / "cut.jsonl").open("rb") as file:
+            stream = Stream(file)
+        counts.append(count_inputs(tmp_path / "cut.jsonl"))
+        assert counts[-1] == stream.scored + stream.unscored
+    assert counts[0] == 0 < counts[-1]
+    (tmp_path / "other.jsonl").write_bytes(b"[1]\n")
+    assert count_inputs(tmp_path / "other.jsonl") == count_inputs(tmp_path / "none.jsonl") == 0
 
 
 def test_what_is_done_is_not_read_again(collection, tmp_path, monkeypatch):
