@@ -194,7 +194,7 @@ def write_outputs(
     title: str | None = None,
     pictures: Sequence[Path] = (),
     quiet: bool,
-    stored: bool = False,
+    name_failed: bool = True,
     report: ReportOptions = DEFAULTS,
     **page: Any,
 ) -> None:
@@ -206,8 +206,8 @@ def write_outputs(
         html: File of the HTML page, or None.
         title: Title of the page, or None.
         pictures: Files of pictures.
-        quiet: True for no report; failed inputs are named on standard error all the same.
-        stored: True if no input was read in this run.
+        quiet: True for no report.
+        name_failed: True to name failed inputs on standard error if there is no report.
         report: Options of the report.
         page: Options of the page of this audit.
     """
@@ -221,7 +221,7 @@ def write_outputs(
     printed = write_json(result, json)
     if not quiet and not printed:
         print_result(stdout(), result, replace(report, seconds=elapsed()))
-    elif not stored:
+    elif name_failed:
         name_failures(result)
 
 

@@ -170,12 +170,22 @@ def score(
         html=html,
         title=title,
         quiet=quiet,
+        name_failed=result.status == "scored",
         report=ReportOptions(top=top, everything=everything, verbose=verbose, thumbnails=pictures),
         thumbnails=thumbnails,
     )
     if result.status == "not_evaluated":
         count = result.scored + result.unscored
-        raise NotEvaluatedError(f"not evaluated: {result.scored:,} of {count:,} inputs could be scored")
+        # The report has it, too.
+        shown = not quiet and str(json) != "-"
+        reason = (
+            f"; the first: {result.failed[0].id}: {result.failed[0].reason}"
+            if result.failed and not shown
+            else ""
+        )
+        raise NotEvaluatedError(
+            f"not evaluated: {result.scored:,} of {count:,} inputs could be scored{reason}"
+        )
     if fail_on_flagged is not None:
         _fail_on_flagged(result, fail_on_flagged)
 

@@ -56,6 +56,6 @@ def show(
         title=title,
         pictures=pictures,
         quiet=quiet,
-        stored=True,
+        name_failed=False,
         report=ReportOptions(top=top, everything=everything, verbose=verbose),
     )

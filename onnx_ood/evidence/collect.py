@@ -130,8 +130,7 @@ class Collector(Generic[Found]):
         """Read and measure a set of inputs.
 
         Args:
-            source: The inputs. With a limit, a random sample of its items is read, and at most `limit` inputs of these
-                are measured.
+            source: The inputs. With a limit, a random sample of them is measured.
             alterations: Alterations to apply to each picture, by name.
             progress: Called with the number of inputs done and in all.
             phase: Name of the measurement for `progress`.
@@ -139,20 +138,17 @@ class Collector(Generic[Found]):
         Returns:
             Measured values; inputs that cannot be read or run are listed as failed.
         """
-        reader = self._prepared.reader(source.sample(self._limit, self._seed), batch=BATCH)
+        reader = self._prepared.reader(source, batch=BATCH, limit=self._limit, seed=self._seed)
         collected = Collected([], self._reader.joined([]), {})
         collected.failed = [Failure(id=missing.id, reason=missing.reason) for missing in source.missing]
         parts: list[Found] = []
         altered: dict[str, list[Found]] = {name: [] for name in alterations or {}}
-        measuring, seen = Phase(progress, phase, reader.count(self._limit) if progress else None), 0
+        measuring, seen = Phase(progress, phase, reader.count() if progress else None), 0
         with closing(iter(reader)) as batches:
             for batch in batches:
                 collected.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
-                room = len(batch) if self._limit is None else self._limit - len(collected.ids)
-                if len(batch) and room > 0:
-                    self._measure(
-                        batch.part(0, room), alterations or {}, collected, parts, altered, measuring
-                    )
+                if len(batch):
+                    self._measure(batch, alterations or {}, collected, parts, altered, measuring)
                 seen += len(batch) + len(batch.failed)
                 measuring.reach(seen)
         collected.values = self._reader.joined(parts)

@@ -106,13 +106,35 @@ class PreparedModel:
                 f"the inputs are pictures and no preprocessing is known; give {named('preprocess', 'imagenet')}"
             )
 
-    def reader(self, source: InputSource, *, batch: int, skip: Callable[[str], bool] | None = None) -> Reader:
+    def sample(self, source: InputSource, limit: int | None, seed: int) -> InputSource:
+        """Draw a random sample of inputs, rows of files among them.
+
+        Args:
+            source: The inputs.
+            limit: Number of inputs; None for all.
+            seed: Seed of the sample.
+        """
+        if limit is None:
+            return source
+        return replace(source, items=self.reader(source, batch=1, limit=limit, seed=seed).items)
+
+    def reader(
+        self,
+        source: InputSource,
+        *,
+        batch: int,
+        skip: Callable[[str], bool] | None = None,
+        limit: int | None = None,
+        seed: int = 0,
+    ) -> Reader:
         """Return a reader of inputs for this model.
 
         Args:
             source: The inputs.
             batch: Inputs per batch.
             skip: Called with an input's id; True skips the input.
+            limit: Number of inputs to draw at random; None for all.
+            seed: Seed of the sample.
 
         Raises:
             UsageError: If an array in memory does not fit the model's input.
@@ -130,6 +152,8 @@ class PreparedModel:
             threads=decoding_threads(),
             skip=skip,
             tokenizer=find_tokenizer(self.model.path),
+            limit=limit,
+            seed=seed,
         )
 
 

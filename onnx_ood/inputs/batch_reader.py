@@ -30,14 +30,13 @@ from onnx_ood.inputs.rows.bundle import Bundle, lacking, open_bundle
 from onnx_ood.inputs.rows.picture_arrays import GREY_NOTE, tensor_of
 from onnx_ood.inputs.rows.protocol import RowRequest
 from onnx_ood.inputs.rows.zips import ZipRows
-from onnx_ood.inputs.source import FileRow, InputSource, Item, is_picture
+from onnx_ood.inputs.source import MAX_COUNTED, FileRow, InputSource, Item, is_picture
 from onnx_ood.inputs.value_range import ValueRange
 
 MAX_AHEAD_BYTES = 1 << 29
 """Tensors decoded beyond the next batch take no more than this (or one piece, if that is larger)."""
 
 _CHUNK_BYTES = 1 << 24  # rows are read in pieces of about this size
-_MAX_COUNTED = 10_000  # files of rows whose headers are read for a progress bar
 _MAX_NOTES = 20
 
 
@@ -75,8 +74,10 @@ class Reader:
         queue: int | None = None,
         skip: Callable[[str], bool] | None = None,
         tokenizer: Path | None = None,
+        limit: int | None = None,
+        seed: int = 0,
     ) -> None:
-        """Check inputs in memory. No file is opened yet.
+        """Check inputs in memory. No file is opened yet, except to count rows for a sample.
 
         Args:
             source: The inputs, from `open_inputs`, or its items.
@@ -94,12 +95,13 @@ class Reader:
                 nothing but the header is read. Called for each input in order, and for files of rows as a whole, in a
                 thread of the reader's.
             tokenizer: The tokenizer.json for .txt files; None if the model has none.
+            limit: Number of inputs to draw at random, rows of files among them; None for all.
+            seed: Seed of the sample.
 
         Raises:
             UsageError: If a number is smaller than 1, or the preprocessing or an array in memory does not fit the
                 model's input.
         """
-        self.items = source.items if isinstance(source, InputSource) else tuple(source)
         self.preprocessing = preprocessing
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.input_shape = tuple(input_shape)
@@ -113,6 +115,8 @@ class Reader:
             stored_axis=batch_axis,
             tokenizer=tokenizer,
         )
+        all_of = source if isinstance(source, InputSource) else InputSource(tuple(source))
+        self.items = all_of.sample(limit, seed, self._rows_in).items
         self.batch = _at_least_one("batch", batch)
         self.threads = _at_least_one("threads", min(8, os.cpu_count() or 1) if threads is None else threads)
         self.queue = _at_least_one("queue", batch if queue is None else queue)
@@ -123,8 +127,7 @@ class Reader:
         self._memory = MemoryRows(
             [one for one in in_memory if not one.is_picture(self._request)], self._request, self.others
         )
-        given = source.notes if isinstance(source, InputSource) else ()
-        self._notes: dict[str, None] = dict.fromkeys([*given, *self._memory.notes])
+        self._notes: dict[str, None] = dict.fromkeys([*all_of.notes, *self._memory.notes])
         self.columns: tuple[str, ...] = ()
         self._range = ValueRange(preprocessing)
         grey = any(one.is_grey_array and one.is_picture(self._request) for one in in_memory)
@@ -141,20 +144,17 @@ class Reader:
         """Those of the notes by which all numbers may be wrong."""
         return self._range.notes
 
-    def count(self, limit: int | None = None) -> int | None:
+    def count(self) -> int | None:
         """Count the inputs from file headers, for a progress bar.
 
         Files that cannot be read count as one (the failure they will be). None where finding out would
         take noticeable time, with more than 10,000 files of rows.
-
-        Args:
-            limit: Most inputs that are read; None for all.
         """
         files = [one for one in self.items if isinstance(one, Path) and not is_picture(one, self._request)]
-        if len(files) > _MAX_COUNTED:
-            return limit
-        total = len(self.items) - len(files) + sum(map(self._rows_in, files))
-        return total if limit is None else min(total, limit)
+        if len(files) > MAX_COUNTED:
+            return None
+        counts = map(self._rows_in, files)
+        return len(self.items) - len(files) + sum(1 if rows is None else rows for rows in counts)
 
     def __iter__(self) -> Generator[Batch]:
         # Batches are put together ahead as well: that copies megabytes, for which no model should wait.
@@ -252,7 +252,10 @@ class Reader:
         step = max(1, min(self.batch, self.queue, _CHUNK_BYTES // max(1, row_bytes)))
         chunks: Iterator[tuple[int, int]]
         if rows is not None:
-            chunks = ((row, row + 1) for row in rows if not self._skips(f"{name}[{row}]"))
+            named_rows = (
+                (row, f"{name}[{row}]" if ids is None or row >= count else ids[row]) for row in rows
+            )
+            chunks = ((row, row + 1) for row, one in named_rows if not self._skips(one))
             count = 0 if single else count
         else:
             chunks = (
@@ -305,12 +308,13 @@ class Reader:
     def _open(self, path: Path) -> Bundle:
         return open_bundle(path, self._request, self.others, self.preprocessing)
 
-    def _rows_in(self, path: Path) -> int:
+    def _rows_in(self, path: Path) -> int | None:
+        """Count the rows of a file; None if it is one input, or cannot be read."""
         try:
             with closing(self._open(path)) as file:
-                return len(file.rows)
+                return None if file.rows.single else len(file.rows)
         except InputError:
-            return 1
+            return None
 
     def _note(self, file: Bundle) -> None:
         self.columns = self.columns or file.columns

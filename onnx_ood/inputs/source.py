@@ -1,6 +1,6 @@
 """Sources of inputs: files, single rows of files, and values in memory."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -10,13 +10,15 @@ import numpy as np
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.inputs.files import FailedInput, name_of
 from onnx_ood.inputs.in_memory import MemoryInput
-from onnx_ood.inputs.rows.file_types import count_rows, is_archive
 from onnx_ood.inputs.rows.file_types import holds_pictures as file_holds_pictures
+from onnx_ood.inputs.rows.file_types import is_archive
 from onnx_ood.inputs.rows.file_types import is_picture as is_picture_file
 from onnx_ood.inputs.rows.protocol import RowRequest
 
 UNLISTED = "folder cannot be listed"
 """Beginning of the reason of a folder that exists and cannot be read."""
+MAX_COUNTED = 10_000
+"""Files of rows whose headers are read, for a sample or a progress bar."""
 _MAX_NAMED = 20
 _MAX_OPENED = 1000
 
@@ -142,22 +144,6 @@ class InputSource:
         """
         return InputSource(tuple(item for item in self.items if holds_pictures(item, request)))
 
-    def single(self, request: RowRequest) -> "InputSource":
-        """Replace files of pictures by their rows, for a sample of pictures and not of files.
-
-        Args:
-            request: The model's input.
-        """
-        items: list[Item] = []
-        for item in self.items:
-            whole = isinstance(item, Path) and not is_picture(item, request)
-            count = count_rows(item, request) if whole and isinstance(item, Path) else None
-            if count is None or not isinstance(item, Path):
-                items.append(item)
-            else:
-                items += [FileRow(item, row) for row in range(count)]
-        return replace(self, items=tuple(items))
-
     def kinds(self, request: RowRequest) -> tuple[bool, bool]:
         """Return whether there are pictures, and whether there are other inputs.
 
@@ -183,19 +169,36 @@ class InputSource:
                 break
         return pictures, others
 
-    def sample(self, limit: int | None, seed: int) -> "InputSource":
-        """Draw a random sample of items, kept in order.
+    def sample(
+        self, limit: int | None, seed: int, count: Callable[[Path], int | None] = lambda _: None
+    ) -> "InputSource":
+        """Draw a random sample of inputs, kept in order; a row of a file is as likely as a file with one input.
 
-        A file is one item, however many inputs it holds.
+        Of more than 10,000 files of rows, `limit` files are drawn first, so that the others are not opened.
 
         Args:
-            limit: Number of items; None, or more than there are, for all.
+            limit: Number of inputs; None, or more than there are, for all.
             seed: Seed of the sample.
+            count: Counts the rows of a file; None for one input, or a file that cannot be read.
         """
-        if limit is None or len(self.items) <= limit:
+        if limit is None:
             return self
-        chosen = np.random.default_rng(seed).choice(len(self.items), limit, replace=False)
-        return replace(self, items=tuple(self.items[i] for i in sorted(chosen.tolist())))
+        generator = np.random.default_rng(seed)
+        items = self.items
+        if len(items) > limit and sum(map(_of_rows, items)) > MAX_COUNTED:
+            items = tuple(items[at] for at in _draw(generator, len(items), limit))
+        counts = [count(item) if isinstance(item, Path) and _of_rows(item) else None for item in items]
+        ends = np.cumsum([1 if rows is None else rows for rows in counts], dtype=np.int64)
+        total = int(ends[-1]) if items else 0
+        if total <= limit:
+            return replace(self, items=items) if len(items) < len(self.items) else self
+        drawn: list[Item] = []
+        for place in _draw(generator, total, limit):
+            at = int(np.searchsorted(ends, place, side="right"))
+            item, rows = items[at], counts[at]
+            row = place - int(ends[at]) + (rows or 0)
+            drawn.append(item if rows is None or not isinstance(item, Path) else FileRow(item, row))
+        return replace(self, items=tuple(drawn))
 
     def shared_with(self, other: "InputSource") -> tuple[str, ...]:
         """List inputs that are in another source too.
@@ -243,6 +246,15 @@ def is_picture(item: Item, request: RowRequest) -> bool:
         request: The model's input.
     """
     return item.is_picture(request) if isinstance(item, MemoryInput) else is_picture_file(_file(item))
+
+
+def _of_rows(item: Item) -> bool:
+    return isinstance(item, Path) and not is_picture_file(item)
+
+
+def _draw(generator: np.random.Generator, total: int, count: int) -> list[int]:
+    """Draw `count` of the numbers 0, ..., total - 1 without replacement, in order."""
+    return sorted(generator.choice(total, count, replace=False).tolist())
 
 
 def _file(item: Path | FileRow) -> Path:

@@ -174,7 +174,7 @@ def test_a_preprocessing_that_does_not_suit_is_a_usage_error() -> None:
 
 
 def test_counting_many_array_files_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onnx_ood.inputs.batch_reader._MAX_COUNTED", 2)
+    monkeypatch.setattr("onnx_ood.inputs.batch_reader.MAX_COUNTED", 2)
     assert reader([Path("a.npy")] * 2).count() == 2
     assert reader([Path("a.npy")] * 3).count() is None
     assert reader([Path("a.png")] * 300).count() == 300

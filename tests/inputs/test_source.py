@@ -30,6 +30,34 @@ def test_a_sample_keeps_the_order_and_is_drawn_by_the_seed() -> None:
     assert source.sample(100, 0) is source
 
 
+def test_rows_of_files_are_as_likely_as_files_with_one_input() -> None:
+    """2 pictures, 4 rows and 2 rows: each is drawn with probability 3/8."""
+    np.save("y.npy", np.zeros((2, 3)))
+    source = open_inputs(["a.png", "x.npy", "b.png", "y.npy"])
+    known = ["a.png", *(f"x.npy[{k}]" for k in range(4)), "b.png", "y.npy[0]", "y.npy[1]"]
+    counts = dict.fromkeys(known, 0)
+    for seed in range(800):
+        some = source.sample(3, seed, lambda path: len(np.load(path)))
+        names = [item.id if isinstance(item, FileRow) else str(item) for item in some.items]
+        assert names == [name for name in known if name in names]
+        for name in names:
+            counts[name] += 1
+    # Binomial: 300 +- 5 standard deviations of 13.7.
+    assert sum(counts.values()) == 2400
+    assert all(abs(count - 300) < 69 for count in counts.values())
+    assert source.sample(8, 0, lambda path: len(np.load(path))) is source
+
+
+def test_of_very_many_files_only_drawn_ones_are_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnx_ood.inputs.source.MAX_COUNTED", 5)
+    opened: list[Path] = []
+    source = InputSource(tuple(Path(f"{k}.npy") for k in range(100)))
+    some = source.sample(4, 0, lambda path: opened.append(path) or 3)
+    assert len(opened) == 4
+    assert len(some.items) == 4
+    assert {item.path for item in some.items if isinstance(item, FileRow)} <= set(opened)
+
+
 def test_a_sample_keeps_what_is_missing() -> None:
     source = open_inputs(["a.png", "b.png", "gone.png"])
     assert len(source.sample(1, 0).items) == 1

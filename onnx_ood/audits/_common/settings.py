@@ -205,7 +205,7 @@ Limit = Annotated[
     Field(
         ge=1,
         le=MAX_INPUTS,
-        description="Maximum number of inputs, or of inputs per set: a random sample of the files.",
+        description="Maximum number of inputs, or of inputs per set: a random sample, rows of files included.",
     ),
     Option("Input", default_text="all"),
 ]

@@ -34,7 +34,7 @@ class BenchSettings(Settings):
         synthetic_ood: True to add synthetic out-of-distribution sets: noise, and altered in-distribution pictures.
         bundled_reference: True to use the bundled photos as references when none are given (RGB models only).
         fpr: False-positive rate at which inputs that differ from the references are flagged.
-        limit: Most inputs to take of a set, a random sample of its files; None for all.
+        limit: Most inputs to take of a set, a random sample, rows of files included; None for all.
         seed: Seed of samples, alterations, nudges and resamples.
         answer: Output of the model that is its answer: class scores or labels; None to find it.
         site: Tensor to nudge; None for the only input of floats, or else the first inner tensor of floats.

@@ -30,7 +30,7 @@ class DirectionsSettings(Settings):
         scales: Standard deviations of the nudges: in pixels from 0 to 1 if pictures are normalised, else in the units
             of the model's input.
         synthetic_ood: True to add synthetic out-of-distribution sets: noise, and altered in-distribution pictures.
-        limit: Most inputs to take of a set, a random sample of its files; None for all.
+        limit: Most inputs to take of a set, a random sample, rows of files included; None for all.
         seed: Seed of samples, alterations and nudges.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.

@@ -186,18 +186,18 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
     found.check_missing()
     chosen = choose_preprocessing(feeding.input, found, settings.preprocess, card)
     reader = Reader(
-        found.sample(settings.limit, settings.seed),
+        found,
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=taking.name,
         input_shape=taking.shape,
         batch_axis=taking.stored_axis,
         dtype=taking.dtype,
         threads=decoding_threads(),
+        limit=settings.limit,
+        seed=settings.seed,
     )
     # Counted by headers, so that no large file is read in vain.
     count = reader.count()
-    if count is not None and settings.limit is not None:
-        count = min(count, settings.limit)
     tensors: dict[str, NDArray[Any]] = {}
     with closing(iter(reader)) as batches:
         for batch in batches if count == 3 else ():

@@ -25,8 +25,8 @@ class PlaneSettings(Settings):
         extent: How far the window extends beyond the box around the three inputs on every side, as a fraction of the
             box's longer side.
         directions: Directions along which Jacobian norms are estimated; 0 for no norms.
-        limit: Maximum number of inputs to read, a random sample of the files; with 3, the plane goes through three
-            random inputs.
+        limit: Maximum number of inputs to read, a random sample, rows of files included; with 3, the plane goes
+            through three random inputs.
         seed: Seed of all random draws.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.

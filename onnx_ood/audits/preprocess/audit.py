@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +25,7 @@ from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import InputSource, Preprocessing, Reader, RowRequest, open_inputs
+from onnx_ood.inputs.rows.file_types import count_rows
 from onnx_ood.metrics import softmax
 from onnx_ood.metrics.bootstrap import RESAMPLES
 from onnx_ood.metrics.mutual_information import entropy, mutual_information_bound
@@ -178,7 +180,7 @@ def _read(source: InputSource, geometries: Sequence[Preprocessing], settings: Pr
     known = set(pictures_only.names)
     failed = {missing.id: missing.reason for missing in source.missing}
     failed |= {name: "not a picture" for name in source.names if name not in known}
-    sample = pictures_only.single(request).sample(settings.limit, settings.seed)
+    sample = pictures_only.sample(settings.limit, settings.seed, partial(count_rows, wanted=request))
     read: dict[tuple[str, int | None], dict[str, NDArray[np.float32]]] = {}
     for geometry in geometries:
         pictures = read[_geometry(geometry)] = {}

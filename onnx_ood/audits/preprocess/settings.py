@@ -15,7 +15,7 @@ class PreprocessSettings(Settings):
     """Settings of the preprocess audit.
 
     Attributes:
-        limit: Most photos to use, a random sample of the files.
+        limit: Most photos to use, a random sample; rows of arrays and members of archives count one by one.
         answer: Output of the model that is its answer; None to find it.
         seed: Seed of the sample, of noise and of resamples.
         provider: Execution provider.
@@ -24,7 +24,9 @@ class PreprocessSettings(Settings):
 
     limit: Annotated[
         int,
-        Field(ge=1, le=MAX_INPUTS, description="Most photos to use: a random sample of the files."),
+        Field(
+            ge=1, le=MAX_INPUTS, description="Most photos to use: a random sample, rows of files included."
+        ),
         Option("Input"),
     ] = 48
     answer: common.Answer = None

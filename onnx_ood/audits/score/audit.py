@@ -118,7 +118,7 @@ def score(
             settings,
             references,
             progress,
-            inputs=source.sample(settings.limit, settings.seed),
+            inputs=prepared.sample(source, settings.limit, settings.seed),
         )
         return run.score(
             source,
@@ -215,7 +215,7 @@ class ScoreRun:
             The result.
         """
         prepared, settings = self._prepared, self._settings
-        sampled = source.sample(settings.limit, settings.seed)
+        sampled = prepared.sample(source, settings.limit, settings.seed)
         spread = self.spread if references.given else feature_spread(prepared, sampled)
         if references.given and not self._measured:
             spread = self.learn_spread(references)
@@ -267,7 +267,7 @@ class ScoreRun:
                 if isinstance(entry, ScoredInput) and None not in entry.drop
             )
             adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
-        scoring = Phase(progress, "inputs", reader.count(settings.limit) if progress else None)
+        scoring = Phase(progress, "inputs", reader.count() if progress else None)
         digests = scorer.fitted.references.digests if scorer else frozenset()
         equal: list[str] = []
         # Closed at once if the model fails or the user gives up, so that no decoder keeps running.
@@ -275,11 +275,9 @@ class ScoreRun:
             for batch in batches:
                 for failed in batch.failed:
                     writer.fail(failed.id, failed.reason)
-                room = len(batch) if settings.limit is None else settings.limit - writer.scored
-                if len(batch) and room > 0:
-                    part = batch.part(0, room)
-                    runner.run(part)
-                    equal += _equal(part, digests)
+                if len(batch):
+                    runner.run(batch)
+                    equal += _equal(batch, digests)
                 writer.commit(runner.calibration())
                 scoring.reach(writer.seen - len(source.missing))
         calibration = runner.calibration()

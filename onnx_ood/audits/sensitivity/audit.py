@@ -205,7 +205,7 @@ def _measure(
         answer=settings.answer,
     )
     reader = Reader(
-        found.sample(settings.limit, settings.seed),
+        found,
         preprocessing=chosen.preprocessing if chosen else None,
         input_name=fed.name,
         input_shape=fed.shape,
@@ -215,17 +215,18 @@ def _measure(
         batch=_READ_BATCH,
         threads=decoding_threads(),
         tokenizer=find_tokenizer(model.path),
+        limit=settings.limit,
+        seed=settings.seed,
     )
     names = find_class_names(settings.labels, card)
     inputs = MeasuredInputs(prober, feeding, settings, names, answer, rounding)
     inputs.failed += [Failure(id=missing.id, reason=missing.reason) for missing in found.missing]
-    measuring = Phase(progress, "inputs", reader.count(settings.limit) if progress else None)
+    measuring = Phase(progress, "inputs", reader.count() if progress else None)
     with closing(iter(reader)) as batches:
         for batch in batches:
             inputs.failed += [Failure(id=failed.id, reason=failed.reason) for failed in batch.failed]
-            room = len(batch) if settings.limit is None else settings.limit - len(inputs.ids)
-            if len(batch) and room > 0:
-                inputs.take(batch.part(0, min(room, len(batch))))
+            if len(batch):
+                inputs.take(batch)
             measuring.reach(len(inputs.ids) + len(inputs.failed))
     if not inputs.ids:
         reason = inputs.failed[0].reason if inputs.failed else "there is none"

@@ -25,7 +25,7 @@ class SensitivitySettings(Settings):
             for the model's own predictions.
         exact_regions: True to find all boundaries of linear regions on segments between inputs, and the nearest one of
             each input, in float64; for piecewise-linear networks only.
-        limit: Maximum number of inputs to measure, a random sample of the files; None for all.
+        limit: Maximum number of inputs to measure, a random sample, rows of files included; None for all.
         seed: Seed of all random draws.
         preprocess: How pictures become tensors, in the grammar of `onnx_ood.inputs.parse`; None for the model card's,
             or else a guess.

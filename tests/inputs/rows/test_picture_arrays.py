@@ -1,5 +1,6 @@
 """uint8 arrays in files are pictures: equal to the same pictures saved as PNG and read by Pillow."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from onnx_ood.inputs import InputSource, Preprocessing, Reader, RowRequest, open_inputs, parse
+from onnx_ood.inputs.rows.file_types import count_rows
 
 PHOTOS = np.random.default_rng(0).integers(0, 256, (5, 12, 10, 3), np.uint8)
 SHAPE = (None, 3, 8, 8)
@@ -131,6 +133,11 @@ def test_photos_in_an_array_are_sampled_one_by_one(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", PHOTOS)
     np.save(tmp_path / "y.npy", PHOTOS[0])
     request = RowRequest("x", SHAPE, np.dtype(np.float32))
-    source = open_inputs(tmp_path).pictures(request).single(request)
-    names = [item.id if hasattr(item, "id") else item.name for item in source.items]
-    assert [name.rpartition("/")[2] for name in names] == [*(f"x.npy[{k}]" for k in range(5)), "y.npy"]
+    source = open_inputs(tmp_path).pictures(request)
+    samples = [source.sample(5, seed, partial(count_rows, wanted=request)).items for seed in range(40)]
+    names = [[item.id if hasattr(item, "id") else item.name for item in items] for items in samples]
+    known = [*(f"x.npy[{k}]" for k in range(5)), "y.npy"]
+    found = [[name.rpartition("/")[2] for name in some] for some in names]
+    # In order, and each is left out by some seed.
+    assert all(some == [name for name in known if name in some] and len(some) == 5 for some in found)
+    assert {name for some in found for name in known if name not in some} == set(known)

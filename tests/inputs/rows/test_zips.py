@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from onnx_ood.inputs import Reader, RowRequest, open_inputs, parse
+from onnx_ood.inputs import InputSource, Reader, RowRequest, open_inputs, parse
+from onnx_ood.inputs.rows.file_types import count_rows
 
 SHAPE = (None, 3, 8, 8)
 NAMES = ["b/2.png", "a/1.jpg", "a/0.png"]
@@ -58,11 +61,22 @@ def test_pictures_in_an_archive_equal_those_in_files(folder: Path) -> None:
     assert "is not a picture" in failed[f"{prefix}a/broken.png"]
 
 
+def read_names(source: InputSource, skip: Sequence[str] = ()) -> list[str]:
+    reader = Reader(
+        source, preprocessing=parse("unit", SHAPE), input_name="x", input_shape=SHAPE, skip=skip.__contains__
+    )
+    return [name for batch in reader for name in (*batch.ids, *(one.id for one in batch.failed))]
+
+
 def test_an_archive_counts_as_pictures_one_by_one(folder: Path) -> None:
     request = RowRequest("x", SHAPE, np.dtype(np.float32))
     source = open_inputs(zipped(folder))
     assert source.kinds(request) == (True, False)
-    assert len(source.pictures(request).single(request).items) == 4
+    some = source.pictures(request).sample(3, 0, partial(count_rows, wanted=request))
+    found = read_names(some)
+    assert len(found) == 3
+    assert set(found) < {f"{(folder / 'x.zip').as_posix()}/{name}" for name in (*NAMES, "a/broken.png")}
+    assert read_names(some, skip=found[1:]) == found[:1]
     skipping = Reader(
         source, preprocessing=parse("unit", SHAPE), input_name="x", input_shape=SHAPE,
         skip=lambda name: "/a/" in name,
