@@ -80,7 +80,8 @@ def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
         notes += randomness_notes(
             tuple(dict.fromkeys([*before.run.random_operators, *after.run.random_operators]))
         )
-        unshared = unshared_of_scores(before, after)
+        unshared, layers = unshared_of_scores(before, after)
+        notes += (layers,) if layers else ()
         if any(len(one.inputs) < one.scored for one in (before, after)):
             notes += ("A result lists only some of its inputs; the others are not compared.",)
     elif isinstance(before, BenchResult) and isinstance(after, BenchResult):

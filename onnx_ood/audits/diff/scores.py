@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from onnx_ood.audits.diff.metric_changes import one_sided
 from onnx_ood.audits.diff.result import Agreement, InputChange, InputsDiff, MetricChange
-from onnx_ood.audits.score.result import InputResult, ScoreResult
+from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult
 from onnx_ood.metrics.estimates import fraction_interval, mean_interval
 from onnx_ood.metrics.ranking import average_ranks, rank_correlation
 from onnx_ood.results.base import Number, Prediction
@@ -34,19 +34,24 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
                 for own, entries in zip(names, pairs, strict=True)
             )
             yield _paired(f"score {name}", before, after, after - before)
-    probes = [[probe.name for probe in result.probes] for result in (a, b)]
-    for name in probes[0]:
-        if name in probes[1]:
-            places = [own.index(name) for own in probes]
-            floor = max(result.probes[at].noise_floor for result, at in zip((a, b), places, strict=True))
+    probes = [[_place(probe) for probe in result.probes] for result in (a, b)]
+    for place in probes[0]:
+        if place in probes[1]:
+            at = [own.index(place) for own in probes]
+            floor = max(result.probes[one].noise_floor for result, one in zip((a, b), at, strict=True))
             drops = [
-                np.maximum(np.array([entry.drop[at] for entry in entries], np.float64), floor)
-                for at, entries in zip(places, pairs, strict=True)
+                np.maximum(np.array([entry.drop[one] for entry in entries], np.float64), floor)
+                for one, entries in zip(at, pairs, strict=True)
             ]
             known = ~np.isnan(drops).any(axis=0)  # Not comparable in one of the runs.
             drops = [one[known] for one in drops]
             change = np.log10(drops[1] / drops[0])
-            yield _paired(f"drop {name}", drops[0], drops[1], change)
+            yield _paired(f"drop {place[0]}", drops[0], drops[1], change)
+
+
+def _place(probe: ProbeResult) -> tuple[str, str, int, int]:
+    """Return what the probes of one layer in two models have in common; a name alone can be shared by chance."""
+    return probe.name, probe.op, probe.depth, probe.units
 
 
 def _paired(
@@ -70,21 +75,29 @@ def _pairs(a: ScoreResult, b: ScoreResult) -> tuple[list[InputResult], list[Inpu
     return list(shared.values()), [others[name] for name in shared]
 
 
-def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[str, ...]:
+def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[tuple[str, ...], str]:
     """Detectors and probes in one of them only.
 
     Args:
         a: The first score.
         b: The second score.
+
+    Returns:
+        Their names, and a note on layers that two models do not share, or empty.
     """
-    names = (
-        [
-            *(one.name for one in (each.detector_summary.detectors if each.detector_summary else ())),
-            *(probe.name for probe in each.probes),
-        ]
-        for each in (a, b)
+    detectors = one_sided(
+        *(
+            [one.name for one in each.detector_summary.detectors] if each.detector_summary else []
+            for each in (a, b)
+        )
     )
-    return one_sided(*names)
+    probes = [{probe.name: _place(probe) for probe in each.probes} for each in (a, b)]
+    named = [name for name in probes[0] if name in probes[1]]
+    moved = [name for name in named if probes[0][name] != probes[1][name]]
+    if a.model.sha256 != b.model.sha256 and all(probes) and len(moved) == len(named):
+        return detectors, "The models share no watched layers; compared by answers and scores only."
+    note = f"Not compared, because op, depth or size differ between the models: {', '.join(moved)}."
+    return (*detectors, *one_sided(*probes)), note if moved else ""
 
 
 def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:

@@ -10,6 +10,7 @@ from scipy import stats
 from stored_results import read_json
 
 import onnx_ood
+from onnx_ood import models
 
 
 def test_metrics_are_paired_over_the_inputs_of_both(folder: Path, found: onnx_ood.DiffResult) -> None:
@@ -81,3 +82,31 @@ def test_inputs_with_another_answer_are_named(folder: Path, found: onnx_ood.Diff
     ]
     assert changed
     assert list(found.inputs.changed_answers) == changed
+
+
+def test_layers_are_compared_at_the_same_place_only(folder: Path) -> None:
+    """The plain and the residual network share the name of one layer, at depths 3 and 2."""
+    rows = str(folder / "rows.npy")
+    settings = onnx_ood.ScoreSettings(detectors=("energy",), copies=2, preprocess="unit")
+    plain, residual = (
+        onnx_ood.score(models.path(name), rows, settings) for name in ("fashion_cnn", "fashion_resnet")
+    )
+    shared = {one.name: one for one in plain.probes}.keys() & {one.name for one in residual.probes}
+    assert shared == {"/blocks/blocks.0/relu/Relu_output_0"}
+    found = onnx_ood.diff(plain, residual)
+    assert [metric.name for metric in found.metrics] == ["score energy"]
+    assert "The models share no watched layers; compared by answers and scores only." in found.notes
+    assert not any("only one result" in note for note in found.notes)
+
+
+def test_layers_that_moved_are_named(folder: Path) -> None:
+    stored = onnx_ood.read_result(folder / "a.json")
+    assert isinstance(stored, onnx_ood.ScoreResult)
+    first, *others = stored.probes
+    moved = stored.model_copy(update={"probes": (first.model_copy(update={"units": 7}), *others)})
+    found = onnx_ood.diff(stored, moved)
+    assert [one.name for one in found.metrics if one.name.startswith("drop ")] == [
+        f"drop {one.name}" for one in others
+    ]
+    (note,) = [note for note in found.notes if "differ between the models" in note]
+    assert first.name in note
