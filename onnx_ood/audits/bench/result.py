@@ -214,6 +214,11 @@ class BenchResult(Result):
         """Sets that count in means: those with at least 10 inputs; none with fewer in-distribution inputs."""
         return () if self.id < MIN_SET_SIZE else tuple(one for one in self.sets if not one.too_few)
 
+    @property
+    def near_best(self) -> tuple[str, ...]:
+        """Detectors whose gap to the best has an interval that reaches zero: resamples do not distinguish them."""
+        return tuple(one.name for one in self.detectors[1:] if one.gap_to_best.low <= 0)
+
     def worst_set(self, detector: BenchDetector) -> SetMetrics:
         """Return the metrics of the set that counts in means with the smallest AUROC.
 

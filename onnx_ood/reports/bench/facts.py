@@ -14,6 +14,8 @@ _GUESS = 0.6
 NEAR_CHANCE = f"In parentheses: below {_GUESS:.2f}, close to chance ({CHANCE}) or worse"
 """Caption of AUROCs formatted by `area`."""
 _GOOD = 0.9
+# Detectors that the headline names besides the first.
+_MOST_NEAR = 5
 
 
 def headline(result: BenchResult) -> str:
@@ -24,14 +26,18 @@ def headline(result: BenchResult) -> str:
     best = result.detectors[0]
     if better_than_chance(result):
         count = len(result.detectors)
-        name = f"{best.name} is the best of {count} detectors" if count > 1 else best.name
+        praise = "comes first" if result.near_best else "is the best"
+        name = f"{best.name} {praise} of {count} detectors" if count > 1 else best.name
         text = f"{name}: mean AUROC {best.macro.value:.2f}"
     else:
         text = f"No detector is better than chance (best: {best.name}, mean AUROC {best.macro.value:.2f})"
-    if len(sets) == 1:
-        return text
-    worst = result.worst_set(best)
-    return f"{text}, lowest on {worst.set} ({worst.auroc.value:.2f})"
+    if len(sets) > 1:
+        worst = result.worst_set(best)
+        text += f", lowest on {worst.set} ({worst.auroc.value:.2f})"
+    if result.near_best and better_than_chance(result):
+        text += f"; not distinguishable from: {', '.join(result.near_best[:_MOST_NEAR])}"
+        text += f" and {left:,} more" if (left := len(result.near_best) - _MOST_NEAR) > 0 else ""
+    return text
 
 
 def better_than_chance(result: BenchResult) -> bool:

@@ -94,10 +94,9 @@ def _conclusion(result: BenchResult) -> str:
         return (
             "There are fewer than 10 in-distribution inputs, or fewer of each set: nothing may be concluded."
         )
-    best, *others = result.detectors
+    best, near = result.detectors[0], result.near_best
     if not better_than_chance(result):
         return "On these sets, out-of-distribution inputs score no higher than in-distribution inputs."
-    near = [one.name for one in others if one.gap_to_best.low <= 0]
     words = f"Of {len(result.detectors)} detectors {best.name} separates these sets from in-distribution inputs best"
     if near:
         words += f", but the difference to {', '.join(near)} is within the noise of the resamples"

@@ -17,6 +17,14 @@ from onnx_ood.reports.bench.facts import (
 )
 
 
+def apart(result: onnx_ood.BenchResult) -> onnx_ood.BenchResult:
+    """Return the result with a best detector that resamples distinguish from the others."""
+    first, *others = result.detectors
+    gap = BenchInterval(value=0.2, low=0.1, high=0.3)
+    far = tuple(one.model_copy(update={"gap_to_best": gap}) for one in others)
+    return result.model_copy(update={"detectors": (first, *far)})
+
+
 def with_means(result: onnx_ood.BenchResult, means: list[float]) -> onnx_ood.BenchResult:
     detectors = [
         one.model_copy(update={"macro": BenchInterval(value=mean, low=mean - 0.1, high=mean + 0.1)})
@@ -29,7 +37,7 @@ def test_the_headline_names_the_best_and_its_worst_set(measured: onnx_ood.BenchR
     best = measured.detectors[0]
     low, high = f"{best.macro.low:.2f}", f"{best.macro.high:.2f}"
     worst = min(best.metrics, key=lambda one: one.auroc.value)
-    assert headline(measured) == (
+    assert headline(apart(measured)) == (
         f"{best.name} is the best of 3 detectors: mean AUROC {best.macro.value:.2f}, lowest on {worst.set} "
         f"({worst.auroc.value:.2f})"
     )
@@ -41,13 +49,26 @@ def test_the_headline_names_the_best_and_its_worst_set(measured: onnx_ood.BenchR
     assert starred(best.model_copy(update={"reference": False})) == best.name
 
 
+def test_detectors_within_the_noise_of_the_first_are_named(measured: onnx_ood.BenchResult) -> None:
+    far = apart(measured)
+    first, second, third = far.detectors
+    near = third.model_copy(update={"gap_to_best": BenchInterval(value=0.01, low=-0.01, high=0.03)})
+    found = headline(far.model_copy(update={"detectors": (first, second, near)}))
+    assert found.startswith(f"{first.name} comes first of 3 detectors: mean AUROC")
+    assert found.endswith(f"; not distinguishable from: {third.name}")
+    assert "distinguishable" not in headline(far)
+    many = tuple(near.model_copy(update={"name": f"d{k}"}) for k in range(7))
+    found = headline(far.model_copy(update={"detectors": (first, *many)}))
+    assert found.endswith("not distinguishable from: d0, d1, d2, d3, d4 and 2 more")
+
+
 def test_a_detector_at_chance_or_below_is_not_praised(measured: onnx_ood.BenchResult) -> None:
     name = measured.detectors[0].name
     assert headline(with_means(measured, [0.05])).startswith(
         f"No detector is better than chance (best: {name}, mean AUROC 0.05)"
     )
     assert headline(with_means(measured, [0.5, 0.4])).startswith("No detector is better than chance")
-    assert headline(with_means(measured, [0.51, 0.4])).startswith(f"{name} is the best of 2 detectors")
+    assert headline(with_means(apart(measured), [0.51, 0.4])).startswith(f"{name} is the best of 2 detectors")
     assert headline(with_means(measured, [0.51])).startswith(f"{name}: mean AUROC 0.51")
 
 
