@@ -238,7 +238,8 @@ def _measure(
     preprocessing = chosen.preprocessing if chosen else None
     ids = [inputs.ids[i] for i in inputs.kept]
     known = classes_of(ids, [inputs.predictions[i] for i in inputs.kept], classes)
-    Phase(progress, "trajectories")
+    if settings.trajectories:
+        Phase(progress, "trajectories")
     counted = count(units.sites, inputs, known.of, preprocessing, feeding, prober.prober, settings)
     if settings.exact_regions:
         Phase(progress, "exact regions")

@@ -89,6 +89,9 @@ def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) 
     areas = [area for one in detectors for area in (one.macro, *(metrics.auroc for metrics in one.metrics))]
     captions = [
         f"{NEAR_CHANCE}." if any(near_chance(one.value) for one in areas) else "",
+        f"{view.plus_minus} half of the interval of 95% of resamples."
+        if result.evaluated_sets and any(one.gap_to_best.value for one in detectors)
+        else "",
         flag_words(flags)[0] if flags and flags.id.low <= flags.fpr else "",
     ]
     grid = table(caption="\n".join(filter(None, captions)) or None)

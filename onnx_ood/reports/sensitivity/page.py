@@ -221,7 +221,7 @@ def _inputs(model: ModelSensitivity) -> Markup:
         shown = [*known[:_MAX_LISTED], *known[-_MAX_LISTED:]]
         title += f": the {_MAX_LISTED} largest and smallest"
     bounded = any(one.nearest_boundary is not None for one in shown)
-    heads = [("input", False), ("norm", True), ("±", True)]
+    heads = [("input", False), ("norm", True), ("standard error", True)]
     heads += [("nearest boundary", True)] if bounded else []
     heads += [("prediction", False)]
     return table(title, heads, [_row(one, bounded=bounded) for one in shown])

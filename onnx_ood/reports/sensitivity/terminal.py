@@ -41,6 +41,7 @@ def print_sensitivity(console: Console, result: SensitivityResult, options: Repo
     """
     view = Marks(console)
     several = len(result.models) > 1
+    moved = any(model.trajectory_types for model in result.models)
     top = options.top or (_TOP_VERBOSE if options.verbose else _TOP)
     parts: list[RenderableType | None] = [_ranking(console, result, view)] if several else []
     for model in result.models:
@@ -62,14 +63,14 @@ def print_sensitivity(console: Console, result: SensitivityResult, options: Repo
         *parts,
         foot=closing(
             console,
-            "",
+            _explained(result, view, rows=options.verbose or not several),
             [
                 words.counted(len(models), "model") if several else models[0],
                 words.counted(len(result.models[0].inputs), "input"),
                 result.models[0].provider,
                 duration(options.seconds),
             ],
-            more="" if options.verbose else "layers, trajectories and settings",
+            more="" if options.verbose else "layers, trajectories and settings" if moved else "settings",
         ),
     )
 
@@ -85,8 +86,29 @@ def _headline(result: SensitivityResult, view: Marks) -> str:
     name = words.file_name(first.model.path)
     best = next((one for one in result.models if one.density_rank == 1), first)
     if best is first:
-        return f"{name} is the most stable of {len(result.models)} models: {norm}, {density or 'no trajectories'}"
+        return f"{name} is the most stable of {len(result.models)} models: {', '.join(filter(None, [norm, density]))}"
     return f"{name} has the smallest {norm}; {words.file_name(best.model.path)} the fewest transitions"
+
+
+def _explained(result: SensitivityResult, view: Marks, *, rows: bool) -> str:
+    """Explain the numbers after each plus-minus sign; `rows` is True if inputs are listed."""
+    means = [one for model in result.models for one in (model.jacobian.norm, *_densities(model))]
+    texts = [
+        "95% interval of a mean" if any(one.high is not None for one in means) else "",
+        "standard error of an input's norm" if rows and any(map(_inexact, result.models)) else "",
+    ]
+    explained = ", ".join(filter(None, texts))
+    return f"{view.plus_minus} {explained}" if explained else ""
+
+
+def _densities(model: ModelSensitivity) -> list[MeanEstimate]:
+    return [one.density for one in model.trajectory_types]
+
+
+def _inexact(model: ModelSensitivity) -> bool:
+    """Return True if norms of inputs have errors; with all directions they are exact."""
+    errors = (numbers.relative_error(one.jacobian, one.jacobian_error) for one in model.inputs)
+    return any(error not in {"", "0.0%"} for error in errors)
 
 
 def _warnings(model: ModelSensitivity, *, several: bool) -> list[str]:
@@ -289,8 +311,7 @@ def _inputs(console: Console, model: ModelSensitivity, view: Marks, top: int) ->
     shown = known if len(known) <= 2 * top else [*known[:top], *known[-top:]]
 
     errors = [numbers.relative_error(one.jacobian, one.jacobian_error) for one in shown]
-    # With all directions the norm is exact.
-    inexact = any(error not in {"", "0.0%"} for error in errors)
+    inexact = _inexact(model)
     bounded = any(one.nearest_boundary for one in shown)
 
     def build(_level: int, width: int) -> Table:

@@ -75,3 +75,28 @@ def test_errors_are_shown_unless_all_are_zero(
     assert ("± 10%" in table) == shown
     assert "± 0" not in table
     assert "#3" in table
+
+
+def test_the_foot_explains_errors_and_names_what_is_there(result: onnx_ood.SensitivityResult) -> None:
+    model = result.models[0]
+    errors = tuple(
+        one.model_copy(update={"jacobian_error": (one.jacobian or 0) / 10}) for one in model.inputs
+    )
+    none = {"density": None, "trajectories": (), "trajectory_types": (), "sites": ()}
+    alone = result.model_copy(update={"models": (model.model_copy(update={"inputs": errors}),)})
+    foot = " ".join(report_of(print_sensitivity, alone, 160)[-2:])
+    assert "± 95% interval of a mean, standard error of an input's norm" in foot
+    assert "-v for layers, trajectories and settings" in foot
+    still = alone.model_copy(update={"models": (alone.models[0].model_copy(update=none),)})
+    text = "\n".join(report_of(print_sensitivity, still, 160))
+    assert "-v for settings" in text
+    assert "trajectories" not in text
+    two = result.model_copy(update={"models": tuple(one.model_copy(update=none) for one in result.models)})
+    assert "trajectories" not in "\n".join(report_of(print_sensitivity, two, 160))
+    mean = model.jacobian.norm.model_copy(update={"low": None, "high": None})
+    exact = tuple(one.model_copy(update={"jacobian_error": 0.0}) for one in model.inputs)
+    jacobian = model.jacobian.model_copy(update={"norm": mean})
+    bare = model.model_copy(update={**none, "inputs": exact, "jacobian": jacobian})
+    assert "±" not in "\n".join(
+        report_of(print_sensitivity, result.model_copy(update={"models": (bare,)}), 160)
+    )
