@@ -126,6 +126,25 @@ def _place(result: ScoreResult, term: ScoreTerm) -> str:
     )
 
 
+def layer_names(result: ScoreResult) -> list[tuple[str, str]]:
+    """Name the layers that contribute most to a term of a listed input, by the numbers that reasons have.
+
+    Returns:
+        Number and name of each layer; a watched one also has the number of its probe.
+    """
+    probes = {probe.name: f" (probe [{place}])" for place, probe in enumerate(result.probes, start=1)}
+    terms = {
+        term.layer_number: term
+        for entry in result.inputs
+        for term in entry.terms
+        if term.layer_number is not None and term.layer is not None
+    }
+    return [
+        (_place(result, term).strip(" ()"), f"{term.layer}{probes.get(term.layer or '', '')}")
+        for _, term in sorted(terms.items())
+    ]
+
+
 def term_name(name: str) -> str:
     """Return the name of a term in words.
 

@@ -103,7 +103,7 @@ def profile_table(probes: Sequence[ProbeResult]) -> Markup:
         for place, probe in enumerate(probes, start=1)
     ]
     heads = [
-        ("layer", True),
+        ("", True),
         ("probe", False),
         ("depth", True),
         ("cosine drop", True),

@@ -16,7 +16,7 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
-from onnx_ood.reports.score.facts import score_facts, score_headline, term_name
+from onnx_ood.reports.score.facts import layer_names, score_facts, score_headline, term_name
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
 from onnx_ood.reports.words import counted, without_flags
@@ -240,6 +240,9 @@ def _settings(result: ScoreResult) -> Markup:
         if detectors
         else None,
         [_terms(one, summary.references) for one in summary.detectors] if summary else None,
+        table("Layers that contribute most to a score", [("layer", False), ("name", False)], named)
+        if (named := [[*one] for one in layer_names(result)])
+        else None,
     )
 
 

@@ -23,7 +23,13 @@ from onnx_ood.reports._terminal.report_layout import (
 )
 from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, table, titled
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
-from onnx_ood.reports.score.facts import score_facts, score_headline, score_reasons, score_warnings
+from onnx_ood.reports.score.facts import (
+    layer_names,
+    score_facts,
+    score_headline,
+    score_reasons,
+    score_warnings,
+)
 from onnx_ood.reports.score.probe_advice import advice_table
 from onnx_ood.results.base import Prediction
 
@@ -105,6 +111,9 @@ def _details(console: Console, signs: Marks, result: ScoreResult) -> list[Render
     return [
         facts(score_facts(result)),
         _layers(console, signs, result.probes) if result.probes else None,
+        titled(
+            "Layers that contribute most to a score", facts(named) if (named := layer_names(result)) else None
+        ),
         titled("Skipped probes", bullets(words.by_reason(result.skipped_probes.items()))),
         titled(
             "Inputs that could not be scored",

@@ -228,3 +228,6 @@ def test_the_terms_of_a_detector_are_explained(result):
     assert "not used: no layers" in text(table)
     cards = find(tree, "span", class_="why")
     assert [text(one) for one in cards] == ["above baseline 2.2 (layer 3 of 7)"] * len(result.inputs)
+    (table,) = (one for one in find(tree, "table") if "Layers that contribute most" in text(one))
+    assert "layer 3 of 7" in text(table)
+    assert "relu" in text(table)

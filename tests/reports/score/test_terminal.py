@@ -206,6 +206,26 @@ def test_an_input_ranks_where_it_does_by_its_largest_terms(result: onnx_ood.Scor
     assert f"({place if largest.layer_number else 'the input'})" in row(200)
 
 
+def test_numbers_of_layers_are_explained_by_names(result: onnx_ood.ScoreResult) -> None:
+    names = [one.name for one in onnx_ood.load(models.path("fashion_cnn")).tensors if one.activation]
+    expected = {}
+    for one in (term for entry in result.inputs for term in entry.terms if term.layer is not None):
+        number = one.layer_number
+        expected[f"layer {number} of {len(names)}" if number else "the input"] = (
+            f"{names[number - 1]} (probe [{number}])" if number else "image"
+        )
+    assert expected
+    lines = shown(result, 200, verbose=True)
+    start = lines.index("Layers that contribute most to a score") + 1
+    found = dict(line.strip().split("  ", 1) for line in lines[start : start + len(expected)])
+    assert {name: value.strip() for name, value in found.items()} == expected
+    bare = tuple(one.model_copy(update={"terms": ()}) for one in result.inputs)
+    assert not any(
+        "contribute most" in line
+        for line in shown(result.model_copy(update={"inputs": bare}), 200, verbose=True)
+    )
+
+
 def test_terms_that_are_left_out_are_named_with_the_reason(result: onnx_ood.ScoreResult) -> None:
     summary = result.detector_summary
     assert summary is not None
