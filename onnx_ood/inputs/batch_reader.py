@@ -22,6 +22,7 @@ from onnx_ood.inputs.assembly import Assembly, Batch, Piece
 from onnx_ood.inputs.files import FailedInput, name_of, reason_in
 from onnx_ood.inputs.images import FILLED_IN
 from onnx_ood.inputs.in_memory import MemoryInput, MemoryRows
+from onnx_ood.inputs.preprocessing.presets import crop_note
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.inputs.row_feed import RowFeed
@@ -347,7 +348,9 @@ class Reader:
         damaged = (
             f"{name} is a damaged JPEG: its end is missing and shown grey" if FILLED_IN in image.info else ""
         )
-        return Piece([name], tensor[np.newaxis], note=damaged)
+        return Piece(
+            [name], tensor[np.newaxis], note=damaged or crop_note(self.preprocessing, image.size[::-1])
+        )
 
 
 def _id(item: Path | MemoryInput) -> str:

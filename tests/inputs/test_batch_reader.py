@@ -2,6 +2,8 @@ import gc
 import threading
 import time
 import tracemalloc
+import zipfile
+from collections import deque
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from row_files import UNIT, pictures, reader, rows_of, table, threads, values, w
 from onnx_ood import models
 from onnx_ood._dialect import dialect
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader
+from onnx_ood.inputs import Batch, FailedInput, Preprocessing, Reader, open_inputs, parse
 from onnx_ood.inputs.assembly import Assembly
 from onnx_ood.inputs.read_ahead import one_ahead
 
@@ -468,3 +470,27 @@ def test_a_damaged_jpeg_that_was_patched_up_is_read_and_named(tmp_path: Path) ->
     assert len(batch) == 2
     (note,) = reader.notes
     assert note == f"{(tmp_path / 'cut.jpg').as_posix()} is a damaged JPEG: its end is missing and shown grey"
+
+
+def test_cropped_pictures_of_the_models_size_are_noted_once(tmp_path: Path) -> None:
+    """As files, in memory, in an array and in an archive; a picture of another size is not."""
+    shape = (None, 3, 64, 64)
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    (tmp_path / "in").mkdir()
+    for at, picture in enumerate(pictures):
+        Image.fromarray(picture).save(tmp_path / "in" / f"{at}.png")
+    np.save(tmp_path / "x.npy", pictures)
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(tmp_path / "in" / "0.png", "0.png")
+    Image.new("RGB", (80, 64)).save(tmp_path / "wide.png")
+
+    def notes(given: object) -> list[str]:
+        reader = Reader(
+            open_inputs(given), preprocessing=parse("imagenet", shape), input_name="x", input_shape=shape
+        )
+        deque(reader, maxlen=0)
+        return [note for note in reader.notes if "enlarged and cropped" in note]
+
+    for given in (tmp_path / "in", list(pictures), tmp_path / "x.npy", tmp_path / "x.zip"):
+        assert len(notes(given)) == 1
+    assert notes(tmp_path / "wide.png") == []

@@ -131,6 +131,43 @@ def parse(text: str, input_shape: Shape) -> Preprocessing:
     return _build(given, preset, input_shape)
 
 
+def crop_note(preprocessing: Preprocessing, size: tuple[int, int]) -> str:
+    """Note on a picture of exactly the model's size of which a part is cropped; empty for others.
+
+    Args:
+        preprocessing: The preprocessing.
+        size: (height, width) of the picture.
+    """
+    side = preprocessing.resize_to
+    if side is None or size != preprocessing.size or side == min(size):
+        return ""
+    height, width = size
+    lost = 1 - (min(size) / side) ** 2
+    whole = preprocessing.model_copy(update={"resize": "stretch", "resize_to": None})
+    return (
+        f"Pictures of {height}x{width}, the model's own size, are enlarged and cropped: {lost:.0%} of each is lost. "
+        f"If they were cropped before, keep all of them: {named('preprocess', _spec(whole))}."
+    )
+
+
+def _spec(preprocessing: Preprocessing) -> str:
+    """Write a preprocessing without its size as `parse` reads it."""
+    values = (preprocessing.mean, preprocessing.std)
+    upright = tuple(one[::-1] for one in values) if preprocessing.channels == "BGR" else values
+    known = (name for name, one in PRESETS.items() if (one["mean"], one["std"]) == upright)
+    words = [
+        next(known, ""),
+        preprocessing.channels if preprocessing.channels == "BGR" else "",
+        preprocessing.resize,
+        preprocessing.interpolation if preprocessing.interpolation != "bilinear" else "",
+    ]
+    if not words[0]:
+        words[0] = ",".join(
+            f"{name}={':'.join(map(str, one))}" for name, one in zip(("mean", "std"), values, strict=True)
+        )
+    return ",".join(filter(None, words))
+
+
 def _setting() -> str:
     return named("preprocess")
 

@@ -14,6 +14,7 @@ from onnx_ood._dialect import named
 from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of
 from onnx_ood.inputs.images import as_channels
+from onnx_ood.inputs.preprocessing.presets import crop_note
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.rows.arrays import ArrayRows, open_array
 from onnx_ood.inputs.rows.protocol import RowError, RowRequest
@@ -97,7 +98,9 @@ class PictureRows:
         self.row_shape = preprocessing.shape
         self.single = single
         grey = layout == "HW" and not single and preprocessing.channels != "L"
-        self.notes = (*stored.notes, *([GREY_NOTE] if grey else []))
+        at = {"HW": 0, "HWC": 0, "CHW": 1}[layout] + (not single)
+        cropped = crop_note(preprocessing, (stored.shape[at], stored.shape[at + 1]))
+        self.notes = (*stored.notes, *([GREY_NOTE] if grey else []), *filter(None, [cropped]))
         self._stored, self._layout, self._preprocessing = stored, layout, preprocessing
 
     def __len__(self) -> int:

@@ -17,6 +17,7 @@ from onnx_ood.exceptions import InputError
 from onnx_ood.inputs.files import name_of, open_regular, reason_of
 from onnx_ood.inputs.images import SUFFIXES as PICTURES
 from onnx_ood.inputs.images import decode_image
+from onnx_ood.inputs.preprocessing.presets import crop_note
 from onnx_ood.inputs.preprocessing.spec import Preprocessing
 from onnx_ood.inputs.rows.arrays import MAX_READ_BYTES, ShortReads
 from onnx_ood.inputs.rows.picture_arrays import tensor_of
@@ -37,11 +38,10 @@ class ZipRows:
         dtype: Type of the model's input.
         row_shape: Shape of a preprocessed picture.
         single: False.
-        notes: Empty.
+        notes: Note on a part of the first picture that is cropped, or empty.
     """
 
     single = False
-    notes: tuple[str, ...] = ()
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class ZipRows:
         self._members = pictures_in(archive)
         self.names = tuple(f"{name_of(path)}/{shown(one.filename)}" for one in self._members)
         self._archive, self._closer, self._preprocessing = archive, closer, preprocessing
+        self.notes = self._crop_notes()
 
     def __len__(self) -> int:
         return len(self._members)
@@ -78,6 +79,13 @@ class ZipRows:
             except InputError as error:
                 raise RowError(f"{name_of(self.path)}: {error}") from None
         return out
+
+    def _crop_notes(self) -> tuple[str, ...]:
+        try:
+            first = decode_image(io.BytesIO(self._read(self._members[0])), self._preprocessing.channels)
+        except InputError:
+            return ()
+        return tuple(filter(None, [crop_note(self._preprocessing, first.size[::-1])]))
 
     def _read(self, member: zipfile.ZipInfo) -> bytes:
         if member.file_size > MAX_MEMBER_BYTES:
@@ -107,7 +115,7 @@ def pictures_in(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 
 
 def open_zip(path: Path, request: RowRequest, preprocessing: Preprocessing | None) -> ZipRows:
-    """Open an archive of pictures; only its directory is read.
+    """Open an archive of pictures; only its directory and the first picture are read.
 
     Args:
         path: The archive.

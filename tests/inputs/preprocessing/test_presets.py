@@ -2,9 +2,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from onnx_ood.exceptions import UsageError
 from onnx_ood.inputs import PRESETS, Preprocessing, guess, parse
+from onnx_ood.inputs.preprocessing.presets import crop_note
 
 PICTURE = ["N", 3, 224, 224]
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -165,3 +167,39 @@ def test_integers_hold_bytes_which_is_no_guess_for_uint8() -> None:
         assert chosen.guessed == guessed
         assert chosen.preprocessing == parse("bytes", (None, 32, 32, 3))
     assert guess((None, 32, 32, 3), "float32") == guess((None, 32, 32, 3))
+
+
+@pytest.mark.parametrize(
+    ("text", "shape", "lost", "kept"),
+    [
+        ("imagenet", (1, 3, 224, 224), 1 - (224 / 256) ** 2, "imagenet,stretch"),
+        ("imagenet,size=96,bicubic", (1, 3, None, None), 1 - (96 / 110) ** 2, "imagenet,stretch,bicubic"),
+        ("tf,BGR,NHWC", (1, 299, 299, 3), 1 - (299 / 342) ** 2, "inception,BGR,stretch"),
+        ("imagenet,BGR", (1, 3, 64, 64), 1 - (64 / 73) ** 2, "imagenet,BGR,stretch"),
+        ("unit,short-side,L", (1, 1, 28, 28), 1 - (28 / 32) ** 2, "unit,stretch"),
+        ("mean=0.1,std=0.25,short-side", (1, 3, 96, 64), 1 - (64 / 110) ** 2, "mean=0.1,std=0.25,stretch"),
+    ],
+)
+def test_pictures_of_the_models_size_lose_a_part_that_is_named(text, shape, lost, kept) -> None:
+    made = parse(text, shape)
+    note = crop_note(made, made.size)
+    height, width = made.size
+    assert f"{height}x{width}" in note
+    assert f"{lost:.0%} of each is lost" in note
+    assert f"preprocess={kept!r}" in note or f"preprocess={kept}" in note or f'preprocess="{kept}"' in note
+    # The advice keeps every pixel, and changes nothing else.
+    size = "" if None not in shape else f",size={height}x{width}"
+    whole = parse(kept + size, shape)
+    assert whole == made.model_copy(update={"resize": "stretch", "resize_to": None})
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    picture = Image.fromarray(pixels)
+    if made.channels == "RGB" and made.layout == "NCHW":
+        np.testing.assert_array_equal(
+            whole.pixels(picture), (pixels / 255).astype(np.float32).transpose(2, 0, 1)
+        )
+    assert crop_note(made, (height, width + 1)) == ""
+    assert crop_note(whole, (height, width)) == ""
+
+
+def test_pictures_that_lose_nothing_have_no_note() -> None:
+    assert crop_note(parse("imagenet,resize-to=224", (1, 3, 224, 224)), (224, 224)) == ""
