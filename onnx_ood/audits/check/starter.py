@@ -41,6 +41,10 @@ max = 100_000_000
 metric = "jacobian-norm"
 baseline = true
 
+# [[gates]]                          # with reference: inputs unlike the references; expect about 5%
+# metric = "flagged"
+# max = 0.2
+
 # [[gates]]
 # metric = "auroc"
 # target = "auto"

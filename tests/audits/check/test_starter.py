@@ -24,5 +24,7 @@ def test_the_commented_lines_are_valid(tmp_path: Path) -> None:
         for line in STARTER.splitlines()
     )
     plan = write_plan(tmp_path, whole)
-    assert len(plan.config.gates) == 7
+    assert len(plan.config.gates) == 8
+    (flagged,) = (gate for gate in plan.config.gates if gate.metric == "flagged")
+    assert plan.config.models["main"].fpr < flagged.max < 1
     assert plan.config.models["main"].ood == {"textures": (str(tmp_path / "data" / "textures"),)}
