@@ -9,6 +9,7 @@ from pathlib import Path
 
 from onnx_ood._dialect import named
 from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.model_notes import branching_notes
 from onnx_ood.evidence.preprocessing_choice import (
     choose_preprocessing,
     find_card,
@@ -83,6 +84,7 @@ class PreparedModel:
         return (
             *self.site_note,
             *filter(None, [self.fed.note]),
+            *branching_notes(self.model, self.fed),
             *self.feeding.notes,
             *preprocessing_notes(self.chosen, self.card, self.facts),
         )

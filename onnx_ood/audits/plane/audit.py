@@ -34,7 +34,7 @@ from onnx_ood.audits.plane.result import (
 from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
 from onnx_ood.evidence.feeding import Feeding
-from onnx_ood.evidence.model_notes import stored_randomness_notes
+from onnx_ood.evidence.model_notes import branching_notes, stored_randomness_notes
 from onnx_ood.evidence.preprocessing_choice import (
     choose_preprocessing,
     find_card,
@@ -154,6 +154,7 @@ def plane(
         notes=preprocessing_notes(read.chosen, card, facts)
         + read.notes
         + _answer_notes(loaded, settings, known=answers is not None)
+        + branching_notes(loaded, read.feeding.input)
         + stored_randomness_notes(loaded)
         + _notes(shown, clean, len(units), window, watched.prober.batching_note)
         + _unknown_notes(grid, shown, window, jacobian),

@@ -26,7 +26,7 @@ from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResu
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.audits.sensitivity.trajectory_counts import count
 from onnx_ood.evidence.feeding import Feeding
-from onnx_ood.evidence.model_notes import stored_randomness_notes
+from onnx_ood.evidence.model_notes import branching_notes, stored_randomness_notes
 from onnx_ood.evidence.preprocessing_choice import (
     choose_preprocessing,
     find_card,
@@ -263,6 +263,7 @@ def _measure(
                 *preprocessing_notes(chosen, card, facts),
                 *site_note,
                 *filter(None, [given.note]),
+                *branching_notes(model, given),
                 *stored_randomness_notes(model),
                 *feeding.notes,
                 *reader.notes,
