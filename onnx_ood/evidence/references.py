@@ -44,7 +44,7 @@ class ReferenceSet:
         ids: Names of given references.
         failed: References that could not be measured.
         note: Reason for a source that was selected automatically; empty otherwise.
-        digests: Digests of given references, `Batch.digests`; empty for references that were measured before.
+        digests: Digests of given references, `Batch.digests`.
     """
 
     source: ReferenceSource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import islice
 
@@ -27,13 +27,13 @@ def table_columns(fed: FedInput, source: InputSource) -> tuple[str, ...]:
     return next(_named_columns(fed, source), ())
 
 
-def column_notes(fed: FedInput, source: InputSource, references: InputSource) -> list[str]:
+def column_notes(fed: FedInput, source: InputSource, expected: Sequence[str]) -> list[str]:
     """Compare the names of the columns of inputs with those of references.
 
     Args:
         fed: Model input that takes the inputs.
         source: The inputs; at most 100 tables are opened.
-        references: The references; the first table with names counts.
+        expected: Names of the columns of the references, from `table_columns`.
 
     Returns:
         A note on other names, which may be a mistake.
@@ -41,7 +41,6 @@ def column_notes(fed: FedInput, source: InputSource, references: InputSource) ->
     Raises:
         UsageError: If the columns have the same names in another order.
     """
-    expected = table_columns(fed, references)
     if not expected:
         return []
     known = [_key(name) for name in expected]
@@ -84,7 +83,7 @@ def _key(name: str) -> str:
     return name.strip().casefold()
 
 
-def _listed(columns: tuple[str, ...], expected: tuple[str, ...], differing: list[int]) -> str:
+def _listed(columns: Sequence[str], expected: Sequence[str], differing: list[int]) -> str:
     named = [f"column {at + 1} is {shown(columns[at])}, not {shown(expected[at])}" for at in differing]
     more = len(named) - _MAX_NAMED
     return f"{', '.join(named[:_MAX_NAMED])}{f' and {more} more' if more > 0 else ''}"

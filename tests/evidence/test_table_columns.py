@@ -37,7 +37,8 @@ def table(path: Path, seed: int, names: list[str] = NAMES, **options: object) ->
 
 
 def compared(model: Path, source: InputSource, references: InputSource) -> list[str]:
-    return column_notes(prepare_model(model, source).fed, source, references)
+    fed = prepare_model(model, source).fed
+    return column_notes(fed, source, table_columns(fed, references))
 
 
 def test_names_are_those_of_the_first_table_with_names(model: Path, tmp_path: Path) -> None:
@@ -55,8 +56,13 @@ def test_another_order_is_refused(model: Path, tmp_path: Path) -> None:
     ):
         onnx_ood.score(model, swapped, reference=references, provider="cpu", cache=False)
     auditor = onnx_ood.fit(model, references, provider="cpu", cache=False)
-    with pytest.raises(UsageError, match="another order"):
-        auditor.score(swapped)
+    auditor.save(tmp_path / "auditor.npz")
+    (tmp_path / "good.csv").unlink()
+    loaded = onnx_ood.Auditor.load(tmp_path / "auditor.npz")
+    for one in (auditor, loaded):
+        with pytest.raises(UsageError, match="another order"):
+            one.score(swapped)
+    references = table(tmp_path / "good.csv", 0)
     with pytest.raises(UsageError, match="another order"):
         onnx_ood.bench(model, references, swapped, reference=references, provider="cpu", cache=False)
 
@@ -68,6 +74,9 @@ def test_other_names_are_noted(model: Path, tmp_path: Path) -> None:
     assert note.endswith("by their positions: column 3 is share, not rate.")
     result = onnx_ood.score(model, other, reference=references, provider="cpu", cache=False)
     assert note in result.notes
+    onnx_ood.fit(model, references, provider="cpu", cache=False).save(tmp_path / "auditor.npz")
+    loaded = onnx_ood.Auditor.load(tmp_path / "auditor.npz").score(other)
+    assert loaded.notes == result.notes
     # The spread is that of the references, with their names.
     sizes = pd.read_csv(tmp_path / "good.csv").astype(np.float32).astype(np.float64).std()
     expected = ", ".join(f"{name} {sizes[name]:.3g}" for name in NAMES)

@@ -108,7 +108,7 @@ def score(
         answer=settings.answer,
     )
     prepared.check(source)
-    differing = column_notes(prepared.fed, source, references)
+    differing = column_notes(prepared.fed, source, table_columns(prepared.fed, references))
     used = {"an input": source.paths, "a reference": references.paths}
     check_stream(streaming, run_files(prepared.model.path, used, settings.feeds))
     run = ScoreRun(prepared, settings)
@@ -169,9 +169,9 @@ class ScoreRun:
                 f"advice compares copies of an input with each other; give {named('copies', 2)} or more"
             )
 
-    def set_spread(self, spread: Float) -> None:
-        """Use the spread of features that was measured before."""
-        self.spread, self._measured = spread, True
+    def set_spread(self, spread: Float, columns: tuple[str, ...]) -> None:
+        """Use the spread of features that was measured before, with their names."""
+        self.spread, self._measured, self._columns = spread, True, columns
 
     def learn_spread(self, references: InputSource) -> Float | None:
         """Measure the spread of features on the references, once.
@@ -216,8 +216,9 @@ class ScoreRun:
         """
         prepared, settings = self._prepared, self._settings
         sampled = prepared.sample(source, settings.limit, settings.seed)
-        spread = self.spread if references.given else feature_spread(prepared, sampled)
-        if references.given and not self._measured:
+        given = references.given or self._measured
+        spread = self.spread if given else feature_spread(prepared, sampled)
+        if given and not self._measured:
             spread = self.learn_spread(references)
         perturber = self._perturber.scaled_by(spread)
         known = stream.calibration
@@ -335,8 +336,8 @@ class ScoreRun:
                 *label_notes(settings, self._classes, results),
                 *spread_notes(
                     spread,
-                    given=references.given,
-                    columns=self._columns if references.given else reader.columns,
+                    given=given,
+                    columns=self._columns if given else reader.columns,
                 ),
                 *stream_notes(stream, len(results)),
             ),

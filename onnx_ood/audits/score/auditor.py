@@ -26,7 +26,7 @@ from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import ReferenceSet, ReferenceSource, open_references
-from onnx_ood.evidence.table_columns import column_notes
+from onnx_ood.evidence.table_columns import column_notes, table_columns
 from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import Model
 from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
@@ -59,6 +59,8 @@ class _Saved(BaseModel):
     reference_files: tuple[str, ...]
     reference_failed: tuple[Failure, ...]
     reference_note: str
+    reference_digests: tuple[str, ...] = ()
+    reference_columns: tuple[str, ...] = ()
     spread: tuple[float, ...] | None = None
 
 
@@ -81,13 +83,15 @@ class Auditor:
         references: InputSource,
         notes: tuple[str, ...],
         spread: Float | None = None,
+        columns: tuple[str, ...] | None = None,
     ) -> None:
         """Store what `fit` made; see `onnx_ood.fit`."""
         self.settings, self.notes = settings, notes
         self._prepared, self._scorer, self._references = prepared, scorer, references
         self._run = ScoreRun(prepared, settings)
+        self._columns = table_columns(prepared.fed, references) if columns is None else columns
         if spread is not None:
-            self._run.set_spread(spread)
+            self._run.set_spread(spread, self._columns)
         elif references.given:
             self._run.learn_spread(references)
 
@@ -128,7 +132,7 @@ class Auditor:
         source = open_inputs(inputs).require("inputs")
         source.check_missing()
         self._prepared.check(source)
-        differing = column_notes(self._prepared.fed, source, self._references)
+        differing = column_notes(self._prepared.fed, source, self._columns)
         check_stream(streaming, run_files(self.model, {"an input": source.paths}, self.settings.feeds))
         with open_stream(streaming) as stream:
             return self._run.score(
@@ -206,6 +210,8 @@ class Auditor:
             reference_files=tuple(str(one.resolve()) for one in self._references.paths),
             reference_failed=references.failed,
             reference_note=references.note,
+            reference_digests=tuple(sorted(one.hex() for one in references.digests)),
+            reference_columns=self._columns,
             spread=None if self._run.spread is None else tuple(self._run.spread.tolist()),
         )
         arrays = pack(references.features, _FEATURES)
@@ -250,14 +256,15 @@ class Auditor:
                     f"{getattr(versions, package)} runs; fit again for exact p-values.",
                 )
         features = unpack(arrays, _FEATURES)
-        references = ReferenceSet(
-            saved.reference,
-            features if isinstance(features, Features) else None,
-            saved.reference_ids,
-            saved.reference_failed,
-            saved.reference_note,
-        )
         try:
+            references = ReferenceSet(
+                saved.reference,
+                features if isinstance(features, Features) else None,
+                saved.reference_ids,
+                saved.reference_failed,
+                saved.reference_note,
+                frozenset(map(bytes.fromhex, saved.reference_digests)),
+            )
             _check_references(saved, references)
             spread = None if saved.spread is None else np.array(saved.spread, np.float64)
             scorer = restore_scorer(prepared, saved.settings, references, spread) if saved.fitted else None
@@ -265,7 +272,15 @@ class Auditor:
         # Arrays that were edited fail wherever something first computes with them.
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise UsageError(f"{name}: is damaged: {error}; fit again") from None
-        return cls(prepared, saved.settings, scorer, files, tuple(dict.fromkeys(notes)), spread)
+        return cls(
+            prepared,
+            saved.settings,
+            scorer,
+            files,
+            tuple(dict.fromkeys(notes)),
+            spread,
+            saved.reference_columns,
+        )
 
 
 @takes_settings(ScoreSettings)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import small_models
 from PIL import Image
 
 import onnx_ood
@@ -93,6 +94,29 @@ def test_a_saved_auditor_scores_alike_without_the_references(auditor, expected, 
         assert one.settings == auditor.settings
         np.testing.assert_allclose(_columns(one.score(folder / "new")), _columns(expected), rtol=1e-12)
     assert [path.name for path in tmp_path.iterdir()] == ["auditor.npz"]
+
+
+def test_a_loaded_auditor_notes_copies_of_references_under_other_names(auditor, folder, tmp_path):
+    (tmp_path / "in").mkdir()
+    shutil.copy(folder / "good" / "03.png", tmp_path / "in" / "copy.png")
+    shutil.copy(folder / "new" / "01.png", tmp_path / "in" / "new.png")
+    auditor.save(tmp_path / "auditor.npz")
+    loaded = onnx_ood.Auditor.load(tmp_path / "auditor.npz")
+    for one in (auditor, loaded, pickle.loads(pickle.dumps(auditor))):
+        notes = [note for note in one.score(tmp_path / "in").notes if "same values as references" in note]
+        assert len(notes) == 1
+        assert "copy.png has the same values" in notes[0]
+
+
+def test_a_loaded_auditor_scales_nudges_by_references_in_memory(save, tmp_path):
+    """Its references have no files; the spread is theirs all the same, not that of the inputs."""
+    text = "t (float[N, 4] x) => (float[N, 3] y) { h = MatMul (x, w) r = Relu (h) y = MatMul (r, v) }"
+    weights = {"w": small_models.normal(4, 8), "v": small_models.normal(8, 3)}
+    rows = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32) * np.float32([1, 10, 100, 1000])
+    fitted = onnx_ood.fit(save(small_models.build(text, weights)), rows[:30], provider="cpu", cache=False)
+    fitted.save(tmp_path / "auditor.npz")
+    inputs = rows[30:] / 7
+    assert onnx_ood.Auditor.load(tmp_path / "auditor.npz").score(inputs) == fitted.score(inputs)
 
 
 def test_a_saved_auditor_holds_no_pickle(auditor, tmp_path):
@@ -185,6 +209,7 @@ def test_a_saved_auditor_that_was_edited_is_refused(auditor, tmp_path):
         ({**arrays, name: arrays[name][:, :0]}, {}),
         ({**arrays, name: arrays[name].astype(str)}, {}),
         (arrays, {"reference": "none"}),
+        (arrays, {"reference_digests": ["no hex"]}),
         (arrays, {"reference_ids": text["reference_ids"][:4]}),
     ):
         edited = np.frombuffer(json.dumps(text | fields).encode(), np.uint8)
