@@ -8,6 +8,7 @@ from itertools import islice
 
 from onnx_ood._printable import shown
 from onnx_ood.evidence.preprocessing_choice import row_request
+from onnx_ood.evidence.sets import SetSources
 from onnx_ood.exceptions import InputError, UsageError
 from onnx_ood.graph import FedInput
 from onnx_ood.inputs import InputSource
@@ -27,13 +28,16 @@ def table_columns(fed: FedInput, source: InputSource) -> tuple[str, ...]:
     return next(_named_columns(fed, source), ())
 
 
-def column_notes(fed: FedInput, source: InputSource, expected: Sequence[str]) -> list[str]:
-    """Compare the names of the columns of inputs with those of references.
+def column_notes(
+    fed: FedInput, source: InputSource, expected: Sequence[str], of: str = "the references"
+) -> list[str]:
+    """Compare the names of the columns of inputs with those of other tables.
 
     Args:
         fed: Model input that takes the inputs.
         source: The inputs; at most 100 tables are opened.
-        expected: Names of the columns of the references, from `table_columns`.
+        expected: Names of the columns of the other tables, from `table_columns`.
+        of: The other tables, for the message.
 
     Returns:
         A note on other names, which may be a mistake.
@@ -53,14 +57,51 @@ def column_notes(fed: FedInput, source: InputSource, expected: Sequence[str]) ->
             continue
         if sorted(found) == sorted(known):
             raise UsageError(
-                "columns are in another order than those of the references: "
+                f"columns are in another order than those of {of}: "
                 f"{_listed(columns, expected, differing)}; put them in the same order"
             )
         return [
-            "Columns have other names than those of the references, and are matched by their positions: "
+            f"Columns have other names than those of {of}, and are matched by their positions: "
             f"{_listed(columns, expected, differing)}."
         ]
     return []
+
+
+def input_column_notes(
+    fed: FedInput, source: InputSource, references: InputSource | None = None
+) -> list[str]:
+    """Compare the columns of inputs with those of references; without tables among these, with the first table.
+
+    Args:
+        fed: Model input that takes the inputs.
+        source: The inputs.
+        references: The references; None without.
+
+    Raises:
+        UsageError: If the columns have the same names in another order.
+    """
+    expected = () if references is None else table_columns(fed, references)
+    if expected:
+        return column_notes(fed, source, expected)
+    return column_notes(fed, source, table_columns(fed, source), "the first table")
+
+
+def set_column_notes(fed: FedInput, sources: SetSources, references: InputSource | None = None) -> list[str]:
+    """Compare the columns of all sets with those of references, or else of the in-distribution inputs.
+
+    Args:
+        fed: Model input that takes the inputs.
+        sources: The sets.
+        references: The references; None without.
+
+    Raises:
+        UsageError: If the columns have the same names in another order.
+    """
+    expected, of = () if references is None else table_columns(fed, references), "the references"
+    if not expected:
+        expected, of = table_columns(fed, sources.id), "the in-distribution inputs"
+    found = (column_notes(fed, one, expected, of) for one in (sources.id, *sources.ood.values()))
+    return list(dict.fromkeys(note for notes in found for note in notes))
 
 
 def _named_columns(fed: FedInput, source: InputSource) -> Iterator[tuple[str, ...]]:

@@ -103,3 +103,35 @@ def test_tables_of_other_widths_are_left_to_the_model(save: Save, tmp_path: Path
     frame = pd.DataFrame(np.random.default_rng(1).normal(size=(24, columns)), columns=names[::-1])
     frame.to_csv(tmp_path / "new.csv", index=False)
     assert compared(model, open_inputs(tmp_path / "new.csv"), references) == []
+
+
+QUICK = {
+    "score": {"copies": 2, "detectors": "deviation"},
+    "bench": {"detectors": "energy", "synthetic_ood": False},
+    "directions": {"scales": (0.1,), "synthetic_ood": False},
+    "sensitivity": {"directions": 2, "trajectories": 0},
+    "plane": {"resolution": 8, "directions": 0, "limit": 3},
+}
+
+
+@pytest.mark.parametrize("audit", QUICK)
+def test_tables_of_one_run_are_compared_without_references(audit: str, model: Path, tmp_path: Path) -> None:
+    first = tmp_path / "a.csv"
+    table(first, 0)
+    table(tmp_path / "renamed.csv", 1, ["income", "age", "share", "balance"])
+    table(tmp_path / "swapped.csv", 1, ["age", "income", "rate", "balance"])
+
+    def run(second: str) -> tuple[str, ...]:
+        function = getattr(onnx_ood, audit)
+        options = {"provider": "cpu", **QUICK[audit]}
+        if audit in {"bench", "directions"}:
+            return function(model, first, tmp_path / second, **options).notes
+        result = function(model, [first, tmp_path / second], **options)
+        return result.models[0].notes if audit == "sensitivity" else result.notes
+
+    of = "the in-distribution inputs" if audit in {"bench", "directions"} else "the first table"
+    (note,) = [note for note in run("renamed.csv") if "other names" in note]
+    assert f"other names than those of {of}" in note
+    assert "column 3 is share, not rate" in note
+    with pytest.raises(UsageError, match=f"another order than those of {of}: column 1 is age, not income"):
+        run("swapped.csv")

@@ -19,7 +19,7 @@ from onnx_ood.evidence.nudge_units import spread_notes
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.sets import check_sets, collect_sets, open_sets
-from onnx_ood.evidence.table_columns import column_notes, table_columns
+from onnx_ood.evidence.table_columns import set_column_notes
 from onnx_ood.graph import Model
 from onnx_ood.inputs import InputSource
 from onnx_ood.metrics.bootstrap import RESAMPLES
@@ -82,12 +82,7 @@ def bench(
         spread_over=references if references.given else sources.id,
     )
     check_sets(prepared, sources, synthetic=settings.synthetic_ood)
-    expected = table_columns(prepared.fed, references)
-    differing = [
-        note
-        for source in (sources.id, *sources.ood.values())
-        for note in column_notes(prepared.fed, source, expected)
-    ]
+    differing = set_column_notes(prepared.fed, sources, references)
     corruptions, left_out = applicable(settings.chosen_corruptions, prepared.preprocessing)
     known = pipeline.measure_references(references, limit=settings.limit, progress=progress)
     fitted = pipeline.fit(known, progress)
@@ -140,7 +135,7 @@ def bench(
         not_applicable=fitted.not_applicable,
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
         notes=(
-            *dict.fromkeys(differing),
+            *differing,
             *prepared.notes,
             *spread_notes(pipeline.spread, given=references.given),
             *stored_randomness_notes(prepared.model),

@@ -19,6 +19,7 @@ from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.sets import check_sets, collect_sets, open_sets
+from onnx_ood.evidence.table_columns import set_column_notes
 from onnx_ood.graph import Model, Rounding, find_rounding, select, suggest_probes
 from onnx_ood.results.provenance import environment
 
@@ -67,6 +68,7 @@ def directions(
         batch_axis=settings.batch_axis,
     )
     check_sets(prepared, sources, synthetic=settings.synthetic_ood)
+    differing = set_column_notes(prepared.fed, sources)
     site = prepared.site
     probes = (
         select(prepared.model, settings.probes, site)
@@ -135,6 +137,7 @@ def directions(
         sets=results,
         conclusion=conclude(counts, results, factors),
         notes=(
+            *differing,
             *prepared.notes,
             *spread_notes(spread, given=False),
             *_rounding_notes(prepared, rounding, settings.scales if spread is None else ()),

@@ -42,6 +42,7 @@ from onnx_ood.evidence.preprocessing_choice import (
     preprocessing_notes,
 )
 from onnx_ood.evidence.site_choice import choose_site
+from onnx_ood.evidence.table_columns import input_column_notes
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import Model, load
 from onnx_ood.inputs import FEED_GRAMMAR, Batch, Card, Chosen, Reader, open_inputs
@@ -185,6 +186,7 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
     taking = feeding.fed
     found = open_inputs(inputs).require("inputs")
     found.check_missing()
+    differing = input_column_notes(feeding.input, found)
     chosen = choose_preprocessing(feeding.input, found, settings.preprocess, card)
     reader = Reader(
         found,
@@ -223,7 +225,11 @@ def _read(model: Model, inputs: Any, settings: PlaneSettings, card: Card | None)
         if not np.isfinite(point).all():
             raise UsageError(f"{name}: holds NaN or infinity; choose another input")
     return _Inputs(
-        ids, points, chosen, feeding, (*filter(None, [feeding.input.note]), *feeding.notes, *reader.notes)
+        ids,
+        points,
+        chosen,
+        feeding,
+        (*differing, *filter(None, [feeding.input.note]), *feeding.notes, *reader.notes),
     )
 
 

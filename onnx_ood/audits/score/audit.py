@@ -42,7 +42,7 @@ from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import open_references, overlap_notes
-from onnx_ood.evidence.table_columns import column_notes, table_columns
+from onnx_ood.evidence.table_columns import input_column_notes, table_columns
 from onnx_ood.exceptions import SelectorError, UsageError
 from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, find_rounding, select, suggest_probes
 from onnx_ood.inputs import Batch, InputSource, open_inputs
@@ -108,7 +108,7 @@ def score(
         answer=settings.answer,
     )
     prepared.check(source)
-    differing = column_notes(prepared.fed, source, table_columns(prepared.fed, references))
+    differing = input_column_notes(prepared.fed, source, references)
     used = {"an input": source.paths, "a reference": references.paths}
     check_stream(streaming, run_files(prepared.model.path, used, settings.feeds))
     run = ScoreRun(prepared, settings)

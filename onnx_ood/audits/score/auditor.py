@@ -26,7 +26,7 @@ from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import ReferenceSet, ReferenceSource, open_references
-from onnx_ood.evidence.table_columns import column_notes, table_columns
+from onnx_ood.evidence.table_columns import column_notes, input_column_notes, table_columns
 from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import Model
 from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
@@ -132,7 +132,10 @@ class Auditor:
         source = open_inputs(inputs).require("inputs")
         source.check_missing()
         self._prepared.check(source)
-        differing = column_notes(self._prepared.fed, source, self._columns)
+        fed = self._prepared.fed
+        differing = (
+            column_notes(fed, source, self._columns) if self._columns else input_column_notes(fed, source)
+        )
         check_stream(streaming, run_files(self.model, {"an input": source.paths}, self.settings.feeds))
         with open_stream(streaming) as stream:
             return self._run.score(

@@ -34,6 +34,7 @@ from onnx_ood.evidence.preprocessing_choice import (
     preprocessing_notes,
 )
 from onnx_ood.evidence.site_choice import choose_site
+from onnx_ood.evidence.table_columns import input_column_notes
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.graph import (
     Model,
@@ -188,6 +189,7 @@ def _measure(
         )
     feeding = Feeding(model, given, settings.feeds)
     feeding.check(found)
+    differing = input_column_notes(given, found)
     fed = feeding.fed
     card, facts = find_card(model), model_facts(model)
     chosen = choose_preprocessing(given, found, settings.preprocess, card)
@@ -260,6 +262,7 @@ def _measure(
             feeds=feeding.described,
             regions=regions,
             notes=(
+                *differing,
                 *preprocessing_notes(chosen, card, facts),
                 *site_note,
                 *filter(None, [given.note]),
