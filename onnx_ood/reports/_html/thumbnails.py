@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,8 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from onnx_ood._printable import shown
 from onnx_ood.exceptions import InputError
-from onnx_ood.inputs import is_picture, open_array, read_image
+from onnx_ood.inputs import is_picture, open_array, open_table, read_image
+from onnx_ood.inputs.rows.csv_tables import SUFFIXES as CSV_SUFFIXES
+from onnx_ood.inputs.rows.csv_tables import read_cells
+from onnx_ood.inputs.rows.file_types import LISTS
+from onnx_ood.reports.words import shorten_middle
 
 _ARRAYS = frozenset({".npy", ".npz"})
 _ROW = re.compile(r"(?P<file>.+)\[(?P<row>\d{1,18})\]", re.DOTALL)
@@ -36,6 +42,8 @@ _MAX_ASPECT = 4
 # Pictures up to this side are enlarged without smoothing.
 _SMALL = 64
 _GONE = "can't be read any more"
+# Values that are shown of a row of numbers, and characters of each name and value.
+_MAX_VALUES, _MAX_VALUE = 8, 14
 
 
 @dataclass(frozen=True)
@@ -64,10 +72,12 @@ class Missing:
     Attributes:
         reason: In a few words.
         detail: In a line, or empty.
+        values: The first values of a row of numbers, each with its name, or empty.
     """
 
     reason: str
     detail: str = ""
+    values: tuple[str, ...] = ()
 
 
 Shown = Thumbnail | Missing
@@ -173,6 +183,8 @@ def _rows(
     path: Path, wanted: Sequence[tuple[int, int]], site: str, side: int
 ) -> dict[int, _Source | Missing]:
     """Rows of an array: which, and which input each is."""
+    if path.suffix.lower() in LISTS:
+        return _table_rows(path, wanted)
     if path.suffix.lower() not in _ARRAYS:
         return dict.fromkeys((i for _, i in wanted), _no_picture(path))
     found: dict[int, _Source | Missing] = {}
@@ -189,6 +201,48 @@ def _rows(
     return found
 
 
+def _table_rows(path: Path, wanted: Sequence[tuple[int, int]]) -> dict[int, _Source | Missing]:
+    """Values of rows of a table: which, and which input each is."""
+    found: dict[int, _Source | Missing] = {}
+    try:
+        names, cells = _cells(path, [row for row, _ in wanted])
+    except InputError as error:
+        return dict.fromkeys((i for _, i in wanted), _unreadable(error))
+    for row, i in wanted:
+        found[i] = (
+            _listed(names, cells[row], len(cells[row]))
+            if row in cells
+            else Missing(_GONE, f"{path}: has fewer rows now")
+        )
+    return found
+
+
+def _cells(path: Path, rows: Sequence[int]) -> tuple[Sequence[str], dict[int, Sequence[str]]]:
+    """Names of the columns of a table, and the cells of some of its rows as texts."""
+    if path.suffix.lower() in CSV_SUFFIXES:
+        names, every = read_cells(path)
+        return names, {row: every[row] for row in rows if row < len(every)}
+    with closing(open_table(path, input_shape=(None, None), dtype=np.dtype(np.float64))) as table:
+        return table.columns, {
+            row: [f"{float(one):.4g}" for one in table.rows(row, row + 1)[0]]
+            for row in rows
+            if row < len(table)
+        }
+
+
+def _listed(names: Sequence[str], cells: Sequence[str], count: int) -> Missing:
+    """List the first of `count` values."""
+    pairs = zip(names[:_MAX_VALUES], cells[:_MAX_VALUES], strict=False)
+    lines = [f"{_short(name)}: {_short(cell)}" for name, cell in pairs]
+    if count > _MAX_VALUES:
+        lines.append(f"and {count - _MAX_VALUES:,} more")
+    return Missing("not a picture", f"It has {count:,} values.", tuple(lines))
+
+
+def _short(text: str) -> str:
+    return shown(shorten_middle(text.strip(), _MAX_VALUE))
+
+
 def _no_picture(path: Path) -> Missing:
     return Missing("not a picture", f"It comes from a {path.suffix} file.")
 
@@ -199,6 +253,9 @@ def _unreadable(error: InputError) -> Missing:
 
 def _drawn(values: NDArray[np.generic], side: int) -> _Source | Missing:
     """Draw an array of a picture's shape: [H, W], or with 1 or 3 channels first or last."""
+    if values.ndim == 1 and values.dtype.kind in "fiub":
+        first = [f"{float(one):.4g}" for one in values[:_MAX_VALUES]]
+        return _listed([f"[{at}]" for at in range(len(first))], first, len(values))
     shape = "x".join(map(str, values.shape)) or "one number"
     while values.ndim > 3 and values.shape[0] == 1:
         values = values[0]
@@ -210,12 +267,12 @@ def _drawn(values: NDArray[np.generic], side: int) -> _Source | Missing:
     flat = values.ndim == 2 or (values.ndim == 3 and values.shape[-1] == 3)
     if not flat or min(sides) < _MIN_SIDE or max(sides) > _MAX_ASPECT * min(sides):
         return Missing("not a picture", f"It is an array of {shape}.")
-    numbers = values.astype(np.float64)
-    if not np.isfinite(numbers).all():
+    pixels = values.astype(np.float64)
+    if not np.isfinite(pixels).all():
         return Missing("not a picture", "It holds values that are not finite.")
-    low, high = float(numbers.min()), float(numbers.max())
+    low, high = float(pixels.min()), float(pixels.max())
     # Halves, so that the difference of the largest floats is one too.
-    pixels = np.round(255 * (numbers / 2 - low / 2) / ((high / 2 - low / 2) or 1.0)).astype(np.uint8)
-    image = Image.fromarray(pixels).convert("RGB")
+    shades = np.round(255 * (pixels / 2 - low / 2) / ((high / 2 - low / 2) or 1.0)).astype(np.uint8)
+    image = Image.fromarray(shades).convert("RGB")
     image.thumbnail((side, side), Image.Resampling.LANCZOS)
     return _Source(image, made=True)

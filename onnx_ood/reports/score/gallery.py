@@ -171,6 +171,8 @@ def _card(result: ScoreResult, i: int, name: str, shown: Shown) -> Markup:
 
 
 def _picture(shown: Shown) -> Markup:
+    if isinstance(shown, Missing) and shown.values:
+        return element("span", "\n".join(shown.values), class_="pic tile values", title=shown.detail or None)
     if isinstance(shown, Missing):
         return element("span", shown.reason, class_="pic tile", title=shown.detail or None)
     kind = "pic small" if shown.small else "pic"

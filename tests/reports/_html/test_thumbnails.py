@@ -4,6 +4,7 @@ import base64
 from io import BytesIO
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -73,3 +74,37 @@ def test_thumbnails_keep_to_their_budget(tmp_path):
     kept = sum(few) // 2
     assert 0 < kept < 20
     assert few == [True] * kept + [False] * (40 - 2 * kept) + [True] * kept
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv", "parquet"])
+def test_rows_of_tables_show_their_first_values(tmp_path, suffix):
+    names = [f"feature {k}" for k in range(10)]
+    names[2] = "a very long name of a column"
+    frame = pd.DataFrame(np.arange(50).reshape(5, 10) / 4, columns=names)
+    path = tmp_path / f"x.{suffix}"
+    if suffix == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False, sep="," if suffix == "csv" else "\t")
+    third, first, gone = make_thumbnails([f"{path}[2]", f"{path}[0]", f"{path}[7]"], "x", 100_000)
+    for shown, row in ((third, 2), (first, 0)):
+        assert isinstance(shown, Missing)
+        *lines, more = shown.values
+        assert more == "and 2 more"
+        found = [line.rpartition(": ") for line in lines]
+        assert [float(value) for _, _, value in found] == frame.iloc[row, :8].tolist()
+        assert [name for name, _, _ in found][:2] == ["feature 0", "feature 1"]
+        assert len(found[2][0]) <= 14
+        assert "10 values" in shown.detail
+    assert (gone.reason, gone.values) == ("can't be read any more", ())
+
+
+def test_vectors_show_their_first_values_and_hostile_names_are_escaped(tmp_path):
+    np.save(tmp_path / "x.npy", np.arange(12, dtype=np.float32).reshape(4, 3))
+    (shown,) = make_thumbnails([f"{tmp_path}/x.npy[1]"], "x", 100_000)
+    assert [line.split(": ")[0] for line in shown.values] == ["[0]", "[1]", "[2]"]
+    assert [float(line.split(": ")[1]) for line in shown.values] == [3, 4, 5]
+    (tmp_path / "x.csv").write_text("a\x1b[2J,b\n1,text\n")
+    (shown,) = make_thumbnails([f"{tmp_path}/x.csv[0]"], "x", 100_000)
+    assert "\x1b" not in "".join(shown.values)
+    assert shown.values[1] == "b: text"

@@ -78,3 +78,16 @@ def test_many_cards_are_in_groups_of_which_the_first_is_open(result, count):
         flagged = sum(bool(one.flagged) for one in part)
         name = f"Inputs {start + 1} to {start + len(part)} of {count}"
         assert text(next(iter(group))) == (f"{name}, {flagged} flagged" if flagged else name)
+
+
+def test_rows_of_tables_have_tiles_of_their_values(result, tmp_path):
+    table = np.random.default_rng(0).random((3, 2)).round(3)
+    np.savetxt(tmp_path / "x.csv", table, "%g", ",", header="width,<b>age", comments="")
+    rows = tuple(
+        one.model_copy(update={"id": f"{tmp_path}/x.csv[{at}]"}) for at, one in enumerate(result.inputs[:3])
+    )
+    tree = parsed(score_page(result.model_copy(update={"inputs": rows, "scored": 3})))
+    tiles = [text(one) for one in find(tree, "span", class_="tile")]
+    assert [tile.split() for tile in tiles] == [
+        ["width:", f"{width:g}", "<b>age:", f"{age:g}"] for width, age in table.tolist()
+    ]
