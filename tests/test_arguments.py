@@ -260,6 +260,6 @@ def test_content_of_a_model_is_refused_with_advice() -> None:
 
 
 def test_a_stored_result_is_no_model(tmp_path: Path) -> None:
-    (tmp_path / "result.json").write_text('{"schema": "onnx-ood/score/2"}')
+    (tmp_path / "result.json").write_text('{"schema": "onnx-ood/score/3"}')
     with pytest.raises(ModelError, match=r"result.json: holds JSON.*onnx_ood.read_result"):
         onnx_ood.load(tmp_path / "result.json")

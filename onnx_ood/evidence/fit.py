@@ -7,7 +7,7 @@ none, with pseudo-OOD augmentations and baseline inputs), and fit.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
@@ -159,6 +159,7 @@ class DetectorPipeline:
         more_needs: Collection[Need] = (),
         spread_over: InputSource | None = None,
         spread: Float | None = None,
+        outputs: bool = False,
     ) -> None:
         """Choose detectors and open the cache.
 
@@ -170,6 +171,7 @@ class DetectorPipeline:
             spread_over: References, or else inputs, to measure the spread of the features of a table on, which scales
                 their nudges; None for no scaling.
             spread: That spread, if it was measured before.
+            outputs: True if `reader` reads the model's own outputs too.
 
         Raises:
             UsageError: If a named detector is unknown or does not apply, or none applies.
@@ -180,7 +182,7 @@ class DetectorPipeline:
             prepared.model, names, prepared.answer, batched=prepared.batched
         )
         self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
-        self._named, self._settings = bool(names), settings
+        self._named, self._settings, self._outputs = bool(names), settings, outputs
         self.spread = spread
         if spread is None and spread_over is not None and self.needs & NUDGED:
             self.spread = feature_spread(prepared, spread_over)
@@ -214,7 +216,7 @@ class DetectorPipeline:
         Raises:
             ModelError: If onnxruntime refuses the model.
         """
-        return self._factory(self.needs)
+        return replace(self._factory, outputs=self._outputs)(self.needs)
 
     @cached_property
     def cached_reader(self) -> FeatureReader | CachedReader:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
-from onnx_ood._types import Float
+from onnx_ood._types import Array, Float
 from onnx_ood.detectors import Features, Need, activity_profile, find_feature_sources
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
@@ -30,6 +30,7 @@ class ReaderFactory:
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None for what memory allows.
         spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
+        outputs: True for readers that return the model's own outputs too.
     """
 
     prepared: PreparedModel
@@ -37,6 +38,7 @@ class ReaderFactory:
     provider: str = "auto"
     batch_size: int | None = None
     spread: Float | None = None
+    outputs: bool = False
 
     def __call__(self, needs: Collection[Need]) -> FeatureReader:
         """Make a reader; raises the errors of `FeatureReader`."""
@@ -51,6 +53,7 @@ class ReaderFactory:
             batch_size=self.batch_size,
             answer=self.prepared.answer,
             spread=self.spread,
+            outputs=self.outputs,
         )
 
 
@@ -59,6 +62,8 @@ class FeatureReader:
 
     Attributes:
         info: Facts about the model.
+        channels: Reads the tensors of clean inputs; None if only nudged inputs are measured.
+        outputs: True if the model's own outputs are read.
         provider: `"cuda"` or `"cpu"`: the provider in use.
     """
 
@@ -75,6 +80,7 @@ class FeatureReader:
         batch_size: int | None = None,
         answer: str | None = None,
         spread: Float | None = None,
+        outputs: bool = False,
     ) -> None:
         """Create the sessions.
 
@@ -89,6 +95,7 @@ class FeatureReader:
             batch_size: Inputs in one run; None for what memory allows.
             answer: Output of the model with class scores; None to find it.
             spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
+            outputs: True to read the model's own outputs in the same runs, for `read_all`.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -110,18 +117,20 @@ class FeatureReader:
             self._layers = (fed.name, *self._layers)
         tensors = [*self._layers, *self._norms, *_known(self._pooled)]
         values = _known(self._scores, self._features)
-        self._reader = (
+        self.outputs = outputs
+        self.channels = (
             ChannelReader(
                 model,
                 tensors,
                 values=values,
                 without_rank_1=_known(self._map),
+                outputs=outputs,
                 fed=fed,
                 batch_axis=fed.choice,
                 provider=provider,
                 batch_size=batch_size,
             )
-            if tensors or values or self._map
+            if tensors or values or self._map or outputs
             else None
         )
         self._nudged = PerturbedFeatureReader(
@@ -137,7 +146,7 @@ class FeatureReader:
             answer=answer,
             spread=spread,
         )
-        self.provider = (self._reader or self._nudged).provider or "cpu"
+        self.provider = (self.channels or self._nudged).provider or "cpu"
 
     @property
     def profiled(self) -> tuple[str, ...]:
@@ -158,9 +167,27 @@ class FeatureReader:
             UsageError: If a shape does not fit.
             ModelError: If a run fails.
         """
-        found = self._reader.read(batch, others) if self._reader else Channels({}, {}, {})
+        return self.read_all(batch, others)[0]
+
+    def read_all(
+        self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None
+    ) -> tuple[Features, Mapping[str, Array]]:
+        """Measure inputs, and return the model's own outputs of the same runs.
+
+        Args:
+            batch: Inputs [N, *input].
+            others: Values of the model's other inputs.
+
+        Returns:
+            The features, and the outputs as `Measurement.outputs`; empty if they are not read.
+
+        Raises:
+            UsageError: If a shape does not fit.
+            ModelError: If a run fails.
+        """
+        found = self.channels.read(batch, others) if self.channels else Channels({}, {}, {})
         statistics = found.statistics
-        return replace(
+        features = replace(
             self._nudged.read(batch, others),
             logits=None if self._scores is None else self._logits(found.values[self._scores]),
             features=None if self._features is None else _rows(found.values[self._features]),
@@ -169,6 +196,7 @@ class FeatureReader:
             norms=tuple(statistics[name] for name in self._norms),
             pooled=None if self._pooled is None else statistics[self._pooled],
         )
+        return features, found.outputs
 
     def joined(self, parts: Sequence[Features]) -> Features:
         """Concatenate features of several batches; empty for no batches."""

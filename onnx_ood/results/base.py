@@ -183,7 +183,7 @@ class Run(Part):
     tf32: bool = Field(description="True if TF32 was allowed on CUDA.")
     observer_effect: Number = Field(
         description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run, "
-        "or all outputs are NaN."
+        "all outputs are NaN, or inputs are not nudged."
     )
     random_operators: tuple[str, ...] = Field(
         default=(),

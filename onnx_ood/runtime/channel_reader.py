@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ from onnx_ood.runtime.batching.layout import Layout
 from onnx_ood.runtime.blocked_layout import in_order, split_blocks
 from onnx_ood.runtime.kernels.channel_sums import ChannelSums, channel_sums
 from onnx_ood.runtime.kernels.lane_sums import lane_sums
+from onnx_ood.runtime.measurement import join_outputs
 from onnx_ood.runtime.providers import resolve
 from onnx_ood.runtime.runner import Found, TensorRunner
 from onnx_ood.runtime.session import Session, block_width
@@ -83,11 +84,13 @@ class Channels:
         statistics: Channel statistics by tensor.
         values: Values [N, *sample] by tensor, of the tensors requested.
         without_rank_1: Channel means without the first singular component by tensor, float64 [N, C].
+        outputs: The model's own outputs, if requested, as `Measurement.outputs`.
     """
 
     statistics: Mapping[str, ChannelStatistics]
     values: Mapping[str, NDArray[Any]]
     without_rank_1: Mapping[str, Float]
+    outputs: Mapping[str, Array] = field(default_factory=dict)
 
 
 class ChannelReader:
@@ -98,6 +101,8 @@ class ChannelReader:
         input: The graph input that the batch feeds.
         provider: `"cuda"` or `"cpu"`: where the model really runs.
         provider_note: Why the CPU is used although CUDA was looked for, or empty.
+        placement: Number of nodes that run on each execution provider of the runtime.
+        fallback_nodes: Names of added nodes that don't run on the provider though they should; any is a bug.
     """
 
     def __init__(
@@ -107,6 +112,7 @@ class ChannelReader:
         *,
         values: Sequence[str] = (),
         without_rank_1: Sequence[str] = (),
+        outputs: bool = False,
         fed: Tensor | None = None,
         provider: str = "auto",
         batch_size: int | None = None,
@@ -119,6 +125,7 @@ class ChannelReader:
             tensors: Names of floating-point tensors whose channels are reduced.
             values: Names of tensors to return as they are.
             without_rank_1: Names of feature maps, [N, C, ...], whose first singular component is removed.
+            outputs: True to return the model's own outputs too.
             fed: The graph input that the batch feeds; None for the first that a batch can feed.
             provider: `"auto"`, `"cuda"` or `"cpu"`.
             batch_size: Inputs in one run; None lets memory decide.
@@ -130,7 +137,7 @@ class ChannelReader:
             ProviderError: If the provider can't run here.
         """
         self._read = tuple(dict.fromkeys([*tensors, *values, *without_rank_1]))
-        if not self._read:
+        if not self._read and not outputs:
             raise UsageError(f"{model.path}: no tensors are given; name at least one")
         check_batch_size(batch_size)
         self.model = model
@@ -141,14 +148,14 @@ class ChannelReader:
         self.provider, self.provider_note = resolved.provider, resolved.reason
         axes = ChannelAxes(model)
         self._last = {name for name in self._read if axes.last(name)}
-        rewritten = rewrite(model, self._read, keep_outputs=False)
+        rewritten = rewrite(model, self._read, keep_outputs=outputs)
         only_statistics = set(self._tensors) - {*self._values, *self._maps}
         session = Session(
             rewritten.proto,
             model.path,
             self.provider,
             carriers=rewritten.outputs,
-            unordered={rewritten.outputs[name] for name in only_statistics},
+            unordered={rewritten.outputs[name] for name in only_statistics} - set(model.outputs if outputs else ()),
         )
         self._blocked = session.blocked
         for name in self._read:
@@ -156,11 +163,14 @@ class ChannelReader:
                 raise ModelError(
                     f"{model.path}: {name!r} holds {session.element(name)}; choose tensors of {', '.join(FLOATS)}"
                 )
+        self._outputs = [name for name in model.outputs if session.is_tensor(name)] if outputs else []
+        self.placement, self.fallback_nodes = session.placement, session.fallback_nodes
         self._runner = TensorRunner(
             session,
             model.path,
             self.input.name,
             self._read,
+            fetched=self._outputs,
             # One condition decides for all inputs of a run; a trial run need not show that.
             batch_size=1 if model.branches_by(self.input.name) else batch_size,
             fixed=fixed_batch_size(self.input),
@@ -168,9 +178,19 @@ class ChannelReader:
         )
 
     @property
+    def batch_size(self) -> int | None:
+        """Inputs in one run; None before the first run."""
+        return self._runner.batch_size
+
+    @property
     def batching_note(self) -> str:
-        """Reason for running inputs one at a time, or empty."""
+        """Reason for running inputs one at a time or omitting an output, or empty."""
         return self._runner.note
+
+    @property
+    def random_operators(self) -> tuple[str, ...]:
+        """Operators that make two runs of the same input differ, as far as runs have shown; empty if they agreed."""
+        return self._runner.random_operators(self.model)
 
     def read(self, batch: ArrayLike, feeds: Mapping[str, ArrayLike] | None = None) -> Channels:
         """Read the channels of inputs.
@@ -189,9 +209,14 @@ class ChannelReader:
         """
         values = check_batch(batch, self.input)
         checked = check_feeds(feeds or {}, self.model, self.input, len(values))
+        samples_of: dict[str, list[Array]] = {}
 
         def begin(layout: Layout) -> Channels:
             channels = {name: self._channels(layout, name) for name in self._read}
+            empty: Array = np.empty(0)
+            samples_of.update(
+                (name, [empty] * len(values)) for name in self._outputs if name in layout.shapes
+            )
             return Channels(
                 {name: ChannelStatistics.empty(len(values), channels[name]) for name in self._tensors},
                 {name: np.empty((len(values), *layout.sample_shape(name))) for name in self._values},
@@ -211,8 +236,14 @@ class ChannelReader:
                 if name in out.without_rank_1:
                     by_channel = self._by_channel(layout, name, samples)
                     self._put(name, out.without_rank_1[name], inputs, _without_rank_1(by_channel))
+            for name, each in layout.split_all(
+                {name: found[name] for name in self._outputs}, len(inputs)
+            ).items():
+                for i, sample in zip(inputs, each, strict=True):
+                    samples_of[name][i] = sample
 
-        return self._runner.reduce(values, checked, begin, take)
+        channels = self._runner.reduce(values, checked, begin, take)
+        return replace(channels, outputs={name: join_outputs(each) for name, each in samples_of.items()})
 
     def _channels(self, layout: Layout, name: str) -> int:
         """Count the channels of a sample; a single number is one."""

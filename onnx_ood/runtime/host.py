@@ -179,9 +179,7 @@ class HostRuns:
             # All copies go through one stage before any goes through the next, so that no more is kept than one stage
             # gives.
             for stage in self._instrumented.stages:
-                found = [
-                    self._split(layout, stage.run(values, outputs=False), len(inputs)) for values in known
-                ]
+                found = [layout.split_all(stage.run(values, outputs=False), len(inputs)) for values in known]
                 for probe in stage.probes:
                     values = [samples[probe] for samples in found]
                     reduce(PerturbationGroup(inputs, number, probe, sites, values))
@@ -210,12 +208,12 @@ class HostRuns:
         instrumented, copies = self._instrumented, nudges.shape[1]
         # Sizes that differ from the layout's, by the first input of the run.
         sizes: dict[int, dict[str, int]] = {state.inputs[0]: {} for state in states}
-        outputs = [self._split(layout, state.start.outputs, len(state.inputs)) for state in states]
+        outputs = [layout.split_all(state.start.outputs, len(state.inputs)) for state in states]
 
         def run_clean(
             stage: Stage, state: _RunState, own: dict[str, Array], known: dict[str, Array]
         ) -> list[CleanActivations]:
-            found = self._split(layout, stage.run(known, outputs=True), len(state.inputs))
+            found = layout.split_all(stage.run(known, outputs=True), len(state.inputs))
             own.update((name, found[name]) for name in stage.outputs if name in found)
             clean = self._workers.map_reductions(prepare_clean, [found[name] for name in stage.probes])
             for name, one in zip(stage.probes, clean, strict=True):
@@ -232,7 +230,7 @@ class HostRuns:
         ) -> list[PairStatistics]:
             if not known:
                 known.update(self._known(layout, state, _nudged(state.site, nudges[state.inputs, copy])))
-            found = self._split(layout, stage.run(known, outputs=False), len(state.inputs))
+            found = layout.split_all(stage.run(known, outputs=False), len(state.inputs))
             return self._workers.map_reductions(_compared, clean, [found[name] for name in stage.probes])
 
         at_probes: list[list[list[PairStatistics]]] = [[[] for _ in range(copies)] for _ in states]
@@ -319,17 +317,6 @@ class HostRuns:
         else:
             site = layout.join(self._site.name, site.reshape(len(site), *layout.shapes[self._site.name]))
         return self._instrumented.known(state.start, site)
-
-    def _split(self, layout: Layout, found: Mapping[str, Array], batch_size: int) -> dict[str, Array]:
-        """Split the tensors that the layout knows into one sample per input, [R, *sample].
-
-        The sample in a run of one input may differ in size from those of other inputs and copies.
-        """
-        return {
-            name: layout.split(name, array, batch_size)
-            for name, array in found.items()
-            if name in layout.shapes
-        }
 
 
 def _compared(clean: CleanActivations, nudged: Array) -> PairStatistics:

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from onnx_ood._arguments import checked
 from onnx_ood._types import Array, Float, FloatArray
-from onnx_ood.graph import Model, Tensor, random_operators
+from onnx_ood.graph import Model, Tensor
 from onnx_ood.runtime.arguments import (
     Feed,
     check_batch,
@@ -162,9 +162,7 @@ class Prober:
     @property
     def random_operators(self) -> tuple[str, ...]:
         """Operators that make two runs of the same input differ, as far as runs have shown; empty if they agreed."""
-        if self._runner.layout is None or not self._runner.layout.random:
-            return ()
-        return random_operators(self.model) or ("an unknown operator",)
+        return self._runner.random_operators(self.model)
 
     @property
     def site_has_batch_axis(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from onnx_ood._types import Array
+from onnx_ood.graph import Model, random_operators
 from onnx_ood.runtime.arguments import Feed, feed_arrays
 from onnx_ood.runtime.batching.independence import BatchDependenceError
 from onnx_ood.runtime.batching.layout import Layout
@@ -73,6 +74,19 @@ class Runner:
     def note(self) -> str:
         """Reason for running inputs one at a time or omitting an output, or empty."""
         return self.layout.note if self.layout else ""
+
+    def random_operators(self, model: Model) -> tuple[str, ...]:
+        """Return the operators that make two runs of the same input differ, as far as runs have shown.
+
+        Args:
+            model: The model.
+
+        Returns:
+            Their types; empty if the runs agreed.
+        """
+        if self.layout is None or not self.layout.random:
+            return ()
+        return random_operators(model) or ("an unknown operator",)
 
     def plan(self, values: Array, feeds: Mapping[str, Feed]) -> Layout:
         """Return the layout for inputs of these shapes, by trial runs where it isn't known yet.
@@ -148,7 +162,7 @@ class TensorRunner(Runner):
             path: The model's file, for errors.
             entry: The input that the batch feeds.
             read: Names of the tensors to read, each with one sample per input.
-            fetched: Names of tensors that are fetched too and have no samples.
+            fetched: Names of tensors that are fetched too and need not have samples.
             finish: Changes the tensors of a run before they are split.
             batch_size: Inputs in one run; None lets memory decide.
             fixed: The batch size that is written into the model, or None.

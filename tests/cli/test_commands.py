@@ -87,7 +87,7 @@ def test_json_and_csv_say_the_same(garments, tmp_path):
     assert [row["id"] for row in rows] == [entry["id"] for entry in data["inputs"]]
     first = data["probes"][0]["name"]
     assert [float(row[f"drop:{first}"]) for row in rows] == [entry["drop"][0] for entry in data["inputs"]]
-    assert data["schema"] == "onnx-ood/score/2"
+    assert data["schema"] == "onnx-ood/score/3"
 
 
 def test_json_to_standard_output_is_nothing_but_json(garments):

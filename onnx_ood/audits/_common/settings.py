@@ -150,8 +150,12 @@ Scale = Annotated[
 ]
 Copies = Annotated[
     int | None,
-    Field(ge=1, le=MAX_COPIES, description="Nudged copies of each input."),
-    Option("Nudge", default_text="4"),
+    Field(
+        ge=0,
+        le=MAX_COPIES,
+        description="Nudged copies of each input, which show how far its activations rotate (cosine drop).",
+    ),
+    Option("Nudge", default_text="0; 4 if another option on nudges is given or no detector applies"),
 ]
 Seed = Annotated[int, Field(ge=0, description="Seed of all random draws."), Option("Run")]
 Preprocess = Annotated[

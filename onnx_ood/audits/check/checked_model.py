@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, Field
 
 from onnx_ood._ids import snake_id
-from onnx_ood._limits import MAX_DIRECTIONS, MAX_TRAJECTORIES
+from onnx_ood._limits import MAX_COPIES, MAX_DIRECTIONS, MAX_TRAJECTORIES
 from onnx_ood.audits._common import settings as common
 from onnx_ood.audits._common.settings import Names, Settings
 from onnx_ood.audits._common.toml_models import NonEmptyStr, TomlModel
@@ -54,7 +54,9 @@ class CheckedModel(TomlModel):
     feeds: common.Feeds = Field(default_factory=dict)
     noise: common.Noise = "gaussian"
     scale: common.Scale = 0.02
-    copies: common.Copies = 4
+    copies: Annotated[int, Field(ge=1, le=MAX_COPIES)] = Field(
+        default=4, description="Nudged copies of each input."
+    )
     directions: Annotated[int, Field(ge=2, le=MAX_DIRECTIONS)] = Field(
         default=32, description="Directions along which Jacobian norms are estimated."
     )

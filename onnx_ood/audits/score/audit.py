@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 
-from onnx_ood._dialect import named
 from onnx_ood._outputs import run_files
 from onnx_ood._progress import Phase
 from onnx_ood._types import Float, Progress
 from onnx_ood.audits._common.predictions import describe_answer
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
-from onnx_ood.audits.score.batch_runner import BatchRunner
+from onnx_ood.audits.score.batch_runner import BatchRunner, DetectorRunner, PerturbingRunner
 from onnx_ood.audits.score.notes import (
     NOT_EVALUATED,
     advice_notes,
@@ -30,11 +30,11 @@ from onnx_ood.audits.score.notes import (
     run_notes,
     stream_notes,
 )
-from onnx_ood.audits.score.nudging import Perturber
+from onnx_ood.audits.score.nudging import Nudging
 from onnx_ood.audits.score.result import CopiesUsed, ScoreResult
 from onnx_ood.audits.score.scoring import Scorer, fit_scorer
-from onnx_ood.audits.score.settings import ScoreSettings, Streaming
-from onnx_ood.audits.score.stream.records import Header, ScoredInput, StreamProbe
+from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings, Streaming
+from onnx_ood.audits.score.stream.records import Calibration, Header, ScoredInput, StreamProbe
 from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, check_stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
@@ -43,12 +43,10 @@ from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import open_references, overlap_notes
 from onnx_ood.evidence.table_columns import input_column_notes, table_columns
-from onnx_ood.exceptions import SelectorError, UsageError
-from onnx_ood.graph import Model, Suggestion, Tensor, find_answer, find_rounding, select, suggest_probes
+from onnx_ood.graph import Model, Suggestion, find_answer
 from onnx_ood.inputs import Batch, InputSource, open_inputs
-from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
+from onnx_ood.results.base import Run
 from onnx_ood.results.provenance import environment
-from onnx_ood.runtime import Prober
 
 # Inputs read at once without a batch size; the prober chooses how many of them one run takes.
 _READ_BATCH = 32
@@ -140,7 +138,7 @@ class ScoreRun:
     """
 
     def __init__(self, prepared: PreparedModel, settings: ScoreSettings) -> None:
-        """Choose probes and check the settings against the model.
+        """Check the settings against the model.
 
         Args:
             prepared: The model.
@@ -153,21 +151,15 @@ class ScoreRun:
         self.spread: Float | None = None
         self._measured = False
         self._columns: tuple[str, ...] = ()
-        self._probes = choose_probes(prepared.model, settings, prepared.site)
         # Read here, so that a bad file of classes is found before anything is measured.
         self._classes = find_class_names(settings.labels, prepared.card)
         self._answer = find_answer(prepared.model, settings.answer)
-        self._rounding = find_rounding(prepared.model, prepared.site)
-        self._perturber = Perturber(
-            settings,
-            prepared.chosen,
-            inner=not prepared.site_holds_input,
-            step=None if self._rounding is None else self._rounding.step,
-        )
-        if settings.advise and self._perturber.copies < 2:
-            raise UsageError(
-                f"advice compares copies of an input with each other; give {named('copies', 2)} or more"
-            )
+        if settings.nudged(ranked=settings.detectors != (DEVIATION,)):
+            _ = self._nudging
+
+    @cached_property
+    def _nudging(self) -> Nudging:
+        return Nudging(self._prepared, self._settings)
 
     def set_spread(self, spread: Float, columns: tuple[str, ...]) -> None:
         """Use the spread of features that was measured before, with their names."""
@@ -217,57 +209,22 @@ class ScoreRun:
         prepared, settings = self._prepared, self._settings
         sampled = prepared.sample(source, settings.limit, settings.seed)
         given = references.given or self._measured
-        spread = self.spread if given else feature_spread(prepared, sampled)
-        if given and not self._measured:
-            spread = self.learn_spread(references)
-        perturber = self._perturber.scaled_by(spread)
-        known = stream.calibration
-        prober = Prober(
-            prepared.model,
-            [
-                probe.tensor
-                for probe in self._probes
-                if not known or probe.tensor.name not in known.skipped_probes
-            ],
-            site=prepared.site.name,
-            provider=settings.provider,
-            batch_size=settings.batch_size,
-            exact=settings.exact,
-            tf32=settings.tf32,
-            feeds=settings.feeds,
-            batch_axis=prepared.fed.choice,
-        )
-        adaptive = None
-        if settings.adaptive:
-            check_adaptive(perturber.copies, prober.provider)
-            adaptive = Adaptive(perturber.copies, known.copy_sums if known else ())
+        nudging = self._nudging if settings.nudged(ranked=scorer is not None) else None
+        nudges_site = nudging is not None or (scorer is not None and scorer.nudges)
+        spread = self._find_spread(sampled, references) if nudges_site else None
+        nudging = nudging and nudging.scaled_by(spread)
         reader = prepared.reader(
             sampled,
             batch=settings.batch_size or _READ_BATCH,
             skip=stream.done.take if stream.begun else None,
         )
-        stream.begin(self._header(prober, scorer, source))
         writer = ResultWriter(stream, self._classes, self._answer)
+        runner, adaptive = self._runner(nudging, scorer, stream, writer)
+        stream.begin(self._header(nudging, runner.described, scorer, source))
+        if adaptive and stream.calibration:
+            _resume(adaptive, stream, stream.calibration)
         for missing in source.missing:
             writer.fail(missing.id, missing.reason)
-        runner = BatchRunner(
-            prober,
-            perturber,
-            prepared.feeding,
-            writer,
-            exact=settings.exact,
-            scorer=scorer,
-            adaptive=adaptive,
-            calibration=known,
-        )
-        if adaptive and known:
-            floor = np.array([probe.noise_floor for probe in known.probes])
-            entries = (
-                entry
-                for entry in stream.entries()
-                if isinstance(entry, ScoredInput) and None not in entry.drop
-            )
-            adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
         scoring = Phase(progress, "inputs", reader.count() if progress else None)
         digests = scorer.fitted.references.digests if scorer else frozenset()
         equal: list[str] = []
@@ -294,14 +251,18 @@ class ScoreRun:
         detectors = stream.header.detector_summary
         answer = describe_answer(prepared.model, settings.answer, writer.answer_problem)
         enough = bool(results) and 2 * writer.scored >= writer.seen
-        rounding = rounding_notes(prepared.site.name, self._rounding, settings, perturber, results)
+        rounding = (
+            rounding_notes(prepared.site.name, nudging.rounding, settings, nudging.perturber, results)
+            if nudging
+            else []
+        )
         rounded = any(note.startswith(NOT_EVALUATED) for note in rounding)
         return ScoreResult(
             status="scored" if enough and not rounded else "not_evaluated",
             settings=settings.stored,
             model=prepared.facts,
-            nudges=perturber.described,
-            site=prober.site.name,
+            nudges=nudging.perturber.described if nudging else None,
+            site=prepared.site.name,
             feeds=prepared.feeding.described,
             preprocessing=stream.header.preprocessing,
             answer=answer,
@@ -317,15 +278,15 @@ class ScoreRun:
             unscored=stream.unscored,
             failed=failures,
             ignored=tuple(path.as_posix() for path in source.ignored),
-            skipped_probes=calibration.skipped_probes if calibration else prober.skipped,
+            skipped_probes=calibration.skipped_probes if calibration else runner.skipped,
             notes=(
                 *reader.warnings,
                 *rounding,
                 *overlap_notes(sampled.shared_with(references), equal),
                 *differing,
-                *prepared.notes,
+                *(note for note in prepared.notes if nudges_site or note not in prepared.site_note),
                 *(note for note in reader.notes if note not in reader.warnings),
-                *rank_notes(results),
+                *rank_notes(results, nudged=nudging is not None),
                 *notes,
                 *answer_notes(answer),
                 *detector_notes(detectors, source),
@@ -343,21 +304,54 @@ class ScoreRun:
             ),
         )
 
-    def _header(self, prober: Prober, scorer: Scorer | None, source: InputSource) -> Header:
+    def _find_spread(self, sampled: InputSource, references: InputSource) -> Float | None:
+        """Return the spread of the features of a table over the references, or else the inputs."""
+        if self._measured:
+            return self.spread
+        return self.learn_spread(references) if references.given else feature_spread(self._prepared, sampled)
+
+    def _runner(
+        self, nudging: Nudging | None, scorer: Scorer | None, stream: Stream, writer: ResultWriter
+    ) -> tuple[BatchRunner, Adaptive | None]:
+        """Make what runs the batches, with the choice of copies if it is adaptive."""
+        prepared, settings, known = self._prepared, self._settings, stream.calibration
+        if nudging is None:
+            assert scorer is not None
+            return DetectorRunner(scorer, prepared.feeding, writer, calibration=known), None
+        prober = nudging.prober(known.skipped_probes if known else {})
+        adaptive = None
+        if settings.adaptive:
+            check_adaptive(nudging.perturber.copies, prober.provider)
+            adaptive = Adaptive(nudging.perturber.copies, known.copy_sums if known else ())
+        runner = PerturbingRunner(
+            prober,
+            nudging.perturber,
+            prepared.feeding,
+            writer,
+            exact=settings.exact,
+            scorer=scorer,
+            adaptive=adaptive,
+            calibration=known,
+        )
+        return runner, adaptive
+
+    def _header(
+        self, nudging: Nudging | None, run: Run, scorer: Scorer | None, source: InputSource
+    ) -> Header:
         prepared, settings = self._prepared, self._settings
         chosen = prepared.chosen and applied_to(prepared.chosen, row_request(prepared.fed), source)
         return Header(
             model=prepared.facts,
-            nudges=self._perturber.described,
+            nudges=self._nudging.perturber.described if nudging else None,
             site=prepared.site.name,
             feeds=prepared.feeding.described,
             preprocessing=chosen.describe() if chosen else None,
             answer=describe_answer(prepared.model, settings.answer).outputs,
             detector_summary=scorer.described if scorer else None,
-            probes=tuple(map(_described, self._probes)),
-            provider=prober.provider,
-            exact=settings.exact,
-            tf32=prober.tf32,
+            probes=tuple(map(_described, nudging.probes)) if nudging else (),
+            provider=run.provider,
+            exact=run.exact,
+            tf32=run.tf32,
             batch_size=settings.batch_size,
             limit=settings.limit,
             environment=environment(),
@@ -369,6 +363,15 @@ def _equal(batch: Batch, digests: frozenset[bytes]) -> list[str]:
     if not digests:
         return []
     return [name for name, digest in zip(batch.ids, batch.digests(), strict=True) if digest in digests]
+
+
+def _resume(adaptive: Adaptive, stream: Stream, known: Calibration) -> None:
+    """Add the inputs of an interrupted run."""
+    floor = np.array([probe.noise_floor for probe in known.probes])
+    entries = (
+        entry for entry in stream.entries() if isinstance(entry, ScoredInput) and None not in entry.drop
+    )
+    adaptive.add(((entry.drop, entry.drop_error) for entry in entries), floor)
 
 
 def _copies_used(adaptive: Adaptive, summary: StreamSummary, scored: int) -> CopiesUsed:
@@ -384,35 +387,3 @@ def _copies_used(adaptive: Adaptive, summary: StreamSummary, scored: int) -> Cop
 def _described(probe: Suggestion) -> StreamProbe:
     tensor = probe.tensor
     return StreamProbe(name=tensor.name, op=tensor.op, depth=tensor.depth, reason=probe.reason)
-
-
-def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[Suggestion, ...]:
-    """Choose the probes: the user's, the recipe's, or suggested ones.
-
-    Args:
-        model: The model.
-        settings: The settings.
-        site: Tensor to nudge.
-
-    Returns:
-        The tensors with the reason for each, in execution order.
-
-    Raises:
-        SelectorError: If a selector matches nothing.
-        UsageError: If the model has no probe of the recipe.
-        ModelError: If nothing in the model can be measured.
-    """
-    if settings.probes:
-        chosen = select(model, settings.probes, site)
-        return tuple(Suggestion(tensor, "selected by the user") for tensor in chosen)
-    if settings.recipe == "lesswrong":
-        try:
-            found = select(model, LESSWRONG_PROBE, site)
-        except SelectorError:
-            raise UsageError(
-                f"the recipe watches the third-last Conv, and {model.path} has fewer than three after the site; name a "
-                f"probe. For language models use {named('scale', 0.01)}, {named('copies', 50)} and "
-                f"{named('probes', 'outputs')}"
-            ) from None
-        return tuple(Suggestion(tensor, "the third-last Conv, as in the recipe") for tensor in found)
-    return suggest_probes(model, site=site)

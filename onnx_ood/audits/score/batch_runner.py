@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import isnan
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import override
 
 from onnx_ood.audits._common.predictions import finite_outputs
 from onnx_ood.audits.score.adaptive import Adaptive, MeasuredInputs
@@ -13,19 +16,118 @@ from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.perturbation_stats import PerturbationStats, PerturbedBatches
 from onnx_ood.audits.score.scoring import Scorer
 from onnx_ood.audits.score.stream.records import CalibratedProbe, Calibration
-from onnx_ood.audits.score.stream.result_writer import ResultWriter
+from onnx_ood.audits.score.stream.result_writer import NudgedBatch, ResultWriter
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.exceptions import ModelError
 from onnx_ood.inputs import Batch
 from onnx_ood.results.base import Run
-from onnx_ood.runtime import Prober
+from onnx_ood.runtime import ChannelReader, Prober
 
 # The noise floor and the observer effect are measured on this many inputs.
 _FIRST_INPUTS = 8
 
 
-class BatchRunner:
-    """Measures batches and writes their records."""
+class BatchRunner(ABC):
+    """Runs batches and writes their records."""
+
+    def __init__(self, runs: Prober | ChannelReader, feeding: Feeding, writer: ResultWriter) -> None:
+        """Start a run, or continue one.
+
+        Args:
+            runs: Runs the model.
+            feeding: Values of the model's other inputs.
+            writer: Writes the records.
+        """
+        self._runs, self._feeding, self._writer = runs, feeding, writer
+
+    def run(self, batch: Batch) -> None:
+        """Measure a batch; each input that the model cannot run is a separate failure.
+
+        Raises:
+            ModelError: If the model runs none of the first batch.
+        """
+        try:
+            self._measure(batch)
+        except ModelError:
+            failed = {}
+            for i, name in enumerate(batch.ids):
+                try:
+                    self._measure(batch.part(i, i + 1))
+                except ModelError as error:
+                    failed[name] = str(error)
+            if not self._writer.scored:
+                raise
+            for name, reason in failed.items():
+                self._writer.fail(name, reason)
+
+    @abstractmethod
+    def _measure(self, batch: Batch) -> None:
+        """Measure a batch, write its records, and update the calibration."""
+
+    @abstractmethod
+    def calibration(self) -> Calibration | None:
+        """Return the calibration by the first inputs; None before any measurement."""
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Probes that cannot be measured, with the reason."""
+        return {}
+
+    @property
+    def described(self) -> Run:
+        """Facts of the run so far."""
+        runs = self._runs
+        return Run(
+            provider=runs.provider,
+            provider_note=runs.provider_note,
+            placement=runs.placement,
+            fallback_nodes=runs.fallback_nodes,
+            batch_size=runs.batch_size or 0,
+            exact=False,
+            tf32=False,
+            observer_effect=None,
+            batching_note=runs.batching_note,
+            random_operators=runs.random_operators,
+        )
+
+
+class DetectorRunner(BatchRunner):
+    """Runs each input once: detectors score it, and the outputs of the same run hold its prediction."""
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        feeding: Feeding,
+        writer: ResultWriter,
+        *,
+        calibration: Calibration | None = None,
+    ) -> None:
+        """Start a run, or continue one.
+
+        Args:
+            scorer: Scores inputs; its reader reads the model's own outputs.
+            feeding: Values of the model's other inputs.
+            writer: Writes the records.
+            calibration: Calibration of the resumed run, or None.
+        """
+        assert scorer.reader.channels is not None
+        super().__init__(scorer.reader.channels, feeding, writer)
+        self._scorer, self._recorded = scorer, calibration
+
+    @override
+    def _measure(self, batch: Batch) -> None:
+        scores = self._scorer.score(batch)
+        self._writer.add(batch.ids, scores.outputs, scores)
+
+    @override
+    def calibration(self) -> Calibration | None:
+        if self._runs.batch_size is None:
+            return self._recorded
+        return Calibration(run=self.described, probes=(), skipped_probes={}, copy_sums=())
+
+
+class PerturbingRunner(BatchRunner):
+    """Measures nudged copies of each input."""
 
     def __init__(
         self,
@@ -51,7 +153,8 @@ class BatchRunner:
             adaptive: Chooses the copies of each input; None for all copies.
             calibration: Calibration of the resumed run, or None.
         """
-        self._prober, self._perturber, self._feeding, self._writer = prober, perturber, feeding, writer
+        super().__init__(prober, feeding, writer)
+        self._prober, self._perturber = prober, perturber
         self._exact, self._adaptive, self._recorded = exact, adaptive, calibration
         self._scorer = scorer
         known = calibration.probes if calibration else ()
@@ -61,52 +164,34 @@ class BatchRunner:
         self._active: NDArray[np.float64] = np.array([probe.active for probe in known])
         self._observer_effect = calibration.run.observer_effect if calibration else None
 
+    @override
     def run(self, batch: Batch) -> None:
-        """Measure a batch; each input that the model cannot run is a separate failure.
-
-        Raises:
-            ModelError: If the model runs none of the first batch.
-        """
         while len(batch):
             together = self._adaptive.until_renewal if self._adaptive else len(batch)
-            self._run(batch.part(0, together))
+            super().run(batch.part(0, together))
             batch = batch.part(together, len(batch))
 
-    def _run(self, batch: Batch) -> None:
-        try:
-            self._measure(batch)
-        except ModelError:
-            failed = {}
-            for i, name in enumerate(batch.ids):
-                try:
-                    self._measure(batch.part(i, i + 1))
-                except ModelError as error:
-                    failed[name] = str(error)
-            if not self._writer.scored:
-                raise
-            for name, reason in failed.items():
-                self._writer.fail(name, reason)
+    @property
+    @override
+    def skipped(self) -> dict[str, str]:
+        return self._prober.skipped
 
     @property
+    @override
     def described(self) -> Run:
-        """Facts of the run so far."""
-        prober, recorded = self._prober, self._recorded
-        return Run(
-            provider=prober.provider,
-            provider_note=prober.provider_note,
+        found: dict[str, Any] = {
+            "exact": self._exact,
+            "tf32": self._prober.tf32,
+            "observer_effect": self._observer_effect,
+        }
+        if self._recorded:
             # A resumed run does not watch the probes that were skipped before.
-            placement=recorded.run.placement if recorded else prober.placement,
-            fallback_nodes=recorded.run.fallback_nodes if recorded else prober.fallback_nodes,
-            batch_size=prober.batch_size or 0,
-            exact=self._exact,
-            tf32=prober.tf32,
-            observer_effect=self._observer_effect,
-            batching_note=prober.batching_note,
-            random_operators=prober.random_operators,
-        )
+            run = self._recorded.run
+            found |= {"placement": run.placement, "fallback_nodes": run.fallback_nodes}
+        return super().described.model_copy(update=found)
 
+    @override
     def calibration(self) -> Calibration | None:
-        """Return the calibration by the first inputs; None before any measurement."""
         if self._prober.batch_size is None or not self._names:
             return self._recorded
         skipped = (self._recorded.skipped_probes if self._recorded else {}) | self._prober.skipped
@@ -126,6 +211,7 @@ class BatchRunner:
             copy_sums=self._adaptive.sums if self._adaptive else (),
         )
 
+    @override
     def _measure(self, batch: Batch) -> None:
         if not self._writer.scored:
             first = batch.part(0, _FIRST_INPUTS)
@@ -150,7 +236,8 @@ class BatchRunner:
         found = PerturbedBatches.of(measured)
         reduced = self._in_rounds(batch, nudges, found, known) if known else PerturbationStats.of(found)
         scores = self._scorer.score(batch) if self._scorer else None
-        scored = self._writer.add(batch.ids, reduced, measured, self._floor, scores)
+        nudged = NudgedBatch(reduced, measured, self._floor)
+        scored = self._writer.add(batch.ids, measured.outputs, scores, nudged)
         if self._adaptive:
             usable = np.isfinite(reduced.drop).all(axis=1) & finite_outputs(measured.outputs, len(batch))
             if scores is not None:

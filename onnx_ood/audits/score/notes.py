@@ -20,13 +20,18 @@ NOT_EVALUATED = "Not evaluated"
 """Beginning of notes on numbers that say nothing."""
 
 
-def rank_notes(results: Sequence[InputResult]) -> list[str]:
-    """Note inputs that cannot be compared with each other, by their drops or by equal scores."""
+def rank_notes(results: Sequence[InputResult], *, nudged: bool) -> list[str]:
+    """Note inputs that cannot be compared with each other, by their drops or by equal scores.
+
+    Args:
+        results: The inputs.
+        nudged: True if drops were measured.
+    """
     if not results:
         return []
     if len(results) > 1 and results[0].scores and len({entry.scores[0] for entry in results}) == 1:
         return ["All inputs have the same score: their order means nothing."]
-    if any(entry.deviation is not None for entry in results):
+    if not nudged or any(entry.deviation is not None for entry in results):
         return []
     what = "are listed as given, without a rank" if results[0].rank is None else "have no deviation"
     if len(results) < MIN_INPUTS:

@@ -1,8 +1,8 @@
-"""Nudges of a batch, from the settings."""
+"""Nudges of inputs and the probes that they are measured at, from the settings."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from functools import cached_property
 from typing import Any
@@ -14,9 +14,12 @@ from onnx_ood._dialect import named
 from onnx_ood._types import Float
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.evidence.nudge_units import NudgeUnit
-from onnx_ood.exceptions import UsageError
+from onnx_ood.evidence.prepared_model import PreparedModel
+from onnx_ood.exceptions import SelectorError, UsageError
+from onnx_ood.graph import Model, Suggestion, Tensor, find_rounding, select, suggest_probes
 from onnx_ood.inputs import Chosen
 from onnx_ood.perturb import draw, lesswrong_nudges
+from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.base import NudgeSettings
 from onnx_ood.runtime import Prober
 
@@ -134,3 +137,96 @@ class Perturber:
             adaptive=self._settings.adaptive,
             seed=self._settings.seed,
         )
+
+
+class Nudging:
+    """Choice of nudges and probes for one model.
+
+    Attributes:
+        probes: The chosen probes, with the reason for each.
+        rounding: Steps to which the model rounds the site, or None.
+        perturber: Makes the nudges.
+    """
+
+    def __init__(self, prepared: PreparedModel, settings: ScoreSettings) -> None:
+        """Choose probes and nudges.
+
+        Args:
+            prepared: The model.
+            settings: Settings of the audit.
+
+        Raises:
+            SelectorError: If a selector of probes matches nothing.
+            UsageError: If a setting does not fit the model.
+            ModelError: If nothing in the model can be measured.
+        """
+        self._prepared, self._settings = prepared, settings
+        self.probes = choose_probes(prepared.model, settings, prepared.site)
+        self.rounding = find_rounding(prepared.model, prepared.site)
+        self.perturber = Perturber(
+            settings,
+            prepared.chosen,
+            inner=not prepared.site_holds_input,
+            step=None if self.rounding is None else self.rounding.step,
+        )
+        if settings.advise and self.perturber.copies < 2:
+            raise UsageError(
+                f"advice compares copies of an input with each other; give {named('copies', 2)} or more"
+            )
+
+    def scaled_by(self, spread: Float | None) -> Nudging:
+        """Return a copy whose nudges are scaled as `Perturber.scaled_by` does."""
+        scaled = copy(self)
+        scaled.perturber = self.perturber.scaled_by(spread)
+        return scaled
+
+    def prober(self, skipped: Collection[str]) -> Prober:
+        """Load the model with its probes.
+
+        Args:
+            skipped: Names of probes to leave out.
+        """
+        prepared, settings = self._prepared, self._settings
+        return Prober(
+            prepared.model,
+            [probe.tensor for probe in self.probes if probe.tensor.name not in skipped],
+            site=prepared.site.name,
+            provider=settings.provider,
+            batch_size=settings.batch_size,
+            exact=settings.exact,
+            tf32=settings.tf32,
+            feeds=settings.feeds,
+            batch_axis=prepared.fed.choice,
+        )
+
+
+def choose_probes(model: Model, settings: ScoreSettings, site: Tensor) -> tuple[Suggestion, ...]:
+    """Choose the probes: the user's, the recipe's, or suggested ones.
+
+    Args:
+        model: The model.
+        settings: The settings.
+        site: Tensor to nudge.
+
+    Returns:
+        The tensors with the reason for each, in execution order.
+
+    Raises:
+        SelectorError: If a selector matches nothing.
+        UsageError: If the model has no probe of the recipe.
+        ModelError: If nothing in the model can be measured.
+    """
+    if settings.probes:
+        chosen = select(model, settings.probes, site)
+        return tuple(Suggestion(tensor, "selected by the user") for tensor in chosen)
+    if settings.recipe == "lesswrong":
+        try:
+            found = select(model, LESSWRONG_PROBE, site)
+        except SelectorError:
+            raise UsageError(
+                f"the recipe watches the third-last Conv, and {model.path} has fewer than three after the site; name a "
+                f"probe. For language models use {named('scale', 0.01)}, {named('copies', 50)} and "
+                f"{named('probes', 'outputs')}"
+            ) from None
+        return tuple(Suggestion(tensor, "the third-last Conv, as in the recipe") for tensor in found)
+    return suggest_probes(model, site=site)

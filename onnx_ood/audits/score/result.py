@@ -212,14 +212,16 @@ class ScoreResult(Result):
     It is a sequence of its inputs: `len(result)`, `result[0]` and iteration are those of `inputs`.
     """
 
-    format: Literal["onnx-ood/score/2"] = Field(default="onnx-ood/score/2", alias="schema")
+    format: Literal["onnx-ood/score/3"] = Field(default="onnx-ood/score/3", alias="schema")
     status: Literal["scored", "not_evaluated"] = Field(
         description="`not_evaluated` if fewer than half of the inputs could be scored."
     )
     settings: ScoreSettings = Field(description="Settings of the run, as the user gave them.")
     model: ModelFacts
-    nudges: NudgeSettings
-    site: str
+    nudges: NudgeSettings | None = Field(
+        description="Null if inputs are not nudged: cosine drops and all that follows from them are not measured then."
+    )
+    site: str = Field(description="Tensor that is nudged, or would be.")
     feeds: dict[str, str] = Field(
         description="Values of the model's other inputs by name: a shared value as `--feed` takes it, or `.npz` for "
         "values that came with each input."
@@ -237,7 +239,7 @@ class ScoreResult(Result):
     environment: Environment
     run: Run
     adaptive: CopiesUsed | None = Field(description="Null if every input got all copies.")
-    probes: tuple[ProbeResult, ...]
+    probes: tuple[ProbeResult, ...] = Field(description="Empty if inputs are not nudged.")
     advice: tuple[ProbeAdvice, ...] | None = Field(
         description="Probes to watch: the advised ones, the best first, then the others. Null if not requested or with "
         "too few inputs."

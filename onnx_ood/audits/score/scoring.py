@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
-from onnx_ood._types import Float, Progress
+from onnx_ood._types import Array, Float, Progress
 from onnx_ood.audits.score.result import DetectorSummary, ScoreTerm, UsedDetector, UsedTerm
 from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings
 from onnx_ood.detectors import (
@@ -24,6 +24,7 @@ from onnx_ood.detectors import (
 )
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.fit import DetectorPipeline, FittedDetectors
+from onnx_ood.evidence.perturbed import NUDGED
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.evidence.references import ReferenceSet
@@ -44,6 +45,8 @@ class Scores:
         p_values: p-values by the first detector, float64 [N]; None without given references.
         flagged: Inputs flagged at the chosen false-positive rate, bool [N]; None if no p-value can be that small.
         finite: Inputs with finite features, bool [N]; the scores of others are NaN.
+        outputs: The model's own outputs, as `Measurement.outputs`; empty if the inputs are nudged, too: then these runs
+            give them.
     """
 
     scores: Float
@@ -51,12 +54,14 @@ class Scores:
     p_values: Float | None
     flagged: NDArray[np.bool_] | None
     finite: NDArray[np.bool_]
+    outputs: Mapping[str, Array]
 
 
 class Scorer:
     """Scores batches of inputs by fitted detectors.
 
     Attributes:
+        reader: Measures the features.
         fitted: The fitted detectors.
         described: Summary for the result.
     """
@@ -73,7 +78,7 @@ class Scorer:
             fpr: False-positive rate of flags.
             seed: Seed of the random halves that calibrate.
         """
-        self._reader, self._feeding, self._fpr = reader, feeding, fpr
+        self.reader, self._feeding, self._fpr = reader, feeding, fpr
         self.fitted = fitted
         references = fitted.references
         self._calibrated = (
@@ -93,6 +98,11 @@ class Scorer:
             layers=len(fitted.info.layers) if combined else 0,
         )
 
+    @property
+    def nudges(self) -> bool:
+        """True if a detector reads features of nudged inputs."""
+        return any(NUDGED.intersection(detector.needs) for detector in self.fitted.detectors)
+
     def score(self, batch: Batch) -> Scores:
         """Score inputs.
 
@@ -103,8 +113,11 @@ class Scorer:
             ModelError: If a run fails; names the detectors that need it.
         """
         try:
-            features = self._reader.read(batch.tensors, self._feeding.others(batch))
+            features, outputs = self.reader.read_all(batch.tensors, self._feeding.others(batch))
         except ModelError as error:
+            # A run that fails without nudges would fail without detectors, too.
+            if error.__cause__ is not None and self.reader.outputs:
+                raise
             names = ", ".join(one.name for one in self.described.detectors)
             raise ModelError(
                 f"{error} (read for {names}; {named('detectors', DEVIATION)} does without)"
@@ -125,11 +138,11 @@ class Scorer:
             if self.described.flags:
                 flagged = np.zeros(len(batch), np.bool_)
                 flagged[rows] = flag(p_values[rows], self._fpr, self._calibrated.references)
-        return Scores(scores, terms, p_values, flagged, finite)
+        return Scores(scores, terms, p_values, flagged, finite, outputs)
 
     def _terms(self, features: Features) -> list[tuple[ScoreTerm, ...]]:
         """Return the terms of the scores of N inputs."""
-        names = self._reader.profiled
+        names = self.reader.profiled
         inputs = len(names) - self.described.layers
         found: list[tuple[ScoreTerm, ...]] = [()] * len(features)
         for name, combined in self.fitted.combined.items():
@@ -208,6 +221,7 @@ def fit_scorer(
         settings.detectors or (DEFAULT,),
         settings,
         spread_over=references if references.given else inputs,
+        outputs=not settings.nudged(ranked=True),
     )
     try:
         reader = pipeline.reader
@@ -245,7 +259,13 @@ def restore_scorer(
         references: Measured references.
         spread: Spread of the features of a table over the references, or None.
     """
-    pipeline = DetectorPipeline(prepared, settings.detectors or (DEFAULT,), settings, spread=spread)
+    pipeline = DetectorPipeline(
+        prepared,
+        settings.detectors or (DEFAULT,),
+        settings,
+        spread=spread,
+        outputs=not settings.nudged(ranked=True),
+    )
     return Scorer(pipeline.reader, prepared.feeding, pipeline.fit(references), settings.fpr, settings.seed)
 
 

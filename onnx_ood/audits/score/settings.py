@@ -20,6 +20,12 @@ DEVIATION = "deviation"
 
 Recipe = Literal["lesswrong"]
 
+# Each of these settings asks for nudged copies. The last two say how the runs of nudged copies round.
+_ASK_FOR_NUDGES = (
+    "copies", "probes", "noise", "space", "scale", "site", "adaptive", "recipe", "advise", "exact", "tf32"
+)  # fmt: skip
+_NEED_NUDGES = ("probes", "adaptive", "recipe", "advise")
+
 
 class ScoreSettings(Settings):
     """Settings of the score audit.
@@ -35,7 +41,9 @@ class ScoreSettings(Settings):
         space: `"pixel"` (before normalisation), `"tensor"` (as the model takes it), or `"auto"`: pixel if the
             normalisation is known.
         scale: Standard deviation of the noise in that space; pixels range from 0 to 1.
-        copies: Nudged copies of each input; None for 4, or the recipe's.
+        copies: Nudged copies of each input, to measure cosine drops; 0 for none. None for 4 (or the recipe's) if
+            `probes`, `noise`, `space`, `scale`, `site`, `adaptive`, `recipe`, `advise`, `exact` or `tf32` is given or
+            no detector ranks the inputs; else 0.
         adaptive: True to stop nudging an input once more copies would hardly change its rank; `copies` is the maximum.
         limit: Maximum number of inputs to score, a random sample; None for all. References are not limited.
         seed: Seed of all random draws.
@@ -105,8 +113,36 @@ class ScoreSettings(Settings):
             raise ValueError(
                 f"TF32 exists on CUDA only, and the provider is cpu; leave out {named('tf32', True)}"
             )
+        if self.copies == 0:
+            for name in _NEED_NUDGES:
+                if getattr(self, name):
+                    raise ValueError(f"{named(name)} needs nudged copies; leave out {named('copies', 0)}")
+            if DEVIATION in self.detectors:
+                raise ValueError(f"{DEVIATION} compares nudged copies; leave out {named('copies', 0)}")
         check_site(self.site, self.feeds)
         return self
+
+    def nudged(self, *, ranked: bool) -> bool:
+        """Return whether inputs are nudged.
+
+        Args:
+            ranked: True if a detector ranks the inputs; without one they are compared by their cosine drops.
+
+        Raises:
+            UsageError: If nudges are turned off, but needed to compare the inputs.
+
+        >>> ScoreSettings().nudged(ranked=True), ScoreSettings(scale=0.1).nudged(ranked=True)
+        (False, True)
+        """
+        if self.copies == 0:
+            if not ranked:
+                raise UsageError(
+                    f"{named('copies', 0)}: no detector applies, and comparing the inputs with each other needs nudged "
+                    f"copies; leave it out, or give {named('reference')}"
+                )
+            return False
+        fields = type(self).model_fields
+        return not ranked or any(getattr(self, name) != fields[name].default for name in _ASK_FOR_NUDGES)
 
 
 @dataclass(frozen=True)

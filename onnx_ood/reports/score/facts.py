@@ -199,7 +199,13 @@ def _with_terms(detector: UsedDetector) -> str:
     return f"{detector.name} ({'; '.join(parts)})" if parts else detector.name
 
 
-def _nudge(nudges: NudgeSettings, site: str) -> str:
+NOT_NUDGED = "none: cosine drops were not measured; measure them with --copies 4"
+"""In place of the nudge."""
+
+
+def _nudge(nudges: NudgeSettings | None, site: str) -> str:
+    if nudges is None:
+        return NOT_NUDGED
     most = "up to " if nudges.adaptive else ""
     copies = (
         f"{most}{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"

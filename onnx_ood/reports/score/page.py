@@ -151,6 +151,13 @@ def _charts(result: ScoreResult, listed: ScoreResult) -> Markup | None:
         return None
     profile = profile_figure(result.probes, listed.inputs, result.scored) if result.probes else None
     return joined(
+        element(
+            "p",
+            "Layers are not compared: inputs were not nudged, so cosine drops were not measured. Measure them with 4 "
+            "nudged copies of each input (--copies 4).",
+        )
+        if result.nudges is None
+        else None,
         element("div", profile, element("div", _histograms(result), class_="side"), class_="charts"),
         profile_table(result.probes) if result.probes else None,
         _advice(result.advice, [probe.name for probe in result.probes]) if result.advice else None,
@@ -229,7 +236,7 @@ def _settings(result: ScoreResult) -> Markup:
                 *model_facts(result.model),
                 ("preprocessing", facts["preprocessing"]),
                 ("nudge", facts["nudge"]),
-                ("seed", f"{result.nudges.seed}"),
+                ("seed", f"{result.settings.seed}"),
                 ("references", _references(result)),
                 ("provider", facts["provider"]),
                 ("run", f"{run.batch_size:,} inputs at once" + ("; without fusions" if run.exact else "")),

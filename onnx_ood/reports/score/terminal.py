@@ -62,7 +62,8 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
     gap = 0 if inputs == list(result.inputs) else flagged
 
     def foot(left_out: Sequence[InputResult]) -> RenderableType:
-        return closing(console, _left_out(left_out), about, more="" if options.verbose else "layers")
+        more = "settings" if result.nudges is None else "layers"
+        return closing(console, _left_out(left_out), about, more="" if options.verbose else more)
 
     # Besides the rows: an empty line before each table, and the two lines of its head.
     rows = LINES - height(console, head, advice, foot(inputs)) - (4 if advice else 3) - bool(gap)
@@ -148,7 +149,8 @@ def _inputs(
     explained = any(map(any, reasons))
     # With less room: fewer drops and no layers in reasons, then no rotation, one reason and no deviation, no profile of
     # several detectors, no prediction, and at last no reasons and one score.
-    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last]] if verbose else [[]] * 3
+    dropped = verbose and last >= 0
+    drops = [sorted({0, last // 2, last}), sorted({0, last}), [last]] if dropped else [[]] * 3
     drops += [[]] * 4
     listed = words.without_common_folder([entry.id for entry in inputs])
     compared = compared and (verbose or not detectors)
@@ -162,7 +164,7 @@ def _inputs(
         scored = detectors if level < 6 else detectors[:1]
         given = explained and level < 6
         rotated = compared and (level < 2 or not detectors)
-        distorted = verbose and level < 2
+        distorted = dropped and level < 2
         deviating = compared and (level < 3 or not detectors)
         profiled = compared and (level < 4 or len(detectors) < 2)
         view = table()

@@ -93,6 +93,23 @@ class Layout:
         samples: Array = np.moveaxis(array.reshape(*sample[:axis], batch_size, *sample[axis:]), axis, 0)
         return samples
 
+    def split_all(self, found: Mapping[str, Array], batch_size: int) -> dict[str, Array]:
+        """Split the tensors of a run that have samples; others, as outputs of a fixed batch, are left out.
+
+        Args:
+            found: Tensors by name.
+            batch_size: Number of inputs in the run.
+
+        Returns:
+            [B, *sample] by name. The sample in a run of one input may differ in size from those of other inputs.
+
+        Raises:
+            BatchDependenceError: As `split`.
+        """
+        return {
+            name: self.split(name, array, batch_size) for name, array in found.items() if name in self.shapes
+        }
+
     def join(self, name: str, samples: Array) -> Array:
         """Join samples into a tensor: the inverse of `split`.
 

@@ -64,7 +64,7 @@ def test_the_result_follows_its_schema(found: onnx_ood.DiffResult, schema) -> No
         ("not json", "not a result of onnx-ood"),
         ("[1]", "not a result of onnx-ood"),
         ('{"schema": "onnx-ood/score/99"}', "is not one of this version"),
-        ('{"schema": "onnx-ood/score/2"}', "does not follow onnx-ood/score/2 at status"),
+        ('{"schema": "onnx-ood/score/3"}', "does not follow onnx-ood/score/2 at status"),
         (None, "cannot be read"),
     ],
 )
@@ -82,7 +82,7 @@ def test_a_file_that_is_no_result_is_named_in_one_line(
 def test_different_kinds_are_not_compared(folder: Path) -> None:
     with pytest.raises(
         UsageError,
-        match=r"cannot compare .*a\.json \(onnx-ood/score/2\) with .*bench-a\.json \(onnx-ood/bench/2\)",
+        match=r"cannot compare .*a\.json \(onnx-ood/score/3\) with .*bench-a\.json \(onnx-ood/bench/2\)",
     ):
         onnx_ood.diff(folder / "a.json", folder / "bench-a.json")
 

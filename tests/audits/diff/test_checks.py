@@ -75,6 +75,6 @@ def test_gates_with_a_different_outcome_are_listed(folder: Path, schema) -> None
     assert (same.gates, same.settings) == ((), ())
     assert not any(one.beyond_noise for one in same.metrics)
     with pytest.raises(
-        UsageError, match=r"check-a\.json \(onnx-ood/check/3\) with .*a\.json \(onnx-ood/score/2\)"
+        UsageError, match=r"check-a\.json \(onnx-ood/check/3\) with .*a\.json \(onnx-ood/score/3\)"
     ):
         onnx_ood.diff(a, folder / "a.json")

@@ -24,15 +24,15 @@ class Header(Part):
     """First line: everything that must be equal when a run is resumed."""
 
     record: Literal["header"] = "header"
-    format: Literal["onnx-ood/score-stream/2"] = Field(default="onnx-ood/score-stream/2", alias="schema")
+    format: Literal["onnx-ood/score-stream/3"] = Field(default="onnx-ood/score-stream/3", alias="schema")
     model: ModelFacts
-    nudges: NudgeSettings
+    nudges: NudgeSettings | None = Field(description="Null if inputs are not nudged.")
     site: str
     feeds: dict[str, str]
     preprocessing: str | None
     answer: tuple[str, ...] = Field(default=(), description="Outputs that predictions are read from.")
     detector_summary: DetectorSummary | None
-    probes: tuple[StreamProbe, ...]
+    probes: tuple[StreamProbe, ...] = Field(description="Empty if inputs are not nudged.")
     provider: Literal["cuda", "cpu"]
     exact: bool
     tf32: bool

@@ -32,7 +32,7 @@ from onnx_ood.results.base import Number
 # A stream without a file is kept in memory up to this size, in a temporary file beyond.
 _IN_MEMORY = 1 << 24
 # First bytes of every stream, to recognise other files, even if a stream was truncated in its first line.
-_BEGINNING = b'{"record":"header","schema":"onnx-ood/score-stream/2"'
+_BEGINNING = b'{"record":"header","schema":"onnx-ood/score-stream/3"'
 
 # Beginning of the lines of inputs, and end of the last one of a batch.
 _INPUTS = (b'{"record":"scored",', b'{"record":"failed",')
@@ -333,8 +333,12 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     # The model file may have moved. External data is not hashed; its size is compared.
     yield "sha256 of the model", old.model.sha256, new.model.sha256
     yield "size of the model", old.model.size, new.model.size
-    for name in type(old.nudges).model_fields:
-        yield name, getattr(old.nudges, name), getattr(new.nudges, name)
+    if old.nudges is None or new.nudges is None:
+        before, now = (header.nudges.copies if header.nudges else 0 for header in (old, new))
+        yield "copies", before, now
+    else:
+        for name in type(old.nudges).model_fields:
+            yield name, getattr(old.nudges, name), getattr(new.nudges, name)
     yield "site", old.site, new.site
     yield "feeds", old.feeds, new.feeds
     yield "answer", list(old.answer), list(new.answer)
