@@ -47,7 +47,7 @@ def one_line_error(result, code):
 
 
 def test_score_prints_plain_text_where_there_is_no_terminal(garments):
-    result = run("score", CNN, garments, "--verbose")
+    result = run("score", CNN, garments, "--verbose", "--copies", "4")
     assert result.returncode == 0, result.stderr
     assert messages(result) == ""
     assert "\x1b" not in result.stdout
@@ -79,8 +79,9 @@ def test_ascii_terminals_get_ascii(garments):
 
 def test_json_and_csv_say_the_same(garments, tmp_path):
     result = run(
-        "score", CNN, garments, "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv", "--quiet"
-    )
+        "score", CNN, garments, "--copies", "4", "--json", tmp_path / "r.json", "--csv", tmp_path / "r.csv",
+        "--quiet",
+    )  # fmt: skip
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
     data = json.loads((tmp_path / "r.json").read_text())
     rows = list(csv.DictReader((tmp_path / "r.csv").read_text().splitlines()))
@@ -140,7 +141,8 @@ def test_top_is_how_many_are_listed(garments):
         (["score"], "MODEL"),
         (["score", CNN], "INPUTS"),
         (["score", CNN, "x.png", "--copies", "many"], "--copies"),
-        (["score", CNN, "x.png", "--copies", "0"], "copies"),
+        (["score", CNN, "x.png", "--copies", "-1"], "copies"),
+        (["score", CNN, "x.png", "--copies", "0", "--advise"], "--advise needs nudged copies"),
         (["score", CNN, "x.png", "--nope"], "--nope"),
         (["score", CNN, "x.png", "--copeis", "2"], "--copies"),
         (["score", "photos/", CNN], f"swap them: onnx-ood score {CNN} photos"),

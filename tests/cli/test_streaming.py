@@ -115,7 +115,9 @@ def test_adapted_copies_are_told_in_every_form(rows, tmp_path):
 
 
 def test_a_table_alone_leaves_nothing_else(rows, tmp_path):
-    result = run(rows, "--parquet", tmp_path / "t.parquet", "--json", tmp_path / "r.json", "--quiet")
+    result = run(
+        rows, "--parquet", tmp_path / "t.parquet", "--json", tmp_path / "r.json", "--quiet", "--copies", "2"
+    )
     assert (result.returncode, result.stderr.count("\n")) == (0, 1)
     assert {path.name for path in tmp_path.iterdir()} == {"t.parquet", "r.json"}
     table = {row["id"]: row for row in parquet.read_table(tmp_path / "t.parquet").to_pylist()}

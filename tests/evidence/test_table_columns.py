@@ -72,7 +72,7 @@ def test_other_names_are_noted(model: Path, tmp_path: Path) -> None:
     other = table(tmp_path / "new.csv", 1, ["income", "age", "share", "balance"])
     (note,) = compared(model, other, references)
     assert note.endswith("by their positions: column 3 is share, not rate.")
-    result = onnx_ood.score(model, other, reference=references, provider="cpu", cache=False)
+    result = onnx_ood.score(model, other, reference=references, copies=2, provider="cpu", cache=False)
     assert note in result.notes
     onnx_ood.fit(model, references, provider="cpu", cache=False).save(tmp_path / "auditor.npz")
     loaded = onnx_ood.Auditor.load(tmp_path / "auditor.npz").score(other)

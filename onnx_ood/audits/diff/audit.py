@@ -131,6 +131,9 @@ def _facts(a: BaseModel, b: BaseModel, audit: str) -> tuple[dict[str, str], dict
     if isinstance(a, ScoreResult) and isinstance(b, ScoreResult):
         for whole, result in zip(facts, (a, b), strict=True):
             whole["run"] = result.run.model_dump(mode="json", include=set(_RUN))
+            # Nudges have it, too; not all runs nudge.
+            whole["seed"] = result.settings.seed
+            (whole["nudges"] or {}).pop("seed", None)
     if isinstance(a, SensitivityResult) and isinstance(b, SensitivityResult):
         for whole, models in zip(facts, facts_of_sensitivities(a, b), strict=True):
             whole["models"] = models

@@ -352,6 +352,7 @@ class ScoreRun:
             provider=run.provider,
             exact=run.exact,
             tf32=run.tf32,
+            seed=settings.seed,
             batch_size=settings.batch_size,
             limit=settings.limit,
             environment=environment(),

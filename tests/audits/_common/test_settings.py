@@ -15,8 +15,8 @@ from onnx_ood.exceptions import UsageError
 def test_a_wrong_setting_is_named_with_its_value() -> None:
     with pytest.raises(UsageError, match="unknown setting 'copeis'; did you mean 'copies'"):
         onnx_ood.ScoreSettings(copeis=1)
-    with pytest.raises(UsageError, match=r"copies: .*expected 1 or more, found 0"):
-        onnx_ood.ScoreSettings(copies=0)
+    with pytest.raises(UsageError, match=r"copies: .*expected 0 or more, found -1"):
+        onnx_ood.ScoreSettings(copies=-1)
 
 
 def test_a_command_states_what_is_no_default() -> None:

@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("a", models.path("fashion_cnn"), paths),
         ("b", root / "damaged.onnx", [*paths, str(root / "noise.npy")]),
     ):
-        settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"), preprocess="unit")
+        settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"), preprocess="unit", copies=4)
         result = onnx_ood.score(model, inputs, settings, reference=[str(root / "good.npy")])
         (root / f"{name}.json").write_text(result.model_dump_json(by_alias=True))
         bench = onnx_ood.bench(

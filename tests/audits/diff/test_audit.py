@@ -64,7 +64,7 @@ def test_the_result_follows_its_schema(found: onnx_ood.DiffResult, schema) -> No
         ("not json", "not a result of onnx-ood"),
         ("[1]", "not a result of onnx-ood"),
         ('{"schema": "onnx-ood/score/99"}', "is not one of this version"),
-        ('{"schema": "onnx-ood/score/3"}', "does not follow onnx-ood/score/2 at status"),
+        ('{"schema": "onnx-ood/score/3"}', "does not follow onnx-ood/score/3 at status"),
         (None, "cannot be read"),
     ],
 )

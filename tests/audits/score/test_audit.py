@@ -17,6 +17,7 @@ from PIL import Image
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import ModelError, SelectorError, UsageError
 from onnx_ood.inputs import read_card
 from onnx_ood.runtime import Prober, prober
@@ -149,7 +150,7 @@ def test_an_input_unlike_the_others_is_found(garments, tmp_path):
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)).save(
         tmp_path / "noise.png"
     )
-    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)])
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(garments), str(tmp_path)], copies=4)
     assert result.inputs[0].id.endswith("noise.png")
     assert result.inputs[0].rotation == "less"
 
@@ -161,7 +162,7 @@ def test_few_inputs_are_listed_and_not_ranked(garments):
     assert {entry.rank for entry in result.inputs} == {None}
     assert any("without a rank" in note for note in result.notes)
     # A detector needs no other inputs.
-    judged = onnx_ood.score(models.path("fashion_cnn"), paths)
+    judged = onnx_ood.score(models.path("fashion_cnn"), paths, copies=4)
     assert [entry.rank for entry in judged.inputs] == list(range(1, 8))
     assert {entry.deviation for entry in judged.inputs} == {None}
     assert any("have no deviation" in note for note in judged.notes)
@@ -175,9 +176,9 @@ def test_the_same_settings_give_the_same_bytes(garments):
 
 
 def test_an_input_s_numbers_do_not_depend_on_its_neighbours(garments):
-    everything = onnx_ood.score(models.path("fashion_cnn"), [str(garments)])
+    everything = onnx_ood.score(models.path("fashion_cnn"), [str(garments)], copies=4)
     one = sorted(garments.iterdir())[4].as_posix()
-    alone = onnx_ood.score(models.path("fashion_cnn"), [one]).inputs[0]
+    alone = onnx_ood.score(models.path("fashion_cnn"), [one], copies=4).inputs[0]
     beside = next(entry for entry in everything.inputs if entry.id == one)
     assert alone.drop == pytest.approx(beside.drop, rel=1e-5)
     assert alone.published_score == pytest.approx(beside.published_score, rel=1e-3)
@@ -256,13 +257,14 @@ def test_settings_that_do_not_fit_the_model_are_named(garments, change, error, w
 
 
 @pytest.mark.parametrize("kind", [RuntimeError, KeyboardInterrupt])
-def test_no_thread_reads_on_behind_an_error(kind, garments, monkeypatch):
+@pytest.mark.parametrize(("copies", "fails"), [(4, (Prober, "measure")), (0, (FeatureReader, "read_all"))])
+def test_no_thread_reads_on_behind_an_error(kind, copies, fails, garments, monkeypatch):
     def fail(*_):
         raise kind
 
-    monkeypatch.setattr(Prober, "measure", fail)
+    monkeypatch.setattr(*fails, fail)
     with pytest.raises(kind) as caught:
-        onnx_ood.score(models.path("fashion_cnn"), [str(garments)] * 50, ScoreSettings(batch_size=2))
+        onnx_ood.score(models.path("fashion_cnn"), [str(garments)] * 50, copies=copies, batch_size=2)
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith(("onnx-ood-decode", "onnx-ood-batches"))]
     assert caught.traceback  # still holds every frame

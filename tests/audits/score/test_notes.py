@@ -21,21 +21,26 @@ def test_inputs_that_cannot_be_compared_are_noted() -> None:
         SimpleNamespace(deviation=deviation, rank=rank, scores=())
         for deviation, rank in ((1.0, 1), (None, None), (None, 1))
     )
-    assert notes.rank_notes([]) == notes.rank_notes([compared]) == []
-    assert "listed as given, without a rank" in notes.rank_notes([listed])[0]
-    assert "have no deviation" in notes.rank_notes([ranked])[0]
-    assert notes.rank_notes([ranked] * 7)[0].startswith("Fewer than 8 inputs")
-    assert notes.rank_notes([ranked] * 8)[0].startswith("The drops of all inputs are equal")
+    assert notes.rank_notes([], nudged=True) == notes.rank_notes([compared], nudged=True) == []
+    assert "listed as given, without a rank" in notes.rank_notes([listed], nudged=True)[0]
+    assert "have no deviation" in notes.rank_notes([ranked], nudged=True)[0]
+    assert notes.rank_notes([ranked] * 7, nudged=True)[0].startswith("Fewer than 8 inputs")
+    assert notes.rank_notes([ranked] * 8, nudged=True)[0].startswith("The drops of all inputs are equal")
+    assert notes.rank_notes([ranked] * 8, nudged=False) == []
 
 
 def test_equal_scores_are_noted() -> None:
     def results(*scores: float) -> list[SimpleNamespace]:
         return [SimpleNamespace(deviation=1.0, rank=i, scores=(one, i)) for i, one in enumerate(scores)]
 
-    assert notes.rank_notes(results(0.5, 0.5, 0.5)) == [
+    assert notes.rank_notes(results(0.5, 0.5, 0.5), nudged=True) == [
         "All inputs have the same score: their order means nothing."
     ]
-    assert notes.rank_notes(results(0.5, 0.5, 0.6)) == notes.rank_notes(results(0.5)) == []
+    assert (
+        notes.rank_notes(results(0.5, 0.5, 0.6), nudged=True)
+        == notes.rank_notes(results(0.5), nudged=True)
+        == []
+    )
 
 
 def test_references_that_are_too_few_or_among_the_inputs_are_noted() -> None:

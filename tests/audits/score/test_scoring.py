@@ -293,9 +293,9 @@ def test_references_are_measured_once_if_there_is_a_cache(folders, judged, tmp_p
     settings = ScoreSettings(cache=tmp_path)
     assert onnx_ood.score(FASHION, inputs, settings, reference=reference) == judged
     read = []
-    measure = FeatureReader.read
+    measure = FeatureReader.read_all
     monkeypatch.setattr(
-        FeatureReader, "read", lambda *arguments: (read.append(len(arguments[1])), measure(*arguments))[1]
+        FeatureReader, "read_all", lambda *arguments: (read.append(len(arguments[1])), measure(*arguments))[1]
     )
     assert onnx_ood.score(FASHION, inputs, settings, reference=reference) == judged
     # The inputs themselves, and nothing of the references.

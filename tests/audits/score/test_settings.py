@@ -16,7 +16,7 @@ from onnx_ood.exceptions import UsageError
         {"recipe": "x"},
         {"scale": 0.0},
         {"scale": float("nan")},
-        {"copies": 0},
+        {"copies": -1},
         {"seed": -1},
     ],
 )

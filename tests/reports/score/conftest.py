@@ -25,7 +25,7 @@ def references(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def result(folder, references):
-    settings = onnx_ood.ScoreSettings(detectors=("msp", "energy"), fpr=0.2)
+    settings = onnx_ood.ScoreSettings(detectors=("msp", "energy"), fpr=0.2, copies=4)
     return onnx_ood.score(CNN, [str(folder)], settings, reference=list(map(str, references)))
 
 

@@ -132,7 +132,7 @@ def test_histograms_count_all_inputs(tree, result):
 
 def test_a_thousand_inputs_fit_in_three_megabytes(tmp_path):
     save_garments(tmp_path, 1000, noise=10)
-    result = onnx_ood.score(CNN, [str(tmp_path)])
+    result = onnx_ood.score(CNN, [str(tmp_path)], copies=1)
     page = score_page(result)
     assert len(page.encode()) < MAX_BYTES
     assert page.count('src="data:image/webp') == 1000 + 12

@@ -28,7 +28,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> onnx_ood.ScoreResult:
         (root / name).mkdir()
         for i, picture in enumerate(pictures):
             Image.fromarray(picture).save(root / name / f"{i:02}.png")
-    settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"))
+    settings = onnx_ood.ScoreSettings(detectors=("auto", "energy"), copies=4)
     return onnx_ood.score(
         models.path("fashion_cnn"), [str(root / "new")], settings, reference=[str(root / "good")]
     )

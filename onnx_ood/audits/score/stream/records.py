@@ -36,6 +36,7 @@ class Header(Part):
     provider: Literal["cuda", "cpu"]
     exact: bool
     tf32: bool
+    seed: int
     batch_size: int | None = Field(description="Inputs in one run as set by the user, or null.")
     limit: int | None = Field(default=None, description="Maximum number of inputs, or null.")
     environment: Environment

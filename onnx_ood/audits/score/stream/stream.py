@@ -338,7 +338,9 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
         yield "copies", before, now
     else:
         for name in type(old.nudges).model_fields:
-            yield name, getattr(old.nudges, name), getattr(new.nudges, name)
+            if name != "seed":
+                yield name, getattr(old.nudges, name), getattr(new.nudges, name)
+    yield "seed", old.seed, new.seed
     yield "site", old.site, new.site
     yield "feeds", old.feeds, new.feeds
     yield "answer", list(old.answer), list(new.answer)
