@@ -139,3 +139,85 @@ def test_an_input_without_a_decomposition_is_nan_and_the_others_are_as_alone() -
     for i in (0, 2):
         u, s, v = np.linalg.svd(maps[i])
         np.testing.assert_allclose(found[i], (maps[i] - s[0] * np.outer(u[:, 0], v[0])).mean(axis=1))
+
+
+LABELLED = """labelled (float[N, 4] x) => (string[N] label, float[N, 3] p, seq(map(string, float)) maps) {
+    label, p = ai.onnx.ml.TreeEnsembleClassifier <
+        nodes_treeids = [0, 0, 0], nodes_nodeids = [0, 1, 2], nodes_featureids = [1, 0, 0],
+        nodes_values = [0.5, 0.0, 0.0], nodes_modes = ["BRANCH_LEQ", "LEAF", "LEAF"],
+        nodes_truenodeids = [1, 0, 0], nodes_falsenodeids = [2, 0, 0],
+        class_treeids = [0, 0, 0, 0], class_nodeids = [1, 1, 2, 2], class_ids = [0, 1, 0, 2],
+        class_weights = [0.75, 0.25, 0.125, 0.875], classlabels_strings = ["cow", "bee", "ant"],
+        post_transform = "NONE"> (x)
+    maps = ai.onnx.ml.ZipMap <classlabels_strings = ["cow", "bee", "ant"]> (p)
+}"""
+
+
+def _outputs(case: str) -> tuple[ModelProto, np.ndarray, list[str]]:
+    """A model, inputs, and tensors whose channels are read with its outputs."""
+    if case in {"fashion_cnn", "fashion_resnet"}:
+        pictures = (models.fashion_samples()[0][:7, np.newaxis] / 255).astype(np.float32)
+        return load(models.path(case)).proto, pictures, []
+    if case == "char_transformer":
+        texts = models.sentences()["in_distribution"][:5]
+        return load(models.path(case)).proto, np.stack([models.encode(text)[:20] for text in texts]), []
+    if case == "labels and maps":
+        return small_models.build(LABELLED, domains=("ai.onnx.ml",)), small_models.normal(7, 4), []
+    if case == "one at a time":
+        return small_models.detector(), small_models.normal(6, 5, 4, seed=3), []
+    if case == "fixed batch":
+        return small_models.classifier(1), small_models.images(5), ["relu1"]
+    return small_models.classifier(), small_models.images(7), ["relu1", "logits"]
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "fashion_cnn", "fashion_resnet", "char_transformer", "labels and maps", "one at a time", "fixed batch",
+        "tensors, too",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("batch_size", [None, 2])
+def test_outputs_are_those_of_the_model_itself(save: Save, case: str, batch_size: int | None) -> None:
+    model, batch, tensors = _outputs(case)
+    if case == "fixed batch":
+        batch_size = None
+    reader = ChannelReader(load(save(model)), tensors, outputs=True, provider="cpu", batch_size=batch_size)
+    found = reader.read(batch)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    assert set(found.outputs) == set(names)
+    assert set(found.statistics) == set(tensors)
+    for i in range(len(batch)):
+        alone = session.run(None, {session.get_inputs()[0].name: batch[i : i + 1]})
+        for name, expected in zip(names, alone, strict=True):
+            one = found.outputs[name][i]
+            if isinstance(expected, list):  # Maps become rows in the order of their keys.
+                expected = np.array([[row[key] for key in sorted(row)] for row in expected])  # noqa: PLW2901
+            if expected.dtype == object:
+                assert [one] == expected.tolist()
+            else:
+                np.testing.assert_allclose(
+                    np.reshape(one, expected.shape), expected, rtol=1e-4, atol=1e-5, strict=False
+                )
+
+
+def test_outputs_that_mix_the_inputs_of_a_fixed_batch_are_left_out(save: Save) -> None:
+    graph = """g (float[2, 4] x) => (float[2, 4] y, float[1, 4] all) {
+        y = Relu (x)  all = ReduceMean <axes = [0]> (y) }"""
+    reader = ChannelReader(
+        load(save(small_models.build(graph))), [], outputs=True, batch_axis=0, provider="cpu"
+    )
+    batch = small_models.normal(5, 4)
+    found = reader.read(batch)
+    assert set(found.outputs) == {"y"}
+    np.testing.assert_array_equal(found.outputs["y"], np.maximum(batch, 0))
+    assert "'all' is left out" in reader.batching_note
+
+
+def test_random_models_are_noticed(save: Save) -> None:
+    graph = "g (float[N, 4] x) => (float[N, 4] y) { e = RandomNormalLike (x)  y = Add (x, e) }"
+    for text, operators in ((graph, ("RandomNormalLike",)), (graph.replace("RandomNormalLike", "Neg"), ())):
+        reader = ChannelReader(load(save(small_models.build(text))), [], outputs=True, provider="cpu")
+        reader.read(small_models.normal(5, 4))
+        assert reader.random_operators == operators

@@ -19,7 +19,7 @@ from onnx_ood import models
 from onnx_ood.exceptions import InputTypeError, ModelError, OutputError, UsageError
 
 FASHION = models.path("fashion_cnn")
-SETTINGS = {"detectors": "energy,knn", "provider": "cpu", "batch_size": 8}
+SETTINGS = {"detectors": "energy,knn", "provider": "cpu", "batch_size": 8, "copies": 2}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,20 @@ def test_an_auditor_scores_as_score_does_every_time(auditor, expected, folder):
     for _ in range(2):
         assert auditor.score(folder / "new").inputs == expected.inputs
     assert (auditor.detectors, auditor.references) == (("energy", "knn"), 40)
+
+
+def test_an_auditor_nudges_on_request_only(folder, expected, tmp_path):
+    fitted = onnx_ood.fit(FASHION, folder / "good", **(SETTINGS | {"copies": None}))
+    fitted.save(tmp_path / "a.npz")
+    for auditor in (fitted, onnx_ood.Auditor.load(tmp_path / "a.npz"), pickle.loads(pickle.dumps(fitted))):
+        result = auditor.score(folder / "new")
+        assert (result.nudges, result.probes, result.run.observer_effect) == (None, (), None)
+        own, nudged = ({one.id: one for one in each} for each in (result, expected))
+        assert own.keys() == nudged.keys()
+        for name, one in own.items():
+            assert one.scores == pytest.approx(nudged[name].scores, rel=1e-6)
+            assert one.p_value == nudged[name].p_value
+            assert one.prediction.index == nudged[name].prediction.index
 
 
 def test_inputs_of_any_kind_score_alike(auditor, expected, folder, images):

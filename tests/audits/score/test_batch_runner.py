@@ -2,13 +2,16 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 import small_models
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score.settings import ScoreSettings
-from onnx_ood.exceptions import ModelError
+from onnx_ood.exceptions import ModelError, UsageError
+from onnx_ood.runtime import Prober
+from onnx_ood.runtime.session import Session
 
 
 def test_inputs_at_which_a_probe_is_empty_are_not_comparable_there(tmp_path):
@@ -91,3 +94,133 @@ def test_inputs_that_do_not_take_the_branch_of_a_probe_are_scored_by_detectors(t
     result = onnx_ood.score(tmp_path / "m.onnx", rows, settings)
     assert {place(one.id) for one in result.failed} == set(np.flatnonzero(~takes).tolist())
     assert "in a branch not taken" in result.failed[0].reason
+
+
+@pytest.fixture
+def rows_run(monkeypatch):
+    """Counts the inputs of all runs of models: alone or first in trial runs, and in others."""
+    counted = []
+    original = Session.run
+
+    def run(self, outputs, feeds):
+        counted.append(len(next(iter(feeds.values()))))
+        return original(self, outputs, feeds)
+
+    monkeypatch.setattr(Session, "run", run)
+    return counted
+
+
+def test_an_input_costs_one_run_of_the_model(rows_run, monkeypatch):
+    images, _ = models.fashion_samples()
+
+    def measured(*_, **__):
+        raise AssertionError("inputs were nudged")
+
+    auditor = onnx_ood.fit(models.path("fashion_cnn"), images[40:80], cache=False, provider="cpu")
+    with monkeypatch.context() as patched:
+        for name in ("measure", "noise_floor", "observer_effect"):
+            patched.setattr(Prober, name, measured)
+        rows_run.clear()
+        result = auditor.score(images[:40])
+    # The fitted session has made its trial runs with the references.
+    assert sum(rows_run) == 40
+    assert {(one.copies, one.drop, one.deviation, one.published_score) for one in result} == {
+        (0, (), None, None)
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "detectors"),
+    [
+        ("fashion_cnn", ()),
+        ("fashion_resnet", ("auto", "energy")),
+        ("fashion_cnn", ("cosine_drop", "knn")),
+        ("char_transformer", ()),
+    ],
+)
+def test_scores_and_predictions_are_those_of_a_nudged_run_and_of_the_model(name, detectors):
+    if name == "char_transformer":
+        rows = np.stack([models.encode(text)[:30] for text in models.sentences()["in_distribution"][:60]])
+        model_input = rows
+    else:
+        rows = models.fashion_samples()[0][:60]
+        model_input = (rows[:, np.newaxis] / 255).astype(np.float32)
+    path = models.path(name)
+    settings = ScoreSettings(detectors=detectors, provider="cpu")
+    plain, nudged = (
+        onnx_ood.score(path, rows[:20], settings.replaced(copies=copies), reference=rows[20:])
+        for copies in (None, 4)
+    )
+    assert (plain.nudges, plain.probes, plain.adaptive, plain.run.observer_effect) == (None, (), None, None)
+    assert nudged.nudges.copies == 4
+    assert plain.flagged == nudged.flagged
+    others = {one.id: one for one in nudged}
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    outputs = session.run(None, {session.get_inputs()[0].name: model_input[:20]})
+    # The transformer gives a row for each token, which is no answer.
+    named = dict(zip([one.name for one in session.get_outputs()], outputs, strict=True))
+    answer = named[plain.answer.outputs[0]] if plain.answer.outputs else None
+    assert (answer is None) == (name == "char_transformer")
+    for one in plain:
+        other = others[one.id]
+        assert one.scores == pytest.approx(other.scores, rel=1e-5, abs=1e-7)
+        assert (one.p_value, one.flagged) == (other.p_value, other.flagged)
+        if answer is None:
+            assert one.prediction is None
+            continue
+        row = answer[int(one.id.removeprefix("inputs[").removesuffix("]"))].ravel()
+        assert (one.prediction.index, one.prediction.label) == (row.argmax(), other.prediction.label)
+        assert one.prediction.value == pytest.approx(row.max(), rel=1e-5)
+
+
+def test_a_detector_that_reads_no_tensor_needs_outputs_only(tmp_path):
+    graph = "g (float[N, 4] x) => (float[N, 3] y) { h = Relu (x)  y = MatMul (h, w) }"
+    weights = {"w": small_models.normal(4, 3)}
+    onnx.save(small_models.build(graph, weights), tmp_path / "m.onnx")
+    rows = small_models.normal(30, 4)
+    # It reads cosine drops of its own nudges, and no tensor of the clean input.
+    settings = ScoreSettings(detectors=("cosine_drop",), provider="cpu", cache=False)
+    result = onnx_ood.score(tmp_path / "m.onnx", rows[:10], settings, reference=rows[10:])
+    assert (result.nudges, result.scored) == (None, 10)
+    for one in result:
+        logits = np.maximum(rows[int(one.id[7:-1])], 0) @ weights["w"]
+        assert one.prediction.index == logits.argmax()
+
+
+@pytest.mark.parametrize("copies", [None, 2])
+def test_an_input_with_nan_in_the_output_alone_fails_alone(copies, tmp_path):
+    graph = """g (float[N, 4] x) => (float[N, 4] y, float[N, 4] logs) {
+        r = Relu (x)  m = MatMul (r, w)  y = Softmax (m)  logs = Log (x) }"""
+    onnx.save(small_models.build(graph, {"w": small_models.normal(4, 4)}), tmp_path / "m.onnx")
+    rows = np.abs(small_models.normal(12, 4)) + 1
+    rows[3, 0] = -1
+    settings = ScoreSettings(detectors=("msp",), copies=copies, probes=("r",) if copies else ())
+    result = onnx_ood.score(tmp_path / "m.onnx", rows, settings)
+    assert [failure.id for failure in result.failed] == ["inputs[3]"]
+    assert result.scored == 11
+    assert result.failed[0].reason == "the model gives NaN or infinity for it"
+
+
+def test_the_reason_of_a_failed_input_is_that_of_the_runtime_alone(tmp_path):
+    rows = np.stack([models.encode(text[:30]) for text in models.sentences()["in_distribution"][:40]])
+    rows[2, 4] = 10_000
+    result = onnx_ood.score(models.path("char_transformer"), rows[:6], reference=rows[6:], cache=False)
+    (failure,) = result.failed
+    assert failure.id == "inputs[2]"
+    assert "onnxruntime cannot run it" in failure.reason
+    assert "does without" not in failure.reason
+    assert result.nudges is None
+
+
+def test_models_without_a_detector_are_nudged_and_a_refusal_says_why(tmp_path):
+    graph = (
+        "g (float[N, 4] x) => (float[N, 4, 5] y) { r = Relu (x)  c = Unsqueeze (r, last)  y = Mul (c, w) }"
+    )
+    weights = {"last": np.array([2]), "w": small_models.normal(5)}
+    onnx.save(small_models.build(graph, weights), tmp_path / "m.onnx")
+    rows = small_models.normal(9, 4)
+    result = onnx_ood.score(tmp_path / "m.onnx", rows)
+    assert (result.detector_summary, result.nudges.copies) == (None, 4)
+    assert all(one.deviation is not None for one in result)
+    with pytest.raises(UsageError, match="copies=0: no detector applies"):
+        onnx_ood.score(tmp_path / "m.onnx", rows, copies=0)

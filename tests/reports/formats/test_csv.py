@@ -31,7 +31,7 @@ def test_score_lines_have_inputs_and_failures(tmp_path: Path) -> None:
     rows = (np.asarray(images)[:6, np.newaxis] / 255).astype(np.float32)
     rows[2, 0, 0, 0] = np.nan
     np.save(tmp_path / "rows.npy", rows)
-    result = onnx_ood.score(models.path("fashion_cnn"), [str(tmp_path / "rows.npy")])
+    result = onnx_ood.score(models.path("fashion_cnn"), [str(tmp_path / "rows.npy")], copies=2)
     lines = list(csv.DictReader(StringIO(score_csv(result))))
     assert [line["id"] for line in lines[:5]] == [one.id for one in result.inputs]
     assert [line["failed"] != "" for line in lines] == [False] * 5 + [True]

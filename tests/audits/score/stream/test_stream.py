@@ -13,6 +13,7 @@ from streams import lines, score
 
 import onnx_ood
 from onnx_ood import models
+from onnx_ood.audits.score.scoring import Scorer
 from onnx_ood.audits.score.settings import ScoreSettings, Streaming
 from onnx_ood.audits.score.stream.stream import Stream, count_inputs
 from onnx_ood.exceptions import InputTypeError, OutputError, UsageError
@@ -282,3 +283,48 @@ def test_a_stream_of_another_type_is_one_line(tmp_path):
     with pytest.raises(UsageError, match="most_listed is 0; list at least 1 input"):
         onnx_ood.Streaming(tmp_path / "s.jsonl", most_listed=0)
     assert onnx_ood.Streaming(str(tmp_path / "s.jsonl")) == onnx_ood.Streaming(tmp_path / "s.jsonl")
+
+
+NOT_NUDGED = ScoreSettings(batch_size=4)
+
+
+@pytest.mark.parametrize("after", [0, 2, 4])
+def test_a_run_without_nudges_is_taken_up_too(collection, tmp_path, monkeypatch, schema, after):
+    in_memory = score(collection, settings=NOT_NUDGED)
+    assert (in_memory.nudges, in_memory.probes) == (None, ())
+    whole = score(collection, tmp_path / "whole.jsonl", NOT_NUDGED)
+    assert whole == in_memory
+    validator = jsonschema.Draft202012Validator(schema("score-stream"))
+    for record in lines(tmp_path / "whole.jsonl"):
+        validator.validate(record)
+    with monkeypatch.context() as patched:
+        original, calls = Scorer.score, iter(range(1_000_000))
+
+        def fail(self, batch):
+            if next(calls) == after:
+                raise KilledError
+            return original(self, batch)
+
+        patched.setattr(Scorer, "score", fail)
+        with pytest.raises(KilledError):
+            score(collection, tmp_path / "s.jsonl", NOT_NUDGED)
+    assert score(collection, tmp_path / "s.jsonl", NOT_NUDGED, resume=True) == whole
+    assert (tmp_path / "s.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ({}, {"copies": 4}, "copies 0, now 4"),
+        ({"copies": 4}, {}, "copies 4, now 0"),
+        ({}, {"adaptive": True, "copies": 16}, "copies 0, now 16"),
+        ({}, {"seed": 1}, "seed 0, now 1"),
+        ({"copies": 2}, {"copies": 2, "seed": 1}, "seed 0, now 1"),
+    ],
+)
+def test_a_run_is_not_resumed_with_other_copies(garments, tmp_path, before, after, words):
+    paths = [str(path) for path in sorted(garments.iterdir())]
+    score(paths * 4, tmp_path / "s.jsonl", ScoreSettings(**before))
+    with pytest.raises(UsageError, match=words) as caught:
+        score(paths * 4, tmp_path / "s.jsonl", ScoreSettings(**after), resume=True)
+    assert str(caught.value).count(words.split()[0]) == 1
