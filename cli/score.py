@@ -128,8 +128,9 @@ def score(
 ) -> None:
     """Rank inputs by how unusual a model finds them, and show at which layer.
 
-    A detector ranks them; with known-good inputs (--reference), inputs that differ from these are flagged. Each input
-    is also nudged a few times, to measure how far the activations rotate (the cosine drop).
+    A detector ranks them; with known-good inputs (--reference), inputs that differ from these are flagged. With
+    --copies, or if no detector applies, each input is also nudged a few times, to measure how far the activations
+    rotate (the cosine drop).
     """
     if resume and jsonl is None:
         raise UsageError("--resume continues the file of --jsonl; name one")

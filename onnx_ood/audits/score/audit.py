@@ -63,10 +63,11 @@ def score(
     stdin: TextIO | None = None,
     progress: Progress | None = None,
 ) -> ScoreResult:
-    """Rank inputs by how unusual they are for a model, and measure how nudges rotate its activations.
+    """Rank inputs by how unusual they are for a model.
 
     A detector ranks the inputs: `auto`, or the first one named. If `auto` does not apply, inputs are compared with each
-    other by their cosine drops. Inputs that cannot be read or run, or for which the model gives NaN or infinity, are
+    other by their cosine drops under nudges. Otherwise inputs are nudged on request only (`copies=4`, or another
+    setting of nudges). Inputs that cannot be read or run, or for which the model gives NaN or infinity, are
     listed as failed.
 
     Args:
