@@ -61,6 +61,9 @@ def store_all(folder: Path) -> None:
     results: dict[str, Result] = {
         "score": score,
         "score-deviation": onnx_ood.score(model, rows[:5], detectors="deviation", probes="op:Relu[:2]", **runs),
+        "score-once": onnx_ood.score(
+            model, rows, reference=(images[60:75, np.newaxis] / 255).astype(np.float32), **runs
+        ),
         "bench": bench,
         "sensitivity": onnx_ood.sensitivity(
             [model], rows[:3], directions=2, trajectories=1, tolerance=0.1, exact_regions=True, **runs

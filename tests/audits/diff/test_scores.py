@@ -110,3 +110,26 @@ def test_layers_that_moved_are_named(folder: Path) -> None:
     ]
     (note,) = [note for note in found.notes if "differ between the models" in note]
     assert first.name in note
+
+
+def test_runs_with_and_without_nudges_are_compared_by_scores() -> None:
+    images, _ = models.fashion_samples()
+    nudged, plain, seeded = (
+        onnx_ood.score(
+            models.path("fashion_cnn"),
+            images[:20],
+            reference=images[60:100],
+            provider="cpu",
+            detectors="auto",
+            **one,
+        )
+        for one in ({"copies": 2}, {}, {"seed": 1})
+    )
+    found = onnx_ood.diff(nudged, plain)
+    assert [metric.name for metric in found.metrics] == ["score auto"]
+    assert found.metrics[0].change == pytest.approx(0, abs=1e-6)
+    assert {one.name: (one.a, one.b) for one in found.settings}["nudges.copies"] == ("2", "")
+    (note,) = (note for note in found.notes if note.startswith("Not compared"))
+    assert all(probe.name in note for probe in nudged.probes)
+    changed = {one.name: (one.a, one.b) for one in onnx_ood.diff(plain, seeded).settings}
+    assert changed == {"seed": ("0", "1")}

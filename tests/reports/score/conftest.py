@@ -30,6 +30,11 @@ def result(folder, references):
 
 
 @pytest.fixture(scope="session")
+def not_nudged(folder, references):
+    return onnx_ood.score(CNN, [str(folder)], reference=list(map(str, references)), fpr=0.2)
+
+
+@pytest.fixture(scope="session")
 def page(result):
     return score_page(result)
 

@@ -96,3 +96,13 @@ def test_a_guessed_preprocessing_is_the_first_warning(result):
     assert warnings[0] == notes[1]
     assert "could not be scored" in warnings[1]
     assert warnings[2] == notes[0]
+
+
+def test_a_run_without_nudges_says_how_to_measure_drops(not_nudged: onnx_ood.ScoreResult) -> None:
+    facts = dict(score_facts(not_nudged))
+    assert facts["nudge"] == "none: cosine drops were not measured; measure them with --copies 4"
+    assert facts["noise floor"] == facts["observer effect"] == facts["copies"] == ""
+    assert not any("drops" in one for one in score_warnings(not_nudged))
+    assert score_headline(not_nudged)[0].startswith(
+        f"{not_nudged.flagged} of {not_nudged.scored} inputs flagged"
+    )

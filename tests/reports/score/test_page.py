@@ -231,3 +231,22 @@ def test_the_terms_of_a_detector_are_explained(result):
     (table,) = (one for one in find(tree, "table") if "Layers that contribute most" in text(one))
     assert "layer 3 of 7" in text(table)
     assert "relu" in text(table)
+
+
+def test_the_page_of_a_run_without_nudges_says_how_to_measure_drops(not_nudged):
+    page = score_page(not_nudged)
+    assert_loads_nothing(page)
+    tree = parsed(page)
+    assert ScoreResult.model_validate_json(island(tree)) == not_nudged
+    jsonschema.validate(data(tree), json.loads((SCHEMAS / "score.json").read_text()))
+    assert (
+        page.count(
+            "cosine drops were not measured. Measure them with 4 nudged copies of each input (--copies 4)"
+        )
+        == 1
+    )
+    assert find(tree, "svg", class_="profile") == []
+    assert [text(one) for one in find(tree, "h3") if "Histogram" in text(one)] == ["Histogram of auto"]
+    assert len(list(find(tree, "ol", class_="gallery")[0])) == not_nudged.scored
+    (sort,) = find(tree, "select", id="sort")
+    assert [one.get("value") for one in find(sort, "option")] == ["rank", "score", "p", "name"]

@@ -302,3 +302,21 @@ def test_terminals_without_unicode_get_marks_they_can_show(result: onnx_ood.Scor
     rows = [line for line in shown(result, 120, "ascii") if " 0.024 " in line]
     assert len(rows) == sum(entry.p_value == pytest.approx(1 / 41) for entry in result.inputs)
     assert all(" 0.024 !! " in row for row in rows)
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+def test_a_run_without_nudges_says_under_verbose_how_to_measure_drops(
+    not_nudged: onnx_ood.ScoreResult, width: int
+) -> None:
+    lines = shown(not_nudged, width)
+    assert lines[-1].endswith("-v for settings")
+    assert "drop" not in " ".join(lines)
+    verbose = " ".join(" ".join(shown(not_nudged, width, verbose=True)).split())
+    assert "none: cosine drops were not measured; measure them with --copies 4" in verbose
+    for word in ("Layer profile", "noise floor", "observer effect", "deviation", "rotation", "drop ["):
+        assert word not in verbose
+    assert len(repr(not_nudged).splitlines()) <= 10
+
+
+def test_a_nudged_run_offers_its_layers(result: onnx_ood.ScoreResult) -> None:
+    assert shown(result, 120)[-1].endswith("-v for layers")
