@@ -30,8 +30,8 @@ RUNS: dict[str, tuple[str, str]] = {
     ),
     "score-reference": (
         "score fashion_cnn.onnx ordinary inverted --reference known-good --batch-size 16 --provider cpu --json {out}",
-        "score fashion_cnn.onnx in-distribution inverted --reference known-good --batch-size 16 --provider cpu "
-        "--json {out}",
+        "score fashion_cnn.onnx in-distribution inverted --reference known-good --copies 4 --batch-size 16 "
+        "--provider cpu --json {out}",
     ),
     "score-unusual": (
         "score fashion_resnet.onnx ordinary --detectors strangeness --recipe lesswrong --batch-size 16 "
@@ -92,6 +92,7 @@ RENAMED: dict[str, str] = {
     "not evaluated": "not_evaluated",
     "onnx-ood/check/2": "onnx-ood/check/3",
     **{f"onnx-ood/{audit}/1": f"onnx-ood/{audit}/2" for audit in _RENUMBERED},
+    "onnx-ood/score/1": "onnx-ood/score/3",
     "generic": "bundled",
     "says nothing": "inconclusive",
     "contrast": "spectral_ratio",
