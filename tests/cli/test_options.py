@@ -90,7 +90,7 @@ def test_words_become_settings_and_back(invoke: Invoke, words: list[str], expect
     [
         ["--level", "1"],
         ["--level", "6"],
-        ["--copies", "0"],
+        ["--copies", "-1"],
         ["--hidden", "1"],
         ["--seed", "-1"],
         ["--no-exact"],
@@ -115,7 +115,7 @@ def test_the_help_has_descriptions_defaults_and_groups(
         return next(one for one in lines if f"{option} " in one)
 
     assert "[default: 3]" in line("--seed")
-    assert "Default: 4." in line("--copies")
+    assert "Default: 0; 4 if another option on nudges is given" in line("--copies")
     assert "[default" not in line("--copies")
     assert "[default" not in line("--exact")
     assert "Default: as needed." in line("--level")

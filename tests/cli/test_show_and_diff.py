@@ -59,7 +59,10 @@ def test_a_stored_result_is_shown_as_it_was(command, rows, tmp_path):
 
 def test_two_results_are_compared(rows, tmp_path):
     for name, scale in (("a", "0.02"), ("b", "0.04")):
-        assert run("score", CNN, rows, "--scale", scale, "--json", tmp_path / name).returncode == 0
+        assert (
+            run("score", CNN, rows, "--copies", "4", "--scale", scale, "--json", tmp_path / name).returncode
+            == 0
+        )
     shown = run("diff", tmp_path / "a", tmp_path / "b")
     assert shown.returncode == 0
     assert "nudges.scale" in shown.stdout
