@@ -42,7 +42,7 @@ def result(tmp_path_factory):
     for i in range(40):
         Image.fromarray(images[3 * i + 1]).save(good / f"{i}.png")
     return onnx_ood.score(
-        models.path("fashion_cnn"), [str(folder)], onnx_ood.ScoreSettings(), reference=[str(good)]
+        models.path("fashion_cnn"), [str(folder)], onnx_ood.ScoreSettings(copies=4), reference=[str(good)]
     )
 
 
@@ -466,3 +466,19 @@ MARKS = """() => {
     return [(a + 0.05) / (b + 0.05), one.getAttribute("class")];
   });
 }"""
+
+
+def test_a_card_without_layers_opens_to_its_scores(browser, tmp_path):
+    images, _ = models.fashion_samples()
+    result = onnx_ood.score(models.path("fashion_cnn"), images[:9], reference=images[20:60])
+    (tmp_path / "page.html").write_text(score_page(result, thumbnails=False), encoding="utf-8")
+    page = browser.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((tmp_path / "page.html").as_uri())
+    page.locator("#input-1 summary").click()
+    numbers = page.locator("#input-1 details").inner_text()
+    assert f"{result[0].terms[0].value:.1f}" in numbers or f"{result[0].scores[0]:.2f}" in numbers
+    assert "cosine drop" not in numbers
+    assert errors == []
+    page.close()
