@@ -91,7 +91,8 @@ class FeatureCache:
             "provider": self.runs_on,
             "batch_size": factory.batch_size,
             "environment": environment().model_dump(),
-            "together": sorted(needs),
+            # Outputs are read in the same runs.
+            "together": [*sorted(needs), *(["outputs"] if needs and factory.outputs else [])],
         }
 
     @property

@@ -7,7 +7,7 @@ none, with pseudo-OOD augmentations and baseline inputs), and fit.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
@@ -171,7 +171,7 @@ class DetectorPipeline:
             spread_over: References, or else inputs, to measure the spread of the features of a table on, which scales
                 their nudges; None for no scaling.
             spread: That spread, if it was measured before.
-            outputs: True if `reader` reads the model's own outputs too.
+            outputs: True if readers read the model's own outputs too.
 
         Raises:
             UsageError: If a named detector is unknown or does not apply, or none applies.
@@ -182,12 +182,12 @@ class DetectorPipeline:
             prepared.model, names, prepared.answer, batched=prepared.batched
         )
         self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
-        self._named, self._settings, self._outputs = bool(names), settings, outputs
+        self._named, self._settings = bool(names), settings
         self.spread = spread
         if spread is None and spread_over is not None and self.needs & NUDGED:
             self.spread = feature_spread(prepared, spread_over)
         self._factory = ReaderFactory(
-            prepared, settings.seed, settings.provider, settings.batch_size, self.spread
+            prepared, settings.seed, settings.provider, settings.batch_size, self.spread, outputs
         )
         self.cache = self._open_cache(settings.cache)
 
@@ -216,7 +216,7 @@ class DetectorPipeline:
         Raises:
             ModelError: If onnxruntime refuses the model.
         """
-        return replace(self._factory, outputs=self._outputs)(self.needs)
+        return self._factory(self.needs)
 
     @cached_property
     def cached_reader(self) -> FeatureReader | CachedReader:

@@ -63,7 +63,6 @@ class FeatureReader:
     Attributes:
         info: Facts about the model.
         channels: Reads the tensors of clean inputs; None if only nudged inputs are measured.
-        outputs: True if the model's own outputs are read.
         provider: `"cuda"` or `"cpu"`: the provider in use.
     """
 
@@ -117,7 +116,6 @@ class FeatureReader:
             self._layers = (fed.name, *self._layers)
         tensors = [*self._layers, *self._norms, *_known(self._pooled)]
         values = _known(self._scores, self._features)
-        self.outputs = outputs
         self.channels = (
             ChannelReader(
                 model,

@@ -155,7 +155,8 @@ class ChannelReader:
             model.path,
             self.provider,
             carriers=rewritten.outputs,
-            unordered={rewritten.outputs[name] for name in only_statistics} - set(model.outputs if outputs else ()),
+            unordered={rewritten.outputs[name] for name in only_statistics}
+            - set(model.outputs if outputs else ()),
         )
         self._blocked = session.blocked
         for name in self._read:

@@ -85,7 +85,12 @@ def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress |
     photos: list[Path] = photo_paths()
     pixels = [_pixels(path, preprocessing) for path in photos]
     nudges = draw("gaussian", pixels[0].shape, _COPIES, _SEED) * _SCALE * preprocessing.gain
-    pipeline = DetectorPipeline(prepared, ("auto",), ScoreSettings(provider=provider, seed=_SEED))
+    pipeline = DetectorPipeline(
+        prepared,
+        ("auto",),
+        ScoreSettings(provider=provider, seed=_SEED),
+        outputs=True,  # as `score`, so that both use the same cached references
+    )
     reader = pipeline.reader
     augmentations = pseudo_ood_augmentations(preprocessing)
     total = len(photos) * (1 + len(list_corruptions("demo")) + len(augmentations))

@@ -45,8 +45,7 @@ class Scores:
         p_values: p-values by the first detector, float64 [N]; None without given references.
         flagged: Inputs flagged at the chosen false-positive rate, bool [N]; None if no p-value can be that small.
         finite: Inputs with finite features, bool [N]; the scores of others are NaN.
-        outputs: The model's own outputs, as `Measurement.outputs`; empty if the inputs are nudged, too: then these runs
-            give them.
+        outputs: The model's own outputs of the runs that gave the features, as `Measurement.outputs`.
     """
 
     scores: Float
@@ -67,7 +66,7 @@ class Scorer:
     """
 
     def __init__(
-        self, reader: FeatureReader, feeding: Feeding, fitted: FittedDetectors, fpr: float, seed: int
+        self, reader: FeatureReader, feeding: Feeding, fitted: FittedDetectors, settings: ScoreSettings
     ) -> None:
         """Calibrate the first detector if references are given.
 
@@ -75,14 +74,14 @@ class Scorer:
             reader: Measures the features that the detectors need.
             feeding: Values of the model's inputs.
             fitted: Fitted detectors; the first one ranks and calibrates.
-            fpr: False-positive rate of flags.
-            seed: Seed of the random halves that calibrate.
+            settings: Settings of the audit.
         """
-        self.reader, self._feeding, self._fpr = reader, feeding, fpr
+        self.reader, self._feeding, self._fpr = reader, feeding, settings.fpr
+        self._nudged = settings.nudged(ranked=True)
         self.fitted = fitted
         references = fitted.references
         self._calibrated = (
-            calibrate(fitted.detectors[0], fitted.info, references.features, seed)
+            calibrate(fitted.detectors[0], fitted.info, references.features, settings.seed)
             if references.source == "given" and references.features is not None
             else None
         )
@@ -92,7 +91,7 @@ class Scorer:
             reference=references.source,
             references=len(references),
             references_sha256=references.sha256,
-            fpr=fpr if self._calibrated else None,
+            fpr=settings.fpr if self._calibrated else None,
             smallest_p=1 / (self._calibrated.references + 1) if self._calibrated else None,
             largest_reference=_largest_reference(combined.get(fitted.detectors[0].name)),
             layers=len(fitted.info.layers) if combined else 0,
@@ -116,7 +115,7 @@ class Scorer:
             features, outputs = self.reader.read_all(batch.tensors, self._feeding.others(batch))
         except ModelError as error:
             # A run that fails without nudges would fail without detectors, too.
-            if error.__cause__ is not None and self.reader.outputs:
+            if error.__cause__ is not None and not self._nudged:
                 raise
             names = ", ".join(one.name for one in self.described.detectors)
             raise ModelError(
@@ -221,7 +220,7 @@ def fit_scorer(
         settings.detectors or (DEFAULT,),
         settings,
         spread_over=references if references.given else inputs,
-        outputs=not settings.nudged(ranked=True),
+        outputs=True,
     )
     try:
         reader = pipeline.reader
@@ -233,7 +232,7 @@ def fit_scorer(
     if not asked and known.features is None and pipeline.detectors[0].requires_reference(info):
         return None, (_fallback("on this model it requires references"), *known.notes)
     fitted = pipeline.fit(known, progress)
-    scorer = Scorer(reader, prepared.feeding, fitted, settings.fpr, settings.seed)
+    scorer = Scorer(reader, prepared.feeding, fitted, settings)
     problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
     alone = (
         f"{DEFAULT} uses the model's uncertainty alone: it cannot notice inputs far from the training data; give "
@@ -264,9 +263,9 @@ def restore_scorer(
         settings.detectors or (DEFAULT,),
         settings,
         spread=spread,
-        outputs=not settings.nudged(ranked=True),
+        outputs=True,
     )
-    return Scorer(pipeline.reader, prepared.feeding, pipeline.fit(references), settings.fpr, settings.seed)
+    return Scorer(pipeline.reader, prepared.feeding, pipeline.fit(references), settings)
 
 
 def _fallback(reason: str) -> str:
