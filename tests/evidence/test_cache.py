@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
@@ -54,18 +54,20 @@ class Counted:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.needs: list[set[Need]] = []
         self.inputs = 0
-        make, read = FeatureReader.__init__, FeatureReader.read
+        make, read = FeatureReader.__init__, FeatureReader.read_all
 
         def counted_make(reader: FeatureReader, model: Any, needs: Any, **options: Any) -> None:
             self.needs.append(set(needs))
             make(reader, model, needs, **options)
 
-        def counted_read(reader: FeatureReader, batch: Any, others: Any = None) -> Features:
+        def counted_read(
+            reader: FeatureReader, batch: Any, others: Any = None
+        ) -> tuple[Features, Mapping[str, Any]]:
             self.inputs += len(batch)
             return read(reader, batch, others)
 
         monkeypatch.setattr(FeatureReader, "__init__", counted_make)
-        monkeypatch.setattr(FeatureReader, "read", counted_read)
+        monkeypatch.setattr(FeatureReader, "read_all", counted_read)
 
     def reset(self) -> None:
         self.needs, self.inputs = [], 0
