@@ -100,7 +100,7 @@ class Scorer:
     @property
     def nudges(self) -> bool:
         """True if a detector reads features of nudged inputs."""
-        return any(NUDGED.intersection(detector.needs) for detector in self.fitted.detectors)
+        return any({*NUDGED, "jacobian"}.intersection(one.needs) for one in self.fitted.detectors)
 
     def score(self, batch: Batch) -> Scores:
         """Score inputs.
