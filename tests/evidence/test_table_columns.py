@@ -74,7 +74,8 @@ def test_other_names_are_noted(model: Path, tmp_path: Path) -> None:
     assert note.endswith("by their positions: column 3 is share, not rate.")
     result = onnx_ood.score(model, other, reference=references, copies=2, provider="cpu", cache=False)
     assert note in result.notes
-    onnx_ood.fit(model, references, provider="cpu", cache=False).save(tmp_path / "auditor.npz")
+    fitted = onnx_ood.fit(model, references, copies=2, provider="cpu", cache=False)
+    fitted.save(tmp_path / "auditor.npz")
     loaded = onnx_ood.Auditor.load(tmp_path / "auditor.npz").score(other)
     assert loaded.notes == result.notes
     # The spread is that of the references, with their names.

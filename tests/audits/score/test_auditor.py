@@ -127,7 +127,9 @@ def test_a_loaded_auditor_scales_nudges_by_references_in_memory(save, tmp_path):
     text = "t (float[N, 4] x) => (float[N, 3] y) { h = MatMul (x, w) r = Relu (h) y = MatMul (r, v) }"
     weights = {"w": small_models.normal(4, 8), "v": small_models.normal(8, 3)}
     rows = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32) * np.float32([1, 10, 100, 1000])
-    fitted = onnx_ood.fit(save(small_models.build(text, weights)), rows[:30], provider="cpu", cache=False)
+    fitted = onnx_ood.fit(
+        save(small_models.build(text, weights)), rows[:30], copies=2, provider="cpu", cache=False
+    )
     fitted.save(tmp_path / "auditor.npz")
     inputs = rows[30:] / 7
     assert onnx_ood.Auditor.load(tmp_path / "auditor.npz").score(inputs) == fitted.score(inputs)
