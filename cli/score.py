@@ -6,23 +6,18 @@ import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 import onnx_ood
 from onnx_ood._outputs import run_files
-from onnx_ood._writing import write_text
-from onnx_ood.audits.score.result import DetectorSummary
-from onnx_ood.audits.score.stream.stream import count_inputs
-from onnx_ood.evidence.references import open_references
 from onnx_ood.exceptions import NotEvaluatedError, TooFewReferencesError, UsageError
-from onnx_ood.inputs import open_inputs
+from onnx_ood.inputs import InputSource, open_inputs, open_references
 from onnx_ood.reports import numbers
-from onnx_ood.reports.formats.csv import score_csv
-from onnx_ood.reports.formats.parquet import check_pyarrow, write_parquet
 from onnx_ood.reports.report_options import ReportOptions
 from onnx_ood.reports.words import counted
 
@@ -43,6 +38,10 @@ from .output import (
     write_outputs,
 )
 from .progress import show_progress
+
+# Before these are imported, which takes a third of a second, a misspelt path is found.
+if TYPE_CHECKING:
+    from onnx_ood.audits.score.result import DetectorSummary
 
 EXAMPLES = (
     "onnx-ood score model.onnx photos/",
@@ -144,6 +143,7 @@ def score(
         if not reference:
             raise UsageError("--fail-on-flagged: without references nothing is flagged; add --reference PATH")
     source, references = open_inputs(inputs, stdin=sys.stdin), open_references(reference or None)
+    InputSource.joined([source, references]).check_missing()
     used = run_files(model, {"an input": source.paths, "a reference": references.paths}, settings.feeds)
     check_outputs(used, quiet=quiet, json=json, csv=csv, jsonl=jsonl, parquet=parquet, html=html)
     with _resumable(jsonl), ExitStack() as closer:
@@ -162,9 +162,9 @@ def score(
                 raise UsageError(f"{error}{_advice_on_globs(reference or [], inputs)}") from None
         if streaming is not None and parquet is not None:
             with onnx_ood.read_summary(streaming.path) as summary:
-                write_parquet(parquet, summary)
+                _parquet().write_parquet(parquet, summary)
     if csv is not None:
-        write_text(csv, score_csv(result))
+        result.to_csv(csv)
     write_outputs(
         result,
         json=json,
@@ -197,7 +197,8 @@ def _resumable(stream: Path | None) -> Iterator[None]:
     try:
         yield
     except Interrupted as error:
-        done = 0 if stream is None else count_inputs(stream)
+        streams = import_module("onnx_ood.audits.score.stream.stream")
+        done = 0 if stream is None else streams.count_inputs(stream)
         if done:
             error.message = f"interrupted after {counted(done, 'input')}; run again with --resume to continue"
         raise
@@ -248,12 +249,16 @@ def _why_no_flags(summary: DetectorSummary | None) -> str:
     )
 
 
+def _parquet() -> Any:
+    return import_module("onnx_ood.reports.formats.parquet")
+
+
 def _streaming(
     jsonl: Path | None, parquet: Path | None, closer: ExitStack, *, resume: bool, listed: int
 ) -> onnx_ood.Streaming | None:
     """Return the file that the run is streamed to: for a table alone a temporary one in its folder."""
     if parquet is not None:
-        check_pyarrow()
+        _parquet().check_pyarrow()
     if jsonl is None and parquet is not None:
         folder = closer.enter_context(TemporaryDirectory(prefix=f".{parquet.name}.", dir=parquet.parent))
         jsonl = Path(folder) / "stream.jsonl"

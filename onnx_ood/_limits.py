@@ -1,5 +1,9 @@
-"""Largest accepted counts: with more, a run would end neither soon nor with other results."""
+"""Largest and smallest accepted counts. With more, a run would end neither soon nor with other results."""
 
+MIN_REFERENCES = 10
+"""References to learn from."""
+MIN_SET_SIZE = 10
+"""Inputs in a set for a meaningful AUROC."""
 MAX_COPIES = 10_000
 """Nudged copies of an input. The standard error of a mean over them is a hundredth of their spread."""
 MAX_BATCH_SIZE = 1_000_000

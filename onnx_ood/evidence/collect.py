@@ -24,8 +24,6 @@ BATCH = 32
 """Inputs read at once."""
 # Pictures in memory measured at once: far more runs than workers, since these wait for the last run.
 _PICTURES = 128
-MIN_SET_SIZE = 10
-"""Minimum number of inputs in a set for a meaningful AUROC."""
 _MAX_SYNTHETIC = 300
 
 Alteration = Callable[[NDArray[np.floating], np.random.Generator], NDArray[np.float32]]

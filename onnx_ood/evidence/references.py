@@ -8,27 +8,26 @@ from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from threading import Event
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
+from onnx_ood._limits import MIN_REFERENCES
 from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
 from onnx_ood.detectors import AlteredReferences, Features, ModelInfo
 from onnx_ood.evidence.bundled_photos import altered_crops, bundled_photos, bundled_pictures_hash
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
-from onnx_ood.exceptions import TooFewReferencesError, UsageError
-from onnx_ood.inputs import InputSource, Preprocessing, open_inputs
+from onnx_ood.exceptions import TooFewReferencesError
+from onnx_ood.inputs import InputSource, Preprocessing
 from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
 
 ReferenceSource = Literal["given", "bundled", "none"]
 
-MIN_REFERENCES = 10
-"""Minimum number of references to learn from."""
 # Severity of pseudo-OOD augmentations that have several.
 _SEVERITY = 4
 _GREY_LEVELS = 11
@@ -72,23 +71,6 @@ class ReferenceSet:
 
     def __len__(self) -> int:
         return 0 if self.features is None else len(self.features)
-
-
-def open_references(reference: Any) -> InputSource:
-    """Open known-good inputs.
-
-    Args:
-        reference: Inputs as `open_inputs` takes them; None for none.
-
-    Raises:
-        UsageError: If a collection is given and empty: its owner would believe that inputs are flagged.
-    """
-    source = open_inputs(reference, name="reference")
-    if reference is not None and not source.given:
-        raise UsageError(
-            f"reference is empty; give at least {MIN_REFERENCES} known-good inputs, or None to use no references"
-        )
-    return source
 
 
 def _counted(count: int) -> str:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal
 
 from onnx_ood._dialect import named
+from onnx_ood._limits import MIN_SET_SIZE
 from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
-from onnx_ood.evidence.collect import MIN_SET_SIZE, Collected, Collector, Found, numbered
+from onnx_ood.evidence.collect import Collected, Collector, Found, numbered
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import InputTypeError, NotEvaluatedError, UsageError
 from onnx_ood.inputs import InputSource, open_inputs

@@ -12,7 +12,7 @@ from onnx_ood.inputs.files import FailedInput, open_regular
 from onnx_ood.inputs.images import Channels, as_channels, read_image
 from onnx_ood.inputs.in_memory import MemoryInput
 from onnx_ood.inputs.labels import read_labels
-from onnx_ood.inputs.open_inputs import open_inputs
+from onnx_ood.inputs.open_inputs import open_inputs, open_references
 from onnx_ood.inputs.preprocessing.card import Accuracy, Card, choose, read_card
 from onnx_ood.inputs.preprocessing.presets import PRESETS, Chosen, guess, parse
 from onnx_ood.inputs.preprocessing.spec import Interpolation, Layout, Preprocessing, Resize
@@ -61,6 +61,7 @@ __all__ = [
     "is_picture",
     "open_array",
     "open_inputs",
+    "open_references",
     "open_regular",
     "open_table",
     "open_waveform",

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from onnx_ood._arguments import check_unmasked
+from onnx_ood._limits import MIN_REFERENCES
 from onnx_ood._types import Array
 from onnx_ood.exceptions import InputTypeError, UsageError
 from onnx_ood.inputs.discover import discover
@@ -84,6 +85,23 @@ def open_inputs(inputs: Any, *, name: str = "inputs", stdin: TextIO | None = Non
     if not isinstance(inputs, Iterable) or isinstance(inputs, _REFUSED):
         raise InputTypeError(f"{name}: found {_type(inputs)}; expected {TAKEN}")
     return _sequence(list(inputs), name, stdin)
+
+
+def open_references(reference: Any) -> InputSource:
+    """Open known-good inputs.
+
+    Args:
+        reference: Inputs as `open_inputs` takes them; None for none.
+
+    Raises:
+        UsageError: If a collection is given and empty: its owner would believe that inputs are flagged.
+    """
+    source = open_inputs(reference, name="reference")
+    if reference is not None and not source.given:
+        raise UsageError(
+            f"reference is empty; give at least {MIN_REFERENCES} known-good inputs, or None to use no references"
+        )
+    return source
 
 
 def _sequence(items: list[Any], name: str, stdin: TextIO | None) -> InputSource:

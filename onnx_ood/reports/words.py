@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
 
-from onnx_ood.evidence.collect import MIN_SET_SIZE
+from onnx_ood._limits import MIN_SET_SIZE
 from onnx_ood.results.base import FROM_FILES, Failure, FailureCount
 
 # Failed inputs that one line names.

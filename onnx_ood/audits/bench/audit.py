@@ -17,11 +17,11 @@ from onnx_ood.evidence.fit import DetectorPipeline
 from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.nudge_units import spread_notes
 from onnx_ood.evidence.prepared_model import prepare_model
-from onnx_ood.evidence.references import open_references, overlap_notes
+from onnx_ood.evidence.references import overlap_notes
 from onnx_ood.evidence.sets import check_sets, collect_sets, open_sets
 from onnx_ood.evidence.table_columns import set_column_notes
 from onnx_ood.graph import Model
-from onnx_ood.inputs import InputSource
+from onnx_ood.inputs import InputSource, open_references
 from onnx_ood.metrics.bootstrap import RESAMPLES
 from onnx_ood.results.provenance import environment
 

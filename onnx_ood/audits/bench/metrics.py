@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from onnx_ood._limits import MIN_SET_SIZE
 from onnx_ood._types import Float
 from onnx_ood.audits.bench.result import BenchDetector, BenchFlags, BenchInterval, BenchScores, SetMetrics
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.detectors import Features, calibrate, flag
-from onnx_ood.evidence.collect import MIN_SET_SIZE
 from onnx_ood.evidence.fit import FittedDetectors
 from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.detection import detection, nan_to_inf

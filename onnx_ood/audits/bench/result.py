@@ -11,8 +11,8 @@ from pydantic import Field, model_validator
 from typing_extensions import override
 
 from onnx_ood import _rendering
+from onnx_ood._limits import MIN_SET_SIZE
 from onnx_ood.audits.bench.settings import BenchSettings
-from onnx_ood.evidence.collect import MIN_SET_SIZE
 from onnx_ood.metrics.estimates import percentile_interval
 from onnx_ood.results.base import Environment, Failure, FailureCount, Part, Result, check_lengths, dataframe
 from onnx_ood.results.provenance import ModelFacts

@@ -41,10 +41,10 @@ from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
 from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
-from onnx_ood.evidence.references import open_references, overlap_notes
+from onnx_ood.evidence.references import overlap_notes
 from onnx_ood.evidence.table_columns import input_column_notes, table_columns
 from onnx_ood.graph import Model, Suggestion, find_answer
-from onnx_ood.inputs import Batch, InputSource, open_inputs
+from onnx_ood.inputs import Batch, InputSource, open_inputs, open_references
 from onnx_ood.results.base import Run
 from onnx_ood.results.provenance import environment
 

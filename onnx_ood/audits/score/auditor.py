@@ -25,11 +25,11 @@ from onnx_ood.audits.score.stream.stream import check_stream, open_stream
 from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
-from onnx_ood.evidence.references import ReferenceSet, ReferenceSource, open_references
+from onnx_ood.evidence.references import ReferenceSet, ReferenceSource
 from onnx_ood.evidence.table_columns import column_notes, input_column_notes, table_columns
 from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import Model
-from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs
+from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs, open_references
 from onnx_ood.inputs.files import read_file
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, file_hash
