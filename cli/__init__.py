@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 # Before numpy is imported: threads of BLAS spin while they wait, and take the time of the threads that run the model.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -16,9 +16,12 @@ class Interrupted(BaseException):
     """SIGINT (Ctrl-C) or SIGTERM. Unlike a KeyboardInterrupt it is not handled by libraries.
 
     Attributes:
+        last: The last one that a signal raised, or None. Initialisation of C extensions replaces it by an ImportError.
         exit_code: Exit code of the program, as shells have it: 128 and the number of the signal.
         message: Message for the user; a command that can be resumed says how.
     """
+
+    last: ClassVar[Interrupted | None] = None
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -35,12 +38,21 @@ def main() -> None:
 
         run()
     except Interrupted as error:
-        sys.stderr.write(f"onnx-ood: {error.message}\n")
-        sys.exit(error.exit_code)
+        _end(error)
+    except Exception:
+        if Interrupted.last is None:
+            raise
+        _end(Interrupted.last)
+
+
+def _end(error: Interrupted) -> NoReturn:
+    sys.stderr.write(f"onnx-ood: {error.message}\n")
+    sys.exit(error.exit_code)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> NoReturn:
-    raise Interrupted(number)
+    Interrupted.last = Interrupted(number)
+    raise Interrupted.last
 
 
 __all__ = ["main"]

@@ -247,6 +247,7 @@ def run(arguments: list[str]) -> int:
         The exit code.
     """
     start_clock()
+    Interrupted.last = None
     try:
         with dialect("cli"):
             code = app(arguments or ["--help"], standalone_mode=False) or 0
@@ -293,10 +294,14 @@ def _explain(error: typer.TyperException) -> str:
 
 
 def _bug() -> int:
-    stderr().print_exception()
+    if Interrupted.last is None:
+        stderr().print_exception()
     return _fail("this is a bug in onnx_ood; please report it with the traceback above", 2)
 
 
 def _fail(message: str, code: int) -> int:
+    """End with a message and a code, or as interrupted: the error may be what a library made of the signal."""
+    if Interrupted.last is not None:
+        message, code = Interrupted.last.message, Interrupted.last.exit_code
     complain(message)
     return code

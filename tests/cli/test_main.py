@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_ood.cli import Interrupted
+from onnx_ood.cli import Interrupted, _interrupt
 from onnx_ood.cli.main import run
 
 from onnx_ood import models
@@ -123,6 +123,26 @@ def test_a_signal_during_imports_ends_the_program_with_one_line(sent: str, code:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, "onnx-ood: interrupted\n")
+
+
+@pytest.mark.parametrize("error", [ImportError("initialization failed"), ModelError("broken"), None])
+def test_an_error_after_a_signal_is_an_interruption(
+    error: Exception | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As the initialisation of a C extension replaces the exception of the signal handler by its own."""
+
+    def app(*_: object, **__: object) -> int:
+        with pytest.raises(Interrupted):
+            _interrupt(signal.SIGINT, None)
+        if error is not None:
+            raise error
+        return 0
+
+    monkeypatch.setattr(sys.modules[run.__module__], "app", app)
+    assert run(["anything"]) == (0 if error is None else 130)
+    assert capsys.readouterr().err == ("" if error is None else "onnx-ood: interrupted\n")
+    # A later command in the same process is not interrupted.
+    assert ending(ModelError("broken"), monkeypatch) == ModelError.exit_code
 
 
 @pytest.mark.parametrize(
