@@ -16,6 +16,7 @@ from onnx_ood.inputs.rows.file_types import LISTS, open_rows
 
 _MAX_OPENED = 100
 _MAX_NAMED = 3
+_FIRST = "the first table"
 
 
 def table_columns(fed: FedInput, source: InputSource) -> tuple[str, ...]:
@@ -29,48 +30,34 @@ def table_columns(fed: FedInput, source: InputSource) -> tuple[str, ...]:
 
 
 def column_notes(
-    fed: FedInput, source: InputSource, expected: Sequence[str], of: str = "the references"
+    fed: FedInput, source: InputSource, expected: Sequence[str] = (), of: str = "the references"
 ) -> list[str]:
-    """Compare the names of the columns of inputs with those of other tables.
+    """Compare the names of the columns of inputs with those of other tables, and with each other.
 
     Args:
         fed: Model input that takes the inputs.
         source: The inputs; at most 100 tables are opened.
-        expected: Names of the columns of the other tables, from `table_columns`.
+        expected: Names of the columns of the other tables, from `table_columns`; empty to compare inputs only with each
+            other.
         of: The other tables, for the message.
 
     Returns:
-        A note on other names, which may be a mistake.
+        Notes on other names, which may be a mistake.
 
     Raises:
         UsageError: If the columns have the same names in another order.
     """
-    if not expected:
-        return []
-    known = [_key(name) for name in expected]
-    for columns in _named_columns(fed, source):
-        found = [_key(name) for name in columns]
-        if len(found) != len(known):
-            continue  # The model takes one number of columns: rows of another fail by name.
-        differing = [at for at, name in enumerate(found) if name != known[at]]
-        if not differing:
-            continue
-        if sorted(found) == sorted(known):
-            raise UsageError(
-                f"columns are in another order than those of {of}: "
-                f"{_listed(columns, expected, differing)}; put them in the same order"
-            )
-        return [
-            f"Columns have other names than those of {of}, and are matched by their positions: "
-            f"{_listed(columns, expected, differing)}."
-        ]
-    return []
+    tables = list(_named_columns(fed, source))
+    notes, others = _compare(tables, expected, of) if expected else ([], tables)
+    if others:
+        notes += _compare(others, others[0], "the first table")[0]
+    return notes
 
 
 def input_column_notes(
     fed: FedInput, source: InputSource, references: InputSource | None = None
 ) -> list[str]:
-    """Compare the columns of inputs with those of references; without tables among these, with the first table.
+    """Compare the columns of references with each other, and those of inputs with them and with each other.
 
     Args:
         fed: Model input that takes the inputs.
@@ -80,14 +67,13 @@ def input_column_notes(
     Raises:
         UsageError: If the columns have the same names in another order.
     """
-    expected = () if references is None else table_columns(fed, references)
-    if expected:
-        return column_notes(fed, source, expected)
-    return column_notes(fed, source, table_columns(fed, source), "the first table")
+    if references is None:
+        return column_notes(fed, source)
+    return column_notes(fed, references) + column_notes(fed, source, table_columns(fed, references))
 
 
 def set_column_notes(fed: FedInput, sources: SetSources, references: InputSource | None = None) -> list[str]:
-    """Compare the columns of all sets with those of references, or else of the in-distribution inputs.
+    """Compare the columns of each set with each other, and with those of references or the in-distribution inputs.
 
     Args:
         fed: Model input that takes the inputs.
@@ -97,11 +83,39 @@ def set_column_notes(fed: FedInput, sources: SetSources, references: InputSource
     Raises:
         UsageError: If the columns have the same names in another order.
     """
+    notes = input_column_notes(fed, sources.id, references)
     expected, of = () if references is None else table_columns(fed, references), "the references"
     if not expected:
         expected, of = table_columns(fed, sources.id), "the in-distribution inputs"
-    found = (column_notes(fed, one, expected, of) for one in (sources.id, *sources.ood.values()))
-    return list(dict.fromkeys(note for notes in found for note in notes))
+    for one in sources.ood.values():
+        notes += column_notes(fed, one, expected, of)
+    return list(dict.fromkeys(notes))
+
+
+def _compare(
+    tables: Sequence[Sequence[str]], expected: Sequence[str], of: str
+) -> tuple[list[str], list[Sequence[str]]]:
+    """Return a note on the first table with other names than expected, and all tables with other names."""
+    known = [_key(name) for name in expected]
+    notes: list[str] = []
+    others = []
+    for columns in tables:
+        found = [_key(name) for name in columns]
+        if len(found) != len(known):
+            continue  # The model takes one number of columns: rows of another fail by name.
+        differing = [at for at, name in enumerate(found) if name != known[at]]
+        if not differing:
+            continue
+        listed = _listed(columns, expected, differing)
+        if sorted(found) == sorted(known):
+            raise UsageError(
+                f"columns are in another order than those of {of}: {listed}; put them in the same order"
+            )
+        notes.append(
+            f"Columns have other names than those of {of}, and are matched by their positions: {listed}."
+        )
+        others.append(columns)
+    return notes[:1], others
 
 
 def _named_columns(fed: FedInput, source: InputSource) -> Iterator[tuple[str, ...]]:
