@@ -24,7 +24,8 @@ Recipe = Literal["lesswrong"]
 _ASK_FOR_NUDGES = (
     "copies", "probes", "noise", "space", "scale", "site", "adaptive", "recipe", "advise", "exact", "tf32"
 )  # fmt: skip
-_NEED_NUDGES = ("probes", "adaptive", "recipe", "advise")
+# Detectors nudge the site, too.
+_NEED_NUDGES = tuple(name for name in _ASK_FOR_NUDGES if name not in {"copies", "site"})
 
 
 class ScoreSettings(Settings):
@@ -115,7 +116,7 @@ class ScoreSettings(Settings):
             )
         if self.copies == 0:
             for name in _NEED_NUDGES:
-                if getattr(self, name):
+                if self._changed(name):
                     raise ValueError(f"{named(name)} needs nudged copies; leave out {named('copies', 0)}")
             if DEVIATION in self.detectors:
                 raise ValueError(f"{DEVIATION} compares nudged copies; leave out {named('copies', 0)}")
@@ -141,8 +142,10 @@ class ScoreSettings(Settings):
                     f"copies; leave it out, or give {named('reference')}"
                 )
             return False
-        fields = type(self).model_fields
-        return not ranked or any(getattr(self, name) != fields[name].default for name in _ASK_FOR_NUDGES)
+        return not ranked or any(map(self._changed, _ASK_FOR_NUDGES))
+
+    def _changed(self, name: str) -> bool:
+        return bool(getattr(self, name) != type(self).model_fields[name].default)
 
 
 @dataclass(frozen=True)
