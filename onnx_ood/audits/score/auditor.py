@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import override
 
 from onnx_ood._arguments import checked
 from onnx_ood._outputs import check_outputs, run_files
@@ -26,7 +27,7 @@ from onnx_ood.detectors import Features
 from onnx_ood.evidence.packing import pack, unpack
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import ReferenceSet, ReferenceSource
-from onnx_ood.evidence.table_columns import column_notes, input_column_notes, table_columns
+from onnx_ood.evidence.table_columns import column_notes, table_columns
 from onnx_ood.exceptions import InputError, ModelError, UsageError
 from onnx_ood.graph import Model
 from onnx_ood.inputs import Chosen, InputSource, Preprocessing, open_inputs, open_references
@@ -75,6 +76,8 @@ class Auditor:
         notes: Notes on the detectors and the references.
     """
 
+    _complete = False
+
     def __init__(
         self,
         prepared: PreparedModel,
@@ -94,6 +97,16 @@ class Auditor:
             self._run.set_spread(spread, self._columns)
         elif references.given:
             self._run.learn_spread(references)
+        self._complete = True
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        if self._complete:
+            advice = f"{name}=..." if name in ScoreSettings.model_fields else "other settings"
+            raise AttributeError(
+                f"{name} of an auditor cannot be set; fit again: onnx_ood.fit(model, reference, {advice})"
+            )
+        super().__setattr__(name, value)
 
     @property
     def model(self) -> Path:
@@ -133,9 +146,7 @@ class Auditor:
         source.check_missing()
         self._prepared.check(source)
         fed = self._prepared.fed
-        differing = (
-            column_notes(fed, source, self._columns) if self._columns else input_column_notes(fed, source)
-        )
+        differing = column_notes(fed, source, self._columns)
         check_stream(streaming, run_files(self.model, {"an input": source.paths}, self.settings.feeds))
         with open_stream(streaming) as stream:
             return self._run.score(
@@ -328,8 +339,9 @@ def fit(
         answer=settings.answer,
         assume_pictures=not references.given,
     )
+    differing = column_notes(prepared.fed, references)
     scorer, notes = fit_scorer(prepared, settings, references, progress)
-    return Auditor(prepared, settings, scorer, references, notes)
+    return Auditor(prepared, settings, scorer, references, (*differing, *notes))
 
 
 def _unpickled(content: bytes) -> Auditor:
