@@ -89,6 +89,8 @@ class Features:
         transitions: Number of flips along a small closed trajectory around the input, divided by the number of units,
             float64 [N, P].
         jacobian: Norm of the Jacobian of the class probabilities, of the last layer in models without, float64 [N].
+        finite_outputs: False for inputs with NaN or infinity in the model's own outputs, bool [N]; None if these are
+            not read.
         altered: Altered references, one entry per alteration; references only.
     """
 
@@ -104,6 +106,7 @@ class Features:
     smooth_drops: Float | None = None
     transitions: Float | None = None
     jacobian: Float | None = None
+    finite_outputs: NDArray[np.bool_] | None = None
     altered: tuple[AlteredReferences, ...] = ()
 
     def __len__(self) -> int:
@@ -152,8 +155,8 @@ class Features:
         return Features(**{field.name: locked(getattr(self, field.name)) for field in fields(self)})
 
     def finite(self) -> NDArray[np.bool_]:
-        """Return a mask of the inputs without NaN or infinity in any part, bool [N]."""
-        good = np.ones(len(self), np.bool_)
+        """Return a mask of the inputs without NaN or infinity in any part and in the model's outputs, bool [N]."""
+        good = np.ones(len(self), np.bool_) if self.finite_outputs is None else self.finite_outputs.copy()
         for field in fields(self):
             value = getattr(self, field.name)
             for one in value if isinstance(value, tuple) else (value,):

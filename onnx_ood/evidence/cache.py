@@ -21,7 +21,7 @@ from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
 # Increase when the same versions of all packages begin to measure something else.
-_FORMAT = 3
+_FORMAT = 4
 # Name of a set's features among its arrays.
 _SET = "features"
 PARTS: Mapping[Need, tuple[str, ...]] = {
@@ -37,6 +37,8 @@ PARTS: Mapping[Need, tuple[str, ...]] = {
     "jacobian": ("jacobian",),
 }
 """Fields of `Features` that each need fills. Altered references are read as inputs of their own."""
+# Read in all runs, and stored with each need.
+_ALWAYS = ("finite_outputs",)
 
 
 class FeatureCache:
@@ -91,8 +93,7 @@ class FeatureCache:
             "provider": self.runs_on,
             "batch_size": factory.batch_size,
             "environment": environment().model_dump(),
-            # Outputs are read in the same runs.
-            "together": [*sorted(needs), *(["outputs"] if needs and factory.outputs else [])],
+            "together": sorted(needs),
         }
 
     @property
@@ -120,7 +121,7 @@ class FeatureCache:
         """
         kept = {need: self._store.find(self._key(batch, need)) for need in needs}
         return {
-            need: {name: unpack(arrays, name) for name in PARTS[need]}
+            need: {name: unpack(arrays, name) for name in (*PARTS[need], *_ALWAYS)}
             for need, arrays in kept.items()
             if arrays is not None
         }
@@ -134,7 +135,7 @@ class FeatureCache:
             features: Measured features of the batch.
         """
         arrays: dict[str, NDArray[Any]] = {}
-        for name in PARTS[need]:
+        for name in (*PARTS[need], *_ALWAYS):
             arrays |= pack(getattr(features, name), name)
         self._store.keep(self._key(batch, need), arrays)
         self._new.add(batch)
@@ -174,7 +175,8 @@ class CachedReader:
 
     Missing needs are measured together, as without a cache; needs added by a later run are measured alone. Every
     tensor that is read may change how the runtime fuses the others, so features measured in several runs can differ in
-    the last digits from those measured at once. Failures are not stored.
+    the last digits from those measured at once. Failed runs are not stored; inputs with NaN or infinity in the
+    model's outputs are marked.
 
     Attributes:
         info: Facts about the model.
@@ -206,7 +208,7 @@ class CachedReader:
             measured = self._reader(missing).read(batch, others)
             for need in missing:
                 self._cache.keep(digest, need, measured)
-                known[need] = {name: getattr(measured, name) for name in PARTS[need]}
+                known[need] = {name: getattr(measured, name) for name in (*PARTS[need], *_ALWAYS)}
         self._cache.count(digest, len(batch), complete=not missing)
         values = {name: value for part in known.values() for name, value in part.items()}
         return Features(**{name: value for name, value in values.items() if value is not None})

@@ -159,7 +159,6 @@ class DetectorPipeline:
         more_needs: Collection[Need] = (),
         spread_over: InputSource | None = None,
         spread: Float | None = None,
-        outputs: bool = False,
     ) -> None:
         """Choose detectors and open the cache.
 
@@ -171,7 +170,6 @@ class DetectorPipeline:
             spread_over: References, or else inputs, to measure the spread of the features of a table on, which scales
                 their nudges; None for no scaling.
             spread: That spread, if it was measured before.
-            outputs: True if readers read the model's own outputs too.
 
         Raises:
             UsageError: If a named detector is unknown or does not apply, or none applies.
@@ -187,7 +185,7 @@ class DetectorPipeline:
         if spread is None and spread_over is not None and self.needs & NUDGED:
             self.spread = feature_spread(prepared, spread_over)
         self._factory = ReaderFactory(
-            prepared, settings.seed, settings.provider, settings.batch_size, self.spread, outputs
+            prepared, settings.seed, settings.provider, settings.batch_size, self.spread
         )
         self.cache = self._open_cache(settings.cache)
 

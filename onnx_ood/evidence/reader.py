@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx_ood._dialect import named
 from onnx_ood._types import Array, Float
 from onnx_ood.detectors import Features, Need, activity_profile, find_feature_sources
+from onnx_ood.evidence.finite_outputs import finite_outputs
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import UsageError
@@ -22,7 +23,7 @@ from onnx_ood.runtime import ChannelReader, Channels, find_fed_input, first_inpu
 
 @dataclass(frozen=True)
 class ReaderFactory:
-    """Makes readers of features that differ only in their needs.
+    """Makes readers of features that differ only in their needs, and read the model's own outputs too.
 
     Attributes:
         prepared: The model.
@@ -30,7 +31,6 @@ class ReaderFactory:
         provider: `"auto"`, `"cuda"` or `"cpu"`.
         batch_size: Inputs in one run; None for what memory allows.
         spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
-        outputs: True for readers that return the model's own outputs too.
     """
 
     prepared: PreparedModel
@@ -38,7 +38,6 @@ class ReaderFactory:
     provider: str = "auto"
     batch_size: int | None = None
     spread: Float | None = None
-    outputs: bool = False
 
     def __call__(self, needs: Collection[Need]) -> FeatureReader:
         """Make a reader; raises the errors of `FeatureReader`."""
@@ -53,7 +52,7 @@ class ReaderFactory:
             batch_size=self.batch_size,
             answer=self.prepared.answer,
             spread=self.spread,
-            outputs=self.outputs,
+            outputs=True,
         )
 
 
@@ -94,7 +93,7 @@ class FeatureReader:
             batch_size: Inputs in one run; None for what memory allows.
             answer: Output of the model with class scores; None to find it.
             spread: Standard deviation of each feature of a table, the unit of its nudges; None for other units.
-            outputs: True to read the model's own outputs in the same runs, for `read_all`.
+            outputs: True to read the model's own outputs in the same runs: `Features.finite_outputs`, and `read_all`.
 
         Raises:
             ModelError: If onnxruntime refuses the model.
@@ -103,7 +102,7 @@ class FeatureReader:
         fed = fed or find_fed_input(model, first_input(model))
         self._sources = find_feature_sources(model, answer, batched=fed.batch_axis is not None)
         self.info = self._sources.info
-        self._needs = set(needs)
+        self._needs, self._outputs = set(needs), outputs
         wanted = self._sources
         self._layers = self.info.layers if "activity" in self._needs else ()
         self._norms = wanted.norms if "norms" in self._needs else ()
@@ -193,6 +192,7 @@ class FeatureReader:
             activity=activity_profile([statistics[name] for name in self._layers]) if self._layers else None,
             norms=tuple(statistics[name] for name in self._norms),
             pooled=None if self._pooled is None else statistics[self._pooled],
+            finite_outputs=finite_outputs(found.outputs, len(batch)) if self._outputs else None,
         )
         return features, found.outputs
 

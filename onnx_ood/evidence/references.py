@@ -163,9 +163,20 @@ def measure_bundled_photos(
     def measure() -> Features:
         return _measure_crops(collector, preprocessing, augmentations, progress)
 
+    features = cached(bundled_pictures_hash(augmentations), measure) if cached else measure()
+    finite = features.finite()
+    if np.count_nonzero(finite) < MIN_REFERENCES:
+        return ReferenceSet(
+            "none",
+            note="the model gives NaN or infinity for the bundled photos, so they are not used as references",
+        )
     return ReferenceSet(
         "bundled",
-        cached(bundled_pictures_hash(augmentations), measure) if cached else measure(),
+        features if finite.all() else features.rows(np.flatnonzero(finite)),
+        failed=tuple(
+            Failure(id=f"bundled photo {at + 1}", reason="the model gives NaN or infinity for it")
+            for at in np.flatnonzero(~finite).tolist()
+        ),
         note="no references are given and the model takes colour pictures, so the bundled photos are used as "
         f"references; known-good inputs are better ({named('reference')})",
     )

@@ -89,7 +89,6 @@ def demo(provider: Literal["auto", "cuda", "cpu"] = "auto", progress: Progress |
         prepared,
         ("auto",),
         ScoreSettings(provider=provider, seed=_SEED),
-        outputs=True,  # as `score`, so that both use the same cached references
     )
     reader = pipeline.reader
     augmentations = pseudo_ood_augmentations(preprocessing)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.audits.directions.settings import COPIES
+from onnx_ood.evidence.finite_outputs import finite_outputs
 from onnx_ood.evidence.nudge_units import NudgeUnit
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.graph import Tensor
@@ -80,7 +81,8 @@ class Sweep:
             others: Values of the model's other inputs.
 
         Returns:
-            Cosine drops, float64 [N, noises, scales, copies, P], at least the noise floor.
+            Cosine drops, float64 [N, noises, scales, copies, P], at least the noise floor; NaN for inputs with NaN or
+            infinity in an output of the model.
 
         Raises:
             ModelError: If a run fails.
@@ -92,7 +94,9 @@ class Sweep:
         shape = self.prober.site_shape(batch, others)
         if self._nudges.shape[1:] != shape:
             self._nudges = self._drawn(shape)
-        drops = np.maximum(self.prober.measure(batch, self._nudges, others).cosine_drop(), self.floor)
+        measured = self.prober.measure(batch, self._nudges, others)
+        drops = np.maximum(measured.cosine_drop(), self.floor)
+        drops[~finite_outputs(measured.outputs, len(batch))] = np.nan
         swept: Float = drops.reshape(len(batch), len(self.noises), len(self._scales), max(COPIES), -1)
         return swept
 

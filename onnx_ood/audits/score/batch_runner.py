@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from onnx_ood.audits._common.predictions import finite_outputs
 from onnx_ood.audits.score.adaptive import Adaptive, MeasuredInputs
 from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.perturbation_stats import PerturbationStats, PerturbedBatches
@@ -18,6 +17,7 @@ from onnx_ood.audits.score.scoring import Scorer
 from onnx_ood.audits.score.stream.records import CalibratedProbe, Calibration
 from onnx_ood.audits.score.stream.result_writer import NudgedBatch, ResultWriter
 from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.finite_outputs import finite_outputs
 from onnx_ood.exceptions import ModelError
 from onnx_ood.inputs import Batch
 from onnx_ood.results.base import Run

@@ -220,7 +220,6 @@ def fit_scorer(
         settings.detectors or (DEFAULT,),
         settings,
         spread_over=references if references.given else inputs,
-        outputs=True,
     )
     try:
         reader = pipeline.reader
@@ -263,7 +262,6 @@ def restore_scorer(
         settings.detectors or (DEFAULT,),
         settings,
         spread=spread,
-        outputs=True,
     )
     return Scorer(pipeline.reader, prepared.feeding, pipeline.fit(references), settings)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from onnx_ood.audits._common.predictions import read_answers
 from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.evidence.feeding import Feeding
+from onnx_ood.evidence.finite_outputs import finite_outputs
 from onnx_ood.exceptions import ModelError
 from onnx_ood.graph import Answer, Rounding
 from onnx_ood.inputs import Batch
@@ -90,7 +91,7 @@ class MeasuredInputs:
                 batch.tensors, self._settings.directions, self._settings.seed, others, step=step
             )
             zero = np.zeros((1, *points.shape[1:]), np.float32)
-            answers = read_answers(prober.prober.measure(batch.tensors, zero, others).outputs, self._answer)
+            outputs = prober.prober.measure(batch.tensors, zero, others).outputs
         except ModelError as error:
             if len(batch) > 1:
                 for i in range(len(batch)):
@@ -100,7 +101,8 @@ class MeasuredInputs:
                 raise
             self.failed.append(Failure(id=batch.ids[0], reason=str(error)))
             return
-        finite = np.isfinite(norms.norm)
+        answers = read_answers(outputs, self._answer)
+        finite = np.isfinite(norms.norm) & finite_outputs(outputs, len(batch))
         for i in np.flatnonzero(~finite).tolist():
             self.failed.append(Failure(id=batch.ids[i], reason="the model gives NaN or infinity for it"))
         self.norms.append(_some(norms, finite))

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Array, Float
-from onnx_ood.audits._common.predictions import finite_outputs, read_answers, why_unread
+from onnx_ood.audits._common.predictions import read_answers, why_unread
 from onnx_ood.audits.score.perturbation_stats import PerturbationStats
 from onnx_ood.audits.score.scoring import Scores
 from onnx_ood.audits.score.stream.records import Calibration, Entry, ScoredInput, UnscoredInput
 from onnx_ood.audits.score.stream.stream import Stream
 from onnx_ood.detectors import published_score
+from onnx_ood.evidence.finite_outputs import finite_outputs
 from onnx_ood.graph import Answer
 from onnx_ood.results.base import Number
 from onnx_ood.runtime import Measurement
