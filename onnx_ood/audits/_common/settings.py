@@ -27,6 +27,9 @@ from onnx_ood._spelling import did_you_mean
 from onnx_ood._validation import reason_of_error
 from onnx_ood.exceptions import UsageError
 
+# Words that settings of other types know.
+_WORDS = frozenset({"none", "auto", "off", "on", "no", "yes", "true", "false"})
+
 Panel = Literal["Input", "Detector", "Nudge", "Measurement", "Run", "Output"]
 
 
@@ -75,13 +78,29 @@ def _as_file(value: Any) -> Any:
     return Path(value) if isinstance(value, str) else value
 
 
+def refuse_words(folder: Any, advice: str) -> Any:
+    """Refuse words in place of a folder, which would be made under that name.
+
+    Args:
+        folder: Path of the folder.
+        advice: What to write instead.
+
+    Raises:
+        ValueError: If the path is a word such as none or auto.
+    """
+    if str(folder).lower() in _WORDS:
+        raise ValueError(f"{folder} would be the name of a folder; {advice}, or name another folder")
+    return folder
+
+
 def _as_path(value: Any) -> Any:
     """Take a string as a path, as TOML writes it, and None as no folder."""
     if value == "":
         raise ValueError("an empty path names no folder; leave it out, or name one")
-    if value is None:
-        return False
-    return Path(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, bool):
+        return bool(value)
+    path = Path(value) if isinstance(value, str) else value
+    return refuse_words(path, f"{named('cache', False)} turns the cache off")
 
 
 def _as_axis(value: Any) -> Any:

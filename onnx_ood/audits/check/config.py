@@ -12,7 +12,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from onnx_ood._ids import kebab_id, snake_id
 from onnx_ood._limits import MAX_INPUTS
 from onnx_ood._spelling import did_you_mean
-from onnx_ood.audits._common.settings import Names
+from onnx_ood.audits._common.settings import Names, refuse_words
 from onnx_ood.audits._common.toml_models import NonEmptyStr, TomlModel
 from onnx_ood.audits.check.checked_model import CheckedModel
 from onnx_ood.audits.check.metrics import METRICS
@@ -114,6 +114,10 @@ class Gate(TomlModel):
         return self.set if self.set is None or self.set in model.ood else snake_id(self.set)
 
 
+def _as_folder(value: str) -> str:
+    return str(refuse_words(value, "leave it out to use no cache"))
+
+
 class CheckFile(TomlModel):
     """File of `onnx-ood check`. Paths are relative to the file."""
 
@@ -127,7 +131,7 @@ class CheckFile(TomlModel):
     min_inputs: Annotated[int, Field(ge=1, le=MAX_INPUTS)] = Field(
         default=10, description="Fewest inputs (or trajectories) for a gate to be evaluated."
     )
-    cache: NonEmptyStr | None = Field(
+    cache: Annotated[NonEmptyStr, AfterValidator(_as_folder)] | None = Field(
         default=None, description="Folder that keeps measured features between runs."
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import shlex
+from pathlib import Path
 
 import pytest
 
@@ -71,6 +72,20 @@ def test_signatures_have_plain_types_and_name_the_class_of_the_settings() -> Non
     for function in (onnx_ood.fit, onnx_ood.bench, onnx_ood.directions, onnx_ood.plane):
         assert "FieldInfo" not in str(inspect.signature(function))
     assert "fields of `onnx_ood.ScoreSettings`" in (inspect.getdoc(onnx_ood.fit) or "")
+
+
+@pytest.mark.parametrize("value", ["none", "auto", "./off", Path("None"), "false"])
+def test_a_word_is_no_folder_of_the_cache(
+    value: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind in (onnx_ood.ScoreSettings, onnx_ood.BenchSettings):
+        with pytest.raises(
+            onnx_ood.UsageError, match=r"would be the name of a folder; cache=False turns the cache off"
+        ):
+            kind(cache=value)
+    assert [onnx_ood.ScoreSettings(cache=one).cache for one in (True, False, None)] == [True, False, False]
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["cache", "labels"])

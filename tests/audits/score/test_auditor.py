@@ -55,6 +55,15 @@ def _columns(result: onnx_ood.ScoreResult) -> np.ndarray:
     return np.array([[*entry.scores, entry.p_value, *entry.drop] for entry in rows])
 
 
+@pytest.mark.parametrize("name", ["fpr", "settings", "notes", "references", "model", "color"])
+def test_no_attribute_can_be_set(auditor: onnx_ood.Auditor, name: str) -> None:
+    advice = r"fpr=\.\.\." if name == "fpr" else "" if name == "model" else "other settings"
+    with pytest.raises(
+        AttributeError, match=rf"{name} of an auditor cannot be set; fit again: .*reference, {advice}"
+    ):
+        setattr(auditor, name, 0.3)
+
+
 def test_an_auditor_scores_as_score_does_every_time(auditor, expected, folder):
     for _ in range(2):
         assert auditor.score(folder / "new").inputs == expected.inputs

@@ -68,13 +68,13 @@ def test_inputs_are_nudged_if_a_setting_asks_for_it(name) -> None:
 def test_without_a_detector_inputs_are_compared_by_nudges() -> None:
     assert not ScoreSettings().nudged(ranked=True)
     assert ScoreSettings().nudged(ranked=False)
-    none = ScoreSettings(copies=0, scale=0.1, site="x")
+    none = ScoreSettings(copies=0, site="x")
     assert not none.nudged(ranked=True)
     with pytest.raises(UsageError, match=r"copies=0: no detector applies.*leave it out, or give reference"):
         none.nudged(ranked=False)
 
 
-@pytest.mark.parametrize("name", ["probes", "adaptive", "recipe", "advise"])
+@pytest.mark.parametrize("name", sorted(NUDGING.keys() - {"copies", "site"}))
 def test_what_needs_nudges_is_refused_without(name) -> None:
     with pytest.raises(UsageError, match=f"{name} needs nudged copies; leave out copies=0"):
         ScoreSettings(copies=0, **{name: NUDGING[name]})
