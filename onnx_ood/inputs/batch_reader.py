@@ -126,12 +126,14 @@ class Reader:
             preprocessing.check_input(self.input_shape)
         in_memory = [one for one in self.items if isinstance(one, MemoryInput)]
         self._memory = MemoryRows(
-            [one for one in in_memory if not one.is_picture(self._request)], self._request, self.others
+            [one for one in in_memory if one.is_mapping or not one.is_picture(self._request)],
+            self._request,
+            self.others,
         )
         self._notes: dict[str, None] = dict.fromkeys([*all_of.notes, *self._memory.notes])
         self.columns: tuple[str, ...] = ()
         self._range = ValueRange(preprocessing)
-        grey = any(one.is_grey_array and one.is_picture(self._request) for one in in_memory)
+        grey = any(one.is_grey_array(self._request) for one in in_memory)
         if preprocessing is not None and preprocessing.channels != "L" and grey:
             self._add_note(GREY_NOTE)
 
@@ -329,7 +331,7 @@ class Reader:
 
     def _picture(self, item: Path | MemoryInput) -> Piece:
         name = _id(item)
-        if self.others:
+        if self.others and isinstance(item, Path):
             return Piece(failed=[FailedInput(name, lacking(self.others))])
         if self.preprocessing is None:
             return Piece(
@@ -337,10 +339,12 @@ class Reader:
                     FailedInput(name, f"is a picture; state its preprocessing with {named('preprocess')}")
                 ]
             )
+        others: dict[str, npt.NDArray[Any]] = {}
         try:
             if isinstance(item, Path):
                 image = self.preprocessing.read(item)
             else:
+                others = self._memory.others(item) if self.others else {}
                 image = item.image(self.preprocessing.channels, self._request)
             tensor = tensor_of(image, self.preprocessing, self.dtype)
         except InputError as error:
@@ -349,7 +353,10 @@ class Reader:
             f"{name} is a damaged JPEG: its end is missing and shown grey" if FILLED_IN in image.info else ""
         )
         return Piece(
-            [name], tensor[np.newaxis], note=damaged or crop_note(self.preprocessing, image.size[::-1])
+            [name],
+            tensor[np.newaxis],
+            others=[others],
+            note=damaged or crop_note(self.preprocessing, image.size[::-1]),
         )
 
 

@@ -21,6 +21,7 @@ from onnx_ood.inputs.shapes import fits, shape_text
 
 # Loading an image that was opened lazily is not thread-safe, and one object may be given twice.
 _loading = threading.Lock()
+_UNUSABLE = "holds NaN, infinity or a value outside the range of the model's type"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,10 +36,15 @@ class MemoryInput:
     id: str
     value: Image.Image | Array | Mapping[str, Array]
 
+    @property
+    def is_mapping(self) -> bool:
+        """True for arrays by the names of the model's inputs."""
+        return isinstance(self.value, Mapping)
+
     def is_picture(self, request: RowRequest) -> bool:
         """Return whether the input needs preprocessing before it is fed to a model.
 
-        PIL images do. So do uint8 arrays that are pictures (see `picture_layout`).
+        PIL images do. So do uint8 arrays that are pictures (see `picture_layout`), alone or under the input's name.
 
         Args:
             request: The model's input.
@@ -47,14 +53,17 @@ class MemoryInput:
             return True
         return self._layout(request) is not None
 
-    def _layout(self, request: RowRequest) -> PictureLayout | None:
-        value = self.value
-        return picture_layout(value.shape, value.dtype, request) if isinstance(value, np.ndarray) else None
+    def is_grey_array(self, request: RowRequest) -> bool:
+        """Return whether the input is a picture in an array [H, W]."""
+        return self._layout(request) == "HW"
 
-    @property
-    def is_grey_array(self) -> bool:
-        """True for an array [H, W]."""
-        return isinstance(self.value, np.ndarray) and self.value.ndim == 2
+    def _array(self, request: RowRequest) -> Array | None:
+        value = self.value.get(request.name) if isinstance(self.value, Mapping) else self.value
+        return value if isinstance(value, np.ndarray) else None
+
+    def _layout(self, request: RowRequest) -> PictureLayout | None:
+        array = self._array(request)
+        return None if array is None else picture_layout(array.shape, array.dtype, request)
 
     def image(self, channels: Channels, request: RowRequest) -> Image.Image:
         """Return the picture, as `read_image` reads it from a file.
@@ -71,10 +80,10 @@ class MemoryInput:
                 raise InputError(f"has no pixels ({self.value.width}x{self.value.height})")
             with _loading:
                 return convert_image(self.value, channels)
-        assert isinstance(self.value, np.ndarray)
-        layout = self._layout(request)
+        array, layout = self._array(request), self._layout(request)
+        assert array is not None
         assert layout is not None
-        return convert_image(as_image(self.value, layout), channels)
+        return convert_image(as_image(array, layout), channels)
 
     def digest(self) -> bytes:
         """Digest of the content, equal for equal content.
@@ -96,7 +105,7 @@ class MemoryInput:
 
 
 class MemoryRows:
-    """Converts inputs in memory that are not pictures to the type that the model takes.
+    """Converts inputs in memory that are not pictures, and values that come with pictures, to the types of the model.
 
     Attributes:
         notes: Conversions that may surprise, each once.
@@ -108,7 +117,7 @@ class MemoryRows:
         """Check names, shapes and types. Values are checked by `take`.
 
         Args:
-            inputs: Inputs that are not pictures.
+            inputs: Inputs that are not pictures, or mappings with a picture.
             request: The model's input.
             others: Further inputs of the model whose values come with each input.
 
@@ -124,7 +133,7 @@ class MemoryRows:
             if (signature := self.signature(one)) not in checked:
                 checked.add(signature)
                 try:
-                    self._check(self._values(one))
+                    self._check(self._values(one), picture=one.is_picture(request))
                 except InputError as error:
                     raise UsageError(f"{one.id}: {error}") from None
 
@@ -154,13 +163,31 @@ class MemoryRows:
             unusable |= bad
         good = np.flatnonzero(~unusable).tolist()
         tensors = converted.pop(self._request.name)
-        reason = "holds NaN, infinity or a value outside the range of the model's type"
         return Piece(
             [inputs[at].id for at in good],
             tensors[good],
-            [FailedInput(inputs[at].id, reason) for at in np.flatnonzero(unusable).tolist()],
+            [FailedInput(inputs[at].id, _UNUSABLE) for at in np.flatnonzero(unusable).tolist()],
             [{name: rows[at] for name, rows in converted.items()} for at in good],
         )
+
+    def others(self, one: MemoryInput) -> dict[str, Array]:
+        """Convert the values of further inputs that come with a picture.
+
+        Args:
+            one: One of the inputs that were checked.
+
+        Raises:
+            InputError: If there are none, or one holds NaN, infinity or a value out of range.
+        """
+        if not one.is_mapping:
+            raise InputError(lacking(self._others))
+        found = {}
+        for request in self._others:
+            rows, bad = to_type(self._values(one)[request.name][np.newaxis], request.dtype)
+            if bad.any():
+                raise InputError(f"array {quoted(request.name)} {_UNUSABLE}")
+            found[request.name] = rows[0]
+        return found
 
     @property
     def _requests(self) -> tuple[RowRequest, ...]:
@@ -175,7 +202,7 @@ class MemoryRows:
         batch_of_one = one.value.ndim == len(self._request.share) + 1 and one.value.shape[axis] == 1
         return {self._request.name: np.take(one.value, 0, axis) if batch_of_one else one.value}
 
-    def _check(self, values: Mapping[str, Array]) -> None:
+    def _check(self, values: Mapping[str, Array], *, picture: bool) -> None:
         names = [request.name for request in self._requests]
         if len(values) == 1 and self._request.name in values and self._others:
             raise InputError(lacking(self._others))
@@ -186,7 +213,7 @@ class MemoryRows:
                 )
         if extra := [name for name in values if name not in names]:
             raise InputError(f"holds an array {quoted(extra[0])}; expected: {listed(names)}")
-        for request in self._requests:
+        for request in self._others if picture else self._requests:
             value = values[request.name]
             axis = request.stored_axis
             if axis and fits(value.shape, request.share) and value.shape[axis - 1] == 1:

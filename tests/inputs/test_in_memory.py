@@ -35,6 +35,38 @@ def tensors(batches: list[Batch]) -> np.ndarray[Any, Any]:
     return np.concatenate([batch.tensors for batch in batches])
 
 
+@pytest.mark.parametrize("shape", [(40, 33), (40, 33, 3), (3, 40, 33)])
+def test_pictures_in_mappings_give_the_tensors_of_the_same_npz(
+    tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (6, *shape), np.uint8)
+    ages = np.arange(6, dtype=np.float64)[:, np.newaxis]
+    np.savez(tmp_path / "one.npz", x=pictures)
+    np.savez(tmp_path / "two.npz", x=pictures, age=ages)
+    expected = tensors(read(pictures, CUT))
+    for inputs in (tmp_path / "one.npz", {"x": pictures}):
+        np.testing.assert_array_equal(tensors(read(inputs, CUT)), expected)
+    age = RowRequest("age", ("N", 1), np.dtype(np.float32))
+    for inputs in (tmp_path / "two.npz", {"x": pictures, "age": ages}):
+        batches = read(inputs, CUT, others=[age])
+        np.testing.assert_array_equal(tensors(batches), expected)
+        found = np.concatenate([batch.others["age"] for batch in batches])
+        assert found.dtype == np.float32
+        np.testing.assert_array_equal(found, ages)
+    ages[2] = np.nan
+    batches = read({"x": pictures, "age": ages}, CUT, others=[age])
+    (failed,) = [failed for batch in batches for failed in batch.failed]
+    assert (failed.id, failed.reason[:21]) == ("inputs[2]", "array 'age' holds NaN")
+    for inputs, reason in (
+        ({"x": pictures}, "holds no values of 'age'"),
+        ({"x": pictures, "y": ages}, "'age'"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            read(inputs, CUT, others=[age])
+    (batch,) = read(list(pictures[:1]), CUT, others=[age])
+    assert "holds no values of 'age'" in batch.failed[0].reason
+
+
 @pytest.mark.parametrize("preprocessing", [CUT, GREY])
 @pytest.mark.parametrize("channels", [(), (1,), (3,), (4,)])
 def test_arrays_and_images_give_the_tensors_of_the_same_pngs(
