@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,3 +137,68 @@ def test_tables_of_one_run_are_compared_without_references(audit: str, model: Pa
     assert "column 3 is share, not rate" in note
     with pytest.raises(UsageError, match=f"another order than those of {of}: column 1 is age, not income"):
         run("swapped.csv")
+
+
+def test_tables_of_references_are_compared_with_each_other(model: Path, tmp_path: Path) -> None:
+    first = tmp_path / "a.csv"
+    source = table(first, 0)
+    table(tmp_path / "swapped.csv", 1, ["age", "income", "rate", "balance"])
+    table(tmp_path / "renamed.csv", 2, ["income", "age", "share", "balance"])
+    options = {"detectors": "activity", "provider": "cpu", "cache": False}
+    wrong = [first, tmp_path / "swapped.csv"]
+    for run in (
+        lambda: onnx_ood.score(model, source, reference=wrong, **options),
+        lambda: onnx_ood.fit(model, wrong, **options),
+        lambda: onnx_ood.bench(model, source, source, reference=wrong, **options),
+        lambda: onnx_ood.bench(model, wrong, source, reference=source, **options),
+    ):
+        with pytest.raises(
+            UsageError, match=r"another order than those of the (first table|references): column 1 is"
+        ):
+            run()
+    named = [first, tmp_path / "renamed.csv"]
+    expected = "other names than those of the first table, .*: column 3 is share, not rate"
+    for notes in (
+        onnx_ood.score(model, source, reference=named, **options).notes,
+        onnx_ood.fit(model, named, **options).score(source).notes,
+    ):
+        assert [note for note in notes if re.search(expected, note)]
+
+
+def test_tables_with_other_names_than_the_references_are_compared_with_each_other(
+    model: Path, tmp_path: Path
+) -> None:
+    references = table(tmp_path / "good.csv", 0)
+    names = ["p", "q", "r", "s"]
+    table(tmp_path / "one.csv", 1, names)
+    table(tmp_path / "two.csv", 2, names[::-1])
+    paths = [tmp_path / "one.csv", tmp_path / "two.csv"]
+    assert len(compared(model, open_inputs(paths[:1]), references)) == 1
+    with pytest.raises(UsageError, match="another order than those of the first table: column 1 is s, not p"):
+        compared(model, open_inputs(paths), references)
+    table(tmp_path / "three.csv", 3, NAMES[::-1])
+    with pytest.raises(UsageError, match="another order than those of the references"):
+        compared(model, open_inputs([*paths[:1], tmp_path / "three.csv"]), references)
+
+
+def test_a_resumed_run_compares_columns_with_those_of_its_stream(model: Path, tmp_path: Path) -> None:
+    rows = np.random.default_rng(0).normal(size=(24, 4)).astype(np.float32)
+    table(tmp_path / "a.csv", 0)
+    table(tmp_path / "swapped.csv", 1, ["age", "income", "rate", "balance"])
+    table(tmp_path / "renamed.csv", 2, ["income", "age", "share", "balance"])
+
+    def run(name: str) -> onnx_ood.ScoreResult:
+        streaming = onnx_ood.Streaming(tmp_path / "s.jsonl", resume=True)
+        options = {"reference": rows, "detectors": "activity", "provider": "cpu", "cache": False}
+        return onnx_ood.score(model, tmp_path / name, streaming=streaming, **options)
+
+    assert run("a.csv").scored == 24
+    written = (tmp_path / "s.jsonl").read_bytes()
+    with pytest.raises(
+        UsageError, match=r"another order than those of the inputs in .*s\.jsonl: column 1 is age"
+    ):
+        run("swapped.csv")
+    assert (tmp_path / "s.jsonl").read_bytes() == written
+    found = run("renamed.csv")
+    assert found.scored == 48
+    assert [note for note in found.notes if "s.jsonl, and are matched by their positions: column 3" in note]

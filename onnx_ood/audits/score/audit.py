@@ -42,7 +42,7 @@ from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import overlap_notes
-from onnx_ood.evidence.table_columns import input_column_notes, table_columns
+from onnx_ood.evidence.table_columns import column_notes, input_column_notes, table_columns
 from onnx_ood.graph import Model, Suggestion, find_answer
 from onnx_ood.inputs import Batch, InputSource, open_inputs, open_references
 from onnx_ood.results.base import Run
@@ -208,6 +208,9 @@ class ScoreRun:
             The result.
         """
         prepared, settings = self._prepared, self._settings
+        if stream.begun:
+            expected, of = stream.header.columns, f"the inputs in {stream.path}"
+            differing = [*differing, *column_notes(prepared.fed, source, expected, of)]
         sampled = prepared.sample(source, settings.limit, settings.seed)
         given = references.given or self._measured
         nudging = self._nudging if settings.nudged(ranked=scorer is not None) else None
@@ -284,7 +287,7 @@ class ScoreRun:
                 *reader.warnings,
                 *rounding,
                 *overlap_notes(sampled.shared_with(references), equal),
-                *differing,
+                *dict.fromkeys(differing),
                 *(note for note in prepared.notes if nudges_site or note not in prepared.site_note),
                 *(note for note in reader.notes if note not in reader.warnings),
                 *rank_notes(results, nudged=nudging is not None),
@@ -356,6 +359,7 @@ class ScoreRun:
             seed=settings.seed,
             batch_size=settings.batch_size,
             limit=settings.limit,
+            columns=table_columns(prepared.fed, source),
             environment=environment(),
         )
 

@@ -39,6 +39,10 @@ class Header(Part):
     seed: int
     batch_size: int | None = Field(description="Inputs in one run as set by the user, or null.")
     limit: int | None = Field(default=None, description="Maximum number of inputs, or null.")
+    columns: tuple[str, ...] = Field(
+        default=(),
+        description="Names of the columns of the first table of inputs that has names; empty for others.",
+    )
     environment: Environment
 
 
