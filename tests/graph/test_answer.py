@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import onnxruntime
 import pytest
 import small_models
 from onnx.reference import ReferenceEvaluator
@@ -262,6 +263,33 @@ def test_maps_from_class_to_probability_are_the_answer_in_the_order_of_the_runti
         assert entry.prediction is not None
         assert entry.prediction.label == right[row]
         assert entry.prediction.probability == {"cow": 0.75, "ant": 0.875}[str(right[row])]
+
+
+@pytest.mark.parametrize(
+    ("kind", "keys", "names"),
+    [
+        ("string", 'strings = ["cow", "bee", "ant"]', ["ant", "bee", "cow"]),
+        ("int64", "int64s = [7, -2, 5]", ["-2", "5", "7"]),
+        ("int64", "int64s = [0, 1, 2]", [None] * 3),
+    ],
+)
+def test_maps_without_labels_name_the_predictions(
+    kind: str, keys: str, names: list[str | None], save
+) -> None:
+    text = f"""net (float[N, 4] x) => (seq(map({kind}, float)) maps) {{
+        h = MatMul (x, w) p = Softmax (h) maps = ai.onnx.ml.ZipMap <classlabels_{keys}> (p) }}"""
+    path = save(small_models.build(text, {"w": small_models.normal(4, 3)}, domains=("ai.onnx.ml",)))
+    (maps,) = onnxruntime.InferenceSession(path).run(None, {"x": X})
+    result = onnx_ood.score(path, X, detectors="msp", provider="cpu")
+    assert len(result) == len(X)
+    for entry in result.inputs:
+        probabilities = maps[int(entry.id.removeprefix("inputs[").removesuffix("]"))]
+        best = max(probabilities, key=probabilities.get)
+        assert entry.prediction is not None
+        assert entry.prediction.probability == pytest.approx(probabilities[best])
+        assert entry.prediction.label == (None if None in names else str(best))
+        assert entry.prediction.index == sorted(probabilities).index(best)
+        assert entry.prediction.label == names[entry.prediction.index]
 
 
 @pytest.mark.parametrize(("factor", "kind"), [(1.0, "distribution"), (2.0, "unknown")])

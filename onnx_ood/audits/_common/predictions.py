@@ -66,7 +66,7 @@ def read_answers(outputs: Mapping[str, NDArray[np.generic]], answer: Answer | No
         values = outputs[answer.output]
         scores = _read_scores(values.reshape(len(values), -1).astype(np.float64), answer)
     if answer.label is None:
-        return scores
+        return None if scores is None else _with_names(scores, answer.classes)
     return _read_labels(outputs[answer.label].reshape(-1).tolist(), outputs, answer, scores)
 
 
@@ -125,6 +125,18 @@ def _read_scores(rows: Float, answer: Answer) -> Answers:
     return Answers(position, value, probability, rows.shape[1])
 
 
+def _with_names(scores: Answers, names: Sequence[str | int]) -> Answers:
+    """Name predictions as the model does, as with the keys of its maps (ZipMap)."""
+    if len(names) != scores.classes or not _are_names(names):
+        return scores
+    return scores._replace(labels=tuple(str(names[at]) for at in scores.position.tolist()))
+
+
+def _are_names(classes: Sequence[str | int]) -> bool:
+    """Return whether labels are names: numbers that count the classes from 0 are indices."""
+    return any(str(index) != str(name) for index, name in enumerate(classes))
+
+
 def _probability(rows: Float, value: Float, answer: Answer) -> Float:
     """Probability at one class score of each row."""
     if answer.kind in {"distribution", "independent"}:
@@ -170,8 +182,7 @@ def _read_labels(
         value[within] = rows[within, position[within]]
         probability[within] = _probability(rows[within], value[within], answer)
         probability[~np.isfinite(scores.value)] = np.nan
-    # A number that counts the classes from 0 is an index and no name.
-    named = strings or any(str(index) != str(name) for index, name in enumerate(answer.classes))
+    named = strings or _are_names(answer.classes)
     return Answers(position, value, probability, scores.classes if scores else 0, texts if named else None)
 
 

@@ -21,6 +21,7 @@ from onnx_ood.audits.score.notes import (
     NOT_EVALUATED,
     advice_notes,
     answer_notes,
+    batching_notes,
     comparison_notes,
     detector_notes,
     label_notes,
@@ -286,6 +287,7 @@ class ScoreRun:
             notes=(
                 *reader.warnings,
                 *rounding,
+                *batching_notes(run, prepared.model.outputs),
                 *overlap_notes(sampled.shared_with(references), equal),
                 *dict.fromkeys(differing),
                 *(note for note in prepared.notes if nudges_site or note not in prepared.site_note),

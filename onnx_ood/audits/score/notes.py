@@ -103,6 +103,18 @@ def order_notes(summary: DetectorSummary | None, results: Sequence[InputResult])
     return [f"Some flagged inputs rank below inputs that are not flagged: {why}."]
 
 
+def batching_notes(run: Run, outputs: Sequence[str]) -> list[str]:
+    """Note that predictions may depend on the batch: an output of the model cannot be split by input.
+
+    Args:
+        run: Facts of the run.
+        outputs: Names of the model's outputs.
+    """
+    if not any(run.batching_note.startswith(f"one input at a time: {name!r}") for name in outputs):
+        return []
+    return [f"Predictions may depend on the other inputs of a batch; inputs were run {run.batching_note}."]
+
+
 def run_notes(settings: ScoreSettings, run: Run) -> list[str]:
     """Note how the model ran if it differs from the settings."""
     notes = [*randomness_notes(run.random_operators)]

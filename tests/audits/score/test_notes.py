@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import small_models
 
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score import notes
 from onnx_ood.graph import Rounding
 from onnx_ood.inputs import open_inputs
+from onnx_ood.reports.score.facts import score_warnings
 
 
 def summary(**values: object) -> SimpleNamespace:
@@ -71,6 +78,30 @@ def test_runs_that_differ_from_the_settings_are_noted() -> None:
     assert "added" in notes.run_notes(plain, run)[0]
     run.random_operators = ("Bernoulli",)
     assert "different outputs for the same input (Bernoulli)" in notes.run_notes(plain, run)[0]
+
+
+@pytest.mark.parametrize("copies", [0, 2])
+@pytest.mark.parametrize("mixes", [True, False])
+def test_predictions_that_may_depend_on_the_batch_are_the_first_warning(
+    mixes: bool, copies: int, save: Callable[..., Path]
+) -> None:
+    """Scores minus their mean over the batch, or over the classes."""
+    text = f"""t (float[N, 6] x) => (float[N, 4] y) {{
+        h = MatMul (x, w) r = Relu (h) z = MatMul (r, v)
+        m = ReduceMean <axes = [{0 if mixes else 1}], keepdims = 1> (z) y = Sub (z, m) }}"""
+    path = save(
+        small_models.build(text, {"w": small_models.normal(6, 8), "v": small_models.normal(8, 4)}, opset=17)
+    )
+    rows = np.random.default_rng(0).normal(size=(40, 6)).astype(np.float32)
+    result = onnx_ood.score(
+        path, rows[:12], reference=rows, detectors="activity", copies=copies, provider="cpu"
+    )
+    expected = (
+        "Predictions may depend on the other inputs of a batch; inputs were run one input at a time: 'y' cannot be "
+        "split by input."
+    )
+    assert (expected in result.notes) == mixes
+    assert (next(filter(None, score_warnings(result))) == expected) == mixes
 
 
 def test_advice_is_explained_or_missed() -> None:
