@@ -11,7 +11,12 @@ from PIL import Image
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.evidence.references import baseline_pictures, pseudo_ood_augmentations
+from onnx_ood.detectors import Features
+from onnx_ood.evidence.references import (
+    baseline_pictures,
+    measure_bundled_photos,
+    pseudo_ood_augmentations,
+)
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.inputs import parse
 
@@ -114,3 +119,23 @@ def test_the_reason_of_the_runtime_comes_before_the_number_of_references(tmp_pat
     rows = np.ones((12, 4), np.float32)
     with pytest.raises(ModelError, match="onnxruntime cannot run it: Got invalid dimensions"):
         onnx_ood.score(path, rows, reference=rows + 1, provider="cpu")
+
+
+@pytest.mark.parametrize(("unusable", "left"), [(0, 40), (3, 37), (31, 0)])
+def test_bundled_photos_without_finite_outputs_are_left_out(unusable: int, left: int) -> None:
+    class Measured:
+        """Forty photos, of which the last have NaN in an output of the model."""
+
+        def measure_pictures(self, pictures: np.ndarray, *, altered: bool = False) -> Features:
+            assert (pictures.shape[1:], altered) == ((8, 8, 3), False)
+            return Features(
+                logits=np.arange(80.0).reshape(40, 2), finite_outputs=np.arange(40) < 40 - unusable
+            )
+
+    preprocessing = parse("unit,size=8", (None, 3, 8, 8))
+    found = measure_bundled_photos(Measured(), preprocessing, augment=False)
+    assert (found.source, len(found)) == (("bundled", left) if left else ("none", 0))
+    if found.features is not None:
+        np.testing.assert_array_equal(found.features.logits, np.arange(2.0 * left).reshape(-1, 2))
+    assert len(found.failed) == (unusable if left else 0)
+    assert any("NaN or infinity" in note for note in found.notes) == bool(unusable)
