@@ -89,7 +89,7 @@ def refuse_words(folder: Any, advice: str) -> Any:
         ValueError: If the path is a word such as none or auto.
     """
     if str(folder).lower() in _WORDS:
-        raise ValueError(f"{folder} would be the name of a folder; {advice}, or name another folder")
+        raise ValueError(f"a folder would get this name; {advice}, or name another folder")
     return folder
 
 
@@ -273,7 +273,9 @@ class Settings(BaseModel):
         name = str(first["loc"][0])
         if first["type"] == "extra_forbidden":
             return f"unknown setting {name!r}; {did_you_mean(name, cls.model_fields)}"
-        return f"{named(name)}: {message[0].lower()}{message[1:]}, found {first['input']!r}"
+        value = first["input"]
+        found = str(value) if isinstance(value, Path) else value
+        return f"{named(name)}: {message[0].lower()}{message[1:]}, found {found!r}"
 
     def replaced(self, **values: Any) -> Self:
         """Return a copy with other values, validated like new settings."""

@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             '[models.a]\npath = "a"\nbatch_size = 1\n[[gates]]',
             "line 3: models.a.batch_size: unknown key; did you mean 'batch-size'?",
         ),
-        ('cache = "none"\nMODELGATE', "line 1: cache: none would be the name of a folder; leave it out"),
+        ('cache = "none"\nMODELGATE', "line 1: cache: a folder would get this name; leave it out"),
         ('MODEL[[gates]]\nmetric = "sice"', "line 4: gates.0.metric: unknown metric 'sice'; did you mean 'size'?"),
         ('MODEL[[gates]]\nmetric = "size"', "line 3: gates.0: the gate has no bound; add one of min, max"),
         ('MODEL[[gates]]\nmetric = "size"\nmax = "1"', "line 5: gates.0.max: expected a number"),
