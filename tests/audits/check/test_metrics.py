@@ -36,6 +36,21 @@ def test_every_metric_has_a_test(name: str) -> None:
     assert any(f'metric = "{name}"' in text for text in tests)
 
 
+def test_advice_on_layers_names_a_run_that_measures_them() -> None:
+    """Without a setting of nudges, a run whose detector ranks measures no layers."""
+    commands = [
+        metric.advice.partition("onnx-ood score ")[2]
+        for metric in METRICS.values()
+        if metric.target == "probe" and "onnx-ood score" in metric.advice
+    ]
+    assert commands
+    for command in commands:
+        option, copies = command.split()
+        assert option == "--copies"
+        assert onnx_ood.ScoreSettings(copies=int(copies)).nudged(ranked=True)
+    assert not onnx_ood.ScoreSettings().nudged(ranked=True)
+
+
 def test_metrics_are_those_of_the_audits(folder: Path) -> None:
     """Each is compared with what the audit by itself gives, or with numpy."""
     result = run_check(
