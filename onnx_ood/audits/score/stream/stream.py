@@ -373,10 +373,10 @@ def _short(value: object) -> str:
     if isinstance(value, list):
         text = ", ".join(map(str, value))
     elif isinstance(value, dict):
-        text = ", ".join(f"{name}={one}" for name, one in value.items()) or "none"
+        text = ", ".join(f"{name}={one}" for name, one in value.items())
     else:
-        text = "none" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
+        text = "" if value is None else str(value)
+    return (text if len(text) <= 60 else f"{text[:59]}…") or "none"
 
 
 def _unwritable(path: Path | None, error: OSError) -> OutputError:

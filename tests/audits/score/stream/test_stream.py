@@ -213,6 +213,15 @@ def test_other_settings_are_refused_by_name(garments, tmp_path, change, words):
     assert (tmp_path / "s.jsonl").read_bytes() == before
 
 
+def test_settings_without_a_value_are_named_none(garments, tmp_path):
+    """Detectors rank without nudges: no probes are watched then."""
+    plain = ScoreSettings(detectors=("msp",), batch_size=4)
+    score(garments, tmp_path / "s.jsonl", plain)
+    nudged = ScoreSettings(detectors=("msp",), batch_size=4, copies=4, probes=("outputs",))
+    with pytest.raises(UsageError, match="copies 0, now 4; probes none, now logits;"):
+        score(garments, tmp_path / "s.jsonl", nudged, resume=True)
+
+
 def test_another_model_and_another_version_are_refused(garments, tmp_path):
     score(garments, tmp_path / "s.jsonl")
     text = (tmp_path / "s.jsonl").read_text()
