@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 import onnx_ood
+from onnx_ood.audits.diff.result import MATCHED
+from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.reports.report_options import ReportOptions
 
 from .output import HtmlFile, JsonFile, Quiet, Title, Top, Verbose, check_outputs, write_outputs
@@ -37,3 +39,5 @@ def diff(
     write_outputs(
         result, json=json, html=html, title=title, quiet=quiet, report=ReportOptions(top=top, verbose=verbose)
     )
+    if result.status == "not_evaluated":
+        raise NotEvaluatedError(f"not evaluated: no {MATCHED[result.audit]} in common")

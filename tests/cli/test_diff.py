@@ -28,3 +28,13 @@ def test_one_thing_is_printed(options: list[str], printed: str, tmp_path: Path) 
         assert bool(done.stdout) is (printed == "report")
         assert not done.stdout.startswith("{")
     assert (tmp_path / "page.html").exists() is ("PAGE" in options)
+
+
+def test_checks_without_shared_gates_are_not_evaluated(tmp_path: Path) -> None:
+    paths = [tmp_path / "before.json", tmp_path / "after.json"]
+    for path, title in zip(paths, ("size", "opset"), strict=True):
+        path.write_text(to_json(check_result(gate_result("passed", title))))
+    done = run("diff", *paths)
+    assert done.returncode == 3
+    assert done.stdout.startswith("Not evaluated: no gates in common\n")
+    assert done.stderr == "onnx-ood: not evaluated: no gates in common\n"

@@ -18,7 +18,10 @@ from onnx_ood.metrics.estimates import fraction_interval, median_interval
 
 __all__ = ["METRICS"]
 
-_PROBE_ADVICE = "check the weights up to this layer, and the preprocessing; compare the layers with onnx-ood score --copies 4"
+_PROBE_ADVICE = (
+    "check the weights up to this layer, and the preprocessing; compare the layers with onnx-ood score "
+    "--copies 4"
+)
 _SENSITIVITY_ADVICE = "compare the models with onnx-ood sensitivity; check the preprocessing"
 
 

@@ -13,9 +13,15 @@ from onnx_ood._arguments import checked
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.audits.check.result import CheckResult
 from onnx_ood.audits.diff.benches import metrics_of_benches, unshared_of_benches
-from onnx_ood.audits.diff.checks import changed_gates, facts_of_check, metrics_of_checks
+from onnx_ood.audits.diff.checks import changed_gates, facts_of_check, metrics_of_checks, shared_gates
 from onnx_ood.audits.diff.result import DiffResult, GateChange, SettingChange
-from onnx_ood.audits.diff.scores import inputs_of_scores, metrics_of_scores, unshared_of_scores
+from onnx_ood.audits.diff.scores import (
+    comparability_notes,
+    inputs_of_scores,
+    metrics_of_scores,
+    no_shared_inputs,
+    unshared_of_scores,
+)
 from onnx_ood.audits.diff.sensitivities import (
     facts_of_sensitivities,
     metrics_of_sensitivities,
@@ -45,6 +51,7 @@ _FACTS = {
 _INDEPENDENT = (
     "Intervals of changes assume independent inputs; for the same inputs they are too wide, never too narrow."
 )
+_PAIRED = "Intervals are Student's, for the mean change over the inputs of both; they hold for other inputs like these."
 _RUN = ("provider", "exact", "tf32")
 # Texts and measured values of detectors, not settings.
 _NOT_SETTINGS = ("formula", "largest_reference", "layers", "left_out", "source", "terms")
@@ -59,7 +66,7 @@ def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
         b: The second result, or its file.
 
     Returns:
-        The differences.
+        The differences; status `not_evaluated` if the results have nothing in common to compare.
 
     Raises:
         UsageError: If a file cannot be read or holds no result, or the results are not of the same audit.
@@ -70,29 +77,33 @@ def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
     gates: tuple[GateChange, ...] = ()
     notes: tuple[str, ...] = ()
     unshared: tuple[str, ...] = ()
+    evaluated = True
     if isinstance(before, ScoreResult) and isinstance(after, ScoreResult):
         audit, metrics = "score", list(metrics_of_scores(before, after))
         inputs = inputs_of_scores(before, after)
-        notes = (
-            "Intervals are Student's, for the mean change over the inputs of both; they hold for other inputs like "
-            "these.",
-        )
-        notes += randomness_notes(
-            tuple(dict.fromkeys([*before.run.random_operators, *after.run.random_operators]))
-        )
-        unshared, layers = unshared_of_scores(before, after)
-        notes += (layers,) if layers else ()
+        evaluated = inputs.both > 0
+        notes = comparability_notes(before, after) if evaluated else (no_shared_inputs(before, after),)
         if any(len(one.inputs) < one.scored for one in (before, after)):
             notes += ("A result lists only some of its inputs; the others are not compared.",)
+        if evaluated:
+            notes += randomness_notes(
+                tuple(dict.fromkeys([*before.run.random_operators, *after.run.random_operators]))
+            )
+            unshared, layers = unshared_of_scores(before, after)
+            notes += (layers,) if layers else ()
+            notes += (_PAIRED,) if any(one.low is not None for one in metrics) else ()
     elif isinstance(before, BenchResult) and isinstance(after, BenchResult):
         audit, metrics = "bench", list(metrics_of_benches(before, after))
         unshared, notes = unshared_of_benches(before, after), (_INDEPENDENT,)
+        evaluated = bool(metrics)
     elif isinstance(before, SensitivityResult) and isinstance(after, SensitivityResult):
         audit, metrics = "sensitivity", list(metrics_of_sensitivities(before, after))
         unshared, notes = unpaired_models(before, after), (_INDEPENDENT,)
+        evaluated = bool(metrics)
     elif isinstance(before, CheckResult) and isinstance(after, CheckResult):
         audit, metrics = "check", list(metrics_of_checks(before, after))
         gates = changed_gates(before, after)
+        evaluated = bool(shared_gates(before, after))
         notes = ("Gates are matched by model, metric, target and set.", _INDEPENDENT)
     else:
         names = [_file(one) or label for one, label in ((a, "a"), (b, "b"))]
@@ -104,6 +115,7 @@ def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
         notes += (f"Not compared, because only one result has it: {', '.join(unshared)}.",)
     return DiffResult(
         audit=audit,
+        status="compared" if evaluated else "not_evaluated",
         a=_file(a),
         b=_file(b),
         settings=tuple(_settings(*_facts(before, after, audit))),

@@ -34,6 +34,17 @@ def changed_gates(a: CheckResult, b: CheckResult) -> tuple[GateChange, ...]:
     )
 
 
+def shared_gates(a: CheckResult, b: CheckResult) -> list[tuple[GateResult, GateResult]]:
+    """Pair the gates of both checks by model and title.
+
+    Args:
+        a: The first check.
+        b: The second check.
+    """
+    before, after = _gates(a), _gates(b)
+    return [(before[key], after[key]) for key in sorted(before.keys() & after.keys())]
+
+
 def metrics_of_checks(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
     """Compare the metrics of both checks.
 
@@ -41,7 +52,7 @@ def metrics_of_checks(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
         a: The first check.
         b: The second check.
     """
-    for one, other in _shared(a, b):
+    for one, other in shared_gates(a, b):
         if not isinstance(one.found, float) or not isinstance(other.found, float):
             continue
         if _lacks_interval(one) or _lacks_interval(other):
@@ -59,7 +70,7 @@ def facts_of_check(result: CheckResult, other: CheckResult) -> Mapping[str, Any]
         result: The check.
         other: The check to compare it with; facts of gates in only one of them are left out.
     """
-    shared = [one for one, _ in _shared(result, other)]
+    shared = [one for one, _ in shared_gates(result, other)]
     models = {
         one.name: {
             **(one.model.model_dump(mode="json") if one.model else {}),
@@ -77,12 +88,6 @@ def facts_of_check(result: CheckResult, other: CheckResult) -> Mapping[str, Any]
 
 def _gates(result: CheckResult) -> _Gates:
     return {(gate.model, gate.title): gate for gate in result.gates}
-
-
-def _shared(a: CheckResult, b: CheckResult) -> Iterator[tuple[GateResult, GateResult]]:
-    before, after = _gates(a), _gates(b)
-    for key in sorted(before.keys() & after.keys()):
-        yield before[key], after[key]
 
 
 def _name(gate: GateResult) -> str:

@@ -19,16 +19,19 @@ def one_sided(a: Iterable[str], b: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in {**before, **after} if (name in before) != (name in after))
 
 
-def change_without_interval(name: str, a: Number, b: Number) -> MetricChange:
-    """Compute the change of a metric with unknown noise.
+def change_without_interval(name: str, a: Number, b: Number, not_comparable: str = "") -> MetricChange:
+    """Compute the change of a metric with unknown noise, or of one whose values are not comparable.
 
     Args:
         name: Name of the metric.
         a: Value in the first result; None if undefined.
         b: Value in the second result.
+        not_comparable: Reason why the values are not comparable, or empty.
     """
-    change = None if a is None or b is None else b - a
-    return MetricChange(name=name, a=a, b=b, change=change, low=None, high=None)
+    change = None if a is None or b is None or not_comparable else b - a
+    return MetricChange(
+        name=name, a=a, b=b, change=change, low=None, high=None, not_comparable=not_comparable
+    )
 
 
 def change_with_interval(

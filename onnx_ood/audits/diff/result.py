@@ -9,6 +9,9 @@ from pydantic import Field
 from onnx_ood.audits.check.result import Outcome
 from onnx_ood.results.base import Number, Part, Result, dataframe
 
+MATCHED = {"score": "inputs", "bench": "detectors", "sensitivity": "models", "check": "gates"}
+"""Parts by which results of an audit are matched; without any in common they are not compared."""
+
 
 class SettingChange(Part):
     """A setting or fact with different values in the two results."""
@@ -22,15 +25,21 @@ class MetricChange(Part):
     """A metric of both results."""
 
     name: str
-    a: Number
+    a: Number = Field(
+        description="Value in the first result: the mean of scores and the geometric mean of cosine drops over the "
+        "inputs of both, all others as reported."
+    )
     b: Number
-    change: Number = Field(description="b - a; for cosine drops log10(b / a).")
+    change: Number = Field(
+        description="b - a; for cosine drops log10(b / a). Null if the values are not comparable or one is unknown."
+    )
     low: Number = Field(description="Lower end of the 95% interval of the change; null without one.")
     high: Number
+    not_comparable: str = Field(default="", description="Reason why the values are not comparable, or empty.")
 
     @property
     def beyond_noise(self) -> bool | None:
-        """True if the interval excludes no change; None without an interval."""
+        """True if the interval excludes no change; None without an interval, as for values that are not comparable."""
         if self.low is None or self.high is None:
             return None
         return not self.low <= 0 <= self.high
@@ -67,8 +76,12 @@ class InputsDiff(Part):
     both: int
     only_a: int
     only_b: int
+    not_comparable: str = Field(
+        default="", description="Reason why ranking scores and ranks are not comparable, or empty."
+    )
     rank_correlation: Number = Field(
-        description="Spearman's correlation of the ranking scores, over the inputs of both; null if undefined."
+        description="Spearman's correlation of the ranking scores, over the inputs of both; null if undefined or not "
+        "comparable."
     )
     agreement: Agreement | None = Field(description="Null if the models predict no classes.")
     changed_answers: tuple[str, ...] = Field(
@@ -78,7 +91,8 @@ class InputsDiff(Part):
     newly_flagged: tuple[str, ...]
     no_longer_flagged: tuple[str, ...]
     changes: tuple[InputChange, ...] = Field(
-        description="Inputs of both results, those whose rank changed most first."
+        description="Inputs of both results, those whose rank changed most first; in the order of the first result if "
+        "ranks are not comparable."
     )
 
 
@@ -97,6 +111,9 @@ class DiffResult(Result):
 
     format: Literal["onnx-ood/diff/2"] = Field(default="onnx-ood/diff/2", alias="schema")
     audit: Literal["score", "bench", "sensitivity", "check"]
+    status: Literal["compared", "not_evaluated"] = Field(
+        default="compared", description="`not_evaluated` if the results have nothing in common to compare."
+    )
     a: str = Field(description="File of the first result; empty for a result in memory.")
     b: str
     settings: tuple[SettingChange, ...] = Field(description="Changed models, settings and versions.")

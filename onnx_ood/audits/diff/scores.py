@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from onnx_ood.audits.diff.metric_changes import one_sided
+from onnx_ood.audits.diff.metric_changes import change_without_interval, one_sided
 from onnx_ood.audits.diff.result import Agreement, InputChange, InputsDiff, MetricChange
-from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult
+from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, UsedDetector
 from onnx_ood.metrics.estimates import fraction_interval, mean_interval
 from onnx_ood.metrics.ranking import average_ranks, rank_correlation
 from onnx_ood.results.base import Number, Prediction
@@ -21,32 +21,39 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
     Args:
         a: The first score.
         b: The second score.
+
+    Yields:
+        Changes of mean scores, and of geometric means of drops.
     """
     pairs = _pairs(a, b)
-    names = [
-        [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
-        for result in (a, b)
-    ]
-    for name in names[0]:
-        if name in names[1]:
+    if not pairs[0]:
+        return
+    differing = differing_detectors(a, b)
+    for name in a.detectors:
+        if name in b.detectors:
             before, after = (
-                np.array([entry.scores[own.index(name)] for entry in entries], np.float64)
-                for own, entries in zip(names, pairs, strict=True)
+                np.array([entry.scores[own.detectors.index(name)] for entry in entries], np.float64)
+                for own, entries in zip((a, b), pairs, strict=True)
             )
-            yield _paired(f"score {name}", before, after, after - before)
+            if reason := differing.get(name):
+                yield change_without_interval(
+                    f"score {name}",
+                    _number(float(np.mean(before))),
+                    _number(float(np.mean(after))),
+                    not_comparable=reason,
+                )
+            else:
+                yield _paired(f"score {name}", before, after)
     probes = [[_place(probe) for probe in result.probes] for result in (a, b)]
     for place in probes[0]:
         if place in probes[1]:
             at = [own.index(place) for own in probes]
             floor = max(result.probes[one].noise_floor for result, one in zip((a, b), at, strict=True))
-            drops = [
+            before, after = (
                 np.maximum(np.array([entry.drop[one] for entry in entries], np.float64), floor)
                 for one, entries in zip(at, pairs, strict=True)
-            ]
-            known = ~np.isnan(drops).any(axis=0)  # Not comparable in one of the runs.
-            drops = [one[known] for one in drops]
-            change = np.log10(drops[1] / drops[0])
-            yield _paired(f"drop {place[0]}", drops[0], drops[1], change)
+            )
+            yield _paired(f"drop {place[0]}", before, after, log=True)
 
 
 def _place(probe: ProbeResult) -> tuple[str, str, int, int]:
@@ -54,14 +61,16 @@ def _place(probe: ProbeResult) -> tuple[str, str, int, int]:
     return probe.name, probe.op, probe.depth, probe.units
 
 
-def _paired(
-    name: str, a: NDArray[np.float64], b: NDArray[np.float64], change: NDArray[np.float64]
-) -> MetricChange:
-    found = mean_interval(change)
+def _paired(name: str, a: NDArray[np.float64], b: NDArray[np.float64], *, log: bool = False) -> MetricChange:
+    """Compare means over inputs; with `log` geometric means, and log10 of their ratio."""
+    known = np.isfinite(b - a)  # Drops can be not comparable in one of the runs.
+    before, after = (np.log10(one[known]) if log else one[known] for one in (a, b))
+    found = mean_interval(after - before)
+    means = [float(np.mean(one)) if len(one) else np.nan for one in (before, after)]
     return MetricChange(
         name=name,
-        a=_number(np.median(a) if len(a) else np.nan),
-        b=_number(np.median(b) if len(b) else np.nan),
+        a=_number(10 ** means[0] if log else means[0]),
+        b=_number(10 ** means[1] if log else means[1]),
         change=_number(found.value),
         low=_number(found.low),
         high=_number(found.high),
@@ -83,14 +92,12 @@ def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[tuple[str, ...],
         b: The second score.
 
     Returns:
-        Their names, and a note on layers that two models do not share, or empty.
+        Their names, and a note on layers that are not compared, or empty.
     """
-    detectors = one_sided(
-        *(
-            [one.name for one in each.detector_summary.detectors] if each.detector_summary else []
-            for each in (a, b)
-        )
-    )
+    detectors = one_sided(a.detectors, b.detectors)
+    if (a.nudges is None) != (b.nudges is None):
+        nudged, plain = ("b", "a") if a.nudges is None else ("a", "b")
+        return detectors, f"{nudged} was nudged, {plain} was not: layers are not compared."
     probes = [{probe.name: _place(probe) for probe in each.probes} for each in (a, b)]
     named = [name for name in probes[0] if name in probes[1]]
     moved = [name for name in named if probes[0][name] != probes[1][name]]
@@ -98,6 +105,74 @@ def unshared_of_scores(a: ScoreResult, b: ScoreResult) -> tuple[tuple[str, ...],
         return detectors, "The models share no watched layers; compared by answers and scores only."
     note = f"Not compared, because op, depth or size differ between the models: {', '.join(moved)}."
     return (*detectors, *one_sided(*probes)), note if moved else ""
+
+
+def differing_detectors(a: ScoreResult, b: ScoreResult) -> dict[str, str]:
+    """Detectors of both that combine other terms in one than in the other: their scores are of different quantities.
+
+    Args:
+        a: The first score.
+        b: The second score.
+
+    Returns:
+        By name, the terms that one lacks, in words.
+    """
+    used = [
+        {one.name: one for one in result.detector_summary.detectors} if result.detector_summary else {}
+        for result in (a, b)
+    ]
+    found = {
+        name: "; ".join(
+            filter(None, (_lacking("a", used[0][name], used[1][name]), _lacking("b", used[1][name], one)))
+        )
+        for name, one in used[0].items()
+        if name in used[1]
+    }
+    return {name: reason for name, reason in found.items() if reason}
+
+
+def _lacking(which: str, one: UsedDetector, other: UsedDetector) -> str:
+    """Name the terms that a detector lacks and the other one combines, with the reasons; empty if it has them all."""
+    own = {term.name for term in one.terms}
+    lacks = [term.name for term in other.terms if term.name not in own]
+    lacks += [name for name in one.left_out if name not in {*other.left_out, *lacks}]
+    if not lacks:
+        return ""
+    reasons = dict.fromkeys(one.left_out[name] for name in lacks if one.left_out.get(name))
+    names = ", ".join(name.replace("_", " ") for name in lacks)
+    why = f" ({'; '.join(reasons)})" if reasons else ""
+    return f"{which} lacks its term{'s' * (len(lacks) > 1)} {names}{why}"
+
+
+def comparability_notes(a: ScoreResult, b: ScoreResult) -> tuple[str, ...]:
+    """Note scores and ranks that are of different quantities.
+
+    Args:
+        a: The first score.
+        b: The second score.
+    """
+    ranking = [result.detectors[0] if result.detectors else "deviation" for result in (a, b)]
+    notes = [
+        f"Scores{' and ranks' if ranking == [name] * 2 else ''} of {name} are not comparable: {reason}."
+        for name, reason in differing_detectors(a, b).items()
+    ]
+    if ranking[0] != ranking[1]:
+        notes.append(f"Ranks are not comparable: {_differing_order(a, b)}.")
+    return tuple(notes)
+
+
+def no_shared_inputs(a: ScoreResult, b: ScoreResult) -> str:
+    """Explain that no input is in both results: inputs are matched by name.
+
+    Args:
+        a: The first score.
+        b: The second score.
+    """
+    names = (
+        f"{which} has {one.inputs[0].id}" if one.inputs else f"{which} has no scored input"
+        for which, one in (("a", a), ("b", b))
+    )
+    return f"Inputs are matched by name: {', '.join(names)}. Give both runs the same names, from the same folder."
 
 
 def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
@@ -108,10 +183,12 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
         b: The second score.
     """
     before, after = _pairs(a, b)
+    reason = _differing_order(a, b)
     scores = [np.array([_score(entry) for entry in entries], np.float64) for entries in (before, after)]
     # Ranks among the inputs of both: the ranks in each result count its other inputs, too.
     ranks = [average_ranks(-one) for one in scores]
-    order = np.argsort(-np.abs(ranks[1] - ranks[0]), kind="stable") if before else np.empty(0, np.intp)
+    moved = np.zeros(len(before)) if reason else np.abs(ranks[1] - ranks[0])
+    order = np.argsort(-moved, kind="stable")
     answered = [
         (one.prediction, other.prediction)
         for one, other in zip(before, after, strict=True)
@@ -122,7 +199,8 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
         both=len(before),
         only_a=len({entry.id for entry in a.inputs}) - len(before),
         only_b=len({entry.id for entry in b.inputs}) - len(before),
-        rank_correlation=_number(rank_correlation(*scores)),
+        not_comparable=reason,
+        rank_correlation=None if reason else _number(rank_correlation(*scores)),
         agreement=_agreement(answered),
         changed_answers=tuple(
             one.id
@@ -135,6 +213,15 @@ def inputs_of_scores(a: ScoreResult, b: ScoreResult) -> InputsDiff:
             _change(before[at], after[at], *(float(one[at]) for one in ranks)) for at in order.tolist()
         ),
     )
+
+
+def _differing_order(a: ScoreResult, b: ScoreResult) -> str:
+    """Explain why the scores that rank the inputs are of different quantities; empty if they are not."""
+    first, second = (result.detectors[0] if result.detectors else "deviation" for result in (a, b))
+    if first != second:
+        return f"a ranks by {first}, b by {second}"
+    reason = differing_detectors(a, b).get(first, "")
+    return f"both rank by {first}, but {reason}" if reason else ""
 
 
 def _score(entry: InputResult) -> float:

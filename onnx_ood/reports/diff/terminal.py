@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import floor, log10
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.diff.result import DiffResult, GateChange, InputChange, InputsDiff, MetricChange
+from onnx_ood.audits.diff.result import MATCHED, DiffResult, GateChange, InputChange, InputsDiff, MetricChange
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_layout import Answer, closing, print_report
@@ -18,6 +19,8 @@ from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 _DROP = "drop "
 _TOP = 5
+# Decimal places of factors: small changes have more.
+_MIN_PLACES, _MAX_PLACES = 2, 6
 
 
 def print_diff(console: Console, result: DiffResult, options: ReportOptions = DEFAULTS) -> None:
@@ -31,15 +34,27 @@ def print_diff(console: Console, result: DiffResult, options: ReportOptions = DE
     signs = Marks(console)
     metrics = [one for one in result.metrics if options.verbose or one.beyond_noise is not False]
     within = len(result.metrics) - len(metrics)
-    moved = [one for one in result.inputs.changes if _moved(one)] if result.inputs else []
+    moved = _moved(result.inputs) if result.inputs else []
     print_report(
         console,
-        Answer(_headline(result), warnings=result.notes, verbose=options.verbose),
+        Answer(
+            _headline(result),
+            "red" * (result.status == "not_evaluated"),
+            warnings=result.notes,
+            verbose=options.verbose,
+        ),
         _changed_answers(console, result.inputs, options.top or _TOP) if result.inputs else None,
         _gates(result.gates) if result.gates else None,
         facts(_input_facts(result.inputs)) if result.inputs else None,
-        _metrics(console, signs, metrics) if metrics else None,
-        _inputs(console, signs, moved[: options.top or _TOP]) if moved else None,
+        _metrics(console, signs, metrics, of_scores=result.audit == "score") if metrics else None,
+        _inputs(
+            console,
+            signs,
+            moved[: options.top or _TOP],
+            ranked=not (result.inputs and result.inputs.not_comparable),
+        )
+        if moved
+        else None,
         _settings(result),
         foot=closing(
             console,
@@ -50,6 +65,10 @@ def print_diff(console: Console, result: DiffResult, options: ReportOptions = DE
 
 
 def _headline(result: DiffResult) -> str:
+    if result.status == "not_evaluated":
+        return f"Not evaluated: no {MATCHED[result.audit]} in common"
+    incomparable = sum(bool(metric.not_comparable) for metric in result.metrics)
+    compared = len(result.metrics) - incomparable
     changed = sum(bool(metric.beyond_noise) for metric in result.metrics)
     flagged = len(result.inputs.newly_flagged) if result.inputs else 0
     inputs = result.inputs
@@ -67,7 +86,12 @@ def _headline(result: DiffResult) -> str:
                 if result.audit == "check"
                 else []
             ),
-            f"{changed} of {words.counted(len(result.metrics), 'metric')} changed beyond noise",
+            *(
+                [f"{changed} of {words.counted(compared, 'metric')} changed beyond noise"]
+                if compared or not incomparable
+                else []
+            ),
+            *([f"{words.counted(incomparable, 'metric')} not comparable"] if incomparable else []),
             *([f"{words.counted(flagged, 'input')} newly flagged"] if flagged else []),
         ]
     )
@@ -86,7 +110,11 @@ def _input_facts(inputs: InputsDiff) -> list[tuple[str, str]]:
         ),
         (
             "same order",
-            "" if inputs.rank_correlation is None else f"rank correlation {inputs.rank_correlation:.2f}",
+            "not comparable"
+            if inputs.not_comparable
+            else ""
+            if inputs.rank_correlation is None
+            else f"rank correlation {inputs.rank_correlation:.2f}",
         ),
         ("newly flagged", _named(inputs.newly_flagged)),
         ("no longer", _named(inputs.no_longer_flagged)),
@@ -147,9 +175,11 @@ def _short(name: str, value: str) -> str:
     return (value[:12] if name.endswith("sha256") else value) or "-"
 
 
-def _metrics(console: Console, signs: Marks, metrics: Sequence[MetricChange]) -> Table:
+def _metrics(console: Console, signs: Marks, metrics: Sequence[MetricChange], *, of_scores: bool) -> Table:
+    title = "Metrics: means of scores, geometric means of drops" if of_scores else "Metrics"
+
     def build(level: int, names: int) -> Table:
-        view = table("Metrics: medians of scores and drops, all others as reported")
+        view = table(title)
         view.add_column("metric", no_wrap=True)
         for name in ("a", "b", "change"):
             view.add_column(name, justify="right", no_wrap=True)
@@ -178,15 +208,40 @@ def _change(value: float | None, metric: MetricChange) -> str:
     """Format a change; drops as a factor, because they differ a thousandfold between layers."""
     if value is None:
         return "-"
-    return f"x{10**value:.2f}" if metric.name.startswith(_DROP) else f"{value:+.3f}"
+    if metric.name.startswith(_DROP):
+        return f"x{_factor(10**value)}"
+    return f"{'+' if value > 0 else ''}{numbers.number(value)}"
 
 
-def _moved(change: InputChange) -> bool:
-    before = (change.rank_a, change.score_a, change.flagged_a, change.prediction_a)
-    return before != (change.rank_b, change.score_b, change.flagged_b, change.prediction_b)
+def _factor(value: float) -> str:
+    """Format a factor with so many places that it differs from 1."""
+    if not 0.1 <= value < 100:
+        return numbers.number(value)
+    distance = abs(value - 1)
+    places = -floor(log10(distance)) if distance else 0
+    return f"{value:.{min(max(places, _MIN_PLACES), _MAX_PLACES)}f}"
+
+
+def _moved(inputs: InputsDiff) -> list[InputChange]:
+    """List inputs with another rank, score, flag or class; ranks and scores count only if they are comparable."""
+    if inputs.not_comparable:
+        found = [one for one in inputs.changes if _flag_moved(one) or one.prediction_a != one.prediction_b]
+        return sorted(found, key=lambda one: not _flag_moved(one))
+    return [
+        one
+        for one in inputs.changes
+        if (one.rank_a, one.score_a, one.flagged_a, one.prediction_a)
+        != (one.rank_b, one.score_b, one.flagged_b, one.prediction_b)
+    ]
+
+
+def _flag_moved(one: InputChange) -> bool:
+    return one.flagged_a != one.flagged_b
 
 
 def _mark(signs: Marks, metric: MetricChange) -> str:
+    if metric.not_comparable:
+        return "not comparable"
     if metric.beyond_noise is None:
         return "?"
     if not metric.beyond_noise:
@@ -194,12 +249,15 @@ def _mark(signs: Marks, metric: MetricChange) -> str:
     return f"{signs.more} more" if (metric.change or 0) > 0 else f"{signs.less} less"
 
 
-def _inputs(console: Console, signs: Marks, changes: Sequence[InputChange]) -> Table:
+def _inputs(console: Console, signs: Marks, changes: Sequence[InputChange], *, ranked: bool) -> Table:
+    title = "Inputs with the largest changes of rank" if ranked else "Inputs with another flag or class"
+
     def build(level: int, names: int) -> Table:
-        view = table("Inputs with the largest changes of rank")
+        view = table(title)
         view.add_column("input", no_wrap=True)
-        view.add_column("#", justify="right", no_wrap=True)
-        if level == 0:
+        if ranked:
+            view.add_column("#", justify="right", no_wrap=True)
+        if ranked and level == 0:
             view.add_column("score", justify="right", no_wrap=True)
         view.add_column("flagged", no_wrap=True)
         if level < 2:
@@ -207,8 +265,12 @@ def _inputs(console: Console, signs: Marks, changes: Sequence[InputChange]) -> T
         for one in changes:
             view.add_row(
                 words.shorten(one.id, names),
-                f"{one.rank_a:g} {signs.arrow} {one.rank_b:g}",
-                *([f"{_value(one.score_a)} {signs.arrow} {_value(one.score_b)}"] if level == 0 else []),
+                *([f"{one.rank_a:g} {signs.arrow} {one.rank_b:g}"] if ranked else []),
+                *(
+                    [f"{_value(one.score_a)} {signs.arrow} {_value(one.score_b)}"]
+                    if ranked and level == 0
+                    else []
+                ),
                 _flags(signs, one),
                 *([Text(_answers(signs, one))] if level < 2 else []),
             )

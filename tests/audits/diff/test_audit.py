@@ -51,7 +51,16 @@ def test_what_only_one_result_has_is_named(folder: Path) -> None:
     (note,) = [note for note in compared.notes if "Not compared" in note]
     stored = read_json(folder, "a")
     lacking = {"auto"} | {probe["name"] for probe in stored["probes"]} ^ {short.probes[0].name}
+    assert compared.status == "compared"
     assert set(note.rpartition(": ")[2].rstrip(".").split(", ")) == lacking
+
+
+def test_benches_without_shared_detectors_are_not_evaluated(folder: Path) -> None:
+    bench = onnx_ood.read_result(folder / "bench-a.json")
+    assert isinstance(bench, onnx_ood.BenchResult)
+    renamed = tuple(one.model_copy(update={"name": f"my_{one.name}"}) for one in bench.detectors)
+    assert onnx_ood.diff(bench, bench).status == "compared"
+    assert onnx_ood.diff(bench, bench.model_copy(update={"detectors": renamed})).status == "not_evaluated"
 
 
 def test_the_result_follows_its_schema(found: onnx_ood.DiffResult, schema) -> None:

@@ -23,12 +23,15 @@ def test_metrics_are_paired_over_the_inputs_of_both(folder: Path, found: onnx_oo
         test = stats.ttest_rel(after, before).confidence_interval()
         metric = metrics[f"score {detector}"]
         assert (metric.low, metric.high) == pytest.approx((test.low, test.high), rel=1e-6)
-        assert (metric.a, metric.b) == pytest.approx((np.median(before), np.median(after)))
+        assert (metric.a, metric.b) == pytest.approx((np.mean(before), np.mean(after)))
+        assert metric.change == pytest.approx(np.mean(after) - np.mean(before))
     probes = [probe["name"] for probe in read_json(folder, "a")["probes"]]
     before, after = (np.log10([rows[name]["drop"][-1] for name in ids]) for rows in (a, b))
     test = stats.ttest_rel(after, before).confidence_interval()
     metric = metrics[f"drop {probes[-1]}"]
     assert (metric.low, metric.high) == pytest.approx((test.low, test.high), rel=1e-6)
+    assert (metric.a, metric.b) == pytest.approx((stats.gmean(10**before), stats.gmean(10**after)))
+    assert metric.change == pytest.approx(np.log10(metric.b / metric.a))
 
 
 def test_layers_before_the_damage_did_not_move(found: onnx_ood.DiffResult) -> None:
@@ -129,7 +132,73 @@ def test_runs_with_and_without_nudges_are_compared_by_scores() -> None:
     assert [metric.name for metric in found.metrics] == ["score auto"]
     assert found.metrics[0].change == pytest.approx(0, abs=1e-6)
     assert {one.name: (one.a, one.b) for one in found.settings}["nudges.copies"] == ("2", "")
-    (note,) = (note for note in found.notes if note.startswith("Not compared"))
-    assert all(probe.name in note for probe in nudged.probes)
+    assert nudged.probes
+    assert "a was nudged, b was not: layers are not compared." in found.notes
+    assert "b was nudged, a was not: layers are not compared." in onnx_ood.diff(plain, nudged).notes
+    assert not any(probe.name in note for note in found.notes for probe in nudged.probes)
     changed = {one.name: (one.a, one.b) for one in onnx_ood.diff(plain, seeded).settings}
     assert changed == {"seed": ("0", "1")}
+
+
+def _without(result: onnx_ood.ScoreResult, term: str) -> onnx_ood.ScoreResult:
+    """The result as if the first detector had left out a term."""
+    summary = result.detector_summary
+    assert summary is not None
+    first, *others = summary.detectors
+    lacking = first.model_copy(
+        update={
+            "terms": tuple(one for one in first.terms if one.name != term),
+            "left_out": {term: "no class scores"},
+        }
+    )
+    summary = summary.model_copy(update={"detectors": (lacking, *others)})
+    inputs = tuple(one.model_copy(update={"terms": (), "flagged": False}) for one in result.inputs)
+    return result.model_copy(update={"detector_summary": summary, "inputs": inputs})
+
+
+def test_scores_of_other_terms_are_not_comparable(folder: Path) -> None:
+    full = onnx_ood.read_result(folder / "b.json")
+    assert isinstance(full, onnx_ood.ScoreResult)
+    lacking = _without(full, "uncertainty")
+    reason = "lacks its term uncertainty (no class scores)"
+    for pair, which in (((full, lacking), "b"), ((lacking, full), "a")):
+        found = onnx_ood.diff(*pair)
+        assert found.notes[0] == f"Scores and ranks of auto are not comparable: {which} {reason}."
+        auto, energy = (one for one in found.metrics if one.name.startswith("score "))
+        assert (auto.not_comparable, auto.change, auto.beyond_noise) == (f"{which} {reason}", None, None)
+        assert (energy.not_comparable, energy.change) == ("", 0)
+        assert found.inputs is not None
+        assert found.inputs.rank_correlation is None
+        assert reason in found.inputs.not_comparable
+    flagged = tuple(one.id for one in full.inputs if one.flagged)
+    assert flagged
+    assert found.inputs.newly_flagged == flagged
+    assert [one.id for one in found.inputs.changes] == [one.id for one in lacking.inputs]
+
+
+def test_ranks_of_other_detectors_are_not_comparable() -> None:
+    images, _ = models.fashion_samples()
+    auto, energy = (
+        onnx_ood.score(models.path("fashion_cnn"), images[:12], provider="cpu", detectors=names)
+        for names in ("auto,energy", "energy,auto")
+    )
+    found = onnx_ood.diff(auto, energy)
+    assert found.notes[0] == "Ranks are not comparable: a ranks by auto, b by energy."
+    assert found.inputs is not None
+    assert found.inputs.rank_correlation is None
+    assert {one.name: one.change for one in found.metrics} == {"score auto": 0, "score energy": 0}
+
+
+def test_results_without_shared_inputs_are_not_evaluated(folder: Path) -> None:
+    stored = onnx_ood.read_result(folder / "a.json")
+    assert isinstance(stored, onnx_ood.ScoreResult)
+    renamed = stored.model_copy(
+        update={"inputs": tuple(one.model_copy(update={"id": f"new/{one.id}"}) for one in stored.inputs)}
+    )
+    found = onnx_ood.diff(stored, renamed)
+    assert (found.status, found.metrics) == ("not_evaluated", ())
+    first = stored.inputs[0].id
+    assert f"a has {first}, b has new/{first}." in found.notes[0]
+    empty = onnx_ood.diff(stored, stored.model_copy(update={"inputs": ()}))
+    assert (empty.status, empty.metrics) == ("not_evaluated", ())
+    assert "b has no scored input." in empty.notes[0]

@@ -66,11 +66,11 @@ def test_changes_are_shown_with_their_noise() -> None:
         "1 gate with a different outcome, 1 of 3 metrics changed beyond noise, 1 input newly"
     )
     lines = {line.split("  ")[0]: line for line in text.splitlines() if line}
-    assert "+0.500 to +1.500" in lines["score energy"]
+    assert "+0.50 to +1.5" in lines["score energy"]
     assert "more" in lines["score energy"]
     # A tenth of the drop, and an interval from a hundredth on.
     assert "x0.10" in lines["drop relu"]
-    assert "x0.01 to x3.16" in lines["drop relu"]
+    assert "x0.010 to x3.16" in lines["drop relu"]
     assert "within noise" in lines["drop relu"]
     assert lines["norm"].rstrip().endswith("?")
     assert lines["opset"].split("  ")[0] == "opset"
@@ -79,6 +79,58 @@ def test_changes_are_shown_with_their_noise() -> None:
     assert "0" * 12 in text
     assert "0" * 13 not in text
     assert "1: x.png" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "text"),
+    [
+        ("score auto", (-0.00041, -0.00002), "-4.1e-04 to -2.0e-05"),
+        ("score auto", (-1234.5, 0), "-1234 to 0"),
+        ("drop relu", (0.0001, 0.0002), "x1.0002 to x1.0005"),
+        ("drop relu", (-3.0, 4.0), "x0.0010 to x1.0e+04"),
+        ("drop relu", (0.0, 0.0), "x1.00 to x1.00"),
+    ],
+)
+def test_small_changes_have_digits(name: str, ends: tuple[float, float], text: str) -> None:
+    low, high = ends
+    metric = MetricChange(name=name, a=1, b=1, change=(low + high) / 2, low=low, high=high)
+    assert text in shown(RESULT.model_copy(update={"metrics": (metric,)}))
+
+
+def test_values_that_are_not_comparable_are_not_counted() -> None:
+    assert RESULT.inputs is not None
+    score = MetricChange(
+        name="score auto", a=1, b=2, change=None, low=None, high=None, not_comparable="b lacks a term"
+    )
+    inputs = RESULT.inputs.model_copy(update={"not_comparable": "b lacks a term", "rank_correlation": None})
+    found = RESULT.model_copy(
+        update={"audit": "score", "metrics": (*RESULT.metrics, score), "inputs": inputs, "gates": ()}
+    )
+    for verbose in (True, False):
+        lines = shown(found, verbose=verbose).splitlines()
+        assert lines[0].startswith(
+            "1 of 3 metrics changed beyond noise, 1 metric not comparable, 1 input newly"
+        )
+        (row,) = [line for line in lines if line.startswith("score auto")]
+        assert row.rstrip().endswith("not comparable")
+        (order,) = [line for line in lines if line.startswith("same order")]
+        assert order.split() == ["same", "order", "not", "comparable"]
+        assert "Inputs with another flag or class" in lines
+        (row,) = [line for line in lines if line.startswith("x.png")]
+        assert row.split() == ["x.png", "no", "→", "✗", "bag", "→", "coat"]
+        assert not any(line.startswith("y.png") for line in lines)
+    alone = found.model_copy(update={"metrics": (score,)})
+    assert shown(alone).startswith("1 metric not comparable, 1 input newly flagged\n")
+
+
+@pytest.mark.parametrize(
+    ("audit", "names"), [("score", "inputs"), ("bench", "detectors"), ("check", "gates")]
+)
+def test_nothing_in_common_is_said_first(audit: str, names: str) -> None:
+    found = RESULT.model_copy(update={"audit": audit, "status": "not_evaluated", "metrics": ()})
+    lines = shown(found).splitlines()
+    assert lines[0] == f"Not evaluated: no {names} in common"
+    assert not any("0 of" in line for line in lines)
 
 
 def test_as_many_inputs_are_listed_as_asked_for() -> None:
