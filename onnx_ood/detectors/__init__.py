@@ -30,7 +30,7 @@ from onnx_ood.detectors.published import published_score
 from onnx_ood.detectors.registry import find_detector, list_detectors, register_detector
 from onnx_ood.detectors.requirements import required
 from onnx_ood.detectors.sources import FeatureSources, find_feature_sources
-from onnx_ood.detectors.terms import NO_LAYER, CombinedDetector, Term, TermValues
+from onnx_ood.detectors.terms import NO_LAYER, CombinedDetector, Term, TermValues, differing_terms
 
 __all__ = [
     "MIN_COPIES",
@@ -64,6 +64,7 @@ __all__ = [
     "combined_score",
     "detector_p_values",
     "deviation_score",
+    "differing_terms",
     "find_detector",
     "find_feature_sources",
     "fit_detector",

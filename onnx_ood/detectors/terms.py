@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -62,6 +62,24 @@ class CombinedDetector(Protocol):
 
     def explain(self, features: Features) -> TermValues:
         """Return the terms of the scores of N inputs."""
+
+
+def differing_terms(then: Sequence[str], now: Sequence[str]) -> str:
+    """Say in words that a detector combines other terms; empty if it does not, or one has none.
+
+    Args:
+        then: Names of the terms in the first result.
+        now: Names of the terms in the second.
+
+    >>> differing_terms(["activity", "uncertainty"], ["activity"])
+    'its terms were activity, uncertainty, now activity'
+    >>> differing_terms([], ["activity"])
+    ''
+    """
+    if not then or not now or set(then) == set(now):
+        return ""
+    names = (", ".join(name.replace("_", " ") for name in terms) for terms in (then, now))
+    return f"its terms were {', now '.join(names)}"
 
 
 def largest_layers(contributions: Float) -> NDArray[np.intp]:

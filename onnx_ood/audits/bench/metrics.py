@@ -50,6 +50,7 @@ def detector_metrics(
     best = means[order[0].name]
     results = []
     for detector in order:
+        combined = fitted.combined.get(detector.name)
         samples = aurocs[detector.name]
         low, high = scores[detector.name]
         results.append(
@@ -58,6 +59,7 @@ def detector_metrics(
                 formula=detector.formula,
                 source=detector.source,
                 reference=detector.uses_reference,
+                terms=tuple(one.name for one in combined.terms) if combined else (),
                 macro=BenchInterval.of(means[detector.name]),
                 gap_to_best=BenchInterval.of(best - means[detector.name]),
                 metrics=tuple(

@@ -76,6 +76,9 @@ class BenchDetector(Part):
     formula: str
     source: str
     reference: bool = Field(description="Learns from the reference inputs.")
+    terms: tuple[str, ...] = Field(
+        default=(), description="Names of the terms that it combines; empty if not several."
+    )
     macro: BenchInterval = Field(
         description="Mean AUROC over sets with at least 10 inputs; over all sets if none has so many."
     )

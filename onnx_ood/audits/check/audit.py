@@ -10,12 +10,19 @@ from onnx_ood._dialect import dialect
 from onnx_ood._progress import prefixed
 from onnx_ood._types import Progress
 from onnx_ood.audits.check.audit_runner import AuditRequest, AuditRunner
-from onnx_ood.audits.check.baseline import Baseline, BaselineMetric, baseline_metric, describe, read_baseline
+from onnx_ood.audits.check.baseline import (
+    Baseline,
+    BaselineMetric,
+    baseline_metric,
+    describe,
+    read_baseline,
+)
 from onnx_ood.audits.check.config import CheckPlan, Gate, find_check_file, read_check_file
 from onnx_ood.audits.check.evaluate import Evaluation, evaluate, expected
 from onnx_ood.audits.check.metrics import METRICS
 from onnx_ood.audits.check.registry import MetricValue, measure
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
+from onnx_ood.detectors import differing_terms
 from onnx_ood.exceptions import NotEvaluatedError, OnnxOodError, UsageError
 from onnx_ood.inputs import InputSource, open_inputs, shown
 from onnx_ood.results.base import Environment
@@ -196,6 +203,8 @@ def _gate_result(
     notes = [measured.detail] if measured and measured.detail else []
     if measured and compared.differences:
         notes.append(f"the baseline was measured differently: {'; '.join(compared.differences)}")
+    if measured and compared.then and (differing := differing_terms(compared.then.terms, measured.terms)):
+        notes.append(f"the baseline is of another detector: {differing}")
     return GateResult(
         model=name,
         title=gate.title,
@@ -210,6 +219,7 @@ def _gate_result(
         high=measured.high if measured else None,
         unit=METRICS[gate.metric].unit,
         inputs=measured.count if measured else None,
+        terms=measured.terms if measured else (),
         min_inputs=gate.min_inputs or plan.config.min_inputs,
         reason=evaluation.reason,
         advice=evaluation.advice,

@@ -30,6 +30,9 @@ class BaselineMetric(Part):
     )
     high: _Finite | None
     inputs: int | None
+    terms: tuple[str, ...] = Field(
+        default=(), description="Names of the terms that the detector combines; empty without several."
+    )
 
 
 class BaselineModel(Part):
@@ -117,7 +120,9 @@ def baseline_metric(gate: GateResult) -> BaselineMetric | None:
         return None
     if gate.inputs is not None and gate.inputs < gate.min_inputs:
         return None
-    return BaselineMetric(value=gate.found, low=gate.low, high=gate.high, inputs=gate.inputs)
+    return BaselineMetric(
+        value=gate.found, low=gate.low, high=gate.high, inputs=gate.inputs, terms=gate.terms
+    )
 
 
 def describe(model: CheckedModelResult, environment: Environment) -> BaselineModel | None:

@@ -60,7 +60,7 @@ def auroc(runner: AuditRunner, detector: str, set_name: str | None) -> MetricVal
     else:
         area = next(one.auroc for one in metrics.metrics if one.set == set_name)
         counts = [sets[set_name]]
-    return MetricValue(area.value, area.low, area.high, min(result.id, *counts))
+    return MetricValue(area.value, area.low, area.high, min(result.id, *counts), terms=metrics.terms)
 
 
 @register_metric(
@@ -89,7 +89,8 @@ def flagged(runner: AuditRunner) -> MetricValue:
         raise NotEvaluatedError(
             f"too few references to flag any input at a false-positive rate of {config.fpr:g}; give more"
         )
-    return _share(result.flagged, result.scored)
+    terms = tuple(term for name, term in result.terms if name == config.detector)
+    return replace(_share(result.flagged, result.scored), terms=terms)
 
 
 @register_metric(

@@ -22,6 +22,7 @@ class MetricValue:
         high: Upper end of the interval.
         count: Inputs (or trajectories) the value was computed from; None if it depends on none.
         detail: Note for the reader, or empty.
+        terms: Names of the terms that its detector combines; empty without several.
     """
 
     value: float | str | tuple[str, ...]
@@ -29,6 +30,7 @@ class MetricValue:
     high: float | None = None
     count: int | None = None
     detail: str = ""
+    terms: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:

@@ -39,6 +39,9 @@ class GateResult(Part):
         description="Inputs (or trajectories) the value was computed from; null if it depends on none, or was not "
         "measured."
     )
+    terms: tuple[str, ...] = Field(
+        default=(), description="Names of the terms that the detector combines; empty without several."
+    )
     min_inputs: int = Field(description="Fewest inputs (or trajectories) for the gate to be evaluated.")
     reason: str = Field(description="Reason why the gate is not passed, or empty.")
     advice: str = Field(description="Advice, or empty.")

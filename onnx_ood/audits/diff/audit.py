@@ -12,8 +12,14 @@ from pydantic import BaseModel
 from onnx_ood._arguments import checked
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.audits.check.result import CheckResult
-from onnx_ood.audits.diff.benches import metrics_of_benches, unshared_of_benches
-from onnx_ood.audits.diff.checks import changed_gates, facts_of_check, metrics_of_checks, shared_gates
+from onnx_ood.audits.diff.benches import metrics_of_benches, notes_of_benches, unshared_of_benches
+from onnx_ood.audits.diff.checks import (
+    changed_gates,
+    facts_of_check,
+    metrics_of_checks,
+    notes_of_checks,
+    shared_gates,
+)
 from onnx_ood.audits.diff.result import DiffResult, GateChange, SettingChange
 from onnx_ood.audits.diff.scores import (
     comparability_notes,
@@ -94,7 +100,8 @@ def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
             notes += (_PAIRED,) if any(one.low is not None for one in metrics) else ()
     elif isinstance(before, BenchResult) and isinstance(after, BenchResult):
         audit, metrics = "bench", list(metrics_of_benches(before, after))
-        unshared, notes = unshared_of_benches(before, after), (_INDEPENDENT,)
+        unshared = unshared_of_benches(before, after)
+        notes = (*notes_of_benches(before, after), _INDEPENDENT)
         evaluated = bool(metrics)
     elif isinstance(before, SensitivityResult) and isinstance(after, SensitivityResult):
         audit, metrics = "sensitivity", list(metrics_of_sensitivities(before, after))
@@ -104,7 +111,11 @@ def diff(a: str | Path | BaseModel, b: str | Path | BaseModel) -> DiffResult:
         audit, metrics = "check", list(metrics_of_checks(before, after))
         gates = changed_gates(before, after)
         evaluated = bool(shared_gates(before, after))
-        notes = ("Gates are matched by model, metric, target and set.", _INDEPENDENT)
+        notes = (
+            *notes_of_checks(before, after),
+            "Gates are matched by model, metric, target and set.",
+            _INDEPENDENT,
+        )
     else:
         names = [_file(one) or label for one, label in ((a, "a"), (b, "b"))]
         raise UsageError(

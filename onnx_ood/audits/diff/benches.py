@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from onnx_ood.audits.bench.result import BenchInterval, BenchResult
 from onnx_ood.audits.diff.metric_changes import change_with_interval, one_sided
 from onnx_ood.audits.diff.result import MetricChange
+from onnx_ood.detectors import differing_terms
 
 
 def metrics_of_benches(a: BenchResult, b: BenchResult) -> Iterator[MetricChange]:
@@ -27,6 +28,21 @@ def metrics_of_benches(a: BenchResult, b: BenchResult) -> Iterator[MetricChange]
             if metric.set in areas:
                 name = f"AUROC {one.name}, {metric.set}"
                 yield change_with_interval(name, _ends(metric.auroc), _ends(areas[metric.set]))
+
+
+def notes_of_benches(a: BenchResult, b: BenchResult) -> tuple[str, ...]:
+    """Note detectors that combine other terms.
+
+    Args:
+        a: The first benchmark.
+        b: The second benchmark.
+    """
+    terms = {one.name: one.terms for one in b.detectors}
+    return tuple(
+        f"AUROCs of {one.name} are of another detector: {differing}."
+        for one in a.detectors
+        if (differing := differing_terms(one.terms, terms.get(one.name, ())))
+    )
 
 
 def unshared_of_benches(a: BenchResult, b: BenchResult) -> tuple[str, ...]:

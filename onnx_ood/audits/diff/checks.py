@@ -8,6 +8,7 @@ from typing import Any
 from onnx_ood.audits.check.result import CheckResult, GateResult
 from onnx_ood.audits.diff.metric_changes import change_with_interval, change_without_interval
 from onnx_ood.audits.diff.result import GateChange, MetricChange
+from onnx_ood.detectors import differing_terms
 
 _Gates = dict[tuple[str, str], GateResult]
 
@@ -61,6 +62,20 @@ def metrics_of_checks(a: CheckResult, b: CheckResult) -> Iterator[MetricChange]:
             yield change_with_interval(
                 _name(one), (one.found, one.low, one.high), (other.found, other.low, other.high)
             )
+
+
+def notes_of_checks(a: CheckResult, b: CheckResult) -> tuple[str, ...]:
+    """Note gates whose detector combines other terms.
+
+    Args:
+        a: The first check.
+        b: The second check.
+    """
+    return tuple(
+        f"{_name(one)}: values of another detector: {differing}."
+        for one, other in shared_gates(a, b)
+        if (differing := differing_terms(one.terms, other.terms))
+    )
 
 
 def facts_of_check(result: CheckResult, other: CheckResult) -> Mapping[str, Any]:

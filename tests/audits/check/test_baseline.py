@@ -14,7 +14,7 @@ from check_results import gate_result
 from onnx import numpy_helper
 
 import onnx_ood
-from onnx_ood.audits.check.baseline import BaselineModel, baseline_metric, to_baseline
+from onnx_ood.audits.check.baseline import Baseline, BaselineModel, baseline_metric, to_baseline
 from onnx_ood.exceptions import UsageError
 
 
@@ -100,6 +100,47 @@ def test_a_baseline_is_kept_and_compared_with(folder: Path) -> None:
         (folder / "base.json").write_text(damaged)
         with pytest.raises(UsageError, match=r"base\.json: not a baseline"):
             run_check(folder, BASED + gates)
+
+
+def test_a_detector_with_other_terms_is_noted(folder: Path) -> None:
+    """The baseline is edited as if `auto` had lacked its uncertainty then."""
+    gates = gates_toml(
+        'metric = "flagged"\nbaseline = true',
+        'metric = "auroc"\ntarget = "auto"\nset = "inverted"\nbaseline = true',
+        'metric = "auroc"\ntarget = "energy"\nset = "inverted"\nbaseline = true',
+    )
+    text = 'baseline = "terms.json"\n' + MODEL + gates
+    kept = to_baseline(onnx_ood.check(write_plan(folder, text), update_baseline=True))
+    scored = onnx_ood.score(
+        folder / "fashion_cnn.onnx",
+        folder / "garments.npy",
+        reference=folder / "known.npy",
+        provider="cpu",
+        detectors="auto",
+    )
+    terms = tuple(name for _, name in scored.terms)
+    assert "uncertainty" in terms
+    assert len(terms) > 1
+    metrics = kept.models["cnn"].metrics
+    assert metrics["flagged"].terms == metrics["auroc of auto on inverted"].terms == terms
+    assert metrics["auroc of energy on inverted"].terms == ()
+
+    (folder / "terms.json").write_text(kept.model_dump_json(by_alias=True))
+    assert not any(
+        "another detector" in note for gate in run_check(folder, text).gates for note in gate.notes
+    )
+    others = tuple(one for one in terms if one != "uncertainty")
+    edited = {
+        name: one.model_copy(update={"terms": others if one.terms else ()}) for name, one in metrics.items()
+    }
+    model = kept.models["cnn"].model_copy(update={"metrics": edited})
+    (folder / "terms.json").write_text(Baseline(models={"cnn": model}).model_dump_json(by_alias=True))
+    after = by_title(run_check(folder, text))
+    for title in ("flagged", "auroc of auto on inverted"):
+        assert after[title].notes[-1] == (
+            f"the baseline is of another detector: its terms were {', '.join(others)}, now {', '.join(terms)}"
+        )
+    assert not after["auroc of energy on inverted"].notes
 
 
 def test_weights_beside_the_model_file_are_part_of_the_model(tmp_path: Path) -> None:

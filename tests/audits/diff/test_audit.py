@@ -7,6 +7,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from check_results import check_result, gate_result
 from stored_results import read_json
 
 import onnx_ood
@@ -61,6 +62,36 @@ def test_benches_without_shared_detectors_are_not_evaluated(folder: Path) -> Non
     renamed = tuple(one.model_copy(update={"name": f"my_{one.name}"}) for one in bench.detectors)
     assert onnx_ood.diff(bench, bench).status == "compared"
     assert onnx_ood.diff(bench, bench.model_copy(update={"detectors": renamed})).status == "not_evaluated"
+
+
+def test_detectors_with_other_terms_are_noted() -> None:
+    full, lacking = (
+        gate_result("passed").model_copy(update={"terms": terms})
+        for terms in (("activity", "uncertainty"), ("activity",))
+    )
+    found = onnx_ood.diff(check_result(full), check_result(lacking))
+    assert found.notes[0] == (
+        "auroc of auto, one: values of another detector: its terms were activity, uncertainty, now activity."
+    )
+    assert not any("another" in one for one in onnx_ood.diff(check_result(full), check_result(full)).notes)
+
+
+def test_benches_of_other_terms_are_noted(folder: Path) -> None:
+    bench = onnx_ood.read_result(folder / "bench-a.json")
+    assert isinstance(bench, onnx_ood.BenchResult)
+    one, lacking = (
+        bench.model_copy(
+            update={
+                "detectors": tuple(found.model_copy(update={"terms": terms}) for found in bench.detectors)
+            }
+        )
+        for terms in (("activity", "above_baseline"), ("activity",))
+    )
+    names = [found.name for found in bench.detectors]
+    assert onnx_ood.diff(one, lacking).notes[: len(names)] == tuple(
+        f"AUROCs of {name} are of another detector: its terms were activity, above baseline, now activity."
+        for name in names
+    )
 
 
 def test_the_result_follows_its_schema(found: onnx_ood.DiffResult, schema) -> None:
