@@ -42,6 +42,7 @@ from onnx_ood.evidence.references import (
 from onnx_ood.evidence.user_cache import cache_folder, trim_cache
 from onnx_ood.exceptions import OutputError, UsageError
 from onnx_ood.inputs import InputSource
+from onnx_ood.results.note_order import WITHOUT_TERMS
 
 # Parts of the features that a run which reads the activity has for nothing.
 _WITH_ACTIVITY: frozenset[Need] = frozenset({"activity", "altered", "features", "logits"})
@@ -97,12 +98,12 @@ class FittedDetectors:
         notes = []
         if self.info.probabilities is None:
             notes.append(
-                f"auto is used without its uncertainty term: {self.info.no_scores or 'no class scores'}."
+                f"auto {WITHOUT_TERMS} uncertainty term: {self.info.no_scores or 'no class scores'}."
             )
         if not self.info.layers and self.references.features is not None:
             reason = self.combined["auto"].left_out.get("activity", "no layers")
             notes.append(
-                f"auto is used without its activity and alteration terms: {reason}. It sees how certain the answers "
+                f"auto {WITHOUT_TERMS} activity and alteration terms: {reason}. It sees how certain the answers "
                 "are, not how far inputs are from the references."
             )
         return tuple(notes)

@@ -9,10 +9,8 @@ import numpy as np
 
 from onnx_ood.graph import FedInput, Model, Tensor
 from onnx_ood.inputs import Card, Chosen, InputSource, RowRequest, choose, read_card, read_labels
+from onnx_ood.results.note_order import GUESS, OTHER_CHECKSUM
 from onnx_ood.results.provenance import ModelFacts
-
-GUESS = "The preprocessing is a guess"
-"""Beginning of the note on a guessed preprocessing, the warning that matters most."""
 
 
 def choose_preprocessing(
@@ -97,9 +95,7 @@ def preprocessing_notes(chosen: Chosen | None, card: Card | None, facts: ModelFa
     """
     notes = []
     if card and card.sha256 and card.sha256 != facts.sha256:
-        notes.append(
-            f"The card {card.path.name} has another checksum than the model: it may describe another file."
-        )
+        notes.append(f"The card {card.path.name} {OTHER_CHECKSUM}: it may describe another file.")
     if chosen and chosen.guessed:
         notes.append(
             f"{GUESS}; if it is wrong, so are the numbers. Check it: onnx-ood preprocess MODEL PHOTOS"

@@ -12,7 +12,6 @@ from onnx_ood.audits.bench.audit import bench
 from onnx_ood.audits.bench.result import BenchResult
 from onnx_ood.audits.check.checked_model import CheckedModel
 from onnx_ood.audits.score.audit import score
-from onnx_ood.audits.score.notes import NOT_EVALUATED
 from onnx_ood.audits.score.result import ScoreResult
 from onnx_ood.audits.sensitivity.audit import sensitivity
 from onnx_ood.audits.sensitivity.result import ModelSensitivity, SensitivityResult
@@ -29,6 +28,7 @@ from onnx_ood.exceptions import (
 )
 from onnx_ood.graph import Model, load, select
 from onnx_ood.results.base import Failure
+from onnx_ood.results.note_order import NOT_EVALUATED, OTHER_CHECKSUM
 from onnx_ood.results.provenance import ModelFacts, external_hashes, model_facts
 
 _Result = TypeVar("_Result")
@@ -154,12 +154,14 @@ class AuditRunner:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Distinct notes of the audits that ran."""
+        """Distinct notes of the audits that ran; the card does not matter if a preprocessing is stated."""
         texts: list[str] = []
         for one in (self.score.result, self.bench.result):
             texts += one.notes if one is not None else ()
         if (sensitive := self.sensitivity.result) is not None:
             texts += sensitive.models[0].notes
+        if self.config.preprocess is not None:
+            texts = [text for text in texts if OTHER_CHECKSUM not in text]
         if failed := self.failed:
             count = f"{len(failed):,} inputs" if len(failed) > 1 else "1 input"
             first = "; the first" if len(failed) > 1 else ""

@@ -18,7 +18,6 @@ from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
 from onnx_ood.audits.score.batch_runner import BatchRunner, DetectorRunner, PerturbingRunner
 from onnx_ood.audits.score.notes import (
-    NOT_EVALUATED,
     advice_notes,
     answer_notes,
     batching_notes,
@@ -47,6 +46,7 @@ from onnx_ood.evidence.table_columns import column_notes, input_column_notes, ta
 from onnx_ood.graph import Model, Suggestion, find_answer
 from onnx_ood.inputs import Batch, InputSource, open_inputs, open_references
 from onnx_ood.results.base import Run
+from onnx_ood.results.note_order import NOT_EVALUATED
 from onnx_ood.results.provenance import environment
 
 # Inputs read at once without a batch size; the prober chooses how many of them one run takes.

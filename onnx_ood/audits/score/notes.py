@@ -14,10 +14,8 @@ from onnx_ood.evidence.model_notes import randomness_notes
 from onnx_ood.graph import Rounding
 from onnx_ood.inputs import InputSource, shown
 from onnx_ood.results.base import ModelAnswer, Run
+from onnx_ood.results.note_order import NOT_EVALUATED
 from onnx_ood.results.provenance import fallback_report
-
-NOT_EVALUATED = "Not evaluated"
-"""Beginning of notes on numbers that say nothing."""
 
 
 def rank_notes(results: Sequence[InputResult], *, nudged: bool) -> list[str]:

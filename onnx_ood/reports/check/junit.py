@@ -8,6 +8,7 @@ from xml.etree import ElementTree as Xml
 from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult
 from onnx_ood.reports.check.gate_text import explanation, sentence
+from onnx_ood.results.note_order import by_consequence
 
 # Gates are not timed: several share one audit.
 _TIME = "0"
@@ -64,7 +65,7 @@ def _add_suite(
         Xml.SubElement(properties, "property", name=shown(name), value=shown(value))
     for gate in gates:
         _add_case(suite, result, gate)
-    Xml.SubElement(suite, "system-out").text = "\n".join(map(shown, model.notes))
+    Xml.SubElement(suite, "system-out").text = "\n".join(map(shown, by_consequence(model.notes)))
     Xml.SubElement(suite, "system-err")
 
 

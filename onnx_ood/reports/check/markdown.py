@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx_ood._printable import shown
 from onnx_ood.audits.check.result import CheckedModelResult, CheckResult, GateResult, Outcome
-from onnx_ood.reports.check.gate_text import explanation, outcome_text
+from onnx_ood.reports.check.gate_text import explanation, ordered_notes, outcome_text
 
 _MARKS: dict[Outcome, str] = {"error": "❗", "passed": "✅", "failed": "❌", "not_evaluated": "❔"}
 # Characters with a meaning in Markdown, or in HTML inside it.
@@ -36,8 +36,7 @@ def to_check_markdown(result: CheckResult) -> str:
         f"| {_plain(one.name)} | {_plain(one.path)} | {_hash(one)} | {one.provider or 'not run'} |"
         for one in result.models
     ]
-    notes = [*result.notes, *(f"{one.name}: {note}" for one in result.models for note in one.notes)]
-    if notes:
+    if notes := ordered_notes(result):
         lines += ["", *(f"- {_plain(note)}" for note in notes)]
     versions = result.environment
     lines += ["", f"onnx_ood {versions.onnx_ood}, onnxruntime {versions.onnxruntime}, {versions.platform}"]

@@ -9,6 +9,7 @@ from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, folded, page, table
 from onnx_ood.reports._html.provenance import command_block, command_text, model_facts, versions
 from onnx_ood.reports.check.gate_text import outcome_text
+from onnx_ood.results.note_order import by_consequence
 
 _MARKS: dict[Outcome, str] = {
     "error": "! error",
@@ -131,7 +132,7 @@ def _models(result: CheckResult) -> Markup:
                         ("TF32", _tf32(one.tf32)),
                     ]
                 ),
-                bullets(one.notes, "notes"),
+                bullets(by_consequence(one.notes), "notes"),
             )
             for one in result.models
         ]

@@ -21,7 +21,7 @@ from onnx_ood.reports._terminal.report_layout import (
     print_report,
 )
 from onnx_ood.reports._terminal.report_tables import facts, table
-from onnx_ood.reports.check.gate_text import outcome_text
+from onnx_ood.reports.check.gate_text import ordered_notes, outcome_text
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.words import counted
 
@@ -45,11 +45,10 @@ def print_check(console: Console, result: CheckResult, options: ReportOptions = 
     """
     view = Marks(console)
     several = len(result.models) > 1
-    notes = [*result.notes, *(f"{one.name}: {note}" for one in result.models for note in one.notes)]
     head = Answer(
         f"{outcome_text(result.status)}: {result.summary}",
         _STYLES[result.status].removeprefix("bold "),
-        map(shown, notes),
+        map(shown, ordered_notes(result)),
         verbose=options.verbose,
     )
     explained = [_explanation(gates, several=several) for gates in _alike(result.gates)]

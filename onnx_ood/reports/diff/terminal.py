@@ -21,6 +21,8 @@ _DROP = "drop "
 _TOP = 5
 # Decimal places of factors: small changes have more.
 _MIN_PLACES, _MAX_PLACES = 2, 6
+# Edited results may hold any number; larger powers of ten are not floats.
+_MAX_EXPONENT = 300
 
 
 def print_diff(console: Console, result: DiffResult, options: ReportOptions = DEFAULTS) -> None:
@@ -209,7 +211,7 @@ def _change(value: float | None, metric: MetricChange) -> str:
     if value is None:
         return "-"
     if metric.name.startswith(_DROP):
-        return f"x{_factor(10**value)}"
+        return f"x{_factor(10 ** min(value, _MAX_EXPONENT))}"
     return f"{'+' if value > 0 else ''}{numbers.number(value)}"
 
 

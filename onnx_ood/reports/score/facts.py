@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
 from onnx_ood.detectors import MIN_INPUTS
-from onnx_ood.evidence.preprocessing_choice import GUESS
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import counted, failure_text, feeds
 from onnx_ood.results.base import NudgeSettings, Run
+from onnx_ood.results.note_order import by_consequence
 from onnx_ood.results.provenance import placement_text
 
 # Parts of reasons for the CPU on machines without a GPU to use.
@@ -70,9 +70,7 @@ def _beyond_references(result: ScoreResult) -> int | None:
 def score_warnings(result: ScoreResult) -> list[str]:
     """Return warnings, the most important first."""
     run, probes = result.run, result.probes
-    guesses = [note for note in result.notes if note.startswith(GUESS)]
-    others = [note for note in result.notes if note not in guesses]
-    warnings = [*guesses, failure_text(result.failed, result.unscored, "scored"), *others]
+    warnings = [*result.notes, failure_text(result.failed, result.unscored, "scored")]
     if run.provider_note and not any(part in run.provider_note for part in _NO_GPU):
         warnings.append(f"Ran on the CPU: {run.provider_note}; see onnx-ood doctor")
     if (run.observer_effect or 0) > _MAX_OBSERVER_EFFECT:
@@ -89,7 +87,7 @@ def score_warnings(result: ScoreResult) -> list[str]:
         warnings.append(f"{counted(len(result.skipped_probes), 'probe')} skipped; --verbose lists them")
     if result.ignored:
         warnings.append(f"{counted(len(result.ignored), 'file')} of other types skipped")
-    return warnings
+    return by_consequence(filter(None, warnings))
 
 
 def score_reasons(result: ScoreResult, entry: InputResult, *, layers: bool = True) -> list[str]:

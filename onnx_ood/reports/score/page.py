@@ -20,6 +20,7 @@ from onnx_ood.reports.score.facts import layer_names, score_facts, score_headlin
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
 from onnx_ood.reports.words import counted, without_flags
+from onnx_ood.results.note_order import by_consequence
 
 MAX_LISTED = 1000
 """Maximum number of inputs with a card; of more inputs, half are the first and half the last."""
@@ -82,7 +83,7 @@ def _verdict(result: ScoreResult) -> Markup:
         element("h1", result.model.path.rpartition("/")[2], id="verdict-name"),
         element("p", headline, class_="headline alarm" if style else "headline"),
         element("p", _conclusion(result), class_="conclusion"),
-        _notes([without_flags(note) for note in result.notes]),
+        _notes([without_flags(note) for note in by_consequence(result.notes)]),
         fact_list(_facts(result)),
     )
 

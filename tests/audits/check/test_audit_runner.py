@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from check_files import MODEL, by_title, gates_toml, run_check, write_garments
+from check_files import CNN, MODEL, by_title, gates_toml, run_check, write_garments
 
 import onnx_ood
 from onnx_ood.audits.check.audit_runner import require_evaluated
@@ -42,6 +43,19 @@ def test_each_audit_runs_once_a_model_and_only_where_it_is_needed(
     ran.clear()
     assert run_check(folder, MODEL + gates_toml('metric = "size"\nmin = 1')).models[0].provider is None
     assert not ran
+
+
+@pytest.mark.parametrize(("key", "warned"), [("", True), ('preprocess = "unit"\n', False)])
+def test_a_card_of_another_file_matters_unless_a_preprocessing_is_stated(
+    tmp_path: Path, key: str, warned: bool
+) -> None:
+    write_garments(tmp_path)
+    card = json.loads(CNN.with_suffix(".json").read_text())
+    card.pop("classes", None)
+    (tmp_path / "fashion_cnn.json").write_text(json.dumps(card | {"sha256": "0" * 64}))
+    text = MODEL + key + gates_toml('metric = "failed-inputs"\nmax = 0')
+    (model,) = run_check(tmp_path, text).models
+    assert any("checksum" in note for note in model.notes) is warned
 
 
 def test_a_detector_that_does_not_apply_is_not_evaluated(folder: Path) -> None:
