@@ -37,10 +37,10 @@ def _notes() -> list[str]:
         "Not evaluated: nothing.",
         guess,
         wrong,
-        failed,
         shared,
         copies,
         lacking,
+        failed,
         "Another note.",
         checksum,
         "1 probe skipped; --verbose lists them",
@@ -49,6 +49,6 @@ def _notes() -> list[str]:
 
 def test_notes_are_sorted_by_their_consequences() -> None:
     notes = _notes()
-    assert [consequence(note) for note in notes] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 7]
-    shuffled = [notes[place] for place in (8, 9, 7, 6, 4, 5, 3, 2, 1, 0)]
+    assert [consequence(note) for note in notes] == [0, 1, 2, 3, 3, 4, 5, 6, 7, 7]
+    shuffled = [notes[place] for place in (8, 9, 7, 6, 5, 3, 4, 2, 1, 0)]
     assert by_consequence(shuffled) == notes
