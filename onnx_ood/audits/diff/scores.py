@@ -44,6 +44,7 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
                 )
             else:
                 yield _paired(f"score {name}", before, after)
+    differing_nudges = _differing_nudges(a, b)
     probes = [[_place(probe) for probe in result.probes] for result in (a, b)]
     for place in probes[0]:
         if place in probes[1]:
@@ -53,7 +54,27 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
                 np.maximum(np.array([entry.drop[one] for entry in entries], np.float64), floor)
                 for one, entries in zip(at, pairs, strict=True)
             )
-            yield _paired(f"drop {place[0]}", before, after, log=True)
+            change = _paired(f"drop {place[0]}", before, after, log=True)
+            yield (
+                change_without_interval(
+                    change.name, change.a, change.b, not_comparable=f"their nudges differ: {differing_nudges}"
+                )
+                if differing_nudges
+                else change
+            )
+
+
+def _differing_nudges(a: ScoreResult, b: ScoreResult) -> str:
+    """Name the settings of nudges that differ.
+
+    All inputs of a run share its nudges, so that an interval over inputs does not hold for other nudges.
+    """
+    if a.nudges is None or b.nudges is None:
+        return ""
+    before, after = a.nudges.model_dump(), b.nudges.model_dump()
+    return ", ".join(
+        f"{name} {before[name]}, {after[name]}" for name in before if before[name] != after[name]
+    )
 
 
 def _place(probe: ProbeResult) -> tuple[str, str, int, int]:

@@ -202,3 +202,18 @@ def test_results_without_shared_inputs_are_not_evaluated(folder: Path) -> None:
     empty = onnx_ood.diff(stored, stored.model_copy(update={"inputs": ()}))
     assert (empty.status, empty.metrics) == ("not_evaluated", ())
     assert "b has no scored input." in empty.notes[0]
+
+
+def test_drops_of_other_nudges_are_not_compared() -> None:
+    """All inputs share the nudges of a run: an interval over inputs says nothing of those of another seed."""
+    images = models.fashion_samples()[0][:12]
+    results = [
+        onnx_ood.score(models.path("fashion_cnn"), images, copies=1, seed=seed, provider="cpu")
+        for seed in (1, 2, 1)
+    ]
+    changed = [one for one in onnx_ood.diff(*results[:2]).metrics if one.name.startswith("drop ")]
+    assert changed
+    assert {one.not_comparable for one in changed} == {"their nudges differ: seed 1, 2"}
+    assert {one.beyond_noise for one in changed} == {None}
+    same = [one for one in onnx_ood.diff(results[0], results[2]).metrics if one.name.startswith("drop ")]
+    assert {(one.not_comparable, one.beyond_noise, one.change) for one in same} == {("", False, 0.0)}
