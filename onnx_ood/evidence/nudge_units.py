@@ -14,13 +14,24 @@ from onnx_ood._printable import shown
 from onnx_ood._types import Float
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import UsageError
-from onnx_ood.inputs import InputSource
+from onnx_ood.graph import FedInput
+from onnx_ood.inputs import InputSource, Preprocessing
 
 # Rows that the spread of features is measured on.
 _READ_ROWS, _MIN_SPREAD_ROWS, _SPREAD_ROWS = 32, 10, 256
 # Features with larger spreads, or with spreads that differ by a larger factor, are not standardised.
 _MAX_SPREAD = 10
 _MAX_NAMED = 8
+
+
+def holds_features(fed: FedInput, preprocessing: Preprocessing | None) -> bool:
+    """Return True if inputs are rows of features, each of which may have a unit of its own.
+
+    Args:
+        fed: Model input that takes the inputs.
+        preprocessing: Preprocessing of pictures; None if the inputs are no pictures.
+    """
+    return preprocessing is None and len(fed.shape or ()) == 2
 
 
 def feature_spread(prepared: PreparedModel, source: InputSource) -> Float | None:
@@ -35,7 +46,7 @@ def feature_spread(prepared: PreparedModel, source: InputSource) -> Float | None
         features have spreads below 10 that differ by less than a factor of 10.
     """
     fed = prepared.fed
-    if prepared.site.name != fed.name or len(fed.shape or ()) != 2 or prepared.chosen is not None:
+    if prepared.site.name != fed.name or not holds_features(fed, prepared.preprocessing):
         return None
     rows: list[NDArray[Any]] = []
     with closing(iter(prepared.reader(source, batch=_READ_ROWS))) as batches:

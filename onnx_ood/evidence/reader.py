@@ -13,6 +13,7 @@ from onnx_ood._dialect import named
 from onnx_ood._types import Array, Float
 from onnx_ood.detectors import Features, Need, activity_profile, find_feature_sources
 from onnx_ood.evidence.finite_outputs import finite_outputs
+from onnx_ood.evidence.nudge_units import holds_features
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import UsageError
@@ -110,8 +111,9 @@ class FeatureReader:
         self._features = wanted.features if "features" in self._needs else None
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank_1" in self._needs else None
-        # An input of floats counts as a layer.
-        if self._layers and fed.floating:
+        # An input of floats counts as a layer, unless statistics over its features depend on their units. Standardised
+        # by the references, it would make p-values inexact: the inputs have no part in that mean and deviation.
+        if self._layers and fed.floating and not holds_features(fed, preprocessing):
             self._layers = (fed.name, *self._layers)
         tensors = [*self._layers, *self._norms, *_known(self._pooled)]
         values = _known(self._scores, self._features)
@@ -147,7 +149,7 @@ class FeatureReader:
 
     @property
     def profiled(self) -> tuple[str, ...]:
-        """Tensors of activity profiles: the fed input, if it holds floats, then the layers; empty if not measured."""
+        """Tensors of activity profiles: the fed input unless it holds integers or features, then the layers."""
         return self._layers
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Features:

@@ -82,6 +82,44 @@ def _info(path: Path):
     return find_feature_sources(load(path)).info
 
 
+def test_a_table_in_other_units_has_the_same_scores_and_flags(save: Save, tmp_path: Path) -> None:
+    """Columns are scaled and shifted, which the first layer undoes; in `score`, saved auditors and `bench`."""
+    text = TEXT.replace("MatMul (x, w)", "Gemm (x, w, b)")
+    weights = WEIGHTS | {"b": small_models.normal(16, seed=2)}
+    shift = np.array([3, -2, 4096, 0, 16, 1], np.float32)
+    scaled = weights["w"] / UNITS[:, np.newaxis]
+    moved = {"w": scaled, "b": weights["b"] - shift @ scaled}
+    plain = save(small_models.build(text, weights))
+    other = save(small_models.build(text, weights | moved))
+    known, good, bad = rows(60, 3), rows(40, 4), rows(20, 5) * 3
+    settings = {"detectors": ("auto", "activity"), "provider": "cpu", "cache": False}
+    found = []
+    for path, unit, zero in ((plain, 1, 0), (other, UNITS, shift)):
+        references, usual, unusual = (one * unit + zero for one in (known, good, bad))
+        batch = np.concatenate([usual, unusual])
+        alone = onnx_ood.score(path, batch, reference=references, **settings)
+        onnx_ood.fit(path, references, **settings).save(tmp_path / "auditor.npz")
+        stored = onnx_ood.Auditor.load(tmp_path / "auditor.npz").score(batch)
+        assert [one.scores for one in stored.inputs] == [one.scores for one in alone.inputs]
+        bench = onnx_ood.bench(path, usual, {"far": unusual}, reference=references, **settings)
+        found.append((alone, bench))
+    (first, first_bench), (second, second_bench) = found
+    assert 0 < first.flagged < len(first.inputs)
+    assert [(one.id, one.flagged) for one in second.inputs] == [(one.id, one.flagged) for one in first.inputs]
+    for one, same in zip(first.inputs, second.inputs, strict=True):
+        assert same.scores == pytest.approx(one.scores, rel=2e-3, abs=2e-3)
+    for one, same in zip(first_bench.detectors, second_bench.detectors, strict=True):
+        assert [result.auroc for result in same.metrics] == [result.auroc for result in one.metrics]
+
+
+@pytest.mark.parametrize(("shape", "counts"), [((6,), False), ((1, 6), True)])
+def test_rows_of_features_are_no_layer(shape: tuple[int, ...], counts: bool, save: Save) -> None:
+    """Inputs of other shapes are, as their values have one unit."""
+    text = TEXT.replace("float[N, 6]", f"float[{', '.join(map(str, ('N', *shape)))}]")
+    reader = FeatureReader(load(save(small_models.build(text, WEIGHTS))), ("activity",), provider="cpu")
+    assert reader.profiled == (("x", "r") if counts else ("r",))
+
+
 def test_a_stored_auditor_keeps_the_spread(save: Save, tmp_path: Path) -> None:
     _, other = models(save)
     auditor = onnx_ood.fit(other, rows(40, 3) * UNITS, detectors="cosine_drop", provider="cpu", cache=False)

@@ -35,7 +35,7 @@ from onnx_ood.inputs.files import read_file
 from onnx_ood.results.base import Failure
 from onnx_ood.results.provenance import environment, file_hash
 
-FORMAT = "onnx-ood/auditor/2"
+FORMAT = "onnx-ood/auditor/3"
 """Format of saved auditors: an .npz archive of arrays, and of JSON under the name `auditor`. It holds no pickle."""
 _JSON, _FEATURES = "auditor", "reference"
 
