@@ -21,7 +21,7 @@ from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
 # Increase when the same versions of all packages begin to measure something else.
-_FORMAT = 4
+_FORMAT = 5
 # Name of a set's features among its arrays.
 _SET = "features"
 PARTS: Mapping[Need, tuple[str, ...]] = {

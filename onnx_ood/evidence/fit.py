@@ -183,7 +183,7 @@ class DetectorPipeline:
         self.needs = {need for detector in self.detectors for need in detector.needs} | set(more_needs)
         self._named, self._settings = bool(names), settings
         self.spread = spread
-        if spread is None and spread_over is not None and self.needs & NUDGED:
+        if spread is None and spread_over is not None and self.needs & {*NUDGED, "jacobian"}:
             self.spread = feature_spread(prepared, spread_over)
         self._factory = ReaderFactory(
             prepared, settings.seed, settings.provider, settings.batch_size, self.spread

@@ -16,12 +16,17 @@ from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import FedInput
 from onnx_ood.inputs import InputSource, Preprocessing
+from onnx_ood.runtime import Measurement
 
 # Rows that the spread of features is measured on.
 _READ_ROWS, _MIN_SPREAD_ROWS, _SPREAD_ROWS = 32, 10, 256
 # Features with larger spreads, or with spreads that differ by a larger factor, are not standardised.
 _MAX_SPREAD = 10
+# Features whose spreads differ by a larger factor are noted where numbers depend on their units.
+_MAX_FACTOR = 2
 _MAX_NAMED = 8
+UNITS_DIFFER = "Features differ in spread"
+"""Beginning of notes on features in different units."""
 
 
 def holds_features(fed: FedInput, preprocessing: Preprocessing | None) -> bool:
@@ -29,7 +34,7 @@ def holds_features(fed: FedInput, preprocessing: Preprocessing | None) -> bool:
 
     Args:
         fed: Model input that takes the inputs.
-        preprocessing: Preprocessing of pictures; None if the inputs are no pictures.
+        preprocessing: Preprocessing of pictures; None for other inputs.
     """
     return preprocessing is None and len(fed.shape or ()) == 2
 
@@ -56,12 +61,20 @@ def feature_spread(prepared: PreparedModel, source: InputSource) -> Float | None
                 break
     if len(rows) < _MIN_SPREAD_ROWS or len({row.shape for row in rows}) > 1:
         return None
-    spread: Float = np.stack(rows[:_SPREAD_ROWS]).astype(np.float64).std(axis=0, ddof=1)
+    spread = row_spread(np.stack(rows[:_SPREAD_ROWS]))
     varying = spread[spread > 0]
     if varying.size == 0:
         return None
     low, high = np.quantile(varying, (0.05, 0.95))
     return spread if high > _MAX_SPREAD or high > _MAX_SPREAD * low else None
+
+
+def row_spread(rows: NDArray[Any]) -> Float:
+    """Return the standard deviation of each feature over rows [N, D], float64 [D]; exactly 0 for equal values."""
+    values = rows.astype(np.float64)
+    spread: Float = values.std(axis=0, ddof=1)
+    spread[values.min(axis=0) == values.max(axis=0)] = 0
+    return spread
 
 
 @dataclass(frozen=True)
@@ -71,16 +84,18 @@ class NudgeUnit:
     Attributes:
         scale: Standard deviation of nudges: in pixels, in spreads of features, or in units of the model's input.
         gain: Units of the model's input per unit of the scale.
+        spread: Standard deviation of each feature, the unit of angles at the site; None for units of the input.
     """
 
     scale: float
     gain: NDArray[np.floating] | float = 1.0
+    spread: Float | None = None
 
     def with_step(self, step: float | None) -> NudgeUnit:
         """Enlarge nudges to a step to which the model rounds them; None leaves them as they are.
 
         >>> NudgeUnit(0.02).with_step(0.5)
-        NudgeUnit(scale=0.5, gain=1.0)
+        NudgeUnit(scale=0.5, gain=1.0, spread=None)
         """
         # As large in all channels, so that nudges keep their shape.
         return self if step is None else replace(self, scale=max(self.scale, step / float(np.min(self.gain))))
@@ -99,7 +114,7 @@ class NudgeUnit:
             return self.with_step(step)
         smallest = 0.0 if step is None else step / self.scale
         gain = np.where(spread > 0, np.maximum(spread, smallest), 0)
-        return replace(self, gain=gain.astype(np.float32))
+        return replace(self, gain=gain.astype(np.float32), spread=spread)
 
     def of(self, noise: Float) -> Float:
         """Scale unit noise."""
@@ -121,6 +136,67 @@ class NudgeUnit:
                 f"nudges of scale {self.scale:g} are too large for float32; choose a smaller scale"
             )
         return nudges
+
+    def with_site_angles(
+        self, measured: Measurement, batch: NDArray[Any], nudges: NDArray[np.floating]
+    ) -> Measurement:
+        """Return a measurement whose angles at the site do not depend on the units of features.
+
+        Args:
+            measured: The measurement.
+            batch: Its inputs [N, D].
+            nudges: Its nudges [K, D].
+        """
+        if self.spread is None:
+            return measured
+        varying = self.spread > 0
+        clean, noise, unit = batch[:, np.newaxis, varying], nudges[:, varying], self.spread[varying]
+        moved = clean + noise.astype(clean.dtype)
+        a = clean.astype(np.float64) / unit
+        d = moved.astype(np.float64) / unit - a
+        return replace(
+            measured,
+            site_aa=np.broadcast_to((a * a).sum(axis=2), d.shape[:2]),
+            site_ad=(a * d).sum(axis=2),
+            site_dd=(d * d).sum(axis=2),
+        )
+
+
+def unit_notes(spread: Float | None, *, inputs: int = _SPREAD_ROWS) -> list[str]:
+    """Note features in different units, on which Jacobian norms and lengths of trajectories depend.
+
+    Args:
+        spread: Standard deviation of each feature; None for inputs of other kinds.
+        inputs: Number of inputs that it was measured on.
+    """
+    varying = np.zeros(0) if spread is None else spread[spread > 0]
+    if varying.size < 2:
+        return []
+    low, high = np.quantile(varying, 0.05, method="lower"), np.quantile(varying, 0.95, method="higher")
+    factor = float(high / low)
+    # Spreads over few inputs differ by chance.
+    if factor <= (_MAX_FACTOR if inputs >= _MIN_SPREAD_ROWS else _MAX_SPREAD):
+        return []
+    rounded = float(f"{factor:.2g}")
+    return [
+        f"{UNITS_DIFFER} by a factor of {rounded:,.{0 if rounded >= 10 else 1}f}: Jacobian norms, lengths of "
+        "trajectories and transition densities depend on their units. Compare models of the same features only."
+    ]
+
+
+def row_unit_notes(
+    rows: Sequence[NDArray[Any]] | NDArray[Any], fed: FedInput, preprocessing: Preprocessing | None
+) -> list[str]:
+    """Note features in different units, as `unit_notes` does.
+
+    Args:
+        rows: Inputs of one shape [N, *input]; fewer than two are not noted.
+        fed: Model input that takes them.
+        preprocessing: Preprocessing of pictures; None for other inputs.
+    """
+    if len(rows) < 2 or not holds_features(fed, preprocessing):
+        return []
+    return unit_notes(row_spread(np.asarray(rows)), inputs=len(rows))
 
 
 def spread_notes(spread: Float | None, *, given: bool, columns: Sequence[str] = ()) -> list[str]:

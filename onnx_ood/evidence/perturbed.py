@@ -170,7 +170,8 @@ class PerturbedFeatureReader:
         white = self._unit.of(draw("gaussian", shape, COPIES, self._seed))
         found = Features()
         if "pairs" in self._needs:
-            measured = prober.measure(batch, white.astype(np.float32), others)
+            nudges = white.astype(np.float32)
+            measured = self._unit.with_site_angles(prober.measure(batch, nudges, others), batch, nudges)
             found = Features(
                 drops=self._placed(prober, _drops(measured), _MIN_DROP),
                 flips=self._placed(prober, _means(measured, measured.flip_rate(), 0), 0),

@@ -11,6 +11,12 @@ from onnx_ood.results.base import FROM_FILES, Failure, FailureCount
 
 # Failed inputs that one line names.
 _MOST_NAMED = 5
+SPACES: Mapping[str, str] = {
+    "pixel": "in pixel space",
+    "tensor": "in tensor space",
+    "feature": "times the spread of each feature",
+}
+"""Units of the standard deviation of nudges, by space."""
 
 
 def shorten(text: str, width: int) -> str:

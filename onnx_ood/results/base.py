@@ -147,8 +147,8 @@ class NudgeSettings(Part):
         description="Published recipe, or null for the settings below."
     )
     noise: str = Field(description="Distribution of the noise.")
-    space: Literal["pixel", "tensor"] = Field(
-        description="Space that the noise is added in: before or after normalisation."
+    space: Literal["pixel", "tensor", "feature"] = Field(
+        description="Space that the noise is added in: before or after normalisation, or in spreads of features."
     )
     scale: float = Field(
         description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1."

@@ -12,7 +12,7 @@ import small_models
 
 import onnx_ood
 from onnx_ood.detectors import find_detector, list_detectors
-from onnx_ood.evidence.nudge_units import NudgeUnit, feature_spread, spread_notes
+from onnx_ood.evidence.nudge_units import UNITS_DIFFER, NudgeUnit, feature_spread, spread_notes, unit_notes
 from onnx_ood.evidence.perturbed import COPIES
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.reader import FeatureReader
@@ -50,7 +50,7 @@ def test_the_spread_is_the_unit_of_all_nudged_features(save: Save) -> None:
     found = FeatureReader(load(other), needs, provider="cpu", spread=UNITS.astype(np.float64)).read(
         batch * UNITS
     )
-    for name in ("drops", "flips", "smooth_drops", "transitions"):
+    for name in ("drops", "flips", "distortions", "smooth_drops", "transitions"):
         np.testing.assert_allclose(getattr(found, name)[:, -1], getattr(expected, name)[:, -1], rtol=1e-5)
     assert (expected.flips[:, -1] > 0).any()
 
@@ -71,9 +71,12 @@ def test_scores_of_a_table_do_not_depend_on_its_units(given: bool, save: Save) -
             for path, values in ((plain, (batch, known)), (other, (batch * UNITS, known * UNITS)))
         ]
         first, second = ({entry.id: entry.scores[0] for entry in one.inputs} for one in results)
-        if "distortion" in detector:  # of an angle at the input, which does depend on units
-            continue
         assert second == pytest.approx(first, rel=2e-3)
+        # The distortions of the layers in `score`, too.
+        first, second = ({entry.id: entry.distortion for entry in one.inputs} for one in results)
+        for name, values in first.items():
+            assert second[name] == pytest.approx(values, rel=2e-3)
+        assert [one.nudges.space for one in results] == ["tensor", "feature"]
 
 
 def _info(path: Path):
@@ -165,6 +168,27 @@ def test_a_step_enlarges_all_channels_alike() -> None:
     np.testing.assert_array_equal(NudgeUnit(0.5, gain).with_step(1.0).of(np.ones(2)), [2, 4])
     np.testing.assert_array_equal(NudgeUnit(0.5, gain).with_step(4.0).of(np.ones(2)), [4, 8])
     assert NudgeUnit(0.5).with_spread(None, None) == NudgeUnit(0.5)
+
+
+def test_features_of_different_spread_are_noted_where_numbers_depend_on_units(save: Save) -> None:
+    assert unit_notes(None) == unit_notes(np.array([0.0, 5.0])) == unit_notes(np.array([1.0, 2.0])) == []
+    assert "by a factor of 2.5: Jacobian norms" in unit_notes(np.array([2.0, 0.0, 5.0]))[0]
+    assert "by a factor of 12,000: " in unit_notes(np.array([1.0, 12_345.0]))[0]
+    # Spreads over three inputs differ by chance.
+    assert unit_notes(np.array([1.0, 9.0]), inputs=3) == []
+    assert "by a factor of 11: " in unit_notes(np.array([1.0, 11.0]), inputs=3)[0]
+    _, other = models(save)
+    known, batch = rows(20, 3) * UNITS, rows(12, 4) * UNITS
+    settings = {"detectors": ("jacobian_norm",), "provider": "cpu", "cache": False}
+    noted = (
+        onnx_ood.sensitivity(other, batch, directions=2, trajectories=0, provider="cpu").models[0].notes,
+        onnx_ood.plane(other, batch[:3], resolution=11, directions=0, provider="cpu").notes,
+        onnx_ood.score(other, batch, reference=known, **settings).notes,
+        onnx_ood.bench(other, batch, {"far": batch * 3}, reference=known, **settings).notes,
+    )
+    for notes in noted:
+        assert sum(note.startswith(UNITS_DIFFER) for note in notes) == 1
+        assert not any("scaled" in note for note in notes)  # no nudge is
 
 
 def test_the_unit_of_a_table_is_noted() -> None:

@@ -15,7 +15,8 @@ from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.fit import DetectorPipeline
 from onnx_ood.evidence.model_notes import stored_randomness_notes
-from onnx_ood.evidence.nudge_units import spread_notes
+from onnx_ood.evidence.nudge_units import spread_notes, unit_notes
+from onnx_ood.evidence.perturbed import NUDGED
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.references import overlap_notes
 from onnx_ood.evidence.sets import check_sets, collect_sets, open_sets
@@ -137,7 +138,8 @@ def bench(
         notes=(
             *differing,
             *prepared.notes,
-            *spread_notes(pipeline.spread, given=references.given),
+            *spread_notes(pipeline.spread if pipeline.needs & NUDGED else None, given=references.given),
+            *(unit_notes(pipeline.spread) if "jacobian" in pipeline.needs else []),
             *stored_randomness_notes(prepared.model),
             *overlap_notes(
                 sources.id.shared_with(references),

@@ -11,6 +11,8 @@ from onnx_ood.audits.check.agreement import compare_answers
 from onnx_ood.audits.check.audit_runner import AuditRunner, require_evaluated
 from onnx_ood.audits.check.registry import METRICS, Metric, MetricValue, register_metric
 from onnx_ood.audits.score.result import ScoreResult
+from onnx_ood.audits.sensitivity.result import ModelSensitivity
+from onnx_ood.evidence.nudge_units import UNITS_DIFFER
 from onnx_ood.exceptions import NotEvaluatedError
 from onnx_ood.graph import all_operators, count_non_finite
 from onnx_ood.inputs import open_inputs
@@ -172,12 +174,13 @@ def above_noise(runner: AuditRunner, probe: str) -> MetricValue:
 )
 def jacobian_norm(runner: AuditRunner) -> MetricValue:
     """Measure the mean norm of the Jacobian."""
-    norm = runner.evaluated_sensitivity().jacobian.norm
+    audit = runner.evaluated_sensitivity()
+    norm = audit.jacobian.norm
     if norm.mean is None:
         raise NotEvaluatedError("no Jacobian norm is finite")
     if norm.mean == 0:
         raise NotEvaluatedError(f"the output is constant around all {norm.count} inputs: no nudge changed it")
-    return MetricValue(norm.mean, norm.low, norm.high, norm.count)
+    return MetricValue(norm.mean, norm.low, norm.high, norm.count, _unit_detail(audit))
 
 
 @register_metric(
@@ -191,13 +194,14 @@ def jacobian_norm(runner: AuditRunner) -> MetricValue:
 )
 def transition_density(runner: AuditRunner, trajectories: str) -> MetricValue:
     """Measure the mean density of transitions along one type of trajectories."""
-    types = runner.evaluated_sensitivity().trajectory_types
-    found = next((one for one in types if one.type == trajectories), None)
+    audit = runner.evaluated_sensitivity()
+    found = next((one for one in audit.trajectory_types if one.type == trajectories), None)
     if found is None or found.density.mean is None:
         raise NotEvaluatedError(f"these inputs give no trajectories of type {kebab_id(trajectories)}")
     density = found.density
     unsure = density.count - found.converged
-    detail = f"{unsure} of {density.count} trajectories did not converge" if unsure else ""
+    unconverged = f"{unsure} of {density.count} trajectories did not converge" if unsure else ""
+    detail = "; ".join(filter(None, [unconverged, _unit_detail(audit)]))
     return MetricValue(density.mean or 0.0, density.low, density.high, density.count, detail)
 
 
@@ -399,6 +403,12 @@ def _at_probe(runner: AuditRunner, selector: str) -> tuple[ScoreResult, int]:
     if name in result.skipped_probes:
         raise NotEvaluatedError(f"{name}: {result.skipped_probes[name]}")
     return result, [probe.name for probe in result.probes].index(name)
+
+
+def _unit_detail(audit: ModelSensitivity) -> str:
+    """Return the note on features in different units as a detail; empty without it."""
+    note = next((note for note in audit.notes if note.startswith(UNITS_DIFFER)), "")
+    return f"{note[:1].lower()}{note[1:]}".rstrip(".")
 
 
 def _non_finite(runner: AuditRunner, which: Literal["nan", "infinite"]) -> MetricValue:

@@ -124,7 +124,7 @@ def directions(
         seed=settings.seed,
         environment=environment(),
         site=site.name,
-        space="tensor" if prepared.site_preprocessing is None else "pixel",
+        space="feature" if spread is not None else "pixel" if prepared.site_preprocessing else "tensor",
         scales=settings.scales,
         noises=sweep.noises,
         copies=COPIES,

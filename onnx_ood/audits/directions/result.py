@@ -111,8 +111,8 @@ class DirectionsResult(Result):
         description="Values of the model's other inputs by name: a shared value as `--feed` takes it, or `.npz` for "
         "values that came with each input."
     )
-    space: Literal["pixel", "tensor"] = Field(
-        description="Space that nudges are added in: before or after normalisation."
+    space: Literal["pixel", "tensor", "feature"] = Field(
+        description="Space that nudges are added in: before or after normalisation, or in spreads of features."
     )
     scales: tuple[float, ...] = Field(description="Standard deviations of nudges in that space.")
     noises: tuple[str, ...]

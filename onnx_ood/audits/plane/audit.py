@@ -35,6 +35,7 @@ from onnx_ood.audits.plane.settings import PlaneSettings
 from onnx_ood.audits.plane.window import InstrumentedModel, Values, Window, fed, look, parts
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.model_notes import branching_notes, stored_randomness_notes
+from onnx_ood.evidence.nudge_units import row_unit_notes
 from onnx_ood.evidence.preprocessing_choice import (
     choose_preprocessing,
     find_card,
@@ -152,7 +153,12 @@ def plane(
         probe=_probe(shown, clean, len(units), window),
         classes=_classes(answers, window, labels),
         jacobian=jacobian,
-        notes=preprocessing_notes(read.chosen, card, facts)
+        notes=tuple(
+            row_unit_notes(
+                read.points, read.feeding.input, read.chosen.preprocessing if read.chosen else None
+            )
+        )
+        + preprocessing_notes(read.chosen, card, facts)
         + read.notes
         + _answer_notes(loaded, settings, known=answers is not None)
         + branching_notes(loaded, read.feeding.input)

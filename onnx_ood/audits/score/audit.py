@@ -38,7 +38,8 @@ from onnx_ood.audits.score.stream.records import Calibration, Header, ScoredInpu
 from onnx_ood.audits.score.stream.result_writer import ResultWriter
 from onnx_ood.audits.score.stream.stream import Stream, check_stream, open_stream
 from onnx_ood.audits.score.stream.summary import StreamSummary, summarise
-from onnx_ood.evidence.nudge_units import feature_spread, spread_notes
+from onnx_ood.evidence.nudge_units import feature_spread, spread_notes, unit_notes
+from onnx_ood.evidence.perturbed import NUDGED
 from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.preprocessing_choice import applied_to, find_class_names, row_request
 from onnx_ood.evidence.references import overlap_notes
@@ -288,6 +289,7 @@ class ScoreRun:
                 *reader.warnings,
                 *rounding,
                 *batching_notes(run, prepared.model.outputs),
+                *(unit_notes(spread) if scorer is not None and "jacobian" in scorer.needs else []),
                 *overlap_notes(sampled.shared_with(references), equal),
                 *dict.fromkeys(differing),
                 *(note for note in prepared.notes if nudges_site or note not in prepared.site_note),
@@ -302,7 +304,7 @@ class ScoreRun:
                 *advice_notes(settings, advice),
                 *label_notes(settings, self._classes, results),
                 *spread_notes(
-                    spread,
+                    spread if nudging is not None or (scorer is not None and scorer.needs & NUDGED) else None,
                     given=given,
                     columns=self._columns if given else reader.columns,
                 ),
@@ -348,7 +350,7 @@ class ScoreRun:
         chosen = prepared.chosen and applied_to(prepared.chosen, row_request(prepared.fed), source)
         return Header(
             model=prepared.facts,
-            nudges=self._nudging.perturber.described if nudging else None,
+            nudges=nudging.perturber.described if nudging else None,
             site=prepared.site.name,
             feeds=prepared.feeding.described,
             preprocessing=chosen.describe() if chosen else None,

@@ -223,7 +223,7 @@ class PerturbingRunner(BatchRunner):
         nudges = self._perturber.nudges(self._prober, batch.tensors, others)
         known = self._adaptive.known if self._adaptive else None
         first_copies = self._perturber.some(nudges, slice(known.rounds[0] if known else None))
-        measured = self._prober.measure(batch.tensors, first_copies, others)
+        measured = self._perturber.measure(self._prober, batch.tensors, first_copies, others)
         if not self._writer.scored:
             self._names, self._units = measured.probes, measured.size
             # All copies have the same clean activation.
@@ -277,7 +277,8 @@ class PerturbingRunner(BatchRunner):
                 else:
                     part = batch.take(chosen)
                     further = self._perturber.some(nudges, slice(copies, more), chosen)
-                    measured = self._prober.measure(part.tensors, further, self._feeding.others(part))
+                    others = self._feeding.others(part)
+                    measured = self._perturber.measure(self._prober, part.tensors, further, others)
                     unconverged.append(
                         (chosen, so_far.with_more(PerturbedBatches.of(measured)), clean_runs + 1)
                     )

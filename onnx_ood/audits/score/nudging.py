@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from onnx_ood.inputs import Chosen
 from onnx_ood.perturb import draw, lesswrong_nudges
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.base import NudgeSettings
-from onnx_ood.runtime import Prober
+from onnx_ood.runtime import Measurement, Prober
 
 _DEFAULT_COPIES = 4
 
@@ -46,11 +46,12 @@ class Perturber:
         self._settings = settings
         self.recipe = settings.recipe
         if self.recipe is not None:
-            self.space, copies = "tensor", 1
+            space, copies = "tensor", 1
         else:
-            self.space, copies = settings.space, _DEFAULT_COPIES
-        if self.space == "auto":
-            self.space = "tensor" if chosen is None or inner else "pixel"
+            space, copies = settings.space, _DEFAULT_COPIES
+        if space == "auto":
+            space = "tensor" if chosen is None or inner else "pixel"
+        self.space: Literal["pixel", "tensor", "feature"] = "pixel" if space == "pixel" else "tensor"
         if self.space == "pixel" and inner:
             raise UsageError(f"pixel space does not exist at an inner site; use {named('space', 'tensor')}")
         if self.space == "pixel" and chosen is None:
@@ -84,7 +85,26 @@ class Perturber:
         scaled = copy(self)
         scaled._unit = NudgeUnit(self._settings.scale).with_spread(spread, self._step)
         scaled._drawn = np.empty((0, 0), dtype=np.float32)
+        scaled.space = "feature"
+        scaled.__dict__.pop("described", None)
         return scaled
+
+    def measure(
+        self,
+        prober: Prober,
+        batch: NDArray[Any],
+        nudges: NDArray[np.floating],
+        others: Mapping[str, NDArray[Any]],
+    ) -> Measurement:
+        """Measure nudged inputs, with angles at the site in the units of the nudges.
+
+        Args:
+            prober: Prober of the run.
+            batch: Inputs [N, *input] as the model takes them.
+            nudges: Nudges from `nudges` or `some`.
+            others: Values of the model's other inputs, as `Prober.measure` takes them.
+        """
+        return self._unit.with_site_angles(prober.measure(batch, nudges, others), batch, nudges)
 
     def nudges(
         self, prober: Prober, batch: NDArray[Any], others: Mapping[str, NDArray[Any]]
@@ -131,7 +151,7 @@ class Perturber:
         return NudgeSettings(
             recipe="lesswrong" if lesswrong else None,
             noise="gaussian" if lesswrong else self._settings.noise,
-            space="pixel" if self.space == "pixel" else "tensor",
+            space=self.space,
             scale=1e-5 if lesswrong else self.scale,
             copies=self.copies,
             adaptive=self._settings.adaptive,

@@ -17,6 +17,7 @@ from onnx_ood.detectors import (
     CombinedDetector,
     Detector,
     Features,
+    Need,
     calibrate,
     find_detector,
     find_feature_sources,
@@ -100,7 +101,12 @@ class Scorer:
     @property
     def nudges(self) -> bool:
         """True if a detector reads features of nudged inputs."""
-        return any({*NUDGED, "jacobian"}.intersection(one.needs) for one in self.fitted.detectors)
+        return bool(self.needs & {*NUDGED, "jacobian"})
+
+    @property
+    def needs(self) -> set[Need]:
+        """Parts of the features that the detectors read."""
+        return {need for one in self.fitted.detectors for need in one.needs}
 
     def score(self, batch: Batch) -> Scores:
         """Score inputs.

@@ -27,6 +27,7 @@ from onnx_ood.audits.sensitivity.settings import SensitivitySettings
 from onnx_ood.audits.sensitivity.trajectory_counts import count
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.model_notes import branching_notes, stored_randomness_notes
+from onnx_ood.evidence.nudge_units import row_unit_notes
 from onnx_ood.evidence.preprocessing_choice import (
     choose_preprocessing,
     find_card,
@@ -262,6 +263,7 @@ def _measure(
             feeds=feeding.described,
             regions=regions,
             notes=(
+                *(row_unit_notes(inputs.points, given, preprocessing) if site.is_input else []),
                 *differing,
                 *preprocessing_notes(chosen, card, facts),
                 *site_note,

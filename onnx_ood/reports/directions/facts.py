@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from onnx_ood.audits.directions.result import DirectionsResult
+from onnx_ood.reports.words import SPACES
 from onnx_ood.results.base import Failure
 
 
@@ -10,7 +11,7 @@ def directions_facts(result: DirectionsResult) -> list[tuple[str, str]]:
     """Return settings and circumstances of the run by name; empty texts are left out of reports."""
     scales = ", ".join(f"{scale:g}" for scale in result.scales)
     swept = (
-        f"{len(result.layers)} layers; std {scales} in {result.space} space; "
+        f"{len(result.layers)} layers; std {scales} {SPACES[result.space]}; "
         f"{', '.join(result.noises)}; {', '.join(map(str, result.copies))} copies: "
         f"{result.sets[0].counts.settings:,} settings per set"
     )

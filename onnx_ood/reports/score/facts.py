@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
 from onnx_ood.detectors import MIN_INPUTS
 from onnx_ood.reports import numbers
-from onnx_ood.reports.words import counted, failure_text, feeds
+from onnx_ood.reports.words import SPACES, counted, failure_text, feeds
 from onnx_ood.results.base import NudgeSettings, Run
 from onnx_ood.results.note_order import by_consequence
 from onnx_ood.results.provenance import placement_text
@@ -212,7 +212,7 @@ def _nudge(nudges: NudgeSettings | None, site: str) -> str:
         return (
             f"lesswrong recipe: gaussian of {nudges.scale:g}*|x| in tensor space, rescaled to |x|; {copies}"
         )
-    return f"{nudges.noise}, std {nudges.scale:g} in {nudges.space} space; {copies}"
+    return f"{nudges.noise}, std {nudges.scale:g} {SPACES[nudges.space]}; {copies}"
 
 
 def _copies_used(result: ScoreResult) -> str:

@@ -22,6 +22,7 @@ from onnx_ood.audits.check.metrics import (
     nan_weights,
     transition_density,
 )
+from onnx_ood.evidence.nudge_units import unit_notes
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 
 
@@ -191,7 +192,7 @@ def test_where_nothing_can_be_measured_the_first_input_is_named(folder: Path) ->
 
 def sensitivity_of(**parts: object) -> SimpleNamespace:
     """A runner whose sensitivity audit found what is given."""
-    return SimpleNamespace(evaluated_sensitivity=lambda: SimpleNamespace(**parts))
+    return SimpleNamespace(evaluated_sensitivity=lambda: SimpleNamespace(**{"notes": (), **parts}))
 
 
 def spread(mean: float | None, count: int = 7) -> SimpleNamespace:
@@ -201,6 +202,10 @@ def spread(mean: float | None, count: int = 7) -> SimpleNamespace:
 def test_a_jacobian_norm_that_is_not_finite_is_not_evaluated() -> None:
     known = sensitivity_of(jacobian=SimpleNamespace(norm=spread(1.5)))
     assert jacobian_norm(known) == MetricValue(1.5, 0.5, 2.5, 7)
+    noted = sensitivity_of(
+        jacobian=SimpleNamespace(norm=spread(1.5)), notes=("Other.", *unit_notes(np.array([1.0, 12_345.0])))
+    )
+    assert jacobian_norm(noted).detail.startswith("features differ in spread by a factor of 12,000: ")
     with pytest.raises(NotEvaluatedError, match="no Jacobian norm is finite"):
         jacobian_norm(sensitivity_of(jacobian=SimpleNamespace(norm=spread(None))))
 
@@ -245,6 +250,9 @@ def test_densities_are_those_of_one_type_of_trajectories() -> None:
     found = transition_density(runner, "same_class")
     assert (found.value, found.count) == (2.0, 7)
     assert found.detail == "3 of 7 trajectories did not converge"
+    notes = tuple(unit_notes(np.array([1.0, 3.0])))
+    noted = transition_density(sensitivity_of(trajectory_types=types, notes=notes), "same_class")
+    assert noted.detail.startswith("3 of 7 trajectories did not converge; features differ in spread by a ")
     for missing in ("random", "different_classes"):
         with pytest.raises(NotEvaluatedError, match=f"no trajectories of type {missing.replace('_', '-')}"):
             transition_density(runner, missing)

@@ -90,6 +90,7 @@ def test_nudges_of_a_table_have_the_spread_of_each_feature(save: Save, scales: t
     perturber = Perturber(settings(), None, inner=False).scaled_by(spread)
     nudges = perturber.nudges(ready(model), rows, {})
     np.testing.assert_allclose(nudges, 0.5 * draw("gaussian", (4,), 3, 7) * spread, rtol=1e-5)
+    assert (perturber.described.space, perturber.described.scale) == ("feature", 0.5)
     assert feature_spread(prepared, open_inputs(rows[:9])) is None
 
 
