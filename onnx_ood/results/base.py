@@ -158,6 +158,19 @@ class NudgeSettings(Part):
     seed: int
 
 
+class DetectorNudges(Part):
+    """Nudges that a detector measures its features under; settings of nudges do not change them."""
+
+    copies: int = Field(description="Nudged copies of each input.")
+    space: Literal["pixel", "tensor"] = Field(
+        description="Space that the noise is added in: before or after normalisation."
+    )
+    scale: Number = Field(
+        description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1. Null for the "
+        "differences of Jacobians, whose steps depend on the input."
+    )
+
+
 class Environment(Part):
     """Versions of the software."""
 
@@ -183,7 +196,7 @@ class Run(Part):
     tf32: bool = Field(description="True if TF32 was allowed on CUDA.")
     observer_effect: Number = Field(
         description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run, "
-        "all outputs are NaN, or inputs are not nudged."
+        "all outputs are NaN, or layers are not compared."
     )
     random_operators: tuple[str, ...] = Field(
         default=(),

@@ -8,7 +8,7 @@ from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, 
 from onnx_ood.detectors import MIN_INPUTS
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import counted, failure_text, feeds
-from onnx_ood.results.base import NudgeSettings, Run
+from onnx_ood.results.base import DetectorNudges, NudgeSettings, Run
 from onnx_ood.results.note_order import by_consequence
 from onnx_ood.results.provenance import placement_text
 
@@ -167,7 +167,7 @@ def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
         ("preprocessing", result.preprocessing or "none: inputs are used as they are"),
         ("other inputs", feeds(result.feeds)),
         ("detectors", _detectors(result)),
-        ("nudge", _nudge(result.nudges, result.site)),
+        ("nudge", _nudge(result)),
         ("copies", _copies_used(result)),
         ("provider", _provider(run)),
         ("noise floor", _above_floor(result.probes, run)),
@@ -197,13 +197,36 @@ def _with_terms(detector: UsedDetector) -> str:
     return f"{detector.name} ({'; '.join(parts)})" if parts else detector.name
 
 
-NOT_NUDGED = "none: cosine drops were not measured; measure them with --copies 4"
-"""In place of the nudge."""
+def nudges_of_detectors(result: ScoreResult) -> str:
+    """Describe the nudges of detectors that nudge inputs themselves; empty without such detectors.
+
+    Returns:
+        Name, copies and size for each detector, such as "detector flip_rate: 2 copies, std 0.02 in pixel space".
+    """
+    summary = result.detector_summary
+    return "; ".join(
+        f"detector {one.name}: {one.nudges.copies} copies"
+        + (", differences of small steps" if one.nudges.scale is None else _size(one.nudges))
+        for one in (summary.detectors if summary else ())
+        if one.nudges
+    )
 
 
-def _nudge(nudges: NudgeSettings | None, site: str) -> str:
-    if nudges is None:
-        return NOT_NUDGED
+def _size(nudges: DetectorNudges | NudgeSettings) -> str:
+    return f", std {nudges.scale:g} in {nudges.space} space"
+
+
+def _nudge(result: ScoreResult) -> str:
+    by_detectors = nudges_of_detectors(result)
+    if result.nudges is None:
+        if by_detectors:
+            return f"nudged by {by_detectors}; layers are not compared; compare them with --copies 4"
+        return "none: cosine drops were not measured; measure them with --copies 4"
+    profile = _profile_nudge(result.nudges, result.site)
+    return f"of the profile of layers: {profile}; nudged by {by_detectors}" if by_detectors else profile
+
+
+def _profile_nudge(nudges: NudgeSettings, site: str) -> str:
     most = "up to " if nudges.adaptive else ""
     copies = (
         f"{most}{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"
@@ -212,7 +235,7 @@ def _nudge(nudges: NudgeSettings | None, site: str) -> str:
         return (
             f"lesswrong recipe: gaussian of {nudges.scale:g}*|x| in tensor space, rescaled to |x|; {copies}"
         )
-    return f"{nudges.noise}, std {nudges.scale:g} in {nudges.space} space; {copies}"
+    return f"{nudges.noise}{_size(nudges)}; {copies}"
 
 
 def _copies_used(result: ScoreResult) -> str:

@@ -16,7 +16,13 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
-from onnx_ood.reports.score.facts import layer_names, score_facts, score_headline, term_name
+from onnx_ood.reports.score.facts import (
+    layer_names,
+    nudges_of_detectors,
+    score_facts,
+    score_headline,
+    term_name,
+)
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
 from onnx_ood.reports.words import counted, without_flags
@@ -154,8 +160,8 @@ def _charts(result: ScoreResult, listed: ScoreResult) -> Markup | None:
     return joined(
         element(
             "p",
-            "Layers are not compared: inputs were not nudged, so cosine drops were not measured. Measure them with 4 "
-            "nudged copies of each input (--copies 4).",
+            f"Layers are not compared: {_why_not_compared(result)}. Measure them with 4 nudged copies of each input "
+            "(--copies 4).",
         )
         if result.nudges is None
         else None,
@@ -163,6 +169,15 @@ def _charts(result: ScoreResult, listed: ScoreResult) -> Markup | None:
         profile_table(result.probes) if result.probes else None,
         _advice(result.advice, [probe.name for probe in result.probes]) if result.advice else None,
         _skipped(result),
+    )
+
+
+def _why_not_compared(result: ScoreResult) -> str:
+    nudged = nudges_of_detectors(result)
+    return (
+        f"inputs were nudged by {nudged}, for scores only"
+        if nudged
+        else "inputs were not nudged, so cosine drops were not measured"
     )
 
 
