@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
 from onnx_ood.detectors import MIN_INPUTS
@@ -102,16 +102,20 @@ def score_reasons(result: ScoreResult, entry: InputResult, *, layers: bool = Tru
         The largest term of the first detector, and its others of at least one standard deviation; empty if it has none,
         or there are no references that give their values a scale.
     """
+    return [
+        f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_place(result, one) if layers else ''}"
+        for one in leading_terms(result, entry)
+    ]
+
+
+def leading_terms(result: ScoreResult, entry: InputResult) -> list[ScoreTerm]:
+    """Return the terms that `score_reasons` names, in its order."""
     summary = result.detector_summary
     if summary is None or not summary.references:
         return []
     first = summary.detectors[0].name
     terms = sorted((one for one in entry.terms if one.detector == first), key=lambda one: -one.value)
-    return [
-        f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_place(result, one) if layers else ''}"
-        for place, one in enumerate(terms)
-        if place == 0 or one.value >= _NOTICEABLE
-    ]
+    return [one for place, one in enumerate(terms) if place == 0 or one.value >= _NOTICEABLE]
 
 
 def _place(result: ScoreResult, term: ScoreTerm) -> str:
@@ -124,22 +128,23 @@ def _place(result: ScoreResult, term: ScoreTerm) -> str:
     )
 
 
-def layer_names(result: ScoreResult) -> list[tuple[str, str]]:
-    """Name the layers that contribute most to a term of a listed input, by the numbers that reasons have.
+def layer_names(result: ScoreResult, terms: Iterable[ScoreTerm]) -> list[tuple[str, str]]:
+    """Name the layers that contribute most to terms, by the numbers that reasons have.
+
+    Args:
+        result: The result.
+        terms: Terms of its inputs.
 
     Returns:
         Number and name of each layer; a watched one also has the number of its probe.
     """
     probes = {probe.name: f" (probe [{place}])" for place, probe in enumerate(result.probes, start=1)}
-    terms = {
-        term.layer_number: term
-        for entry in result.inputs
-        for term in entry.terms
-        if term.layer_number is not None and term.layer is not None
+    layers = {
+        term.layer_number: term for term in terms if term.layer_number is not None and term.layer is not None
     }
     return [
         (_place(result, term).strip(" ()"), f"{term.layer}{probes.get(term.layer or '', '')}")
-        for _, term in sorted(terms.items())
+        for _, term in sorted(layers.items())
     ]
 
 

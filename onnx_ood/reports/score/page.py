@@ -18,6 +18,7 @@ from onnx_ood.reports._html.provenance import (
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
 from onnx_ood.reports.score.facts import (
     layer_names,
+    leading_terms,
     nudges_of_detectors,
     score_facts,
     score_headline,
@@ -241,6 +242,7 @@ def _skipped(result: ScoreResult) -> Markup | None:
 
 def _settings(result: ScoreResult) -> Markup:
     run, facts = result.run, dict(score_facts(result))
+    shown = [term for entry in result.inputs for term in leading_terms(result, entry)]
     summary = result.detector_summary
     detectors: list[list[Child]] = [
         [one.name, one.formula, one.source] for one in (summary.detectors if summary else ())
@@ -264,7 +266,7 @@ def _settings(result: ScoreResult) -> Markup:
         else None,
         [_terms(one, summary.references) for one in summary.detectors] if summary else None,
         table("Layers that contribute most to a score", [("layer", False), ("name", False)], named)
-        if (named := [[*one] for one in layer_names(result)])
+        if (named := [[*one] for one in layer_names(result, shown)])
         else None,
     )
 
