@@ -122,11 +122,12 @@ class Result(Part):
         return _rendering.report_text(self)
 
 
-def dataframe(rows: Iterable[Mapping[str, object]]) -> Any:
-    """Make a pandas DataFrame.
+def dataframe(rows: Iterable[Mapping[str, object]], kinds: Mapping[str, type] | None = None) -> Any:
+    """Make a pandas DataFrame. Missing numbers are NaN, missing booleans are NA of the nullable dtype "boolean".
 
     Args:
         rows: Values by column, one mapping per row.
+        kinds: Types of the values of columns: those of `bool` are nullable, and numbers are floats if none is known.
 
     Raises:
         UsageError: If pandas is not installed.
@@ -135,9 +136,16 @@ def dataframe(rows: Iterable[Mapping[str, object]]) -> Any:
         pandas = import_module("pandas")
     except ImportError:
         raise UsageError(
-            "to_dataframe needs pandas, which is not installed; run: pip install pandas"
+            "to_dataframe needs pandas, which is not installed; run: pip install 'onnx_ood[pandas]'"
         ) from None
-    return pandas.DataFrame(list(rows))
+    frame = pandas.DataFrame(list(rows))
+    for name, kind in (kinds or {}).items():
+        if name in frame and kind is bool:
+            # A mask with NA selects nothing there: frame[frame.flagged] works if inputs failed.
+            frame[name] = frame[name].astype("boolean")
+        elif name in frame and kind is not str and frame[name].isna().all():
+            frame[name] = frame[name].astype("float64")
+    return frame
 
 
 class NudgeSettings(Part):

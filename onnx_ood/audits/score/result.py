@@ -316,10 +316,14 @@ class ScoreResult(Result):
             `score:NAME:TERM` per term of a detector that combines several, and `drop:NAME`, `drop_error:NAME`,
             `distortion:NAME`, `flip_rate:NAME` and `deviation:NAME` per probe.
         """
-        columns = table_columns(self.detectors, (probe.name for probe in self.probes), self.terms)
+        columns = self._columns
         entries: tuple[InputResult | Failure, ...] = (*self.inputs, *self.failed)
         for entry in entries:
             yield dict(zip(columns, table_row(entry, len(columns)), strict=True))
+
+    @property
+    def _columns(self) -> dict[str, type]:
+        return table_columns(self.detectors, (probe.name for probe in self.probes), self.terms)
 
     @property
     @override
@@ -329,10 +333,13 @@ class ScoreResult(Result):
     def to_dataframe(self) -> Any:
         """Return the inputs as a pandas DataFrame: one row per input, with the columns of `rows`.
 
+        `flagged` has the nullable dtype "boolean", so `frame[frame.flagged]` selects the flagged inputs although failed
+        ones are NA. Numbers that were not measured are NaN.
+
         Raises:
             UsageError: If pandas is not installed.
         """
-        return dataframe(self.rows())
+        return dataframe(self.rows(), self._columns)
 
     def to_csv(self, path: str | Path) -> None:
         """Write the inputs as CSV, as `--csv` does: one line per input, with the columns of `rows`.
