@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from onnx_ood.evidence.site_choice import choose_site
 from onnx_ood.graph import FedInput, Model, Tensor, find_rounding, holds_input, measurable
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import Ellipse, draw, draw_smooth
+from onnx_ood.results.base import DetectorNudges
 from onnx_ood.runtime import JacobianProber, Measurement, Prober, ring_transitions
 
 Others = Mapping[str, NDArray[Any]] | None
@@ -40,6 +41,8 @@ _MIN_DROP = 1e-12
 _MIN_ANGLE = (2 * _MIN_DROP) ** 0.5
 NUDGED: frozenset[Need] = frozenset({"pairs", "smooth", "ring"})
 """Parts of the features that are measured under nudges."""
+# Nudged copies of each input by part; a difference takes two.
+_COPIES: Mapping[Need, int] = {"pairs": COPIES, "smooth": COPIES, "ring": POINTS, "jacobian": 2 * DIRECTIONS}
 
 
 class PerturbedFeatureReader:
@@ -102,6 +105,9 @@ class PerturbedFeatureReader:
         unit = NudgeUnit(SCALE, 1.0 if pictures is None else pictures.gain)
         self._rounding = find_rounding(model, site)
         self._unit = unit.with_spread(spread, None if self._rounding is None else self._rounding.step)
+        self._space: Literal["pixel", "tensor", "feature"] = "tensor" if pictures is None else "pixel"
+        if spread is not None:
+            self._space = "feature"
         self._channels_last = pictures is not None and pictures.layout == "NHWC"
         if at_layers:
             reached = self._layers
@@ -132,6 +138,21 @@ class PerturbedFeatureReader:
                 answer=answer,
             )
             self.provider = self._jacobian.prober.provider
+
+    def nudges_for(self, needs: Collection[Need]) -> DetectorNudges | None:
+        """Describe the nudges of some parts of the features; None without nudges.
+
+        Args:
+            needs: Parts of the features.
+        """
+        at_layers = self._prober is not None and not NUDGED.isdisjoint(needs)
+        if not at_layers and (self._jacobian is None or "jacobian" not in needs):
+            return None
+        return DetectorNudges(
+            copies=sum(_COPIES.get(need, 0) for need in needs),
+            space=self._space if at_layers else "tensor",
+            scale=self._unit.scale if at_layers else None,
+        )
 
     def read(self, batch: NDArray[Any], others: Others = None) -> Features:
         """Measure inputs.

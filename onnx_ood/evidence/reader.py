@@ -19,6 +19,7 @@ from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import FedInput, Model, Tensor, row_size
 from onnx_ood.inputs import Preprocessing
+from onnx_ood.results.base import DetectorNudges
 from onnx_ood.runtime import ChannelReader, Channels, find_fed_input, first_input
 
 
@@ -151,6 +152,10 @@ class FeatureReader:
     def profiled(self) -> tuple[str, ...]:
         """Tensors of activity profiles: the fed input unless it holds integers or features, then the layers."""
         return self._layers
+
+    def nudges_for(self, needs: Collection[Need]) -> DetectorNudges | None:
+        """Describe the nudges of some parts of the features; None without nudges."""
+        return self._nudged.nudges_for(needs)
 
     def read(self, batch: NDArray[Any], others: Mapping[str, NDArray[Any]] | None = None) -> Features:
         """Measure inputs.

@@ -122,11 +122,12 @@ class Result(Part):
         return _rendering.report_text(self)
 
 
-def dataframe(rows: Iterable[Mapping[str, object]]) -> Any:
-    """Make a pandas DataFrame.
+def dataframe(rows: Iterable[Mapping[str, object]], kinds: Mapping[str, type] | None = None) -> Any:
+    """Make a pandas DataFrame. Missing numbers are NaN, missing booleans are NA of the nullable dtype "boolean".
 
     Args:
         rows: Values by column, one mapping per row.
+        kinds: Types of the values of columns: those of `bool` are nullable, and numbers are floats if none is known.
 
     Raises:
         UsageError: If pandas is not installed.
@@ -135,9 +136,16 @@ def dataframe(rows: Iterable[Mapping[str, object]]) -> Any:
         pandas = import_module("pandas")
     except ImportError:
         raise UsageError(
-            "to_dataframe needs pandas, which is not installed; run: pip install pandas"
+            "to_dataframe needs pandas, which is not installed; run: pip install 'onnx_ood[pandas]'"
         ) from None
-    return pandas.DataFrame(list(rows))
+    frame = pandas.DataFrame(list(rows))
+    for name, kind in (kinds or {}).items():
+        if name in frame and kind is bool:
+            # A mask with NA selects nothing there: frame[frame.flagged] works if inputs failed.
+            frame[name] = frame[name].astype("boolean")
+        elif name in frame and kind is not str and frame[name].isna().all():
+            frame[name] = frame[name].astype("float64")
+    return frame
 
 
 class NudgeSettings(Part):
@@ -156,6 +164,19 @@ class NudgeSettings(Part):
     copies: int
     adaptive: bool = Field(description="True if inputs with a converged rank got fewer copies.")
     seed: int
+
+
+class DetectorNudges(Part):
+    """Nudges that a detector measures its features under; settings of nudges do not change them."""
+
+    copies: int = Field(description="Nudged copies of each input.")
+    space: Literal["pixel", "tensor", "feature"] = Field(
+        description="Space that the noise is added in: before or after normalisation, or in spreads of features."
+    )
+    scale: Number = Field(
+        description="Standard deviation of the noise, in the units of the space; pixels are 0 to 1. Null for the "
+        "differences of Jacobians, whose steps depend on the input."
+    )
 
 
 class Environment(Part):
@@ -183,7 +204,7 @@ class Run(Part):
     tf32: bool = Field(description="True if TF32 was allowed on CUDA.")
     observer_effect: Number = Field(
         description="Largest relative change of a model output by watching, over up to 8 inputs; null if none was run, "
-        "all outputs are NaN, or inputs are not nudged."
+        "all outputs are NaN, or layers are not compared."
     )
     random_operators: tuple[str, ...] = Field(
         default=(),

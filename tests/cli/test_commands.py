@@ -147,7 +147,7 @@ def test_top_is_how_many_are_listed(garments):
         (["score", CNN, "x.png", "--copeis", "2"], "--copies"),
         (["score", "photos/", CNN], f"swap them: onnx-ood score {CNN} photos"),
         (["score", CNN, "x.png", "--adaptive", "--copies", "2"], "--copies 2"),
-        (["score", CNN, "x.png", "--adaptive"], "set more copies"),
+        (["score", CNN, "x.png", "--adaptive", "--recipe", "lesswrong"], "set more copies"),
         (["score", CNN, "x.png", "--probe", "op:Rellu"], "op:Relu"),
         (["score", CNN, "x.png", "--provider", "tpu"], "tpu"),
         (["score", CNN, "x.png", "--recipe", "cake"], "cake"),

@@ -22,6 +22,7 @@ from onnx_ood.graph import load
 from onnx_ood.inputs import Preprocessing
 from onnx_ood.perturb import draw, draw_smooth
 from onnx_ood.perturb.directions import Directions
+from onnx_ood.runtime import Prober
 
 Save = Callable[..., Path]
 
@@ -304,3 +305,43 @@ def test_dead_layers_and_blank_inputs_have_numbers(save: Save) -> None:
         assert np.isfinite(find_detector(name).fit(reader.info, None)(found)).all(), name
     assert (np.asarray(found.transitions) == 0).all()
     assert (np.asarray(found.jacobian) == 0).all()
+
+
+@pytest.mark.parametrize("needs", [("pairs",), ("pairs", "smooth")])
+def test_the_described_nudges_are_those_of_the_runs(
+    save: Save, monkeypatch: pytest.MonkeyPatch, needs: tuple[Need, ...]
+) -> None:
+    added: list[np.ndarray] = []
+    measure = Prober.measure
+
+    def spy(prober: Prober, batch: np.ndarray, nudges: np.ndarray, feeds: object = None) -> object:
+        added.extend(nudges)
+        return measure(prober, batch, nudges, feeds)
+
+    monkeypatch.setattr(Prober, "measure", spy)
+    reader = FeatureReader(load(save(network())), needs, provider="cpu")
+    reader.read(small_models.normal(COUNT, 3, 8, 8, dtype="float64"))
+    described = reader.nudges_for(needs)
+    assert described is not None
+    assert (described.copies, described.space) == (len(added), "tensor")
+    assert np.std(added) == pytest.approx(described.scale, rel=0.1)
+    assert reader.nudges_for(("logits",)) is None
+
+
+def test_the_copies_of_jacobians_are_the_sides_of_their_differences(
+    save: Save, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nudged = 0
+    run_groups = Prober.run_groups
+
+    def spy(prober: Prober, batch: np.ndarray, groups: int, nudges: Callable, *rest: object) -> None:  # type: ignore[type-arg]
+        nonlocal nudged
+        nudged += sum(bool(np.any(one)) for group in range(groups) for one in nudges([0], group))
+        run_groups(prober, batch, groups, nudges, *rest)
+
+    monkeypatch.setattr(Prober, "run_groups", spy)
+    reader = FeatureReader(load(save(network())), ("jacobian",), provider="cpu")
+    reader.read(small_models.normal(COUNT, 3, 8, 8, dtype="float64"))
+    described = reader.nudges_for(("jacobian",))
+    assert described is not None
+    assert (described.copies, described.scale) == (nudged, None)

@@ -107,7 +107,7 @@ def test_a_data_frame_holds_the_numbers_of_the_result(result, benched):
 
 def test_without_pandas_a_data_frame_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(UsageError, match="pip install pandas"):
+    with pytest.raises(UsageError, match=r"pip install 'onnx_ood\[pandas\]'"):
         dataframe([{"a": 1}])
 
 

@@ -174,7 +174,10 @@ Copies = Annotated[
         le=MAX_COPIES,
         description="Nudged copies of each input, which show how far its activations rotate (cosine drop).",
     ),
-    Option("Nudge", default_text="0; 4 if another option on nudges is given or no detector applies"),
+    Option(
+        "Nudge",
+        default_text="0; 4 if another option on nudges is given or no detector applies (--adaptive: 16, --recipe: 1)",
+    ),
 ]
 Seed = Annotated[int, Field(ge=0, description="Seed of all random draws."), Option("Run")]
 Preprocess = Annotated[

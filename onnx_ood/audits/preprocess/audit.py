@@ -125,7 +125,8 @@ def preprocess(
     if reader.info.probabilities is None and not reader.info.norms:
         raise UsageError(
             f"{loaded.path}: it gives no class scores ({reader.info.no_scores}) and has no BatchNormalization "
-            "nodes, so candidates cannot be compared; ask its author"
+            "nodes, so candidates cannot be compared; take the preprocessing from the card of the model that it was "
+            f"made from, or from its author, and name it with {named('preprocess')} in other audits"
         )
     geometries = resize_candidates(values[0], shape)
     Phase(progress, "reading photos")

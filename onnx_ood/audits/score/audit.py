@@ -15,7 +15,7 @@ from onnx_ood._progress import Phase
 from onnx_ood._types import Float, Progress
 from onnx_ood.audits._common.predictions import describe_answer
 from onnx_ood.audits._common.settings import takes_settings
-from onnx_ood.audits.score.adaptive import Adaptive, check_adaptive
+from onnx_ood.audits.score.adaptive import Adaptive
 from onnx_ood.audits.score.batch_runner import BatchRunner, DetectorRunner, PerturbingRunner
 from onnx_ood.audits.score.notes import (
     advice_notes,
@@ -31,8 +31,8 @@ from onnx_ood.audits.score.notes import (
     stream_notes,
 )
 from onnx_ood.audits.score.nudging import Nudging
-from onnx_ood.audits.score.result import CopiesUsed, ScoreResult
-from onnx_ood.audits.score.scoring import Scorer, fit_scorer
+from onnx_ood.audits.score.result import CopiesUsed, DetectorSummary, ScoreResult, UsedDetector
+from onnx_ood.audits.score.scoring import DEFAULT, Scorer, fit_scorer
 from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings, Streaming
 from onnx_ood.audits.score.stream.records import Calibration, Header, ScoredInput, StreamProbe
 from onnx_ood.audits.score.stream.result_writer import ResultWriter
@@ -46,9 +46,9 @@ from onnx_ood.evidence.references import overlap_notes
 from onnx_ood.evidence.table_columns import column_notes, input_column_notes, table_columns
 from onnx_ood.graph import Model, Suggestion, find_answer
 from onnx_ood.inputs import Batch, InputSource, open_inputs, open_references
-from onnx_ood.results.base import Run
 from onnx_ood.results.note_order import NOT_EVALUATED
 from onnx_ood.results.provenance import environment
+from onnx_ood.runtime.providers import Provider, resolve
 
 # Inputs read at once without a batch size; the prober chooses how many of them one run takes.
 _READ_BATCH = 32
@@ -114,6 +114,8 @@ def score(
     check_stream(streaming, run_files(prepared.model.path, used, settings.feeds))
     run = ScoreRun(prepared, settings)
     with open_stream(streaming) as stream:
+        if stream.begun:
+            run.check_resumed(stream, source, referenced=references.given)
         scorer, notes = fit_scorer(
             prepared,
             settings,
@@ -182,6 +184,33 @@ class ScoreRun:
             self._columns = table_columns(self._prepared.fed, references)
         return self.spread
 
+    def check_resumed(self, stream: Stream, source: InputSource, *, referenced: bool) -> None:
+        """Compare the settings with those of a stream to resume, as far as they are known before references are read.
+
+        Args:
+            stream: The stream, which has begun.
+            source: The inputs.
+            referenced: True if references are given.
+
+        Raises:
+            UsageError: If settings differ.
+        """
+        settings, old = self._settings, stream.header
+        summary = None
+        if settings.detectors != (DEVIATION,) and (found := old.detector_summary) is not None:
+            names = dict.fromkeys(settings.detectors or (DEFAULT,))
+            detectors = tuple(UsedDetector(name=name, formula="", source="") for name in names)
+            fpr = None if found.fpr is None else settings.fpr
+            summary = found.model_copy(update={"detectors": detectors, "fpr": fpr})
+        ranked = summary is not None or referenced or settings.detectors not in ((), (DEVIATION,))
+        nudging = self._nudging if settings.nudged(ranked=ranked) else None
+        provider = resolve(settings.provider).provider
+        tf32 = settings.tf32 and provider == "cuda"
+        # References are left as they were; `Stream.begin` compares them.
+        stream.check(
+            self._header(nudging, summary, source, provider=provider, exact=settings.exact, tf32=tf32)
+        )
+
     def score(
         self,
         source: InputSource,
@@ -226,7 +255,12 @@ class ScoreRun:
         )
         writer = ResultWriter(stream, self._classes, self._answer)
         runner, adaptive = self._runner(nudging, scorer, stream, writer)
-        stream.begin(self._header(nudging, runner.described, scorer, source))
+        begun, detectors = runner.described, scorer.described if scorer else None
+        stream.begin(
+            self._header(
+                nudging, detectors, source, provider=begun.provider, exact=begun.exact, tf32=begun.tf32
+            )
+        )
         if adaptive and stream.calibration:
             _resume(adaptive, stream, stream.calibration)
         for missing in source.missing:
@@ -329,7 +363,6 @@ class ScoreRun:
         prober = nudging.prober(known.skipped_probes if known else {})
         adaptive = None
         if settings.adaptive:
-            check_adaptive(nudging.perturber.copies, prober.provider)
             adaptive = Adaptive(nudging.perturber.copies, known.copy_sums if known else ())
         runner = PerturbingRunner(
             prober,
@@ -344,7 +377,14 @@ class ScoreRun:
         return runner, adaptive
 
     def _header(
-        self, nudging: Nudging | None, run: Run, scorer: Scorer | None, source: InputSource
+        self,
+        nudging: Nudging | None,
+        summary: DetectorSummary | None,
+        source: InputSource,
+        *,
+        provider: Provider,
+        exact: bool,
+        tf32: bool,
     ) -> Header:
         prepared, settings = self._prepared, self._settings
         chosen = prepared.chosen and applied_to(prepared.chosen, row_request(prepared.fed), source)
@@ -355,11 +395,11 @@ class ScoreRun:
             feeds=prepared.feeding.described,
             preprocessing=chosen.describe() if chosen else None,
             answer=describe_answer(prepared.model, settings.answer).outputs,
-            detector_summary=scorer.described if scorer else None,
+            detector_summary=summary,
             probes=tuple(map(_described, nudging.probes)) if nudging else (),
-            provider=run.provider,
-            exact=run.exact,
-            tf32=run.tf32,
+            provider=provider,
+            exact=exact,
+            tf32=tf32,
             seed=settings.seed,
             batch_size=settings.batch_size,
             limit=settings.limit,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
@@ -39,6 +40,9 @@ FORMAT = "onnx-ood/auditor/3"
 """Format of saved auditors: an .npz archive of arrays, and of JSON under the name `auditor`. It holds no pickle."""
 _JSON, _FEATURES = "auditor", "reference"
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 
 class _Saved(BaseModel):
     """JSON part of a saved auditor."""
@@ -63,6 +67,26 @@ class _Saved(BaseModel):
     reference_digests: tuple[str, ...] = ()
     reference_columns: tuple[str, ...] = ()
     spread: tuple[float, ...] | None = None
+
+
+def _without_settings(method: Callable[P, R]) -> Callable[P, R]:
+    """Refuse settings of `fit` as arguments of a method; a decorator.
+
+    Raises:
+        UsageError: If a keyword argument is a setting; says where it belongs.
+    """
+
+    @functools.wraps(method)
+    def call(*args: P.args, **options: P.kwargs) -> R:
+        if given := [name for name in options if name in ScoreSettings.model_fields]:
+            settings = ", ".join(f"{name}={options[name]!r}" for name in given)
+            raise UsageError(
+                f"{method.__qualname__}: settings are fixed when detectors are fitted; give them there: "
+                f"onnx_ood.fit(..., {settings})"
+            )
+        return method(*args, **options)
+
+    return call
 
 
 class Auditor:
@@ -123,6 +147,7 @@ class Auditor:
         """Number of references that the detectors learned from."""
         return 0 if self._scorer is None else len(self._scorer.fitted.references)
 
+    @_without_settings
     @checked
     def score(
         self, inputs: Any, *, streaming: Streaming | None = None, progress: Progress | None = None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
 from onnx_ood._types import Float
+from onnx_ood.audits.score.adaptive import check_adaptive
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.evidence.nudge_units import NudgeUnit
 from onnx_ood.evidence.prepared_model import PreparedModel
@@ -22,8 +23,9 @@ from onnx_ood.perturb import draw, lesswrong_nudges
 from onnx_ood.perturb.recipes import PROBE as LESSWRONG_PROBE
 from onnx_ood.results.base import NudgeSettings
 from onnx_ood.runtime import Measurement, Prober
+from onnx_ood.runtime.providers import resolve
 
-_DEFAULT_COPIES = 4
+_DEFAULT_COPIES, _ADAPTIVE_COPIES = 4, 16
 
 
 class Perturber:
@@ -48,7 +50,8 @@ class Perturber:
         if self.recipe is not None:
             space, copies = "tensor", 1
         else:
-            space, copies = settings.space, _DEFAULT_COPIES
+            space = settings.space
+            copies = _ADAPTIVE_COPIES if settings.adaptive else _DEFAULT_COPIES
         if space == "auto":
             space = "tensor" if chosen is None or inner else "pixel"
         self.space: Literal["pixel", "tensor", "feature"] = "pixel" if space == "pixel" else "tensor"
@@ -189,6 +192,8 @@ class Nudging:
             inner=not prepared.site_holds_input,
             step=None if self.rounding is None else self.rounding.step,
         )
+        if settings.adaptive:
+            check_adaptive(self.perturber.copies, resolve(settings.provider).provider)
         if settings.advise and self.perturber.copies < 2:
             raise UsageError(
                 f"advice compares copies of an input with each other; give {named('copies', 2)} or more"

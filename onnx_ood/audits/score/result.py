@@ -13,6 +13,7 @@ from onnx_ood import _rendering
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.audits.score.table import table_columns, table_row
 from onnx_ood.results.base import (
+    DetectorNudges,
     Environment,
     Failure,
     FailureCount,
@@ -53,6 +54,9 @@ class UsedDetector(Part):
     )
     left_out: dict[str, str] = Field(
         default={}, description="Terms that it does without on this model, with the reason."
+    )
+    nudges: DetectorNudges | None = Field(
+        default=None, description="Nudges that its features are measured under; null without."
     )
 
 
@@ -219,7 +223,8 @@ class ScoreResult(Result):
     settings: ScoreSettings = Field(description="Settings of the run, as the user gave them.")
     model: ModelFacts
     nudges: NudgeSettings | None = Field(
-        description="Null if inputs are not nudged: cosine drops and all that follows from them are not measured then."
+        description="Nudges of the profile of layers; null without: cosine drops and what follows from them are not "
+        "measured then. Detectors nudge by themselves: see `nudges` of `detector_summary.detectors`."
     )
     site: str = Field(description="Tensor that is nudged, or would be.")
     feeds: dict[str, str] = Field(
@@ -239,7 +244,7 @@ class ScoreResult(Result):
     environment: Environment
     run: Run
     adaptive: CopiesUsed | None = Field(description="Null if every input got all copies.")
-    probes: tuple[ProbeResult, ...] = Field(description="Empty if inputs are not nudged.")
+    probes: tuple[ProbeResult, ...] = Field(description="Empty if layers are not compared.")
     advice: tuple[ProbeAdvice, ...] | None = Field(
         description="Probes to watch: the advised ones, the best first, then the others. Null if not requested or with "
         "too few inputs."
@@ -311,10 +316,14 @@ class ScoreResult(Result):
             `score:NAME:TERM` per term of a detector that combines several, and `drop:NAME`, `drop_error:NAME`,
             `distortion:NAME`, `flip_rate:NAME` and `deviation:NAME` per probe.
         """
-        columns = table_columns(self.detectors, (probe.name for probe in self.probes), self.terms)
+        columns = self._columns
         entries: tuple[InputResult | Failure, ...] = (*self.inputs, *self.failed)
         for entry in entries:
             yield dict(zip(columns, table_row(entry, len(columns)), strict=True))
+
+    @property
+    def _columns(self) -> dict[str, type]:
+        return table_columns(self.detectors, (probe.name for probe in self.probes), self.terms)
 
     @property
     @override
@@ -324,10 +333,13 @@ class ScoreResult(Result):
     def to_dataframe(self) -> Any:
         """Return the inputs as a pandas DataFrame: one row per input, with the columns of `rows`.
 
+        `flagged` has the nullable dtype "boolean", so `frame[frame.flagged]` selects the flagged inputs although failed
+        ones are NA. Numbers that were not measured are NaN.
+
         Raises:
             UsageError: If pandas is not installed.
         """
-        return dataframe(self.rows())
+        return dataframe(self.rows(), self._columns)
 
     def to_csv(self, path: str | Path) -> None:
         """Write the inputs as CSV, as `--csv` does: one line per input, with the columns of `rows`.

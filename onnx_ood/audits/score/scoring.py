@@ -25,12 +25,12 @@ from onnx_ood.detectors import (
 )
 from onnx_ood.evidence.feeding import Feeding
 from onnx_ood.evidence.fit import DetectorPipeline, FittedDetectors
-from onnx_ood.evidence.perturbed import NUDGED
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import ModelError, UsageError
 from onnx_ood.inputs import Batch, InputSource
+from onnx_ood.results.base import DetectorNudges
 
 DEFAULT = "auto"
 """The detector used if none is named and it applies."""
@@ -88,7 +88,10 @@ class Scorer:
         )
         combined = fitted.combined
         self.described = DetectorSummary(
-            detectors=tuple(_described(one, combined.get(one.name)) for one in fitted.detectors),
+            detectors=tuple(
+                _described(one, combined.get(one.name), reader.nudges_for(one.needs))
+                for one in fitted.detectors
+            ),
             reference=references.source,
             references=len(references),
             references_sha256=references.sha256,
@@ -101,7 +104,7 @@ class Scorer:
     @property
     def nudges(self) -> bool:
         """True if a detector reads features of nudged inputs."""
-        return bool(self.needs & {*NUDGED, "jacobian"})
+        return any(one.nudges for one in self.described.detectors)
 
     @property
     def needs(self) -> set[Need]:
@@ -173,7 +176,9 @@ def _largest_reference(combined: CombinedDetector | None) -> float | None:
     return None if scores is None or not len(scores) else float(scores.max())
 
 
-def _described(detector: Detector, combined: CombinedDetector | None) -> UsedDetector:
+def _described(
+    detector: Detector, combined: CombinedDetector | None, nudges: DetectorNudges | None
+) -> UsedDetector:
     return UsedDetector(
         name=detector.name,
         formula=detector.formula,
@@ -182,6 +187,7 @@ def _described(detector: Detector, combined: CombinedDetector | None) -> UsedDet
         if combined
         else (),
         left_out=dict(combined.left_out) if combined else {},
+        nudges=nudges,
     )
 
 

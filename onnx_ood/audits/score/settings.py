@@ -42,10 +42,11 @@ class ScoreSettings(Settings):
         space: `"pixel"` (before normalisation), `"tensor"` (as the model takes it), or `"auto"`: pixel if the
             normalisation is known.
         scale: Standard deviation of the noise in that space; pixels range from 0 to 1.
-        copies: Nudged copies of each input, to measure cosine drops; 0 for none. None for 4 (or the recipe's) if
-            `probes`, `noise`, `space`, `scale`, `site`, `adaptive`, `recipe`, `advise`, `exact` or `tf32` is given or
-            no detector ranks the inputs; else 0.
-        adaptive: True to stop nudging an input once more copies would hardly change its rank; `copies` is the maximum.
+        copies: Nudged copies of each input, to measure cosine drops; 0 for none. None for 4 (1 with `recipe`, else 16
+            with `adaptive`) if `probes`, `noise`, `space`, `scale`, `site`, `adaptive`, `recipe`, `advise`, `exact` or
+            `tf32` is given or no detector ranks the inputs; else 0.
+        adaptive: True to stop nudging an input once more copies would hardly change its rank; `copies` is the maximum,
+            above 4.
         limit: Maximum number of inputs to score, a random sample; None for all. References are not limited.
         seed: Seed of all random draws.
         recipe: A published recipe in place of noise, space and scale, or None.
@@ -77,7 +78,8 @@ class ScoreSettings(Settings):
     adaptive: Annotated[
         bool,
         Field(
-            description="Stop nudging an input once more copies would hardly change its rank; --copies is the maximum."
+            description="Stop nudging an input once more copies would hardly change its rank; --copies is the maximum "
+            "(default: 16)."
         ),
         Option("Nudge"),
     ] = False

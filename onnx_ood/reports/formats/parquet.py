@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -28,7 +30,8 @@ def check_pyarrow() -> None:
 def write_parquet(path: Path, summary: StreamSummary) -> None:
     """Write all inputs of a run in order of arrival, one row per input.
 
-    Columns are those of `ScoreResult.rows`. The metadata key `onnx_ood` holds the header of the stream.
+    Columns are those of `ScoreResult.rows`. The metadata key `onnx_ood` holds the header of the stream; that of pandas
+    makes it read booleans as `to_dataframe` has them.
 
     Args:
         path: Path of the file, written atomically.
@@ -51,7 +54,7 @@ def write_parquet(path: Path, summary: StreamSummary) -> None:
     types = {str: pyarrow.string(), int: pyarrow.int64(), float: pyarrow.float64(), bool: pyarrow.bool_()}
     schema = pyarrow.schema(
         [(name, types[kind]) for name, kind in columns.items()],
-        metadata={"onnx_ood": summary.header.model_dump_json(by_alias=True)},
+        metadata={"onnx_ood": summary.header.model_dump_json(by_alias=True), "pandas": _pandas(columns)},
     )
     entries = summary.everything()
     with replacing(path) as new, parquet.ParquetWriter(new, schema) as writer:
@@ -61,3 +64,13 @@ def write_parquet(path: Path, summary: StreamSummary) -> None:
                 for values, field in zip(zip(*rows, strict=True), schema, strict=True)
             ]
             writer.write_table(pyarrow.Table.from_arrays(arrays, schema=schema))
+
+
+def _pandas(columns: Mapping[str, type]) -> str:
+    """Return metadata that make pandas read booleans with its nullable dtype; other columns have their own types."""
+    booleans = [
+        {"name": name, "field_name": name, "pandas_type": "bool", "numpy_type": "boolean", "metadata": None}
+        for name, kind in columns.items()
+        if kind is bool
+    ]
+    return json.dumps({"index_columns": [], "column_indexes": [], "columns": booleans})

@@ -64,9 +64,13 @@ def print_inspect(console: Console, result: InspectResult, options: ReportOption
 
 def _headline(result: InspectResult) -> str:
     model = result.model
+    count = len(result.activations)
+    activations = words.counted(count, "activation") if count else "no activations"
+    suggested = {probe.tensor.name for probe in result.suggested_probes}
+    among = suggested <= {one.name for one in result.activations}
     return (
-        f"{words.counted(len(result.suggested_probes), 'probe')} suggested of "
-        f"{words.counted(len(result.activations), 'activation')}; "
+        f"{words.counted(len(suggested), 'probe')} suggested {'of' if among and count else 'in a model with'} "
+        f"{activations}; "
         f"{model.parameters:,} parameters, {numbers.size(model.size)}"
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
 from onnx_ood.detectors import MIN_INPUTS
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import SPACES, counted, failure_text, feeds
-from onnx_ood.results.base import NudgeSettings, Run
+from onnx_ood.results.base import DetectorNudges, NudgeSettings, Run
 from onnx_ood.results.note_order import by_consequence
 from onnx_ood.results.provenance import placement_text
 
@@ -102,16 +102,20 @@ def score_reasons(result: ScoreResult, entry: InputResult, *, layers: bool = Tru
         The largest term of the first detector, and its others of at least one standard deviation; empty if it has none,
         or there are no references that give their values a scale.
     """
+    return [
+        f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_place(result, one) if layers else ''}"
+        for one in leading_terms(result, entry)
+    ]
+
+
+def leading_terms(result: ScoreResult, entry: InputResult) -> list[ScoreTerm]:
+    """Return the terms that `score_reasons` names, in its order."""
     summary = result.detector_summary
     if summary is None or not summary.references:
         return []
     first = summary.detectors[0].name
     terms = sorted((one for one in entry.terms if one.detector == first), key=lambda one: -one.value)
-    return [
-        f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_place(result, one) if layers else ''}"
-        for place, one in enumerate(terms)
-        if place == 0 or one.value >= _NOTICEABLE
-    ]
+    return [one for place, one in enumerate(terms) if place == 0 or one.value >= _NOTICEABLE]
 
 
 def _place(result: ScoreResult, term: ScoreTerm) -> str:
@@ -124,22 +128,23 @@ def _place(result: ScoreResult, term: ScoreTerm) -> str:
     )
 
 
-def layer_names(result: ScoreResult) -> list[tuple[str, str]]:
-    """Name the layers that contribute most to a term of a listed input, by the numbers that reasons have.
+def layer_names(result: ScoreResult, terms: Iterable[ScoreTerm]) -> list[tuple[str, str]]:
+    """Name the layers that contribute most to terms, by the numbers that reasons have.
+
+    Args:
+        result: The result.
+        terms: Terms of its inputs.
 
     Returns:
         Number and name of each layer; a watched one also has the number of its probe.
     """
     probes = {probe.name: f" (probe [{place}])" for place, probe in enumerate(result.probes, start=1)}
-    terms = {
-        term.layer_number: term
-        for entry in result.inputs
-        for term in entry.terms
-        if term.layer_number is not None and term.layer is not None
+    layers = {
+        term.layer_number: term for term in terms if term.layer_number is not None and term.layer is not None
     }
     return [
         (_place(result, term).strip(" ()"), f"{term.layer}{probes.get(term.layer or '', '')}")
-        for _, term in sorted(terms.items())
+        for _, term in sorted(layers.items())
     ]
 
 
@@ -167,7 +172,7 @@ def score_facts(result: ScoreResult) -> list[tuple[str, str]]:
         ("preprocessing", result.preprocessing or "none: inputs are used as they are"),
         ("other inputs", feeds(result.feeds)),
         ("detectors", _detectors(result)),
-        ("nudge", _nudge(result.nudges, result.site)),
+        ("nudge", _nudge(result)),
         ("copies", _copies_used(result)),
         ("provider", _provider(run)),
         ("noise floor", _above_floor(result.probes, run)),
@@ -197,13 +202,36 @@ def _with_terms(detector: UsedDetector) -> str:
     return f"{detector.name} ({'; '.join(parts)})" if parts else detector.name
 
 
-NOT_NUDGED = "none: cosine drops were not measured; measure them with --copies 4"
-"""In place of the nudge."""
+def nudges_of_detectors(result: ScoreResult) -> str:
+    """Describe the nudges of detectors that nudge inputs themselves; empty without such detectors.
+
+    Returns:
+        Name, copies and size for each detector, such as "detector flip_rate: 2 copies, std 0.02 in pixel space".
+    """
+    summary = result.detector_summary
+    return "; ".join(
+        f"detector {one.name}: {one.nudges.copies} copies"
+        + (", differences of small steps" if one.nudges.scale is None else _size(one.nudges))
+        for one in (summary.detectors if summary else ())
+        if one.nudges
+    )
 
 
-def _nudge(nudges: NudgeSettings | None, site: str) -> str:
-    if nudges is None:
-        return NOT_NUDGED
+def _size(nudges: DetectorNudges | NudgeSettings) -> str:
+    return f", std {nudges.scale:g} {SPACES[nudges.space]}"
+
+
+def _nudge(result: ScoreResult) -> str:
+    by_detectors = nudges_of_detectors(result)
+    if result.nudges is None:
+        if by_detectors:
+            return f"nudged by {by_detectors}; layers are not compared; compare them with --copies 4"
+        return "none: cosine drops were not measured; measure them with --copies 4"
+    profile = _profile_nudge(result.nudges, result.site)
+    return f"of the profile of layers: {profile}; nudged by {by_detectors}" if by_detectors else profile
+
+
+def _profile_nudge(nudges: NudgeSettings, site: str) -> str:
     most = "up to " if nudges.adaptive else ""
     copies = (
         f"{most}{nudges.copies} {'copy' if nudges.copies == 1 else 'copies'}, seed {nudges.seed}, at {site}"
@@ -212,7 +240,7 @@ def _nudge(nudges: NudgeSettings | None, site: str) -> str:
         return (
             f"lesswrong recipe: gaussian of {nudges.scale:g}*|x| in tensor space, rescaled to |x|; {copies}"
         )
-    return f"{nudges.noise}, std {nudges.scale:g} {SPACES[nudges.space]}; {copies}"
+    return f"{nudges.noise}{_size(nudges)}; {copies}"
 
 
 def _copies_used(result: ScoreResult) -> str:

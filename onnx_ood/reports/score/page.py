@@ -16,7 +16,14 @@ from onnx_ood.reports._html.provenance import (
     versions,
 )
 from onnx_ood.reports._html.thumbnails import Missing, Shown, make_thumbnails
-from onnx_ood.reports.score.facts import layer_names, score_facts, score_headline, term_name
+from onnx_ood.reports.score.facts import (
+    layer_names,
+    leading_terms,
+    nudges_of_detectors,
+    score_facts,
+    score_headline,
+    term_name,
+)
 from onnx_ood.reports.score.gallery import gallery
 from onnx_ood.reports.score.layer_profile import profile_figure, profile_table
 from onnx_ood.reports.words import counted, without_flags
@@ -154,8 +161,8 @@ def _charts(result: ScoreResult, listed: ScoreResult) -> Markup | None:
     return joined(
         element(
             "p",
-            "Layers are not compared: inputs were not nudged, so cosine drops were not measured. Measure them with 4 "
-            "nudged copies of each input (--copies 4).",
+            f"Layers are not compared: {_why_not_compared(result)}. Measure them with 4 nudged copies of each input "
+            "(--copies 4).",
         )
         if result.nudges is None
         else None,
@@ -163,6 +170,15 @@ def _charts(result: ScoreResult, listed: ScoreResult) -> Markup | None:
         profile_table(result.probes) if result.probes else None,
         _advice(result.advice, [probe.name for probe in result.probes]) if result.advice else None,
         _skipped(result),
+    )
+
+
+def _why_not_compared(result: ScoreResult) -> str:
+    nudged = nudges_of_detectors(result)
+    return (
+        f"inputs were nudged by {nudged}, for scores only"
+        if nudged
+        else "inputs were not nudged, so cosine drops were not measured"
     )
 
 
@@ -226,6 +242,7 @@ def _skipped(result: ScoreResult) -> Markup | None:
 
 def _settings(result: ScoreResult) -> Markup:
     run, facts = result.run, dict(score_facts(result))
+    shown = [term for entry in result.inputs for term in leading_terms(result, entry)]
     summary = result.detector_summary
     detectors: list[list[Child]] = [
         [one.name, one.formula, one.source] for one in (summary.detectors if summary else ())
@@ -249,7 +266,7 @@ def _settings(result: ScoreResult) -> Markup:
         else None,
         [_terms(one, summary.references) for one in summary.detectors] if summary else None,
         table("Layers that contribute most to a score", [("layer", False), ("name", False)], named)
-        if (named := [[*one] for one in layer_names(result)])
+        if (named := [[*one] for one in layer_names(result, shown)])
         else None,
     )
 

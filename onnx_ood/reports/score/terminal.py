@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from functools import partial
+from typing import NamedTuple
 
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult
+from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.previews import thumbnails
@@ -25,6 +27,7 @@ from onnx_ood.reports._terminal.report_tables import bullets, facts, fitted, tab
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.score.facts import (
     layer_names,
+    leading_terms,
     score_facts,
     score_headline,
     score_reasons,
@@ -62,7 +65,10 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
     gap = 0 if inputs == list(result.inputs) else flagged
 
     def foot(left_out: Sequence[InputResult]) -> RenderableType:
-        more = "settings" if result.nudges is None else "layers"
+        layers = result.nudges is not None or any(
+            term.layer_number is not None for entry in inputs for term in leading_terms(result, entry)[:1]
+        )
+        more = "layers" if layers else "settings"
         return closing(console, _left_out(left_out), about, more="" if options.verbose else more)
 
     # Besides the rows: an empty line before each table, and the two lines of its head.
@@ -75,22 +81,39 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
     drawn = (
         {("Most unusual" if ranked else "Inputs"): first, "Least unusual": last} if options.thumbnails else {}
     )
+    listed = [*first, *last]
+    view, terms = _inputs(console, signs, result, listed, gaps={gap, len(first)}, verbose=options.verbose)
     print_report(
         console,
         head,
-        _inputs(
-            console,
-            signs,
-            result,
-            [*first, *last],
-            gaps={gap, len(first)},
-            verbose=options.verbose,
-        ),
+        view,
         *(thumbnails(console, title, _captions(some)) for title, some in drawn.items() if some),
         advice,
-        *(_details(console, signs, result) if options.verbose else ()),
+        *(_details(console, signs, result, listed, terms) if options.verbose else ()),
         foot=foot(rest[: len(rest) - len(last)]),
     )
+
+
+class _Terms(NamedTuple):
+    """Terms of scores that a table has room for: of each input the first ones, or all.
+
+    Attributes:
+        named: Number of named terms; None for all.
+        layers: Number of those with their layer; None for all.
+    """
+
+    named: int | None
+    layers: int | None
+
+    def hint(self, most: int) -> str:
+        """Say what is left out; empty if all is there.
+
+        Args:
+            most: Most terms that an input has to name.
+        """
+        what = "Terms" if self.named == 0 else "Further terms" if self.named else "Layers of further terms"
+        fits = self.layers is None or most <= self.layers
+        return "" if fits else f"{what} do not fit this width: --html report.html has them."
 
 
 def _left_out(inputs: Sequence[InputResult]) -> str:
@@ -107,14 +130,19 @@ def _about(result: ScoreResult, seconds: float | None) -> list[str]:
     return [words.file_name(result.model.path), detectors, result.run.provider, duration(seconds)]
 
 
-def _details(console: Console, signs: Marks, result: ScoreResult) -> list[RenderableType | None]:
+def _details(
+    console: Console, signs: Marks, result: ScoreResult, listed: Sequence[InputResult], shown: _Terms
+) -> list[RenderableType | None]:
     """Parts that only a verbose report has."""
+    terms = [leading_terms(result, entry) for entry in listed]
+    placed = [one for some in terms for one in some[: shown.layers]]
+    named = layer_names(result, placed)
+    hint = shown.hint(max(map(len, terms), default=0))
     return [
+        Text(hint) if hint else None,
         facts(score_facts(result)),
         _layers(console, signs, result.probes) if result.probes else None,
-        titled(
-            "Layers that contribute most to a score", facts(named) if (named := layer_names(result)) else None
-        ),
+        titled("Layers that contribute most to a score", facts(named) if named else None),
         titled("Skipped probes", bullets(words.by_reason(result.skipped_probes.items()))),
         titled(
             "Inputs that could not be scored",
@@ -135,62 +163,73 @@ def _inputs(
     *,
     gaps: Set[int],
     verbose: bool,
-) -> Table | None:
-    """Make the table of inputs, with a rule after the rows in `gaps`: flagged ones, and before the least unusual."""
+) -> tuple[Table | None, _Terms]:
+    """Make the table of inputs, with a rule after the rows in `gaps`: flagged ones, and before the least unusual.
+
+    Returns:
+        The table, None without inputs, and the terms of scores that it shows.
+    """
     if not inputs:
-        return None
+        return None, _Terms(None, None)
     ranked = inputs[0].rank is not None
     compared = any(entry.deviation is not None for entry in inputs)
     tested = inputs[0].p_value is not None
     adapted = verbose and len({entry.copies for entry in inputs}) > 1
     detectors = [one.name for one in result.detector_summary.detectors] if result.detector_summary else []
     last = len(inputs[0].drop) - 1
+    terms_of = partial(leading_terms, result)
     reasons = [[score_reasons(result, entry, layers=layers) for entry in inputs] for layers in (True, False)]
     explained = any(map(any, reasons))
     # With less room: fewer drops and no layers in reasons, then no rotation, one reason and no deviation, no profile of
-    # several detectors, no prediction, and at last no reasons and one score.
+    # several detectors, no prediction, and at last no reasons and one score. A verbose report keeps reasons longer, and
+    # the layer of the first one.
+    placed = verbose and any(
+        term.layer_number is not None for entry in inputs for term in terms_of(entry)[:1]
+    )
+    kept = 2 if placed else 0
     dropped = verbose and last >= 0
     drops = [sorted({0, last // 2, last}), sorted({0, last}), [last]] if dropped else [[]] * 3
-    drops += [[]] * 4
+    drops += [[]] * (4 + kept)
+    shown = _Terms(None, None)
     listed = words.without_common_folder([entry.id for entry in inputs])
     compared = compared and (verbose or not detectors)
 
     def why(row: int, level: int) -> str:
         found = reasons[level > 0][row]
-        return ", ".join(found if level < 3 else found[:1])
+        return ", ".join(found if level < 3 + kept else found[:1])
 
     def build(level: int, width: int) -> Table:
-        predicted = level < 5 and any(entry.prediction for entry in inputs)
-        scored = detectors if level < 6 else detectors[:1]
-        given = explained and level < 6
+        nonlocal shown
+        predicted = level < 5 + kept and any(entry.prediction for entry in inputs)
+        scored = detectors if level < 6 + kept else detectors[:1]
+        given = explained and level < 6 + kept
+        layered = placed and given and level > 0
+        shown = _Terms(
+            (None if level < 3 + kept else 1) if given else 0, (None if level == 0 else 1) if given else 0
+        )
         rotated = compared and (level < 2 or not detectors)
         distorted = dropped and level < 2
         deviating = compared and (level < 3 or not detectors)
-        profiled = compared and (level < 4 or len(detectors) < 2)
+        profiled = compared and (level < 4 + kept or (len(detectors) < 2 and not kept))
         view = table()
-        if ranked:
-            view.add_column("#", justify="right", no_wrap=True)
-        view.add_column("input", no_wrap=True)
-        for name in scored:
-            view.add_column("score" if len(detectors) == 1 else name, justify="right", no_wrap=True)
-        if tested:
-            view.add_column("p", justify="right", no_wrap=True)
-        if given:
-            view.add_column("why", no_wrap=True)
-        if deviating:
-            view.add_column("deviation", justify="right", no_wrap=True)
-        if rotated:
-            view.add_column("rotation", no_wrap=True)
-        if profiled:
-            view.add_column("by layer", no_wrap=True)
-        if adapted:
-            view.add_column("copies", justify="right", no_wrap=True)
-        for p in drops[level]:
-            view.add_column(f"drop [{p + 1}]", justify="right", no_wrap=True)
-        if distorted:
-            view.add_column(f"dist. [{last + 1}]", justify="right", no_wrap=True)
-        if predicted:
-            view.add_column("prediction", no_wrap=True)
+        columns = [
+            ("#", "right", ranked),
+            ("input", "left", True),
+            *(("score" if len(detectors) == 1 else name, "right", True) for name in scored),
+            ("p", "right", tested),
+            ("why", "left", given),
+            ("layer", "right", layered),
+            ("deviation", "right", deviating),
+            ("rotation", "left", rotated),
+            ("by layer", "left", profiled),
+            ("copies", "right", adapted),
+            *((f"drop [{p + 1}]", "right", True) for p in drops[level]),
+            (f"dist. [{last + 1}]", "right", distorted),
+            ("prediction", "left", predicted),
+        ]
+        for name, side, there in columns:
+            if there:
+                view.add_column(name, justify="right" if side == "right" else "left", no_wrap=True)
         names = words.shorten_paths(listed, width)
         for row, (entry, name) in enumerate(zip(inputs, names, strict=True), start=1):
             view.add_row(
@@ -199,6 +238,7 @@ def _inputs(
                 *(Text(f"{score:.2f}", style=_alarm(entry)) for score in entry.scores[: len(scored)]),
                 *([_p_value(signs, entry)] if tested else []),
                 *([Text(why(row - 1, level))] if given else []),
+                *([_layer(terms_of(entry))] if layered else []),
                 *([_deviation(entry)] if deviating else []),
                 *([_rotation(signs, entry)] if rotated else []),
                 *([_by_layer(signs, entry)] if profiled else []),
@@ -210,7 +250,14 @@ def _inputs(
             )
         return view
 
-    return fitted(console, build, levels=len(drops), longest=max(map(len, listed)), shortest=14)
+    view = fitted(console, build, levels=len(drops), longest=max(map(len, listed)), shortest=14)
+    return view, shown
+
+
+def _layer(terms: Sequence[ScoreTerm]) -> str:
+    """Return the number of the layer that contributes most to the first term."""
+    number = terms[0].layer_number if terms else None
+    return "" if number is None else "input" if number == 0 else str(number)
 
 
 def _alarm(entry: InputResult) -> str:

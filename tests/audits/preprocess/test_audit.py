@@ -170,7 +170,10 @@ def test_what_can_not_be_asked(garments: str, tmp_path: Path, save) -> None:
         """,
         {"w": normal(4, 1, 3, 3)},
     )
-    with pytest.raises(UsageError, match=r"no class scores .* and has no BatchNormalization"):
+    with pytest.raises(
+        UsageError,
+        match=r"no class scores .* and has no BatchNormalization.*from the card .*name it with preprocess",
+    ):
         onnx_ood.preprocess(save(features), [garments], SETTINGS)
     with pytest.raises(UsageError, match="does not look like a picture"):
         onnx_ood.preprocess(models.path("char_transformer"), [garments], SETTINGS)

@@ -360,11 +360,23 @@ def test_the_stream_and_the_result_follow_the_published_schemas(network, rows, t
     assert result.nudges.adaptive
 
 
-@pytest.mark.parametrize("settings", [{"copies": 2}, {"copies": 4}, {}, {"recipe": "lesswrong"}])
-def test_too_few_copies_to_save_any_are_a_mistake(network, rows, settings):
+@pytest.mark.parametrize("settings", [{"copies": 2}, {"copies": 4}, {"recipe": "lesswrong"}])
+def test_too_few_copies_to_save_any_are_a_mistake_before_anything_is_measured(
+    network, rows, settings, monkeypatch
+):
+    monkeypatch.setattr("onnx_ood.audits.score.audit.fit_scorer", None)
     with pytest.raises(UsageError, match=r"saves nothing with .*; set more copies, such as 16") as caught:
         onnx_ood.score(network, [str(rows)], ScoreSettings(probes=PROBES, adaptive=True, **settings))
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_number_of_copies_there_are_16(network, rows):
+    settings = ScoreSettings(probes=PROBES, adaptive=True)
+    result = onnx_ood.score(network, [str(rows)], settings)
+    assert result.nudges.copies == max(entry.copies for entry in result.inputs) == 16
+    assert result == onnx_ood.score(network, [str(rows)], settings.replaced(copies=16)).model_copy(
+        update={"settings": settings.stored}
+    )
 
 
 def test_resuming_with_fixed_copies_is_refused(network, rows, tmp_path):

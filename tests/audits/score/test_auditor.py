@@ -297,3 +297,11 @@ def test_the_report_says_what_the_preprocessing_is_applied_to() -> None:
     assert "not applied" not in str(auditor.score(images[1:4]).preprocessing)
     tensors = (images[1:4, np.newaxis] / 255).astype(np.float32)
     assert str(auditor.score(tensors).preprocessing).startswith("not applied: all inputs are arrays")
+
+
+@pytest.mark.parametrize(("name", "value"), [("copies", 4), ("fpr", 0.1)])
+def test_settings_belong_to_fit_not_to_score(auditor, folder, name, value):
+    with pytest.raises(UsageError, match=rf"^Auditor.score: .*: onnx_ood.fit\(..., {name}={value}\)$"):
+        auditor.score(str(folder / "new"), **{name: value})
+    with pytest.raises(UsageError, match="unknown argument 'progres'; did you mean 'progress'"):
+        auditor.score(str(folder / "new"), progres=None)

@@ -63,6 +63,34 @@ def test_columns_are_the_same_in_all_tables(tmp_path: Path) -> None:
         pandas.testing.assert_frame_equal(other, expected, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("settings", [{"detectors": "auto"}, {"detectors": ("auto", "energy"), "copies": 2}])
+@pytest.mark.parametrize("referenced", [False, True])
+def test_frames_have_one_dtype_per_column_whatever_was_measured(
+    tmp_path: Path, settings: dict[str, object], referenced: bool
+) -> None:
+    images, _ = models.fashion_samples()
+    rows = (images[:12, np.newaxis] / 255).astype(np.float32)
+    rows[3, 0, 0, 0] = np.nan
+    rows[5] = np.random.default_rng(0).random((1, 28, 28))
+    reference = (images[12:60, np.newaxis] / 255).astype(np.float32) if referenced else None
+    stream = onnx_ood.Streaming(tmp_path / "s.jsonl")
+    result = onnx_ood.score(
+        models.path("fashion_cnn"), rows, reference=reference, streaming=stream, fpr=0.2, **settings
+    )
+    with onnx_ood.read_summary(stream.path) as summary:
+        write_parquet(tmp_path / "t.parquet", summary)
+    texts = {"id", "rotation", "label", "failed"}
+    for frame in (result.to_dataframe(), pandas.read_parquet(tmp_path / "t.parquet")):
+        assert frame["flagged"].dtype == "boolean"
+        assert sorted(frame[frame.flagged]["id"]) == sorted(one.id for one in result.flagged_inputs)
+        assert bool(result.flagged_inputs) == referenced
+        numbers = frame.drop(columns=[*texts, "flagged"])
+        assert set(numbers.dtypes.map(str)) == {"float64"}
+        assert np.isnan(numbers.iloc[list(frame["id"]).index(result.failed[0].id)].to_numpy()).all()
+        if "copies" not in settings:
+            assert np.isnan(frame["deviation"].to_numpy()).all()
+
+
 @pytest.mark.parametrize("empty", [None, [], ""], ids=["none", "list", "folder"])
 def test_empty_inputs_are_refused_before_anything_is_measured(tmp_path: Path, empty: object) -> None:
     inputs = str(tmp_path) if empty == "" else empty

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from io import StringIO
+from pathlib import Path
 
 import onnx
 import pytest
+import small_models
 from printing import report_of
 from rich.console import Console
 
@@ -73,3 +76,14 @@ def test_tensors_keep_names_and_index_and_drop_shapes_first(width: int) -> None:
         assert "[batch, floor(height/2 + 3*stri…, 28, ?]" in text
     if width <= 50:
         assert "batch, floor" not in text
+
+
+def test_a_model_without_activations_has_none_to_suggest(save: Callable[..., Path]) -> None:
+    path = save(
+        small_models.build(
+            "linear (float[N, 4] x) => (float[N, 3] y) { h = MatMul (x, v)  y = MatMul (h, w) }",
+            {"v": small_models.normal(4, 5), "w": small_models.normal(5, 3)},
+        )
+    )
+    first = report_of(print_inspect, inspect(path))[0]
+    assert first.startswith("1 probe suggested in a model with no activations; 35 parameters")

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pytest
+from score_pages import CNN
+
 import onnx_ood
 from onnx_ood.reports.score.facts import score_facts, score_headline, score_warnings
+from onnx_ood.reports.score.page import score_page
 
 
 def changed(result: onnx_ood.ScoreResult, part: str, **values: object) -> onnx_ood.ScoreResult:
@@ -106,3 +113,40 @@ def test_a_run_without_nudges_says_how_to_measure_drops(not_nudged: onnx_ood.Sco
     assert score_headline(not_nudged)[0].startswith(
         f"{not_nudged.flagged} of {not_nudged.scored} inputs flagged"
     )
+
+
+@pytest.fixture(scope="module")
+def self_nudged(folder: Path, references: list[Path]) -> onnx_ood.ScoreResult:
+    """Scored by detectors that nudge inputs themselves."""
+    return onnx_ood.score(
+        CNN,
+        [str(folder)],
+        reference=list(map(str, references)),
+        detectors=("flip_rate", "jacobian_norm", "msp"),
+    )
+
+
+def test_nudges_of_detectors_are_named_without_a_profile_of_layers(self_nudged: onnx_ood.ScoreResult) -> None:
+    by = (
+        "detector flip_rate: 2 copies, std 0.02 in pixel space; detector jacobian_norm: 4 copies, differences of "
+        "small steps"
+    )
+    assert dict(score_facts(self_nudged))["nudge"] == (
+        f"nudged by {by}; layers are not compared; compare them with --copies 4"
+    )
+    assert f"inputs were nudged by {by}, for scores only" in score_page(self_nudged, thumbnails=False)
+    stored = json.loads(self_nudged.model_dump_json())["detector_summary"]["detectors"]
+    assert [one["nudges"] for one in stored] == [
+        {"copies": 2, "space": "pixel", "scale": 0.02},
+        {"copies": 4, "space": "tensor", "scale": None},
+        None,
+    ]
+
+
+def test_settings_of_nudges_are_those_of_the_profile_not_of_a_detector(
+    self_nudged: onnx_ood.ScoreResult, result: onnx_ood.ScoreResult
+) -> None:
+    both = result.model_copy(update={"detector_summary": self_nudged.detector_summary})
+    nudge = dict(score_facts(both))["nudge"]
+    assert nudge.startswith("of the profile of layers: gaussian, std 0.02 in pixel space; 4 copies")
+    assert "; nudged by detector flip_rate: 2 copies, std 0.02 in pixel space" in nudge

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO, StringIO, TextIOWrapper
 from pathlib import Path
 
@@ -47,9 +48,14 @@ def shown(
 
 
 def rows_of(lines: list[str], count: int) -> list[list[str]]:
-    """Cells of the table of inputs: the lines below its head and rule."""
+    """Cells of the table of inputs."""
+    return [line.split() for line in lines_of(lines, count)]
+
+
+def lines_of(lines: list[str], count: int) -> list[str]:
+    """Rows of the table of inputs: the lines below its head and rule."""
     at = next(i for i, line in enumerate(lines) if line.split()[:2] in (["#", "input"], ["input"]))
-    return [line.split() for line in lines[at + 2 : at + 2 + count]]
+    return lines[at + 2 : at + 2 + count]
 
 
 @pytest.mark.parametrize("width", [60, 80, 100, 120, 160])
@@ -73,7 +79,8 @@ def test_all_detectors_and_drops_are_there_if_there_is_room(result: onnx_ood.Sco
 
     assert {"auto", "energy", "why", "prediction"} <= head(180, verbose=False)
     assert not {"deviation", "rotation"} & head(180, verbose=False)
-    assert {"auto", "energy", "rotation", "prediction", "drop", "[1]"} <= head(180, verbose=True)
+    assert {"auto", "energy", "rotation", "prediction", "drop", "[1]"} <= head(220, verbose=True)
+    assert {"auto", "energy", "why", "layer", "prediction", "drop", "[5]"} <= head(180, verbose=True)
     assert "drop" not in head(180, verbose=False)
 
 
@@ -206,19 +213,44 @@ def test_an_input_ranks_where_it_does_by_its_largest_terms(result: onnx_ood.Scor
     assert f"({place if largest.layer_number else 'the input'})" in row(200)
 
 
-def test_numbers_of_layers_are_explained_by_names(result: onnx_ood.ScoreResult) -> None:
+@pytest.mark.parametrize("width", [80, 100, 120, 160, 200, 300])
+def test_a_verbose_report_names_the_layer_of_each_first_term_and_explains_no_other(
+    result: onnx_ood.ScoreResult, width: int
+) -> None:
     names = [one.name for one in onnx_ood.load(models.path("fashion_cnn")).tensors if one.activation]
-    expected = {}
-    for one in (term for entry in result.inputs for term in entry.terms if term.layer is not None):
-        number = one.layer_number
-        expected[f"layer {number} of {len(names)}" if number else "the input"] = (
+    lines = shown(result, width, verbose=True)
+    head = next(line for line in lines if line.lstrip().startswith("#"))
+    column = re.search(r"(?<!by )layer\b", head)
+    end = column.end() if column else None
+    numbered = set()
+    for entry, row in zip(result.inputs, lines_of(lines, len(result.inputs)), strict=True):
+        first = max((one for one in entry.terms if one.detector == "auto"), key=lambda one: one.value)
+        inline = {int(found or 0) for found in re.findall(r"\((?:layer (\d+) of|the input)", row)}
+        cell = row[:end].split("  ")[-1].strip() if end else ""
+        numbered |= inline | ({0 if cell == "input" else int(cell)} if cell else set())
+        if first.layer_number is not None:
+            assert first.layer_number in inline or cell == (
+                str(first.layer_number) if first.layer_number else "input"
+            )
+        else:
+            assert not cell
+    assert numbered
+    expected = {
+        f"layer {number} of {len(names)}" if number else "the input": (
             f"{names[number - 1]} (probe [{number}])" if number else "image"
         )
-    assert expected
-    lines = shown(result, 200, verbose=True)
+        for number in numbered
+    }
     start = lines.index("Layers that contribute most to a score") + 1
-    found = dict(line.strip().split("  ", 1) for line in lines[start : start + len(expected)])
-    assert {name: value.strip() for name, value in found.items()} == expected
+    text = " ".join(" ".join(lines[start : lines.index("", start)]).split())
+    assert text == " ".join(
+        f"{name} {expected[name]}" for name in sorted(expected, key=lambda one: one != "the input")
+    )
+    hints = sum("do not fit this width: --html report.html has them." in line for line in lines)
+    assert hints == (end is not None)
+
+
+def test_without_terms_there_is_no_legend_of_layers(result: onnx_ood.ScoreResult) -> None:
     bare = tuple(one.model_copy(update={"terms": ()}) for one in result.inputs)
     assert not any(
         "contribute most" in line
@@ -309,13 +341,18 @@ def test_a_run_without_nudges_says_under_verbose_how_to_measure_drops(
     not_nudged: onnx_ood.ScoreResult, width: int
 ) -> None:
     lines = shown(not_nudged, width)
-    assert lines[-1].endswith("-v for settings")
+    assert lines[-1].endswith("-v for layers")
     assert "drop" not in " ".join(lines)
     verbose = " ".join(" ".join(shown(not_nudged, width, verbose=True)).split())
     assert "none: cosine drops were not measured; measure them with --copies 4" in verbose
     for word in ("Layer profile", "noise floor", "observer effect", "deviation", "rotation", "drop ["):
         assert word not in verbose
     assert len(repr(not_nudged).splitlines()) <= 10
+
+
+def test_a_run_without_layers_offers_settings(not_nudged: onnx_ood.ScoreResult) -> None:
+    bare = tuple(one.model_copy(update={"terms": ()}) for one in not_nudged.inputs)
+    assert shown(not_nudged.model_copy(update={"inputs": bare}), 80)[-1].endswith("-v for settings")
 
 
 def test_a_nudged_run_offers_its_layers(result: onnx_ood.ScoreResult) -> None:

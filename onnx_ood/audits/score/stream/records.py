@@ -26,13 +26,13 @@ class Header(Part):
     record: Literal["header"] = "header"
     format: Literal["onnx-ood/score-stream/3"] = Field(default="onnx-ood/score-stream/3", alias="schema")
     model: ModelFacts
-    nudges: NudgeSettings | None = Field(description="Null if inputs are not nudged.")
+    nudges: NudgeSettings | None = Field(description="Nudges of the profile of layers; null without.")
     site: str
     feeds: dict[str, str]
     preprocessing: str | None
     answer: tuple[str, ...] = Field(default=(), description="Outputs that predictions are read from.")
     detector_summary: DetectorSummary | None
-    probes: tuple[StreamProbe, ...] = Field(description="Empty if inputs are not nudged.")
+    probes: tuple[StreamProbe, ...] = Field(description="Empty if layers are not compared.")
     provider: Literal["cuda", "cpu"]
     exact: bool
     tf32: bool

@@ -83,6 +83,14 @@ class Stream:
         """True if the file has a header."""
         return self._end > 0
 
+    def check(self, header: Header) -> None:
+        """Compare the header of the file with that of the run that is to resume it.
+
+        Raises:
+            UsageError: If the file is of a run with different settings.
+        """
+        _check_same(self.path, self.header, header)
+
     def begin(self, header: Header) -> None:
         """Write the header to an empty file, or prepare the file for resuming.
 
@@ -91,7 +99,7 @@ class Stream:
             OutputError: If it cannot be written.
         """
         if self.begun:
-            _check_same(self.path, self.header, header)
+            self.check(header)
         try:
             self._file.truncate(self._end)
         except OSError as error:

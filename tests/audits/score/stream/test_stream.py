@@ -337,3 +337,32 @@ def test_a_run_is_not_resumed_with_other_copies(garments, tmp_path, before, afte
     with pytest.raises(UsageError, match=words) as caught:
         score(paths * 4, tmp_path / "s.jsonl", ScoreSettings(**after), resume=True)
     assert str(caught.value).count(words.split()[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("after", "words"),
+    [
+        ({"copies": 4}, "copies 0, now 4"),
+        ({"seed": 1}, "seed 0, now 1"),
+        ({"fpr": 0.2}, "fpr 0.05, now 0.2"),
+        ({"detectors": ("energy", "msp")}, "detectors msp, now energy, msp"),
+        ({"detectors": ()}, "detectors msp, now auto"),
+        ({"batch_size": 3}, "batch size none, now 3"),
+        ({"scale": 0.3}, "copies 0, now 4"),
+        ({"limit": 30}, "limit none, now 30"),
+    ],
+)
+def test_other_settings_are_refused_before_references_are_measured(
+    garments, tmp_path, monkeypatch, after, words
+):
+    stream = onnx_ood.Streaming(tmp_path / "s.jsonl", resume=True)
+    model, given = models.path("fashion_cnn"), [str(garments)]
+    before = ScoreSettings(detectors="msp")
+    references = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8)
+    onnx_ood.score(model, given, before, reference=references, streaming=stream)
+    written = stream.path.read_bytes()
+    monkeypatch.setattr("onnx_ood.audits.score.audit.fit_scorer", None)
+    with pytest.raises(UsageError, match=words) as caught:
+        onnx_ood.score(model, given, before.replaced(**after), reference=references, streaming=stream)
+    assert "references" not in str(caught.value)
+    assert stream.path.read_bytes() == written
