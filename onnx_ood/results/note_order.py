@@ -11,6 +11,8 @@ GUESS = "The preprocessing is a guess"
 """Beginning of the note on a guessed preprocessing."""
 WITHOUT_TERMS = "is used without its"
 """Part of notes on terms that a detector lacks on a model."""
+MIXED_BATCH = "Predictions may depend on the other inputs of a batch"
+"""Beginning of the note on outputs that mix the inputs of a batch."""
 OTHER_CHECKSUM = "has another checksum than the model"
 """Part of the note on a card that may describe another file."""
 
@@ -22,6 +24,7 @@ _GRAVEST = tuple(
             f"^{NOT_EVALUATED}",
             f"^{GUESS}",
             "all numbers are wrong",
+            f"^{MIXED_BATCH}",
             "p-values of .* are invalid",
             WITHOUT_TERMS,
             # They concern some inputs only, which reports count and gates can bound.

@@ -14,6 +14,9 @@ from onnx_ood.metrics.estimates import fraction_interval, mean_interval
 from onnx_ood.metrics.ranking import average_ranks, rank_correlation
 from onnx_ood.results.base import Number, Prediction
 
+# Settings of nudges that their draws depend on.
+_DRAWS = ("recipe", "noise", "seed", "copies")
+
 
 def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
     """Compare detector scores and cosine drops, paired over the inputs of both.
@@ -57,7 +60,10 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
             change = _paired(f"drop {place[0]}", before, after, log=True)
             yield (
                 change_without_interval(
-                    change.name, change.a, change.b, not_comparable=f"their nudges differ: {differing_nudges}"
+                    change.name,
+                    change.a,
+                    change.b,
+                    not_comparable=f"their nudges are other draws: {differing_nudges}",
                 )
                 if differing_nudges
                 else change
@@ -65,15 +71,15 @@ def metrics_of_scores(a: ScoreResult, b: ScoreResult) -> Iterator[MetricChange]:
 
 
 def _differing_nudges(a: ScoreResult, b: ScoreResult) -> str:
-    """Name the settings of nudges that differ.
+    """Name the settings by which nudges were drawn that differ; those of another scale are the same draws.
 
-    All inputs of a run share its nudges, so that an interval over inputs does not hold for other nudges.
+    All inputs of a run share its nudges, so that an interval over inputs does not hold for other draws.
     """
     if a.nudges is None or b.nudges is None:
         return ""
     before, after = a.nudges.model_dump(), b.nudges.model_dump()
     return ", ".join(
-        f"{name} {before[name]}, {after[name]}" for name in before if before[name] != after[name]
+        f"{name} {before[name]}, {after[name]}" for name in _DRAWS if before[name] != after[name]
     )
 
 

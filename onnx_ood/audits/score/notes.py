@@ -14,7 +14,7 @@ from onnx_ood.evidence.model_notes import randomness_notes
 from onnx_ood.graph import Rounding
 from onnx_ood.inputs import InputSource, shown
 from onnx_ood.results.base import ModelAnswer, Run
-from onnx_ood.results.note_order import NOT_EVALUATED
+from onnx_ood.results.note_order import MIXED_BATCH, NOT_EVALUATED
 from onnx_ood.results.provenance import fallback_report
 
 
@@ -110,7 +110,7 @@ def batching_notes(run: Run, outputs: Sequence[str]) -> list[str]:
     """
     if not any(run.batching_note.startswith(f"one input at a time: {name!r}") for name in outputs):
         return []
-    return [f"Predictions may depend on the other inputs of a batch; inputs were run {run.batching_note}."]
+    return [f"{MIXED_BATCH}; inputs were run {run.batching_note}."]
 
 
 def run_notes(settings: ScoreSettings, run: Run) -> list[str]:

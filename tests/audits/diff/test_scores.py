@@ -213,7 +213,7 @@ def test_drops_of_other_nudges_are_not_compared() -> None:
     ]
     changed = [one for one in onnx_ood.diff(*results[:2]).metrics if one.name.startswith("drop ")]
     assert changed
-    assert {one.not_comparable for one in changed} == {"their nudges differ: seed 1, 2"}
+    assert {one.not_comparable for one in changed} == {"their nudges are other draws: seed 1, 2"}
     assert {one.beyond_noise for one in changed} == {None}
     same = [one for one in onnx_ood.diff(results[0], results[2]).metrics if one.name.startswith("drop ")]
     assert {(one.not_comparable, one.beyond_noise, one.change) for one in same} == {("", False, 0.0)}
