@@ -164,6 +164,13 @@ def measure_bundled_photos(
         return _measure_crops(collector, preprocessing, augmentations, progress)
 
     features = cached(bundled_pictures_hash(augmentations), measure) if cached else measure()
+    # An altered crop without finite outputs is left out, not the crop that it was made from.
+    altered = [
+        AlteredReferences(one.features.rows(np.flatnonzero(good)), one.of[good])
+        for one in features.altered
+        for good in (one.features.finite(),)
+    ]
+    features = replace(features, altered=tuple(altered))
     finite = features.finite()
     if np.count_nonzero(finite) < MIN_REFERENCES:
         return ReferenceSet(
@@ -172,7 +179,7 @@ def measure_bundled_photos(
         )
     return ReferenceSet(
         "bundled",
-        features if finite.all() else features.rows(np.flatnonzero(finite)),
+        _learnable(features if finite.all() else features.rows(np.flatnonzero(finite))),
         failed=tuple(
             Failure(id=f"bundled photo {at + 1}", reason="the model gives NaN or infinity for it")
             for at in np.flatnonzero(~finite).tolist()
@@ -211,6 +218,11 @@ def _measure_crops(
             altered.append(AlteredReferences(collector.measure_pictures(pictures, altered=True), which))
             measuring.advance(len(pictures) * share)
     return replace(features, altered=tuple(altered))
+
+
+def _learnable(features: Features) -> Features:
+    """Leave out alterations with a single altered reference: they have no spread."""
+    return replace(features, altered=tuple(one for one in features.altered if len(one) > 1))
 
 
 def overlap_notes(shared: Sequence[str], equal: Sequence[str] = ()) -> tuple[str, ...]:

@@ -139,3 +139,23 @@ def test_bundled_photos_without_finite_outputs_are_left_out(unusable: int, left:
         np.testing.assert_array_equal(found.features.logits, np.arange(2.0 * left).reshape(-1, 2))
     assert len(found.failed) == (unusable if left else 0)
     assert any("NaN or infinity" in note for note in found.notes) == bool(unusable)
+
+
+def test_altered_crops_without_finite_outputs_are_left_out() -> None:
+    class Measured:
+        """Crops, all finite; of the altered ones of every second alteration only the first is."""
+
+        altered = 0
+
+        def measure_pictures(self, pictures: np.ndarray, *, altered: bool = False) -> Features:
+            finite = np.ones(len(pictures), np.bool_)
+            if altered:
+                finite[1:] = self.altered % 2 == 0
+                self.altered += 1
+            return Features(logits=np.ones((len(pictures), 2)), finite_outputs=finite)
+
+    preprocessing = parse("unit,size=8", (None, 3, 8, 8))
+    found = measure_bundled_photos(Measured(), preprocessing, augment=True)
+    assert found.features is not None
+    assert (len(found), len(found.failed)) == (96, 0)
+    assert [len(one) for one in found.features.altered] == [16] * 6
