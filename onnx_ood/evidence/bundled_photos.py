@@ -81,10 +81,10 @@ def bundled_pictures_hash(alterations: Iterable[str]) -> str:
     """Hash what the crops and their altered versions depend on, apart from the preprocessing of a model.
 
     Args:
-        alterations: Names of alterations.
+        alterations: Names and settings of alterations.
 
     Returns:
-        SHA-256 of the names, the photos, the version of Pillow, and the code that makes crops and alters them.
+        SHA-256 of these, the photos, the version of Pillow, and the code that makes crops and alters them.
     """
     found = sha256("\n".join([*alterations, version("pillow")]).encode())
     code = sorted(Path(corruptions.__file__).parent.rglob("*.py"))

@@ -163,14 +163,13 @@ def measure_bundled_photos(
     def measure() -> Features:
         return _measure_crops(collector, preprocessing, augmentations, progress)
 
-    features = cached(bundled_pictures_hash(augmentations), measure) if cached else measure()
+    features = (
+        cached(bundled_pictures_hash([*augmentations, f"severity {_SEVERITY}"]), measure)
+        if cached
+        else measure()
+    )
     # An altered crop without finite outputs is left out, not the crop that it was made from.
-    altered = [
-        AlteredReferences(one.features.rows(np.flatnonzero(good)), one.of[good])
-        for one in features.altered
-        for good in (one.features.finite(),)
-    ]
-    features = replace(features, altered=tuple(altered))
+    features = replace(features, altered=tuple(map(_finite_only, features.altered)))
     finite = features.finite()
     if np.count_nonzero(finite) < MIN_REFERENCES:
         return ReferenceSet(
@@ -218,6 +217,11 @@ def _measure_crops(
             altered.append(AlteredReferences(collector.measure_pictures(pictures, altered=True), which))
             measuring.advance(len(pictures) * share)
     return replace(features, altered=tuple(altered))
+
+
+def _finite_only(altered: AlteredReferences) -> AlteredReferences:
+    rows = np.flatnonzero(altered.features.finite())
+    return AlteredReferences(altered.features.rows(rows), altered.of[rows])
 
 
 def _learnable(features: Features) -> Features:

@@ -50,7 +50,7 @@ def column_notes(
     tables = list(_named_columns(fed, source))
     notes, others = _compare(tables, expected, of) if expected else ([], tables)
     if others:
-        notes += _compare(others, others[0], "the first table")[0]
+        notes += _compare(others, others[0], _FIRST)[0]
     return notes
 
 
