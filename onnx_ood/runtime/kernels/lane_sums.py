@@ -1,7 +1,7 @@
 """Compiled channel statistics of activations whose channels are neighbours in memory.
 
-The loop is written in LLVM's language of vectors, one lane for each channel: what numba makes of the same loop is several
-times slower, since it keeps the sums of all lanes in memory.
+The loop is written in LLVM's language of vectors, one lane for each channel: what numba makes of the same loop is
+several times slower, since it keeps the sums of all lanes in memory.
 """
 
 from __future__ import annotations
