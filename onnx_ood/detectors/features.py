@@ -57,6 +57,7 @@ class ModelInfo:
         norms: BatchNormalization nodes.
         layers: Names of the activations to read, in graph order.
         no_scores: Reason why there are no class scores, or empty.
+        no_head: Reason why there is no linear layer, or empty.
         baseline: Features of content-free inputs; None if inputs are not images or it was not requested.
     """
 
@@ -66,6 +67,7 @@ class ModelInfo:
     norms: tuple[RunningStatistics, ...]
     layers: tuple[str, ...]
     no_scores: str = ""
+    no_head: str = ""
     baseline: Features | None = None
 
 

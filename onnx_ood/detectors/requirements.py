@@ -49,7 +49,10 @@ def why_no_layers(info: ModelInfo) -> str | None:
 
 def why_no_head(info: ModelInfo) -> str | None:
     """Return why a model has no linear head, or None."""
-    return "the model's output is not computed by a linear layer" if info.head is None else None
+    if info.head is not None:
+        return None
+    reason = f": {info.no_head}" if info.no_head else ""
+    return f"the model's output is not computed by a linear layer{reason}"
 
 
 def why_not_rectified(info: ModelInfo) -> str | None:

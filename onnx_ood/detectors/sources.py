@@ -6,11 +6,14 @@ from dataclasses import dataclass
 
 from onnx_ood.detectors.features import LinearHead, ModelInfo, RunningStatistics
 from onnx_ood.graph import (
+    Answer,
+    LinearLayer,
     Model,
     find_answer,
     find_batch_norms,
     find_linear_layer,
     once_per_model,
+    why_no_linear_layer,
     why_no_scores,
     why_not_measurable,
 )
@@ -25,9 +28,10 @@ class FeatureSources:
     Attributes:
         info: Facts about the model.
         scores: Tensor of class scores; None if the model does not return a vector of them.
-        features: Input of the linear head; None without a head.
+        features: Input of the linear head; None without a head, or if no tensor holds it (`averaged`).
         pooled: Feature map whose means those features are; None without one.
         norms: Inputs of the BatchNormalization nodes in `info.norms`.
+        averaged: True if the features are the channel means of `pooled`, as of a layer before the pooling.
     """
 
     info: ModelInfo
@@ -35,6 +39,7 @@ class FeatureSources:
     features: str | None
     pooled: str | None
     norms: tuple[str, ...]
+    averaged: bool = False
 
 
 @once_per_model
@@ -60,9 +65,10 @@ def find_feature_sources(model: Model, answer: str | None = None, *, batched: bo
     several = scores is not None and not batched and _holds_several_rows(model, scores.name)
     if several:
         scores = None
-    head = None if scores is None else find_linear_layer(model, scores.name)
+    head: LinearLayer | None
+    head, no_head = _find_head(model, None if scores is None else found)
     if head is not None and not readable(head.features):
-        head = None
+        head, no_head = None, f"its input {head.features!r} {_unreadable(model, head.features)}"
     pooled = head.pooled if head is not None and readable(head.pooled) else None
     norms = [one for one in find_batch_norms(model) if readable(one.reads)]
     layers = [tensor.name for tensor in model.tensors if tensor.activation and readable(tensor.name)]
@@ -78,6 +84,7 @@ def find_feature_sources(model: Model, answer: str | None = None, *, batched: bo
         pooled=pooled is not None,
         norms=tuple(RunningStatistics(one.reads, one.mean, one.variance, one.epsilon) for one in norms),
         layers=tuple(layers),
+        no_head=no_head,
         no_scores=_SEVERAL_ROWS
         if several
         else ""
@@ -87,10 +94,24 @@ def find_feature_sources(model: Model, answer: str | None = None, *, batched: bo
     return FeatureSources(
         info,
         None if scores is None else scores.name,
-        None if head is None else head.features,
+        None if head is None or head.averaged else head.features,
         pooled,
         tuple(one.reads for one in norms),
+        head is not None and head.averaged,
     )
+
+
+def _find_head(model: Model, answer: Answer | None) -> tuple[LinearLayer | None, str]:
+    """Return the linear layer of the class scores, or the reason why there is none."""
+    if answer is None or answer.logits is None:
+        return None, "there are no logits" if answer else "there are no class scores"
+    logits = answer.logits
+    return find_linear_layer(model, logits), why_no_linear_layer(model, logits) or ""
+
+
+def _unreadable(model: Model, name: str) -> str:
+    tensor = model.by_name.get(name)
+    return "is inside a branch" if tensor is None else why_not_measurable(model, tensor) or ""
 
 
 def _holds_several_rows(model: Model, name: str) -> bool:

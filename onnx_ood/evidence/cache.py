@@ -85,6 +85,7 @@ class FeatureCache:
             "batch_axis": prepared.fed.choice,
             "site": prepared.site.name,
             "scores": sources.scores,
+            "head": [sources.features, sources.pooled, sources.averaged],
             "preprocessing": None if preprocessing is None else preprocessing.model_dump(mode="json"),
             "seed": factory.seed,
             "spread": None if factory.spread is None else factory.spread.tolist(),

@@ -110,13 +110,15 @@ class FeatureReader:
         self._norms = wanted.norms if "norms" in self._needs else ()
         self._scores = wanted.scores if {"logits"} & self._needs else None
         self._features = wanted.features if "features" in self._needs else None
+        # Features that no tensor holds: the means of a map.
+        self._means = wanted.pooled if "features" in self._needs and wanted.averaged else None
         self._pooled = wanted.pooled if "pooled" in self._needs else None
         self._map = wanted.pooled if "rank_1" in self._needs else None
         # An input of floats counts as a layer, unless statistics over its features depend on their units. Standardised
         # by the references, it would make p-values inexact: the inputs have no part in that mean and deviation.
         if self._layers and fed.floating and not holds_features(fed, preprocessing):
             self._layers = (fed.name, *self._layers)
-        tensors = [*self._layers, *self._norms, *_known(self._pooled)]
+        tensors = [*self._layers, *self._norms, *_known(self._pooled, self._means)]
         values = _known(self._scores, self._features)
         self.channels = (
             ChannelReader(
@@ -194,7 +196,7 @@ class FeatureReader:
         features = replace(
             self._nudged.read(batch, others),
             logits=None if self._scores is None else self._logits(found.values[self._scores]),
-            features=None if self._features is None else _rows(found.values[self._features]),
+            features=self._features_in(found),
             without_rank_1=None if self._map is None else found.without_rank_1[self._map],
             activity=activity_profile([statistics[name] for name in self._layers]) if self._layers else None,
             norms=tuple(statistics[name] for name in self._norms),
@@ -214,6 +216,11 @@ class FeatureReader:
     def rows(self, found: Features, which: NDArray[np.intp]) -> Features:
         """Return the features of some of the inputs."""
         return found.rows(which)
+
+    def _features_in(self, found: Channels) -> Float | None:
+        if self._means is not None:
+            return found.statistics[self._means].mean
+        return None if self._features is None else _rows(found.values[self._features])
 
     def _logits(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         if row_size(scores.shape[1:]) is None:

@@ -22,7 +22,7 @@ from onnx_ood.graph.catalogue.tensors import Dim, Tensor, format_shape
 from onnx_ood.graph.catalogue.type_protos import element_type, tensor_type
 from onnx_ood.graph.channels import ChannelAxes
 from onnx_ood.graph.fed_input import FedInput
-from onnx_ood.graph.heads import LinearLayer, find_linear_layer
+from onnx_ood.graph.heads import LinearLayer, find_linear_layer, why_no_linear_layer
 from onnx_ood.graph.instrument import Instrumented, instrument
 from onnx_ood.graph.randomness import random_operators
 from onnx_ood.graph.select import measurable, not_floating, select, why_not_measurable
@@ -105,6 +105,7 @@ __all__ = [
     "suggest_probes",
     "tensor_type",
     "why_no_answer",
+    "why_no_linear_layer",
     "why_no_scores",
     "why_not_measurable",
     "why_not_nudged",

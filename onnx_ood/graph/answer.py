@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,10 +13,17 @@ from onnx import NodeProto
 from onnx_ood._dialect import named
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph.catalogue.model import Model, once_per_model
-from onnx_ood.graph.catalogue.nodes import attribute_values, producers, reads
+from onnx_ood.graph.catalogue.nodes import CONTRIB_DOMAIN, attribute_values, producers, reads
 from onnx_ood.graph.catalogue.stored import StoredValues
 from onnx_ood.graph.catalogue.tensors import Shape, Tensor, format_shape
-from onnx_ood.graph.heads import RESHAPING_OPS, LinearLayer, find_linear_layer
+from onnx_ood.graph.heads import (
+    RESHAPING_OPS,
+    ROUNDING_OPS,
+    LinearLayer,
+    axes_of,
+    find_linear_layer,
+    keeps_order,
+)
 from onnx_ood.graph.select import why_not_measurable
 
 ScoresKind = Literal["unknown", "logits", "log_probabilities", "distribution", "independent"]
@@ -23,11 +31,34 @@ ScoresKind = Literal["unknown", "logits", "log_probabilities", "distribution", "
 
 # Classifiers of ai.onnx.ml: labels first, scores second.
 _CLASSIFIER_OPS = frozenset({"LinearClassifier", "SVMClassifier", "TreeEnsembleClassifier"})
-_ROUNDING_OPS = frozenset({"DequantizeLinear", "QuantizeLinear"})
 # Operators between scores and an output that keep values and their order, up to dtype, shape and rounding.
-_PASSING_OPS = RESHAPING_OPS | _ROUNDING_OPS | {"Dropout"}
+_PASSING_OPS = RESHAPING_OPS | ROUNDING_OPS | {"Dropout"}
 # Of labels, further ones name the classes.
 _LABEL_OPS = RESHAPING_OPS | {"ArrayFeatureExtractor", "Gather", "LabelEncoder"}
+# Operators that keep the shape of their first input, and those of one row per input whatever it is.
+_SAME_SHAPE_OPS = frozenset(
+    {
+        "Add",
+        "Cast",
+        "Clip",
+        "DequantizeLinear",
+        "Div",
+        "Dropout",
+        "Exp",
+        "Identity",
+        "Log",
+        "LogSoftmax",
+        "MatMul",
+    }
+    | {"Mul", "QuantizeLinear", "Relu", "Sigmoid", "Softmax", "Sub"}
+)
+_ROW_OPS = frozenset({"Gemm", "GlobalAveragePool", "QGemm", "QLinearGlobalAveragePool"})
+# Operators of other domains may have the name of a standard one and another meaning.
+_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", CONTRIB_DOMAIN})
+# Names of outputs of a linear layer that are no class scores. They are only ever taken for less than they are.
+_NO_SCORES = re.compile(r"embed|feature|hidden|pooler|bbox|boxes|coord|landmark", re.IGNORECASE)
+_PROBABILITIES = frozenset({"distribution", "independent"})
+_HALF = 0.5
 _LISTED = 4
 
 
@@ -54,6 +85,9 @@ class Answer:
         kind: Values of the scores.
         scores: Tensor of class scores; None if the model's operators do not show that the output holds any.
         classes: Labels of the classes in the order of the scores, as the model holds them; empty if unknown.
+        logits: Tensor with the logits in the order of the scores, which a linear layer may compute; None if unknown. It
+            is not always one that can be read.
+        step: Scale and zero point of an output of quantized scores; None for floats.
     """
 
     output: str | None
@@ -61,6 +95,8 @@ class Answer:
     kind: ScoresKind = "unknown"
     scores: ClassScores | None = None
     classes: tuple[str | int, ...] = ()
+    logits: str | None = None
+    step: tuple[float, float] | None = None
 
 
 @once_per_model
@@ -147,6 +183,7 @@ class _End:
     Attributes:
         kind: Values of the tensor.
         logits: Tensor with the logits in the same order; empty without one.
+        linear: The same, or the input of a sigmoid: a tensor that a linear layer may compute.
         source: Tensor that identifies the scores, whatever form they are returned in.
         node: Classifier of ai.onnx.ml, or None.
     """
@@ -155,6 +192,7 @@ class _End:
     logits: str
     source: str
     node: NodeProto | None = None
+    linear: str = ""
 
 
 @dataclass
@@ -163,6 +201,7 @@ class _Candidate:
 
     output: str | None = None
     label: str | None = None
+    inner: str | None = None
     end: _End | None = None
     rank: int = 0
     classes: tuple[str | int, ...] = ()
@@ -173,7 +212,9 @@ class _Search:
 
     def __init__(self, model: Model) -> None:
         self._model = model
-        self._producer = producers(model.proto.graph.node)
+        nodes = model.proto.graph.node
+        self._producer = producers(nodes)
+        self._known = producers(node for node in nodes if node.domain in _DOMAINS)
         self._stored = StoredValues(model)
         self._linear: dict[str, LinearLayer | None] = {}
 
@@ -222,19 +263,30 @@ class _Search:
         at, node, moved = self._passed(name, {*_PASSING_OPS, "Transpose"})
         if node is None:
             return _End("unknown", "", at)
-        if node.op_type == "Sigmoid":
-            return _End("independent", "", self._source(node.input[0]))
         if node.op_type in _CLASSIFIER_OPS and len(node.output) > 1 and at == node.output[1]:
             return _End(*self._classifier(node), at, node)
         if node.op_type == "Normalizer":
             inner = self.end(node.input[0], axes=axes)
             return _End("distribution", "", inner.source, inner.node)
+        if node.op_type == "Clip":
+            inner = self.end(node.input[0], axes=axes)
+            return (
+                inner if inner.kind in _PROBABILITIES and self._clips_to_1(node) else _End("unknown", "", at)
+            )
+        logits = self._sigmoid(at, node)
+        if logits is not None:
+            return _End("independent", "", self._source(logits), linear="" if moved else logits)
+        if node.op_type == "BiasSoftmax" or self._is_normalized_exp(node):
+            over = self._softmax_axes(node)
+            if axes and not self._over_classes(node.input[0], over):
+                return _End("unknown", "", at)
+            return _End("distribution", "", at)
         found = self._softmax(node, axes=axes)
         if found is None:
             return _End("unknown", "", at)
         logits, log = found
         kind: ScoresKind = "log_probabilities" if log else "distribution"
-        return _End(kind, "" if moved else logits, self._source(logits))
+        return _End(kind, "" if moved else logits, self._source(logits), linear="" if moved else logits)
 
     def _candidates(self, names: Sequence[str]) -> list[_Candidate]:
         found: dict[str, _Candidate] = {}
@@ -250,12 +302,19 @@ class _Search:
             scores = self._map(name) or name
             if not self._may_be_row(scores):
                 continue
+            ranked = self._sorted(scores)
+            if ranked is not None:
+                end = self._scores_end(ranked)
+                candidate = found.setdefault(end.source, _Candidate())
+                candidate.rank = 2
+                candidate.inner, candidate.end = candidate.inner or ranked, candidate.end or end
+                continue
             end = self.end(scores)
             rank = 2
             if end.kind == "unknown":
-                if self._head(scores) is None:
+                if self._head(scores) is None or _NO_SCORES.search(name):
                     continue
-                end, rank = _End("logits", scores, self._source(scores)), 1
+                end, rank = _End("logits", scores, self._source(scores), linear=scores), 1
             candidate = found.setdefault(end.source, _Candidate())
             candidate.rank = max(candidate.rank, rank)
             if candidate.output is None:
@@ -266,7 +325,7 @@ class _Search:
                 candidate.classes = tuple(sorted(_class_names(self._producer[name]), key=_sort_key))
             elif end.node is not None and not candidate.classes:
                 candidate.classes = _class_names(end.node)
-        return [one for one in found.values() if one.output or one.label]
+        return [one for one in found.values() if one.output or one.label or one.inner]
 
     def _answer(self, candidate: _Candidate, *, by_user: bool) -> Answer:
         end = candidate.end
@@ -276,18 +335,47 @@ class _Search:
             candidate.output,
             candidate.label,
             end.kind if end else "unknown",
-            self._scores(candidate.output, end, by_user=by_user) if end else None,
+            self._scores(candidate, end, by_user=by_user) if end else None,
             candidate.classes,
+            (end.linear or None) if end else None,
+            self._step(candidate.output),
         )
 
-    def _scores(self, output: str | None, end: _End, *, by_user: bool) -> ClassScores | None:
+    def _scores(self, candidate: _Candidate, end: _End, *, by_user: bool) -> ClassScores | None:
         """Choose the tensor to read: logits if the runtime can return them, else the output."""
-        if end.logits and self._readable(end.logits, by_user=by_user):
+        output = candidate.output
+        row = candidate.inner or output
+        name = (
+            (self._map(row) or self._floats(row)) if row else (end.source if end.node is not None else None)
+        )
+        readable = name is not None and self._readable(name, by_user=by_user)
+        # A softmax keeps the shape of its input, which the file may not tell.
+        if end.logits and self._readable(end.logits, by_user=by_user or readable):
             return ClassScores(end.logits, probabilities=False)
-        name = (self._map(output) or output) if output else (end.source if end.node is not None else None)
-        if end.kind == "unknown" or name is None or not self._readable(name, by_user=by_user):
+        if end.kind == "unknown" or name is None or not readable:
             return None
-        return ClassScores(name, probabilities=end.kind in {"distribution", "independent"})
+        return ClassScores(name, probabilities=end.kind in _PROBABILITIES)
+
+    def _floats(self, name: str) -> str:
+        """Return the floats that an output of quantized scores is rounded from; the output itself if it has none."""
+        node = self._known.get(name)
+        quantized = node is not None and node.op_type == "QuantizeLinear"
+        return node.input[0] if node is not None and quantized else name
+
+    def _step(self, output: str | None) -> tuple[float, float] | None:
+        """Return scale and zero point of an output of quantized scores."""
+        node = self._passed(output, RESHAPING_OPS)[1] if output and not self._is_float(output) else None
+        if node is None or node.op_type != "QuantizeLinear":
+            return None
+        zero_point = node.input[2] if len(node.input) > 2 else ""
+        values = [
+            self._stored.value(node.input[1]),
+            self._stored.value(zero_point) if zero_point else np.zeros(1),
+        ]
+        scale, zero = (
+            float(one.reshape(())) if one is not None and one.size == 1 else None for one in values
+        )
+        return None if scale is None or zero is None else (scale, zero)
 
     def _readable(self, name: str, *, by_user: bool) -> bool:
         """Return whether a tensor is a row of two or more floats per input, as far as the file tells."""
@@ -296,9 +384,26 @@ class _Search:
             return False
         if tensor.shape is None:
             # A named answer is checked when it is read.
-            node = self._producer.get(name)
-            return by_user or (node is not None and node.op_type == "Gemm")
+            return by_user or self._is_row(name)
         return len([size for size in tensor.shape[1:] if size != 1]) == 1
+
+    def _is_row(self, name: str) -> bool:
+        """Return whether the operators that compute a tensor of unknown shape leave one row per input."""
+        for _ in range(len(self._producer)):
+            node = self._known.get(name)
+            if node is None or not node.input or node.op_type in _ROW_OPS:
+                return node is not None and bool(node.input)
+            if node.op_type == "Flatten":
+                return bool(attribute_values(node).get("axis", 1) == 1)
+            if node.op_type == "Reshape":
+                shape = self._stored.value(node.input[1])
+                return shape is not None and shape.size == 2
+            if node.op_type not in _SAME_SHAPE_OPS:
+                return False
+            name = node.input[0]
+            if self._stored.value(name) is not None and len(node.input) > 1:
+                name = node.input[1]
+        return False
 
     def _may_be_row(self, name: str) -> bool:
         """Return whether a tensor may be a row of two or more floats, or a label, for each input."""
@@ -306,6 +411,8 @@ class _Search:
         if tensor is None or tensor.constant or tensor.is_input:
             return False
         shape = tensor.shape
+        if tensor.dtype in {"int8", "uint8"}:
+            return self._step(name) is not None and _may_hold_row(shape)
         if tensor.dtype in {"string", "int32", "int64"}:
             return shape is not None and len(shape) >= 1 and not [size for size in shape[1:] if size != 1]
         if tensor.dtype is not None and not tensor.floating:
@@ -341,14 +448,17 @@ class _Search:
 
     def _passed(self, name: str, skipped: set[str] | frozenset[str]) -> tuple[str, NodeProto | None, bool]:
         """Follow a tensor back through operators; returns where it comes from, and whether axes were permuted."""
-        node, moved = self._producer.get(name), False
+        node, moved = self._known.get(name), False
         # Bounded, because a damaged file may hold a cycle.
         for _ in range(len(self._producer)):
-            if node is None or not node.input or not (node.op_type in skipped or self._is_times_one(node)):
+            if node is None or not node.input:
                 break
-            moved |= node.op_type == "Transpose"
+            same = node.op_type == "Transpose" and keeps_order(self._model, node)
+            if not same and node.op_type not in skipped and not self._is_times_one(node):
+                break
+            moved |= node.op_type == "Transpose" and not same
             name = node.input[0]
-            node = self._producer.get(name)
+            node = self._known.get(name)
         return name, node, moved
 
     def _is_times_one(self, node: NodeProto) -> bool:
@@ -399,10 +509,8 @@ class _Search:
         node, at, classes = self._behind(name)
         if node is None:
             return None
-        if node.op_type == "ArgMax":
-            scores = node.input[0]
-            end = self.end(scores)
-            return end.source if end.kind != "unknown" else self._source(scores), classes
+        if node.op_type == "ArgMax" or (at == self._best_index(node)):
+            return self._scores_end(node.input[0]).source, classes
         if node.op_type in _CLASSIFIER_OPS and at == node.output[0]:
             scores = node.output[1] if len(node.output) > 1 else at
             return scores, classes or _class_names(node)
@@ -436,12 +544,111 @@ class _Search:
             return None
         if node.op_type in _CLASSIFIER_OPS and len(node.output) > 1 and node.output[1]:
             return self.end(node.output[1])
-        if node.op_type != "ArgMax":
+        if node.op_type not in {"ArgMax", "TopK"}:
             return None
-        end = self.end(node.input[0])
-        if end.kind == "unknown" and self._head(node.input[0]) is not None:
-            return _End("logits", node.input[0], end.source)
+        return self._scores_end(node.input[0])
+
+    def _scores_end(self, name: str) -> _End:
+        """Describe scores that a label or sorted scores are taken from."""
+        end = self.end(name)
+        if end.kind == "unknown" and self._head(name) is not None:
+            return _End("logits", name, end.source, linear=name)
         return end
+
+    def _sorted(self, name: str) -> str | None:
+        """Return the scores of which a tensor holds the largest, sorted."""
+        at, node = self._passed(name, _PASSING_OPS)[:2]
+        return node.input[0] if node is not None and node.op_type == "TopK" and at == node.output[0] else None
+
+    def _best_index(self, node: NodeProto) -> str | None:
+        """Return the tensor with the index of the largest score, from a TopK of one."""
+        if node.op_type != "TopK" or len(node.input) < 2 or len(node.output) < 2:
+            return None
+        count = self._stored.value(node.input[1])
+        largest = attribute_values(node).get("largest", 1)
+        return node.output[1] if largest and count is not None and count.tolist() in (1, [1]) else None
+
+    def _clips_to_1(self, node: NodeProto) -> bool:
+        """Return whether a Clip keeps probabilities in [0, 1]."""
+        attributes = attribute_values(node)
+        bounds: list[Any] = [attributes.get("min", 0.0), attributes.get("max", 1.0)]
+        for at, given in enumerate(node.input[1:3]):
+            if given:
+                bounds[at] = self._stored.value(given)
+        if any(bound is None or np.size(bound) != 1 for bound in bounds):
+            return False
+        low, high = (float(np.asarray(bound).reshape(())) for bound in bounds)
+        return low < _HALF < high
+
+    def _is_normalized_exp(self, node: NodeProto) -> bool:
+        """Return whether a node divides powers by the sum of their absolute values."""
+        if node.op_type != "LpNormalization" or attribute_values(node).get("p", 2) != 1:
+            return False
+        before = self._node(node.input[0])
+        return before is not None and before.op_type == "Exp"
+
+    def _sigmoid(self, name: str, node: NodeProto) -> str | None:
+        """Recognise a sigmoid in any form; returns its input."""
+        if node.op_type in {"QLinearSigmoid", "Sigmoid"}:
+            return node.input[0]
+        factor, shift, base = self._affine(name)
+        inner = self._known.get(base)
+        if inner is None:
+            return None
+        if (factor, shift) == (_HALF, _HALF) and inner.op_type == "Tanh":
+            scale, offset, logits = self._affine(inner.input[0])
+            return logits if (scale, offset) == (_HALF, 0) else None
+        if (factor, shift) != (1, 0) or inner.op_type not in {"Div", "Reciprocal"}:
+            return None
+        *_, top, below = ("", *inner.input)
+        factor, shift, base = self._affine(below)
+        power = self._known.get(base)
+        if (factor, shift) != (1, 1) or power is None or power.op_type != "Exp":
+            return None
+        value = np.ones(1) if inner.op_type == "Reciprocal" else self._stored.value(top)
+        if value is None:
+            # The powers over one plus the powers.
+            return power.input[0] if self._source(top) == base else None
+        if value.size != 1 or value.reshape(()) != 1:
+            return None
+        factor, shift, logits = self._affine(power.input[0])
+        return logits if (factor, shift) == (-1, 0) else None
+
+    def _affine(self, name: str) -> tuple[float, float, str]:
+        """Follow a tensor back through sums and products with numbers: it is factor · base + shift."""
+        factor, shift = 1.0, 0.0
+        for _ in range(len(self._producer)):
+            name = self._source(name)
+            node = self._known.get(name)
+            if node is None:
+                break
+            if node.op_type == "Neg":
+                factor, name = -factor, node.input[0]
+                continue
+            if node.op_type not in {"Add", "Div", "Mul", "Sub"}:
+                break
+            found = [self._number(one) for one in node.input]
+            if node.op_type == "Div":
+                if found[1] is None or found[1] == 0:
+                    break
+                factor, name = factor / found[1], node.input[0]
+                continue
+            at = next((at for at in (1, 0) if found[at] is not None), None)
+            number = None if at is None else found[at]
+            if at is None or number is None:
+                break
+            if node.op_type == "Mul":
+                factor = factor * number
+            else:
+                sign = -1 if node.op_type == "Sub" else 1
+                shift += factor * number * (sign if at else 1)
+                factor *= sign if at == 0 else 1
+            name = node.input[1 - at]
+        return factor, shift, name
+
+    def _number(self, name: str) -> float | None:
+        value = self._stored.value(name)
+        return float(value.reshape(())) if value is not None and value.size == 1 else None
 
     def _softmax(self, node: NodeProto, *, axes: bool) -> tuple[str, bool] | None:
         """Recognise a softmax or its logarithm in any form.
@@ -473,7 +680,12 @@ class _Search:
         """Recognise exp(z) / Σ exp(z)."""
         top, node = self._passed(power, _PASSING_OPS)[:2]
         below = self._node(total)
-        if node is None or below is None or node.op_type != "Exp" or below.op_type != "ReduceSum":
+        if (
+            node is None
+            or below is None
+            or node.op_type != "Exp"
+            or below.op_type not in {"ReduceL1", "ReduceSum"}
+        ):
             return None
         if self._source(below.input[0]) != top or not self._reduces(below, node.output[0], axes=axes):
             return None
@@ -484,9 +696,9 @@ class _Search:
         below = self._node(total)
         if below is None:
             return None
-        if below.op_type == "Log":
-            summed = self._node(below.input[0])
-            if summed is None or summed.op_type != "ReduceSum":
+        if below.op_type in {"Log", "ReduceLogSum"}:
+            summed = below if below.op_type == "ReduceLogSum" else self._node(below.input[0])
+            if summed is None or summed.op_type not in {"ReduceL1", "ReduceLogSum", "ReduceSum"}:
                 return None
             power = self._node(summed.input[0])
             if power is None or power.op_type != "Exp":
@@ -514,10 +726,7 @@ class _Search:
         """Return whether a reduction is over the classes."""
         if not axes:
             return True
-        given: Any = attribute_values(node).get("axes")
-        if given is None and len(node.input) > 1 and node.input[1]:
-            values = self._stored.value(node.input[1])
-            given = None if values is None else values.reshape(-1).tolist()
+        given = axes_of(node, self._stored)
         if given is None:
             return False
         shape = self._shape(reduced)
@@ -525,8 +734,11 @@ class _Search:
 
     def _softmax_axes(self, node: NodeProto) -> set[int]:
         shape = self._shape(node.input[0])
-        before_13 = self._model.opsets.get("ai.onnx", 1) < 13
-        axis = attribute_values(node).get("axis", 1 if before_13 else -1)
+        attributes = attribute_values(node)
+        # onnxruntime's quantized softmax states the version of the standard it follows.
+        before_13 = attributes.get("opset", self._model.opsets.get("ai.onnx", 1)) < 13
+        before_13 = before_13 or node.op_type == "BiasSoftmax"
+        axis = attributes.get("axis", 1 if before_13 else -1)
         if shape is None:
             return {axis}
         axis %= max(len(shape), 1)

@@ -8,6 +8,11 @@ import numpy as np
 from onnx import NodeProto, helper
 
 from onnx_ood._types import Array
+from onnx_ood.graph.catalogue.nodes import CONTRIB_DOMAIN
+
+# onnx's reference has these operators from this version of the standard on, which includes the earlier ones.
+_QUANTIZING_OPS = frozenset({"DequantizeLinear", "QuantizeLinear"})
+_QUANTIZING_OPSET = 19
 
 
 def evaluate_node(
@@ -29,6 +34,13 @@ def evaluate_node(
     # Slow to import, and seldom needed.
     from onnx.reference import ReferenceEvaluator  # noqa: PLC0415
 
+    if node.op_type in _QUANTIZING_OPS and node.domain in {"", "ai.onnx", CONTRIB_DOMAIN}:
+        standard = NodeProto()
+        standard.CopyFrom(node)
+        standard.domain = ""
+        node = standard
+        versions = [version for domain, version in opsets if domain == ""]
+        opsets = [("", max([*versions, _QUANTIZING_OPSET]))]
     inputs = [name for name in dict.fromkeys(node.input) if name]
     outputs = [name for name in node.output if name]
     graph = helper.make_graph(

@@ -9,6 +9,8 @@ from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, helper
 
 # Given to files without standard operators; every onnxruntime in use knows it.
 _NEWEST_FREE_OPSET = 17
+CONTRIB_DOMAIN = "com.microsoft"
+"""Domain of onnxruntime's own operators, quantized ones among them."""
 
 
 def is_standard(domain: str) -> bool:
