@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from onnx_ood.detectors.features import LinearHead, ModelInfo, RunningStatistics
 from onnx_ood.graph import (
@@ -31,6 +32,7 @@ class FeatureSources:
         features: Input of the linear head; None without a head, or if no tensor holds it (`averaged`).
         pooled: Feature map whose means those features are; None without one.
         norms: Inputs of the BatchNormalization nodes in `info.norms`.
+        steps: Scale and zero point of each of these tensors that holds integers, by name.
         averaged: True if the features are the channel means of `pooled`, as of a layer before the pooling.
     """
 
@@ -40,6 +42,7 @@ class FeatureSources:
     pooled: str | None
     norms: tuple[str, ...]
     averaged: bool = False
+    steps: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 @once_per_model
@@ -65,11 +68,11 @@ def find_feature_sources(model: Model, answer: str | None = None, *, batched: bo
     several = scores is not None and not batched and _holds_several_rows(model, scores.name)
     if several:
         scores = None
-    head: LinearLayer | None
     head, no_head = _find_head(model, None if scores is None else found)
-    if head is not None and not readable(head.features):
-        head, no_head = None, f"its input {head.features!r} {_unreadable(model, head.features)}"
     pooled = head.pooled if head is not None and readable(head.pooled) else None
+    steps = {} if scores is None or scores.step is None else {scores.name: scores.step}
+    if head is not None and head.step is not None:
+        steps[head.features] = head.step
     norms = [one for one in find_batch_norms(model) if readable(one.reads)]
     layers = [tensor.name for tensor in model.tensors if tensor.activation and readable(tensor.name)]
     if not layers:
@@ -98,20 +101,22 @@ def find_feature_sources(model: Model, answer: str | None = None, *, batched: bo
         pooled,
         tuple(one.reads for one in norms),
         head is not None and head.averaged,
+        steps,
     )
 
 
 def _find_head(model: Model, answer: Answer | None) -> tuple[LinearLayer | None, str]:
     """Return the linear layer of the class scores, or the reason why there is none."""
     if answer is None or answer.logits is None:
-        return None, "there are no logits" if answer else "there are no class scores"
-    logits = answer.logits
-    return find_linear_layer(model, logits), why_no_linear_layer(model, logits) or ""
-
-
-def _unreadable(model: Model, name: str) -> str:
-    tensor = model.by_name.get(name)
-    return "is inside a branch" if tensor is None else why_not_measurable(model, tensor) or ""
+        return None, "the file does not hold its logits" if answer else "there are no class scores"
+    head = find_linear_layer(model, answer.logits)
+    if head is None:
+        return None, why_no_linear_layer(model, answer.logits) or ""
+    tensor = model.by_name.get(head.features)
+    problem = "is not in the main graph" if tensor is None else why_not_measurable(model, tensor)
+    if head.step is not None and not head.averaged:
+        problem = None
+    return (head, "") if problem is None else (None, f"its input {head.features!r} {problem}")
 
 
 def _holds_several_rows(model: Model, name: str) -> bool:

@@ -100,6 +100,10 @@ class FittedDetectors:
             notes.append(
                 f"auto {WITHOUT_TERMS} uncertainty term: {self.info.no_scores or 'no class scores'}."
             )
+        elif self.info.head is None:
+            notes.append(
+                f"The uncertainty term of auto {WITHOUT_TERMS} class cosine: {self.info.no_head or 'no linear layer'}."
+            )
         if not self.info.layers and self.references.features is not None:
             reason = self.combined["auto"].left_out.get("activity", "no layers")
             notes.append(

@@ -195,7 +195,7 @@ class FeatureReader:
         statistics = found.statistics
         features = replace(
             self._nudged.read(batch, others),
-            logits=None if self._scores is None else self._logits(found.values[self._scores]),
+            logits=None if self._scores is None else self._logits(self._values(found, self._scores)),
             features=self._features_in(found),
             without_rank_1=None if self._map is None else found.without_rank_1[self._map],
             activity=activity_profile([statistics[name] for name in self._layers]) if self._layers else None,
@@ -220,7 +220,12 @@ class FeatureReader:
     def _features_in(self, found: Channels) -> Float | None:
         if self._means is not None:
             return found.statistics[self._means].mean
-        return None if self._features is None else _rows(found.values[self._features])
+        return None if self._features is None else _rows(self._values(found, self._features))
+
+    def _values(self, found: Channels, name: str) -> NDArray[Any]:
+        """Return the values of a tensor, dequantized if it holds integers."""
+        step = self._sources.steps.get(name)
+        return found.values[name] if step is None else (found.values[name] - step[1]) * step[0]
 
     def _logits(self, scores: NDArray[Any]) -> NDArray[np.float64]:
         if row_size(scores.shape[1:]) is None:

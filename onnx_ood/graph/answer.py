@@ -17,12 +17,14 @@ from onnx_ood.graph.catalogue.nodes import CONTRIB_DOMAIN, attribute_values, pro
 from onnx_ood.graph.catalogue.stored import StoredValues
 from onnx_ood.graph.catalogue.tensors import Shape, Tensor, format_shape
 from onnx_ood.graph.heads import (
+    QUANTIZED_DTYPES,
     RESHAPING_OPS,
     ROUNDING_OPS,
     LinearLayer,
     axes_of,
     find_linear_layer,
     keeps_order,
+    quantization_step,
 )
 from onnx_ood.graph.select import why_not_measurable
 
@@ -69,10 +71,12 @@ class ClassScores:
     Attributes:
         name: The tensor to read: logits, the input of a final Softmax included, or else probabilities.
         probabilities: True if it holds probabilities.
+        step: Scale and zero point if it holds integers; None for floats.
     """
 
     name: str
     probabilities: bool
+    step: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -265,6 +269,11 @@ class _Search:
             return _End("unknown", "", at)
         if node.op_type in _CLASSIFIER_OPS and len(node.output) > 1 and at == node.output[1]:
             return _End(*self._classifier(node), at, node)
+        powers = self._normalized_powers(node, axes=axes)
+        if powers is not None:
+            return _End(
+                "distribution", "" if moved else powers, self._source(powers), linear="" if moved else powers
+            )
         if node.op_type == "Normalizer":
             inner = self.end(node.input[0], axes=axes)
             return _End("distribution", "", inner.source, inner.node)
@@ -276,11 +285,6 @@ class _Search:
         logits = self._sigmoid(at, node)
         if logits is not None:
             return _End("independent", "", self._source(logits), linear="" if moved else logits)
-        if node.op_type == "BiasSoftmax" or self._is_normalized_exp(node):
-            over = self._softmax_axes(node)
-            if axes and not self._over_classes(node.input[0], over):
-                return _End("unknown", "", at)
-            return _End("distribution", "", at)
         found = self._softmax(node, axes=axes)
         if found is None:
             return _End("unknown", "", at)
@@ -352,6 +356,9 @@ class _Search:
         # A softmax keeps the shape of its input, which the file may not tell.
         if end.logits and self._readable(end.logits, by_user=by_user or readable):
             return ClassScores(end.logits, probabilities=False)
+        step = self._quantized_logits(end.logits)
+        if step is not None:
+            return ClassScores(end.logits, probabilities=False, step=step)
         if end.kind == "unknown" or name is None or not readable:
             return None
         return ClassScores(name, probabilities=end.kind in _PROBABILITIES)
@@ -367,15 +374,17 @@ class _Search:
         node = self._passed(output, RESHAPING_OPS)[1] if output and not self._is_float(output) else None
         if node is None or node.op_type != "QuantizeLinear":
             return None
-        zero_point = node.input[2] if len(node.input) > 2 else ""
-        values = [
-            self._stored.value(node.input[1]),
-            self._stored.value(zero_point) if zero_point else np.zeros(1),
-        ]
-        scale, zero = (
-            float(one.reshape(())) if one is not None and one.size == 1 else None for one in values
-        )
-        return None if scale is None or zero is None else (scale, zero)
+        return quantization_step(self._stored, node.input[1:3])
+
+    def _quantized_logits(self, logits: str) -> tuple[float, float] | None:
+        """Return scale and zero point of logits of integers that onnxruntime's quantized softmax reads."""
+        tensor = self._model.by_name.get(logits)
+        if tensor is None or tensor.dtype not in QUANTIZED_DTYPES or not _may_hold_row(tensor.shape):
+            return None
+        for node in self._model.proto.graph.node:
+            if node.op_type == "QLinearSoftmax" and node.input[0] == logits:
+                return quantization_step(self._stored, node.input[1:3])
+        return None
 
     def _readable(self, name: str, *, by_user: bool) -> bool:
         """Return whether a tensor is a row of two or more floats per input, as far as the file tells."""
@@ -411,7 +420,7 @@ class _Search:
         if tensor is None or tensor.constant or tensor.is_input:
             return False
         shape = tensor.shape
-        if tensor.dtype in {"int8", "uint8"}:
+        if tensor.dtype in QUANTIZED_DTYPES:
             return self._step(name) is not None and _may_hold_row(shape)
         if tensor.dtype in {"string", "int32", "int64"}:
             return shape is not None and len(shape) >= 1 and not [size for size in shape[1:] if size != 1]
@@ -580,12 +589,19 @@ class _Search:
         low, high = (float(np.asarray(bound).reshape(())) for bound in bounds)
         return low < _HALF < high
 
-    def _is_normalized_exp(self, node: NodeProto) -> bool:
-        """Return whether a node divides powers by the sum of their absolute values."""
-        if node.op_type != "LpNormalization" or attribute_values(node).get("p", 2) != 1:
-            return False
+    def _normalized_powers(self, node: NodeProto, *, axes: bool) -> str | None:
+        """Recognise powers over the sum of their absolute values; returns the logits."""
+        attributes = attribute_values(node)
+        if node.op_type == "LpNormalization":
+            shape = self._shape(node.input[0])
+            axis = attributes.get("axis", -1)
+            over = {axis % len(shape) if shape else axis}
+            if attributes.get("p", 2) != 1 or (axes and not self._over_classes(node.input[0], over)):
+                return None
+        elif node.op_type != "Normalizer" or attributes.get("norm", b"MAX") != b"L1":
+            return None
         before = self._node(node.input[0])
-        return before is not None and before.op_type == "Exp"
+        return self._unshifted(before.input[0]) if before is not None and before.op_type == "Exp" else None
 
     def _sigmoid(self, name: str, node: NodeProto) -> str | None:
         """Recognise a sigmoid in any form; returns its input."""
@@ -737,7 +753,6 @@ class _Search:
         attributes = attribute_values(node)
         # onnxruntime's quantized softmax states the version of the standard it follows.
         before_13 = attributes.get("opset", self._model.opsets.get("ai.onnx", 1)) < 13
-        before_13 = before_13 or node.op_type == "BiasSoftmax"
         axis = attributes.get("axis", 1 if before_13 else -1)
         if shape is None:
             return {axis}

@@ -20,6 +20,8 @@ RESHAPING_OPS = frozenset({"Cast", "Flatten", "Identity", "Reshape", "Squeeze", 
 """Operators that keep values and their order, up to dtype and shape."""
 ROUNDING_OPS = frozenset({"DequantizeLinear", "QuantizeLinear"})
 """Operators that keep values and their order, up to rounding."""
+QUANTIZED_DTYPES = frozenset({"int8", "uint8"})
+"""Element types of quantized values that can be read."""
 _IDENTITY_OPS = RESHAPING_OPS | ROUNDING_OPS | {"Dropout"}
 # Operators with a non-negative result for a non-negative input.
 _SIGN_PRESERVING_OPS = _IDENTITY_OPS | {
@@ -48,6 +50,7 @@ class LinearLayer:
         bias: b, float64 [C].
         rectified: True if h cannot be negative, because of the operators that compute it.
         pooled: The feature map with h as its mean over all positions, None if there is none.
+        step: Scale and zero point of h if the tensor `features` holds it as integers; None for floats.
         averaged: True if the layer is applied at each position of a feature map before its mean is taken over all
             positions. The mean of a linear function is the function of the mean, so h is the mean of the map
             `features` over all positions; no tensor of the model holds it.
@@ -59,6 +62,7 @@ class LinearLayer:
     rectified: bool
     pooled: str | None
     averaged: bool = False
+    step: tuple[float, float] | None = None
 
 
 @once_per_model
@@ -117,6 +121,20 @@ def axes_of(node: NodeProto, stored: StoredValues) -> list[int] | None:
     return None if given is None else list(given)
 
 
+def quantization_step(stored: StoredValues, names: Sequence[str]) -> tuple[float, float] | None:
+    """Read the scale and the zero point of a tensor; None unless both are stored numbers.
+
+    Args:
+        stored: Stored values of the model.
+        names: Names of both. Without a second, or with an empty one, the zero point is 0.
+    """
+    values = [stored.value(name) if name else np.zeros(1) for name in [*names, ""][:2]]
+    if not names or any(value is None or value.size != 1 for value in values):
+        return None
+    scale, zero = (float(np.asarray(value).reshape(())) for value in values)
+    return scale, zero
+
+
 @dataclass(frozen=True)
 class _Product:
     """A product W·h with its own bias, and what the operators after it must do.
@@ -125,11 +143,13 @@ class _Product:
         reads: The tensor h; quantized if the product is.
         weight: W, float64 [C, D].
         bias: The bias, float64 [C] or [1]; None without one.
+        step: Inputs of the node with the scale and the zero point of h; empty if h is not quantized by a known step.
     """
 
     reads: str
     weight: Float
     bias: Float | None = None
+    step: tuple[str, ...] = ()
 
 
 @dataclass
@@ -190,14 +210,17 @@ class _Search:
         features = product.reads
         if not after.averaged and not self._has_row(features, weight.shape[1]):
             return f"the weights of {scores!r} do not fit the shape of {features!r}"
+        step = quantization_step(self._stored, product.step) if self._is_quantized(features) else None
         pooled = features if after.averaged else self._pooled_map(features)
         return LinearLayer(
             features=features,
             weight=weight * after.factor.reshape(-1, 1),
             bias=np.broadcast_to(bias * after.factor + after.shift, rows).copy(),
-            rectified=self._is_non_negative(features),
+            rectified=self._is_non_negative(features)
+            or (step is not None and self._is_least(features, step[1])),
             pooled=pooled,
             averaged=after.averaged,
+            step=step,
         )
 
     def _has_row(self, name: str, size: int) -> bool:
@@ -310,9 +333,7 @@ class _Search:
         unknown = f"{op} computes {node.output[0]!r}, not a linear layer"
         if not is_standard(node.domain) and not contrib:
             return unknown
-        if attribute_values(node).get("activation", b""):
-            return unknown
-        if op in {"FusedMatMul", "Gemm", "FusedGemm", "MatMul"}:
+        if op in {"FusedMatMul", "Gemm", "MatMul"}:
             found = self._of_matrices(node, flipped=after.flipped)
         elif after.flipped:
             return unknown
@@ -341,7 +362,8 @@ class _Search:
             return unknown
         if found is None:
             return f"the weights of {node.output[0]!r} ({op}) are not stored as those of a linear layer"
-        return _Product(self._floats(found.reads), found.weight, found.bias)
+        step = tuple(node.input[1:3]) if op in {"QGemm", "QLinearConv", "QLinearMatMul"} else ()
+        return _Product(self._floats(found.reads), found.weight, found.bias, step)
 
     def _value(self, name: str) -> Float | None:
         value = self._stored.value(name)
@@ -529,13 +551,20 @@ class _Search:
 
     def _floats(self, name: str) -> str:
         """Return the floats of a quantized tensor, before or after quantization; the tensor itself without any."""
-        tensor = self._model.by_name.get(name)
-        if tensor is None or tensor.dtype is None or tensor.floating:
+        if not self._is_quantized(name):
             return name
         quantizer = self._quantizer(name)
         if quantizer is not None:
             return quantizer.input[0]
         return self._model.dequantized.get(name, name)
+
+    def _is_quantized(self, name: str) -> bool:
+        tensor = self._model.by_name.get(name)
+        return tensor is not None and tensor.dtype in QUANTIZED_DTYPES
+
+    def _is_least(self, name: str, zero_point: float) -> bool:
+        """Return whether a zero point is the smallest integer of a tensor."""
+        return zero_point == np.iinfo(str(self._model.by_name[name].dtype)).min
 
     def _pooled_map(self, name: str) -> str | None:
         """Find the feature map whose mean over all positions is a tensor, without rounding."""

@@ -33,6 +33,8 @@ from onnx_ood.runtime.statistics import flatten
 
 # Channels of a block of channels-last tensors: reduced together.
 _LANES = 8
+# Element types of quantized values, which can be returned as they are.
+_QUANTIZED = ("int8", "uint8")
 # Axes of a picture without a batch axis: a tensor of more has rows first, such as the regions of a detector.
 _MAX_UNBATCHED_AXES = 3
 
@@ -160,9 +162,10 @@ class ChannelReader:
         )
         self._blocked = session.blocked
         for name in self._read:
-            if session.element(name) not in FLOATS:
+            readable = (*FLOATS, *_QUANTIZED) if name in self._values else FLOATS
+            if session.element(name) not in readable:
                 raise ModelError(
-                    f"{model.path}: {name!r} holds {session.element(name)}; choose tensors of {', '.join(FLOATS)}"
+                    f"{model.path}: {name!r} holds {session.element(name)}; choose tensors of {', '.join(readable)}"
                 )
         self._outputs = [name for name in model.outputs if session.is_tensor(name)] if outputs else []
         self.placement, self.fallback_nodes = session.placement, session.fallback_nodes

@@ -63,8 +63,7 @@ def read_answers(outputs: Mapping[str, NDArray[np.generic]], answer: Answer | No
         return None
     scores = None
     if answer.output is not None:
-        values = outputs[answer.output]
-        scores = _read_scores(values.reshape(len(values), -1).astype(np.float64), answer)
+        scores = _read_scores(_score_rows(outputs[answer.output], answer), answer)
     if answer.label is None:
         return None if scores is None else _with_names(scores, answer.classes)
     return _read_labels(outputs[answer.label].reshape(-1).tolist(), outputs, answer, scores)
@@ -79,6 +78,8 @@ def why_unread(outputs: Mapping[str, NDArray[np.generic]], answer: Answer | None
     """
     if answer is None:
         return ""
+    if answer.output is None and answer.label is None:
+        return "the model returns its largest class scores in descending order, not one for each class"
     for name in (answer.output, answer.label):
         if name is None:
             continue
@@ -90,7 +91,7 @@ def why_unread(outputs: Mapping[str, NDArray[np.generic]], answer: Answer | None
         if (
             size is None
             or (size == 1) != wanted
-            or (not wanted and not np.issubdtype(values.dtype, np.floating))
+            or (not wanted and answer.step is None and not np.issubdtype(values.dtype, np.floating))
         ):
             shape = (
                 "several sizes" if _is_ragged(values) else f"shape {list(values.shape[1:])} of {values.dtype}"
@@ -115,6 +116,15 @@ def describe_answer(model: Model, name: str | None, problem: str = "") -> ModelA
         kind=answer.kind if answer is not None else "unknown",
         reason=reason,
     )
+
+
+def _score_rows(values: NDArray[np.generic], answer: Answer) -> Float:
+    """Class scores, float64 [N, C], dequantized if they are integers."""
+    rows: Float = values.reshape(len(values), -1).astype(np.float64)
+    if answer.step is None:
+        return rows
+    scale, zero_point = answer.step
+    return (rows - zero_point) * scale
 
 
 def _read_scores(rows: Float, answer: Answer) -> Answers:
@@ -177,7 +187,7 @@ def _read_labels(
     position = np.array(found, np.int64)
     value, probability = np.full(len(texts), np.nan), np.full(len(texts), np.nan)
     if scores is not None and answer.output is not None:
-        rows = outputs[answer.output].reshape(len(texts), -1).astype(np.float64)
+        rows = _score_rows(outputs[answer.output], answer)
         within = (position >= 0) & (position < scores.classes)
         value[within] = rows[within, position[within]]
         probability[within] = _probability(rows[within], value[within], answer)
