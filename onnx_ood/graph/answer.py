@@ -124,7 +124,7 @@ def find_answer(model: Model, name: str | None = None) -> Answer | None:
     Examples:
         >>> from onnx_ood import load, models
         >>> find_answer(load(models.path("fashion_cnn"))).scores
-        ClassScores(name='logits', probabilities=False)
+        ClassScores(name='logits', probabilities=False, step=None)
     """
     found = _Search(model).find(name)
     return None if isinstance(found, str) else found
