@@ -95,3 +95,13 @@ def test_the_runtime_takes_the_export(name: str, save) -> None:
     export = EXPORTS[name]
     session = onnxruntime.InferenceSession(save(export.build()), providers=["CPUExecutionProvider"])
     assert session.run(None, {"x": export.inputs})
+
+
+def test_a_warning_says_why_there_is_no_linear_layer(save) -> None:
+    export = EXPORTS["rectified before the pooling (SqueezeNet)"]
+    path = save(export.build())
+    result = onnx_ood.score(path, export.inputs, detectors="auto", bundled_reference=False, provider="cpu")
+    assert (
+        "The uncertainty term of auto is used without its class cosine: Relu computes 'r', not a linear layer."
+        in (result.notes)
+    )
