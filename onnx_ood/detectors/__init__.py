@@ -12,7 +12,7 @@ from onnx_ood.detectors.calibration.early_stopping import (
     ScoreDistribution,
     plan_rounds,
 )
-from onnx_ood.detectors.checked import combination, fit_detector, why_not
+from onnx_ood.detectors.checked import combination, fit_detector, why_not, why_not_references
 from onnx_ood.detectors.deviation import (
     MIN_INPUTS,
     Deviations,
@@ -81,5 +81,6 @@ __all__ = [
     "robust_z",
     "two_sided_p_values",
     "why_not",
+    "why_not_references",
     "z_scores",
 ]

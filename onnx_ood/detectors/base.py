@@ -71,6 +71,17 @@ class Detector(ABC):
         """Return whether the detector requires references for a model that it applies to."""
         return self.uses_reference
 
+    def why_not_references(self, reference: Features) -> str | None:  # noqa: ARG002 - read by subclasses
+        """Return the reason why the detector cannot learn from these references, or None.
+
+        Args:
+            reference: Features of references, with the parts in `needs`.
+
+        Returns:
+            A clause without a full stop, such as "it requires 10 references of each class".
+        """
+        return None
+
     @abstractmethod
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         """Learn from a model and from reference inputs.

@@ -62,6 +62,20 @@ def why_not(detector: Detector, info: ModelInfo) -> str | None:
         return detector.why_not(info)
 
 
+def why_not_references(detector: Detector, reference: Features) -> str | None:
+    """Return why a detector cannot learn from references, or None.
+
+    Args:
+        detector: A detector that applies to the model.
+        reference: Features of the references.
+
+    Raises:
+        DetectorError: If a plug-in fails.
+    """
+    with _named(detector):
+        return detector.why_not_references(reference.read_only())
+
+
 @dataclass(frozen=True)
 class _CheckedDetector:
     detector: Detector

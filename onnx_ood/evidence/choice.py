@@ -12,6 +12,7 @@ from onnx_ood.detectors import (
     find_feature_sources,
     list_detectors,
     why_not,
+    why_not_references,
 )
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import UsageError
@@ -57,7 +58,7 @@ def without_unlearned(
     *,
     named_detectors: bool,
 ) -> tuple[list[Detector], dict[str, str]]:
-    """Leave out the detectors that require references if there are none.
+    """Leave out the detectors that require references if there are none, or others.
 
     Args:
         detectors: Detectors that apply.
@@ -71,12 +72,23 @@ def without_unlearned(
     Raises:
         UsageError: If a detector that the user named lacks references, or all detectors do.
     """
-    lacking = [one for one in detectors if references.features is None and one.requires_reference(info)]
-    if lacking and (named_detectors or len(lacking) == len(detectors)):
-        raise UsageError(
-            f"detector {lacking[0].name} requires references; give known-good inputs with "
-            f"{named('reference')}"
-        )
+    known = references.features
     # Kept in results, which are the same whoever asked.
-    reason = "it requires references: known-good inputs"
-    return [one for one in detectors if one not in lacking], {one.name: reason for one in lacking}
+    missing = "it requires references: known-good inputs"
+    reasons = {
+        one.name: reason
+        for one in detectors
+        if (
+            reason := (missing if one.requires_reference(info) else None)
+            if known is None
+            else why_not_references(one, known)
+        )
+    }
+    if reasons and (named_detectors or len(reasons) == len(detectors)):
+        name, reason = next(iter(reasons.items()))
+        if known is not None:
+            raise UsageError(f"detector {name} cannot learn from these references: {reason}")
+        raise UsageError(
+            f"detector {name} requires references; give known-good inputs with {named('reference')}"
+        )
+    return [one for one in detectors if one.name not in reasons], reasons

@@ -9,7 +9,7 @@ import small_models as small
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.detectors import find_feature_sources
+from onnx_ood.detectors import Features, find_feature_sources
 from onnx_ood.evidence.choice import choose_detectors, without_unlearned
 from onnx_ood.evidence.references import ReferenceSet
 from onnx_ood.exceptions import ModelError, UsageError
@@ -67,3 +67,33 @@ def test_audits_refuse_a_named_detector_that_lacks_references(audit):
     images = np.asarray(models.fashion_samples()[0][:12])
     with pytest.raises(UsageError, match="detector knn requires references"):
         getattr(onnx_ood, audit)(models.path("fashion_cnn"), images, detectors=("energy", "knn"))
+
+
+def test_references_that_do_not_suffice_are_named_or_refused(cnn):
+    """32 references of ten classes: a class has 10 in none of the draws."""
+    chosen, _ = choose_detectors(cnn, ("energy", "rmds", "react"))
+    info = find_feature_sources(cnn).info
+    rng = np.random.default_rng(0)
+    few = ReferenceSet("given", Features(logits=rng.normal(size=(32, 10)), features=np.ones((32, 64))))
+    left, reasons = without_unlearned(chosen, info, few, named_detectors=False)
+    assert [detector.name for detector in left] == ["energy", "react"]
+    assert list(reasons) == ["rmds"]
+    assert reasons["rmds"].startswith("it requires 10 references of each class, as the model predicts them")
+    with pytest.raises(UsageError, match="detector rmds cannot learn from these references: it requires 10"):
+        without_unlearned(chosen, info, few, named_detectors=True)
+
+
+def test_bench_says_why_a_class_has_too_few_references():
+    images = np.asarray(models.fashion_samples()[0])
+    noise = np.random.default_rng(0).integers(0, 256, (12, 28, 28), np.uint8)
+    result = onnx_ood.bench(
+        models.path("fashion_cnn"),
+        images[:12],
+        {"noise": noise},
+        reference=images[20:52],
+        synthetic_ood=False,
+        provider="cpu",
+    )
+    assert {"klm", "rmds", "she"} <= set(result.not_applicable)
+    assert "it requires 10 references of each class" in result.not_applicable["klm"]
+    assert {"knn", "react", "ras", "nnguide", "weiper"} <= {one.name for one in result.detectors}

@@ -15,6 +15,7 @@ import pytest
 
 from onnx_ood import models
 from onnx_ood.detectors import Features, LinearHead, ModelInfo, ShrunkGaussian, find_detector
+from onnx_ood.detectors.methods import rmds
 from onnx_ood.detectors.methods.knn import neighbour
 from onnx_ood.detectors.methods.vim import dimension
 from onnx_ood.graph import find_answer, find_linear_layer, load
@@ -222,3 +223,43 @@ def test_an_unshrunk_gaussian_is_that_of_pytorch_ood(found: tuple[ModelInfo, Fea
     # Theirs is half the squared distance, with a sum instead of the covariance.
     squares = 2 * (100 - 1) * detector.predict_features(torch.from_numpy(new)).numpy()
     np.testing.assert_allclose(ShrunkGaussian(known, 0).distances(new), np.sqrt(squares), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("in_double")
+@pytest.mark.parametrize("name", ["react", "nnguide", "klm", "she", "rmds"])
+def test_detectors_of_references_are_those_of_pytorch_ood(
+    name: str, found: tuple[ModelInfo, Features, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The class of a reference is the model's own prediction; RMDS is compared without shrinkage."""
+    info, features, _ = found
+    count = 150
+    if name == "rmds":
+        monkeypatch.setattr(rmds, "_SHRINKAGE", 0)
+        # Scaled up, which changes no Mahalanobis distance, so that the 1e-6 that theirs adds is negligible.
+        assert features.features is not None
+        features = replace(features, features=1e3 * features.features)
+    known, new = features.rows(slice(count)), features.rows(slice(count, None))
+    assert known.features is not None
+    assert known.logits is not None
+    assert new.features is not None
+    h, z, classes = map(torch.from_numpy, (known.features, known.logits, known.logits.argmax(axis=1)))
+    inputs, factor, head = torch.from_numpy(new.features), 1, _head(info)
+    with torch.no_grad():
+        if name == "react":
+            detector = theirs.ReAct(None, lambda maps: head(maps[:, :, 0, 0]))
+            detector.fit_feature_maps(h[:, :, None, None], classes)
+            expected = detector.predict_feature_maps(inputs[:, :, None, None])
+        elif name == "klm":
+            detector = theirs.KLMatching(None)
+            detector.fit_logits(z)
+            expected = detector.predict_logits(torch.from_numpy(new.logits))
+        else:
+            if name == "rmds":
+                # Theirs has sums in place of covariances.
+                detector, factor = theirs.RMD(None), count
+            else:
+                detector = (theirs.NNGuide if name == "nnguide" else theirs.SHE)(None, head)
+            detector.fit_features(h, classes)
+            expected = detector.predict_features(inputs)
+    ours = find_detector(name).fit(info, known)(new)
+    np.testing.assert_allclose(ours, factor * expected.numpy(), rtol=1e-6, atol=1e-9)

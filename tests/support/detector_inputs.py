@@ -80,8 +80,11 @@ def reference_features(seed: int, count: int, *, far: float = 0) -> Features:
         fixed.normal(size=REFERENCE_FEATURES),
     )
     noise = rng.normal(0, 0.3, (count, 4)), rng.normal(0, 0.1, (count, REFERENCE_FEATURES))
+    features = centre + noise[0] @ basis + noise[1] + far * shift
+    head = reference_info().head
     return Features(
-        features=centre + noise[0] @ basis + noise[1] + far * shift,
+        logits=features @ head.weight.T + head.bias,
+        features=features,
         activity=activity_profile(layers),
         drops=np.exp(rng.normal(-5 + far, 0.5, (count, 3))),
         flips=rng.uniform(0, 0.1, (count, 3)) * (1 + far),
