@@ -7,6 +7,7 @@ from onnx_ood.detectors.calibrate import (
     CalibratedScores,
     Calibration,
     calibrate,
+    calibrating_references,
     detector_p_values,
     split_references,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "TermValues",
     "activity_profile",
     "calibrate",
+    "calibrating_references",
     "collection_distance",
     "combination",
     "combined_score",

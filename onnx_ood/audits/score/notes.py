@@ -38,7 +38,7 @@ def rank_notes(results: Sequence[InputResult], *, nudged: bool) -> list[str]:
 
 
 def detector_notes(
-    summary: DetectorSummary | None, source: InputSource, inputs: int, flagged: int = 0
+    summary: DetectorSummary | None, source: InputSource, inputs: int = 0, flagged: int = 0
 ) -> list[str]:
     """Note references that are too few for flags, and inputs that look like bundled references.
 
