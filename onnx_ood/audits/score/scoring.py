@@ -206,12 +206,7 @@ def _calibrated(fitted: FittedDetectors, settings: ScoreSettings) -> CalibratedS
     if references.source != "given" or references.features is None:
         return None
     rate = settings.fpr if settings.fdr is None else settings.fdr
-    try:
-        return calibrate(detector, fitted.info, references.features, settings.seed, rate=rate)
-    except ValueError as error:
-        raise UsageError(
-            f"detector {detector.name} cannot be calibrated by these references: {error}"
-        ) from None
+    return calibrate(detector, fitted.info, references.features, settings.seed, rate=rate)
 
 
 def _largest_reference(combined: CombinedDetector | None) -> float | None:
@@ -286,7 +281,12 @@ def fit_scorer(
     if not asked and known.features is None and pipeline.detectors[0].requires_reference(info):
         return None, (_fallback("on this model it requires references"), *known.notes)
     fitted = pipeline.fit(known, progress)
-    scorer = Scorer(reader, prepared.feeding, fitted, settings)
+    try:
+        scorer = Scorer(reader, prepared.feeding, fitted, settings)
+    except ValueError as error:
+        raise UsageError(
+            f"detector {fitted.detectors[0].name} cannot be calibrated by these references: {error}"
+        ) from None
     problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
     alone = (
         f"{DEFAULT} uses the model's uncertainty alone: it cannot notice inputs far from the training data; give "

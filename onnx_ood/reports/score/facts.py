@@ -56,19 +56,16 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
             "(no references given)",
             "",
         )
-    rate = rate_name(summary)
+    kind, rate = _rate(summary), f"{100 * summary.rate:g}%"
     references = counted(summary.references, "reference")
     if result.flagged is None:
-        return f"{scored}, not flagged: {references} are too few for a {rate}", ""
+        return f"{scored}, not flagged: {references} are too few for a {kind} of {rate}", ""
     found = f"{result.flagged:,} of {counted(count, 'input')} flagged"
-    return f"{found}: unlike the {references} ({rate})", "red" * bool(result.flagged)
+    return f"{found}: unlike the {references} ({kind} {rate})", "red" * bool(result.flagged)
 
 
-def rate_name(summary: DetectorSummary) -> str:
-    """Name the rate of flags, such as "false-positive rate of 5%"; empty without given references."""
-    if summary.rate is None:
-        return ""
-    return f"false-{'positive' if summary.fdr is None else 'discovery'} rate of {100 * summary.rate:g}%"
+def _rate(summary: DetectorSummary) -> str:
+    return "false-positive rate" if summary.fdr is None else "false-discovery rate"
 
 
 def _beyond_references(result: ScoreResult) -> int | None:
@@ -225,9 +222,8 @@ def _flags(result: ScoreResult, summary: DetectorSummary) -> str:
     flagged = f"{result.flagged:,} of {result.scored:,} flagged"
     if summary.fdr is None:
         return f"{flagged} (p <= {summary.fpr:g})"
-    return f"{flagged} ({rate_name(summary)}" + (
-        f": p <= {summary.threshold:.3g})" if summary.threshold else ")"
-    )
+    largest = f": p <= {summary.threshold:.3g}" if summary.threshold else ""
+    return f"{flagged} ({_rate(summary)} {100 * summary.fdr:g}%{largest})"
 
 
 def _calibrated(summary: DetectorSummary) -> str:

@@ -93,8 +93,8 @@ def test_the_first_line_is_the_answer(result: onnx_ood.ScoreResult) -> None:
     )
     text = " ".join(" ".join(shown(result, 100, verbose=True)).split())
     assert (
-        "auto (activity + alteration + uncertainty), energy, against 40 known-good inputs; "
-        f"{flagged} of 13 flagged (p <= 0.05)" in text
+        "auto (activity + alteration + uncertainty), energy, against 40 known-good inputs; p-values by activity and "
+        f"uncertainty alone; {flagged} of 13 flagged (p <= 0.05)" in text
     )
 
 
@@ -145,7 +145,8 @@ def test_the_answer_stays_on_a_terminal_of_24_lines(
     print_score(Console(file=raw, width=80), warned)
     lines = raw.getvalue().splitlines()
     assert "flagged" in lines[0]
-    listed = [line for line in lines if ".png" in line]
+    listed = [line for line in lines if ".png" in line and not line.startswith("Nearest references: ")]
+    assert sum(line.startswith("Nearest references: 0") for line in lines) == 1
     left_out = [line.split()[0] for line in lines if "--all" in line]
     assert left_out == ([] if len(listed) == count else [f"{count - len(listed)}"])
     assert len(listed) >= min(count, 5)
