@@ -142,6 +142,8 @@ class DetectorSummary(Part):
         """
         # A rounding error must not ask for one more.
         calibrating = math.ceil(1 / p_value * (1 - 1e-9)) - 1
+        if self.calibration == "half" and 2 * calibrating - 1 < MIN_SPLIT:
+            return 2 * calibrating - 1
         full = self.calibration == "full" and (self.fdr is None or calibrating < MIN_SPLIT)
         rate = self.rate or p_value
         return calibrating if full or not self.learned else split_references(calibrating, rate)

@@ -139,11 +139,6 @@ def _details(result: ScoreResult, term: ScoreTerm) -> str:
     return f"{place.removesuffix(')')}, {like})" if place else f" ({like})"
 
 
-def nearest_references(entries: Iterable[InputResult]) -> list[tuple[str, str]]:
-    """Return the names of inputs and of their nearest references, for inputs that have one."""
-    return [(one.id, one.nearest_reference) for one in entries if one.nearest_reference is not None]
-
-
 def _place(result: ScoreResult, term: ScoreTerm) -> str:
     if term.layer_number is None or result.detector_summary is None:
         return ""

@@ -28,7 +28,6 @@ from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 from onnx_ood.reports.score.facts import (
     layer_names,
     leading_terms,
-    nearest_references,
     score_facts,
     score_headline,
     score_reasons,
@@ -102,12 +101,12 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
 
 def _nearest(inputs: Sequence[InputResult]) -> Text | None:
     """Name the nearest references of the first inputs, on one line."""
-    found = nearest_references(inputs[:_MAX_NEAREST])
+    found = [one for one in inputs[:_MAX_NEAREST] if one.nearest_reference is not None]
     if not found:
         return None
-    names = words.without_common_folder([name for pair in found for name in pair])
-    pairs = (f"{names[at]}: {names[at + 1]}" for at in range(0, len(names), 2))
-    return Text(f"Nearest references: {'; '.join(pairs)}", no_wrap=True, overflow="ellipsis")
+    names = words.without_common_folder([one.nearest_reference or "" for one in found])
+    pairs = (f"#{one.rank} {name}" for one, name in zip(found, names, strict=True))
+    return Text(f"Nearest references: {', '.join(pairs)}", no_wrap=True, overflow="ellipsis")
 
 
 class _Terms(NamedTuple):

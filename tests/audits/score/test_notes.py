@@ -190,7 +190,7 @@ def test_a_false_discovery_rate_names_the_references_that_one_flag_takes() -> No
     (note,) = notes.discovery_notes(discoveries(32, 32), 100)
     assert "999 references suffice to flag one" in note
     (note,) = notes.discovery_notes(discoveries(5, 10, calibration="half"), 4)
-    assert "no input can be flagged; give at least 60" in note
+    assert "no input can be flagged; give at least 17" in note
     (note,) = notes.discovery_notes(discoveries(5, 5, calibration="full", learned=5), 4)
     assert "no input can be flagged; give at least 9" in note
 
