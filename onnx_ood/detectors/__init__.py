@@ -40,7 +40,7 @@ from onnx_ood.detectors.features import AlteredReferences, Features, LinearHead,
 from onnx_ood.detectors.methods.batch_norm import collection_distance
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
-from onnx_ood.detectors.models.nearest import NearestReference
+from onnx_ood.detectors.models.nearest_reference import NearestReference
 from onnx_ood.detectors.per_probe import PerProbeDetector
 from onnx_ood.detectors.published import published_score
 from onnx_ood.detectors.registry import find_detector, list_detectors, register_detector

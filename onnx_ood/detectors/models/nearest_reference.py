@@ -17,7 +17,7 @@ from onnx_ood.detectors.models.gaussian import Standardizer
 _Part = Literal["activity", "features", "logits"]
 
 # Inputs whose distances to all references are computed at once.
-_TOGETHER = 256
+_MAX_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class NearestReference:
             needs: Parts of the features that the detector reads.
 
         Returns:
-            The finder; None if the detector reads none of these parts, or they do not differ between references.
+            The finder; None if all parts that the detector reads are missing or equal for all references.
         """
         parts: tuple[_Part, ...] = ("activity", "features", "logits")
         for part in parts:
@@ -60,7 +60,7 @@ class NearestReference:
         squares = (self.references**2).sum(axis=1)
         found = [
             # The square of the input itself does not change the order.
-            (squares - 2 * (rows[start : start + _TOGETHER] @ self.references.T)).argmin(axis=1)
-            for start in range(0, len(rows), _TOGETHER)
+            (squares - 2 * (rows[start : start + _MAX_ROWS] @ self.references.T)).argmin(axis=1)
+            for start in range(0, len(rows), _MAX_ROWS)
         ]
         return np.concatenate([np.empty(0, np.intp), *found])
