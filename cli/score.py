@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -66,7 +65,7 @@ def score(
         typer.Option(
             metavar="PATH",
             help="Known-good inputs: file, folder or glob. Inputs that differ from them are flagged. At least 10 to "
-            "learn from; to flag, at least 1/fpr - 1: 19 at the default --fpr. Repeatable.",
+            "learn from; to flag, at least 1/fpr - 1: 19 at the default --fpr; more for --fdr. Repeatable.",
             rich_help_panel="Input",
         ),
     ] = None,
@@ -238,14 +237,13 @@ def _fail_on_flagged(result: onnx_ood.ScoreResult, limit: float) -> None:
 
 
 def _why_no_flags(summary: DetectorSummary | None) -> str:
-    if summary is None or summary.fpr is None or summary.smallest_p is None:
+    if summary is None or summary.rate is None:
         return "no input can be flagged without references"
-    # A detector that learns from references is calibrated by a part of them.
-    calibrating = 1 / summary.smallest_p - 1
-    needed = math.ceil(1 / summary.fpr - 1) * round(summary.references / calibrating)
+    name, option = ("positive", "--fpr") if summary.fdr is None else ("discovery", "--fdr")
     return (
-        f"no input can be flagged at a false-positive rate of {summary.fpr:g} with "
-        f"{counted(summary.references, 'reference')}; give at least {needed:,}, or raise --fpr"
+        f"no input can be flagged at a false-{name} rate of {summary.rate:g} with "
+        f"{counted(summary.references, 'reference')}; give at least {summary.references_for(summary.rate):,}, or raise "
+        f"{option}"
     )
 
 

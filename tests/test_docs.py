@@ -1,10 +1,12 @@
 """What docs/ shows is what the code does."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from sessions import difference
 
@@ -69,7 +71,9 @@ def test_figures_on_references_are_those_of_the_detectors_page():
     for figure in ("0.954", "0.985", "0.887", "0.951", "0.933", "0.963"):
         assert figure in text
         assert figure in tables.split("## Results")[1], figure
-    shares = [float(share) for share in re.findall(r"\| (0\.0\d\d) ± 0\.\d+ \|", tables)]
+    shares = [
+        float(share) for share in re.findall(r"\| (0\.0\d\d) ± 0\.\d+ \|", tables.split("### Folders")[0])
+    ]
     assert f"{min(shares):.1%} to {max(shares):.1%} of good" in " ".join(text.split())
     most = max(int(high) for high in re.findall(r"\| \d+ \| \d+ to (\d+) \| 0\.", tables))
     assert f"0 to {most} of 200" in text
@@ -79,3 +83,17 @@ def test_every_page_is_in_the_navigation():
     pages = {path.name for path in DOCS.glob("*.md")} | {"tour.md"}
     nav = (DOCS.parent / "mkdocs.yml").read_text().split("\nnav:")[1]
     assert pages == set(re.findall(r": (\w[\w-]*\.md)$", nav, re.MULTILINE))
+
+
+def test_shares_of_false_flags_in_folders_are_those_that_were_measured():
+    table = (DOCS / "detectors.md").read_text().split("### Folders")[1]
+    stored = json.loads((DOCS.parent / "benchmarks" / "results" / "fdr-cpu.json").read_text())["folders"]
+    measured = {name: one for name, one in stored.items() if isinstance(one, dict)}
+    assert len(measured) == 10
+    for name, one in measured.items():
+        assert len(one["false"]) == len(one["true"]) == 40
+        shares = np.array(one["false"]) / np.maximum(np.add(one["false"], one["true"]), 1)
+        error = shares.std(ddof=1) / np.sqrt(40)
+        assert shares.mean() <= stored["fdr"] + 2 * error
+        cells = f"| {name} | {one['references']} | {shares.mean():.3f} ± {error:.3f} | {np.mean(one['true']):.1f} |"
+        assert cells in table

@@ -121,11 +121,12 @@ class _CheckedCombination:
         with _named(self.detector):
             found = self.scorer.explain(features.read_only())
         shape = (len(features), len(self.terms))
-        if found.values.shape != shape or found.layers.shape != shape:
+        arrays = [one for one in (found.values, found.layers, found.alterations) if one is not None]
+        if any(one.shape != shape for one in arrays):
             raise _wrong(
                 self.detector,
-                f"values and layers of terms of shape {list(shape)}",
-                f"{list(found.values.shape)} and {list(found.layers.shape)}",
+                f"values, layers and alterations of terms of shape {list(shape)}",
+                " and ".join(str(list(one.shape)) for one in arrays),
             )
         if not np.isfinite(found.values).all():
             raise _wrong(

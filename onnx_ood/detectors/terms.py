@@ -17,6 +17,10 @@ NO_LAYER = -1
 """In place of a layer, for a term that reads none."""
 
 
+NO_ALTERATION = -1
+"""In place of an alteration, for a term that does not learn from altered references."""
+
+
 @dataclass(frozen=True)
 class Term:
     """Term of a combined score.
@@ -38,10 +42,13 @@ class TermValues:
         values: The values, float64 [N, K]; higher = more out-of-distribution. Comparable between terms.
         layers: Layer that contributes most to each value, by its place in activity profiles, int [N, K]; `NO_LAYER` for
             a term that reads no layers.
+        alterations: Altered references towards which each value points most, by their place in `Features.altered`,
+            int [N, K]; `NO_ALTERATION` for a term that does not learn from them. None if no term does.
     """
 
     values: Float
     layers: NDArray[np.intp]
+    alterations: NDArray[np.intp] | None = None
 
 
 @runtime_checkable

@@ -41,6 +41,7 @@ class ReferenceSet:
         source: `"given"` for known-good inputs, `"bundled"` for photos of the package, `"none"` without references.
         features: Features of the references, with `altered` if a detector reads it; None without references.
         ids: Names of given references.
+        alterations: Names of the alterations of `features.altered`, in the same order.
         failed: References that could not be measured.
         note: Reason for a source that was selected automatically; empty otherwise.
         digests: Digests of given references, `Batch.digests`.
@@ -52,6 +53,7 @@ class ReferenceSet:
     failed: tuple[Failure, ...] = ()
     note: str = ""
     digests: frozenset[bytes] = frozenset()
+    alterations: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str | None:
@@ -116,15 +118,18 @@ def measure_references(
             f"{named('reference')}"
         )
     # Nothing can be learned from an augmentation that makes the model return NaN.
-    altered = tuple(
-        AlteredReferences(one, np.arange(len(one))) for one in found.altered.values() if one.finite().all()
-    )
+    altered = {
+        name: AlteredReferences(one, np.arange(len(one)))
+        for name, one in found.altered.items()
+        if one.finite().all()
+    }
     return ReferenceSet(
         "given",
-        replace(found.values, altered=altered),
+        replace(found.values, altered=tuple(altered.values())),
         tuple(found.ids),
         failed=tuple(found.failed),
         digests=frozenset(found.digests),
+        alterations=tuple(altered),
     )
 
 
@@ -176,9 +181,14 @@ def measure_bundled_photos(
             "none",
             note="the model gives NaN or infinity for the bundled photos, so they are not used as references",
         )
+    features = features if finite.all() else features.rows(np.flatnonzero(finite))
+    # Nothing can be learned from an alteration with a single altered reference: it has no spread.
+    learnable = [at for at, one in enumerate(features.altered) if len(one) > 1]
+    names = tuple(augmentations)
     return ReferenceSet(
         "bundled",
-        _learnable(features if finite.all() else features.rows(np.flatnonzero(finite))),
+        replace(features, altered=tuple(features.altered[at] for at in learnable)),
+        alterations=tuple(names[at] for at in learnable),
         failed=tuple(
             Failure(id=f"bundled photo {at + 1}", reason="the model gives NaN or infinity for it")
             for at in np.flatnonzero(~finite).tolist()
@@ -222,11 +232,6 @@ def _measure_crops(
 def _finite_only(altered: AlteredReferences) -> AlteredReferences:
     rows = np.flatnonzero(altered.features.finite())
     return AlteredReferences(altered.features.rows(rows), altered.of[rows])
-
-
-def _learnable(features: Features) -> Features:
-    """Leave out alterations with a single altered reference: they have no spread."""
-    return replace(features, altered=tuple(one for one in features.altered if len(one) > 1))
 
 
 def overlap_notes(shared: Sequence[str], equal: Sequence[str] = ()) -> tuple[str, ...]:

@@ -13,10 +13,19 @@ from onnx_ood.detectors import (
     LinearHead,
     ModelInfo,
     calibrate,
+    calibrating_references,
     detector_p_values,
     find_detector,
     full_p_values,
+    split_references,
 )
+
+
+def with_logits(features: Features) -> Features:
+    head = reference_info().head
+    assert head is not None
+    assert features.features is not None
+    return replace(features, logits=features.features @ head.weight.T + head.bias)
 
 
 def test_half_of_the_references_learn_and_the_other_half_calibrates() -> None:
@@ -29,7 +38,7 @@ def test_half_of_the_references_learn_and_the_other_half_calibrates() -> None:
     calibration = scorer(Features(features=reference[order[15:]]))
     expected = [(1 + np.sum(calibration >= scorer(Features(features=row[np.newaxis])))) / 17 for row in rows]
     found = calibrate(detector, info, Features(features=reference), seed=3)
-    assert found.references == 16
+    assert (found.method, found.references, found.scorer) == ("half", 16, None)
     np.testing.assert_allclose(found.p_values(Features(features=rows)), expected)
 
 
@@ -63,7 +72,7 @@ def test_auto_has_the_p_values_of_activity_and_uncertainty() -> None:
     expected = full_p_values(reference.activity, inputs.activity, scores=scores)
     np.testing.assert_array_equal(detector_p_values(info, reference, inputs), expected)
     found = calibrate(find_detector("auto"), info, reference, seed=0)
-    assert found.references == 24
+    assert (found.method, found.references, found.scorer) == ("full", 24, None)
     np.testing.assert_array_equal(found.p_values(inputs), expected)
 
 
@@ -90,3 +99,62 @@ def test_a_pickled_calibration_gives_the_same_values(name: str) -> None:
     copy = pickle.loads(pickle.dumps(found))
     assert copy.references == found.references
     np.testing.assert_array_equal(copy.p_values(inputs), found.p_values(inputs))
+
+
+@pytest.mark.parametrize("name", ["auto", "knn", "mahalanobis", "energy"])
+def test_no_input_with_a_higher_score_has_a_higher_p_value(name: str) -> None:
+    info, reference = reference_info(), with_logits(reference_features(1, 70))
+    inputs = Features.joined(
+        [with_logits(reference_features(2, 30)), with_logits(reference_features(3, 30, far=0.4))]
+    )
+    found = calibrate(find_detector(name), info, reference, seed=4)
+    assert found.method == "split"
+    assert found.scorer is not None
+    scores, values = found.scorer(inputs), found.p_values(inputs)
+    assert np.all(np.diff(values[np.argsort(-scores)]) >= 0)
+    assert len(np.unique(values)) > 5
+
+
+def test_auto_learns_from_some_references_and_the_others_calibrate_it() -> None:
+    info, reference = reference_info(), with_logits(reference_features(1, 60))
+    inputs = with_logits(reference_features(2, 9, far=0.3))
+    order = np.random.default_rng(4).permutation(60)
+    scorer = find_detector("auto").fit(info, reference.rows(order[:41]))
+    calibration, scores = scorer(reference.rows(order[41:])), scorer(inputs)
+    found = calibrate(find_detector("auto"), info, reference, seed=4)
+    assert (found.method, found.references) == ("split", 19)
+    assert found.scorer is not None
+    np.testing.assert_array_equal(found.scorer(inputs), scores)
+    expected = [(1 + np.sum(calibration >= score)) / 20 for score in scores]
+    np.testing.assert_allclose(found.p_values(inputs), expected)
+
+
+def test_auto_keeps_all_references_for_a_rate_that_a_part_of_them_cannot_reach() -> None:
+    info, reference = reference_info(), with_logits(reference_features(1, 70))
+    assert calibrate(find_detector("auto"), info, reference, seed=0, rate=0.02).method == "full"
+    assert calibrate(find_detector("auto"), info, reference, seed=0, rate=0.05).method == "split"
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.03, 0.05, 0.1, 1 / 3])
+def test_references_that_calibrate_waste_none_of_the_rate(rate: float) -> None:
+    for count in range(2, 900):
+        calibrating = calibrating_references(count, rate)
+        most = min(max(2 * count // 5, count - 200), count // 2)
+        allowed = [int((one + 1) * rate + 1e-9) / (one + 1) for one in range(1, most + 1)]
+        assert calibrating <= most
+        if calibrating:
+            # The share of inputs that are flagged, and as many references as possible with that number of steps.
+            assert allowed[calibrating - 1] == pytest.approx(
+                int((most + 1) * rate + 1e-9) / (calibrating + 1)
+            )
+            assert int((calibrating + 1) * rate + 1e-9) > int(calibrating * rate + 1e-9)
+        else:
+            assert not any(allowed)
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.1])
+@pytest.mark.parametrize("calibrating", [5, 19, 20, 99, 150, 999])
+def test_split_references_are_the_fewest_that_suffice(calibrating: int, rate: float) -> None:
+    found = split_references(calibrating, rate)
+    enough = [count for count in range(60, 3000) if calibrating_references(count, rate) >= calibrating]
+    assert found == enough[0]

@@ -136,6 +136,16 @@ Fpr = Annotated[
     ),
     Option("Detector"),
 ]
+Fdr = Annotated[
+    float | None,
+    Field(
+        gt=0,
+        lt=1,
+        description="False-discovery rate in place of --fpr: the expected share of false flags among all flags of the "
+        "run, decided at its end.",
+    ),
+    Option("Detector"),
+]
 Cache = Annotated[
     Path | bool,
     BeforeValidator(_as_path),

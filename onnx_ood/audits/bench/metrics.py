@@ -97,7 +97,7 @@ def flagged(
         if not settings.detectors and detector.name != "auto":
             continue
         try:
-            calibrated = calibrate(detector, info, reference, settings.seed)
+            calibrated = calibrate(detector, info, reference, settings.seed, rate=settings.fpr)
             count = calibrated.references
             found = {
                 name: flag(calibrated.p_values(inputs), settings.fpr, count)

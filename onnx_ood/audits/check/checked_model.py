@@ -36,6 +36,7 @@ class CheckedModel(TomlModel):
         default="auto", description="Detector that flags inputs."
     )
     fpr: common.Fpr = 0.05
+    fdr: common.Fdr = None
     baseline_model: NonEmptyStr | None = Field(
         default=None, description="ONNX file to compare predictions with, for agreement."
     )

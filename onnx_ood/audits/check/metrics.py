@@ -88,9 +88,10 @@ def flagged(runner: AuditRunner) -> MetricValue:
         )
     result = runner.evaluated_score()
     if result.flagged is None:
-        raise NotEvaluatedError(
-            f"too few references to flag any input at a false-positive rate of {config.fpr:g}; give more"
+        rate = (
+            f"positive rate of {config.fpr:g}" if config.fdr is None else f"discovery rate of {config.fdr:g}"
         )
+        raise NotEvaluatedError(f"too few references to flag any input at a false-{rate}; give more")
     terms = tuple(term for name, term in result.terms if name == config.detector)
     return replace(_share(result.flagged, result.scored), terms=terms)
 

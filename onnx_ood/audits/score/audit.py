@@ -200,8 +200,10 @@ class ScoreRun:
         if settings.detectors != (DEVIATION,) and (found := old.detector_summary) is not None:
             names = dict.fromkeys(settings.detectors or (DEFAULT,))
             detectors = tuple(UsedDetector(name=name, formula="", source="") for name in names)
-            fpr = None if found.fpr is None else settings.fpr
-            summary = found.model_copy(update={"detectors": detectors, "fpr": fpr})
+            rates = {"fpr": settings.fpr if settings.fdr is None else None, "fdr": settings.fdr}
+            if found.rate is None:
+                rates = {}
+            summary = found.model_copy(update={"detectors": detectors, **rates})
         ranked = summary is not None or referenced or settings.detectors not in ((), (DEVIATION,))
         nudging = self._nudging if settings.nudged(ranked=ranked) else None
         provider = resolve(settings.provider).provider
@@ -286,9 +288,11 @@ class ScoreRun:
             probe_results, results = summary.probe_results(), summary.inputs(most)
             advice = summary.advice() if settings.advise else None
             used = _copies_used(adaptive, summary, writer.scored) if adaptive else None
-            flagged, pairs = summary.flagged, summary.copies
+            flagged, threshold, pairs = summary.flagged, summary.threshold, summary.copies
             failures = summary.failed(most)
         detectors = stream.header.detector_summary
+        if detectors is not None:
+            detectors = detectors.model_copy(update={"threshold": threshold})
         answer = describe_answer(prepared.model, settings.answer, writer.answer_problem)
         enough = bool(results) and 2 * writer.scored >= writer.seen
         rounding = (
@@ -331,7 +335,7 @@ class ScoreRun:
                 *rank_notes(results, nudged=nudging is not None),
                 *notes,
                 *answer_notes(answer),
-                *detector_notes(detectors, source),
+                *detector_notes(detectors, source, writer.scored, flagged),
                 *order_notes(detectors, results),
                 *run_notes(settings, run),
                 *comparison_notes(probe_results, pairs),

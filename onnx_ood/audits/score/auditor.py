@@ -65,6 +65,7 @@ class _Saved(BaseModel):
     reference_failed: tuple[Failure, ...]
     reference_note: str
     reference_digests: tuple[str, ...] = ()
+    reference_alterations: tuple[str, ...] = ()
     reference_columns: tuple[str, ...] = ()
     spread: tuple[float, ...] | None = None
 
@@ -250,6 +251,7 @@ class Auditor:
             reference_failed=references.failed,
             reference_note=references.note,
             reference_digests=tuple(sorted(one.hex() for one in references.digests)),
+            reference_alterations=references.alterations,
             reference_columns=self._columns,
             spread=None if self._run.spread is None else tuple(self._run.spread.tolist()),
         )
@@ -303,6 +305,7 @@ class Auditor:
                 saved.reference_failed,
                 saved.reference_note,
                 frozenset(map(bytes.fromhex, saved.reference_digests)),
+                saved.reference_alterations,
             )
             _check_references(saved, references)
             spread = None if saved.spread is None else np.array(saved.spread, np.float64)
@@ -377,6 +380,8 @@ def _check_references(saved: _Saved, references: ReferenceSet) -> None:
     complete = len(references) == len(saved.reference_ids) or saved.reference != "given"
     if not complete or (references.features is None) != (saved.reference == "none"):
         raise ValueError("references are missing")
+    if references.features is not None and len(references.features.altered) != len(references.alterations):
+        raise ValueError("names of altered references are missing")
     if references.features is not None and not references.features.finite().all():
         raise ValueError("references are not finite")
 

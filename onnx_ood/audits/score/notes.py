@@ -9,7 +9,7 @@ from onnx_ood.audits.score.nudging import Perturber
 from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.audits.score.stream.stream import Stream
-from onnx_ood.detectors import MIN_INPUTS, find_detector
+from onnx_ood.detectors import MIN_INPUTS, MIN_SPLIT, find_detector, min_discoveries
 from onnx_ood.evidence.model_notes import randomness_notes
 from onnx_ood.graph import Rounding
 from onnx_ood.inputs import InputSource, shown
@@ -37,11 +37,20 @@ def rank_notes(results: Sequence[InputResult], *, nudged: bool) -> list[str]:
     return [f"The drops of all inputs are equal, so they cannot be compared with each other: they {what}."]
 
 
-def detector_notes(summary: DetectorSummary | None, source: InputSource) -> list[str]:
-    """Note references that are too few for flags, and inputs that look like bundled references."""
+def detector_notes(
+    summary: DetectorSummary | None, source: InputSource, inputs: int = 0, flagged: int = 0
+) -> list[str]:
+    """Note references that are too few for flags, and inputs that look like bundled references.
+
+    Args:
+        summary: Detectors and references.
+        source: The inputs.
+        inputs: Number of scored inputs.
+        flagged: Number of flagged inputs.
+    """
     if summary is None:
         return []
-    notes = []
+    notes = [] if flagged else discovery_notes(summary, inputs)
     if summary.fpr is not None and not summary.flags:
         notes.append(
             f"With so few references no p-value is below {summary.smallest_p:.2g}, so no input can be flagged at a "
@@ -56,6 +65,25 @@ def detector_notes(summary: DetectorSummary | None, source: InputSource) -> list
                 "photos, they look more typical than they are."
             )
     return notes
+
+
+def discovery_notes(summary: DetectorSummary, inputs: int) -> list[str]:
+    """Note that so many inputs cannot be flagged one by one at a false-discovery rate with so few references."""
+    if summary.fdr is None or summary.smallest_p is None or not inputs:
+        return []
+    needed = min_discoveries(summary.smallest_p, inputs, summary.fdr)
+    if needed == 1:
+        return []
+    few = (
+        f"With {summary.references:,} references the smallest p-value is 1/{summary.calibrating + 1:,}: at a "
+        f"false-discovery rate of {summary.fdr:g} "
+    )
+    if needed > inputs:
+        return [f"{few}no input can be flagged; give at least {summary.references_for(summary.fdr):,}."]
+    return [
+        f"{few}inputs are flagged only if at least {needed:,} of {inputs:,} are that unusual; "
+        f"{summary.references_for(summary.fdr / inputs):,} references suffice to flag one."
+    ]
 
 
 def answer_notes(answer: ModelAnswer) -> list[str]:
@@ -96,7 +124,10 @@ def order_notes(summary: DetectorSummary | None, results: Sequence[InputResult])
     why = (
         "p-values count unusually low scores, too"
         if find_detector(summary.detectors[0].name).two_sided
-        else "p-values use only part of the score, so order and flags can differ"
+        else f"with fewer than {MIN_SPLIT} references p-values use only part of the score, so order and flags can "
+        "differ"
+        if summary.references < MIN_SPLIT
+        else "with so few references for this rate p-values use only part of the score, so order and flags can differ"
     )
     return [f"Some flagged inputs rank below inputs that are not flagged: {why}."]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +13,7 @@ from typing_extensions import override
 from onnx_ood import _rendering
 from onnx_ood.audits.score.settings import ScoreSettings
 from onnx_ood.audits.score.table import table_columns, table_row
+from onnx_ood.detectors import MIN_SPLIT, Calibration, split_references
 from onnx_ood.results.base import (
     DetectorNudges,
     Environment,
@@ -34,6 +36,13 @@ DROP = (
     "drops to all copies' drops on the first inputs."
 )
 """Description of an input's drop, for schemas."""
+
+
+NEAREST_REFERENCE = (
+    "Nearest given reference, by the activity of layers, else the features or logits that the first detector reads; "
+    "null without."
+)
+"""Description of an input's nearest reference, for schemas."""
 
 
 class UsedTerm(Part):
@@ -61,7 +70,7 @@ class UsedDetector(Part):
 
 
 class DetectorSummary(Part):
-    """Detectors, references and the false-positive rate of flags."""
+    """Detectors, references and the rate of flags."""
 
     detectors: tuple[UsedDetector, ...] = Field(description="The first one ranks and gives p-values.")
     reference: Literal["given", "bundled", "none"] = Field(
@@ -71,8 +80,29 @@ class DetectorSummary(Part):
     references_sha256: str | None = Field(
         description="SHA-256 of the names of given references, one per line; null without."
     )
+    calibration: Calibration | None = Field(
+        default=None,
+        description="Source of p-values; null without given references. `split`: the first detector learned from "
+        "`learned` references, and its scores are ranked among those of the others, so that order and p-values agree. "
+        "`half`: the same by a detector that learned from half of the references; the one that ranks learned from all. "
+        "`full`: full-conformal prediction by activity and uncertainty, without the other terms of the score.",
+    )
+    learned: int = Field(
+        default=0, description="Number of references that the first detector learned from to rank inputs."
+    )
     fpr: Number = Field(
-        description="False-positive rate of flags; null without given references: no threshold is justified then."
+        description="False-positive rate of flags; null without given references: no threshold is justified then. Null "
+        "with a false-discovery rate."
+    )
+    fdr: Number = Field(
+        default=None,
+        description="False-discovery rate of flags: the expected share of false ones among all; null with a "
+        "false-positive rate.",
+    )
+    threshold: Number = Field(
+        default=None,
+        description="Largest p-value that is flagged; 0 for none. With a false-discovery rate it is found at the end "
+        "of the run, by Benjamini-Hochberg: null in the first line of a stream. Null without flags.",
     )
     smallest_p: Number = Field(
         description="Smallest possible p-value with so many references; above the rate, no input can be flagged."
@@ -92,7 +122,31 @@ class DetectorSummary(Part):
     @property
     def flags(self) -> bool:
         """True if inputs can be flagged."""
-        return self.fpr is not None and self.smallest_p is not None and self.smallest_p <= self.fpr
+        return self.rate is not None and self.smallest_p is not None and self.smallest_p <= self.rate
+
+    @property
+    def rate(self) -> float | None:
+        """False-positive or false-discovery rate of flags; None without given references."""
+        return self.fpr if self.fdr is None else self.fdr
+
+    @property
+    def calibrating(self) -> int:
+        """Number of references that p-values are ranked among; 0 without given references."""
+        return round(1 / self.smallest_p) - 1 if self.smallest_p else 0
+
+    def references_for(self, p_value: float) -> int:
+        """Return the number of references with which a p-value can be so small.
+
+        Args:
+            p_value: The p-value, above 0.
+        """
+        # A rounding error must not ask for one more.
+        calibrating = math.ceil(1 / p_value * (1 - 1e-9)) - 1
+        if self.calibration == "half" and 2 * calibrating - 1 < MIN_SPLIT:
+            return 2 * calibrating - 1
+        full = self.calibration == "full" and (self.fdr is None or calibrating < MIN_SPLIT)
+        rate = self.rate or p_value
+        return calibrating if full or not self.learned else split_references(calibrating, rate)
 
 
 class ProbeResult(Part):
@@ -151,6 +205,11 @@ class ScoreTerm(Part):
         description="Layer that contributes most; null for a term that reads no layers."
     )
     layer_number: int | None = Field(description="Position of that layer, 1 = first; 0 is the model's input.")
+    alteration: str | None = Field(
+        default=None,
+        description="Alteration of references towards which the value points most; null for a term that does not learn "
+        "from altered references.",
+    )
 
 
 class InputResult(Part):
@@ -168,12 +227,14 @@ class InputResult(Part):
     terms: tuple[ScoreTerm, ...] = Field(
         default=(), description="Terms of the scores, in the order of the detectors and their `terms`."
     )
+    nearest_reference: str | None = Field(default=None, description=NEAREST_REFERENCE)
     p_value: Number = Field(
         description="p-value by the first detector: how rarely an input like the references is as unusual; exact in "
         "finite samples. Null without given references."
     )
     flagged: bool | None = Field(
-        description="True if the p-value is at most the false-positive rate; null if no input can be flagged."
+        description="True if the p-value is at most the `threshold` of `detector_summary`; null if no input can be "
+        "flagged."
     )
     deviation: Number = Field(
         description="Two-sided distance of the log drops from those of the other inputs, in robust standard deviations."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,10 +13,13 @@ from onnx_ood._types import Array, Float, Progress
 from onnx_ood.audits.score.result import DetectorSummary, ScoreTerm, UsedDetector, UsedTerm
 from onnx_ood.audits.score.settings import DEVIATION, ScoreSettings
 from onnx_ood.detectors import (
+    NO_ALTERATION,
     NO_LAYER,
+    CalibratedScores,
     CombinedDetector,
     Detector,
     Features,
+    NearestReference,
     Need,
     calibrate,
     find_detector,
@@ -43,14 +46,17 @@ class Scores:
     Attributes:
         scores: Scores of D detectors, float64 [N, D].
         terms: Terms of the scores of each input; none for inputs without finite features.
+        nearest: Nearest reference of each input, or None.
         p_values: p-values by the first detector, float64 [N]; None without given references.
-        flagged: Inputs flagged at the chosen false-positive rate, bool [N]; None if no p-value can be that small.
+        flagged: Inputs flagged at the chosen false-positive rate, bool [N]; None if no p-value can be that small, or
+            with a false-discovery rate.
         finite: Inputs with finite features, bool [N]; the scores of others are NaN.
         outputs: The model's own outputs of the runs that gave the features, as `Measurement.outputs`.
     """
 
     scores: Float
     terms: Sequence[tuple[ScoreTerm, ...]]
+    nearest: Sequence[str | None]
     p_values: Float | None
     flagged: NDArray[np.bool_] | None
     finite: NDArray[np.bool_]
@@ -77,16 +83,22 @@ class Scorer:
             fitted: Fitted detectors; the first one ranks and calibrates.
             settings: Settings of the audit.
         """
-        self.reader, self._feeding, self._fpr = reader, feeding, settings.fpr
+        self.reader, self._feeding, self._settings = reader, feeding, settings
         self._nudged = settings.nudged(ranked=True)
-        self.fitted = fitted
         references = fitted.references
-        self._calibrated = (
-            calibrate(fitted.detectors[0], fitted.info, references.features, settings.seed)
-            if references.source == "given" and references.features is not None
+        calibrated = self._calibrated = _calibrated(fitted, settings)
+        learned = len(references) if fitted.detectors[0].uses_reference else 0
+        if calibrated and calibrated.scorer:
+            fitted = replace(fitted, fitted=(calibrated.scorer, *fitted.fitted[1:]))
+            learned = len(references) - calibrated.references
+        self.fitted = fitted
+        self._nearest = (
+            NearestReference.of(references.features, fitted.detectors[0].needs)
+            if calibrated and references.features is not None
             else None
         )
         combined = fitted.combined
+        fpr = settings.fpr if calibrated and settings.fdr is None else None
         self.described = DetectorSummary(
             detectors=tuple(
                 _described(one, combined.get(one.name), reader.nudges_for(one.needs))
@@ -95,8 +107,12 @@ class Scorer:
             reference=references.source,
             references=len(references),
             references_sha256=references.sha256,
-            fpr=settings.fpr if self._calibrated else None,
-            smallest_p=1 / (self._calibrated.references + 1) if self._calibrated else None,
+            calibration=calibrated.method if calibrated else None,
+            learned=learned,
+            fpr=fpr,
+            fdr=settings.fdr if calibrated else None,
+            threshold=fpr,
+            smallest_p=1 / (calibrated.references + 1) if calibrated else None,
             largest_reference=_largest_reference(combined.get(fitted.detectors[0].name)),
             layers=len(fitted.info.layers) if combined else 0,
         )
@@ -133,6 +149,7 @@ class Scorer:
         finite = features.finite()
         scores = np.full((len(batch), len(self.fitted.detectors)), np.nan)
         terms: list[tuple[ScoreTerm, ...]] = [()] * len(batch)
+        nearest: list[str | None] = [None] * len(batch)
         p_values, flagged = None, None
         rows = np.flatnonzero(finite)
         good = features.rows(rows)
@@ -140,23 +157,32 @@ class Scorer:
             scores[rows] = self.fitted.scores(good)
             for row, values in zip(rows.tolist(), self._terms(good), strict=True):
                 terms[row] = values
+            if self._nearest:
+                ids = self.fitted.references.ids
+                for row, at in zip(rows.tolist(), self._nearest(good).tolist(), strict=True):
+                    nearest[row] = ids[at]
         if self._calibrated:
             p_values = np.full(len(batch), np.nan)
             p_values[rows] = self._calibrated.p_values(good) if len(rows) else ()
-            if self.described.flags:
+            # With a false-discovery rate flags are found at the end of the run.
+            if self.described.flags and self._settings.fdr is None:
                 flagged = np.zeros(len(batch), np.bool_)
-                flagged[rows] = flag(p_values[rows], self._fpr, self._calibrated.references)
-        return Scores(scores, terms, p_values, flagged, finite, outputs)
+                flagged[rows] = flag(p_values[rows], self._settings.fpr, self._calibrated.references)
+        return Scores(scores, terms, nearest, p_values, flagged, finite, outputs)
 
     def _terms(self, features: Features) -> list[tuple[ScoreTerm, ...]]:
         """Return the terms of the scores of N inputs."""
         names = self.reader.profiled
         inputs = len(names) - self.described.layers
+        altered = self.fitted.references.alterations
         found: list[tuple[ScoreTerm, ...]] = [()] * len(features)
         for name, combined in self.fitted.combined.items():
             explained = combined.explain(features)
-            for row, (values, layers) in enumerate(
-                zip(explained.values.tolist(), explained.layers.tolist(), strict=True)
+            towards = explained.alterations
+            if towards is None:
+                towards = np.full(explained.values.shape, NO_ALTERATION)
+            for row, (values, layers, alterations) in enumerate(
+                zip(explained.values.tolist(), explained.layers.tolist(), towards.tolist(), strict=True)
             ):
                 found[row] += tuple(
                     ScoreTerm(
@@ -165,10 +191,22 @@ class Scorer:
                         value=value,
                         layer=None if layer == NO_LAYER else names[layer],
                         layer_number=None if layer == NO_LAYER else layer + 1 - inputs,
+                        alteration=None if alteration == NO_ALTERATION else altered[alteration],
                     )
-                    for term, value, layer in zip(combined.terms, values, layers, strict=True)
+                    for term, value, layer, alteration in zip(
+                        combined.terms, values, layers, alterations, strict=True
+                    )
                 )
         return found
+
+
+def _calibrated(fitted: FittedDetectors, settings: ScoreSettings) -> CalibratedScores | None:
+    """Calibrate the first detector if references are given."""
+    detector, references = fitted.detectors[0], fitted.references
+    if references.source != "given" or references.features is None:
+        return None
+    rate = settings.fpr if settings.fdr is None else settings.fdr
+    return calibrate(detector, fitted.info, references.features, settings.seed, rate=rate)
 
 
 def _largest_reference(combined: CombinedDetector | None) -> float | None:
@@ -243,7 +281,12 @@ def fit_scorer(
     if not asked and known.features is None and pipeline.detectors[0].requires_reference(info):
         return None, (_fallback("on this model it requires references"), *known.notes)
     fitted = pipeline.fit(known, progress)
-    scorer = Scorer(reader, prepared.feeding, fitted, settings)
+    try:
+        scorer = Scorer(reader, prepared.feeding, fitted, settings)
+    except ValueError as error:
+        raise UsageError(
+            f"detector {fitted.detectors[0].name} cannot be calibrated by these references: {error}"
+        ) from None
     problem = pipeline.chosen_cache.problem if pipeline.chosen_cache else ""
     alone = (
         f"{DEFAULT} uses the model's uncertainty alone: it cannot notice inputs far from the training data; give "

@@ -36,6 +36,7 @@ class ScoreSettings(Settings):
             their cosine drops. Empty for `auto` if it applies, else `"deviation"`.
         bundled_reference: True to use the bundled photos as references when none are given (RGB models only).
         fpr: False-positive rate at which inputs that differ from given references are flagged.
+        fdr: False-discovery rate of the flags of the run, by Benjamini-Hochberg, in place of `fpr`; None for `fpr`.
         cache: Folder that keeps measured features between runs; True for that of the user, False for none.
         probes: Selectors of the tensors to watch; empty for suggested ones (or the recipe's).
         noise: Distribution of the noise.
@@ -69,6 +70,7 @@ class ScoreSettings(Settings):
     detectors: common.Detectors = ()
     bundled_reference: common.BundledReference = True
     fpr: common.Fpr = 0.05
+    fdr: common.Fdr = None
     cache: common.Cache = True
     probes: common.Probes = ()
     noise: common.Noise = "gaussian"
@@ -112,6 +114,10 @@ class ScoreSettings(Settings):
     def _check(self) -> Self:
         if DEVIATION in self.detectors and len(self.detectors) > 1:
             raise ValueError(f"{DEVIATION} is part of every result; name it alone to rank by it")
+        if self.fdr is not None and self._changed("fpr"):
+            raise ValueError(
+                f"{named('fpr', self.fpr)} and {named('fdr', self.fdr)}: a flag keeps one of these rates; leave one out"
+            )
         if self.tf32 and self.provider == "cpu":
             raise ValueError(
                 f"TF32 exists on CUDA only, and the provider is cpu; leave out {named('tf32', True)}"

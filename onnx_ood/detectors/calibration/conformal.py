@@ -20,7 +20,7 @@ Not exact, and not offered: the rank of a new score among the scores of the refe
 The guarantee holds for one new input, on average over random reference sets. Inputs compared with the same references
 are dependent: the share of in-distribution inputs flagged with one reference set varies around α with a standard
 deviation of about √(α·(1 − α) / n). Of many in-distribution inputs a share of about α is flagged; for few false
-discoveries in a list, adjust the p-values for multiple testing.
+discoveries among many inputs, flag by `discovery_threshold`.
 
 Sources: V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random World, 2005; H. Papadopoulos et al., ECML
 2002 (split); R. F. Barber et al., Annals of Statistics 49 (2021) (jackknife+); S. Bates et al., Annals of Statistics 51
@@ -28,6 +28,9 @@ Sources: V. Vovk, A. Gammerman and G. Shafer, Algorithmic Learning in a Random W
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,6 +175,53 @@ def flag(values: Float, fpr: float, references: int) -> NDArray[np.bool_]:
         )
     flagged: NDArray[np.bool_] = values <= fpr
     return flagged
+
+
+def discovery_threshold(counts: Mapping[float, int], fdr: float) -> float:
+    """Return the largest p-value that the Benjamini-Hochberg procedure rejects.
+
+    Of m inputs those with p ≤ max{v : v ≤ fdr·#{p ≤ v} / m} are flagged. Then the expected share of in-distribution
+    inputs among the flagged ones is at most fdr·m₀ / m, with m₀ in-distribution inputs of m, for p-values that are
+    independent or positively dependent (PRDS). Those of `p_values` are, although they share their references (S. Bates
+    et al., Annals of Statistics 51, 2023). For `full_p_values` and `two_sided_p_values` no such theorem is known.
+
+    Source: Y. Benjamini and Y. Hochberg, Journal of the Royal Statistical Society B 57 (1995); Y. Benjamini and
+    D. Yekutieli, Annals of Statistics 29 (2001) (PRDS).
+
+    Args:
+        counts: Number of inputs with each p-value. With n references there are at most n + 1 p-values, whatever the
+            number of inputs.
+        fdr: False-discovery rate, above 0 and below 1.
+
+    Returns:
+        The threshold; 0 if no input is flagged.
+
+    >>> discovery_threshold({0.01: 1, 0.04: 1, 0.5: 2}, 0.1)
+    0.04
+    """
+    total, reached, threshold = sum(counts.values()), 0, 0.0
+    for value, count in sorted(counts.items()):
+        reached += count
+        if value * total <= fdr * reached * (1 + _ROUNDING):
+            threshold = value
+    return threshold
+
+
+def min_discoveries(smallest: float, inputs: int, fdr: float) -> int:
+    """Return how many inputs must have the smallest p-value before any is flagged at a false-discovery rate.
+
+    Args:
+        smallest: Smallest possible p-value, 1 / (n + 1) with n references.
+        inputs: Number m of inputs.
+        fdr: False-discovery rate.
+
+    Returns:
+        The least k with smallest ≤ fdr·k / m; above `inputs` if no number suffices.
+
+    >>> min_discoveries(1 / 33, 100, 0.1), min_discoveries(1 / 1000, 100, 0.1)
+    (31, 1)
+    """
+    return math.ceil(smallest * inputs / fdr * (1 - _ROUNDING))
 
 
 def _in_deviations(values: Float) -> Float:

@@ -22,7 +22,7 @@ from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
 from onnx_ood.detectors.registry import register_detector
 from onnx_ood.detectors.requirements import required, why_no_classes, why_no_layers
-from onnx_ood.detectors.terms import NO_LAYER, Term, TermValues, largest_layers
+from onnx_ood.detectors.terms import NO_ALTERATION, NO_LAYER, Term, TermValues, largest_layers
 
 # The bundled references hold several crops of each photo, as many places apart as there are photos. That number is a
 # multiple of this one, so that crops of one photo share a fold.
@@ -128,7 +128,13 @@ class _Combination:
             else np.full(len(features), NO_LAYER)
             for one in self.fitted
         ]
-        return TermValues(np.stack(values, axis=1), np.stack(layers, axis=1))
+        alterations = [
+            one.scorer.alterations(features)
+            if one.term is _ALTERATION and isinstance(one.scorer, _ProfileScorer)
+            else np.full(len(features), NO_ALTERATION)
+            for one in self.fitted
+        ]
+        return TermValues(*(np.stack(one, axis=1) for one in (values, layers, alterations)))
 
 
 def _without_references(info: ModelInfo) -> FittedDetector:
@@ -235,6 +241,12 @@ class _ProfileScorer:
 
     def layers(self, features: Features) -> NDArray[np.intp]:
         return largest_layers(self.model.contributions(_Profiles.of(features)))
+
+    def alterations(self, features: Features) -> NDArray[np.intp]:
+        assert isinstance(self.model, _Discriminating)
+        by_set = self.model.discriminant.contributions_by_set(_activity_of(features))
+        largest: NDArray[np.intp] = by_set.argmax(axis=1)
+        return largest
 
 
 def _activity_of(features: Features) -> Float:

@@ -64,11 +64,12 @@ class Discriminant:
         sets = [self._clipped(one) for one in pseudo_ood]
         roots = [_root(clipped), *(_root(one) / np.sqrt(len(sets)) for one in sets)]
         originals = [clipped if made_from is None else clipped[made_from[k]] for k in range(len(sets))]
-        apart = np.mean(
-            [_unit(one.mean(axis=0) - of.mean(axis=0)) for one, of in zip(sets, originals, strict=True)],
-            axis=0,
+        apart = np.stack(
+            [_unit(one.mean(axis=0) - of.mean(axis=0)) for one, of in zip(sets, originals, strict=True)]
         )
-        self._direction = ShrunkCovariance(np.concatenate(roots), _SHRINKAGE).solve(apart[np.newaxis])[0]
+        covariance = ShrunkCovariance(np.concatenate(roots), _SHRINKAGE)
+        self._direction = covariance.solve(apart.mean(axis=0)[np.newaxis])[0]
+        self._by_set = covariance.solve(apart / len(sets))
 
     def score(self, rows: Float) -> Float:
         """Return w·z of inputs, float64 [N], from features [N, d]; higher = more like pseudo-OOD inputs."""
@@ -78,6 +79,14 @@ class Discriminant:
     def contributions(self, rows: Float) -> Float:
         """Return w·z of each feature, float64 [N, d], which sum to the score, from features [N, d]."""
         return self._standardizer.scattered(self._clipped(rows) * self._direction, rows.shape[1])
+
+    def contributions_by_set(self, rows: Float) -> Float:
+        """Return the contribution of each of K sets, float64 [N, K], which sum to the score, from features [N, d].
+
+        That of set k is (M⁻¹·Δ_k / ‖Δ_k‖)·z / K.
+        """
+        contributions: Float = self._clipped(rows) @ self._by_set.T
+        return contributions
 
     def _clipped(self, rows: Float) -> Float:
         return np.clip(self._standardizer.apply(rows), -_CLIP, _CLIP)

@@ -187,9 +187,11 @@ function facts(card) {
     for (const term of input.terms) {
       if (term.detector !== name) continue;
       const place = term.layer === null ? "" : term.layer_number ? `, most at layer ${term.layer_number}: ${term.layer}` : ", most at the input";
-      add(`· ${term.name.replaceAll("_", " ")}`, fixed(term.value, 2) + place);
+      const like = term.alteration === null ? "" : `, most as references after ${term.alteration.replaceAll("_", " ")}`;
+      add(`· ${term.name.replaceAll("_", " ")}`, fixed(term.value, 2) + place + like);
     }
   });
+  if (input.nearest_reference !== null) add("nearest reference", input.nearest_reference);
   if (input.p_value !== null) add("p", fixed(input.p_value, 3));
   if (input.flagged !== null) add("flagged", input.flagged ? "yes" : "no");
   if (input.deviation !== null) add("deviation", number(input.deviation));

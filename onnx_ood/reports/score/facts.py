@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from onnx_ood.audits.score.result import InputResult, ProbeResult, ScoreResult, ScoreTerm, UsedDetector
+from onnx_ood.audits.score.result import (
+    DetectorSummary,
+    InputResult,
+    ProbeResult,
+    ScoreResult,
+    ScoreTerm,
+    UsedDetector,
+)
 from onnx_ood.detectors import MIN_INPUTS
 from onnx_ood.reports import numbers
 from onnx_ood.reports.words import SPACES, counted, failure_text, feeds
@@ -39,7 +46,7 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
     scored = (
         f"{counted(count, 'input')} {'scored' if count == 1 else 'ranked'} by {summary.detectors[0].name}"
     )
-    if summary.fpr is None:
+    if summary.rate is None:
         beyond = _beyond_references(result)
         if beyond is None:
             bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
@@ -49,12 +56,16 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
             "(no references given)",
             "",
         )
-    rate = f"{100 * summary.fpr:g}%"
+    kind, rate = _rate(summary), f"{100 * summary.rate:g}%"
     references = counted(summary.references, "reference")
     if result.flagged is None:
-        return f"{scored}, not flagged: {references} are too few for a false-positive rate of {rate}", ""
+        return f"{scored}, not flagged: {references} are too few for a {kind} of {rate}", ""
     found = f"{result.flagged:,} of {counted(count, 'input')} flagged"
-    return f"{found}: unlike the {references} (false-positive rate {rate})", "red" * bool(result.flagged)
+    return f"{found}: unlike the {references} ({kind} {rate})", "red" * bool(result.flagged)
+
+
+def _rate(summary: DetectorSummary) -> str:
+    return "false-positive rate" if summary.fdr is None else "false-discovery rate"
 
 
 def _beyond_references(result: ScoreResult) -> int | None:
@@ -96,14 +107,14 @@ def score_reasons(result: ScoreResult, entry: InputResult, *, layers: bool = Tru
     Args:
         result: The result.
         entry: One of its inputs.
-        layers: True to name the layer that contributes most.
+        layers: True to name the layer that contributes most, and the alteration of references that the input is like.
 
     Returns:
         The largest term of the first detector, and its others of at least one standard deviation; empty if it has none,
         or there are no references that give their values a scale.
     """
     return [
-        f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_place(result, one) if layers else ''}"
+        f"{term_name(one.name)} {numbers.decimal(one.value, 1)}{_details(result, one) if layers else ''}"
         for one in leading_terms(result, entry)
     ]
 
@@ -116,6 +127,16 @@ def leading_terms(result: ScoreResult, entry: InputResult) -> list[ScoreTerm]:
     first = summary.detectors[0].name
     terms = sorted((one for one in entry.terms if one.detector == first), key=lambda one: -one.value)
     return [one for place, one in enumerate(terms) if place == 0 or one.value >= _NOTICEABLE]
+
+
+def _details(result: ScoreResult, term: ScoreTerm) -> str:
+    """Name the layer that contributes most to a term, and the alteration of references that it points to."""
+    place = _place(result, term)
+    # A low value does not point to any.
+    if term.alteration is None or term.value < _NOTICEABLE:
+        return place
+    like = f"as references after {term_name(term.alteration)}"
+    return f"{place.removesuffix(')')}, {like})" if place else f" ({like})"
 
 
 def _place(result: ScoreResult, term: ScoreTerm) -> str:
@@ -189,7 +210,24 @@ def _detectors(result: ScoreResult) -> str:
     against = f", against {summary.references:,} {kinds[summary.reference]}" if summary.references else ""
     if result.flagged is None:
         return f"{names}{against}; ranks only"
-    return f"{names}{against}; {result.flagged:,} of {result.scored:,} flagged (p <= {summary.fpr:g})"
+    return f"{names}{against}{_calibrated(summary)}; {_flags(result, summary)}"
+
+
+def _flags(result: ScoreResult, summary: DetectorSummary) -> str:
+    flagged = f"{result.flagged:,} of {result.scored:,} flagged"
+    if summary.fdr is None:
+        return f"{flagged} (p <= {summary.fpr:g})"
+    largest = f": p <= {summary.threshold:.3g}" if summary.threshold else ""
+    return f"{flagged} ({_rate(summary)} {100 * summary.fdr:g}%{largest})"
+
+
+def _calibrated(summary: DetectorSummary) -> str:
+    """Say what p-values are made from."""
+    if summary.calibration == "split" and summary.learned:
+        return f"; learned from {summary.learned:,} of these, p-values by the other {summary.calibrating:,}"
+    if summary.calibration == "half":
+        return "; p-values by a detector that learned from half of these"
+    return "; p-values by activity and uncertainty alone" if summary.calibration == "full" else ""
 
 
 def _with_terms(detector: UsedDetector) -> str:

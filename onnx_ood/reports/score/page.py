@@ -100,6 +100,12 @@ def _conclusion(result: ScoreResult) -> str:
     summary = result.detector_summary
     if result.status == "not_evaluated":
         return "Fewer than half of the inputs could be scored, so nothing follows about the rest."
+    if summary and result.flagged is not None and summary.fdr is not None:
+        return (
+            f"A flagged input differs from the {summary.references:,} references. Of the flagged inputs, at most "
+            f"{numbers.percent(summary.fdr)} are like the references, on average over random reference sets. A flag is "
+            "a reason to look, not a proof, and an input without a flag can still get a wrong prediction."
+        )
     if summary and result.flagged is not None and summary.fpr is not None:
         return (
             f"A flagged input differs from the {summary.references:,} references. Of inputs like the references, at "

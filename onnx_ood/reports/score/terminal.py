@@ -41,6 +41,8 @@ _PROFILE_WIDTH = 16
 _MAX_LABEL = 18
 # Flagged inputs that are listed although the report gets longer than a terminal.
 _MAX_FLAGGED = 20
+# Inputs whose nearest references are named.
+_MAX_NEAREST = 3
 # Deviations that are coloured.
 _UNUSUAL, _FAR = 2, 3
 
@@ -71,8 +73,10 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
         more = "layers" if layers else "settings"
         return closing(console, _left_out(left_out), about, more="" if options.verbose else more)
 
+    near = _nearest(inputs)
     # Besides the rows: an empty line before each table, and the two lines of its head.
     rows = LINES - height(console, head, advice, foot(inputs)) - (4 if advice else 3) - bool(gap)
+    rows -= 1 + height(console, near) if near else 0
     default = max(MIN_ROWS, rows, min(flagged, _MAX_FLAGGED))
     count = len(inputs) if options.everything else options.top or default
     first, rest = inputs[:count], inputs[count:]
@@ -87,11 +91,22 @@ def print_score(console: Console, result: ScoreResult, options: ReportOptions = 
         console,
         head,
         view,
+        near,
         *(thumbnails(console, title, _captions(some)) for title, some in drawn.items() if some),
         advice,
         *(_details(console, signs, result, listed, terms) if options.verbose else ()),
         foot=foot(rest[: len(rest) - len(last)]),
     )
+
+
+def _nearest(inputs: Sequence[InputResult]) -> Text | None:
+    """Name the nearest references of the first inputs, on one line."""
+    found = [one for one in inputs[:_MAX_NEAREST] if one.nearest_reference is not None]
+    if not found:
+        return None
+    names = words.without_common_folder([one.nearest_reference or "" for one in found])
+    pairs = (f"#{one.rank} {name}" for one, name in zip(found, names, strict=True))
+    return Text(f"Nearest references: {', '.join(pairs)}", no_wrap=True, overflow="ellipsis")
 
 
 class _Terms(NamedTuple):

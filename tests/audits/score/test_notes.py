@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,13 +14,21 @@ import small_models
 import onnx_ood
 from onnx_ood import models
 from onnx_ood.audits.score import notes
+from onnx_ood.audits.score.result import DetectorSummary, UsedDetector
 from onnx_ood.graph import Rounding
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports.score.facts import score_warnings
 
 
 def summary(**values: object) -> SimpleNamespace:
-    given = {"fpr": 0.05, "flags": True, "smallest_p": 0.01, "reference": "given"} | values
+    given = {
+        "fpr": 0.05,
+        "fdr": None,
+        "flags": True,
+        "smallest_p": 0.01,
+        "reference": "given",
+        "references": 30,
+    } | values
     return SimpleNamespace(detectors=(SimpleNamespace(name="energy"),), **given)
 
 
@@ -66,7 +75,10 @@ def test_flags_out_of_the_order_of_ranks_are_explained() -> None:
 
     assert notes.order_notes(summary(), inputs(True, True, False)) == []
     assert notes.order_notes(summary(), inputs(None, None)) == []
-    assert "p-values use only part" in notes.order_notes(summary(), inputs(True, False, True))[0]
+    (few,) = notes.order_notes(summary(), inputs(True, False, True))
+    assert "with fewer than 60 references p-values use only part of the score" in few
+    (rate,) = notes.order_notes(summary(references=80), inputs(True, False, True))
+    assert "with so few references for this rate" in rate
 
 
 def test_runs_that_differ_from_the_settings_are_noted() -> None:
@@ -153,3 +165,46 @@ def test_class_names_that_do_not_fit_are_noted() -> None:
         (onnx_ood.ScoreSettings(), ["a"], unnamed),
     ]:
         assert notes.label_notes(wanted, names, results) == []
+
+
+def discoveries(calibrating: int, references: int, **values: object) -> DetectorSummary:
+    """A summary of flags at a false-discovery rate of 0.1."""
+    given: dict[str, Any] = {"calibration": "split", "learned": references - calibrating} | values
+    return DetectorSummary(
+        detectors=(UsedDetector(name="auto", formula="", source=""),),
+        reference="given",
+        references=references,
+        references_sha256=None,
+        fpr=None,
+        fdr=0.1,
+        smallest_p=1 / (calibrating + 1),
+        **given,
+    )
+
+
+def test_a_false_discovery_rate_names_the_references_that_one_flag_takes() -> None:
+    # 0.1 * 31 / 100 is the first multiple of 0.001 above 1/33.
+    (note,) = notes.discovery_notes(discoveries(32, 32, calibration="full", learned=32), 100)
+    assert "smallest p-value is 1/33" in note
+    assert "only if at least 31 of 100 are that unusual; 1,998 references suffice" in note
+    (note,) = notes.discovery_notes(discoveries(32, 32), 100)
+    assert "999 references suffice to flag one" in note
+    (note,) = notes.discovery_notes(discoveries(5, 10, calibration="half"), 4)
+    assert "no input can be flagged; give at least 17" in note
+    (note,) = notes.discovery_notes(discoveries(5, 5, calibration="full", learned=5), 4)
+    assert "no input can be flagged; give at least 9" in note
+
+
+def test_a_false_discovery_rate_that_can_flag_one_input_is_not_noted() -> None:
+    assert notes.discovery_notes(discoveries(999, 1998), 100) == []
+    assert notes.discovery_notes(discoveries(999, 1998), 0) == []
+    assert (
+        notes.detector_notes(
+            discoveries(32, 32, calibration="full", learned=32), open_inputs([]), 100, flagged=40
+        )
+        == []
+    )
+    assert (
+        len(notes.detector_notes(discoveries(32, 32, calibration="full", learned=32), open_inputs([]), 100))
+        == 1
+    )

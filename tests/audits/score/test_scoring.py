@@ -13,11 +13,11 @@ import pytest
 import small_models
 from PIL import Image
 from scipy.special import logsumexp
-from scipy.stats import binom
+from scipy.stats import binom, false_discovery_control
 
 import onnx_ood
 from onnx_ood import models
-from onnx_ood.audits.score.settings import ScoreSettings
+from onnx_ood.audits.score.settings import ScoreSettings, Streaming
 from onnx_ood.detectors import Features, find_detector
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.prepared_model import prepare_model
@@ -25,6 +25,7 @@ from onnx_ood.evidence.reader import FeatureReader
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 from onnx_ood.inputs import open_inputs, read_card
+from onnx_ood.perturb import list_corruptions
 
 FASHION = models.path("fashion_cnn")
 AUTO = ("activity", "logits", "features")
@@ -365,3 +366,54 @@ def test_a_result_without_terms_is_read(judged):
     read = onnx_ood.ScoreResult.model_validate(old)
     assert read[0].terms == ()
     assert read[0].scores == judged[0].scores
+
+
+def test_flags_at_a_false_discovery_rate_are_decided_at_the_end_of_the_stream(folders, tmp_path):
+    stream = tmp_path / "run.jsonl"
+    result = onnx_ood.score(
+        FASHION,
+        [str(folders / "new"), str(folders / "noise")],
+        ScoreSettings(detectors=("energy",), fdr=0.3, batch_size=4),
+        reference=[str(folders / "good")],
+        streaming=Streaming(stream),
+    )
+    summary = result.detector_summary
+    values = np.array([entry.p_value for entry in result.inputs])
+    rejected = false_discovery_control(values * (1 - 1e-9), method="bh") <= 0.3
+    assert [entry.flagged for entry in result.inputs] == rejected.tolist()
+    assert (summary.fpr, summary.fdr, result.flagged) == (None, 0.3, rejected.sum())
+    assert summary.threshold == values[rejected].max(initial=0)
+    header, *rows = map(json.loads, stream.read_text().splitlines())
+    assert header["detector_summary"]["threshold"] is None
+    assert {row["flagged"] for row in rows if row["record"] == "scored"} == {None}
+    with onnx_ood.read_summary(stream) as read:
+        assert (read.flagged, read.threshold) == (result.flagged, summary.threshold)
+        assert {entry.id: entry.flagged for entry in read.everything()} == {
+            entry.id: entry.flagged for entry in result.inputs
+        }
+
+
+def test_from_sixty_references_flags_and_ranks_agree(folders, tmp_path):
+    images, _ = models.fashion_samples()
+    order = np.random.default_rng(0).permutation(len(images))
+    for i, picture in enumerate(images[order[64:134]]):
+        Image.fromarray(picture).save(tmp_path / f"{i:02}.png")
+    result = onnx_ood.score(
+        FASHION, [str(folders / "new"), str(folders / "noise")], reference=[str(tmp_path)], fpr=0.1
+    )
+    summary = result.detector_summary
+    assert (summary.calibration, summary.learned + summary.calibrating) == ("split", 70)
+    values = [entry.p_value for entry in result.inputs]
+    assert values == sorted(values)
+    assert all(entry.flagged for entry in result.inputs if "/noise/" in entry.id)
+    names = {path.as_posix() for path in tmp_path.iterdir()}
+    assert {entry.nearest_reference for entry in result.inputs} <= names
+    alterations = {term.name: term.alteration for term in result.inputs[0].terms}
+    assert alterations["alteration"] in list_corruptions("pseudo_ood")
+    assert alterations["activity"] is alterations["uncertainty"] is None
+
+
+def test_a_reference_is_nearest_to_itself(folders):
+    good = str(folders / "good")
+    result = onnx_ood.score(FASHION, [good], reference=[good])
+    assert all(entry.nearest_reference == entry.id for entry in result.inputs)

@@ -44,7 +44,7 @@ NUDGING = {
     "adaptive": True, "recipe": "lesswrong", "advise": True, "exact": True, "tf32": True,
 }  # fmt: skip
 OTHER = {
-    "detectors": ("msp",), "bundled_reference": False, "fpr": 0.1, "cache": False, "limit": 3, "seed": 1,
+    "detectors": ("msp",), "bundled_reference": False, "fpr": 0.1, "fdr": 0.2, "cache": False, "limit": 3, "seed": 1,
     "preprocess": "unit", "batch_axis": "1", "answer": "y", "labels": "names.txt", "feeds": {"k": "1"},
     "provider": "cpu", "batch_size": 2,
 }  # fmt: skip
@@ -80,3 +80,13 @@ def test_what_needs_nudges_is_refused_without(name) -> None:
         ScoreSettings(copies=0, **{name: NUDGING[name]})
     with pytest.raises(UsageError, match="deviation compares nudged copies; leave out copies=0"):
         ScoreSettings(copies=0, detectors="deviation")
+
+
+def test_a_flag_keeps_one_rate() -> None:
+    with pytest.raises(
+        UsageError, match=r"fpr=0.1 and fdr=0.2: a flag keeps one of these rates; leave one out"
+    ):
+        ScoreSettings(fpr=0.1, fdr=0.2)
+    for rate in (0, 1):
+        with pytest.raises(UsageError, match="fdr"):
+            ScoreSettings(fdr=rate)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from itertools import permutations
 
@@ -10,13 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binom
+from scipy.stats import binom, false_discovery_control
 
 from onnx_ood.detectors import Features, LinearHead, ModelInfo, calibrate, find_detector
 from onnx_ood.detectors.calibration.conformal import (
     _squared_distances,
+    discovery_threshold,
     flag,
     full_p_values,
+    min_discoveries,
     p_values,
     two_sided_p_values,
 )
@@ -250,3 +253,43 @@ def test_a_copy_of_the_most_distant_reference_ties_with_it_up_to_rounding(count:
     rows = reference[:1] * (1 + np.array([[0.0], [1e-10], [-1e-10]]))
     values = full_p_values(reference, rows, 0.1)
     np.testing.assert_array_equal(values, np.full(3, 2 / (count + 1)))
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=60),
+    st.sampled_from([0.05, 0.1, 0.2, 0.5]),
+)
+def test_the_discovery_threshold_is_that_of_benjamini_and_hochberg(ranks: list[int], fdr: float) -> None:
+    values = np.array(ranks) / 40
+    # Moved off the boundary, where one or the other rounds.
+    rejected = false_discovery_control(values * (1 - 1e-9), method="bh") <= fdr
+    threshold = discovery_threshold(Counter(values.tolist()), fdr)
+    np.testing.assert_array_equal(values <= threshold, rejected)
+
+
+@given(st.integers(1, 400), st.integers(1, 300), st.sampled_from([0.01, 0.05, 0.1, 0.3]))
+def test_fewer_inputs_than_the_least_number_of_discoveries_are_not_flagged(
+    references: int, inputs: int, fdr: float
+) -> None:
+    smallest = 1 / (references + 1)
+    least = min_discoveries(smallest, inputs, fdr)
+    for count in {min(least, inputs), min(least - 1, inputs)}:
+        threshold = discovery_threshold({smallest: count, 1.0: inputs - count}, fdr)
+        assert (threshold == smallest) == (count >= least)
+
+
+def test_the_share_of_false_discoveries_stays_below_the_rate() -> None:
+    """Split p-values share their references; of 50 inputs 45 are like these, and 5 are far out."""
+    rng, shares, power = np.random.default_rng(5), [], []
+    for _ in range(1500):
+        calibration = rng.normal(size=199)
+        scores = np.concatenate([rng.normal(size=45), rng.normal(4, 1, size=5)])
+        values = p_values(calibration, scores)
+        found = values <= discovery_threshold(Counter(values.tolist()), 0.2)
+        shares.append(found[:45].sum() / max(found.sum(), 1))
+        power.append(found[45:].mean())
+    error = np.std(shares, ddof=1) / np.sqrt(len(shares))
+    # The theorem's bound is the rate times the share of inputs like the references, reached by continuous scores.
+    assert np.mean(shares) <= 0.2 * 45 / 50 + 3 * error
+    assert np.mean(shares) >= 0.2 * 45 / 50 - 0.05
+    assert np.mean(power) > 0.5

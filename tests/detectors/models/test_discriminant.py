@@ -146,3 +146,14 @@ def test_contributions_of_features_sum_to_the_score() -> None:
     contributions = found.contributions(rows)
     np.testing.assert_allclose(contributions.sum(axis=1), found.score(rows), rtol=1e-10)
     np.testing.assert_array_equal(contributions[:, 4], 0)
+
+
+def test_contributions_of_sets_sum_to_the_score_and_name_the_set_that_an_input_is_like() -> None:
+    rng = np.random.default_rng(11)
+    reference = rng.normal(size=(300, 5))
+    sets = [reference[:80] + 2 * axis + 0.1 * rng.normal(size=(80, 5)) for axis in np.eye(5)[:3]]
+    found = Discriminant(reference, sets, [np.arange(80)] * 3)
+    inputs = np.concatenate([3 * np.eye(5)[:3], rng.normal(size=(20, 5))])
+    by_set = found.contributions_by_set(inputs)
+    np.testing.assert_allclose(by_set.sum(axis=1), found.score(inputs), rtol=1e-10)
+    np.testing.assert_array_equal(by_set[:3].argmax(axis=1), [0, 1, 2])

@@ -9,7 +9,8 @@ import pytest
 from score_pages import CNN
 
 import onnx_ood
-from onnx_ood.reports.score.facts import score_facts, score_headline, score_warnings
+from onnx_ood.audits.score.result import ScoreTerm
+from onnx_ood.reports.score.facts import score_facts, score_headline, score_reasons, score_warnings
 from onnx_ood.reports.score.page import score_page
 
 
@@ -150,3 +151,34 @@ def test_settings_of_nudges_are_those_of_the_profile_not_of_a_detector(
     nudge = dict(score_facts(both))["nudge"]
     assert nudge.startswith("of the profile of layers: gaussian, std 0.02 in pixel space; 4 copies")
     assert "; nudged by detector flip_rate: 2 copies, std 0.02 in pixel space" in nudge
+
+
+def test_a_false_discovery_rate_is_named(result: onnx_ood.ScoreResult) -> None:
+    found = changed(result, "detector_summary", fpr=None, fdr=0.1, threshold=0.025)
+    assert score_headline(found)[0].endswith("unlike the 30 references (false-discovery rate 10%)")
+    few = found.model_copy(update={"flagged": None})
+    assert score_headline(few)[0].endswith("30 references are too few for a false-discovery rate of 10%")
+    flags = f"{result.flagged} of {result.scored} flagged (false-discovery rate 10%"
+    assert dict(score_facts(found))["detectors"].endswith(f"{flags}: p <= 0.025)")
+    none = changed(found, "detector_summary", threshold=0.0)
+    assert dict(score_facts(none))["detectors"].endswith(f"{flags})")
+
+
+def test_a_large_term_names_the_alteration_that_it_points_to(result: onnx_ood.ScoreResult) -> None:
+    assert result.detector_summary is not None
+    name, layers = result.detector_summary.detectors[0].name, result.detector_summary.layers
+
+    def reasons(value: float, layer: int | None) -> list[str]:
+        term = ScoreTerm(
+            detector=name,
+            name="alteration",
+            value=value,
+            layer="relu",
+            layer_number=layer,
+            alteration="speckle_noise",
+        )
+        return score_reasons(result, result.inputs[0].model_copy(update={"terms": (term,)}))
+
+    assert reasons(3.25, 2) == [f"alteration 3.2 (layer 2 of {layers}, as references after speckle noise)"]
+    assert reasons(3.25, None) == ["alteration 3.2 (as references after speckle noise)"]
+    assert reasons(0.5, None) == ["alteration 0.5"]

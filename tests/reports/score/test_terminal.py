@@ -93,8 +93,8 @@ def test_the_first_line_is_the_answer(result: onnx_ood.ScoreResult) -> None:
     )
     text = " ".join(" ".join(shown(result, 100, verbose=True)).split())
     assert (
-        "auto (activity + alteration + uncertainty), energy, against 40 known-good inputs; "
-        f"{flagged} of 13 flagged (p <= 0.05)" in text
+        "auto (activity + alteration + uncertainty), energy, against 40 known-good inputs; p-values by activity and "
+        f"uncertainty alone; {flagged} of 13 flagged (p <= 0.05)" in text
     )
 
 
@@ -145,7 +145,8 @@ def test_the_answer_stays_on_a_terminal_of_24_lines(
     print_score(Console(file=raw, width=80), warned)
     lines = raw.getvalue().splitlines()
     assert "flagged" in lines[0]
-    listed = [line for line in lines if ".png" in line]
+    listed = [line for line in lines if ".png" in line and not line.startswith("Nearest references: ")]
+    assert sum(line.startswith("Nearest references: #1 ") for line in lines) == 1
     left_out = [line.split()[0] for line in lines if "--all" in line]
     assert left_out == ([] if len(listed) == count else [f"{count - len(listed)}"])
     assert len(listed) >= min(count, 5)
@@ -168,7 +169,7 @@ def test_flagged_inputs_come_first_although_others_outrank_them(result: onnx_ood
     raw = StringIO()
     print_score(Console(file=raw, width=80), changed)
     lines = raw.getvalue().splitlines()
-    ranks = [int(line.split()[0]) for line in lines if ".png" in line]
+    ranks = [int(line.split()[0]) for line in lines if ".png" in line and not line.startswith("Nearest")]
     assert ranks[:6] == [10, 20, 30, 40, 50, 60]
     assert ranks[6:] == [rank for rank in range(1, 60) if rank % 10][: len(ranks) - 6]
     assert len(lines) <= 23
@@ -278,7 +279,7 @@ def test_a_long_report_ends_with_the_answer(result: onnx_ood.ScoreResult) -> Non
     raw = StringIO()
     print_score(Console(file=raw, width=80), many(result, 60), ReportOptions(everything=True))
     lines = raw.getvalue().splitlines()
-    assert sum(".png" in line for line in lines) == 60
+    assert sum(".png" in line and not line.startswith("Nearest") for line in lines) == 60
     assert lines[-2] == lines[0]
 
 
@@ -357,3 +358,16 @@ def test_a_run_without_layers_offers_settings(not_nudged: onnx_ood.ScoreResult) 
 
 def test_a_nudged_run_offers_its_layers(result: onnx_ood.ScoreResult) -> None:
     assert shown(result, 120)[-1].endswith("-v for layers")
+
+
+def test_the_first_inputs_name_their_nearest_reference(result: onnx_ood.ScoreResult) -> None:
+    inputs = tuple(
+        one.model_copy(update={"nearest_reference": f"known/good/{9 - i}.png"})
+        for i, one in enumerate(result.inputs)
+    )
+    flagged = sorted(inputs, key=lambda one: not one.flagged)
+    line = next(one for one in shown(result.model_copy(update={"inputs": inputs}), 120) if "Nearest" in one)
+    named = ", ".join(f"#{one.rank} {one.nearest_reference.rpartition('/')[2]}" for one in flagged[:3])
+    assert line == f"Nearest references: {named}"
+    bare = tuple(one.model_copy(update={"nearest_reference": None}) for one in inputs)
+    assert "Nearest" not in " ".join(shown(result.model_copy(update={"inputs": bare}), 120))

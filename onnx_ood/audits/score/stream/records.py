@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, RootModel
 
-from onnx_ood.audits.score.result import DROP, DetectorSummary, ScoreTerm
+from onnx_ood.audits.score.result import DROP, NEAREST_REFERENCE, DetectorSummary, ScoreTerm
 from onnx_ood.results.base import Environment, NudgeSettings, Number, Part, Prediction, Run
 from onnx_ood.results.provenance import ModelFacts
 
@@ -79,8 +79,12 @@ class ScoredInput(Part):
     forwards: int = Field(description="Forward passes for it, including clean ones.")
     scores: tuple[float, ...] = Field(description="Score of each detector in the header's summary.")
     terms: tuple[ScoreTerm, ...] = Field(default=(), description="Terms of the scores.")
+    nearest_reference: str | None = Field(default=None, description=NEAREST_REFERENCE)
     p_value: Number
-    flagged: bool | None
+    flagged: bool | None = Field(
+        description="As in the result; null with a false-discovery rate, since flags are found at the end of the run: "
+        "those with a p-value of at most `threshold` in the `detector_summary` of the result."
+    )
     published_score: Number = Field(
         description="−mean log10 cosine drop: the published reading, often inverted; null if no drop is known."
     )

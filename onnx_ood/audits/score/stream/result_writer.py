@@ -143,6 +143,7 @@ class ResultWriter:
                 **(nudged.numbers(i) if nudged is not None else _NOT_NUDGED),
                 scores=() if scores is None else tuple(scores.scores[i].tolist()),
                 terms=() if scores is None else scores.terms[i],
+                nearest_reference=None if scores is None else scores.nearest[i],
                 p_value=None if scores is None or scores.p_values is None else float(scores.p_values[i]),
                 flagged=None if scores is None or scores.flagged is None else bool(scores.flagged[i]),
                 prediction=None if answers is None else answers.prediction(i, self._labels),

@@ -358,6 +358,7 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "detectors", summaries[0][0], summaries[1][0]
     yield "references", summaries[0][1], summaries[1][1]
     yield "fpr", summaries[0][2], summaries[1][2]
+    yield "fdr", summaries[0][3], summaries[1][3]
     probes = [[probe.name for probe in header.probes] for header in (old, new)]
     yield "probes", probes[0], probes[1]
     yield "provider", old.provider, new.provider
@@ -369,12 +370,12 @@ def _facts(old: Header, new: Header) -> Iterator[tuple[str, object, object]]:
     yield "onnxruntime", old.environment.onnxruntime, new.environment.onnxruntime
 
 
-def _detector_facts(summary: DetectorSummary | None) -> tuple[list[str], str, Number]:
+def _detector_facts(summary: DetectorSummary | None) -> tuple[list[str], str, Number, Number]:
     if summary is None:
-        return [], "none", None
+        return [], "none", None, None
     names = [one.name for one in summary.detectors]
     digest = f" ({summary.references_sha256[:8]})" if summary.references_sha256 else ""
-    return names, f"{summary.references} {summary.reference}{digest}", summary.fpr
+    return names, f"{summary.references} {summary.reference}{digest}", summary.fpr, summary.fdr
 
 
 def _short(value: object) -> str:

@@ -7,7 +7,8 @@ only: memory does not grow with the number of inputs. Ranks of all inputs take t
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -18,12 +19,12 @@ from numpy.typing import NDArray
 
 from onnx_ood._arguments import checked
 from onnx_ood._types import Float
-from onnx_ood.audits.score.result import InputResult, ProbeAdvice, ProbeResult
+from onnx_ood.audits.score.result import DetectorSummary, InputResult, ProbeAdvice, ProbeResult
 from onnx_ood.audits.score.stream.column_store import ColumnStore
 from onnx_ood.audits.score.stream.probe_ranking import advise
 from onnx_ood.audits.score.stream.records import CalibratedProbe, ScoredInput, StreamProbe, UnscoredInput
 from onnx_ood.audits.score.stream.stream import Stream, read_stream
-from onnx_ood.detectors import MIN_INPUTS, robust_stats, robust_z
+from onnx_ood.detectors import MIN_INPUTS, discovery_threshold, robust_stats, robust_z
 from onnx_ood.exceptions import OutputError
 from onnx_ood.results.base import Failure, Number
 
@@ -47,6 +48,7 @@ class StreamSummary:
         copies: Nudged copies of all scored inputs.
         forwards: Forward passes for them, including clean ones.
         flagged: Number of flagged inputs.
+        threshold: Largest p-value that is flagged, 0 for none; None without flags.
     """
 
     def __init__(self, stream: Stream, file: BinaryIO) -> None:
@@ -65,19 +67,26 @@ class StreamSummary:
         # By probe: drops, their errors, distortions, flip rates. Then the score of the first detector, if any.
         self._with_scores = stream.header.detector_summary is not None
         self._columns = ColumnStore(file, max(1, 4 * count + self._with_scores))
-        self.copies = self.forwards = self.flagged = 0
+        self.copies = self.forwards = 0
+        p_values: Counter[float] = Counter()
         self._not_comparable: NDArray[np.int64] = np.zeros(count, np.int64)
         for entry in stream.entries():
             if isinstance(entry, ScoredInput):
                 self.copies += entry.copies
                 self.forwards += entry.forwards
-                self.flagged += bool(entry.flagged)
+                if entry.p_value is not None:
+                    p_values[entry.p_value] += 1
                 numbers = (*entry.drop, *entry.drop_error, *entry.distortion, *entry.flip_rate)
                 self._columns.append((*numbers, *entry.scores[:1]))
                 if entry.not_comparable:
                     self._not_comparable += entry.not_comparable
+        self.threshold = _threshold(stream.header.detector_summary, p_values)
+        self.flagged = sum(number for value, number in p_values.items() if self._flagged(value))
         columns = (self._columns.column(p).known() for p in range(count))
         self._usual = robust_stats(columns, self._floor) if count else None
+
+    def _flagged(self, p_value: Number) -> bool | None:
+        return None if self.threshold is None or p_value is None else p_value <= self.threshold
 
     def _ranked(self, most: int | None) -> NDArray[np.int64]:
         """Rank the inputs, most unusual first; in order of arrival if there are too few to compare.
@@ -230,41 +239,52 @@ class StreamSummary:
     def _results(self, entries: Sequence[ScoredInput], ranks: Sequence[int]) -> list[InputResult]:
         if self._usual is None or not entries:
             given = ranks if self._with_scores else [None] * len(entries)
-            return [_result(entry, rank) for entry, rank in zip(entries, given, strict=True)]
+            return [self._result(entry, rank) for entry, rank in zip(entries, given, strict=True)]
         drops = np.array([entry.drop for entry in entries], dtype=np.float64)
         errors = np.array([entry.drop_error for entry in entries], dtype=np.float64)
         relative = robust_z(drops, errors, self._usual)
         return [
-            _result(entry, rank, score, deviation)
+            self._result(entry, rank, score, deviation)
             for entry, rank, score, deviation in zip(
                 entries, ranks, relative.score.tolist(), relative.deviations, strict=True
             )
         ]
 
+    def _result(
+        self,
+        entry: ScoredInput,
+        rank: int | None = None,
+        score: float | None = None,
+        deviation: Float | None = None,
+    ) -> InputResult:
+        if not any(drop is not None for drop in entry.drop):
+            score = deviation = None
+        return InputResult(
+            id=entry.id,
+            copies=entry.copies,
+            rank=rank,
+            scores=entry.scores,
+            terms=entry.terms,
+            nearest_reference=entry.nearest_reference,
+            p_value=entry.p_value,
+            flagged=self._flagged(entry.p_value),
+            deviation=score,
+            rotation=None if deviation is None else "more" if np.nanmean(deviation) > 0 else "less",
+            published_score=entry.published_score,
+            drop=entry.drop,
+            drop_error=entry.drop_error,
+            distortion=entry.distortion,
+            flip_rate=entry.flip_rate,
+            probe_deviations=None if deviation is None else tuple(map(_number, deviation.tolist())),
+            prediction=entry.prediction,
+        )
 
-def _result(
-    entry: ScoredInput, rank: int | None = None, score: float | None = None, deviation: Float | None = None
-) -> InputResult:
-    if not any(drop is not None for drop in entry.drop):
-        score = deviation = None
-    return InputResult(
-        id=entry.id,
-        copies=entry.copies,
-        rank=rank,
-        scores=entry.scores,
-        terms=entry.terms,
-        p_value=entry.p_value,
-        flagged=entry.flagged,
-        deviation=score,
-        rotation=None if deviation is None else "more" if np.nanmean(deviation) > 0 else "less",
-        published_score=entry.published_score,
-        drop=entry.drop,
-        drop_error=entry.drop_error,
-        distortion=entry.distortion,
-        flip_rate=entry.flip_rate,
-        probe_deviations=None if deviation is None else tuple(map(_number, deviation.tolist())),
-        prediction=entry.prediction,
-    )
+
+def _threshold(detectors: DetectorSummary | None, p_values: Mapping[float, int]) -> float | None:
+    """Return the largest p-value that is flagged; None if no input can be flagged."""
+    if detectors is None or not detectors.flags:
+        return None
+    return detectors.fpr if detectors.fdr is None else discovery_threshold(p_values, detectors.fdr)
 
 
 @contextmanager
