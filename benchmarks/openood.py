@@ -4,9 +4,9 @@
                                  [--json FILE]
 
 DATA is laid out as OpenOOD's data folder. Detectors with published results learn from N pictures of
-`train_PROTOCOL.txt`, drawn at random (OpenOOD: all of them); then detectors that need one run per input, `auto` with and
-without references among them, learn from N pictures of `val_PROTOCOL.txt`. FILE keeps the results of other models that
-it holds.
+`train_PROTOCOL.txt`, drawn at random (OpenOOD: all of them); then detectors that need one run per input, `auto` with
+and without references among them, learn from N pictures of `val_PROTOCOL.txt`. FILE keeps the results of other models
+that it holds.
 """
 
 from __future__ import annotations
