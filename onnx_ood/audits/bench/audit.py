@@ -9,7 +9,7 @@ from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.bench.corruptions import ScoreReader, applicable, corruption_curves, versions
-from onnx_ood.audits.bench.metrics import detector_metrics, flagged
+from onnx_ood.audits.bench.metrics import detector_metrics, flagged, set_scores
 from onnx_ood.audits.bench.protocol import protocol_results
 from onnx_ood.audits.bench.protocol_sets import open_protocol
 from onnx_ood.audits.bench.result import BenchCache, BenchResult, BenchSet
@@ -111,11 +111,16 @@ def bench(
         )
         names = [detector.name for detector in fitted.detectors]
         curves = corruption_curves(scoring, names, sources.id, corruptions, left_out, settings.seed)
+    scores = set_scores(fitted, sets.id.values, sets.ood)
     results = None
     if protocol:
         others = _auto_without_given(prepared, settings, progress) if _learns_from_given(fitted) else []
         results = protocol_results(
-            protocol, sets, [fitted, *others], limit=settings.limit, seed=settings.seed
+            protocol,
+            sets,
+            [(fitted, scores), *((one, set_scores(one, sets.id.values, sets.ood)) for one in others)],
+            limit=settings.limit,
+            seed=settings.seed,
         )
     cache = pipeline.chosen_cache
     return BenchResult(
@@ -139,9 +144,7 @@ def bench(
             for name, one in sets.given.items()
         )
         + tuple(BenchSet(name=name, inputs=len(one), synthetic=True) for name, one in sets.synthetic.items()),
-        detectors=detector_metrics(
-            fitted, sets.id.values, sets.ood, settings.seed, keep_scores=settings.scores
-        ),
+        detectors=detector_metrics(fitted, scores, settings.seed, keep_scores=settings.scores),
         corruptions=curves,
         protocol=results,
         flags=flagged(fitted, sets.id.values, sets.ood, settings),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from onnx_ood._types import Float
+from onnx_ood.audits.bench.metrics import SetScores
 from onnx_ood.audits.bench.protocol_sets import FoundSet, Group, ProtocolSets
 from onnx_ood.audits.bench.published import NETS, PUBLISHED, SOURCES
 from onnx_ood.audits.bench.result import (
@@ -29,16 +28,10 @@ RESAMPLES = 200
 """Resamples: fewer than of other benchmarks, since sets have up to 70,000 pictures and there are four metrics."""
 
 
-class _Scorer(NamedTuple):
-    name: str
-    reference: Literal["given", "bundled", "none"]
-    score: Callable[[Features], Float]
-
-
 def protocol_results(
     found: ProtocolSets,
     sets: MeasuredSets[Features],
-    fitted: Sequence[FittedDetectors],
+    fitted: Sequence[tuple[FittedDetectors, SetScores]],
     *,
     limit: int | None,
     seed: int,
@@ -48,34 +41,34 @@ def protocol_results(
     Args:
         found: The sets of the protocol.
         sets: Measured values of those that were found.
-        fitted: Detectors fitted to the references of the run, and further ones that learned from others.
+        fitted: Detectors fitted to the references of the run with their scores of the sets, and further ones that
+            learned from others.
         limit: Limit of the inputs of each set, for the notes.
         seed: Seed of the resamples.
 
     Returns:
         Metrics, with the published ones.
     """
-    ood = {name: one.values for name, one in sets.given.items()}
-    resampling = Resampling(
-        len(sets.id.ids), {name: len(one) for name, one in ood.items()}, seed, resamples=RESAMPLES
-    )
+    sizes = {name: len(one.ids) for name, one in sets.given.items()}
+    resampling = Resampling(len(sets.id.ids), sizes, seed, resamples=RESAMPLES)
     groups: dict[Group, list[str]] = {
-        "near": [one.named.name for one in found.near if one.named.name in ood],
-        "far": [one.named.name for one in found.far if one.named.name in ood],
+        "near": [one.named.name for one in found.near if one.named.name in sizes],
+        "far": [one.named.name for one in found.far if one.named.name in sizes],
     }
     detectors = []
-    for scorer in _scorers(fitted):
-        scores = {name: scorer.score(values) for name, values in ood.items()}
-        metrics = resampling.openood(scorer.score(sets.id.values), scores)
-        detectors.append(
-            ProtocolDetector(
-                name=scorer.name,
-                reference=scorer.reference,
-                sets={name: _intervals(one) for name, one in metrics.items()},
-                near=_mean(metrics, groups["near"]),
-                far=_mean(metrics, groups["far"]),
+    for one, scores in fitted:
+        for detector in one.detectors:
+            metrics = resampling.openood(*scores[detector.name])
+            learns = detector.uses_reference and one.references.features is not None
+            detectors.append(
+                ProtocolDetector(
+                    name=detector.name,
+                    reference=one.references.source if learns else "none",
+                    sets={name: _intervals(of_set) for name, of_set in metrics.items()},
+                    near=_mean(metrics, groups["near"]),
+                    far=_mean(metrics, groups["far"]),
+                )
             )
-        )
     return BenchProtocol(
         name=found.name,
         title=found.protocol.title,
@@ -90,15 +83,6 @@ def protocol_results(
         published_source=SOURCES[found.name],
         notes=tuple(_notes(found, limit)),
     )
-
-
-def _scorers(fitted: Sequence[FittedDetectors]) -> Iterator[_Scorer]:
-    for one in fitted:
-        for detector in one.detectors:
-            learns = detector.uses_reference and one.references.features is not None
-            yield _Scorer(
-                detector.name, one.references.source if learns else "none", one.by_name[detector.name]
-            )
 
 
 def _grouped(found: ProtocolSets) -> tuple[tuple[Group, tuple[FoundSet, ...]], ...]:
