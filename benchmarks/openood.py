@@ -21,7 +21,7 @@ import ratios
 
 import onnx_ood
 from onnx_ood.audits.bench.protocol_sets import LISTS, PROTOCOLS, open_protocol
-from onnx_ood.audits.bench.published import PUBLISHED
+from onnx_ood.audits.bench.published_results import PUBLISHED
 from onnx_ood.evidence.choice import choose_detectors
 from onnx_ood.evidence.prepared_model import prepare_model
 

@@ -115,7 +115,7 @@ def _area(true: NDArray[np.int64], false: NDArray[np.int64], *, descending: bool
     if not descending:
         true, false = true[:, ::-1], false[:, ::-1]
     passed = true + false
-    # A level without inputs of a resample is no threshold of it: it repeats the point before, or the first one.
+    # A level without inputs of a resample adds nothing: it repeats the point before, or the first one.
     precision = np.where(passed > 0, true / np.maximum(passed, 1), 1.0)
     recall = true / true[:, -1:]
     before = np.concatenate([np.ones((len(true), 1)), precision[:, :-1]], axis=1)

@@ -10,7 +10,7 @@ from onnx_ood._types import Progress
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.bench.corruptions import ScoreReader, applicable, corruption_curves, versions
 from onnx_ood.audits.bench.metrics import detector_metrics, flagged, set_scores
-from onnx_ood.audits.bench.protocol import protocol_results
+from onnx_ood.audits.bench.protocol_results import protocol_results
 from onnx_ood.audits.bench.protocol_sets import open_protocol
 from onnx_ood.audits.bench.result import BenchCache, BenchResult, BenchSet
 from onnx_ood.audits.bench.settings import BenchSettings

@@ -159,7 +159,7 @@ def open_protocol(name: str, folder: Any, ood: Any = None) -> ProtocolSets:
         All sets; those that were not found have no pictures.
 
     Raises:
-        InputTypeError: If the folder is no path.
+        InputTypeError: If the folder is not a path.
         UsageError: If other sets are given, there is no such folder, a list cannot be read, or the in-distribution
             pictures or all out-of-distribution sets are missing.
 

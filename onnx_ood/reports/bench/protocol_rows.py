@@ -10,7 +10,7 @@ _SOURCES = {"given": "references", "bundled": "bundled photos", "none": "no refe
 
 
 class ProtocolRow(NamedTuple):
-    """One detector; numbers in percent, empty where there are none.
+    """One detector; numbers in percent, or empty.
 
     Attributes:
         name: Name, with the source of its references if it learned from any.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import protocol_folders
 import pytest
 from page_parts import parsed, text

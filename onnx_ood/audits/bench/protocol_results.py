@@ -8,7 +8,7 @@ import numpy as np
 
 from onnx_ood.audits.bench.metrics import SetScores
 from onnx_ood.audits.bench.protocol_sets import FoundSet, Group, ProtocolSets
-from onnx_ood.audits.bench.published import NETS, PUBLISHED, SOURCES
+from onnx_ood.audits.bench.published_results import NETS, PUBLISHED, SOURCES
 from onnx_ood.audits.bench.result import (
     BenchInterval,
     BenchProtocol,
