@@ -58,7 +58,7 @@ def openood_metrics(
 
     >>> found = openood_metrics(id=[0, 1, 2, 3], ood=[2, 4, 5, 6])
     >>> [round(float(values[0]), 4) for values in found]
-    [0.9062, 0.5, 0.9125, 0.9375]
+    [0.9062, 0.5, 0.9125, 0.9271]
     """
     low, high = nan_to_inf(id), nan_to_inf(ood)
     draws = _counts(id_counts, len(low)), _counts(ood_counts, len(high))
