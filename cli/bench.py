@@ -13,6 +13,7 @@ import onnx_ood
 from onnx_ood._outputs import run_files
 from onnx_ood._writing import write_text
 from onnx_ood.audits.bench.config import BenchFile, read_bench_file
+from onnx_ood.audits.bench.protocol_sets import open_protocol
 from onnx_ood.exceptions import NotEvaluatedError, UsageError
 from onnx_ood.inputs import open_inputs
 from onnx_ood.reports import words
@@ -41,6 +42,7 @@ from .sets import IdInputs, OodSets, read_sets
 EXAMPLES = (
     "onnx-ood bench model.onnx --id photos/ --ood textures=textures/",
     "onnx-ood bench model.onnx --id photos/ --reference known-good/ --corruptions all --html report.html",
+    "onnx-ood bench cifar_net.onnx --protocol cifar10 --id openood/data/ --json result.json",
 )
 
 
@@ -148,7 +150,12 @@ def bench(
 
 def _used(plan: BenchFile, config: Path | None) -> Iterator[tuple[str, Path]]:
     """List the files that a benchmark reads."""
-    inputs = open_inputs([*plan.id, *chain.from_iterable(plan.ood.values())])
+    if plan.protocol:
+        protocol = open_protocol(plan.protocol, plan.id, plan.ood)
+        inputs = protocol.sources.all
+        yield from (("a list of the protocol", path) for path in protocol.lists)
+    else:
+        inputs = open_inputs([*plan.id, *chain.from_iterable(plan.ood.values())])
     references = open_inputs(plan.reference)
     used = {"an input": inputs.paths, "a reference": references.paths}
     yield from run_files(Path(plan.model or ""), used, plan.feeds)

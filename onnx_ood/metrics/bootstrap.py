@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.metrics.detection import area, nan_to_inf
+from onnx_ood.metrics.openood import OpenOodMetrics, openood_metrics
 
 RESAMPLES = 1000
 
@@ -47,6 +48,19 @@ class Resampling:
         return np.stack(
             [_aurocs(reference, ood[name], weights) for name, weights in self._ood.items()], axis=1
         )
+
+    def openood(self, id: ArrayLike, ood: Mapping[str, ArrayLike]) -> dict[str, OpenOodMetrics]:  # noqa: A002
+        """Metrics of OpenOOD v1.5 of one detector by set, of the sample first and then of each resample, [1 + B].
+
+        Args:
+            id: Scores of the in-distribution inputs.
+            ood: Scores of each set; sets can be left out.
+        """
+        drawn = _with_sample(self._id)
+        return {
+            name: openood_metrics(id, scores, drawn, _with_sample(self._ood[name]))
+            for name, scores in ood.items()
+        }
 
 
 class PairedResampling:
@@ -102,3 +116,9 @@ def _aurocs(reference: _Reference, ood: ArrayLike, weights: Float) -> Float:
 def _weights(rng: np.random.Generator, count: int, resamples: int) -> Float:
     """Fraction of the draws of each resample that each input has, [B, count]."""
     return rng.multinomial(count, np.full(count, 1 / count), size=resamples) / count
+
+
+def _with_sample(weights: Float) -> NDArray[np.int64]:
+    """Count the draws of each input in the sample, once each, and then in each resample, int [1 + B, count]."""
+    drawn = np.rint(weights * weights.shape[1]).astype(np.int64)
+    return np.concatenate([np.ones((1, weights.shape[1]), np.int64), drawn])

@@ -1,8 +1,8 @@
 """Detection metrics: separation of out-of-distribution from in-distribution inputs by a score.
 
 Conventions of OpenOOD (J. Yang et al., "OpenOOD: Benchmarking Generalized Out-of-Distribution Detection", NeurIPS
-2022). Scores are higher for out-of-distribution inputs. NaN counts as the largest score: an input with an output of NaN
-is not reliable.
+2022); those of OpenOOD v1.5 are in `onnx_ood.metrics.openood`. Scores are higher for out-of-distribution inputs. NaN
+counts as the largest score: an input with an output of NaN is not reliable.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from pathlib import Path
 import command
 import jsonschema
 import numpy as np
+import protocol_folders
 import pytest
 from PIL import Image
 
@@ -75,3 +76,38 @@ def test_too_few_inputs_end_with_3(sets: tuple[Path, Path]) -> None:
     good, _ = sets
     done = run("--id", good, "--limit", 5, "--detectors", "msp")
     assert done.returncode == 3
+
+
+def test_a_protocol_names_its_sets_and_cannot_overwrite_its_lists(tmp_path: Path) -> None:
+    data = protocol_folders.write_data(tmp_path / "data")
+    path = tmp_path / "result.json"
+    done = run("--protocol", "cifar10", "--id", data, "--detectors", "msp", "--json", path)
+    assert done.returncode == 0
+    assert "Missing far sets: Textures, Places365" in " ".join(done.stdout.split())
+    result = json.loads(path.read_text())
+    jsonschema.validate(result, json.loads(SCHEMA.read_text()))
+    assert [one["name"] for one in result["sets"]] == ["cifar100", "tin", "mnist", "svhn"]
+    assert [one["name"] for one in result["protocol"]["sets"] if one["status"] == "missing"] == [
+        "texture",
+        "places365",
+    ]
+    listing = data / "benchmark_imglist" / "cifar10" / "test_tin.txt"
+    before = listing.read_bytes()
+    for arguments, expected in (
+        (["--protocol", "cifar10", "--json", listing], "test_tin.txt"),
+        (["--protocol", "cifar10", "--ood", f"more={data}"], "--ood: the protocol has its own sets"),
+        (["--protocol", "imagenet200"], "in-distribution set ImageNet-200 not found"),
+        (["--protocol", "cifar100"], "--protocol"),
+    ):
+        done = run("--id", data, "--detectors", "msp", *arguments)
+        assert (done.returncode, expected in done.stderr) == (64, True), done.stderr
+    assert listing.read_bytes() == before
+
+
+def test_a_benchmark_file_can_name_a_protocol(tmp_path: Path) -> None:
+    protocol_folders.write_data(tmp_path / "data")
+    path = tmp_path / "bench.toml"
+    path.write_text('id = "data"\nprotocol = "cifar10"\ndetectors = "msp"\n')
+    done = run("--config", path, "--json", tmp_path / "result.json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "result.json").read_text())["protocol"]["name"] == "cifar10"

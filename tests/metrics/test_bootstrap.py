@@ -7,6 +7,7 @@ import numpy as np
 from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.detection import detection
 from onnx_ood.metrics.estimates import percentile_interval
+from onnx_ood.metrics.openood import openood_metrics
 
 
 def test_resamples_are_those_of_drawing_inputs() -> None:
@@ -35,3 +36,18 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
         covered += low <= truth <= high
     # Binomial(200, 0.95) is above 178 in 99.9% of cases; percentile intervals are a little narrow.
     assert covered >= 178
+
+
+def test_openood_metrics_are_of_the_draws_that_aurocs_are_of() -> None:
+    rng = np.random.default_rng(5)
+    low, high = (
+        np.round(rng.normal(size=40), 1),
+        {"a": rng.normal(1, 1, 30), "b": np.round(rng.normal(size=20), 1)},
+    )
+    resampling = Resampling(40, {"a": 30, "b": 20}, seed=3, resamples=50)
+    aurocs, found = resampling.aurocs(low, high), resampling.openood(low, high)
+    for column, name in enumerate(high):
+        np.testing.assert_allclose(found[name].auroc, aurocs[:, column], rtol=1e-12)
+        sample = openood_metrics(low, high[name])
+        assert [float(values[0]) for values in found[name]] == [float(values[0]) for values in sample]
+        assert all(np.all((values >= 0) & (values <= 1)) for values in found[name])

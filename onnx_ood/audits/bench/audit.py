@@ -9,15 +9,17 @@ from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
 from onnx_ood.audits._common.settings import takes_settings
 from onnx_ood.audits.bench.corruptions import ScoreReader, applicable, corruption_curves, versions
-from onnx_ood.audits.bench.metrics import detector_metrics, flagged
+from onnx_ood.audits.bench.metrics import detector_metrics, flagged, set_scores
+from onnx_ood.audits.bench.protocol_results import protocol_results
+from onnx_ood.audits.bench.protocol_sets import open_protocol
 from onnx_ood.audits.bench.result import BenchCache, BenchResult, BenchSet
 from onnx_ood.audits.bench.settings import BenchSettings
 from onnx_ood.evidence.collect import Collector
-from onnx_ood.evidence.fit import DetectorPipeline
+from onnx_ood.evidence.fit import DetectorPipeline, FittedDetectors
 from onnx_ood.evidence.model_notes import stored_randomness_notes
 from onnx_ood.evidence.nudge_units import spread_notes, unit_notes
 from onnx_ood.evidence.perturbed import NUDGED
-from onnx_ood.evidence.prepared_model import prepare_model
+from onnx_ood.evidence.prepared_model import PreparedModel, prepare_model
 from onnx_ood.evidence.references import overlap_notes
 from onnx_ood.evidence.sets import check_sets, collect_sets, open_sets
 from onnx_ood.evidence.table_columns import set_column_notes
@@ -42,8 +44,9 @@ def bench(
     Args:
         model: Path of an ONNX file, or a loaded model.
         id: In-distribution inputs: paths, folders, globs, arrays or images, as `onnx_ood.inputs.open_inputs` takes
-            them.
-        ood: Out-of-distribution inputs by name of the set, or the inputs of a single set; None for synthetic sets only.
+            them. With `protocol` the data folder of the protocol, laid out as OpenOOD's.
+        ood: Out-of-distribution inputs by name of the set, or the inputs of a single set; None for synthetic sets only,
+            or for those of the protocol.
         settings: Settings; None for the defaults. Each field can also be given as a keyword argument.
         reference: Known-good inputs that detectors learn from, none of them in `id`; None for none.
         progress: Called with the number of inputs done.
@@ -63,7 +66,9 @@ def bench(
         onnx_ood.bench("model.onnx", "photos/", {"textures": "textures/"}, detectors="energy,msp")
     """
     settings = settings or BenchSettings()
-    sources = open_sets(id, ood)
+    protocol = open_protocol(settings.protocol, id, ood) if settings.protocol else None
+    sources = protocol.sources if protocol else open_sets(id, ood)
+    synthetic = settings.synthetic_ood and protocol is None
     references = open_references(reference)
     given = InputSource.joined([sources.all, references])
     given.check_missing()
@@ -82,7 +87,7 @@ def bench(
         settings,
         spread_over=references if references.given else sources.id,
     )
-    check_sets(prepared, sources, synthetic=settings.synthetic_ood)
+    check_sets(prepared, sources, synthetic=synthetic)
     differing = set_column_notes(prepared.fed, sources, references)
     corruptions, left_out = applicable(settings.chosen_corruptions, prepared.preprocessing)
     known = pipeline.measure_references(references, limit=settings.limit, progress=progress)
@@ -92,7 +97,7 @@ def bench(
         pipeline.collector(settings.limit),
         prepared,
         sources,
-        synthetic=settings.synthetic_ood,
+        synthetic=synthetic,
         progress=progress,
     )
     curves = None
@@ -106,6 +111,17 @@ def bench(
         )
         names = [detector.name for detector in fitted.detectors]
         curves = corruption_curves(scoring, names, sources.id, corruptions, left_out, settings.seed)
+    scores = set_scores(fitted, sets.id.values, sets.ood)
+    results = None
+    if protocol:
+        others = _auto_without_given(prepared, settings, progress) if _learns_from_given(fitted) else []
+        results = protocol_results(
+            protocol,
+            sets,
+            [(fitted, scores), *((one, set_scores(one, sets.id.values, sets.ood)) for one in others)],
+            limit=settings.limit,
+            seed=settings.seed,
+        )
     cache = pipeline.chosen_cache
     return BenchResult(
         status=sets.status,
@@ -128,10 +144,9 @@ def bench(
             for name, one in sets.given.items()
         )
         + tuple(BenchSet(name=name, inputs=len(one), synthetic=True) for name, one in sets.synthetic.items()),
-        detectors=detector_metrics(
-            fitted, sets.id.values, sets.ood, settings.seed, keep_scores=settings.scores
-        ),
+        detectors=detector_metrics(fitted, scores, settings.seed, keep_scores=settings.scores),
         corruptions=curves,
+        protocol=results,
         flags=flagged(fitted, sets.id.values, sets.ood, settings),
         not_applicable=fitted.not_applicable,
         cache=BenchCache(found=cache.found, measured=cache.measured) if cache else None,
@@ -154,3 +169,18 @@ def bench(
             *filter(None, (known.note, cache.problem if cache else "")),
         ),
     )
+
+
+def _learns_from_given(fitted: FittedDetectors) -> bool:
+    return fitted.references.source == "given" and "auto" in fitted.by_name
+
+
+def _auto_without_given(
+    prepared: PreparedModel, settings: BenchSettings, progress: Progress | None
+) -> list[FittedDetectors]:
+    """Fit `auto` once more as if no references were given; empty if it cannot do without."""
+    pipeline = DetectorPipeline(prepared, ("auto",), settings)
+    references = pipeline.measure_references(InputSource(), progress=progress)
+    if references.features is None and pipeline.detectors[0].requires_reference(pipeline.cached_reader.info):
+        return []
+    return [pipeline.fit(references, progress)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 
@@ -16,35 +17,44 @@ from onnx_ood.metrics.bootstrap import Resampling
 from onnx_ood.metrics.detection import detection, nan_to_inf
 from onnx_ood.metrics.estimates import fraction_interval
 
+SetScores: TypeAlias = Mapping[str, tuple[Float, Mapping[str, Float]]]
+"""Scores of the in-distribution inputs, and of each set by name, by the name of the detector."""
 
-def detector_metrics(
-    fitted: FittedDetectors,
-    usual: Features,
-    ood: Mapping[str, Features],
-    seed: int,
-    *,
-    keep_scores: bool,
-) -> tuple[BenchDetector, ...]:
-    """Compute the metrics of all detectors.
+
+def set_scores(fitted: FittedDetectors, usual: Features, ood: Mapping[str, Features]) -> SetScores:
+    """Score all sets by all detectors.
 
     Args:
         fitted: The fitted detectors.
         usual: Features of the in-distribution inputs.
         ood: Features of each out-of-distribution set, by name.
+    """
+    return {
+        name: (score(usual), {set_name: score(one) for set_name, one in ood.items()})
+        for name, score in fitted.by_name.items()
+    }
+
+
+def detector_metrics(
+    fitted: FittedDetectors, scores: SetScores, seed: int, *, keep_scores: bool
+) -> tuple[BenchDetector, ...]:
+    """Compute the metrics of all detectors.
+
+    Args:
+        fitted: The fitted detectors.
+        scores: Their scores.
         seed: Seed of the resamples.
         keep_scores: True to keep the scores of all inputs.
 
     Returns:
         Metrics of all detectors, the best first. Sets with fewer than 10 inputs count in no mean.
     """
-    resampling = Resampling(len(usual), {name: len(one) for name, one in ood.items()}, seed)
-    aurocs: dict[str, Float] = {}
-    scores: dict[str, tuple[Float, dict[str, Float]]] = {}
-    for name, score in fitted.by_name.items():
-        scores[name] = score(usual), {set_name: score(one) for set_name, one in ood.items()}
-        aurocs[name] = resampling.aurocs(*scores[name])
-    large = [column for column, one in enumerate(ood.values()) if len(one) >= MIN_SET_SIZE]
-    counted = large or list(range(len(ood)))
+    usual, ood = next(iter(scores.values()))
+    sizes = {name: len(one) for name, one in ood.items()}
+    resampling = Resampling(len(usual), sizes, seed)
+    aurocs = {name: resampling.aurocs(*of_sets) for name, of_sets in scores.items()}
+    large = [column for column, size in enumerate(sizes.values()) if size >= MIN_SET_SIZE]
+    counted = large or list(range(len(sizes)))
     means = {name: samples[:, counted].mean(axis=1) for name, samples in aurocs.items()}
     order = sorted(fitted.detectors, key=lambda one: -float(means[one.name][0]))
     best = means[order[0].name]

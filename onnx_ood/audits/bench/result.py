@@ -146,6 +146,82 @@ class BenchCorruptions(Part):
         return self
 
 
+class ProtocolSet(Part):
+    """One out-of-distribution set of a protocol."""
+
+    name: str
+    title: str = Field(description="Name of the data set.")
+    group: Literal["near", "far"]
+    status: Literal["complete", "partial", "folder", "missing"] = Field(
+        description="`complete`: all pictures of the benchmark's list; `partial`: some of them; `folder`: a folder or "
+        "file without the benchmark's list; `missing`: nothing found."
+    )
+    found: int = Field(description="Pictures found, before a limit; a file of several counts once.")
+    listed: int | None = Field(description="Pictures of the benchmark's list; null if unknown.")
+
+
+class ProtocolMetrics(Part):
+    """Metrics as OpenOOD v1.5 computes them, of one set or their means over several, with 95% intervals."""
+
+    auroc: BenchInterval
+    fpr95: BenchInterval = Field(
+        description="Share of in-distribution inputs at or above the threshold that 95% of the out-of-distribution "
+        "inputs reach: other than `fpr95` of `metrics`, whose threshold 95% of in-distribution inputs pass."
+    )
+    aupr_in: BenchInterval = Field(
+        description="Trapezoidal area under precision and recall, in-distribution inputs as positives."
+    )
+    aupr_out: BenchInterval = Field(description="The same, out-of-distribution inputs as positives.")
+
+
+class ProtocolDetector(Part):
+    """One detector on the sets of a protocol."""
+
+    name: str
+    reference: Literal["given", "bundled", "none"] = Field(description="References that it learned from.")
+    sets: dict[str, ProtocolMetrics] = Field(description="By set, those without inputs left out.")
+    near: ProtocolMetrics | None = Field(description="Means over the near sets found; null without any.")
+    far: ProtocolMetrics | None = Field(description="Means over the far sets found; null without any.")
+
+
+class PublishedResult(Part):
+    """Published AUROCs of one method, in percent; standard deviations over training runs, null for one run."""
+
+    method: str
+    detector: str = Field(description="Name of the detector here.")
+    near: float
+    near_sd: float | None
+    far: float
+    far_sd: float | None
+
+
+class BenchProtocol(Part):
+    """Results of a recognised protocol, with published ones."""
+
+    name: str
+    title: str
+    id: int | None = Field(description="In-distribution pictures of the benchmark's list; null if unknown.")
+    id_found: int = Field(description="In-distribution pictures found, before a limit.")
+    accuracy: BenchInterval | None = Field(
+        description="Share of in-distribution pictures with the listed class, and its exact 95% interval; null without "
+        "a list or class scores."
+    )
+    sets: tuple[ProtocolSet, ...]
+    resamples: int = Field(description="Bootstrap resamples of the intervals.")
+    detectors: tuple[ProtocolDetector, ...] = Field(description="The largest mean AUROC over all sets first.")
+    published: tuple[PublishedResult, ...]
+    published_net: str
+    published_source: str
+    notes: tuple[str, ...] = Field(
+        description="Sets that are missing or incomplete, and what follows for the means."
+    )
+
+    @property
+    def missing(self) -> tuple[ProtocolSet, ...]:
+        """Sets without any input."""
+        return tuple(one for one in self.sets if one.status == "missing")
+
+
 class BenchCache(Part):
     """Use of the cache. Inputs count each time they are requested, altered and synthetic ones included."""
 
@@ -187,6 +263,7 @@ class BenchResult(Result):
     sets: tuple[BenchSet, ...]
     detectors: tuple[BenchDetector, ...] = Field(description="The best first.")
     corruptions: BenchCorruptions | None = Field(default=None, description="None if they were not requested.")
+    protocol: BenchProtocol | None = Field(default=None, description="None without a protocol.")
     flags: BenchFlags | None = Field(
         description="None without given references, or if no detector can flag with so few of them."
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -31,6 +31,8 @@ class BenchSettings(Settings):
         detectors: Names of detectors; empty for all that apply to the model. The first one that can, or `auto` if none
             is named, flags inputs by given references.
         corruptions: Corruptions to measure severity curves of; `("all",)` for all, empty for none.
+        protocol: Recognised protocol to run: `"cifar10"` or `"imagenet200"` of OpenOOD v1.5; None for none. Its sets
+            come from one folder, laid out as OpenOOD's; it has no synthetic sets.
         synthetic_ood: True to add synthetic out-of-distribution sets: noise, and altered in-distribution pictures.
         bundled_reference: True to use the bundled photos as references when none are given (RGB models only).
         fpr: False-positive rate at which inputs that differ from the references are flagged.
@@ -65,6 +67,14 @@ class BenchSettings(Settings):
         ),
         Option("Input", "NAMES", "none", commas=True),
     ] = ()
+    protocol: Annotated[
+        Literal["cifar10", "imagenet200"] | None,
+        Field(
+            description="Protocol of OpenOOD v1.5: --id names its data folder, laid out as OpenOOD's with the lists of "
+            "benchmark_imglist, or with a folder per set. Sets that are not found are named."
+        ),
+        Option("Input", "NAME", "none"),
+    ] = None
     synthetic_ood: common.SyntheticOod = True
     bundled_reference: common.BundledReference = True
     fpr: common.Fpr = 0.05

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onnx_ood.audits.bench.result import BenchCorruptions, BenchDetector, BenchInterval, BenchResult
+from onnx_ood.audits.bench.result import (
+    BenchCorruptions,
+    BenchDetector,
+    BenchInterval,
+    BenchProtocol,
+    BenchResult,
+)
 from onnx_ood.reports import numbers
 from onnx_ood.reports._html.markup import Child, Markup, element, joined
 from onnx_ood.reports._html.page import bullets, fact_list, failure_list, folded, page, table
@@ -27,6 +33,7 @@ from onnx_ood.reports.bench.facts import (
     set_heading,
     starred,
 )
+from onnx_ood.reports.bench.protocol_rows import detector_name, percent_interval, protocol_rows
 from onnx_ood.reports.words import counted
 
 # AUROCs at which the shade of a cell becomes stronger.
@@ -47,6 +54,7 @@ def bench_page(result: BenchResult) -> str:
         ("failed", "Not measured", joined(element("p", count, class_="warning"), failure_list(failed)))
         if failed
         else ("failed", "Not measured", None),
+        ("protocol", "Protocol", _protocol(result.protocol) if result.protocol else None),
         ("detectors", "Detectors", _detectors(result) if result.detectors else None),
         ("roc", "ROC curves", _curves(result)),
         ("corruptions", "Corruptions", _corruptions(result.corruptions) if result.corruptions else None),
@@ -70,6 +78,7 @@ def _verdict(result: BenchResult) -> Markup:
             [
                 *filter(None, (not_evaluated_note(result),)),
                 *(flag_words(result.flags) if result.flags else ()),
+                *(result.protocol.notes if result.protocol else ()),
                 *result.notes,
             ],
             "notes",
@@ -141,6 +150,56 @@ def _detectors(result: BenchResult) -> Markup:
         )
         if result.not_applicable
         else None,
+    )
+
+
+def _protocol(found: BenchProtocol) -> Markup:
+    heads = ["near AUROC", "far AUROC", "near FPR@95", "far FPR@95", "published near", "published far"]
+    rows: list[list[Child]] = [list(row) for row in protocol_rows(found)]
+    names = [one.name for one in found.detectors]
+    of_sets: list[list[Child]] = [
+        [
+            detector_name(one, repeated=names.count(one.name) > 1),
+            name,
+            *map(percent_interval, (metrics.auroc, metrics.fpr95, metrics.aupr_in, metrics.aupr_out)),
+        ]
+        for one in found.detectors
+        for name, metrics in one.sets.items()
+    ]
+    sets: list[list[Child]] = [
+        [one.title, one.group, one.status, f"{one.found:,}", "" if one.listed is None else f"{one.listed:,}"]
+        for one in found.sets
+    ]
+    accuracy = f" Accuracy: {percent_interval(found.accuracy)}." if found.accuracy else ""
+    return joined(
+        table(
+            f"{found.title}: means over near and far sets, in percent",
+            [("detector", False), *((head, True) for head in heads)],
+            rows,
+        ),
+        element(
+            "p",
+            f"Metrics as OpenOOD computes them; intervals: 95% of {found.resamples} resamples.{accuracy} Published: "
+            f"{found.published_net}; {found.published_source}.",
+            class_="aside",
+        ),
+        table(
+            "Sets of the protocol",
+            [("set", False), ("group", False), ("status", False), ("found", True), ("listed", True)],
+            sets,
+        ),
+        folded(
+            "Metrics by set",
+            table(
+                "Metrics by set, in percent",
+                [
+                    ("detector", False),
+                    ("set", False),
+                    *((head, True) for head in ("AUROC", "FPR@95", "AUPR in", "AUPR out")),
+                ],
+                of_sets,
+            ),
+        ),
     )
 
 
@@ -241,8 +300,8 @@ def _settings(result: BenchResult) -> Markup:
 
 def command(result: BenchResult) -> str:
     """Return the command of the run, without the inputs: a result does not name them as they were given."""
-    words = ["onnx-ood", "bench", result.model.path, "--id", "ID_INPUTS"]
+    words = ["onnx-ood", "bench", result.model.path, "--id", "DATA" if result.protocol else "ID_INPUTS"]
     for one in result.sets:
-        words += [] if one.synthetic else ["--ood", f"{one.name}={one.name.upper()}"]
+        words += [] if one.synthetic or result.protocol else ["--ood", f"{one.name}={one.name.upper()}"]
     words += ["--reference", "REFERENCES"] if result.reference == "given" else []
     return command_text([*words, *result.settings.arguments()])

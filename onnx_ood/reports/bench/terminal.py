@@ -8,7 +8,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from onnx_ood.audits.bench.result import BenchDetector, BenchResult
+from onnx_ood.audits.bench.result import BenchDetector, BenchProtocol, BenchResult
 from onnx_ood.reports import numbers, words
 from onnx_ood.reports._terminal.marks import Marks
 from onnx_ood.reports._terminal.report_layout import Answer, closing, duration, print_report
@@ -23,11 +23,14 @@ from onnx_ood.reports.bench.facts import (
     not_evaluated_note,
     starred,
 )
+from onnx_ood.reports.bench.protocol_rows import percent_interval, protocol_rows
 from onnx_ood.reports.bench.severity_curves import corruption_tables
 from onnx_ood.reports.report_options import DEFAULTS, ReportOptions
 
 # Widths of the column of a detector or set, of the space between columns, and of the first column.
 _CELL, _GAP, _NAME = 10, 3, 18
+# Rows of the table of a protocol in a brief report, and its columns with intervals.
+_PROTOCOL_ROWS, _INTERVALS = 12, 2
 
 
 def print_bench(console: Console, result: BenchResult, options: ReportOptions = DEFAULTS) -> None:
@@ -52,12 +55,14 @@ def print_bench(console: Console, result: BenchResult, options: ReportOptions = 
                 not_evaluated_note(result),
                 words.failure_text(failed),
                 flag_words(result.flags)[0] if result.flags and many_flags else "",
+                *(result.protocol.notes if result.protocol else ()),
                 *result.notes,
                 _left_out_detectors(result, options),
             ],
             verbose=options.verbose,
         ),
         _best(result, shown, view) if shown else None,
+        _protocol(console, result.protocol, view, options) if result.protocol else None,
         *(corruption_tables(console, result.corruptions) if result.corruptions else ()),
         *(_details(console, result, view) if options.verbose else ()),
         foot=closing(
@@ -112,6 +117,31 @@ def _best(result: BenchResult, detectors: Sequence[BenchDetector], view: Marks) 
         if one_set.too_few:
             grid.add_row(Text(f"  {one_set.too_few}", style="yellow"))
     return grid
+
+
+def _protocol(console: Console, found: BenchProtocol, view: Marks, options: ReportOptions) -> RenderableType:
+    """Make the table of a protocol: means over near and far sets, with published ones."""
+    rows = protocol_rows(found)
+    shown = rows if options.verbose else rows[: options.top or _PROTOCOL_ROWS]
+    accuracy = f", accuracy {percent_interval(found.accuracy)}" if found.accuracy else ""
+
+    def build(level: int, width: int) -> Table:
+        grid = table(
+            f"{found.title}{accuracy}",
+            f"Mean AUROC and FPR@95 in percent, as OpenOOD computes them; intervals: 95% of {found.resamples} "
+            f"resamples. Published: {found.published_net}.",
+        )
+        heads = ["near", "far", "near FPR@95", "far FPR@95", "published near", "published far"]
+        kept = [place for place in range(len(heads)) if not (level and heads[place].endswith("FPR@95"))]
+        grid.add_column("detector", no_wrap=True)
+        for place in kept:
+            grid.add_column(heads[place], justify="right", no_wrap=place < _INTERVALS)
+        for row in shown:
+            cells = [row[1 + place].replace("±", view.plus_minus) for place in kept]
+            grid.add_row(Text(words.shorten_middle(row.name, width)), *cells)
+        return grid
+
+    return fitted(console, build, levels=2, longest=max(len(row.name) for row in shown))
 
 
 def _heading(name: str) -> str:
