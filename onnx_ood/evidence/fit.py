@@ -34,9 +34,13 @@ from onnx_ood.evidence.perturbed import NUDGED
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
 from onnx_ood.evidence.references import (
+    CHECKED,
+    MAX_RUN,
     ReferenceSet,
     measure_bundled_photos,
     measure_references,
+    measure_run,
+    photos_suit,
     with_baseline_inputs,
 )
 from onnx_ood.evidence.user_cache import cache_folder, trim_cache
@@ -270,6 +274,26 @@ class DetectorPipeline:
         cached = partial(self.cache.whole, self.needs)
         collector = Collector(self.reader, self.prepared, seed=self._settings.seed)
         return measure_bundled_photos(collector, preprocessing, progress, augment=augment, cached=cached)
+
+    def measure_run(self, source: InputSource, progress: Progress | None = None) -> ReferenceSet:
+        """Measure up to 1,000 of the inputs to score, to serve as references; none if they cannot.
+
+        Args:
+            source: The inputs to score.
+            progress: Called with the number of inputs done and in all.
+        """
+        return measure_run(self.collector(MAX_RUN), source, self.cached_reader.info, progress)
+
+    def photos_suit(self, photos: ReferenceSet, source: InputSource) -> bool:
+        """Return whether measured bundled photos suit the model, by up to 100 of the inputs to score.
+
+        Args:
+            photos: The photos.
+            source: The inputs to score.
+        """
+        if photos.features is None:
+            return False
+        return photos_suit(photos.features, self.collector(CHECKED).collect(source).values)
 
     def fit(self, references: ReferenceSet, progress: Progress | None = None) -> FittedDetectors:
         """Fit the detectors.
