@@ -36,6 +36,7 @@ from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
 from onnx_ood.evidence.references import (
     CHECKED,
     MAX_RUN,
+    MIN_RUN,
     ReferenceSet,
     measure_bundled_photos,
     measure_references,
@@ -284,16 +285,18 @@ class DetectorPipeline:
         """
         return measure_run(self.collector(MAX_RUN), source, self.cached_reader.info, progress)
 
-    def photos_suit(self, photos: ReferenceSet, source: InputSource) -> bool:
-        """Return whether measured bundled photos suit the model, by up to 100 of the inputs to score.
+    def needs_run(self, photos: ReferenceSet, source: InputSource) -> bool:
+        """Return whether inputs to score should serve as references: there are 20 or more, and photos do not suit.
 
         Args:
-            photos: The photos.
+            photos: The bundled photos, measured; or no references.
             source: The inputs to score.
         """
-        if photos.features is None:
+        if (self.prepared.reader(source, batch=1).count() or 0) < MIN_RUN:
             return False
-        return photos_suit(photos.features, self.collector(CHECKED).collect(source).values)
+        return photos.features is None or not photos_suit(
+            photos.features, self.collector(CHECKED).collect(source).values
+        )
 
     def fit(self, references: ReferenceSet, progress: Progress | None = None) -> FittedDetectors:
         """Fit the detectors.

@@ -35,7 +35,9 @@ from onnx_ood.results.base import DetectorNudges
 DEFAULT = "auto"
 """The detector used if none is named and it applies."""
 
-_UNSUITED = "The bundled photos are not used as references: for most inputs the layers are active otherwise than for the photos."
+_UNSUITED = (
+    "The bundled photos are not used as references: most inputs activate the layers otherwise than photos do."
+)
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,7 @@ def fit_scorer(
     known = pipeline.measure_references(references, progress=progress)
     notes: tuple[str, ...] = ()
     learns = (settings.detectors or (DEFAULT,))[0] == DEFAULT and settings.bundled_reference
-    if learns and inputs is not None and not references.given and not pipeline.photos_suit(known, inputs):
+    if learns and inputs is not None and not references.given and pipeline.needs_run(known, inputs):
         run = pipeline.measure_run(inputs, progress)
         if run.features is not None:
             notes = known.notes if known.features is None else (_UNSUITED,)
