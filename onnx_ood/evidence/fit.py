@@ -34,9 +34,14 @@ from onnx_ood.evidence.perturbed import NUDGED
 from onnx_ood.evidence.prepared_model import PreparedModel
 from onnx_ood.evidence.reader import FeatureReader, ReaderFactory
 from onnx_ood.evidence.references import (
+    CHECKED,
+    MAX_RUN,
+    MIN_RUN,
     ReferenceSet,
     measure_bundled_photos,
     measure_references,
+    measure_run,
+    photos_suit,
     with_baseline_inputs,
 )
 from onnx_ood.evidence.user_cache import cache_folder, trim_cache
@@ -274,6 +279,28 @@ class DetectorPipeline:
         cached = partial(self.cache.whole, self.needs)
         collector = Collector(self.reader, self.prepared, seed=self._settings.seed)
         return measure_bundled_photos(collector, preprocessing, progress, augment=augment, cached=cached)
+
+    def measure_run(self, source: InputSource, progress: Progress | None = None) -> ReferenceSet:
+        """Measure up to 1,000 of the inputs to score, to serve as references; none if they cannot.
+
+        Args:
+            source: The inputs to score.
+            progress: Called with the number of inputs done and in all.
+        """
+        return measure_run(self.collector(MAX_RUN), source, self.cached_reader.info, progress)
+
+    def needs_run(self, photos: ReferenceSet, source: InputSource) -> bool:
+        """Return whether inputs to score should serve as references: there are 20 or more, and photos do not suit.
+
+        Args:
+            photos: The bundled photos, measured; or no references.
+            source: The inputs to score.
+        """
+        if (self.prepared.reader(source, batch=1).count() or 0) < MIN_RUN:
+            return False
+        return photos.features is None or not photos_suit(
+            photos.features, self.collector(CHECKED).collect(source).values
+        )
 
     def fit(self, references: ReferenceSet, progress: Progress | None = None) -> FittedDetectors:
         """Fit the detectors.

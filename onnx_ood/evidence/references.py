@@ -17,7 +17,18 @@ from onnx_ood._dialect import named
 from onnx_ood._limits import MIN_REFERENCES
 from onnx_ood._progress import Phase
 from onnx_ood._types import Progress
-from onnx_ood.detectors import AlteredReferences, Features, ModelInfo
+from onnx_ood.detectors import (
+    AlteredReferences,
+    Features,
+    FittedDetector,
+    ModelInfo,
+    held_out_scores,
+    required,
+    z_scores,
+)
+from onnx_ood.detectors.methods.uncertainty import Uncertainty
+from onnx_ood.detectors.models.gaussian import ShrunkGaussian
+from onnx_ood.detectors.models.trimming import typical_rows
 from onnx_ood.evidence.bundled_photos import altered_crops, bundled_photos, bundled_pictures_hash
 from onnx_ood.evidence.collect import Alteration, Collector, numbered
 from onnx_ood.exceptions import TooFewReferencesError
@@ -25,8 +36,21 @@ from onnx_ood.inputs import InputSource, Preprocessing
 from onnx_ood.inputs.read_ahead import one_ahead
 from onnx_ood.perturb import apply, find_corruption, list_corruptions
 from onnx_ood.results.base import Failure
+from onnx_ood.results.note_order import RUN_REFERENCE
 
-ReferenceSource = Literal["given", "bundled", "none"]
+ReferenceSource = Literal["given", "bundled", "run", "none"]
+
+MAX_RUN = 1_000
+"""Inputs of a run that are measured to serve as references."""
+MIN_RUN = 20
+"""Inputs of a run that can serve as references."""
+CHECKED = 100
+"""Inputs of a run that are measured to decide whether the bundled photos suit the model."""
+# The 40% quantile of the log activity distances of inputs from the photos, in standard deviations of held-out photos.
+# Above it photos are the wrong reference: docs/decisions. A lower quantile than the median bears more unusual inputs.
+_SUITED_QUANTILE, _LARGEST_SUITED = 0.4, 0.25
+# Crops of one photo share a fold.
+_FOLDS = 8
 
 # Severity of pseudo-OOD augmentations that have several.
 _SEVERITY = 4
@@ -38,7 +62,8 @@ class ReferenceSet:
     """Measured references.
 
     Attributes:
-        source: `"given"` for known-good inputs, `"bundled"` for photos of the package, `"none"` without references.
+        source: `"given"` for known-good inputs, `"bundled"` for photos of the package, `"run"` for the most typical of
+            the inputs to score, `"none"` without references.
         features: Features of the references, with `altered` if a detector reads it; None without references.
         ids: Names of given references.
         alterations: Names of the alterations of `features.altered`, in the same order.
@@ -196,6 +221,56 @@ def measure_bundled_photos(
         note="no references are given and the model takes colour pictures, so the bundled photos are used as "
         f"references; known-good inputs are better ({named('reference')})",
     )
+
+
+def measure_run(
+    collector: Collector[Features],
+    source: InputSource,
+    info: ModelInfo,
+    progress: Progress | None = None,
+) -> ReferenceSet:
+    """Measure a random sample of the inputs to score, and take the most typical half as references.
+
+    Args:
+        collector: Measures the inputs; limits their number.
+        source: The inputs to score.
+        info: The model.
+        progress: Called with the number of inputs done and in all.
+
+    Returns:
+        The references; none if the model has no layers or fewer than 20 inputs could be measured.
+    """
+    found = collector.collect(source, progress=progress, phase="references").values
+    if found.activity is None or len(found) < MIN_RUN:
+        return ReferenceSet("none")
+    unsure = None if info.probabilities is None else Uncertainty().fit(info, None)(found)
+    kept = typical_rows(found.activity, unsure)
+    return ReferenceSet(
+        "run",
+        found.rows(kept),
+        note=f"{RUN_REFERENCE}: the most typical {len(kept):,} of {len(found):,} inputs serve as references. Ranks are "
+        "wrong if many inputs, more than about a fifth, are unusual; known-good inputs are better "
+        f"({named('reference')})",
+    )
+
+
+def photos_suit(photos: Features, inputs: Features) -> bool:
+    """Return whether the bundled photos are references for a model, by inputs that are mostly in-distribution.
+
+    Args:
+        photos: Features of the photos.
+        inputs: Features of inputs; with fewer than 20 or without layers the photos are assumed to suit.
+    """
+    if photos.activity is None or inputs.activity is None or len(inputs) < MIN_RUN:
+        return True
+    held_out = held_out_scores(_activity_distances, photos, _FOLDS)
+    distances = z_scores(_activity_distances(photos)(inputs), held_out, distance=True)
+    return bool(np.quantile(distances, _SUITED_QUANTILE) <= _LARGEST_SUITED)
+
+
+def _activity_distances(reference: Features) -> FittedDetector:
+    gaussian = ShrunkGaussian(required(reference.activity, "activity profiles"))
+    return lambda features: gaussian.distances(required(features.activity, "activity profiles"))
 
 
 def _measure_crops(

@@ -11,6 +11,8 @@ GUESS = "The preprocessing is a guess"
 """Beginning of the note on a guessed preprocessing."""
 WITHOUT_TERMS = "is used without its"
 """Part of notes on terms that a detector lacks on a model."""
+RUN_REFERENCE = "Inputs are compared with the run itself"
+"""Beginning of the note on inputs that serve as references."""
 MIXED_BATCH = "Predictions may depend on the other inputs of a batch"
 """Beginning of the note on outputs that mix the inputs of a batch."""
 OTHER_CHECKSUM = "has another checksum than the model"
@@ -22,6 +24,7 @@ _GRAVEST = tuple(
         re.compile,
         (
             f"^{NOT_EVALUATED}",
+            f"^{RUN_REFERENCE}",
             f"^{GUESS}",
             "all numbers are wrong",
             f"^{MIXED_BATCH}",

@@ -15,6 +15,7 @@ from onnx_ood.detectors import Features
 from onnx_ood.evidence.references import (
     baseline_pictures,
     measure_bundled_photos,
+    photos_suit,
     pseudo_ood_augmentations,
 )
 from onnx_ood.exceptions import ModelError, UsageError
@@ -159,3 +160,20 @@ def test_altered_crops_without_finite_outputs_are_left_out() -> None:
     assert found.features is not None
     assert (len(found), len(found.failed)) == (96, 0)
     assert [len(one) for one in found.features.altered] == [16] * 6
+
+
+@pytest.mark.parametrize("unusual", [0, 30])
+@pytest.mark.parametrize(("shift", "suit"), [(0.0, True), (3.0, False)])
+def test_photos_suit_models_whose_inputs_are_active_as_they_are(shift, suit, unusual):
+    """Inputs within the photos, or elsewhere; 30% that are far from both do not change the decision."""
+    rng = np.random.default_rng(0)
+    photos = Features(activity=rng.normal(size=(96, 18)))
+    inputs = rng.normal(shift, 0.9, (100, 18))
+    inputs[:unusual] += 30
+    assert photos_suit(photos, Features(activity=inputs)) is suit
+
+
+def test_few_inputs_do_not_tell_whether_photos_suit():
+    rng = np.random.default_rng(0)
+    photos = Features(activity=rng.normal(size=(96, 18)))
+    assert photos_suit(photos, Features(activity=rng.normal(9, 1, (19, 18))))

@@ -16,7 +16,7 @@ from onnx_ood.inputs import Chosen, parse
 from onnx_ood.inputs.value_range import ValueRange
 from onnx_ood.reports.words import failure_text
 from onnx_ood.results.base import Failure
-from onnx_ood.results.note_order import MIXED_BATCH, by_consequence, consequence
+from onnx_ood.results.note_order import MIXED_BATCH, RUN_REFERENCE, by_consequence, consequence
 
 
 def _notes() -> list[str]:
@@ -35,6 +35,7 @@ def _notes() -> list[str]:
     failed = failure_text([Failure(id="x.png", reason="an empty file, skipped")], 1, "scored")
     return [
         "Not evaluated: nothing.",
+        f"{RUN_REFERENCE}: the most typical 10 of 20 inputs serve as references.",
         guess,
         wrong,
         f"{MIXED_BATCH}; inputs were run one at a time.",
@@ -50,6 +51,6 @@ def _notes() -> list[str]:
 
 def test_notes_are_sorted_by_their_consequences() -> None:
     notes = _notes()
-    assert [consequence(note) for note in notes] == [0, 1, 2, 3, 4, 4, 5, 6, 7, 8, 8]
-    shuffled = [notes[place] for place in (9, 10, 8, 7, 6, 4, 5, 3, 2, 1, 0)]
+    assert [consequence(note) for note in notes] == [0, 1, 2, 3, 4, 5, 5, 6, 7, 8, 9, 9]
+    shuffled = [notes[place] for place in (10, 11, 9, 8, 7, 5, 6, 4, 3, 2, 1, 0)]
     assert by_consequence(shuffled) == notes

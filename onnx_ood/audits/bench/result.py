@@ -254,7 +254,7 @@ class BenchResult(Result):
     environment: Environment
     id: int = Field(description="Number of measured in-distribution inputs.")
     references: int = Field(description="Number of references that detectors learned from.")
-    reference: Literal["given", "bundled", "none"] = Field(
+    reference: Literal["given", "bundled", "run", "none"] = Field(
         description="Source of the references: given known-good inputs, or crops of the bundled photos."
     )
     failed: tuple[Failure, ...] = Field(

@@ -73,8 +73,9 @@ class DetectorSummary(Part):
     """Detectors, references and the rate of flags."""
 
     detectors: tuple[UsedDetector, ...] = Field(description="The first one ranks and gives p-values.")
-    reference: Literal["given", "bundled", "none"] = Field(
-        description="Source of the references: given known-good inputs, bundled photos, or none."
+    reference: Literal["given", "bundled", "run", "none"] = Field(
+        description="Source of the references: given known-good inputs, bundled photos, the most typical of the inputs "
+        "of the run itself, or none."
     )
     references: int
     references_sha256: str | None = Field(

@@ -38,6 +38,10 @@ from onnx_ood.results.base import DetectorNudges
 DEFAULT = "auto"
 """The detector used if none is named and it applies."""
 
+_UNSUITED = (
+    "The bundled photos are not used as references: most inputs activate the layers otherwise than photos do."
+)
+
 
 @dataclass(frozen=True)
 class Scores:
@@ -278,6 +282,13 @@ def fit_scorer(
             raise
         return None, (_fallback(str(error)),)
     known = pipeline.measure_references(references, progress=progress)
+    notes: tuple[str, ...] = ()
+    learns = (settings.detectors or (DEFAULT,))[0] == DEFAULT and settings.bundled_reference
+    if learns and inputs is not None and not references.given and pipeline.needs_run(known, inputs):
+        run = pipeline.measure_run(inputs, progress)
+        if run.features is not None:
+            notes = known.notes if known.features is None else (_UNSUITED,)
+            known = run
     if not asked and known.features is None and pipeline.detectors[0].requires_reference(info):
         return None, (_fallback("on this model it requires references"), *known.notes)
     fitted = pipeline.fit(known, progress)
@@ -296,6 +307,7 @@ def fit_scorer(
     return scorer, (
         *([alone] if uncertain else []),
         *known.notes,
+        *notes,
         *fitted.notes,
         *([f"{problem[0].upper()}{problem[1:]}."] if problem else []),
     )

@@ -49,8 +49,8 @@ def score_headline(result: ScoreResult) -> tuple[str, str]:
     if summary.rate is None:
         beyond = _beyond_references(result)
         if beyond is None:
-            bundled = ", only the bundled photos" if summary.reference == "bundled" else ""
-            return f"{scored}, not flagged: no references given{bundled}", ""
+            instead = {"bundled": ", only the bundled photos", "run": ", compared with the run itself"}
+            return f"{scored}, not flagged: no references given{instead.get(summary.reference, '')}", ""
         return (
             f"{beyond:,} of {counted(count, 'input')} more unusual than all {summary.references:,} bundled crops "
             "(no references given)",
@@ -206,7 +206,12 @@ def _detectors(result: ScoreResult) -> str:
     if summary is None:
         return "none: inputs are compared with each other (deviation)"
     names = ", ".join(map(_with_terms, summary.detectors))
-    kinds = {"given": "known-good inputs", "bundled": "crops of bundled photos", "none": ""}
+    kinds = {
+        "given": "known-good inputs",
+        "bundled": "crops of bundled photos",
+        "run": "inputs of this run",
+        "none": "",
+    }
     against = f", against {summary.references:,} {kinds[summary.reference]}" if summary.references else ""
     if result.flagged is None:
         return f"{names}{against}; ranks only"

@@ -117,6 +117,7 @@ def _conclusion(result: ScoreResult) -> str:
     against = {
         "given": "the references, which are too few for flags at this rate",
         "bundled": "crops of the bundled photos, which only stand in for known-good inputs",
+        "run": "the most typical inputs of the run itself, which only stand in for known-good inputs",
     }
     if summary and summary.reference in against:
         return (
@@ -305,4 +306,6 @@ def _references(result: ScoreResult) -> str:
         return "none"
     if verdict.references_sha256:
         return f"{verdict.references:,} known-good inputs; SHA-256 of their names {verdict.references_sha256}"
+    if verdict.reference == "run":
+        return f"{verdict.references:,} of the inputs themselves: the most typical"
     return f"{verdict.references:,} crops of the bundled photos"

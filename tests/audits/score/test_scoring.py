@@ -166,7 +166,7 @@ def test_an_input_s_score_does_not_depend_on_the_others(folders, judged):
 
 
 def test_the_default_without_references_is_doubt_with_and_without_blanks(folders):
-    result = onnx_ood.score(FASHION, [str(folders / "new")])
+    result = onnx_ood.score(FASHION, [str(folders / "new")], bundled_reference=False)
     reader = FeatureReader(load(FASHION), AUTO, preprocessing=read_card(FASHION).preprocessing)
     greys = np.broadcast_to(np.linspace(0, 1, 11, dtype=np.float32)[:, None, None, None], (11, 1, 28, 28))
     blanks, new = reader.read(np.ascontiguousarray(greys)), reader.read(_tensors(folders / "new"))
@@ -180,7 +180,8 @@ def test_the_default_without_references_is_doubt_with_and_without_blanks(folders
     for path, score in zip(sorted((folders / "new").iterdir()), expected, strict=True):
         assert found[path.as_posix()].scores == pytest.approx([score], rel=1e-5)
     assert (result.detector_summary.reference, result.detector_summary.references) == ("none", 0)
-    assert any("takes grey pictures" in note for note in result.notes)
+    notes = onnx_ood.score(FASHION, [str(folders / "new")]).notes
+    assert any("takes grey pictures" in note for note in notes)
 
 
 def test_bundled_photos_stand_for_references_of_models_of_colours(tmp_path):
@@ -417,3 +418,27 @@ def test_a_reference_is_nearest_to_itself(folders):
     good = str(folders / "good")
     result = onnx_ood.score(FASHION, [good], reference=[good])
     assert all(entry.nearest_reference == entry.id for entry in result.inputs)
+
+
+def test_without_references_most_inputs_of_the_run_serve_as_references(save):
+    """Rows that leave all units inactive rank before the nine times as many others."""
+    text = """
+        table (float[N, 4] x) => (float[N, 3] logits) {
+            act = Relu (x)
+            logits = Gemm <transB = 1> (act, w)
+        }
+    """
+    model = save(small_models.build(text, {"w": small_models.normal(3, 4)}))
+    rng = np.random.default_rng(0)
+    rows = rng.normal(3, 0.5, (40, 4)).astype(np.float32)
+    rows[:4] *= -1
+    result = onnx_ood.score(model, rows, provider="cpu")
+    summary = result.detector_summary
+    assert (summary.reference, summary.references, summary.fpr) == ("run", 20, None)
+    assert result.notes[0].startswith(
+        "Inputs are compared with the run itself: the most typical 20 of 40 inputs"
+    )
+    assert {entry.id for entry in result.inputs[:4]} == {f"inputs[{at}]" for at in range(4)}
+    assert all(entry.p_value is None and entry.flagged is None for entry in result)
+    again = onnx_ood.score(model, rows, provider="cpu", bundled_reference=False)
+    assert again.detector_summary.reference == "none"

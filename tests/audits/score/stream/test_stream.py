@@ -145,7 +145,9 @@ def test_inputs_are_counted_as_the_parsed_stream_has_them(rows_model, tmp_path):
 
 
 def test_what_is_done_is_not_read_again(collection, tmp_path, monkeypatch):
-    whole = score(collection, tmp_path / "s.jsonl")
+    # Inputs that serve as references are read in each run.
+    settings = ScoreSettings(copies=2, batch_size=4, bundled_reference=False)
+    whole = score(collection, tmp_path / "s.jsonl", settings)
 
     def refuse(*arguments, **keywords):
         raise AssertionError("was read again")
@@ -153,7 +155,7 @@ def test_what_is_done_is_not_read_again(collection, tmp_path, monkeypatch):
     monkeypatch.setattr(Preprocessing, "read", refuse)
     monkeypatch.setattr(ArrayRows, "rows", refuse)
     monkeypatch.setattr(Prober, "measure", refuse)
-    assert score(collection, tmp_path / "s.jsonl", resume=True) == whole
+    assert score(collection, tmp_path / "s.jsonl", settings, resume=True) == whole
 
 
 def test_inputs_are_known_by_id_wherever_they_come(collection, tmp_path, monkeypatch):
