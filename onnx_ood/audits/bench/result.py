@@ -178,7 +178,9 @@ class ProtocolDetector(Part):
     """One detector on the sets of a protocol."""
 
     name: str
-    reference: Literal["given", "bundled", "run", "none"] = Field(description="References that it learned from.")
+    reference: Literal["given", "bundled", "run", "none"] = Field(
+        description="References that it learned from."
+    )
     sets: dict[str, ProtocolMetrics] = Field(description="By set, those without inputs left out.")
     near: ProtocolMetrics | None = Field(description="Means over the near sets found; null without any.")
     far: ProtocolMetrics | None = Field(description="Means over the far sets found; null without any.")
