@@ -1,6 +1,6 @@
 """Detectors: one score per input from its features; higher = more out-of-distribution."""
 
-from onnx_ood.detectors.activity_profile import activity_profile
+from onnx_ood.detectors.activity_profile import activity_profile, channel_peaks
 from onnx_ood.detectors.base import Detector, FittedDetector, Need
 from onnx_ood.detectors.calibrate import (
     MIN_SPLIT,
@@ -11,7 +11,7 @@ from onnx_ood.detectors.calibrate import (
     detector_p_values,
     split_references,
 )
-from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
+from onnx_ood.detectors.calibration.combine import held_out_scores, separation, soft_maximum, z_scores
 from onnx_ood.detectors.calibration.conformal import (
     discovery_threshold,
     flag,
@@ -87,9 +87,9 @@ __all__ = [
     "activity_profile",
     "calibrate",
     "calibrating_references",
+    "channel_peaks",
     "collection_distance",
     "combination",
-    "combined_score",
     "detector_p_values",
     "deviation_score",
     "differing_terms",
@@ -110,6 +110,8 @@ __all__ = [
     "robust_stats",
     "robust_z",
     "split_references",
+    "separation",
+    "soft_maximum",
     "two_sided_p_values",
     "why_not",
     "why_not_references",

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from onnx_ood._types import Float
 from onnx_ood.runtime import ChannelStatistics
 
 # Added inside logarithms so that an activity of exactly 0 is not infinitely far.
 _EPSILON = 1e-12
+# The same for single channels, of which many are inactive for most inputs: their logarithms should not be far out.
+_PEAK_EPSILON = 1e-9
+# Channels of a layer whose peaks are kept one by one.
+_MAX_CHANNELS = 64
 NUMBERS = 9
 """Numbers of a layer in an activity profile."""
 
@@ -43,6 +48,22 @@ def activity_profile(layers: Sequence[ChannelStatistics]) -> Float:
         ValueError: If there are no layers.
     """
     return np.concatenate([_numbers(layer) for layer in layers], axis=1)
+
+
+def channel_peaks(layer: ChannelStatistics) -> NDArray[np.float32]:
+    """Return the logarithm of the highest peak of channels of a layer: log(|x| + 1e-9), x the largest in magnitude.
+
+    Args:
+        layer: Channel statistics of N inputs and C channels.
+
+    Returns:
+        float32 [N, min(C, 64)]; of more than 64 channels, 64 spaced evenly: more change nothing
+        (docs/detectors.md).
+    """
+    channels = layer.largest.shape[1]
+    chosen = np.unique(np.linspace(0, channels - 1, min(channels, _MAX_CHANNELS)).round().astype(np.intp))
+    peaks: NDArray[np.float32] = np.log(np.abs(layer.largest[:, chosen]) + _PEAK_EPSILON).astype(np.float32)
+    return peaks
 
 
 def _numbers(layer: ChannelStatistics) -> Float:

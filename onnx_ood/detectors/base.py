@@ -20,6 +20,7 @@ Need = Literal[
     "features",
     "rank_1",
     "activity",
+    "peaks",
     "norms",
     "pooled",
     "pairs",

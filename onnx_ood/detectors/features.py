@@ -59,6 +59,7 @@ class ModelInfo:
         no_scores: Reason why there are no class scores, or empty.
         no_head: Reason why there is no linear layer, or empty.
         baseline: Features of content-free inputs; None if inputs are not images or it was not requested.
+        generic_references: True if references are the bundled photos: the model need not be certain of them.
     """
 
     probabilities: bool | None
@@ -69,6 +70,7 @@ class ModelInfo:
     no_scores: str = ""
     no_head: str = ""
     baseline: Features | None = None
+    generic_references: bool = False
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ class Features:
         without_rank_1: The same after removing the first singular component of the feature map whose means it holds,
             float64 [N, D].
         activity: Activity profile of the layers in `ModelInfo.layers`, float64 [N, 9·L]; see `activity_profile`.
+        peaks: Peaks of up to 64 channels of each of these layers, float32 [N, C] each; see `channel_peaks`.
         norms: Channel statistics of the input of each node in `ModelInfo.norms`.
         pooled: Channel statistics of the feature map whose means the linear head reads.
         drops: Mean cosine drop over copies nudged with white noise, float64 [N, P], at least the noise floor. Probes
@@ -100,6 +103,7 @@ class Features:
     features: Float | None = None
     without_rank_1: Float | None = None
     activity: Float | None = None
+    peaks: tuple[NDArray[np.float32], ...] = ()
     norms: tuple[ChannelStatistics, ...] = ()
     pooled: ChannelStatistics | None = None
     drops: Float | None = None

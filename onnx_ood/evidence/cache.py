@@ -21,7 +21,7 @@ from onnx_ood.results.provenance import environment, file_hash
 from onnx_ood.runtime.providers import resolve
 
 # Increase when the same versions of all packages begin to measure something else.
-_FORMAT = 5
+_FORMAT = 6
 # Name of a set's features among its arrays.
 _SET = "features"
 PARTS: Mapping[Need, tuple[str, ...]] = {
@@ -29,6 +29,7 @@ PARTS: Mapping[Need, tuple[str, ...]] = {
     "features": ("features",),
     "rank_1": ("without_rank_1",),
     "activity": ("activity",),
+    "peaks": ("peaks",),
     "norms": ("norms",),
     "pooled": ("pooled",),
     "pairs": ("drops", "flips", "distortions"),

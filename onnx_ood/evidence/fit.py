@@ -7,7 +7,7 @@ none, with pseudo-OOD augmentations and baseline inputs), and fit.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
@@ -50,7 +50,7 @@ from onnx_ood.inputs import InputSource
 from onnx_ood.results.note_order import WITHOUT_TERMS
 
 # Parts of the features that a run which reads the activity has for nothing.
-_WITH_ACTIVITY: frozenset[Need] = frozenset({"activity", "altered", "features", "logits"})
+_WITH_ACTIVITY: frozenset[Need] = frozenset({"activity", "altered", "peaks", "features", "logits"})
 
 
 class PipelineSettings(Protocol):
@@ -322,6 +322,7 @@ class DetectorPipeline:
         )
         if not self.prepared.other_inputs:
             info = with_baseline_inputs(info, references, self.collector(), self.prepared.preprocessing)
+        info = replace(info, generic_references=references.source == "bundled")
         return FittedDetectors(
             tuple(detectors),
             tuple(_fit(detector, info, references) for detector in detectors),
@@ -337,7 +338,7 @@ class DetectorPipeline:
             self.prepared,
             limit=limit,
             seed=self._settings.seed,
-            # Detectors learn from the activity of altered references only. A second session costs more than parts that
-            # come with it for nothing.
-            altering=None if self.needs <= _WITH_ACTIVITY else lambda: readers({"activity"}),
+            # Nothing else is learned from altered references. A second session costs more than parts that come with it
+            # for nothing.
+            altering=None if self.needs <= _WITH_ACTIVITY else lambda: readers(self.needs & _WITH_ACTIVITY),
         )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from onnx_ood._dialect import named
 from onnx_ood._types import Array, Float
-from onnx_ood.detectors import Features, Need, activity_profile, find_feature_sources
+from onnx_ood.detectors import Features, Need, activity_profile, channel_peaks, find_feature_sources
 from onnx_ood.evidence.finite_outputs import finite_outputs
 from onnx_ood.evidence.nudge_units import holds_features
 from onnx_ood.evidence.perturbed import PerturbedFeatureReader
@@ -106,7 +106,7 @@ class FeatureReader:
         self.info = self._sources.info
         self._needs, self._outputs = set(needs), outputs
         wanted = self._sources
-        self._layers = self.info.layers if "activity" in self._needs else ()
+        self._layers = self.info.layers if {"activity", "peaks"} & self._needs else ()
         self._norms = wanted.norms if "norms" in self._needs else ()
         self._scores = wanted.scores if {"logits"} & self._needs else None
         self._features = wanted.features if "features" in self._needs else None
@@ -193,12 +193,14 @@ class FeatureReader:
         """
         found = self.channels.read(batch, others) if self.channels else Channels({}, {}, {})
         statistics = found.statistics
+        layers = [statistics[name] for name in self._layers]
         features = replace(
             self._nudged.read(batch, others),
             logits=None if self._scores is None else self._logits(self._values(found, self._scores)),
             features=self._features_in(found),
             without_rank_1=None if self._map is None else found.without_rank_1[self._map],
-            activity=activity_profile([statistics[name] for name in self._layers]) if self._layers else None,
+            activity=activity_profile(layers) if layers and "activity" in self._needs else None,
+            peaks=tuple(map(channel_peaks, layers)) if "peaks" in self._needs else (),
             norms=tuple(statistics[name] for name in self._norms),
             pooled=None if self._pooled is None else statistics[self._pooled],
             finite_outputs=finite_outputs(found.outputs, len(batch)) if self._outputs else None,

@@ -1,9 +1,9 @@
-"""Combination of several detectors' scores: each in standard deviations of held-out references, then summed.
+"""Combination of several detectors' scores, each in standard deviations of held-out references.
 
 A scorer that learned from a reference gives it too low a score: with few references, distances from a covariance that
 was fitted to them are far smaller than those of new inputs like them. So mean and spread are those of held-out scores:
-each reference is scored by a scorer that learned from others only. This makes scores of detectors comparable; their sum
-is not a p-value (see `onnx_ood.detectors.calibration.conformal`).
+each reference is scored by a scorer that learned from others only. This makes scores of detectors comparable; what they
+are combined to is not a p-value (see `onnx_ood.detectors.calibration.conformal`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onnx_ood._types import Float
+from onnx_ood.metrics.ranking import average_ranks
 
 # Added to distances: a distance of exactly 0 has no logarithm.
 _EPSILON = 1e-12
@@ -32,7 +33,12 @@ class Inputs(Protocol):
 Known = TypeVar("Known", bound=Inputs)
 
 
-def held_out_scores(fit: Callable[[Known], Callable[[Known], Float]], reference: Known, folds: int) -> Float:
+def held_out_scores(
+    fit: Callable[[Known], Callable[[Known], Float]],
+    reference: Known,
+    folds: int,
+    altered: Sequence[tuple[Known, NDArray[np.intp]]] = (),
+) -> tuple[Float, list[Float]]:
     """Score each reference by a scorer that did not learn from it (cross-validation).
 
     Reference i is in fold i mod `folds`; each fold is scored by a scorer fitted to all others. With as many folds as
@@ -42,9 +48,11 @@ def held_out_scores(fit: Callable[[Known], Callable[[Known], Float]], reference:
         fit: Fits a scorer to references.
         reference: Values of n references, such as their features.
         folds: Number of folds, from 2 to n.
+        altered: Values of altered references, and the index of the reference that each was made from, [n_k], for each
+            alteration. Each is scored by the scorer of its reference.
 
     Returns:
-        Scores, float64 [n], in the order of the references.
+        Scores of the references, float64 [n], in their order, and of the altered ones, float64 [n_k] each.
 
     Raises:
         ValueError: If the number of folds is out of range.
@@ -53,11 +61,14 @@ def held_out_scores(fit: Callable[[Known], Callable[[Known], Float]], reference:
     if not 2 <= folds <= count:
         raise ValueError(f"{folds} folds for {count} references; choose from 2 to the number of references")
     fold = np.arange(count) % folds
-    scores = np.empty(count)
+    scores, of_altered = np.empty(count), [np.empty(len(of)) for _, of in altered]
     for held in range(folds):
         scorer = fit(reference.rows(np.flatnonzero(fold != held)))
         scores[fold == held] = scorer(reference.rows(np.flatnonzero(fold == held)))
-    return scores
+        for found, (values, of) in zip(of_altered, altered, strict=True):
+            rows = np.flatnonzero(fold[of] == held)
+            found[rows] = scorer(values.rows(rows))
+    return scores, of_altered
 
 
 def z_scores(scores: Float, held_out: Float, *, distance: bool) -> Float:
@@ -87,25 +98,40 @@ def z_scores(scores: Float, held_out: Float, *, distance: bool) -> Float:
     return (scores - held_out.mean()) / spread if spread > 0 else np.zeros_like(scores)
 
 
-def combined_score(scores: Float, held_out: Float, distances: Sequence[bool]) -> Float:
-    """Sum the z-scores of K detectors.
+def soft_maximum(values: Float, temperature: float) -> Float:
+    """Return T·log(mean exp(v / T)) over the last axis, with T the temperature.
+
+    Between the mean, which it approaches for a large T, and the maximum, for a small one. One large value raises the
+    result whatever the others are, while in a sum small values cancel it.
 
     Args:
-        scores: Scores of new inputs, float64 [N, K].
-        held_out: Held-out scores of n references, float64 [n, K].
-        distances: For each detector, whether its scores are distances, of which logarithms are taken; [K].
+        values: float64 [N, K].
+        temperature: T, above 0.
 
     Returns:
-        The sum, float64 [N]; higher = more out-of-distribution.
+        float64 [N].
 
-    Raises:
-        ValueError: If the numbers of detectors differ, or there are fewer than two references.
+    >>> soft_maximum(np.array([[3.0, 3.0], [6.0, -60.0]]), temperature=1).round(3)
+    array([3.   , 5.307])
     """
-    total: Float = np.sum(
-        [
-            z_scores(score, known, distance=distance)
-            for score, known, distance in zip(scores.T, held_out.T, distances, strict=True)
-        ],
-        axis=0,
-    )
-    return total
+    scaled = values / temperature
+    found: Float = temperature * (np.logaddexp.reduce(scaled, axis=1) - np.log(values.shape[1]))
+    return found
+
+
+def separation(references: Float, altered: Sequence[Float]) -> float:
+    """Return how well a score separates altered references from references, from 0 (not at all) to 1 (perfectly).
+
+    Args:
+        references: Held-out scores of references, float64 [n].
+        altered: Held-out scores of altered references, one float64 [n_k] per alteration, at least one.
+
+    Returns:
+        2·AUROC − 1, with the mean AUROC over alterations; 0 if that is below ½.
+    """
+    count = len(references)
+    areas = []
+    for one in altered:
+        ranks = average_ranks(np.concatenate([references, one]))[count:]
+        areas.append((ranks.mean() - (len(one) + 1) / 2) / count)
+    return max(2 * float(np.mean(areas)) - 1, 0.0)

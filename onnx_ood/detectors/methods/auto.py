@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -11,15 +12,23 @@ from typing_extensions import override
 
 from onnx_ood._types import Float
 from onnx_ood.detectors.base import Detector, FittedDetector
-from onnx_ood.detectors.calibration.combine import combined_score, held_out_scores, z_scores
-from onnx_ood.detectors.features import AlteredReferences, Features, ModelInfo
+from onnx_ood.detectors.calibration.combine import (
+    held_out_scores,
+    separation,
+    soft_maximum,
+    z_scores,
+)
+from onnx_ood.detectors.features import Features, ModelInfo
+from onnx_ood.detectors.methods.layer_knn import last_peaks
 from onnx_ood.detectors.methods.uncertainty import (
     Uncertainty,
     UncertaintyAboveBaseline,
     uncertainty_above_baseline,
 )
+from onnx_ood.detectors.models.channel_deviation import ChannelDeviation
 from onnx_ood.detectors.models.discriminant import Discriminant
 from onnx_ood.detectors.models.gaussian import ShrunkGaussian
+from onnx_ood.detectors.models.layer_neighbours import LayerNeighbours
 from onnx_ood.detectors.registry import register_detector
 from onnx_ood.detectors.requirements import required, why_no_classes, why_no_layers
 from onnx_ood.detectors.terms import NO_ALTERATION, NO_LAYER, Term, TermValues, largest_layers
@@ -28,17 +37,36 @@ from onnx_ood.detectors.terms import NO_ALTERATION, NO_LAYER, Term, TermValues, 
 # multiple of this one, so that crops of one photo share a fold.
 _FOLDS = 8
 
+# Between a sum, in which a term that sees nothing unusual cancels the alarm of another, and a maximum, which forgets
+# what terms agree on. 2 to 6 give the same AUROC within 0.002: docs/detectors.md.
+_TEMPERATURE = 4.0
+# Channels are so many that the discriminant of an alteration is as good as its peaks are: a soft maximum over alterations
+# with temperature 1 is close to the largest.
+_ALTERATION_TEMPERATURE = 1.0
+
 _ACTIVITY = Term("activity", "layers are active otherwise than for references")
 _ALTERATION = Term("alteration", "layers are active as for altered references: with noise, blurred, ...")
+_CHANNELS = Term("channels", "single channels peak otherwise than for references")
+_CHANNEL_ALTERATION = Term(
+    "channel_alteration", "single channels peak as for references altered in one way: with noise, blurred, ..."
+)
+_NEIGHBOURS = Term("neighbours", "the last layers are unlike those of any single reference")
 _UNCERTAINTY = Term("uncertainty", "the model is unsure of the class")
 _ABOVE_BASELINE = Term(
     "above_baseline", "the model is unsure of the class after a content-free input is subtracted"
 )
+_NOT_ALTERED = "the references have no altered versions: only pictures are altered"
 
 
 @register_detector
 class Auto(Detector):
-    """Sum of activity, discriminant and uncertainty, in standard deviations of held-out references.
+    """Soft maximum of activity, channels, alterations and uncertainty, in standard deviations of held-out references.
+
+    Each term has a weight between 0 and 1: how well it separates altered references from references, relative to the
+    best term (`separation`), since a term may be noise on a model, such as the uncertainty of a model of two classes.
+    All weights are 1 if references are not altered, or are the bundled photos: a model need not be certain of these,
+    so its uncertainty may separate nothing of them, and still be the best term on its own inputs. The nearest
+    reference counts only among references of the user's, which are like the model's inputs.
 
     Without references the score is the uncertainty, with `ModelInfo.baseline` the uncertainty above the baseline
     (`uncertainty_above_baseline`): the plain uncertainty misses content-free inputs. With references, activity finds
@@ -47,11 +75,13 @@ class Auto(Detector):
 
     name = "auto"
     formula = (
-        "z(log activity) + z(discriminant of activity against altered references) + z(uncertainty); without "
-        "references uncertainty + uncertainty above baseline inputs"
+        "soft maximum, 4·log mean exp(w·z / 4), of z(log activity), z(discriminant of activity against altered "
+        "references), z(channel_deviation), z(soft maximum over alterations of discriminants of peaks of channels), "
+        "z(layer_knn; not with bundled references) and z(uncertainty), with weights w by how well each separates "
+        "altered references; without references uncertainty + uncertainty above baseline inputs"
     )
     source = "onnx_ood; choice explained in docs/detectors.md"
-    needs = ("activity", "logits", "features", "altered")
+    needs = ("activity", "peaks", "logits", "features", "altered")
     order = 10
     uses_reference = True
 
@@ -69,35 +99,83 @@ class Auto(Detector):
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         if reference is None:
             return _without_references(info)
-        fitted: list[_FittedTerm] = []
-        left_out: dict[str, str] = {}
-        if info.layers:
-            profiles = _Profiles.of(reference)
-            folds = min(_FOLDS, len(reference))
-            for term, fit in ((_ACTIVITY, _fit_activity), (_ALTERATION, _fit_discriminant)):
-                if term is _ALTERATION and not profiles.altered:
-                    left_out[term.name] = "the references have no altered versions: only pictures are altered"
-                else:
-                    scorer = _ProfileScorer(fit(profiles))
-                    held_out = held_out_scores(fit, profiles, folds)
-                    fitted.append(_FittedTerm(term, scorer, held_out, distance=term is _ACTIVITY))
-        else:
-            left_out |= dict.fromkeys((_ACTIVITY.name, _ALTERATION.name), why_no_layers(info) or "")
-        if reason := why_no_classes(info):
-            left_out[_UNCERTAINTY.name] = reason
-        else:
-            # It learns nothing from references, so all of these are held out.
-            uncertainty = Uncertainty().fit(info, None)
-            fitted.append(_FittedTerm(_UNCERTAINTY, uncertainty, uncertainty(reference), distance=False))
+        left_out = _left_out(info, reference)
+        fits = {term: fit for term, fit in _FITS.items() if term.name not in left_out}
+        if _UNCERTAINTY.name not in left_out:
+            # It learns nothing from references.
+            uncertainty = _Uncertain(Uncertainty().fit(info, None))
+            fits[_UNCERTAINTY] = lambda _: uncertainty
+        weighted = not info.generic_references
+        fitted = [_fit_term(term, fit, reference, weighted=weighted) for term, fit in fits.items()]
+        largest = max(one.weight for one in fitted)
+        # With no term that separates anything, none is better than another.
+        fitted = [replace(one, weight=one.weight / largest if largest else 1.0) for one in fitted]
         return _Combination(tuple(fitted), left_out)
+
+
+def _left_out(info: ModelInfo, reference: Features) -> dict[str, str]:
+    """Return the reasons why terms are not used with these references, by name."""
+    reasons: dict[str, str] = {}
+    if not info.layers:
+        reasons |= dict.fromkeys((term.name for term in _FITS), why_no_layers(info) or "")
+    else:
+        if not reference.altered:
+            reasons |= dict.fromkeys((_ALTERATION.name, _CHANNEL_ALTERATION.name), _NOT_ALTERED)
+        if info.generic_references:
+            reasons[_NEIGHBOURS.name] = "bundled photos are not like the model's own inputs"
+    if reason := why_no_classes(info):
+        reasons[_UNCERTAINTY.name] = reason
+    return reasons
+
+
+class _Scorer(Protocol):
+    """Fitted scorer of one term."""
+
+    @property
+    def distance(self) -> bool:
+        """True if scores are distances, of which logarithms are taken."""
+
+    def __call__(self, features: Features) -> Float:
+        """Return scores, float64 [N]."""
+
+    def layers(self, features: Features) -> NDArray[np.intp]:
+        """Return the layer that contributes most to each score, [N]; `NO_LAYER` without layers."""
+
+    def alterations(self, features: Features) -> NDArray[np.intp]:
+        """Return the alteration that contributes most to each score, [N]; `NO_ALTERATION` without any."""
+
+
+_Fit = Callable[[Features], _Scorer]
 
 
 @dataclass(frozen=True)
 class _FittedTerm:
+    """A term fitted to references.
+
+    Attributes:
+        term: The term.
+        scorer: Scorer fitted to all references.
+        held_out: Scores of the references, each by a scorer fitted to others.
+        weight: Factor of the z-scores.
+    """
+
     term: Term
-    scorer: FittedDetector
+    scorer: _Scorer
     held_out: Float
-    distance: bool
+    weight: float
+
+    def values(self, scores: Float) -> Float:
+        """Return weighted z-scores, float64 [N]."""
+        weighted: Float = self.weight * z_scores(scores, self.held_out, distance=self.scorer.distance)
+        return weighted
+
+
+def _fit_term(term: Term, fit: _Fit, reference: Features, *, weighted: bool) -> _FittedTerm:
+    """Fit a term; its weight is `separation`, or 1 if that is not asked for or references are not altered."""
+    altered = [(one.features, one.of) for one in reference.altered] if weighted else []
+    held_out, of_altered = held_out_scores(fit, reference, min(_FOLDS, len(reference)), altered)
+    weight = separation(held_out, of_altered) if altered else 1.0
+    return _FittedTerm(term, fit(reference), held_out, weight)
 
 
 @dataclass(frozen=True)
@@ -111,34 +189,22 @@ class _Combination:
 
     @property
     def held_out(self) -> Float:
-        return self._combined([one.held_out for one in self.fitted])
+        return soft_maximum(np.stack([one.values(one.held_out) for one in self.fitted], axis=1), _TEMPERATURE)
 
     def __call__(self, features: Features) -> Float:
-        return self._combined([one.scorer(features) for one in self.fitted])
-
-    def _combined(self, scores: list[Float]) -> Float:
-        held_out = np.stack([one.held_out for one in self.fitted], axis=1)
-        return combined_score(np.stack(scores, axis=1), held_out, [one.distance for one in self.fitted])
+        return soft_maximum(self._values(features), _TEMPERATURE)
 
     def explain(self, features: Features) -> TermValues:
-        values = [z_scores(one.scorer(features), one.held_out, distance=one.distance) for one in self.fitted]
-        layers = [
-            one.scorer.layers(features)
-            if isinstance(one.scorer, _ProfileScorer)
-            else np.full(len(features), NO_LAYER)
-            for one in self.fitted
-        ]
-        alterations = [
-            one.scorer.alterations(features)
-            if one.term is _ALTERATION and isinstance(one.scorer, _ProfileScorer)
-            else np.full(len(features), NO_ALTERATION)
-            for one in self.fitted
-        ]
-        return TermValues(*(np.stack(one, axis=1) for one in (values, layers, alterations)))
+        layers = [one.scorer.layers(features) for one in self.fitted]
+        alterations = [one.scorer.alterations(features) for one in self.fitted]
+        return TermValues(self._values(features), np.stack(layers, axis=1), np.stack(alterations, axis=1))
+
+    def _values(self, features: Features) -> Float:
+        return np.stack([one.values(one.scorer(features)) for one in self.fitted], axis=1)
 
 
 def _without_references(info: ModelInfo) -> FittedDetector:
-    left_out = dict.fromkeys((_ACTIVITY.name, _ALTERATION.name), "there are no references")
+    left_out = dict.fromkeys((term.name for term in _FITS), "there are no references")
     if info.baseline is None:
         left_out[_ABOVE_BASELINE.name] = "there are no content-free inputs: inputs are not pictures"
         return _WithoutReferences(Uncertainty().fit(info, None), left_out)
@@ -168,86 +234,140 @@ class _WithoutReferences:
         return TermValues(values, np.full(values.shape, NO_LAYER))
 
 
-@dataclass(frozen=True)
-class _Profiles:
-    """Activity profiles: all that the folds of the cross-validation take of the far larger features."""
+class _Unaltered:
+    """Scorer that does not learn from altered references."""
 
-    inputs: Float
-    altered: tuple[AlteredReferences, ...] = ()
-
-    @classmethod
-    def of(cls, features: Features) -> _Profiles:
-        altered = [
-            AlteredReferences(Features(activity=_activity_of(one.features)), one.of)
-            for one in features.altered
-        ]
-        return cls(_activity_of(features), tuple(altered))
-
-    def __len__(self) -> int:
-        return len(self.inputs)
-
-    def rows(self, which: NDArray[np.intp]) -> _Profiles:
-        return _Profiles(self.inputs[which], tuple(one.of_references(which) for one in self.altered))
-
-
-class _ProfileModel(Protocol):
-    """Model of activity profiles."""
-
-    def __call__(self, profiles: _Profiles) -> Float:
-        """Return scores, float64 [N]."""
-
-    def contributions(self, profiles: _Profiles) -> Float:
-        """Return the contribution of each number of the profiles to the score, [N, 9·L]."""
+    def alterations(self, features: Features) -> NDArray[np.intp]:
+        return np.full(len(features), NO_ALTERATION)
 
 
 @dataclass(frozen=True)
-class _Distance:
+class _Distance(_Unaltered):
     gaussian: ShrunkGaussian
+    distance: bool = True
 
-    def __call__(self, profiles: _Profiles) -> Float:
-        return self.gaussian.distances(profiles.inputs)
+    def __call__(self, features: Features) -> Float:
+        return self.gaussian.distances(_activity_of(features))
 
-    def contributions(self, profiles: _Profiles) -> Float:
-        return self.gaussian.contributions(profiles.inputs)
+    def layers(self, features: Features) -> NDArray[np.intp]:
+        return largest_layers(self.gaussian.contributions(_activity_of(features)))
 
 
 @dataclass(frozen=True)
 class _Discriminating:
     discriminant: Discriminant
+    distance: bool = False
 
-    def __call__(self, profiles: _Profiles) -> Float:
-        return self.discriminant.score(profiles.inputs)
+    def __call__(self, features: Features) -> Float:
+        return self.discriminant.score(_activity_of(features))
 
-    def contributions(self, profiles: _Profiles) -> Float:
-        return self.discriminant.contributions(profiles.inputs)
+    def layers(self, features: Features) -> NDArray[np.intp]:
+        return largest_layers(self.discriminant.contributions(_activity_of(features)))
 
-
-def _fit_activity(reference: _Profiles) -> _ProfileModel:
-    return _Distance(ShrunkGaussian(reference.inputs))
-
-
-def _fit_discriminant(reference: _Profiles) -> _ProfileModel:
-    """Learn to separate altered references from the references by their activity."""
-    altered = [_activity_of(one.features) for one in reference.altered]
-    return _Discriminating(Discriminant(reference.inputs, altered, [one.of for one in reference.altered]))
+    def alterations(self, features: Features) -> NDArray[np.intp]:
+        return _largest(self.discriminant.contributions_by_set(_activity_of(features)))
 
 
 @dataclass(frozen=True)
-class _ProfileScorer:
-    model: _ProfileModel
+class _Deviating(_Unaltered):
+    deviation: ChannelDeviation
+    distance: bool = False  # Its scores are logarithms.
 
     def __call__(self, features: Features) -> Float:
-        return self.model(_Profiles.of(features))
+        return self.deviation.score(features.peaks)
 
     def layers(self, features: Features) -> NDArray[np.intp]:
-        return largest_layers(self.model.contributions(_Profiles.of(features)))
+        return self.deviation.largest(features.peaks)
+
+
+@dataclass(frozen=True)
+class _Towards:
+    discriminant: Discriminant
+    distance: bool = False
+
+    def __call__(self, features: Features) -> Float:
+        return soft_maximum(self.discriminant.towards_sets(_peaks_of(features)), _ALTERATION_TEMPERATURE)
+
+    def layers(self, features: Features) -> NDArray[np.intp]:
+        peaks = _peaks_of(features)
+        contributions = self.discriminant.contributions_to_sets(peaks, self.alterations(features))
+        starts = np.cumsum([0, *(layer.shape[1] for layer in features.peaks[:-1])])
+        return _largest(np.add.reduceat(contributions, starts, axis=1))
 
     def alterations(self, features: Features) -> NDArray[np.intp]:
-        assert isinstance(self.model, _Discriminating)
-        by_set = self.model.discriminant.contributions_by_set(_activity_of(features))
-        largest: NDArray[np.intp] = by_set.argmax(axis=1)
-        return largest
+        return _largest(self.discriminant.towards_sets(_peaks_of(features)))
+
+
+@dataclass(frozen=True)
+class _Neighbouring(_Unaltered):
+    neighbours: LayerNeighbours
+    distance: bool = False  # Its scores are logarithms.
+
+    def __call__(self, features: Features) -> Float:
+        return self.neighbours.score(last_peaks(features))
+
+    def layers(self, features: Features) -> NDArray[np.intp]:
+        last = last_peaks(features)
+        return _largest(self.neighbours.by_layer(last)) + len(features.peaks) - len(last)
+
+
+@dataclass(frozen=True)
+class _Uncertain(_Unaltered):
+    uncertainty: FittedDetector
+    distance: bool = False
+
+    def __call__(self, features: Features) -> Float:
+        return self.uncertainty(features)
+
+    def layers(self, features: Features) -> NDArray[np.intp]:
+        return np.full(len(features), NO_LAYER)
+
+
+def _fit_activity(reference: Features) -> _Scorer:
+    return _Distance(ShrunkGaussian(_activity_of(reference)))
+
+
+def _fit_discriminant(reference: Features) -> _Scorer:
+    """Learn to separate altered references from the references by their activity."""
+    return _Discriminating(_discriminant(reference, _activity_of))
+
+
+def _fit_channels(reference: Features) -> _Scorer:
+    return _Deviating(ChannelDeviation(reference.peaks))
+
+
+def _fit_towards(reference: Features) -> _Scorer:
+    """Learn to separate references altered in each way from the references by the peaks of channels."""
+    return _Towards(_discriminant(reference, _peaks_of))
+
+
+def _fit_neighbours(reference: Features) -> _Scorer:
+    return _Neighbouring(LayerNeighbours(last_peaks(reference)))
+
+
+# Terms that read layers, in the order of reports.
+_FITS: dict[Term, _Fit] = {
+    _ACTIVITY: _fit_activity,
+    _ALTERATION: _fit_discriminant,
+    _CHANNELS: _fit_channels,
+    _CHANNEL_ALTERATION: _fit_towards,
+    _NEIGHBOURS: _fit_neighbours,
+}
+
+
+def _discriminant(reference: Features, values: Callable[[Features], Float]) -> Discriminant:
+    altered = [values(one.features) for one in reference.altered]
+    return Discriminant(values(reference), altered, [one.of for one in reference.altered])
 
 
 def _activity_of(features: Features) -> Float:
     return required(features.activity, "activity profiles")
+
+
+def _peaks_of(features: Features) -> Float:
+    return np.concatenate(required(features.peaks, "peaks of channels"), axis=1).astype(np.float64)
+
+
+def _largest(contributions: Float) -> NDArray[np.intp]:
+    largest: NDArray[np.intp] = contributions.argmax(axis=1)
+    return largest

@@ -70,6 +70,9 @@ class Discriminant:
         covariance = ShrunkCovariance(np.concatenate(roots), _SHRINKAGE)
         self._direction = covariance.solve(apart.mean(axis=0)[np.newaxis])[0]
         self._by_set = covariance.solve(apart / len(sets))
+        lengths = np.sqrt(np.maximum((self._by_set * apart).sum(axis=1) * len(sets), 0))
+        # A set that does not differ from the references points nowhere.
+        self._unit = self._by_set * len(sets) / np.where(lengths > 0, lengths, 1)[:, np.newaxis]
 
     def score(self, rows: Float) -> Float:
         """Return w·z of inputs, float64 [N], from features [N, d]; higher = more like pseudo-OOD inputs."""
@@ -87,6 +90,27 @@ class Discriminant:
         """
         contributions: Float = self._clipped(rows) @ self._by_set.T
         return contributions
+
+    def towards_sets(self, rows: Float) -> Float:
+        """Return how far inputs are in the direction of each of K sets, float64 [N, K], from features [N, d].
+
+        For set k that is Δ_kᵀ·M⁻¹·z / √(Δ_kᵀ·M⁻¹·Δ_k): Fisher's discriminant of this set alone, in a unit in which it
+        has variance 1 where the covariance is M. 0 for a set with Δ_k = 0.
+        """
+        towards: Float = self._clipped(rows) @ self._unit.T
+        return towards
+
+    def contributions_to_sets(self, rows: Float, sets: NDArray[np.intp]) -> Float:
+        """Return the contribution of each feature to `towards_sets` of one set an input.
+
+        Args:
+            rows: Features, float64 [N, d].
+            sets: The set of each input, int [N].
+
+        Returns:
+            float64 [N, d], which sum to the input's value.
+        """
+        return self._standardizer.scattered(self._clipped(rows) * self._unit[sets], rows.shape[1])
 
     def _clipped(self, rows: Float) -> Float:
         return np.clip(self._standardizer.apply(rows), -_CLIP, _CLIP)

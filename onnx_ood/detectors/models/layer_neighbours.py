@@ -1,4 +1,4 @@
-"""Distance from the nearest reference, layer by layer, by the activity of channels."""
+"""Distance from the nearest reference, layer by layer, by the peaks of channels."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _EPSILON = 1e-9
 class LayerNeighbours:
     """Mean over layers of the logarithm of the distance from the nearest reference.
 
-    With a the activity of the channels of a layer (root mean square over positions, at least 0), the distance of an
+    With a the peaks of the channels of a layer (the largest magnitude over positions, at least 0), the distance of an
     input from a reference is that of the directions, ‖a / ‖a‖ − r / ‖r‖‖. The score is the mean over layers of
-    log(smallest distance + 1e-9). Activity is neither centred nor standardised: with few references, channels that vary
+    log(smallest distance + 1e-9). Peaks are neither centred nor standardised: with few references, channels that vary
     little would outweigh the others.
 
     Source: after Y. Sun et al., ICML 2022 (k-NN on normalised features), with k = 1, at several layers.
@@ -33,7 +33,7 @@ class LayerNeighbours:
         """Keep the directions of references.
 
         Args:
-            reference: Activity of the channels of each of L layers, float [n, C] each, of n references.
+            reference: Peaks of the channels of each of L layers, float [n, C] each, of n references.
 
         Raises:
             ValueError: If there are no layers or no references.
@@ -46,7 +46,7 @@ class LayerNeighbours:
         """Return the logarithm of the distance from the nearest reference at each layer.
 
         Args:
-            inputs: Activity of the channels of each layer, float [N, C] each.
+            inputs: Peaks of the channels of each layer, float [N, C] each.
 
         Returns:
             float64 [N, L].
