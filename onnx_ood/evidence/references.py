@@ -263,7 +263,7 @@ def photos_suit(photos: Features, inputs: Features) -> bool:
     """
     if photos.activity is None or inputs.activity is None or len(inputs) < MIN_RUN:
         return True
-    held_out = held_out_scores(_activity_distances, photos, _FOLDS)
+    held_out, _ = held_out_scores(_activity_distances, photos, _FOLDS)
     distances = z_scores(_activity_distances(photos)(inputs), held_out, distance=True)
     return bool(np.quantile(distances, _SUITED_QUANTILE) <= _LARGEST_SUITED)
 

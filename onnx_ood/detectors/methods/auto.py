@@ -40,15 +40,15 @@ _FOLDS = 8
 # Between a sum, in which a term that sees nothing unusual cancels the alarm of another, and a maximum, which forgets
 # what terms agree on. 2 to 6 give the same AUROC within 0.002: docs/detectors.md.
 _TEMPERATURE = 4.0
-# Channels are so many that the discriminant of an alteration is as good as its peaks are: a soft maximum over alterations
-# with temperature 1 is close to the largest.
+# Discriminants of single alterations are in standard deviations; the mean of all would let them cancel each other.
 _ALTERATION_TEMPERATURE = 1.0
 
 _ACTIVITY = Term("activity", "layers are active otherwise than for references")
 _ALTERATION = Term("alteration", "layers are active as for altered references: with noise, blurred, ...")
 _CHANNELS = Term("channels", "single channels peak otherwise than for references")
 _CHANNEL_ALTERATION = Term(
-    "channel_alteration", "single channels peak as for references altered in one way: with noise, blurred, ..."
+    "channel_alteration",
+    "single channels peak as for references altered in one way: with noise, blurred, ...",
 )
 _NEIGHBOURS = Term("neighbours", "the last layers are unlike those of any single reference")
 _UNCERTAINTY = Term("uncertainty", "the model is unsure of the class")

@@ -32,8 +32,8 @@ class ChannelDeviation(Detector):
     @override
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
         known = required(reference, "references")
-        return partial(_score, ChannelModel(required(known.channels, "peaks")))
+        return partial(_score, ChannelModel(required(known.peaks, "peaks")))
 
 
 def _score(model: ChannelModel, features: Features) -> Float:
-    return model.score(required(features.channels, "peaks"))
+    return model.score(required(features.peaks, "peaks"))

@@ -1,11 +1,10 @@
-"""Distance of the activity of channels from the nearest reference, at the last layers."""
+"""Distance of the peaks of channels from the nearest reference, at the last layers."""
 
 from __future__ import annotations
 
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from typing_extensions import override
 
 from onnx_ood._types import Float
@@ -18,14 +17,12 @@ from onnx_ood.detectors.requirements import required, why_no_layers
 
 @register_detector
 class NearestNeighbourOfLayers(Detector):
-    """Nearest reference by the direction of channel activities; needs no linear head."""
+    """Nearest reference by the direction of peaks of channels; needs no linear head."""
 
     name = "layer_knn"
-    formula = (
-        "mean over the last 3 layers of log distance of a/‖a‖ from the nearest reference, a = rms of channels"
-    )
+    formula = "mean over the last 3 layers of log distance of a/‖a‖ from the nearest reference, a = peaks of channels"
     source = "after Y. Sun et al., ICML 2022, at several layers"
-    needs = ("channels",)
+    needs = ("peaks",)
     order = 265
     uses_reference = True
 
@@ -35,13 +32,14 @@ class NearestNeighbourOfLayers(Detector):
 
     @override
     def fit(self, info: ModelInfo, reference: Features | None) -> FittedDetector:
-        return partial(_score, LayerNeighbours(_activity(required(reference, "references"))))
+        return partial(_score, LayerNeighbours(last_peaks(required(reference, "references"))))
 
 
 def _score(neighbours: LayerNeighbours, features: Features) -> Float:
-    return neighbours.score(_activity(features))
+    return neighbours.score(last_peaks(features))
 
 
-def _activity(features: Features) -> list[NDArray[np.floating]]:
-    """Return the activity of the channels of the last layers; `channels` holds logarithms."""
-    return [np.exp(layer.astype(np.float64)) for layer in features.channels[-LAYERS:]]
+def last_peaks(features: Features) -> list[Float]:
+    """Return the peaks of the channels of the last layers, float64 [N, C] each; `Features.peaks` holds logarithms."""
+    layers = required(features.peaks, "peaks of channels")[-LAYERS:]
+    return [np.exp(layer.astype(np.float64)) for layer in layers]

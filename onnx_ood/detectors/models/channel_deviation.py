@@ -71,4 +71,3 @@ class ChannelDeviation:
         places = np.array([place for place, known in enumerate(self._layers) if len(known.kept)], np.intp)
         deviations = self.by_layer(inputs)
         return places[deviations.argmax(axis=1)] if len(places) else np.full(len(deviations), -1, np.intp)
-
