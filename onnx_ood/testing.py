@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from onnx_ood.detectors import (
     Need,
     RunningStatistics,
     activity_profile,
+    channel_peaks,
     find_detector,
     list_detectors,
 )
@@ -135,7 +136,7 @@ def synthetic_features(info: ModelInfo, count: int, seed: int, *, far: bool = Fa
         drops = np.exp(rng.normal(-8 if far else -5, 0.5, shape))
         found = replace(
             found,
-            activity=_activity(rng, info, count, 1.0 if far else 0.0),
+            **_layers(rng, info, count, 1.0 if far else 0.0),
             drops=drops,
             flips=rng.uniform(0.2, 0.3, shape) if far else rng.uniform(0, 0.1, shape),
             distortions=np.exp(rng.normal(-2 if far else 0, 0.3, shape)),
@@ -274,15 +275,19 @@ def _features(
     if not reference or "altered" not in detector.needs:
         return found
     rng = np.random.default_rng(seed)
-    altered = [
-        AlteredReferences(replace(found, activity=_activity(rng, info, count, shift)), np.arange(count))
-        for shift in (0.5, -0.5)
-    ]
+    altered = []
+    for shift in (0.5, -0.5):
+        layers = {name: value for name, value in _layers(rng, info, count, shift).items() if name in names}
+        altered.append(AlteredReferences(replace(found, **layers), np.arange(count)))
     return replace(found, altered=tuple(altered))
 
 
-def _activity(rng: np.random.Generator, info: ModelInfo, count: int, shift: float) -> Float | None:
-    return activity_profile([_layer(rng, count, shift) for _ in info.layers]) if info.layers else None
+def _layers(rng: np.random.Generator, info: ModelInfo, count: int, shift: float) -> dict[str, Any]:
+    """Draw the parts of features that layers give."""
+    layers = [_layer(rng, count, shift) for _ in info.layers]
+    if not layers:
+        return {}
+    return {"activity": activity_profile(layers), "peaks": tuple(map(channel_peaks, layers))}
 
 
 def _layer(rng: np.random.Generator, count: int, shift: float) -> ChannelStatistics:

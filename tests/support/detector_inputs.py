@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from onnx_ood.detectors import Features, LinearHead, ModelInfo, activity_profile, find_detector
+from onnx_ood.detectors import Features, LinearHead, ModelInfo, activity_profile, channel_peaks, find_detector
 from onnx_ood.runtime import ChannelStatistics
 
 CLASSES, FEATURES = 7, 40
@@ -64,7 +64,9 @@ def reference_layers(rng: np.random.Generator, count: int, far: float = 0) -> tu
     """Two layers of in-distribution inputs; of far ones they are larger and sparser."""
     layers = []
     for channels in (4, 7):
-        size = np.exp(rng.normal(far, 0.2, (count, channels, 1)))
+        # Not all channels by the same factor: that would leave their direction as it is.
+        larger = far * (1 + np.arange(channels)[:, np.newaxis] % 2)
+        size = np.exp(rng.normal(larger, 0.2, (count, channels, 1)))
         layers.append(statistics(np.maximum(size * rng.normal(0.5 - far / 4, 1, (count, channels, 16)), 0)))
     return tuple(layers)
 
@@ -86,6 +88,7 @@ def reference_features(seed: int, count: int, *, far: float = 0) -> Features:
         logits=features @ head.weight.T + head.bias,
         features=features,
         activity=activity_profile(layers),
+        peaks=tuple(map(channel_peaks, layers)),
         drops=np.exp(rng.normal(-5 + far, 0.5, (count, 3))),
         flips=rng.uniform(0, 0.1, (count, 3)) * (1 + far),
     )

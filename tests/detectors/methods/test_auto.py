@@ -1,21 +1,23 @@
-"""The default detector against the sum of its parts."""
+"""The default detector against the soft maximum of its parts."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from onnx_ood.detectors import (
+    NO_ALTERATION,
     NO_LAYER,
     AlteredReferences,
     CombinedDetector,
     Features,
-    FittedDetector,
     LinearHead,
     ModelInfo,
     activity_profile,
+    channel_peaks,
     find_detector,
 )
 from onnx_ood.detectors.models.discriminant import Discriminant
@@ -33,7 +35,12 @@ def made(count: int, seed: int, shift: float = 0.0) -> Features:
         )
         layers.append(ChannelStatistics(values.mean(2), values.var(2), values.max(2), (values > 0.7).mean(2)))
     features = np.abs(rng.normal(size=(count, FEATURES)))
-    return Features(logits=features @ WEIGHT.T, features=features, activity=activity_profile(layers))
+    return Features(
+        logits=features @ WEIGHT.T,
+        features=features,
+        activity=activity_profile(layers),
+        peaks=tuple(map(channel_peaks, layers)),
+    )
 
 
 WEIGHT = np.random.default_rng(9).normal(size=(CLASSES, FEATURES))
@@ -47,30 +54,78 @@ REFERENCE = replace(
 INPUTS = made(7, 3, 0.2)
 
 
-def _z(fit: object, distance: bool) -> np.ndarray:
-    """Scores in standard deviations of references, each scored by a scorer fitted to the other folds."""
+Fit = Callable[[Features], Callable[[Features], np.ndarray]]
+
+
+def _z(fit: Fit, *, distance: bool = False, weighted: bool = True) -> tuple[np.ndarray, float]:
+    """Scores of `INPUTS` in standard deviations of held-out references, and the separation of altered ones."""
     held_out = np.empty(16)
+    altered = [np.empty(16) for _ in REFERENCE.altered]
     for fold in range(8):
         held = np.arange(16) % 8 == fold
-        scorer: FittedDetector = fit(REFERENCE.rows(np.flatnonzero(~held)))  # type: ignore[operator]
+        scorer = fit(REFERENCE.rows(np.flatnonzero(~held)))
         held_out[held] = scorer(REFERENCE.rows(np.flatnonzero(held)))
-    scores = fit(REFERENCE)(INPUTS)  # type: ignore[operator]
+        for found, one in zip(altered, REFERENCE.altered, strict=True):
+            found[held] = scorer(one.features.rows(np.flatnonzero(held)))
+    areas = [
+        np.mean([(a > r) + 0.5 * (a == r) for a in found for r in held_out]) for found in altered if weighted
+    ]
+    scores = fit(REFERENCE)(INPUTS)
     if distance:
         held_out, scores = np.log(held_out + 1e-12), np.log(scores + 1e-12)
-    return np.asarray((scores - held_out.mean()) / held_out.std(ddof=1))
+    z = (scores - held_out.mean()) / held_out.std(ddof=1)
+    return np.asarray(z), max(2 * float(np.mean(areas)) - 1, 0) if areas else 1.0
 
 
-def test_auto_is_the_sum_of_its_parts() -> None:
-    def discriminant(known: Features) -> FittedDetector:
-        found = Discriminant(known.activity, [one.features.activity for one in known.altered])
-        return lambda features: found.score(features.activity)
+def _peaks(features: Features) -> np.ndarray:
+    return np.concatenate(features.peaks, axis=1).astype(np.float64)
 
-    expected = (
-        _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
-        + _z(discriminant, distance=False)
-        + _z(lambda known: find_detector("uncertainty").fit(INFO, known), distance=False)
-    )
-    np.testing.assert_allclose(find_detector("auto").fit(INFO, REFERENCE)(INPUTS), expected, rtol=1e-9)
+
+def _discriminant(known: Features) -> Callable[[Features], np.ndarray]:
+    found = Discriminant(known.activity, [one.features.activity for one in known.altered])
+    return lambda features: found.score(features.activity)
+
+
+def _towards(known: Features) -> Callable[[Features], np.ndarray]:
+    found = Discriminant(_peaks(known), [_peaks(one.features) for one in known.altered])
+    return lambda features: np.log(np.exp(found.towards_sets(_peaks(features))).mean(axis=1))
+
+
+def _detector(name: str) -> Fit:
+    return lambda known: find_detector(name).fit(INFO, known)
+
+
+PARTS: dict[str, tuple[Fit, bool]] = {
+    "activity": (_detector("activity"), True),
+    "alteration": (_discriminant, False),
+    "channels": (_detector("channel_deviation"), False),
+    "channel_alteration": (_towards, False),
+    "neighbours": (_detector("layer_knn"), False),
+    "uncertainty": (_detector("uncertainty"), False),
+}
+
+
+def expected_terms(names: Iterable[str], *, weighted: bool) -> np.ndarray:
+    found = [_z(PARTS[name][0], distance=PARTS[name][1], weighted=weighted) for name in names]
+    largest = max(weight for _, weight in found)
+    return np.stack([z * weight / largest for z, weight in found], axis=1)
+
+
+def soft(values: np.ndarray) -> np.ndarray:
+    return np.asarray(4 * np.log(np.exp(values / 4).mean(axis=1)))
+
+
+@pytest.mark.parametrize("generic", [False, True])
+def test_auto_is_the_soft_maximum_of_its_parts(generic: bool) -> None:
+    """Photos of other sources have no part in the weights, and no neighbours."""
+    names = [name for name in PARTS if not (generic and name == "neighbours")]
+    auto = find_detector("auto").fit(replace(INFO, generic_references=generic), REFERENCE)
+    assert isinstance(auto, CombinedDetector)
+    assert [one.name for one in auto.terms] == names
+    assert set(auto.left_out) == {"neighbours"} - set(names)
+    expected = expected_terms(names, weighted=not generic)
+    np.testing.assert_allclose(auto.explain(INPUTS).values, expected, rtol=1e-6)
+    np.testing.assert_allclose(auto(INPUTS), soft(expected), rtol=1e-6)
 
 
 def test_without_references_it_is_the_uncertainty() -> None:
@@ -81,28 +136,66 @@ def test_without_references_it_is_the_uncertainty() -> None:
     np.testing.assert_allclose(uncertainty.fit(INFO, None)(INPUTS), np.log(entropy * (1 + cosine)), rtol=1e-6)
 
 
-def test_without_classes_it_is_activity_alone() -> None:
+def test_without_classes_and_altered_references_layers_remain() -> None:
     headless = replace(INFO, probabilities=None, head=None)
     auto = find_detector("auto")
     assert auto.why_not(headless) is None
     assert auto.requires_reference(headless)
     plain = replace(REFERENCE, logits=None, features=None, altered=())
-    expected = _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
-    np.testing.assert_allclose(auto.fit(headless, plain)(INPUTS), expected, rtol=1e-9)
+    expected = soft(expected_terms(["activity", "channels", "neighbours"], weighted=False))
+    np.testing.assert_allclose(auto.fit(headless, plain)(INPUTS), expected, rtol=1e-6)
     nothing = replace(headless, layers=())
     assert "neither" in (auto.why_not(nothing) or "")
 
 
-def test_its_terms_sum_to_the_score() -> None:
+def test_terms_without_layers_or_alterations_say_so() -> None:
     auto = find_detector("auto").fit(INFO, REFERENCE)
     assert isinstance(auto, CombinedDetector)
-    assert [one.name for one in auto.terms] == ["activity", "alteration", "uncertainty"]
-    assert auto.left_out == {}
     explained = auto.explain(INPUTS)
-    np.testing.assert_allclose(explained.values.sum(axis=1), auto(INPUTS), rtol=1e-12)
-    activity = _z(lambda known: find_detector("activity").fit(INFO, known), distance=True)
-    np.testing.assert_allclose(explained.values[:, 0], activity, rtol=1e-9)
-    np.testing.assert_array_equal(explained.layers[:, 2], NO_LAYER)
+    named = [one.name for one in auto.terms]
+    np.testing.assert_array_equal(explained.layers[:, named.index("uncertainty")], NO_LAYER)
+    assert explained.alterations is not None
+    learned = {
+        name for name, of in zip(named, explained.alterations.T, strict=True) if (of != NO_ALTERATION).any()
+    }
+    assert learned == {"alteration", "channel_alteration"}
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_the_alteration_that_inputs_have_is_named(which: int) -> None:
+    auto = find_detector("auto").fit(INFO, REFERENCE)
+    assert isinstance(auto, CombinedDetector)
+    found = auto.explain(made(60, 40, (0.6, -0.6)[which])).alterations
+    assert found is not None
+    assert (found[:, 3] == which).mean() > 0.9
+
+
+def test_a_term_that_separates_nothing_does_not_count() -> None:
+    """A model that is as certain of altered references as of others."""
+    certain = np.tile(np.array([9.0, 0.0, 0.0, 0.0]), (16, 1))
+    altered = tuple(
+        AlteredReferences(replace(one.features, logits=certain), one.of) for one in REFERENCE.altered
+    )
+    doubtful = replace(REFERENCE, altered=altered)
+    auto = find_detector("auto").fit(replace(INFO, head=None), doubtful)
+    assert isinstance(auto, CombinedDetector)
+    assert (auto.explain(INPUTS).values[:, -1] == 0).all()
+
+
+@pytest.mark.parametrize("layer", range(LAYERS))
+@pytest.mark.parametrize("term", ["channels", "channel_alteration", "neighbours"])
+def test_the_layer_whose_peaks_differ_is_named(layer: int, term: str) -> None:
+    auto = find_detector("auto").fit(INFO, REFERENCE)
+    assert isinstance(auto, CombinedDetector)
+    at = [one.name for one in auto.terms].index(term)
+    some = replace(made(60, 30), altered=())
+    towards = np.where(np.arange(CHANNELS) % 2, 3.0, -3.0) if term != "channel_alteration" else 3.0
+    peaks = tuple(
+        (values + (towards if place == layer else 0)).astype(np.float32)
+        for place, values in enumerate(some.peaks)
+    )
+    named = auto.explain(replace(some, peaks=peaks)).layers[:, at]
+    assert (named == layer).mean() > 0.8
 
 
 @pytest.mark.parametrize("layer", range(LAYERS))
@@ -125,7 +218,7 @@ def test_terms_that_a_model_has_no_values_for_are_left_out_with_the_reason() -> 
     headless = replace(INFO, probabilities=None, head=None, no_scores="two outputs could be it")
     assert "two outputs could be it" in left_out(headless, REFERENCE)["uncertainty"]
     assert "altered" in left_out(INFO, replace(REFERENCE, altered=()))["alteration"]
-    assert set(left_out(replace(INFO, layers=()), REFERENCE)) == {"activity", "alteration"}
+    assert set(left_out(replace(INFO, layers=()), REFERENCE)) == set(PARTS) - {"uncertainty"}
     assert "no references" in left_out(INFO, None)["activity"]
     assert "above_baseline" in left_out(INFO, None)
     assert "above_baseline" not in left_out(replace(INFO, baseline=made(3, 8)), None)

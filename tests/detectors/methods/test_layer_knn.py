@@ -14,7 +14,7 @@ INFO = ModelInfo(None, None, False, (), ("a", "b", "c", "d"))
 def drawn(seed: int, count: int) -> Features:
     rng = np.random.default_rng(seed)
     layers = (rng.normal(size=(count, channels)).astype(np.float32) for channels in (5, 3, 8, 64))
-    return Features(channels=tuple(layers))
+    return Features(peaks=tuple(layers))
 
 
 @pytest.mark.parametrize("count", [10, 40])
@@ -23,7 +23,7 @@ def test_it_is_the_mean_logarithm_at_the_last_three_layers(count: int) -> None:
     expected = []
     for row in range(6):
         total = 0.0
-        for known, layer in zip(reference.channels[1:], inputs.channels[1:], strict=True):
+        for known, layer in zip(reference.peaks[1:], inputs.peaks[1:], strict=True):
             a = [math.exp(value) for value in layer[row]]
             distances = []
             for other in known:
