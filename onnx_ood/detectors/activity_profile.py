@@ -51,7 +51,7 @@ def activity_profile(layers: Sequence[ChannelStatistics]) -> Float:
 
 
 def channel_peaks(layer: ChannelStatistics) -> NDArray[np.float32]:
-    """Return the logarithm of the highest peak of channels of a layer: log(|x| + 1e-9), x the largest in magnitude.
+    """Return the logarithm of the highest peak of channels of a layer: log(|x| + 1e-9), x the largest value.
 
     Args:
         layer: Channel statistics of N inputs and C channels.

@@ -57,7 +57,8 @@ _SAME_SHAPE_OPS = frozenset(
 _ROW_OPS = frozenset({"Gemm", "GlobalAveragePool", "QGemm", "QLinearGlobalAveragePool"})
 # Operators of other domains may have the name of a standard one and another meaning.
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", CONTRIB_DOMAIN})
-# Names of outputs of a linear layer that are no class scores. They are only ever taken for less than they are.
+# Names of outputs of a linear layer that hold something else than class scores. A false match hides class scores, which
+# `--answer` names again.
 _NO_SCORES = re.compile(r"embed|feature|hidden|pooler|bbox|boxes|coord|landmark", re.IGNORECASE)
 _PROBABILITIES = frozenset({"distribution", "independent"})
 _HALF = 0.5

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from detector_inputs import reference_layers, statistics
 
-from onnx_ood.detectors import activity_profile
+from onnx_ood.detectors import activity_profile, channel_peaks
 from onnx_ood.runtime import ChannelStatistics
 
 
@@ -47,3 +47,16 @@ def test_a_dead_layer_and_a_layer_of_one_position_are_finite() -> None:
 def test_no_layers_are_refused() -> None:
     with pytest.raises(ValueError, match="concatenate"):
         activity_profile(())
+
+
+@pytest.mark.parametrize("channels", [1, 5, 64, 65, 200])
+def test_peaks_are_logarithms_of_up_to_64_channels_spaced_evenly(channels: int) -> None:
+    maps = np.random.default_rng(0).normal(0, 1, (3, channels, 4))
+    maps[0, 0] = 0.0
+    found = channel_peaks(statistics(maps))
+    assert found.dtype == np.float32
+    kept = min(channels, 64)
+    chosen = [round(i * (channels - 1) / (kept - 1)) if kept > 1 else 0 for i in range(kept)]
+    expected = [[math.log(abs(max(row[c])) + 1e-9) for c in chosen] for row in maps]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-6)
+    assert found[0, 0] == pytest.approx(math.log(1e-9))

@@ -17,7 +17,7 @@ _EPSILON = 1e-9
 class LayerNeighbours:
     """Mean over layers of the logarithm of the distance from the nearest reference.
 
-    With a the peaks of the channels of a layer (the largest magnitude over positions, at least 0), the distance of an
+    With a the peaks of the channels of a layer (the magnitude of the largest value over positions), the distance of an
     input from a reference is that of the directions, ‖a / ‖a‖ − r / ‖r‖‖. The score is the mean over layers of
     log(smallest distance + 1e-9). Peaks are neither centred nor standardised: with few references, channels that vary
     little would outweigh the others.

@@ -22,13 +22,14 @@ from onnx_ood.detectors import Features, find_detector
 from onnx_ood.evidence.collect import Collector
 from onnx_ood.evidence.prepared_model import prepare_model
 from onnx_ood.evidence.reader import FeatureReader
+from onnx_ood.evidence.references import measure_references
 from onnx_ood.exceptions import UsageError
 from onnx_ood.graph import load
 from onnx_ood.inputs import open_inputs, read_card
 from onnx_ood.perturb import list_corruptions
 
 FASHION = models.path("fashion_cnn")
-AUTO = ("activity", "logits", "features")
+AUTO = ("activity", "peaks", "logits", "features")
 
 
 @pytest.fixture(scope="module")
@@ -96,14 +97,11 @@ def test_with_references_auto_is_fitted_to_them(folders, judged):
     reader = FeatureReader(model, AUTO, preprocessing=preprocessing)
     sources = [open_inputs(folders / name) for name in ("good", "new")]
     collector = Collector(reader, prepare_model(model, sources[0]))
-    good, new = map(collector.collect, sources)
+    good = measure_references(collector, sources[0], preprocessing, augment=True)
+    new = collector.collect(sources[1])
     found = _by_id(judged)
-    doubts = find_detector("uncertainty").fit(reader.info, None)(new.values)
-    autos = np.array([found[name].scores[0] for name in new.ids])
-    # The discriminant is missing from this one, so that they are alike, not equal.
-    close = find_detector("auto").fit(reader.info, good.values)(new.values)
-    assert np.corrcoef(autos, close)[0, 1] > 0.9
-    assert np.corrcoef(autos, close)[0, 1] > np.corrcoef(autos, doubts)[0, 1]
+    expected = find_detector("auto").fit(reader.info, good.features)(new.values)
+    np.testing.assert_allclose([found[name].scores[0] for name in new.ids], expected, rtol=1e-6)
     assert judged.detector_summary.reference == "given"
     assert judged.detector_summary.references == 40
 
@@ -340,15 +338,23 @@ def test_without_references_auto_states_its_limit_and_not_the_use_of_photos(save
 
 def test_scores_of_auto_are_explained_by_their_terms(judged):
     used = judged.detector_summary.detectors[0]
-    assert [one.name for one in used.terms] == ["activity", "alteration", "uncertainty"]
+    assert [one.name for one in used.terms] == [
+        "activity",
+        "alteration",
+        "channels",
+        "channel_alteration",
+        "neighbours",
+        "uncertainty",
+    ]
     names = [tensor.name for tensor in load(FASHION).tensors if tensor.activation]
     assert judged.detector_summary.layers == len(names)
     for entry in judged:
-        np.testing.assert_allclose(sum(one.value for one in entry.terms), entry.scores[0], rtol=1e-9)
-        for one in entry.terms[:2]:
+        values = np.array([one.value for one in entry.terms])
+        np.testing.assert_allclose(4 * np.log(np.exp(values / 4).mean()), entry.scores[0], rtol=1e-9)
+        for one in entry.terms[:5]:
             expected = "image" if one.layer_number == 0 else names[one.layer_number - 1]
             assert one.layer == expected
-        assert (entry.terms[2].layer, entry.terms[2].layer_number) == (None, None)
+        assert (entry.terms[5].layer, entry.terms[5].layer_number) == (None, None)
     # Held out, a reference can be as unusual as a new input: not as in a fit to itself, where all are near.
     typical = np.median([entry.scores[0] for entry in judged if "noise" not in entry.id])
     assert typical < judged.detector_summary.largest_reference < judged[0].scores[0]

@@ -157,3 +157,34 @@ def test_contributions_of_sets_sum_to_the_score_and_name_the_set_that_an_input_i
     by_set = found.contributions_by_set(inputs)
     np.testing.assert_allclose(by_set.sum(axis=1), found.score(inputs), rtol=1e-10)
     np.testing.assert_array_equal(by_set[:3].argmax(axis=1), [0, 1, 2])
+
+
+@given(st.integers(0, 500), st.integers(3, 15), st.integers(1, 40), st.integers(1, 4))
+def test_towards_a_set_is_the_discriminant_of_that_set_alone_in_standard_deviations(
+    seed: int, count: int, features: int, sets: int
+) -> None:
+    good, pseudo_ood, rows = made(seed, count, features, sets)
+
+    def clipped(x: np.ndarray) -> np.ndarray:
+        return np.clip((x - good.mean(axis=0)) / good.std(axis=0, ddof=1), -6, 6)
+
+    within = np.atleast_2d(
+        np.cov(clipped(good).T) + np.mean([np.cov(clipped(one).T) for one in pseudo_ood], axis=0)
+    )
+    shrunk = 0.7 * within + 0.3 * np.trace(within) / features * np.eye(features)
+    found = Discriminant(good, pseudo_ood)
+    towards = found.towards_sets(rows)
+    for k, one in enumerate(pseudo_ood):
+        apart = clipped(one).mean(axis=0) - clipped(good).mean(axis=0)
+        direction = np.linalg.solve(shrunk, apart)
+        expected = clipped(rows) @ direction / np.sqrt(apart @ direction)
+        np.testing.assert_allclose(towards[:, k], expected, rtol=1e-7, atol=1e-8)
+        parts = found.contributions_to_sets(rows, np.full(len(rows), k))
+        np.testing.assert_allclose(parts.sum(axis=1), towards[:, k], rtol=1e-9, atol=1e-10)
+
+
+def test_a_set_like_the_references_points_nowhere() -> None:
+    good, pseudo_ood, rows = made(0, 12, 5, 1)
+    towards = Discriminant(good, [good.copy(), *pseudo_ood]).towards_sets(rows)
+    np.testing.assert_array_equal(towards[:, 0], 0)
+    assert (towards[:, 1] != 0).all()
