@@ -46,8 +46,8 @@ _ALTERATION_TEMPERATURE = 1.0
 _ACTIVITY = Term("activity", "layers are active otherwise than for references")
 _ALTERATION = Term("alteration", "layers are active as for altered references: with noise, blurred, ...")
 _CHANNELS = Term("channels", "single channels peak otherwise than for references")
-_CHANNEL_ALTERATION = Term(
-    "channel_alteration",
+_ALTERED_PEAKS = Term(
+    "altered_peaks",
     "single channels peak as for references altered in one way: with noise, blurred, ...",
 )
 _NEIGHBOURS = Term("neighbours", "the last layers are unlike those of any single reference")
@@ -120,7 +120,7 @@ def _left_out(info: ModelInfo, reference: Features) -> dict[str, str]:
         reasons |= dict.fromkeys((term.name for term in _FITS), why_no_layers(info) or "")
     else:
         if not reference.altered:
-            reasons |= dict.fromkeys((_ALTERATION.name, _CHANNEL_ALTERATION.name), _NOT_ALTERED)
+            reasons |= dict.fromkeys((_ALTERATION.name, _ALTERED_PEAKS.name), _NOT_ALTERED)
         if info.generic_references:
             reasons[_NEIGHBOURS.name] = "bundled photos are not like the model's own inputs"
     if reason := why_no_classes(info):
@@ -350,7 +350,7 @@ _FITS: dict[Term, _Fit] = {
     _ACTIVITY: _fit_activity,
     _ALTERATION: _fit_discriminant,
     _CHANNELS: _fit_channels,
-    _CHANNEL_ALTERATION: _fit_towards,
+    _ALTERED_PEAKS: _fit_towards,
     _NEIGHBOURS: _fit_neighbours,
 }
 

@@ -342,7 +342,7 @@ def test_scores_of_auto_are_explained_by_their_terms(judged):
         "activity",
         "alteration",
         "channels",
-        "channel_alteration",
+        "altered_peaks",
         "neighbours",
         "uncertainty",
     ]

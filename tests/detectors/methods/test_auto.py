@@ -99,7 +99,7 @@ PARTS: dict[str, tuple[Fit, bool]] = {
     "activity": (_detector("activity"), True),
     "alteration": (_discriminant, False),
     "channels": (_detector("channel_deviation"), False),
-    "channel_alteration": (_towards, False),
+    "altered_peaks": (_towards, False),
     "neighbours": (_detector("layer_knn"), False),
     "uncertainty": (_detector("uncertainty"), False),
 }
@@ -158,7 +158,7 @@ def test_terms_without_layers_or_alterations_say_so() -> None:
     learned = {
         name for name, of in zip(named, explained.alterations.T, strict=True) if (of != NO_ALTERATION).any()
     }
-    assert learned == {"alteration", "channel_alteration"}
+    assert learned == {"alteration", "altered_peaks"}
 
 
 @pytest.mark.parametrize("which", [0, 1])
@@ -183,13 +183,13 @@ def test_a_term_that_separates_nothing_does_not_count() -> None:
 
 
 @pytest.mark.parametrize("layer", range(LAYERS))
-@pytest.mark.parametrize("term", ["channels", "channel_alteration", "neighbours"])
+@pytest.mark.parametrize("term", ["channels", "altered_peaks", "neighbours"])
 def test_the_layer_whose_peaks_differ_is_named(layer: int, term: str) -> None:
     auto = find_detector("auto").fit(INFO, REFERENCE)
     assert isinstance(auto, CombinedDetector)
     at = [one.name for one in auto.terms].index(term)
     some = replace(made(60, 30), altered=())
-    towards = np.where(np.arange(CHANNELS) % 2, 3.0, -3.0) if term != "channel_alteration" else 3.0
+    towards = np.where(np.arange(CHANNELS) % 2, 3.0, -3.0) if term != "altered_peaks" else 3.0
     peaks = tuple(
         (values + (towards if place == layer else 0)).astype(np.float32)
         for place, values in enumerate(some.peaks)
