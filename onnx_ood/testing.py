@@ -291,7 +291,9 @@ def _layers(rng: np.random.Generator, info: ModelInfo, count: int, shift: float)
 
 
 def _layer(rng: np.random.Generator, count: int, shift: float) -> ChannelStatistics:
-    size = np.exp(rng.normal(shift, 0.2, (count, 5, 1)))
+    # Not all channels by the same factor: that would leave their direction as it is.
+    larger = shift * (1 + np.arange(5)[:, np.newaxis] % 2)
+    size = np.exp(rng.normal(larger, 0.2, (count, 5, 1)))
     return _statistics(np.maximum(size * rng.normal(0.5 - shift / 4, 1, (count, 5, 16)), 0))
 
 
